@@ -47,7 +47,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       })
     }
     if (argv.length === 0) io.stdout.write(program.helpInformation())
-    await program.parseAsync(argv, { from: 'user' })
+    await program.parseAsync(withDistances(argv), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) code = exitCodes.fine
     else {
@@ -62,6 +62,18 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     stopListening()
   }
   return code
+}
+
+/**
+ * How far an instant lies back (`explain NAME -2h`) is no option: it goes behind `--`, behind which there are arguments alone.
+ * It is the last argument of the commands that take one.
+ */
+function withDistances(argv: readonly string[]): readonly string[] {
+  const command = argv.find((word) => commandList.some(({ name }) => name === word))
+  if ((command !== 'explain' && command !== 'skip') || argv.includes('--')) return argv
+  const isDistance = (word: string) => /^-\d/.test(word)
+  const distances = argv.filter(isDistance)
+  return distances.length === 0 ? argv : [...argv.filter((word) => !isDistance(word)), '--', ...distances]
 }
 
 async function runCommand(

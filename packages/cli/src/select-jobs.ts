@@ -18,13 +18,22 @@ export const selectionOptions: readonly CommandOption[] = [
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
-/** Names of the jobs that are meant, and whether they were named one by one. Of those that match, only the wanted ones. */
+/** What a command means. */
+export interface SelectedJobs {
+  /** Of those that match, only the wanted ones. */
+  readonly names: readonly string[]
+  /** Of those that were named one by one, which are as they are to be. */
+  readonly unwanted: readonly string[]
+  readonly areMatched: boolean
+}
+
+/** The jobs that are meant. @throws CliError when that is not said, or when there is no job of a name */
 export async function selectJobs(
   context: Context,
   named: readonly string[],
   { owner, match, tag }: JobSelection,
   isWanted: (job: JobInfo) => boolean,
-): Promise<{ readonly names: readonly string[]; readonly areMatched: boolean }> {
+): Promise<SelectedJobs> {
   const isMatching = owner !== undefined || match !== undefined || tag !== undefined
   if (named.length > 0 === isMatching) {
     throw new CliError({
@@ -36,8 +45,10 @@ export async function selectJobs(
   }
   if (!isMatching) {
     // All are looked for before anything is done to one of them.
-    for (const name of named) await jobOf(context, name)
-    return { names: named, areMatched: false }
+    const found: JobInfo[] = []
+    for (const name of named) found.push(await jobOf(context, name))
+    const unwanted = found.filter((job) => !isWanted(job)).map(({ name }) => name)
+    return { names: named, unwanted, areMatched: false }
   }
   const filter = {
     ...(owner !== undefined && { owner }),
@@ -45,7 +56,7 @@ export async function selectJobs(
     ...(tag !== undefined && { tag }),
   }
   const names = await namesOf(context, filter, isWanted)
-  return { names, areMatched: true }
+  return { names, unwanted: [], areMatched: true }
 }
 
 /** Names of all jobs that a filter lets through. */

@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { progressOf } from './progress.ts'
+import { shellWord } from './shell-word.ts'
 
 /** It is looked so often. */
 const lookMs = 1000
@@ -17,8 +18,15 @@ export async function watchBackfill(
   {
     name,
     begun,
+    same,
     look,
-  }: { readonly name: string; readonly begun: BackfillResult; readonly look: () => Promise<BackfillResult> },
+  }: {
+    readonly name: string
+    readonly begun: BackfillResult
+    /** The command that goes on with it. */
+    readonly same: string
+    readonly look: () => Promise<BackfillResult>
+  },
 ): Promise<BackfillResult> {
   const progress = progressOf(context, { verb: `${name}:`, total: toDoOf(begun), isLong: true })
   let present = begun
@@ -38,7 +46,7 @@ export async function watchBackfill(
   throw new CliError({
     code: 'INTERRUPTED',
     message: `Watched until Ctrl-C: ${doneOf(present)} of ${toDoOf(present)} of ${name} are done, and the nodes go on.`,
-    remedy: `Give --key ${JSON.stringify(key)} to watch it again, or jobistemer backfill --stop ${JSON.stringify(key)}.`,
+    remedy: `${same} watches it again; jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)} stops it.`,
     exitCode: exitCodes.interrupted,
   })
 }

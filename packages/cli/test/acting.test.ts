@@ -111,6 +111,29 @@ describe('cancel', () => {
     expect(await ask(['cancel', id])).toMatchObject({ code: 1, out: `${id}: had ended before: canceled\n` })
   })
 
+  it('says what would become of runs that are named, and cancels none of them', async () => {
+    const { ask, json } = await ledger()
+    const [id] = /occ_[\da-f-]+/.exec((await ask(['trigger', 'import'])).out) as RegExpExecArray
+    const dry = ['cancel', id, '--dry-run']
+    expect(await ask(dry)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/Would cancel 1\. Nothing was done\.\n$/),
+    })
+    expect(await json(...dry)).toEqual({ dryRun: true, job: null, results: [{ id, outcome: null, state: 'queued' }] })
+    expect((await json('run', id)).occurrence).toMatchObject({ state: 'queued', cancelRequest: null })
+    for (const [flag, value] of [
+      ['--state', 'queued'],
+      ['--limit', '5'],
+    ] as const) {
+      expect(await ask(['cancel', id, flag, value])).toMatchObject({ code: 2, err: expect.stringContaining(flag) })
+    }
+    await ask(['cancel', id])
+    expect(await ask(dry)).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('Would cancel 0; 1 had ended before.'),
+    })
+  })
+
   it('cancels those of a job in some states, after a dry run that changes nothing', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import', '--state', 'queued']
@@ -185,6 +208,10 @@ describe('pause and resume', () => {
       code: 0,
       out: 'import\nnightly-report\nPaused 2.\n',
     })
+    expect(await ask(['pause', 'import', '--for', '1h'])).toMatchObject({
+      code: 0,
+      out: 'import: was paused for as long before\nPaused 0.\n',
+    })
     expect(await paused()).toEqual([evilName, 'import', 'nightly-report'])
     expect((await json('job', 'import')).job.paused).toMatchObject({ reason: 'disk', actor: 'joe' })
     expect(await ask(['resume', '--match', 'report', '--dry-run'])).toMatchObject({
@@ -202,6 +229,10 @@ describe('pause and resume', () => {
     })
     expect((await ask(['job', 'nightly-report'])).out).toMatch(/resumed .*\n.*there is room\n.*joe/)
     expect(await paused()).toEqual([evilName, 'import'])
+    expect(await ask(['resume', 'nightly-report', 'import'])).toMatchObject({
+      code: 0,
+      out: 'import\nnightly-report: was not paused\nResumed 1.\n',
+    })
   })
 
   it('a pause with an end is shown with it, and refused where it cannot be', async () => {
@@ -280,11 +311,17 @@ describe('backfill', () => {
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({
       code: 0,
-      out: 'nightly-report: 0 completed, 0 failed, 0 canceled, 4 to come; 0 of 4 slots passed over\njobistemer backfill nightly-report --stop k stops it.\n',
+      out: 'nightly-report: 0 completed, 0 failed, 0 canceled, 4 to come; 0 of 4 slots passed over\njobistemer backfill nightly-report --key k --from 2025-12-01T00:00:00.000Z --to 2025-12-05T00:00:00.000Z watches it.\njobistemer backfill nightly-report --stop k stops it.\n',
     })
     const [run] = (await json('history', 'nightly-report', '-n', '1')).occurrences
     expect(run).toMatchObject({ backfill: { key: 'k', slot: '2025-12-01T01:00:00.000Z' }, requestActor: 'joe' })
     expect((await ask(['run', run.id])).out).toContain('backfill of  2025-12-01 01:00:00Z')
+    for (const other of ['--dry-run', '--all', '--from=-1d', '--max-active=2', '--key=k']) {
+      expect(await ask(['backfill', 'nightly-report', '--stop', 'k', other])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(`${other.split('=')[0]} is given beside --stop. Nothing was done.`),
+      })
+    }
     expect((await ask(['backfill', 'nightly-report', '--stop', 'k'])).out).toBe(
       'nightly-report: backfill k is stopped: 1 canceled, 0 may end.\n',
     )

@@ -42,6 +42,18 @@ describe('jobs', () => {
     expect(await names('--cursor', page.cursor)).toEqual(['nightly-report'])
     expect((await ask('jobs', '--limit', '2')).out).toContain(`There are more: --cursor ${page.cursor}`)
   })
+
+  it('the names alone are those of all jobs, unless a limit is given', async () => {
+    const { place: many, storage } = await scratch.ledger()
+    const client = createClient({ storage: storage(), logger: silentLogger })
+    const tasks = [{ name: 'work', handler: 'work' }]
+    for (let index = 0; index < 120; index++) await client.add(defineJob({ name: `job ${index}`, tasks }))
+    await client.close()
+    const lines = async (...argv: string[]) =>
+      (await runCli(['jobs', '--names', ...argv, '-s', many])).out.split('\n').length - 1
+    expect(await lines()).toBe(123)
+    expect(await lines('--limit', '7')).toBe(7)
+  })
 })
 
 describe('job', () => {
@@ -156,6 +168,9 @@ describe('history', () => {
     expect(await states('--from', '-24h')).toEqual(['failed'])
     expect(await states('--to', '2026-01-02 02:00+01:00')).toEqual(['completed'])
     expect(await states('-n', '1')).toEqual(['failed'])
+    const { cursor } = await json('history', 'nightly-report', '-n', '1')
+    expect((await ask('history', 'nightly-report', '-n', '1')).out).toContain(`There are more: --cursor ${cursor}`)
+    expect(await states('-n', '1', '--cursor', cursor)).toEqual(['completed'])
   })
 
   it('tells a job without runs from one that is not there', async () => {
@@ -237,6 +252,7 @@ describe('explain', () => {
     expect((await ask('explain', 'nightly-report', '2026-01-02T01:00:00')).out).toContain(': recorded\n')
     expect((await ask('explain', 'nightly-report', '2025-01-02 02:00+01:00')).out).toContain(': before_creation\n')
     expect(await json('explain', 'import', 'now')).toMatchObject({ verdict: 'not_a_slot', occurrence: null })
+    expect(await json('explain', 'import', '-2h', '--debug')).toMatchObject({ at: '2026-01-02T10:30:00.000Z' })
   })
 
   it('refuses an instant without an offset, unless --utc says where it is', async () => {

@@ -6,6 +6,7 @@ import { actorOf } from '../intervention-options.ts'
 import { withNearNames } from '../job-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
+import { shellWord } from '../shell-word.ts'
 import { readCount, readInstant, readText } from '../values.ts'
 import { watchBackfill } from '../watch-backfill.ts'
 import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
@@ -17,7 +18,7 @@ interface Options extends Pick<RequestOptions, 'data' | 'key' | 'priority' | 'ta
   readonly failed?: true
   readonly all?: true
   readonly newestFirst?: true
-  readonly maxActive: number
+  readonly maxActive?: number
   readonly dryRun?: true
   readonly wait: boolean
   readonly stop?: string
@@ -44,7 +45,6 @@ export const backfill: Command = {
     {
       flags: '--max-active <count>',
       description: 'so many at a time, where the overlap policy is allow (default: 1)',
-      default: 1,
       parse: readCount('--max-active', 1, 1000),
     },
     { flags: '--dry-run', description: 'only say what would be run' },
@@ -70,20 +70,62 @@ export const backfill: Command = {
   exitsWithNo: 'a run of it has failed, or was canceled',
   async run(context: Context, [name = ''], options: Options) {
     const client = await context.client()
-    if (options.stop !== undefined) return stop(context, client, name, { ...options, key: options.stop })
+    if (options.stop !== undefined) {
+      refuseBesideStop(options)
+      return stop(context, client, name, { ...options, key: options.stop })
+    }
     const asked = await askedOf(context, options)
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
     // Each look begins again what has come to a halt.
     const goesOn = options.dryRun === undefined && options.wait
-    const result = goesOn ? await watchBackfill(context, { name, begun, look: () => ask({ key }) }) : begun
-    return print(context, name, result, options)
+    const same = commandOf(name, { ...asked, key })
+    const result = goesOn ? await watchBackfill(context, { name, begun, same, look: () => ask({ key }) }) : begun
+    return print(context, name, result, { ...options, same })
   },
 }
 
+/** What says which slots are to run means nothing for a backfill that is stopped, and `--dry-run` would not be obeyed. */
+function refuseBesideStop(options: Options): void {
+  const others = [
+    'from',
+    'to',
+    'missed',
+    'failed',
+    'all',
+    'newestFirst',
+    'maxActive',
+    'dryRun',
+    'data',
+    'key',
+    'priority',
+    'tasks',
+  ]
+  const other = others.find((name) => options[name as keyof Options] !== undefined)
+  if (other === undefined) return
+  const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  throw new CliError({
+    code: 'USAGE',
+    message: `${flag} is given beside --stop. Nothing was done.`,
+    field: flag,
+    remedy: 'Leave it out: --stop KEY takes the job and the key alone.',
+  })
+}
+
+/** The command that goes on with a backfill: its span does not move with the present time. */
+function commandOf(name: string, { key, from, to, which, order, maxActive }: BackfillOptions): string {
+  const chosen = { missed: '', failed: ' --failed', missed_and_failed: ' --missed --failed', all: ' --all' }[
+    which ?? 'missed'
+  ]
+  const more = `${order === 'newest_first' ? ' --newest-first' : ''}${maxActive === 1 ? '' : ` --max-active ${maxActive}`}`
+  const instant = (at: unknown) => (at as Date).toISOString()
+  const span = `--from ${instant(from)} --to ${instant(to)}`
+  return `jobistemer backfill ${shellWord(name)} --key ${shellWord(String(key))} ${span}${chosen}${more}`
+}
+
 async function askedOf(context: Context, options: Options): Promise<BackfillOptions> {
-  const { from, to = 'now', missed, failed, all, newestFirst, maxActive, dryRun } = options
+  const { from, to = 'now', missed, failed, all, newestFirst, maxActive = 1, dryRun } = options
   if (from === undefined) {
     throw new CliError({
       code: 'USAGE',
@@ -137,7 +179,12 @@ async function stop(
   context.out.line(text`${job}: backfill ${key} is stopped: ${canceled} canceled, ${running} may end.`)
 }
 
-function print({ out, times }: Context, job: string, result: BackfillResult, { dryRun, wait }: Options): number {
+function print(
+  { out, times }: Context,
+  job: string,
+  result: BackfillResult,
+  { dryRun, wait, same }: Pick<Options, 'dryRun' | 'wait'> & { readonly same: string },
+): number {
   const { key, slots, passed, open, live, completed, failed, canceled, next, last } = result
   if (out.isJson) out.json({ job, ...result })
   else if (dryRun === true) {
@@ -148,7 +195,10 @@ function print({ out, times }: Context, job: string, result: BackfillResult, { d
     out.line(
       text`${job}: ${completed} completed, ${failed} failed, ${canceled} canceled, ${live + open} to come; ${passed} of ${counted(slots, 'slot')} passed over`,
     )
-    if (!wait && live + open > 0) out.line(text`jobistemer backfill ${job} --stop ${key} stops it.`)
+    if (!wait && live + open > 0) {
+      out.line(text`${same} watches it.`)
+      out.line(text`jobistemer backfill ${shellWord(job)} --stop ${shellWord(key)} stops it.`)
+    }
   }
   return failed + canceled > 0 && dryRun !== true ? exitCodes.no : exitCodes.fine
 }

@@ -1,5 +1,6 @@
 import { counted } from '../output/counted.ts'
 import type { CancelResult, OccurrenceId } from '@jobistemer/core'
+import { isFinal } from '@jobistemer/core/storage'
 import { doToAll } from '../bulk.ts'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
@@ -8,6 +9,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { printRuns } from '../output/runs-table.ts'
+import { runOf } from '../run-of.ts'
 import { readCount, readList, readText } from '../values.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
 
@@ -16,7 +18,7 @@ const liveStates = ['pending', 'queued', 'running'] as const
 interface Options {
   readonly job?: string
   readonly state?: readonly (typeof liveStates)[number][]
-  readonly limit: number
+  readonly limit?: number
   readonly force?: true
   readonly reason?: string
   readonly actor?: string
@@ -39,7 +41,6 @@ export const cancel: Command = {
     {
       flags: '-n, --limit <count>',
       description: 'with --job: at most so many, oldest first (default: 10000)',
-      default: 10_000,
       parse: readCount('--limit', 1, 100_000),
     },
     { flags: '--force', description: 'end what runs at once, without waiting for its owner' },
@@ -62,6 +63,15 @@ export const cancel: Command = {
         remedy: 'Give ids, or --job NAME.',
       })
     }
+    const needsJob = options.state !== undefined ? '--state' : options.limit !== undefined ? '--limit' : null
+    if (options.job === undefined && needsJob !== null) {
+      throw new CliError({
+        code: 'USAGE',
+        message: `${needsJob} is given beside ids: it chooses among the runs of a job.`,
+        field: needsJob,
+        remedy: 'Leave it out, or give --job NAME in place of the ids.',
+      })
+    }
     const client = await context.client()
     const { reason, actor, force } = options
     const how = {
@@ -70,6 +80,7 @@ export const cancel: Command = {
       ...(reason !== undefined && { reason }),
       ...(force === true && { force }),
     }
+    if (options.job === undefined && options.dryRun === true) return await showRuns(context, ids)
     const wanted = options.job === undefined ? ids : await selected(context, options.job, options)
     if (wanted === null) return exitCodes.fine
     const outcomes = await doToAll(context, wanted, { verb: 'Canceled', act: (id) => client.cancel(id, how) })
@@ -80,11 +91,32 @@ export const cancel: Command = {
   },
 }
 
+/** Says what would become of runs that were named. */
+async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise<number> {
+  const runs = []
+  for (const id of ids) runs.push(await runOf(context, id))
+  const live = runs.filter(({ occurrence }) => !isFinal(occurrence.state))
+  if (context.out.isJson) {
+    const results = runs.map(({ occurrence: { id, state } }) => ({ id, outcome: null, state }))
+    context.out.json({ dryRun: true, job: null, results })
+  } else {
+    await printRuns(
+      context,
+      runs.map(({ job, occurrence }) => ({ job: job ?? '', occurrence })),
+    )
+    const ended = runs.length - live.length
+    context.out.line(
+      text`Would cancel ${live.length}${ended === 0 ? '' : `; ${ended} had ended before`}. Nothing was done.`,
+    )
+  }
+  return live.length < runs.length ? exitCodes.no : exitCodes.fine
+}
+
 /** The runs of a job that are meant; `null` when nothing is to be done. */
 async function selected(
   context: Context,
   job: string,
-  { state = ['pending', 'queued'], limit, yes, dryRun }: Options,
+  { state = ['pending', 'queued'], limit = 10_000, yes, dryRun }: Options,
 ): Promise<readonly OccurrenceId[] | null> {
   const client = await context.client()
   await jobOf(context, job)

@@ -2,7 +2,8 @@ import type { Command, Context } from '../command.ts'
 import { jobOf } from '../job-of.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { allStates } from '../output/states.ts'
-import { readCount, readInstant, readList } from '../values.ts'
+import { text } from '../output/rendered.ts'
+import { readCount, readInstant, readList, readText } from '../values.ts'
 
 interface Options {
   readonly state?: readonly (typeof allStates)[number][]
@@ -10,6 +11,7 @@ interface Options {
   readonly to?: string
   readonly oldestFirst?: true
   readonly limit: number
+  readonly cursor?: string
 }
 
 /** `jobistemer history`. */
@@ -31,17 +33,22 @@ export const history: Command = {
       default: 20,
       parse: readCount('--limit', 1, 100_000),
     },
+    {
+      flags: '--cursor <cursor>',
+      description: 'where the page begins: as the page before said',
+      parse: readText('--cursor'),
+    },
   ],
   examples: [
     ['history nightly-report', 'the last 20 runs'],
     ['history nightly-report --state failed,failed_stale --from -7d', 'what failed in the last week'],
     ['history nightly-report --json | jq .occurrences[0].tasks', 'for a program'],
   ],
-  async run(context: Context, [name = ''], { state, from, to, oldestFirst, limit }: Options) {
+  async run(context: Context, [name = ''], { state, from, to, oldestFirst, limit, cursor: after }: Options) {
     const client = await context.client()
     const instantOf = (field: string, value: string) =>
       readInstant(value, { field, now: context.now(), isUtc: context.isUtc })
-    const { items: occurrences } = await client.occurrences(
+    const { items: occurrences, cursor } = await client.occurrences(
       {
         job: name,
         limit,
@@ -49,16 +56,18 @@ export const history: Command = {
         ...(state !== undefined && { states: state }),
         ...(from !== undefined && { from: instantOf('--from', from) }),
         ...(to !== undefined && { to: instantOf('--to', to) }),
+        ...(after !== undefined && { cursor: after }),
       },
       context.call,
     )
     // A job that was deleted has its history still.
     if (occurrences.length === 0) await jobOf(context, name)
-    if (context.out.isJson) return context.out.json({ job: name, occurrences })
+    if (context.out.isJson) return context.out.json({ job: name, occurrences, cursor })
     if (occurrences.length === 0) return context.out.line('No runs.')
     await printRuns(
       context,
       occurrences.map((occurrence) => ({ occurrence })),
     )
+    if (cursor !== null) context.out.line(text`There are more: --cursor ${cursor}`)
   },
 }

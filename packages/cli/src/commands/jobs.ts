@@ -12,10 +12,13 @@ interface Options {
   readonly tag?: string
   readonly outcome?: readonly FinalState[]
   readonly paused?: boolean
-  readonly limit: number
+  readonly limit?: number
   readonly cursor?: string
   readonly names?: true
 }
+
+/** On a page. */
+const mostJobs = 10_000
 
 const finalStateNames = allStates.filter(
   (state): state is FinalState & (typeof allStates)[number] => !['pending', 'queued', 'running'].includes(state),
@@ -38,15 +41,14 @@ export const jobs: Command = {
     {
       flags: '-n, --limit <count>',
       description: 'at most so many (default: 100)',
-      default: 100,
-      parse: readCount('--limit', 1, 10_000),
+      parse: readCount('--limit', 1, mostJobs),
     },
     {
       flags: '--cursor <cursor>',
       description: 'where the page begins: as the page before said',
       parse: readText('--cursor'),
     },
-    { flags: '--names', description: 'write the names alone, one a line' },
+    { flags: '--names', description: 'write the names alone, one a line; of all, without a limit' },
   ],
   examples: [
     ['jobs', 'the first 100 jobs'],
@@ -56,7 +58,7 @@ export const jobs: Command = {
   async run(context: Context, [search], { owner, tag, outcome, paused, limit, cursor, names }: Options) {
     const client = await context.client()
     const filter = {
-      limit,
+      limit: limit ?? (names === true ? mostJobs : 100),
       ...(names !== true && { include: ['lastRun'] as const }),
       ...(tag !== undefined && { tag }),
       ...(outcome !== undefined && { lastOutcome: outcome }),
@@ -67,7 +69,15 @@ export const jobs: Command = {
     }
     const page = await client.jobs(filter, context.call)
     if (context.out.isJson) return context.out.json({ jobs: page.items, cursor: page.cursor })
-    if (names === true) return printNames(context, page.items)
+    if (names === true) {
+      printNames(context, page.items)
+      for (let next = page.cursor; next !== null && limit === undefined; ) {
+        const more = await client.jobs({ ...filter, cursor: next }, context.call)
+        printNames(context, more.items)
+        next = more.cursor
+      }
+      return
+    }
     await printJobs(context, page.items)
     if (page.cursor !== null) context.out.line(text`There are more: --cursor ${page.cursor}`)
   },

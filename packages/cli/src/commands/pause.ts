@@ -6,7 +6,7 @@ import { confirm, confirmOptions } from '../confirm.ts'
 import { text } from '../output/rendered.ts'
 import { CliError } from '../cli-error.ts'
 import { whileCalling } from '../progress.ts'
-import { type JobSelection, selectionOptions, selectJobs } from '../select-jobs.ts'
+import { type JobSelection, type SelectedJobs, selectionOptions, selectJobs } from '../select-jobs.ts'
 import { readDuration, readInstant } from '../values.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
 
@@ -26,6 +26,8 @@ interface Change {
   readonly question: string
   /** Of those that match. */
   isWanted(job: JobInfo): boolean
+  /** What is so of the others. */
+  readonly unwanted: string
   one(name: string): Promise<void>
   all(filter: Pick<JobSelection, 'owner' | 'tag'>): Promise<readonly string[]>
 }
@@ -62,6 +64,7 @@ export const pause: Command = {
       doing: 'Pausing',
       question: 'Pause',
       isWanted: ({ paused }) => paused === null || (paused.until !== null && (end === null || paused.until < end)),
+      unwanted: 'was paused for as long before',
       one: (name) => client.pause(name, how),
       all: (filter) => client.pauseAll(filter, how),
     })
@@ -100,6 +103,7 @@ export const resume: Command = {
       doing: 'Resuming',
       question: 'Resume',
       isWanted: ({ paused }) => paused !== null,
+      unwanted: 'was not paused',
       one: (name) => client.resume(name, how),
       all: (filter) => client.resumeAll(filter, how),
     })
@@ -109,14 +113,17 @@ export const resume: Command = {
 async function change(context: Context, given: readonly unknown[], options: Options, what: Change): Promise<void> {
   const { out } = context
   const { verb, question, isWanted } = what
-  const { names, areMatched } = await selectJobs(context, given.flat() as readonly string[], options, isWanted)
+  const selected = await selectJobs(context, given.flat() as readonly string[], options, isWanted)
+  const { names, unwanted, areMatched } = selected
   const isDry = options.dryRun === true
   if (!isDry && areMatched && names.length > 0) {
     await confirm(context, text`${question} ${counted(names.length, 'job')}?`, options.yes)
   }
-  const changed = isDry ? names : await changeThem(context, { names, areMatched }, options, what)
+  const done = isDry ? names : await changeThem(context, selected, options, what)
+  const changed = done.filter((name) => !unwanted.includes(name))
   if (out.isJson) return out.json({ dryRun: isDry, jobs: changed })
   for (const name of changed) out.line(name)
+  for (const name of unwanted) out.line(text`${name}: ${what.unwanted}`)
   out.line(
     isDry
       ? text`Would ${question.toLowerCase()} ${changed.length}. Nothing was done.`
@@ -126,7 +133,7 @@ async function change(context: Context, given: readonly unknown[], options: Opti
 
 async function changeThem(
   context: Context,
-  { names, areMatched }: { readonly names: readonly string[]; readonly areMatched: boolean },
+  { names, areMatched }: SelectedJobs,
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
