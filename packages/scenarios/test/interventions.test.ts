@@ -1,4 +1,5 @@
 import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
@@ -127,6 +128,42 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ seconds: 30 })
       expect(await onlyOccurrence(first, 'tick')).toMatchObject({ state: 'canceled', reason: 'canceled' })
       expect(ran).toEqual([])
+    })
+
+    it.each(['another task', 'another attempt'])('%s is not begun once the storage has told of it', async (what) => {
+      const world = createWorld(place)
+      const called: string[] = []
+      const stranger = await world.start()
+      const first = async ({ occurrence, attempt }: TaskContext) => {
+        called.push(`first ${attempt}`)
+        await stranger.cancel(occurrence.id)
+        if (what === 'another attempt') throw new Error('no')
+      }
+      const tasks = [
+        { name: 'first', retryPolicy: { maxRetries: 1, retryInterval: 0 }, run: first },
+        { name: 'second', run: () => void called.push('second') },
+      ]
+      const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
+      // Its owner hears of it first in the answer to what it says.
+      const storage = wrapStorage(world.connect(), { subscribe: undefined })
+      const owner = await world.start({ jobs: [job], storage })
+      await world.clock.advance({ seconds: 20 })
+      expect(called).toEqual(['first 1'])
+      const { state, tasks: reports } = await onlyOccurrence(owner, 'chain')
+      expect(state).toBe('canceled')
+      const aborted = { state: 'aborted', reason: 'canceled', endedAt: at(10) }
+      expect(reports.map(({ attempts, ...task }) => [task.name, task.state, attempts.length])).toEqual(
+        what === 'another task'
+          ? [
+              ['first', 'completed', 1],
+              ['second', 'canceled', 1],
+            ]
+          : [
+              ['first', 'canceled', 2],
+              ['second', 'canceled', 0],
+            ],
+      )
+      expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
     })
 
     it('of a job that the node does not know is told under its id', async () => {

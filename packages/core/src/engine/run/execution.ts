@@ -351,8 +351,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
-    this.#accepted(item)
+    // First: no handler is called any more of what is to be canceled.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+    this.#accepted(item)
   }
 
   /** What it says of attempts is stored, by itself or by what was said after it. */
