@@ -72,5 +72,6 @@ describe('a failed task', () => {
   it('waits a finite time whatever the policy', () => {
     const retryPolicy = { ...policy, maxRetries: 1000, backoffFactor: 100, maxIntervalMs: 3_600_000 }
     expect(delayAfter({ states: failures(900), retryPolicy })).toBe(3_600_000)
+    expect(delayAfter({ states: failures(900), retryPolicy: { ...retryPolicy, retryIntervalMs: 0 } })).toBe(0)
   })
 })

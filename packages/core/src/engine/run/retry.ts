@@ -14,6 +14,8 @@ export function retryDelay(settings: TaskSettings, failures: number, random: () 
   const policy = settings.retryPolicy ?? (settings.failureStrategy === 'retry_on_failure' ? retryOnFailurePolicy : null)
   if (policy === null) return null
   if (failures > policy.maxRetries) return null
+  // No interval stays none, also times a factor that has grown beyond all numbers.
+  if (policy.retryIntervalMs === 0) return 0
   const interval = Math.min(policy.maxIntervalMs, policy.retryIntervalMs * policy.backoffFactor ** (failures - 1))
   return interval * (1 - policy.jitter * random())
 }
