@@ -67,6 +67,29 @@ describe.each(everywhere)('on $name', (place) => {
     expect(finishedAt).toEqual(at(14))
   })
 
+  it.each(['before', 'after'])('an attempt that was given up keeps its signal, asked for %s that', async (when) => {
+    const { clock, start } = createWorld(place)
+    const seen: unknown[] = []
+    const run = async (context: TaskContext) => {
+      if (context.attempt === 2) return await clock.sleep({ minutes: 1 }, context.signal)
+      if (when === 'before') expect(context.signal.aborted).toBe(false)
+      // It was told to stop after 3 s and given up after 8.
+      await clock.sleep({ seconds: 9 })
+      const slept = await context.sleep({ seconds: 1 }).catch((error) => error.code)
+      seen.push(context.signal.aborted, context.signal.reason.code, slept)
+    }
+    const job = defineJob({
+      name: 'deaf',
+      schedule,
+      taskTimeout: { seconds: 3 },
+      retryPolicy: { maxRetries: 1, retryInterval: 0 },
+      tasks: [{ name: 'work', run }],
+    })
+    await start({ jobs: [job] })
+    await clock.advance({ minutes: 1 })
+    expect(seen).toEqual([true, 'TASK_TIMEOUT', 'TASK_TIMEOUT'])
+  })
+
   it('a handler that ignores its signal is given up five seconds later, and what it does then changes nothing', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ seconds: 30 }).then(() => 'too late')

@@ -25,6 +25,7 @@ import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { cutText } from './cut-text.ts'
 import { backfillOf } from './execution-report.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
@@ -156,7 +157,6 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 /** What a task's context asks of its attempt. */
 export interface AttemptSource {
   readonly plan: TaskPlan
-  signal(): AbortSignal
   /** The handler of the attempt with this number says how far it has come, or logs something that is to be kept. */
   progress(attempt: number, fraction: number, message: string | null): void
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
@@ -174,6 +174,9 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   readonly #task: AttemptSource
   readonly #trace: AttemptTrace | null
   readonly attempt: number
+  /** Made on first use. It belongs to this attempt: a handler that was given up never sees the signal of the next one. */
+  #controller: AbortController | undefined = undefined
+  #abortReason: AbortReason | undefined = undefined
 
   constructor(source: TaskContextSource, task: AttemptSource, attempt: number, trace: AttemptTrace | null) {
     super(source)
@@ -181,6 +184,12 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     this.#task = task
     this.#trace = trace
     this.attempt = attempt
+  }
+
+  /** The signal of its attempt fires. No method, so that handlers do not find it on what they are given. */
+  static tellToStop(context: RunningTaskContext, reason: AbortReason): void {
+    context.#abortReason = reason
+    context.#controller?.abort(abortErrorOf(context.#task.plan, reason))
   }
 
   get task(): { readonly id: TaskId; readonly name: string } {
@@ -227,7 +236,11 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get signal(): AbortSignal {
-    return this.#task.signal()
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#abortReason !== undefined) this.#controller.abort(abortErrorOf(this.#task.plan, this.#abortReason))
+    }
+    return this.#controller.signal
   }
 
   get sleep(): (duration: DurationInput) => Promise<void> {

@@ -66,7 +66,8 @@ export class TaskProgress implements Alarm {
   #retryDueAt: number | null = null
   /** Why the last attempt was told to stop. */
   #abortReason: AbortReason | undefined = undefined
-  #controller: AbortController | undefined = undefined
+  /** What the handler of the present or last attempt was given; `null` while the present one has not been called. */
+  #context: RunningTaskContext | null = null
   /** Most handlers say nothing. */
   #notes: TaskNotes | null = null
   #trace: AttemptTrace | null = null
@@ -181,7 +182,7 @@ export class TaskProgress implements Alarm {
     this.#state = number === 1 ? 'running' : 'retrying'
     this.#step = waits ? 'announced_early' : 'announced'
     this.#abortReason = undefined
-    this.#controller = undefined
+    this.#context = null
     if (waits) engine.agenda.setAlarm(this, delayMs)
     this.#owner.say()
   }
@@ -210,6 +211,7 @@ export class TaskProgress implements Alarm {
     const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
     this.#trace = trace
     const context = new RunningTaskContext(this.#owner, this, number, trace)
+    this.#context = context
     let returned: unknown
     const calledAt = engine.clock.monotonic()
     try {
@@ -254,15 +256,6 @@ export class TaskProgress implements Alarm {
     return this.#isolated.result
   }
 
-  /** Its signal. Made on first use; already aborted when the attempt is. */
-  signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#abortReason !== undefined) this.#controller.abort(abortErrorOf(this.plan, this.#abortReason))
-    }
-    return this.#controller.signal
-  }
-
   // ------------------------------------------------------------------------------------------- what its handler says
 
   /** The handler of this attempt says how far it has come. Once that has ended, it says nothing any more. */
@@ -281,6 +274,11 @@ export class TaskProgress implements Alarm {
 
   complete(number: number, transaction: unknown, result: unknown): Promise<void> {
     return this.#owner.complete(this, number, { transaction, result })
+  }
+
+  /** Of the attempt whose handler runs. */
+  signal(): AbortSignal {
+    return (this.#context as RunningTaskContext).signal
   }
 
   /** @throws JobistemerError what its signal has fired with, or `ATTEMPT_OVER`, when its handler may not complete it (any more) */
@@ -437,7 +435,7 @@ export class TaskProgress implements Alarm {
   #tellToStop(reason: AbortReason): void {
     this.#step = 'stopping'
     this.#abortReason = reason
-    this.#controller?.abort(abortErrorOf(this.plan, reason))
+    if (this.#context !== null) RunningTaskContext.tellToStop(this.#context, reason)
   }
 
   #giveUpAttempt(): void {
