@@ -109,6 +109,69 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'careful')).toEqual(['10 failed isolated'])
   })
 
+  it.each([
+    { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
+    { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
+  ])('a handler that ignores its signal is given up by $by once its node is heard again', async (how) => {
+    const world = createWorld(place)
+    const run = () => world.clock.sleep({ minutes: 30 })
+    const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
+    const settings = { whileIsolated: 'abort', executionTimeout: { minutes: 2 } } as const
+    const job = defineJob({ name: 'deaf', schedule: everySeconds(10, +at(10)), ...settings, tasks })
+    const node = nodeOf(world, 'cut off')
+    const scheduler = await node.start({ jobs: [job] })
+    const told = listen(scheduler, 'node.isolated')
+    await world.clock.advanceTo(at(12))
+    node.cutOff()
+    // It was told to stop, and the time that it had for that is over.
+    await world.clock.advanceTo(at(45))
+    expect(told).toHaveLength(1)
+    node.reconnect()
+    await world.clock.advanceTo(at(how.after))
+    if (how.by === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
+    await world.clock.advance({ minutes: 5 })
+    const { state, reason, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
+    expect([`${state} ${reason}`, secondsOf(finishedAt as Date)]).toEqual([how.ends, how.finishedAt])
+  })
+
+  it.each(['fail', 'retry'] as const)(
+    'of tasks that run at once one that ignores its signal keeps the end back no longer than its time to stop: onInterrupted %s',
+    async (onInterrupted) => {
+      const world = createWorld(place)
+      const stops = async ({ signal }: TaskContext) => {
+        // So late that the other one is not waited for any more.
+        await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
+        signal.throwIfAborted()
+      }
+      const ignores = () => world.clock.sleep({ minutes: 30 })
+      const job = defineJob({
+        name: 'pair',
+        schedule: everySeconds(10, +at(10)),
+        whileIsolated: 'abort',
+        onInterrupted,
+        taskExecutionMode: 'parallel',
+        executionTimeout: { minutes: 4 },
+        tasks: [
+          { name: 'stops', taskTimeout: { minutes: 4 }, run: stops },
+          { name: 'ignores', taskTimeout: { minutes: 4 }, run: ignores },
+        ],
+      })
+      const node = nodeOf(world, 'cut off')
+      const scheduler = await node.start({ jobs: [job] })
+      const isolated = listen(scheduler, 'node.isolated')
+      await world.clock.advanceTo(at(12))
+      node.cutOff()
+      await world.clock.advanceTo(at(42))
+      expect(isolated).toHaveLength(1)
+      node.reconnect()
+      await world.clock.advance({ minutes: 2 })
+      const early = await onlyOccurrence(scheduler, 'pair')
+      expect(early.state).toBe(onInterrupted === 'fail' ? 'failed' : 'running')
+      await world.clock.advance({ minutes: 5 })
+      expect((await onlyOccurrence(scheduler, 'pair')).state).toBe('failed')
+    },
+  )
+
   it('a node that is cut off for less than 80 % of deadAfter aborts nothing', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })

@@ -548,7 +548,10 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   /** A handler was interrupted that must not be called again. */
   interrupted(): void {
-    if (this.#halt?.kind === 'release') this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
+    if (this.#halt?.kind !== 'release') return
+    this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
+    // What is handed back waits for its other handlers however long they take. What ends does not.
+    for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
   }
 
   get misfit(): JobistemerError | null {

@@ -364,8 +364,13 @@ export class TaskProgress implements Alarm {
 
   /** Ends its present attempt. A handler that runs is told to stop, and has some time to do so. */
   abort(reason: AbortReason): void {
-    if (this.#step === 'none' || this.#step === 'stopping' || this.#step === 'deciding') return
+    if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
+    if (this.#step === 'stopping') {
+      // Nobody waited for its end any more, since it was to be handed back. What is to end now needs one.
+      if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs)
+      return
+    }
     if (this.#step === 'running') {
       agenda.setAlarm(this, this.#stopsWithinMs)
       this.#tellToStop(reason)
