@@ -68,7 +68,10 @@ export interface AttemptReport {
   readonly id: AttemptId
   readonly number: number
   readonly state: AttemptState
-  /** When its handler was called; of one that waits for its retry interval, when it will be. */
+  /**
+   * When its handler was called; of one that waits for its retry interval, when it will be. The same as `endedAt` where it
+   * ended while it waited.
+   */
   readonly startedAt: Date
   /** `null` while it runs or waits. */
   readonly endedAt: Date | null

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FailureStrategy, RetryPolicy } from '../src/configuration/settings.ts'
 import { failuresOf } from '../src/engine/run/kept-attempts.ts'
-import { retryDelay } from '../src/engine/run/retry.ts'
+import { resumesAt, retryDelay } from '../src/engine/run/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
 const policy: RetryPolicy = { maxRetries: 4, retryIntervalMs: 1000, backoffFactor: 2, maxIntervalMs: 5000, jitter: 0 }
@@ -73,5 +73,50 @@ describe('a failed task', () => {
     const retryPolicy = { ...policy, maxRetries: 1000, backoffFactor: 100, maxIntervalMs: 3_600_000 }
     expect(delayAfter({ states: failures(900), retryPolicy })).toBe(3_600_000)
     expect(delayAfter({ states: failures(900), retryPolicy: { ...retryPolicy, retryIntervalMs: 0 } })).toBe(0)
+  })
+})
+
+describe('a task that was to be tried again when its owner ended', () => {
+  const interval = 1000
+  const settings = (retryPolicy: RetryPolicy) =>
+    ({ retryPolicy, failureStrategy: 'fail_fast', keepLogs: null, taskTimeoutMs: 1 }) as const
+  /** For a task that failed at 100, and an attempt after that, at 500. */
+  function resumed(last: Omit<AttemptRecord, 'number'> | null, now: number = 500, jitter: number = 0): number | null {
+    const failed: AttemptRecord = { number: 1, state: 'failed', startedAt: 0, endedAt: 100 }
+    const list = last === null ? [failed] : [failed, { number: 2, ...last }]
+    return resumesAt(settings({ ...policy, jitter }), { attempts: list, omitted: undefined }, now)
+  }
+
+  it('waits until the retry was due that waited when it was lost or handed back', () => {
+    for (const state of ['lost', 'aborted'] as const) {
+      expect(resumed({ state, startedAt: 1100, endedAt: 400 })).toBe(1100)
+      expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 1100)).toBeNull()
+      expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 9000)).toBeNull()
+    }
+  })
+
+  it('waits for nothing when an attempt had begun', () => {
+    for (const state of ['lost', 'aborted'] as const) {
+      expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
+      // By a clock that stood ahead of this one.
+      expect(resumed({ state, startedAt: 900, endedAt: 950 })).toBeNull()
+    }
+  })
+
+  it('waits for nothing when none has failed', () => {
+    const attempt: AttemptRecord = { number: 1, state: 'lost', startedAt: 9000, endedAt: 10 }
+    expect(resumesAt(settings(policy), { attempts: [attempt], omitted: undefined }, 500)).toBeNull()
+    expect(resumesAt(settings(policy), { attempts: [], omitted: undefined }, 500)).toBeNull()
+  })
+
+  it('waits for the shortest interval after a failure that none was announced after', () => {
+    expect(resumed(null)).toBe(100 + interval)
+    expect(resumed(null, 500, 0.5)).toBe(100 + interval / 2)
+    expect(resumed(null, 700, 0.5)).toBeNull()
+  })
+
+  it('never waits for longer than its interval, whatever the clock of an earlier owner said', () => {
+    expect(resumed({ state: 'lost', startedAt: 50_000_000, endedAt: 400 })).toBe(500 + interval)
+    expect(resumed(null, -50_000_000)).toBe(-50_000_000 + interval)
   })
 })

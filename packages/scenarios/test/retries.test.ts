@@ -1,4 +1,4 @@
-import { defineJob, type RetryPolicyInput } from '@jobistemer/core'
+import { defineJob, type RetryPolicyInput, type TaskContext } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -132,6 +132,93 @@ describe.each(everywhere)('on $name', (place) => {
     const { state, tasks } = await onlyOccurrence(second, 'flaky')
     // One attempt was lost with its node, and does not count.
     expect([state, calledAt.length, tasks[0]?.attemptCount]).toEqual(['failed', 41, 42])
+  })
+
+  it.each([
+    ['dies', ['crash'], ['lost']],
+    ['shuts down', ['shutdown'], ['aborted']],
+    ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
+    // It is nobody's until it is due again.
+    ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
+  ] as const)('a retry interval is kept when the node %s', async (_, ends, instead) => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 }, jitter: 0.5 })
+    let node = await world.start({ jobs: [job], nodeId: 'a' })
+    await world.clock.advanceTo(at(15))
+    const dueAt = (await onlyOccurrence(node, 'flaky')).tasks[0]?.attempts[1]?.startedAt as Date
+    for (const end of ends) {
+      if (end === 'crash') world.crash(node)
+      else await world.shutdown(node)
+      node = await world.start({ jobs: [job], nodeId: 'a' })
+      await world.clock.advance({ seconds: 20 })
+    }
+    await world.clock.advance({ minutes: 15 })
+    expect(calledAt).toEqual([10, secondsOf(dueAt)])
+    const { state, tasks } = await onlyOccurrence(node, 'flaky')
+    expect(state).toBe('completed')
+    const attempts = tasks[0]?.attempts ?? []
+    expect(attempts.map((attempt) => attempt.state)).toEqual(['failed', ...instead, 'succeeded'])
+    // Those that were never called have taken no time.
+    expect(attempts.slice(1, -1).map(({ durationMs }) => durationMs)).toEqual(instead.map(() => 0))
+  })
+
+  it('a retry interval is kept when the attempt before it ends while its node shuts down', async () => {
+    const world = createWorld(place)
+    const calledAt: number[] = []
+    const run = async ({ attempt }: TaskContext) => {
+      calledAt.push(secondsOf(world.clock.now()))
+      if (attempt === 1) await world.clock.sleep({ seconds: 5 })
+    }
+    const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 10 } }
+    const tasks = [{ name: 'work', taskTimeout: { seconds: 2 }, retryPolicy, run }]
+    const job = defineJob({ name: 'slow', schedule: everySeconds(10, +at(10)), tasks })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advanceTo(at(13))
+    await world.shutdown(first, 4000)
+    const second = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 12 })
+    expect(calledAt).toEqual([10, 615])
+    expect((await onlyOccurrence(second, 'slow')).state).toBe('completed')
+  })
+
+  it('of several tasks that wait, each keeps its own interval when they are handed on', async () => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const task = (name: string, minutes: number) => ({
+      name,
+      retryPolicy: { maxRetries: 1, retryInterval: { minutes } },
+      run: ({ attempt }: TaskContext) => {
+        called.push(`${secondsOf(world.clock.now())} ${name}`)
+        if (attempt === 1) throw new Error('no')
+      },
+    })
+    const tasks = [task('long', 10), task('short', 2)]
+    const settings = { taskExecutionMode: 'parallel', failureStrategy: 'continue' } as const
+    const job = defineJob({ name: 'fan', schedule: everySeconds(10, +at(10)), ...settings, tasks })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advanceTo(at(15))
+    await world.shutdown(first)
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 15 })
+    expect(called).toEqual(['10 long', '10 short', '130 short', '610 long'])
+  })
+
+  it('a cancellation ends one that waits for its retry interval now, and not when that would have been over', async () => {
+    const world = createWorld(place)
+    const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 } })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advanceTo(at(15))
+    await scheduler.cancel((await onlyOccurrence(scheduler, 'flaky')).id)
+    await world.clock.advance({ minutes: 15 })
+    expect(calledAt).toEqual([10])
+    const { tasks } = await onlyOccurrence(scheduler, 'flaky')
+    expect(tasks).toMatchObject([
+      {
+        state: 'canceled',
+        durationMs: 5000,
+        attempts: [{ state: 'failed' }, { state: 'aborted', startedAt: at(15), endedAt: at(15), durationMs: 0 }],
+      },
+    ])
   })
 
   it('each task has retries of its own, and later tasks wait for them', async () => {

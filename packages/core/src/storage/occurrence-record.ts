@@ -212,7 +212,7 @@ export interface AttemptRecord {
   /** 1, 2, 3 … without gap or repeat, across owners. */
   readonly number: number
   readonly state: AttemptState
-  /** When its handler was called; of a `waiting` one, when it will be. */
+  /** When its handler was called, or is to be: after `endedAt` where it ended while it waited for its retry interval. */
   readonly startedAt: number
   /** `null` while it runs or waits. */
   readonly endedAt: number | null

@@ -60,7 +60,7 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
     name: run.task,
     state: run.state,
     reason: run.reason ?? null,
-    durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - first.startedAt,
+    durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - startOf(first),
     result: run.result,
     error: last?.error ?? null,
     progress: progressOf(last),
@@ -70,9 +70,9 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
         id: attemptId(runId, attempt.number),
         number: attempt.number,
         state: attempt.state,
-        startedAt: new Date(attempt.startedAt),
+        startedAt: new Date(startOf(attempt)),
         endedAt: attempt.endedAt === null ? null : new Date(attempt.endedAt),
-        durationMs: attempt.endedAt === null ? null : attempt.endedAt - attempt.startedAt,
+        durationMs: attempt.endedAt === null ? null : attempt.endedAt - startOf(attempt),
         error: attempt.error ?? null,
         reason: attempt.reason ?? null,
         progress: progressOf(attempt),
@@ -81,6 +81,11 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
       }),
     ),
   }
+}
+
+/** One that ended while it waited for its retry interval never began: its record says when it was to begin. */
+function startOf({ startedAt, endedAt }: AttemptRecord): number {
+  return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
 }
 
 function progressOf(attempt: AttemptRecord | undefined): ProgressReport | null {

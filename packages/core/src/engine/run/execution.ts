@@ -506,7 +506,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       if (task.ended) continue
       if (task.isIdle && this.#halt === notHalted) {
         if (this.#failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
-        else task.announce(0)
+        else task.announceFirst()
       }
       if (task.isIdle) continue
       open = true

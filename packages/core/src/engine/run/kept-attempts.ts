@@ -37,7 +37,8 @@ export function failuresOf({ attempts, omitted }: KeptAttempts): number {
   return failures
 }
 
-function isFailure({ state }: AttemptRecord): boolean {
+/** Whether it counts against the retries. */
+export function isFailure({ state }: AttemptRecord): boolean {
   return state === 'failed' || state === 'timed_out'
 }
 

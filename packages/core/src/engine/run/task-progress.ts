@@ -20,7 +20,7 @@ import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abor
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import { toLogLine } from './log-line.ts'
-import { retryDelay } from './retry.ts'
+import { resumesAt, retryDelay } from './retry.ts'
 import { RunningTaskContext } from './task-context.ts'
 import { TaskNotes } from './task-notes.ts'
 import type { TaskOwner } from './task-owner.ts'
@@ -102,7 +102,7 @@ export class TaskProgress implements Alarm {
     return (this.#step === 'announced_early' || this.#step === 'stored_early') && this.at > monotonic
   }
 
-  /** When the retry was to begin that it was waiting for when it was handed back, in epoch milliseconds. */
+  /** When the retry is to begin that it waits for and has not announced here, in epoch milliseconds; `null`: at once. */
   get retryDueAt(): number | null {
     return this.#retryDueAt
   }
@@ -147,7 +147,10 @@ export class TaskProgress implements Alarm {
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
     // Why it was handed back is said by its attempt, and is not why it will end.
     if (this.ended) this.#reason = record.reason
-    else this.#state = 'retrying'
+    else {
+      this.#state = 'retrying'
+      this.#retryDueAt = resumesAt(this.plan.settings, this.#kept, now)
+    }
   }
 
   /** The first attempt of an occurrence that has waited for its place begins now. */
@@ -160,6 +163,12 @@ export class TaskProgress implements Alarm {
     if (this.#step !== 'stored') return false
     this.#replaceLastAttempt({ traceparent })
     return true
+  }
+
+  /** Tells the storage of its first attempt, or of the first one after those of an earlier owner. */
+  announceFirst(): void {
+    const dueAt = this.#retryDueAt
+    this.announce(dueAt === null ? 0 : Math.max(0, dueAt - this.#owner.engine.now()))
   }
 
   /** Tells the storage of the next attempt, which begins after a delay. */
@@ -183,6 +192,7 @@ export class TaskProgress implements Alarm {
     this.#step = waits ? 'announced_early' : 'announced'
     this.#abortReason = undefined
     this.#context = null
+    this.#retryDueAt = null
     if (waits) engine.agenda.setAlarm(this, delayMs)
     this.#owner.say()
   }
@@ -540,6 +550,7 @@ export class TaskProgress implements Alarm {
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
     if (retryInMs !== null && owner.isHandedBack) {
       this.#state = 'retrying'
+      this.#retryDueAt = owner.engine.now() + Math.round(retryInMs)
       return null
     }
     this.#state = 'failed'
