@@ -106,14 +106,27 @@ export interface SchedulerEvents {
     readonly waitedMs: number
     readonly recovered: boolean
   }
-  'occurrence.finished': OccurrenceEvent & { readonly report: ExecutionReport }
+  'occurrence.finished': OccurrenceEvent & {
+    readonly report: ExecutionReport
+    /**
+     * Only where somebody has canceled it in its owner's place, mostly by force: the node that did so has told it by
+     * `occurrence.canceled` before, so whoever counts ends counts it there.
+     */
+    readonly isToldBefore?: true
+  }
   /** This node stopped working on it and handed it back. */
   'occurrence.released': OccurrenceEvent & { readonly reason: OccurrenceReason | null }
-  /** Another node has it now; what this one did after that was refused. */
+  /**
+   * Another node has it now, or it was canceled by force, which `occurrence.finished` tells then; what this one did after
+   * that was refused.
+   */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took it from an owner that did not settle it. */
   'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: OccurrenceReason }
-  /** It was canceled through this node while it waited, or by force. What runs and stops tells `occurrence.finished`. */
+  /**
+   * It was canceled through this node while it waited, or by force. What runs tells `occurrence.finished`, when it has
+   * stopped; of what was canceled by force its owner does, if it lives.
+   */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
   /** Its handler has said how far it has come. At most about once a second, with the last that it has said. */

@@ -1,16 +1,11 @@
 import { backfillOf, taskReportOf } from './engine/run/execution-report.ts'
-import { withLostAttempts } from './engine/run/task-run-records.ts'
+import { shownRuns } from './engine/run/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { BackfillReference } from './job/task.ts'
 import type { JsonValue } from './json.ts'
 import type { OccurrenceReason } from './occurrence-reason.ts'
 import type { TaskReport } from './report.ts'
-import {
-  isFinal,
-  type OccurrenceKind,
-  type OccurrenceRecord,
-  type OccurrenceState,
-} from './storage/occurrence-record.ts'
+import type { OccurrenceKind, OccurrenceRecord, OccurrenceState } from './storage/occurrence-record.ts'
 
 /** An occurrence as the storage has it, for people and programs to look at. */
 export interface Occurrence {
@@ -96,10 +91,7 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
       details.span === undefined
         ? null
         : { from: new Date(details.span.from), to: new Date(details.span.to), count: details.span.count },
-    tasks: record.runs.map((run) =>
-      // Whoever ended it in its owner's place (a forced cancel) knew nothing of its attempts.
-      taskReportOf(record.jobId, record.id, isFinal(record.state) ? withLostAttempts(run, record.finishedAt) : run),
-    ),
+    tasks: shownRuns(record).map((run) => taskReportOf(record.jobId, record.id, run)),
   }
 }
 

@@ -1,6 +1,7 @@
-import { defineJob, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
-import { wrapStorage } from '@jobistemer/core/testing'
+import { defineJob, type ExecutionReport, type JobSettingsInput, type TaskContext } from '@jobistemer/core'
+import { metricsCollector, wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
+import { collectingLogger } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
@@ -205,6 +206,77 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ minutes: 1 })
       expect(await fates(other, 'tick')).toEqual(['10 canceled canceled', '20 completed'])
       expect(lost).toHaveLength(1)
+    })
+
+    it.each(['its own node', 'another node'])('by force through %s is told by its owner as an end', async (through) => {
+      const world = createWorld(place)
+      const reports: ExecutionReport[] = []
+      const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
+      const job = defineJob({
+        name: 'tick',
+        schedule: everySeconds(10, +at(10)),
+        retryPolicy: { maxRetries: 1, retryInterval: { minutes: 5 } },
+        onComplete: (report) => void reports.push(report),
+        tasks: [
+          { name: 'first', run: () => 'done' },
+          { name: 'work', run },
+          { name: 'never', run },
+        ],
+      })
+      const { logger, loud } = collectingLogger()
+      const collectors = [metricsCollector(), metricsCollector()] as const
+      const owner = await world.start({ jobs: [job], logger, metrics: collectors[0] })
+      const heard = listen(owner, 'occurrence.finished', 'occurrence.lost')
+      await world.clock.advance({ seconds: 12 })
+      const other = await world.start({ jobs: [job], metrics: collectors[1] })
+      const { id, scheduledAt } = await onlyOccurrence(other, 'tick')
+      const scheduler = through === 'its own node' ? owner : other
+      await scheduler.cancel(id, { force: true, reason: 'stuck' })
+      await world.clock.advance({ minutes: 1 })
+      const { tasks, ...ended } = await onlyOccurrence(other, 'tick')
+      expect(ended).toMatchObject({ state: 'canceled', reason: 'stuck', finishedAt: at(12) })
+      expect(tasks).toMatchObject([
+        { name: 'first', state: 'completed', result: 'done' },
+        {
+          name: 'work',
+          state: 'canceled',
+          reason: 'canceled',
+          durationMs: 2000,
+          attempts: [{ state: 'lost', endedAt: at(12) }],
+        },
+      ])
+      // What people are told is what is stored.
+      expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
+      expect(reports[0]?.tasks).toEqual(tasks)
+      expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
+      expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
+      const words = 'occurrence lost: it was canceled meanwhile'
+      expect(loud()).toEqual([
+        { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
+      ])
+      const counts = collectors.map((one) => one.counter('scheduler_job_occurrences_total'))
+      expect(counts).toEqual(through === 'its own node' ? [1, 0] : [0, 1])
+    })
+
+    it('that was to be tried again has no task that goes on', async () => {
+      const world = createWorld(place)
+      const fail = () => {
+        throw new Error('no')
+      }
+      const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 5 } }
+      const tasks = [{ name: 'work', retryPolicy, run: fail }]
+      const job = defineJob({ name: 'tick', schedule: everySeconds(10, +at(10)), tasks })
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 12 })
+      await world.shutdown(first)
+      const stranger = await world.start()
+      const { id, state } = await onlyOccurrence(stranger, 'tick')
+      expect(state).toBe('pending')
+      await stranger.cancel(id)
+      expect(await onlyOccurrence(stranger, 'tick')).toMatchObject({
+        state: 'canceled',
+        tasks: [{ state: 'canceled' }],
+      })
     })
 
     it('by force through its own node is told to stop at that moment', async () => {

@@ -34,8 +34,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
   })
-  events.on('occurrence.finished', ({ jobName: job, report }) => {
-    count('scheduler_job_occurrences_total', { job, status: report.outcome })
+  events.on('occurrence.finished', ({ jobName: job, report, isToldBefore }) => {
+    if (isToldBefore !== true) count('scheduler_job_occurrences_total', { job, status: report.outcome })
     measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
     for (const { name: task, durationMs } of report.tasks) {
       if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)

@@ -478,7 +478,8 @@ export interface CancelItem extends OccurrenceAddress {
   readonly actor: string | null
   /**
    * A running occurrence: `request` leaves a note for its owner; `force` ends it at once, and its owner's token is
-   * dead. Waiting ones are canceled at once in either mode.
+   * dead. Waiting ones are canceled at once in either mode. The task runs stay as they are: whoever shows them says that
+   * none goes on.
    */
   readonly mode: 'request' | 'force'
 }

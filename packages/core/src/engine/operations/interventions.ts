@@ -24,8 +24,8 @@ export interface InterventionOptions extends CallOptions {
 /** How to cancel an occurrence. */
 export interface CancelOptions extends InterventionOptions {
   /**
-   * End a running occurrence at once, without waiting for its owner: for owners that do not react. The owner finds
-   * its token dead and its signal fires. Default false.
+   * End a running occurrence at once, without waiting for its owner: for owners that do not react. An owner that lives
+   * finds its token dead when it says something next: its signal fires, and it calls `onComplete`. Default false.
    */
   readonly force?: boolean
 }

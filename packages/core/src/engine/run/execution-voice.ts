@@ -82,16 +82,20 @@ export class ExecutionVoice {
     this.#source.engine.events.emit('occurrence.released', { ...this.#names(), reason })
   }
 
-  lost(): void {
+  /** `isCanceled`: nobody goes on with it. */
+  lost(isCanceled: boolean): void {
     const { engine, occurrence } = this.#source
     const event = { ...this.#names(), fencingToken: occurrence.token }
     engine.events.emit('occurrence.lost', event)
     const { jobName: job, occurrenceId, scheduledAt, fencingToken } = event
-    engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, 'occurrence lost: another node has it')
+    const what = isCanceled ? 'it was canceled meanwhile' : 'another node has it'
+    engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
   }
 
-  finished(report: ExecutionReport): void {
-    this.#source.engine.events.emit('occurrence.finished', { ...this.#names(), report })
+  /** `isToldBefore`: whoever ended it in this node's place has told that it is canceled. */
+  finished(report: ExecutionReport, isToldBefore: boolean): void {
+    const event = { ...this.#names(), report }
+    this.#source.engine.events.emit('occurrence.finished', isToldBefore ? { ...event, isToldBefore } : event)
   }
 
   /** Calls a hook of the user's; what it throws is reported, and goes no further. */

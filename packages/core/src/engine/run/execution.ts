@@ -27,7 +27,7 @@ import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { TaskProgress } from './task-progress.ts'
-import { runsWithoutTask } from './task-run-records.ts'
+import { runsWithoutTask, shownRuns } from './task-run-records.ts'
 import type { UnsaidThings } from './unsaid.ts'
 
 /** What an execution tells whoever started it. */
@@ -339,7 +339,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
       else if (isOvertaken) this.#accepted(item)
-      else this.lose()
+      else this.#taken(answer)
       return
     }
     if (item.upToSequence !== undefined) this.#completions?.settle()
@@ -402,7 +402,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
-    this.lose()
+    this.#taken(answer)
     throw abortErrorOf(task.plan, 'lost')
   }
 
@@ -421,7 +421,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const [record] = occurrences
     if (this.#phase === 'closed') return null
     if (record?.state !== 'running' || record.token !== token) {
-      this.lose()
+      this.#taken({ state: record?.state ?? 'absent', token: record?.token ?? 0 })
       return null
     }
     const stored = this.#completions?.storedAs(record.sequence) ?? null
@@ -636,14 +636,38 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
-  /** Another owner has it: its handlers are told, and what they do changes nothing any more. */
-  lose(): void {
+  /** It is not this node's any more, as the storage says of it: another owner has it, or nobody will. */
+  #taken({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): void {
+    const isCanceled = state === 'canceled' && token === this.occurrence.token
+    // Nobody else will say that it is over. A shutdown waits for that too.
+    const telling = isCanceled ? this.#tellCanceled() : null
+    if (telling !== null) this.#owner.reporting(telling)
+    this.lose(isCanceled)
+  }
+
+  /** Its handlers are told, and what they do changes nothing any more. `isCanceled`: it has ended, and no other owner has it. */
+  lose(isCanceled: boolean = false): void {
     this.#phase = 'closed'
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) task.lose()
-    this.#trace?.ended({ outcome: 'lost', reason: null })
-    this.voice.lost()
+    this.#trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
+    this.voice.lost(isCanceled)
     this.#owner.closed(this)
+  }
+
+  /** Somebody has canceled it in this node's place: how it has ended is what the storage has. */
+  async #tellCanceled(): Promise<void> {
+    if (!this.#isToBeTold) return
+    const { id } = this.occurrence
+    try {
+      const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+      const record = occurrences[0] ?? null
+      this.#finalRuns = record === null ? noRuns : shownRuns(record)
+      const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
+      await this.#tellReport(report, true)
+    } catch (error) {
+      failInBackground(this.engine, 'get', error)
+    }
   }
 
   #close(change: SettleChange): void {
@@ -660,15 +684,23 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     else if (change.kind === 'finish') trace.ended({ outcome: change.state, reason: change.reason })
   }
 
-  #tell(outcome: FinalState, reason: string | null): void {
-    const { onComplete } = this.job.job
-    if (onComplete === undefined && !this.engine.events.hears('occurrence.finished')) return
-    const report = this.#report(outcome, reason)
-    this.voice.finished(report)
-    if (onComplete !== undefined) this.#owner.reporting(this.voice.callHook('onComplete', () => onComplete(report)))
+  get #isToBeTold(): boolean {
+    return this.job.job.onComplete !== undefined || this.engine.events.hears('occurrence.finished')
   }
 
-  #report(outcome: FinalState, reason: string | null): ExecutionReport {
+  #tell(outcome: FinalState, reason: string | null): void {
+    if (!this.#isToBeTold) return
+    const hook = this.#tellReport(this.#report(outcome, reason, this.engine.now()), false)
+    if (hook !== null) this.#owner.reporting(hook)
+  }
+
+  #tellReport(report: ExecutionReport, isToldBefore: boolean): Promise<void> | null {
+    const { onComplete } = this.job.job
+    this.voice.finished(report, isToldBefore)
+    return onComplete === undefined ? null : this.voice.callHook('onComplete', () => onComplete(report))
+  }
+
+  #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
     return reportOf({
       jobName: this.job.job.name,
       plan: this.#plan,
@@ -676,7 +708,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       runs: this.#finalRuns,
       outcome,
       reason,
-      finishedAt: this.engine.now(),
+      finishedAt,
     })
   }
 }

@@ -1,6 +1,11 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../../configuration/settings.ts'
-import type { AttemptRecord, OccurrenceRecord, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import {
+  type AttemptRecord,
+  isFinal,
+  type OccurrenceRecord,
+  type TaskRunRecord,
+} from '../../storage/occurrence-record.ts'
 
 /** A task, as far as its name goes. */
 interface Named {
@@ -22,10 +27,23 @@ export function withLostAttempts(record: TaskRunRecord, now: number | null): Tas
 /** The record of a task that nobody goes on with; one that has ended stays as it is. */
 export function abandoned(
   record: TaskRunRecord,
-  how: { readonly state: 'failed' | 'canceled'; readonly reason: string; readonly now: number },
+  how: { readonly state: 'failed' | 'canceled'; readonly reason: string; readonly now: number | null },
 ): TaskRunRecord {
   if (record.state !== 'running' && record.state !== 'retrying') return record
   return { ...withLostAttempts(record, how.now), state: how.state, reason: how.reason }
+}
+
+/**
+ * The task runs of an occurrence as they are shown. Whoever ends one in its owner's place, as a forced cancel does, knows
+ * nothing of its tasks, and storages keep what was said of them last: of one that has ended, none goes on.
+ */
+export function shownRuns({
+  state,
+  runs,
+  finishedAt: now,
+}: Pick<OccurrenceRecord, 'state' | 'runs' | 'finishedAt'>): readonly TaskRunRecord[] {
+  if (!isFinal(state)) return runs
+  return runs.map((run) => withLostAttempts(abandoned(run, { state: 'canceled', reason: 'canceled', now }), now))
 }
 
 /** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
