@@ -1,5 +1,14 @@
 import { EventEmitter, once } from 'node:events'
-import { createClient, createScheduler, defineJob, type Isolation, type Logger, silentLogger } from '@jobistemer/core'
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type ExecutionReport,
+  type Isolation,
+  type Logger,
+  silentLogger,
+} from '@jobistemer/core'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
@@ -144,6 +153,63 @@ describe.each(isolations)('in a %s', (isolation) => {
     controller.abort()
     expect(await called).toMatchObject({ ended: 'aborted', finished: 0, handedBack: 1, leftBehind: 0 })
     expect((await client.occurrence(id)).state).toBe('pending')
+  })
+
+  it.each(['nothing', 'a cancellation', 'its task timeout'])(
+    'however long it may take to stop, it is killed 5 s after the execution timeout, told to stop by %s before',
+    async (by) => {
+      const clock = virtualClock(0)
+      const taskTimeout = { seconds: by === 'its task timeout' ? 50 : 60 }
+      const { begin, scheduler, lines } = await isolatedScene(
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, taskTimeout } },
+        { clock },
+        { executionTimeout: { minutes: 1 } },
+      )
+      const { id } = await begin('job')
+      const ended = new Promise<ExecutionReport>((resolve) => {
+        scheduler.on('occurrence.finished', ({ report }) => resolve(report))
+      })
+      await clock.advance({ seconds: 55 })
+      if (by === 'a cancellation') await scheduler.cancel(id)
+      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      await clock.advance({ seconds: 9 })
+      expect(killed()).toBe(0)
+      await clock.advance({ seconds: 1 })
+      expect(killed()).toBe(1)
+      // The clock stands still: all that follows comes before another node may take it.
+      const { outcome, tasks } = await ended
+      expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
+        by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],
+      )
+    },
+  )
+
+  it('however long it may take to stop, it is killed 5 s after its node is isolated, if it is to be aborted then', async () => {
+    const clock = virtualClock(0)
+    let isAway = false
+    const storage = wrapStorage(memoryStorage(), {
+      around: ({ method, proceed }) =>
+        isAway && method === 'heartbeat' ? Promise.reject(new Error('away')) : proceed(),
+    })
+    const { begin, scheduler, lines } = await isolatedScene(
+      { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } } },
+      { clock, storage, heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } },
+      { whileIsolated: 'abort' },
+    )
+    await begin('job')
+    let isIsolated = false
+    scheduler.on('node.isolated', () => {
+      isIsolated = true
+    })
+    const released = new Promise((resolve) => scheduler.on('occurrence.released', resolve))
+    isAway = true
+    while (!isIsolated) await clock.advance({ seconds: 1 })
+    const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+    await clock.advance({ seconds: 3 })
+    expect(killed()).toBe(0)
+    await clock.advance({ seconds: 2 })
+    expect(killed()).toBe(1)
+    expect(await released).toMatchObject({ reason: 'isolated' })
   })
 
   it('a handler that obeys its signal is not killed', async () => {

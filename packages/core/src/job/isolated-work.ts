@@ -41,7 +41,11 @@ export interface IsolationOptions {
   readonly resourceLimits?: IsolatedResourceLimits
   /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
   readonly env?: Readonly<Record<string, string>>
-  /** How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s. */
+  /**
+   * How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s, and never more
+   * than 5 s after the execution timeout, or once its node is isolated under `whileIsolated: 'abort'`: soon after, another
+   * node may begin it.
+   */
   readonly killAfter?: DurationInput
 }
 

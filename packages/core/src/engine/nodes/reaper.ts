@@ -12,7 +12,7 @@ import { abandoned, hasEndedTasks, runsOfLeft, withLostAttempts } from '../run/t
 import type { Heartbeats } from './heartbeats.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
-/** Beyond its deadline an owner has so long to settle an occurrence itself. */
+/** Beyond its deadline an owner has so long to settle an occurrence itself: twice what a handler has to stop. */
 const graceMs = 10_000
 
 /** What becomes of an occurrence by its own version of its job. */

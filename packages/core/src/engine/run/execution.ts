@@ -291,7 +291,9 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
 
   /** Nobody hears the node, and others may take over what it runs: what must not run twice at once stops here. */
   isolate(): void {
-    if (this.#plan.settings.whileIsolated === 'abort') this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
+    if (this.#plan.settings.whileIsolated !== 'abort') return
+    this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
+    if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
   /** It was taken ahead and has found no place: it is handed back untouched. */
@@ -302,6 +304,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   /** The execution timeout. */
   ring(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
+    // Also what something else has told to stop before: soon the reaper of another node takes it.
+    if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
   takeItem(now: number): SettleItem | null {

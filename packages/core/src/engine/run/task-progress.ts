@@ -26,8 +26,14 @@ import { TaskNotes } from './task-notes.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { withLostAttempts } from './task-run-records.ts'
 
-/** A handler that does not stop when its signal fires is waited for so long, and then left to itself. */
+/**
+ * A handler that does not stop when its signal fires is waited for so long, and then left to itself. Twice that is what the
+ * reaper leaves an owner beyond the execution timeout: a child that is killed by then has ended, and that is stored.
+ */
 const abortGraceMs = 5000
+
+/** After these another node may begin it soon, so a child has no longer to stop than any handler. */
+const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated']
 
 const none: readonly AttemptRecord[] = Object.freeze([])
 
@@ -363,7 +369,7 @@ export class TaskProgress implements Alarm {
         return
       case 'running':
         this.#tellToStop('timeout')
-        this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs)
+        this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
         return
       case 'stopping':
         if (this.#killIsolated()) return
@@ -378,11 +384,11 @@ export class TaskProgress implements Alarm {
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
       // Nobody waited for its end any more, since it was to be handed back. What is to end now needs one.
-      if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs)
+      if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
     if (this.#step === 'running') {
-      agenda.setAlarm(this, this.#stopsWithinMs)
+      agenda.setAlarm(this, this.#stopsWithinMs(reason))
       this.#tellToStop(reason)
       return
     }
@@ -428,14 +434,22 @@ export class TaskProgress implements Alarm {
     const { agenda } = this.#owner.engine
     if (this.#isolated?.isOver === false) {
       // Its child is killed all the same if it does not stop.
-      if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs)
+      if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
     } else agenda.cancelAlarm(this)
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
+  /** A handler that was told to stop before, and has longer for that than one that is told now, has no longer than that. */
+  hurry(): void {
+    if (this.#step !== 'stopping') return
+    const { agenda, clock } = this.#owner.engine
+    if (this.heapIndex < 0 || this.at > clock.monotonic() + abortGraceMs) agenda.setAlarm(this, abortGraceMs)
+  }
+
   /** For so long a handler that was told to stop is waited for. */
-  get #stopsWithinMs(): number {
-    return this.plan.isolated?.killAfterMs ?? abortGraceMs
+  #stopsWithinMs(reason: AbortReason): number {
+    const killAfterMs = this.plan.isolated?.killAfterMs ?? abortGraceMs
+    return soonBegunElsewhere.includes(reason) ? Math.min(killAfterMs, abortGraceMs) : killAfterMs
   }
 
   /** Answers whether its end is to be waited for. */
