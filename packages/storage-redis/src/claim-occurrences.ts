@@ -1,16 +1,11 @@
-import {
-  type CancelNotice,
-  type ClaimAnswer,
-  type ClaimRequest,
-  compareOrder,
-  type OccurrenceRecord,
-} from '@jobistemer/core/storage'
+import { systemClock } from '@jobistemer/core'
+import { type ClaimAnswer, type ClaimRequest, compareOrder, type OccurrenceRecord } from '@jobistemer/core/storage'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
-import { repeatedError } from './redis-errors.ts'
+import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
 import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
@@ -26,49 +21,79 @@ interface SeenPlace extends Place {
   readonly isBlocked: boolean
 }
 
-interface ShardAnswer {
-  readonly claimed: readonly OccurrenceRecord[]
-  readonly cancelRequested: readonly CancelNotice[]
-  readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  readonly more: boolean
-  /** What is claimed may wake others that may be claimed too: only where a job has a start rate. */
-  readonly wakes: boolean
-  readonly nextDueAt: number | null
+interface WholeAnswer extends ClaimAnswer {
+  /** It has ended by the bounds of a call: what comes behind was not looked at. */
+  readonly stopped: boolean
+  /** A sweep has left some to be canceled. */
+  readonly isLeftover: boolean
 }
 
+interface ShardAnswer extends WholeAnswer {
+  readonly seen: readonly Omit<SeenPlace, 'shard'>[]
+  /** What is claimed may wake others that may be claimed too: only where a job has a start rate. */
+  readonly wakes: boolean
+}
+
+/** How a claim asks a shard. */
+interface Ask {
+  readonly mode: 'peek' | 'take'
+  readonly last: Place
+  readonly claimId: string
+  /** Where the sweep goes on, and the look at what is due. */
+  readonly cursor: string
+  readonly place: Buffer
+}
+
+type Spot = Pick<ScriptCall, 'shard' | 'shards'>
+
 const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
+
+const nowhere = Buffer.alloc(0)
+
+/** So often a claim that has found nothing yet goes on behind what it has moved out of its way. Then others have a say. */
+const mostRounds = 10
+
+/** So long a claim waits for a shard that did not answer the one before, while others do. */
+const graceMs = 100
 
 /** Takes due occurrences, the first in their order over all shards. */
 export class Claimer {
   readonly #ledger: Ledger
   #claims = 0
+  /** By shard and owner, the claim of which nobody knows whether it has taken something. The next call asks for it. */
+  readonly #unanswered = new Map<string, string>()
+  /** Shards that did not answer, with the look that finds out when they do again. */
+  readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
+  /** What may not start, and what is to be canceled, is moved out of the way in short calls, with some rounds of them. */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
-    if (shards === 1) {
-      const { claimed, cancelRequested, more, nextDueAt } = await this.#askShard(
-        request,
-        { shard: 0, shards },
-        'take',
-        lastPlace,
-      )
-      // What was woken in between may come before what was taken.
-      return { claimed: claimed.toSorted(compareOrder), cancelRequested, more, nextDueAt }
+    let isLeftover = false
+    for (let round = 1; ; round++) {
+      const ofRound = round === 1 ? request : { ...request, sweep: false }
+      const answer = await (shards === 1 ? this.#claimOfShard(ofRound) : this.#claimOverShards(ofRound, shards))
+      const { claimed, cancelRequested, more, stopped, nextDueAt } = answer
+      isLeftover ||= answer.isLeftover
+      if (stopped && claimed.length === 0 && request.limit > 0 && round < mostRounds) continue
+      return { claimed, cancelRequested, more: more || stopped || isLeftover, nextDueAt }
     }
-    return await this.#claimOverShards(request, shards)
+  }
+
+  async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
+    const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
+    // What was woken in between may come before what was taken.
+    return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
   /** Looks at all shards first, so that the limit goes to the first of all of them. */
-  async #claimOverShards(request: ClaimRequest, shards: number): Promise<ClaimAnswer> {
-    const views = await Promise.all(
-      Array.from({ length: shards }, (_, shard) => this.#askShard(request, { shard, shards }, 'peek', lastPlace)),
-    )
-    const places = views
-      .flatMap(({ seen }, shard) => seen.map((place): SeenPlace => ({ ...place, shard })))
+  async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
+    const views = await this.#lookAtShards(request, shards)
+    const places = [...views]
+      .flatMap(([shard, { seen }]) => seen.map((place): SeenPlace => ({ ...place, shard })))
       .sort((left, right) => left.order - right.order || (left.key < right.key ? -1 : 1))
     const wanted = new Map<number, { limit: number; last: Place }>()
     let open = request.limit
@@ -82,33 +107,137 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    const shardsAsked = [...wanted]
     // What is woken was not seen: it may have what nobody else needs.
-    const share = views.some(({ wakes }) => wakes) ? Math.floor(open / Math.max(1, shardsAsked.length)) : 0
-    const answers = await Promise.all(
-      shardsAsked.map(([shard, { limit, last }]) =>
-        this.#askShard({ ...request, limit: limit + share }, { shard, shards }, 'take', share === 0 ? last : lastPlace),
-      ),
-    )
+    const mayWake = [...views.values()].some(({ wakes }) => wakes)
+    const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
+    const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
     // Where something was taken, what was seen before is no longer the whole.
-    const latest = [...views]
-    for (const [index, [shard]] of shardsAsked.entries()) latest[shard] = answers[index] as ShardAnswer
+    const latest = [...new Map([...views, ...answers]).values()]
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
+    const all = [...views.values(), ...answers.values()]
     return {
-      claimed: answers.flatMap(({ claimed }) => claimed).sort(compareOrder),
+      claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
       // What came in after the look may have taken the place of what was seen.
-      more: more || answers.some((answer) => answer.more),
+      more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
+      // A look that had to stop has not seen all.
+      stopped: all.some(({ stopped }) => stopped),
+      isLeftover: all.some(({ isLeftover }) => isLeftover),
       nextDueAt: upcoming.length === 0 ? null : Math.min(...upcoming),
     }
   }
 
-  async #askShard(
+  /**
+   * What each shard has, of those that answer. The others are left out: work of one master does not wait for another one.
+   * Rejects when none answers, when one says what somebody has to mend, and when the owner has to look for what an earlier
+   * claim has taken. Nothing is taken yet.
+   */
+  async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
+    const views = new Map<number, ShardAnswer>()
+    const failures = new Map<number, unknown>()
+    const lookAt = async (shard: number) => {
+      try {
+        views.set(shard, await this.#askShard(request, { shard, shards }, 'peek', lastPlace))
+        this.#silent.delete(shard)
+      } catch (error) {
+        failures.set(shard, error)
+        if (isRepeated(error)) this.#silent.delete(shard)
+        else this.#silent.set(shard, null)
+      }
+    }
+    const all = Array.from({ length: shards }, (_, shard) => shard)
+    const answering = all.filter((shard) => !this.#silent.has(shard))
+    await Promise.all((answering.length === 0 ? all : answering).map(lookAt))
+    const silent = answering.length === 0 || views.size === 0 ? [] : all.filter((shard) => !answering.includes(shard))
+    if (silent.length > 0) await within(graceMs, Promise.all(silent.map((shard) => this.#lookAgain(shard, lookAt))))
+    for (const [shard, error] of failures) {
+      if (mayPass(error)) continue
+      this.#unanswered.delete(keyOf(shard, request))
+      throw error
+    }
+    if (views.size === 0) throw [...failures.values()][0]
+    // One that answers later has no part in this claim.
+    return new Map(views)
+  }
+
+  /** One look at a time, which may be that of an earlier claim. */
+  #lookAgain(shard: number, lookAt: (shard: number) => Promise<void>): Promise<void> {
+    const look = this.#silent.get(shard) ?? lookAt(shard)
+    if (this.#silent.has(shard)) this.#silent.set(shard, look)
+    return look
+  }
+
+  /** Takes from some shards. What is taken of one is answered, whatever becomes of another one. */
+  async #takeFromShards(
     request: ClaimRequest,
-    place: Pick<ScriptCall, 'shard' | 'shards'>,
-    mode: 'peek' | 'take',
-    last: Place,
-  ): Promise<ShardAnswer> {
+    shards: number,
+    wanted: ReadonlyMap<number, { readonly limit: number; readonly last: Place }>,
+    share: number,
+  ): Promise<{ readonly answers: ReadonlyMap<number, ShardAnswer>; readonly isWhole: boolean }> {
+    const answers = new Map<number, ShardAnswer>()
+    await Promise.all(
+      [...wanted].map(async ([shard, { limit, last }]) => {
+        const ofShard = { ...request, limit: limit + share, sweep: false }
+        try {
+          answers.set(shard, await this.#askShard(ofShard, { shard, shards }, 'take', share === 0 ? last : lastPlace))
+        } catch {
+          // The next claim hears whether it has taken something, and what the matter is.
+          this.#silent.set(shard, null)
+        }
+      }),
+    )
+    return { answers, isWhole: answers.size === wanted.size }
+  }
+
+  /**
+   * Asks until all was looked at that the request is about. What was taken before a call that failed is answered: the next
+   * claim of this owner hears whether that call has taken more.
+   */
+  async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
+    const key = keyOf(spot.shard, request)
+    let whole: ShardAnswer | null = null
+    let { sweep } = request
+    let cursor = '0'
+    let isLeftover = false
+    let place: Buffer = nowhere
+    for (;;) {
+      const taken = whole?.claimed.length ?? 0
+      // Whoever takes nothing does not look for what it may have taken.
+      const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
+      const claimId = asked ?? `${this.#ledger.sender} ${this.#claims++}`
+      try {
+        // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.
+        const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
+        const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
+        const [outcome, ...parts] = await this.#call(call, spot, { mode, last, claimId, cursor, place })
+        const kind = outcome.toString()
+        if (kind === 'repeated') throw repeatedError()
+        if (asked !== undefined) this.#unanswered.delete(key)
+        if (kind === 'swept') {
+          cursor = parts[0].toString()
+          sweep = cursor !== ''
+          if (parts[1].length > 0) isLeftover = true
+        }
+        if (kind !== 'done') continue
+        const part = readAnswer(parts)
+        whole = whole === null ? part : join(whole, part)
+        place = parts[4]
+      } catch (error) {
+        const isToldNow = mode === 'take' && spot.shards === 1 && taken === 0
+        if (isToldNow) this.#unanswered.delete(key)
+        else if (mode === 'take') this.#unanswered.set(key, claimId)
+        if (whole === null || taken === 0) throw error
+        return { ...whole, stopped: true, isLeftover }
+      }
+      if (place.length === 0) return { ...whole, isLeftover }
+    }
+  }
+
+  async #call(
+    request: ClaimRequest,
+    spot: Spot,
+    { mode, last, claimId, cursor, place }: Ask,
+  ): Promise<readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner, limit, exceptHandlerKeys, sweep } = request
     const values = Buffer.allocUnsafe(claimLayout.size)
@@ -119,29 +248,53 @@ export class Claimer {
     values[at.isPeek] = mode === 'peek' ? 1 : 0
     values.writeDoubleLE(last.order, at.lastAt)
     values.write(last.key, at.lastId, 'hex')
-    const printedOwner = printOwner(owner)
     // Those that are ids of jobs are not stored: the script goes by the job there.
     const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] =>
       isJobId(key) ? [key, bytesOfId(key)] : [key],
     )
-    const call: ScriptCall = {
-      script: scripts.claim,
-      ...place,
-      arguments: [values, channel, sender, printedOwner, `${sender} ${this.#claims++}`, ...excepted],
-      extraKey: (prefix) => `${prefix}claimed:${sender}`,
-      order: 'ahead',
-    }
-    for (;;) {
-      const [reply] = await connection.write([call])
-      const [outcome, ...parts] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer]
-      const kind = outcome.toString()
-      if (kind === 'done') return readAnswer(parts)
-      if (kind === 'repeated') throw repeatedError()
-    }
+    const [reply] = await connection.write([
+      {
+        script: scripts.claim,
+        ...spot,
+        arguments: [values, channel, sender, printOwner(owner), claimId, place, cursor, ...excepted],
+        extraKey: (prefix) => `${prefix}claimed:${sender}`,
+        order: 'ahead',
+      },
+    ])
+    return reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
   }
 }
 
-function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, Buffer, Buffer]): ShardAnswer {
+function keyOf(shard: number, { owner }: ClaimRequest): string {
+  return `${shard} ${owner.incarnation}`
+}
+
+/** Waits for something, but no longer than so. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = systemClock.setTimer(limitMs, resolve)
+    work.finally(() => {
+      timer.cancel()
+      resolve()
+    })
+  })
+}
+
+function join(whole: ShardAnswer, part: ShardAnswer): ShardAnswer {
+  const { nextDueAt } = whole
+  return {
+    claimed: [...whole.claimed, ...part.claimed],
+    cancelRequested: part.cancelRequested,
+    seen: [...whole.seen, ...part.seen],
+    more: whole.more || part.more,
+    stopped: whole.stopped || part.stopped,
+    isLeftover: false,
+    wakes: whole.wakes || part.wakes,
+    nextDueAt: nextDueAt === null ? part.nextDueAt : Math.min(nextDueAt, part.nextDueAt ?? nextDueAt),
+  }
+}
+
+function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, Buffer, Buffer, Buffer]): ShardAnswer {
   const claimed: OccurrenceRecord[] = []
   for (let offset = 0; offset < taken.length; ) {
     const start = offset + takenLayout.size
@@ -163,6 +316,8 @@ function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, B
     cancelRequested: readNotices(notices, null),
     seen: places,
     more: numbers[claimedLayout.at.more] === 1,
+    stopped: numbers[claimedLayout.at.stopped] === 1,
+    isLeftover: false,
     wakes: numbers[claimedLayout.at.wakes] === 1,
     nextDueAt: nextDueAt === never ? null : nextDueAt,
   }

@@ -176,3 +176,14 @@ export function foreignCursor(cursor: string): JobistemerError {
     remedy: 'Pass on the cursor of the page before, with the same query.',
   })
 }
+
+/** For a claim that has taken something that its owner has to look for. */
+export function isRepeated(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
+}
+
+/** True when the server, or a shard of it, may answer again by itself: others need not wait for that. */
+export function mayPass(error: unknown): boolean {
+  if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
+  return error.code === 'STORAGE_BUSY' || error.code === 'STORAGE_FULL'
+}

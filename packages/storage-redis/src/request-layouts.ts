@@ -154,8 +154,20 @@ export const noticeLayout: Layout<'scheduledAt' | 'token' | 'cancelSize'> = defi
   cancelSize: 'uint32',
 })
 
-export const claimedLayout: Layout<'more' | 'wakes' | 'nextDueAt'> = defineLayout({
+/** Up to where a claim has passed over others; `future` once it has been through all that is ready. */
+export const placeLayout: Layout<'kind' | 'order' | 'id' | 'job'> = defineLayout({
+  kind: 'byte',
+  order: 'number',
+  id: 'id',
+  job: 'id',
+})
+
+export const placeKinds = { none: 0, ready: 1, future: 2 } as const
+
+export const claimedLayout: Layout<'more' | 'stopped' | 'wakes' | 'nextDueAt'> = defineLayout({
   more: 'byte',
+  // It has ended by its own bounds, so that others are left to be looked at.
+  stopped: 'byte',
   // What is claimed may wake others that may be claimed too.
   wakes: 'byte',
   nextDueAt: 'number',

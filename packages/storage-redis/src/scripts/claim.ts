@@ -1,6 +1,15 @@
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { addressLayout, claimedLayout, claimLayout, noticeLayout, seenLayout, takenLayout } from '../request-layouts.ts'
+import {
+  addressLayout,
+  claimedLayout,
+  claimLayout,
+  noticeLayout,
+  placeKinds,
+  placeLayout,
+  seenLayout,
+  takenLayout,
+} from '../request-layouts.ts'
 import { stateCodes } from '../record-codes.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { canceledInPassing, prelude } from './prelude.ts'
@@ -8,10 +17,33 @@ import { canceledInPassing, prelude } from './prelude.ts'
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000
 
-/** How many occurrences that deleted and replaced jobs have left one call cancels at most. */
-const canceledAtOnce = 1000
+/**
+ * How many occurrences one call cancels at most of what deleted and replaced jobs have left, and makes queued or held back
+ * of what may not start.
+ */
+const movedAtOnce = 500
+
+/** How many jobs a sweep looks at in one call, about. */
+const sweptAtOnce = 200
+
+/** How many occurrences one call passes over at most: of other nodes, and those not due by the clock of its own. */
+const passedAtOnce = 1000
+
+/** What other nodes are to take is set apart from so many pending ones of a job on, and for so many jobs. */
+const fewestApart = 16
+const mostApart = 100
+
+/** Among how many of the first of a job one is looked for that its start rate holds back. */
+const fewestLooked = 8
+
+/** How many are read together where others are passed over. */
+const pageSize = 100
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+
+/** Lua for the place of a member that was passed over. */
+const placeOf = (kind: 'ready' | 'future') =>
+  writeFields(placeLayout, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
 /** What a claim changes of a record is in front, but for the instant of the start. */
 const front = {
@@ -47,15 +79,24 @@ const conditions = {
 }
 
 /**
- * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end.
- * Answers `again` when so much has become due that it takes another call to see all of it. In the mode `peek` it takes nothing and tells what it would take, for claims over several shards.
+ * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end. In the
+ * mode `peek` it takes nothing and tells what it would take, for claims over several shards.
+ *
+ * However much waits, one call is short: other clients of the server wait as long as it runs. It answers `swept` when it
+ * has looked after some jobs, with the cursor for the others; `again` when so much has become due that it takes another
+ * call to see all of it; and with `done` the place to go on from when it has passed over many.
+ *
+ * What a node has no handlers for lies in its way, with each of its claims. So it moves such ones into sets of their jobs,
+ * `r:` for those that are ready and `d:` for those that wait for their time. Whoever can run them looks at these sets as
+ * well, and takes from all of them in one order. New ones go into the common sets as ever.
  */
 export const claimScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}
 local channel, sender, owner, claimedKey, claimId = ARGV[2], ARGV[3], ARGV[4], KEYS[2], ARGV[5]
+local place, cursor = ARGV[6], ARGV[7]
 ${readFields(claimLayout, 'ARGV[1]', allFields(claimLayout))}
-local except = {}
-for index = 6, #ARGV do except[ARGV[index]] = true end
+local hasExceptions, except = #ARGV >= 8, {}
+for index = 8, #ARGV do except[ARGV[index]] = true end
 
 local missing = missingRight(channel)
 if missing then return missing end
@@ -64,41 +105,47 @@ if missing then return missing end
 -- is then known to nobody, so the caller has to hear that.
 if call('GET', claimedKey) == claimId then return { 'repeated' } end
 
-local isLeftover = false
 if sweep == 1 then
-  for _, job in ipairs(call('SMEMBERS', waitingKey)) do
+  local found = call('SSCAN', waitingKey, cursor, 'COUNT', ${sweptAtOnce})
+  cursor = found[1]
+  local isLeftover, open = false, ${movedAtOnce}
+  for _, job in ipairs(found[2]) do
     local h = headOf(job)
+    local gone = ''
     if h and h.deletedAt ~= never then
-      cancelWaiting(now, h, job, '=deleted', ${canceledAtOnce})
+      if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
       -- One that is active wakes the next by itself, at its time.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
-      local gone = cancelSuperseded(now, h, job, ${canceledAtOnce})
+      if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
-      isLeftover = isLeftover or (h.cancelsBelow > 0 and gone ~= '')
+      isLeftover = isLeftover or (h.cancelsBelow > 0 and (open == 0 or gone ~= ''))
     end
+    open = math.max(0, open - #gone / ${addressLayout.size})
   end
-end
-
-local promoted = call('ZRANGEBYSCORE', future, '-inf', now, 'LIMIT', 0, ${promotedAtOnce})
-if #promoted > 0 then
-  local scored = {}
-  for _, member in ipairs(promoted) do
-    scored[#scored + 1] = call('ZSCORE', pendingKey, member)
-    scored[#scored + 1] = member
-  end
-  callWith('ZADD', ready, scored)
-  callWith('ZREM', future, promoted)
-  if #promoted == ${promotedAtOnce} then
+  if #found[2] > 0 or cursor ~= '0' then
     store()
     tell(channel, sender)
-    return { 'again' }
+    return { 'swept', cursor == '0' and '' or cursor, isLeftover and 'left' or '' }
   end
 end
 
 -- The heads of jobs that a page has, as texts: most of them need no table.
 local pageHeads = {}
+
+local function readHeads(jobs)
+  local wanted, count = {}, 0
+  for _, job in ipairs(jobs) do
+    if known[job] == nil and pageHeads[job] == nil then
+      pageHeads[job] = false
+      count = count + 1
+      wanted[count] = job
+    end
+  end
+  if count == 0 then return end
+  for index, text in ipairs(call('HMGET', heads, unpack(wanted))) do pageHeads[wanted[index]] = text end
+end
 
 local function headOfPage(job)
   local text = pageHeads[job]
@@ -106,69 +153,214 @@ local function headOfPage(job)
   return headOf(job)
 end
 
-local hasExceptions = #ARGV >= 6
 local skips = {}
 local function isExcepted(job)
   if skips[job] == nil then
-    local key = handlerOf(headOfPage(job))
+    local h = headOfPage(job)
+    local key = h and handlerOf(h)
     skips[job] = except[key == '' and job or key] or false
   end
   return skips[job]
 end
 
+-- Whether what is passed over of a job goes into sets of its own; and where what this node may take lies: the common set,
+-- and those of jobs, each up to where it was looked through.
+local goesApart
+local sources = { { key = ready, later = future, offset = 0 } }
+-- How far a walk through what waits for its time, and through what is ready, has come before this call.
+local futureFrom, isDone = 0, false
+do
+  local apart, isApart = call('SMEMBERS', apartKey), {}
+  local apartCount = #apart
+  for _, job in ipairs(apart) do isApart[job] = true end
+  if hasExceptions and apartCount > 0 then readHeads(apart) end
+  for _, job in ipairs(apart) do
+    if not hasExceptions or not isExcepted(job) then
+      sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
+    end
+  end
+
+  goesApart = function(job)
+    if isApart[job] == nil then
+      local isMany = headOfPage(job).pending >= ${fewestApart} and apartCount < ${mostApart}
+      isApart[job] = isMany
+      if isMany then
+        apartCount = apartCount + 1
+        call('SADD', apartKey, job)
+      end
+    end
+    return isApart[job]
+  end
+
+  -- How many of a set come before what comes behind a place.
+  local function rankBehind(key, order, member)
+    local rank = call('ZRANK', key, member)
+    if rank then return rank + 1 end
+    call('ZADD', key, order, member)
+    rank = call('ZRANK', key, member)
+    call('ZREM', key, member)
+    return rank
+  end
+
+  if place ~= '' then
+    ${readFields(placeLayout, 'place', { kind: 'kind', order: 'order', id: 'id', job: 'job' })}
+    isDone = kind == ${placeKinds.future}
+    if isDone then
+      futureFrom = rankBehind(future, order, id .. job)
+    else
+      for _, source in ipairs(sources) do source.offset = rankBehind(source.key, order, id .. job) end
+    end
+  end
+
+  local promotedCount = 0
+  for _, source in ipairs(sources) do
+    local promoted = promotedCount < ${promotedAtOnce} and place == ''
+      and call('ZRANGEBYSCORE', source.later, '-inf', now, 'LIMIT', 0, ${promotedAtOnce} - promotedCount) or {}
+    if #promoted > 0 then
+      local scored = {}
+      for _, member in ipairs(promoted) do
+        scored[#scored + 1] = call('ZSCORE', pendingKey, member)
+        scored[#scored + 1] = member
+      end
+      callWith('ZADD', source.key, scored)
+      callWith('ZREM', source.later, promoted)
+      promotedCount = promotedCount + #promoted
+    end
+  end
+  if promotedCount == ${promotedAtOnce} then
+    store()
+    tell(channel, sender)
+    return { 'again' }
+  end
+end
+
+local function fromStart()
+  for _, source in ipairs(sources) do source.offset = 0 end
+end
+
 local taken, takenCount, seen, more, nextDueAt = {}, 0, {}, false, never
+-- Whether this call ends by its own bounds, and how many it has moved and passed over.
+local stopped, left, passed, seenBlocked = false, 0, 0, 0
 -- By job, how many a look has counted as taken, and how many of these had waited for their time.
 local claimedJobs, delayedSeen = {}, {}
-local count, offset, left = 0, 0, 0
-local isDone = false
+local count = 0
+place = ''
 -- Jobs of which one waits for its time by the start rate, as this call has seen to; and whether starts wake others.
 local heldJobs, wakes = {}, false
 
--- Only who takes up to a given place has to know the order of each.
-local needsOrder = isPeek == 1 or lastAt ~= never
+-- Only who takes up to a given place, or from several sets, has to know the order of each.
+local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
--- The records of a page, read together, and the heads that are not known yet.
+-- The next of several sets, in one order, with the sets that they come from.
+local function mergePage(size)
+  local page, places, count = {}, {}, 0
+  local parts = {}
+  local most = math.max(8, math.ceil(2 * size / #sources))
+  for _, source in ipairs(sources) do
+    local found = call('ZRANGE', source.key, source.offset, source.offset + most - 1, 'WITHSCORES')
+    if #found > 0 then
+      parts[#parts + 1] = { found = found, at = 1, order = tonumber(found[2]), source = source }
+    elseif source.offset == 0 and source.job and call('EXISTS', source.later) == 0 then
+      call('SREM', apartKey, source.job)
+    end
+  end
+  while #parts > 0 and count < size do
+    local first = 1
+    for index = 2, #parts do
+      local part, best = parts[index], parts[first]
+      if part.order < best.order or (part.order == best.order and isBefore(part.found[part.at], best.found[best.at])) then
+        first = index
+      end
+    end
+    local part = parts[first]
+    page[count * 2 + 1], page[count * 2 + 2] = part.found[part.at], part.found[part.at + 1]
+    places[count * 2 + 1] = part.source
+    count = count + 1
+    part.at = part.at + 2
+    if part.at <= #part.found then
+      part.order = tonumber(part.found[part.at + 1])
+    elseif #part.found == most * 2 then
+      -- What follows in its set is not known.
+      break
+    else
+      table.remove(parts, first)
+    end
+  end
+  return page, places
+end
+
+local function nextPage(size)
+  if #sources > 1 then return mergePage(size) end
+  local from = sources[1].offset
+  local last = from + size - 1
+  return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
+end
+
+-- The records of a page, read together, and the heads that are not known yet. Of what is left to others only the heads.
 local function readPage(page)
   local byBucket, texts, jobs = {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
   for index = 1, #page, stride do
-    local id, job = sub(page[index], 1, 16), sub(page[index], 17)
-    ids[index], jobOf[index] = id, job
-    local bucket = bucketOf(id)
-    bucketAt[index] = bucket
-    local list = byBucket[bucket]
-    if not list then
-      list = { ids = {}, places = {}, count = 0 }
-      byBucket[bucket] = list
-    end
-    local place = list.count + 1
-    list.count, list.ids[place], list.places[place] = place, id, index
-    if known[job] == nil and pageHeads[job] == nil then
-      pageHeads[job] = false
-      jobs[#jobs + 1] = job
+    local job = sub(page[index], 17)
+    jobOf[index] = job
+    if known[job] == nil and pageHeads[job] == nil then jobs[#jobs + 1] = job end
+  end
+  if #jobs > 0 then readHeads(jobs) end
+  for index = 1, #page, stride do
+    if not hasExceptions or not isExcepted(jobOf[index]) then
+      local id = sub(page[index], 1, 16)
+      ids[index] = id
+      local bucket = bucketOf(id)
+      bucketAt[index] = bucket
+      local list = byBucket[bucket]
+      if not list then
+        list = { ids = {}, places = {}, count = 0 }
+        byBucket[bucket] = list
+      end
+      local place = list.count + 1
+      list.count, list.ids[place], list.places[place] = place, id, index
     end
   end
   for bucket, list in pairs(byBucket) do
     local found = call('HMGET', bucket, unpack(list.ids))
     for place, index in ipairs(list.places) do texts[index] = found[place] end
   end
-  if #jobs > 0 then
-    local found = call('HMGET', heads, unpack(jobs))
-    for place, job in ipairs(jobs) do pageHeads[job] = found[place] end
-  end
   return texts, ids, jobOf, bucketAt
 end
 
+-- Moves what was passed over of jobs with sets of their own from a common set.
+local aside, asideGone, asideCount = {}, {}, 0
+
+local function setAside(job, member, score)
+  local list = aside[job]
+  if not list then
+    list = {}
+    aside[job] = list
+  end
+  list[#list + 1], list[#list + 2] = score, member
+  asideCount = asideCount + 1
+  asideGone[asideCount] = member
+end
+
+local function storeAside(common, ofJob)
+  if asideCount == 0 then return end
+  for job, list in pairs(aside) do callWith('ZADD', ofJob .. job, list) end
+  callWith('ZREM', common, asideGone)
+  aside, asideGone, asideCount = {}, {}, 0
+end
+
 -- What was taken of a page leaves the indexes together, and is written together.
-local gone, goneCount, written = {}, 0, {}
+local gone, goneCount, goneOf, written = {}, 0, {}, {}
 
 local function storePage()
   if goneCount > 0 then
-    callWith('ZREM', ready, gone)
+    if #sources == 1 then callWith('ZREM', ready, gone) end
+    for source, members in pairs(goneOf) do callWith('ZREM', source.key, members) end
     callWith('ZREM', pendingKey, gone)
-    gone, goneCount = {}, 0
+    gone, goneCount, goneOf = {}, 0, {}
   end
+  storeAside(ready, readyOf)
   for bucket, list in pairs(written) do callWith('HSET', bucket, list.fields) end
   written = {}
 end
@@ -219,17 +411,40 @@ local function takeOrdinary(id, job, member, text, timeout, bucket)
   return begin(id, member, text, timeout, bucket)
 end
 
-local function noteTaken(id, record)
+-- \`source\` where there are several.
+local function noteTaken(id, record, member, source)
+  if source then
+    local members = goneOf[source]
+    if not members then
+      members = {}
+      goneOf[source] = members
+    end
+    members[#members + 1] = member
+  end
   taken[takenCount + 1] = ${writeFields(takenLayout, { id: 'id', recordSize: '#record' })}
   taken[takenCount + 2] = record
   takenCount = takenCount + 2
+end
+
+-- Whether an earlier call has left one before this that waits for its time by the start rate: it is among the first.
+local function isHeldBefore(h, id, job, r)
+  local order = orderAt(r.scheduledAt, r.standing)
+  for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
+    local found = recordOf(other)
+    if other ~= id and found.state == pending and found.reason == heldBack and found.dueAt > now then
+      local itsOrder = orderAt(found.scheduledAt, found.standing)
+      if itsOrder < order or (itsOrder == order and isBefore(other, id)) then return true end
+    end
+  end
+  return false
 end
 
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
 -- That is no news to other nodes: what is due for them is less.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
-  if heldJobs[job] then
+  if heldJobs[job] or isHeldBefore(h, id, job, r) then
+    heldJobs[job] = true
     move(now, h, id, r, queued, '')
   else
     heldJobs[job] = true
@@ -247,16 +462,27 @@ local function wakeBehind(h, job)
   return math.max(nextStartAt(h), r.dueAt) <= now
 end
 
-while not isDone do
-  local last = offset + math.min(limit, 500)
-  local page = needsOrder and call('ZRANGE', ready, offset, last, 'WITHSCORES') or call('ZRANGE', ready, offset, last)
-  if #page == 0 then break end
+-- Notes that one is passed over, which costs so much. Answers true when this call has to end with it.
+local function passOver(source, member, order, cost)
+  passed = passed + cost
+  if passed < ${passedAtOnce} then return false end
+  isDone = true
+  order = order or tonumber(call('ZSCORE', source.key, member))
+  local job = sub(member, 17)
+  place = ${placeOf('ready')}
+  return true
+end
+
+-- Takes from a page what this node may take, until this call has to end or the order is another one.
+local function takeFrom(page, sourceAt)
   local texts, ids, jobOf, bucketAt = readPage(page)
   for index = 1, #page, stride do
     local member, order = page[index], needsOrder and tonumber(page[index + 1]) or 0
     local id, job = ids[index], jobOf[index]
-    if hasExceptions and isExcepted(job) then
-      offset = offset + 1
+    local source = sourceAt[index] or sources[1]
+    if not id then
+      if goesApart(job) then setAside(job, member, page[index + 1]) else source.offset = source.offset + 1 end
+      if passOver(source, member, order, 1) then break end
     else
       local text = texts[index]
       ${readFields(recordLayout, 'text', { dueAt: 'dueAt', timeout: 'timeout' })}
@@ -266,20 +492,22 @@ while not isDone do
       local from = h and math.max(dueAt, h.pausedUntil)
       if record then
         count = count + 1
-        noteTaken(id, record)
+        noteTaken(id, record, member, sourceAt[index])
       elseif from > now then
         -- Another node's clock is ahead: for that one it was due.
         if from < nextDueAt then nextDueAt = from end
-        offset = offset + 1
+        source.offset = source.offset + 1
+        -- Its record was read.
+        if passOver(source, member, needsOrder and order, 4) then break end
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
           -- Others of the page may be canceled with it, and what is woken instead may come before all that was seen.
           left = left + #cancelSuperseded(now, h, job, ${canceledInPassing}) / ${addressLayout.size}
-          if left >= ${canceledAtOnce} then more, isDone = true, true end
+          if left >= ${movedAtOnce} then stopped, isDone = true, true end
           if wakeFirst(now, h, job) ~= '' then
-            offset = 0
-            if isPeek == 1 then seen, claimedJobs, delayedSeen, count = {}, {}, {}, 0 end
+            fromStart()
+            if isPeek == 1 then seen, claimedJobs, delayedSeen, count, seenBlocked = {}, {}, {}, 0, 0 end
           end
           break
         end
@@ -296,40 +524,49 @@ while not isDone do
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
           seen[#seen + 1] = ${writeFields(seenLayout, { order: 'order', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
-          offset = offset + 1
+          source.offset = source.offset + 1
         end
         if isLast then
           more, isDone = true, true
           break
         end
         if isPeek == 1 then
-          if not isBlocked and not isHeld then
+          if isBlocked or isHeld then
+            seenBlocked = seenBlocked + 1
+            if seenBlocked >= ${movedAtOnce} then
+              stopped, isDone = true, true
+              break
+            end
+          else
             count = count + 1
             claimedJobs[job] = seenOf + 1
             if h.delayed > 0 and parseRecord(text).reason == delayed then
               delayedSeen[job] = (delayedSeen[job] or 0) + 1
             end
           end
-        elseif isLeft then
-          finish(now, h, id, parseRecord(text), canceled, '=deleted')
+        elseif isBlocked or isHeld then
+          local r = parseRecord(text)
+          if isLeft then
+            finish(now, h, id, r, canceled, '=deleted')
+          elseif isBlocked then
+            move(now, h, id, r, queued, '')
+          else
+            holdBack(h, id, job, r, startsAt)
+          end
           left = left + 1
-          if left >= ${canceledAtOnce} then
-            more, isDone = true, true
+          if left >= ${movedAtOnce} then
+            stopped, isDone = true, true
             break
           end
-        elseif isBlocked then
-          move(now, h, id, parseRecord(text), queued, '')
-        elseif isHeld then
-          holdBack(h, id, job, parseRecord(text), startsAt)
         else
           count = count + 1
           local record = take(h, id, job, member, text, timeout, bucketAt[index])
-          noteTaken(id, record)
+          noteTaken(id, record, member, sourceAt[index])
           if h.startLimit > 0 then
             countStart(now, h)
             if wakeBehind(h, job) then
               -- It may come before the rest of the page.
-              offset = 0
+              fromStart()
               break
             end
           end
@@ -337,38 +574,62 @@ while not isDone do
       end
     end
   end
-  storePage()
 end
 
-local from = 0
-while true do
-  local page = call('ZRANGE', future, from, from + 99, 'WITHSCORES')
+local size = math.min(limit, 500) + 1
+while not isDone do
+  local page, sourceAt = nextPage(size)
   if #page == 0 then break end
-  local found = false
-  for index = 1, #page, 2 do
-    if not hasExceptions or not isExcepted(sub(page[index], 17)) then
-      local from = tonumber(page[index + 1])
-      if from < nextDueAt then nextDueAt = from end
-      found = true
-      break
-    end
-  end
-  if found then break end
-  from = from + 100
+  takeFrom(page, sourceAt)
+  storePage()
+  size = math.max(size, ${pageSize})
 end
+
+-- Looks in a set for when the next one becomes due that this node may take. Up to an answer others are passed over: these are
+-- in the common set only.
+local function findDue(source, most)
+  while place == '' do
+    local from = most > 1 and futureFrom or 0
+    local page = call('ZRANGE', source.later, from, from + most - 1, 'WITHSCORES')
+    if #page == 0 then return end
+    local jobs = {}
+    for at = 1, #page, 2 do jobs[#jobs + 1] = sub(page[at], 17) end
+    if hasExceptions then readHeads(jobs) end
+    for at, job in ipairs(jobs) do
+      local member, score = page[at * 2 - 1], page[at * 2]
+      local order = tonumber(score)
+      if not hasExceptions or not isExcepted(job) then
+        nextDueAt = math.min(nextDueAt, order)
+        return storeAside(future, futureOf)
+      end
+      if goesApart(job) then setAside(job, member, score) else futureFrom = futureFrom + 1 end
+      passed = passed + 1
+      if passed >= ${passedAtOnce} then
+        place = ${placeOf('future')}
+        break
+      end
+    end
+    storeAside(future, futureOf)
+  end
+end
+
+for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
 
 local notices = {}
-local asked = call('HGETALL', cancelsKey)
-for index = 1, #asked, 2 do
-  if asked[index + 1] == owner then
-    local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
-    local r = recordOf(id)
-    notices[#notices + 1] = id .. job .. ${notice} .. r.cancel
+local function readNotices()
+  local asked = call('HGETALL', cancelsKey)
+  for index = 1, #asked, 2 do
+    if asked[index + 1] == owner then
+      local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
+      local r = recordOf(id)
+      notices[#notices + 1] = id .. job .. ${notice} .. r.cancel
+    end
   end
 end
+readNotices()
 
 if takenCount > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
 store()
 tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: '(more or isLeftover) and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), table.concat(taken) }
+return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), table.concat(taken), place }
 `

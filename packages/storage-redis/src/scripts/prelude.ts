@@ -69,6 +69,8 @@ local spread = call('GET', shard .. 'shards')
 if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
+-- What claims have set apart of these, by job, and of which jobs.
+local readyOf, futureOf, apartKey = shard .. 'r:', shard .. 'd:', shard .. 'apart'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
@@ -328,7 +330,10 @@ local function offer(now, h, id, r)
 end
 
 local function withdraw(id, r)
-  if call('ZREM', ready, id .. r.job) == 0 then call('ZREM', future, id .. r.job) end
+  local member = id .. r.job
+  for _, key in ipairs({ ready, future, readyOf .. r.job, futureOf .. r.job }) do
+    if call('ZREM', key, member) > 0 then return end
+  end
 end
 
 -- Enters an occurrence into the indexes of its state, and counts it.
