@@ -5,7 +5,7 @@ import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
-import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
+import { mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
 import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
@@ -141,8 +141,8 @@ export class Claimer {
         this.#silent.delete(shard)
       } catch (error) {
         failures.set(shard, error)
-        if (isRepeated(error)) this.#silent.delete(shard)
-        else this.#silent.set(shard, null)
+        if (mayPass(error)) this.#silent.set(shard, null)
+        else this.#silent.delete(shard)
       }
     }
     const all = Array.from({ length: shards }, (_, shard) => shard)

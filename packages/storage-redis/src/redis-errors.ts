@@ -178,7 +178,7 @@ export function foreignCursor(cursor: string): JobistemerError {
 }
 
 /** For a claim that has taken something that its owner has to look for. */
-export function isRepeated(error: unknown): boolean {
+function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 

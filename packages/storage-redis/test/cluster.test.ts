@@ -1,7 +1,7 @@
 import { type JobId, jobId } from '@jobistemer/core'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisCluster, startRedisCluster } from '@jobistemer/test-servers'
-import { Cluster } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
@@ -101,6 +101,58 @@ it('a master that is gone makes a call fail within its limit', async () => {
   expect(error.code).toBe('STORAGE_BUSY')
   await node?.restart()
 })
+
+it('a claim takes what the other masters have while one is gone, and the rest when it is back', async () => {
+  const config = { 'cluster-require-full-coverage': 'no', appendonly: 'yes', appendfsync: 'always' }
+  const split = await startRedisCluster({ masters: 3, config })
+  client = new Cluster(split.nodes.map(({ host, port }) => ({ host, port })))
+  client.on('error', () => {})
+  try {
+    const prefix = newPrefix()
+    const storage = redisStorage({ client, prefix, commandTimeout: 2000, waitTimeout: 100, logger: quiet })
+    const jobs: JobId[] = []
+    for (let index = 0; index < 30; index++) jobs.push((await addJob(storage, `job-${index}`, 'allow')).id)
+    const items = jobs.map((id) => ({ ...slotItem(id, 1), runs: null }))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+    const heads = await Promise.all(split.nodes.map(async ({ url }) => await jobsOf(url, prefix)))
+    const [lost] = heads as [number, ...number[]]
+    expect(lost).toBeGreaterThan(0)
+    await split.nodes[0]?.kill()
+    const request = { now: slotAt(2), owner, limit: 50, exceptHandlerKeys: [], sweep: false }
+    const taken: string[] = []
+    const takeUntil = (count: number) =>
+      expect
+        .poll(
+          async () => {
+            const { claimed } = await storage.claim(request)
+            taken.push(...claimed.map(({ jobId }) => jobId))
+            return new Set(taken).size
+          },
+          { timeout: 60_000 },
+        )
+        .toBe(count)
+    await takeUntil(jobs.length - lost)
+    await split.nodes[0]?.restart()
+    await takeUntil(jobs.length)
+    expect(taken).toHaveLength(jobs.length)
+    await storage.close()
+  } finally {
+    client.disconnect()
+    await split.stop()
+  }
+}, 150_000)
+
+/** How many jobs lie on one node. */
+async function jobsOf(url: string, prefix: string): Promise<number> {
+  const node = new Redis(url)
+  try {
+    const keys = await node.keys(`{${prefix}:*}:heads`)
+    const sizes = await Promise.all(keys.map((key) => node.hlen(key)))
+    return sizes.reduce((sum, size) => sum + size, 0)
+  } finally {
+    node.disconnect()
+  }
+}
 
 /** Moves a slot with its keys from its master to another one. */
 async function moveSlot(slot: number): Promise<void> {

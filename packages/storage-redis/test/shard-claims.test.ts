@@ -1,7 +1,9 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { scriptsOf } from '../src/client.ts'
 import { shardOf } from '../src/ids.ts'
 import { beforeScripts } from './before-scripts.ts'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
 
 const { start, client: connect, open } = useServers()
@@ -72,4 +74,115 @@ it('a claim over shards takes nothing younger in the place of what another node 
   expect(answer.claimed).toMatchObject([{ scheduledAt: slotAt(2) }])
   expect(answer.more).toBe(true)
   expect((await storage.claim({ ...request, limit: 1 })).claimed).toMatchObject([{ scheduledAt: slotAt(3) }])
+})
+
+describe('a claim over shards of which one fails', () => {
+  /** Two jobs on two shards, with what waits; the fate of calls to the second shard. */
+  async function startTwo() {
+    const server = await start()
+    const client = connect(server.url)
+    const storage = open({ client, shards: 2 })
+    const other = open({ url: server.url, shards: 2 })
+    const jobs: `job_${string}`[] = []
+    for (let index = 0; jobs.length < 2; index++) {
+      const { id } = await addJob(storage, `job-${index}`, 'allow')
+      if (shardOf(id, 2) === jobs.length) jobs.push(id)
+    }
+    const [first, second] = jobs as [`job_${string}`, `job_${string}`]
+    const wait = async (job: `job_${string}`, index: number) => {
+      const items = [{ ...slotItem(job, index), runs: null }]
+      await other.createOccurrences({ now: slotAt(index), owner, items })
+    }
+    await wait(first, 1)
+    await wait(second, 1)
+    // From here on the server knows the script.
+    await other.claim({ ...request, limit: 0 })
+    const fate = {
+      calls: 0,
+      before: (_call: number): Error | null => null,
+      after: (_call: number): Error | null => null,
+    }
+    const scripts = scriptsOf(client)
+    const send = scripts.evalshaBuffer.bind(client)
+    scripts.evalshaBuffer = async (...values) => {
+      if (!String(values[2]).includes(':1}:')) return await send(...values)
+      const call = ++fate.calls
+      const error = fate.before(call)
+      if (error !== null) throw error
+      const answer = await send(...values)
+      const lost = fate.after(call)
+      if (lost !== null) throw lost
+      return answer
+    }
+    return { storage, other, first, second, wait, fate }
+  }
+
+  const request = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+  const down = () => new Error('CLUSTERDOWN Hash slot not served')
+  const broken = () => new Error('Connection is closed.')
+
+  it('takes what the others have, and what that one has once it answers again', async () => {
+    const { storage, first, second, wait, fate } = await startTwo()
+    fate.before = down
+    expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
+    expect(await storage.claim(request)).toMatchObject({ claimed: [], more: false })
+    await wait(first, 2)
+    expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
+    fate.before = () => null
+    await expect
+      .poll(async () => (await storage.claim(request)).claimed, { timeout: 20_000 })
+      .toMatchObject([{ jobId: second }])
+  })
+
+  it('rejects when none answers, and when one says what somebody has to mend', async () => {
+    const { storage, other, first, fate } = await startTwo()
+    fate.before = () => new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    expect((await refusal(storage.claim(request))).code).toBe('STORAGE_FOREIGN')
+    expect((await other.claim({ ...request, limit: 0 })).more).toBe(true)
+    const none = open({ client: connect('redis://127.0.0.1:1', { maxRetriesPerRequest: 0 }), shards: 2 })
+    expect((await refusal(none.claim(request))).code).toBe('STORAGE_BUSY')
+    expect((await other.claim({ ...request, limit: 1 })).claimed).toHaveLength(1)
+    expect(first).toBeDefined()
+  })
+
+  it('answers what was taken of the others when a taking fails that has taken nothing', async () => {
+    const { storage, first, second, fate } = await startTwo()
+    // The first call looks, the second one takes.
+    fate.before = (call) => (call === 2 ? down() : null)
+    expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
+    await expect
+      .poll(async () => (await storage.claim(request)).claimed, { timeout: 20_000 })
+      .toMatchObject([{ jobId: second }])
+  })
+
+  it('says by the next claim that the owner has to look for what an unanswered taking took', async () => {
+    const { storage, other, first, second, wait, fate } = await startTwo()
+    fate.after = (call) => (call === 2 ? broken() : null)
+    expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
+    const running = await other.listOccurrences({
+      kind: 'live',
+      state: 'running',
+      limit: 10,
+      cursor: null,
+      runs: false,
+    })
+    expect(running.items).toHaveLength(2)
+    // One that takes nothing does not look for it either.
+    await storage.claim({ ...request, limit: 0 })
+    await wait(first, 2)
+    let error: { readonly code: string; readonly value: unknown } | null = null
+    const claimed: unknown[] = []
+    // It is heard once the shard has answered, and nothing is taken by the claim that says it.
+    for (let tries = 0; error === null && tries < 200; tries++) {
+      try {
+        claimed.push(...(await storage.claim(request)).claimed)
+      } catch (thrown) {
+        error = thrown as typeof error
+      }
+    }
+    expect(error).toMatchObject({ code: 'STORAGE_BUSY', value: 'repeated' })
+    await wait(second, 2)
+    claimed.push(...(await storage.claim(request)).claimed)
+    expect(claimed).toHaveLength(2)
+  })
 })

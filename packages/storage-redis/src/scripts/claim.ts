@@ -248,6 +248,81 @@ place = ''
 -- Jobs of which one waits for its time by the start rate, as this call has seen to; and whether starts wake others.
 local heldJobs, wakes = {}, false
 
+-- Moves what was passed over of jobs with sets of their own from a common set.
+local aside, asideGone, asideCount = {}, {}, 0
+
+local function setAside(job, member, score)
+  local list = aside[job]
+  if not list then
+    list = {}
+    aside[job] = list
+  end
+  list[#list + 1], list[#list + 2] = score, member
+  asideCount = asideCount + 1
+  asideGone[asideCount] = member
+end
+
+local function storeAside(common, ofJob)
+  if asideCount == 0 then return end
+  for job, list in pairs(aside) do callWith('ZADD', ofJob .. job, list) end
+  callWith('ZREM', common, asideGone)
+  aside, asideGone, asideCount = {}, {}, 0
+end
+
+-- Looks in a set for when the next one becomes due that this node may take. Up to an answer others are passed over: these are
+-- in the common set only.
+local function findDue(source, most)
+  while place == '' do
+    local from = most > 1 and futureFrom or 0
+    local page = call('ZRANGE', source.later, from, from + most - 1, 'WITHSCORES')
+    if #page == 0 then return end
+    local jobs = {}
+    for at = 1, #page, 2 do jobs[#jobs + 1] = sub(page[at], 17) end
+    if hasExceptions then readHeads(jobs) end
+    for at, job in ipairs(jobs) do
+      local member, score = page[at * 2 - 1], page[at * 2]
+      local order = tonumber(score)
+      if not hasExceptions or not isExcepted(job) then
+        nextDueAt = math.min(nextDueAt, order)
+        return storeAside(future, futureOf)
+      end
+      if goesApart(job) then setAside(job, member, score) else futureFrom = futureFrom + 1 end
+      passed = passed + 1
+      if passed >= ${passedAtOnce} then
+        place = ${placeOf('future')}
+        break
+      end
+    end
+    storeAside(future, futureOf)
+  end
+end
+
+-- What others have asked to be canceled of what this owner runs.
+local function readNotices()
+  local notices = {}
+  local asked = call('HGETALL', cancelsKey)
+  for index = 1, #asked, 2 do
+    if asked[index + 1] == owner then
+      local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
+      local r = recordOf(id)
+      notices[#notices + 1] = id .. job .. ${notice} .. r.cancel
+    end
+  end
+  return table.concat(notices)
+end
+
+-- Says what this call has found, once it has taken what it takes.
+local function answer()
+  for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
+  if takenCount > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
+  store()
+  tell(channel, sender)
+  return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
+end
+
+-- Most claims find nothing: they make no more functions than they need.
+if isDone or (#sources == 1 and call('EXISTS', ready) == 0) then return answer() end
+
 -- Only who takes up to a given place, or from several sets, has to know the order of each.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
@@ -327,27 +402,6 @@ local function readPage(page)
     for place, index in ipairs(list.places) do texts[index] = found[place] end
   end
   return texts, ids, jobOf, bucketAt
-end
-
--- Moves what was passed over of jobs with sets of their own from a common set.
-local aside, asideGone, asideCount = {}, {}, 0
-
-local function setAside(job, member, score)
-  local list = aside[job]
-  if not list then
-    list = {}
-    aside[job] = list
-  end
-  list[#list + 1], list[#list + 2] = score, member
-  asideCount = asideCount + 1
-  asideGone[asideCount] = member
-end
-
-local function storeAside(common, ofJob)
-  if asideCount == 0 then return end
-  for job, list in pairs(aside) do callWith('ZADD', ofJob .. job, list) end
-  callWith('ZREM', common, asideGone)
-  aside, asideGone, asideCount = {}, {}, 0
 end
 
 -- What was taken of a page leaves the indexes together, and is written together.
@@ -585,51 +639,5 @@ while not isDone do
   size = math.max(size, ${pageSize})
 end
 
--- Looks in a set for when the next one becomes due that this node may take. Up to an answer others are passed over: these are
--- in the common set only.
-local function findDue(source, most)
-  while place == '' do
-    local from = most > 1 and futureFrom or 0
-    local page = call('ZRANGE', source.later, from, from + most - 1, 'WITHSCORES')
-    if #page == 0 then return end
-    local jobs = {}
-    for at = 1, #page, 2 do jobs[#jobs + 1] = sub(page[at], 17) end
-    if hasExceptions then readHeads(jobs) end
-    for at, job in ipairs(jobs) do
-      local member, score = page[at * 2 - 1], page[at * 2]
-      local order = tonumber(score)
-      if not hasExceptions or not isExcepted(job) then
-        nextDueAt = math.min(nextDueAt, order)
-        return storeAside(future, futureOf)
-      end
-      if goesApart(job) then setAside(job, member, score) else futureFrom = futureFrom + 1 end
-      passed = passed + 1
-      if passed >= ${passedAtOnce} then
-        place = ${placeOf('future')}
-        break
-      end
-    end
-    storeAside(future, futureOf)
-  end
-end
-
-for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
-
-local notices = {}
-local function readNotices()
-  local asked = call('HGETALL', cancelsKey)
-  for index = 1, #asked, 2 do
-    if asked[index + 1] == owner then
-      local id, job = sub(asked[index], 1, 16), sub(asked[index], 17)
-      local r = recordOf(id)
-      notices[#notices + 1] = id .. job .. ${notice} .. r.cancel
-    end
-  end
-end
-readNotices()
-
-if takenCount > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
-store()
-tell(channel, sender)
-return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, table.concat(notices), table.concat(seen), table.concat(taken), place }
+return answer()
 `
