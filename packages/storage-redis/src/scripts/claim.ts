@@ -180,7 +180,7 @@ do
     end
   end
 
-  goesApart = function(job)
+  goesApart = hasExceptions and function(job)
     if isApart[job] == nil then
       local isMany = headOfPage(job).pending >= ${fewestApart} and apartCount < ${mostApart}
       isApart[job] = isMany
@@ -192,17 +192,16 @@ do
     return isApart[job]
   end
 
-  -- How many of a set come before what comes behind a place.
-  local function rankBehind(key, order, member)
-    local rank = call('ZRANK', key, member)
-    if rank then return rank + 1 end
-    call('ZADD', key, order, member)
-    rank = call('ZRANK', key, member)
-    call('ZREM', key, member)
-    return rank
-  end
-
   if place ~= '' then
+    -- How many of a set come before what comes behind a place.
+    local function rankBehind(key, order, member)
+      local rank = call('ZRANK', key, member)
+      if rank then return rank + 1 end
+      call('ZADD', key, order, member)
+      rank = call('ZRANK', key, member)
+      call('ZREM', key, member)
+      return rank
+    end
     ${readFields(placeLayout, 'place', { kind: 'kind', order: 'order', id: 'id', job: 'job' })}
     isDone = kind == ${placeKinds.future}
     if isDone then
@@ -320,15 +319,12 @@ local function answer()
   return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Most claims find nothing: they make no more functions than they need.
-if isDone or (#sources == 1 and call('EXISTS', ready) == 0) then return answer() end
-
 -- Only who takes up to a given place, or from several sets, has to know the order of each.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
 -- The next of several sets, in one order, with the sets that they come from.
-local function mergePage(size)
+local mergePage = #sources > 1 and function(size)
   local page, places, count = {}, {}, 0
   local parts = {}
   local most = math.max(8, math.ceil(2 * size / #sources))
@@ -336,7 +332,7 @@ local function mergePage(size)
     local found = call('ZRANGE', source.key, source.offset, source.offset + most - 1, 'WITHSCORES')
     if #found > 0 then
       parts[#parts + 1] = { found = found, at = 1, order = tonumber(found[2]), source = source }
-    elseif source.offset == 0 and source.job and call('EXISTS', source.later) == 0 then
+    elseif source.offset == 0 and source.job and call('ZCARD', source.later) == 0 then
       call('SREM', apartKey, source.job)
     end
   end
@@ -371,6 +367,12 @@ local function nextPage(size)
   local last = from + size - 1
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
+
+-- Many claims find nothing: they make no more functions than they need.
+local size = math.min(limit, 500) + 1
+local page, sourceAt = {}, {}
+if not isDone then page, sourceAt = nextPage(size) end
+if #page == 0 then return answer() end
 
 -- The records of a page, read together, and the heads that are not known yet. Of what is left to others only the heads.
 local function readPage(page)
@@ -480,25 +482,22 @@ local function noteTaken(id, record, member, source)
   takenCount = takenCount + 2
 end
 
--- Whether an earlier call has left one before this that waits for its time by the start rate: it is among the first.
-local function isHeldBefore(h, id, job, r)
-  local order = orderAt(r.scheduledAt, r.standing)
-  for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
-    local found = recordOf(other)
-    if other ~= id and found.state == pending and found.reason == heldBack and found.dueAt > now then
-      local itsOrder = orderAt(found.scheduledAt, found.standing)
-      if itsOrder < order or (itsOrder == order and isBefore(other, id)) then return true end
-    end
-  end
-  return false
-end
-
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
 -- That is no news to other nodes: what is due for them is less.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
-  if heldJobs[job] or isHeldBefore(h, id, job, r) then
-    heldJobs[job] = true
+  if not heldJobs[job] then
+    -- An earlier call may have left one before this: it is among the first.
+    local order = orderAt(r.scheduledAt, r.standing)
+    for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
+      local it = recordOf(other)
+      if other ~= id and it.state == pending and it.reason == heldBack and it.dueAt > now then
+        local itsOrder = orderAt(it.scheduledAt, it.standing)
+        if itsOrder < order or (itsOrder == order and isBefore(other, id)) then heldJobs[job] = true end
+      end
+    end
+  end
+  if heldJobs[job] then
     move(now, h, id, r, queued, '')
   else
     heldJobs[job] = true
@@ -630,14 +629,12 @@ local function takeFrom(page, sourceAt)
   end
 end
 
-local size = math.min(limit, 500) + 1
-while not isDone do
-  local page, sourceAt = nextPage(size)
-  if #page == 0 then break end
+repeat
   takeFrom(page, sourceAt)
   storePage()
   size = math.max(size, ${pageSize})
-end
+  if not isDone then page, sourceAt = nextPage(size) end
+until isDone or #page == 0
 
 return answer()
 `
