@@ -125,16 +125,16 @@ describe.each([1, 2])('on %i shards', (shards) => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
-      await wait(storage, foreign, 3000, { dueAt: slotAt(5) })
+      await wait(storage, foreign, 8000, { dueAt: slotAt(5) })
       const exceptHandlerKeys = ['foreign']
       expect((await claim(storage, { exceptHandlerKeys })).nextDueAt).toBe(null)
-      await wait(storage, own, 1, { from: 5000, dueAt: slotAt(7) })
+      await wait(storage, own, 1, { from: 9000, dueAt: slotAt(7) })
       const { commands } = await cost(async () => {
         expect((await claim(storage, { exceptHandlerKeys })).nextDueAt).toBe(slotAt(7))
       })
-      expect(commands).toBeLessThan(100)
+      expect(commands).toBeLessThan(80)
       expect((await claim(storage)).nextDueAt).toBe(slotAt(5))
-      expect((await claim(storage, { now: slotAt(7), exceptHandlerKeys })).keys).toEqual([5000])
+      expect((await claim(storage, { now: slotAt(7), exceptHandlerKeys })).keys).toEqual([9000])
       expect((await claim(storage, { now: slotAt(6) })).keys).toEqual(numbers(0, 10))
       await assertLedger(storage)
     })

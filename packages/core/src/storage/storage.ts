@@ -390,8 +390,8 @@ export interface ClaimAnswer {
   /** Running occurrences of this node and incarnation whose cancellation was asked for. */
   readonly cancelRequested: readonly CancelNotice[]
   /**
-   * True when more are due than `limit` allowed, and when others are left to be canceled than one call cancels: then less
-   * than the limit may be claimed.
+   * True when more are due than `limit` allowed, and when others are left to be canceled, or to go back to `queued`, than one
+   * call does: then less than the limit may be claimed.
    */
   readonly more: boolean
   /**
