@@ -1,7 +1,8 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { JobistemerError } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
+import { isReadonly, readonlyError } from './sqlite-errors.ts'
 
 /** What marks a database as one's own, and its schema. */
 export interface FileMarks {
@@ -11,12 +12,24 @@ export interface FileMarks {
   readonly isEmpty: boolean
 }
 
+/** One page of the smallest size. SQLite takes a shorter file for an empty one, and writes over it. */
+const smallestDatabase = 512
+
 /**
- * Looks whether a file may become or is one of Jobistemer's, without changing a byte of it or making files beside it.
- * A file that does not exist may.
+ * To be called before a file is opened for writing: looks whether it may become or is one of Jobistemer's while opening it
+ * would put into it what its last writer left beside it. A file without such is looked at once it is open: until
+ * something is written, SQLite changes nothing of it, and removes what it made beside it. A file that does not exist may.
+ *
+ * All looks are SQLite's: where files have POSIX locks, closing one that was opened otherwise would end those of every
+ * connection of this process to it, and then another process may delete the log that they write to.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite as they are
  */
 export function inspectFile(file: string): void {
+  const size = sizeOf(file)
+  if (size === 0) return
+  if (size < smallestDatabase) throw noDatabase(file)
+  assertMayWrite(file)
+  if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
   const marks = readMarks(file)
   if (marks !== null) assertUsable(marks, file)
 }
@@ -48,61 +61,26 @@ export function assertKnown(version: number, file: string, known: number): void 
   })
 }
 
-// The first hundred bytes of every SQLite database, and the head of the page that lists its tables.
-const magic = 'SQLite format 3\0'
-const headerBytes = 105
-const userVersionAt = 60
-const applicationIdAt = 68
-const pageTypeAt = 100
-const cellCountAt = 103
-const leafTable = 13
-
+/** `null`: nobody can read it until what a dead writer has left is rolled back, as SQLite does for whoever opens it. */
 function readMarks(file: string): FileMarks | null {
-  const header = readHeader(file)
-  if (header === null || header.length === 0) return null
-  if (header.length < headerBytes || header.toString('latin1', 0, magic.length) !== magic) {
-    throw new JobistemerError('STORAGE_FOREIGN', {
-      message: `The file is not a SQLite database: ${file}.`,
-      field: 'file',
-      value: file,
-      remedy: 'Give a file of its own to Jobistemer; it makes one that does not exist.',
-    })
-  }
-  // The log beside the file, if there is one, may have newer marks than the file.
-  if (sizeOf(`${file}-wal`) > 0) return readMarksWithLog(file)
-  return {
-    applicationId: header.readInt32BE(applicationIdAt),
-    version: header.readInt32BE(userVersionAt),
-    isEmpty: header[pageTypeAt] === leafTable && header.readUInt16BE(cellCountAt) === 0,
-  }
-}
-
-/** The beginning of the file; `null` when it does not exist. */
-function readHeader(file: string): Buffer | null {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'r')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw unreadable(file, error)
-  }
-  try {
-    const header = Buffer.alloc(headerBytes)
-    return header.subarray(0, readSync(descriptor, header, 0, headerBytes, 0))
-  } catch (error) {
-    throw unreadable(file, error)
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function readMarksWithLog(file: string): FileMarks {
   // A reader leaves the log where it is when it closes.
-  const database = new Database(file, { readonly: true, fileMustExist: true })
+  const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
     return marksOf(database)
+  } catch (error) {
+    if (isReadonly(error)) return null
+    throw error
   } finally {
     database.close()
+  }
+}
+
+/** What SQLite opens for reading only, it could not tidy up after. */
+function assertMayWrite(file: string): void {
+  try {
+    accessSync(file, constants.W_OK)
+  } catch (error) {
+    throw readonlyError(file, error)
   }
 }
 
@@ -113,14 +91,29 @@ export function marksOf(database: Database.Database): FileMarks {
 
 function readMarksOf(database: Database.Database): FileMarks {
   return {
-    applicationId: database.pragma('application_id', { simple: true }) as number,
-    version: database.pragma('user_version', { simple: true }) as number,
+    // Whoever opened the connection may have asked for integers as BigInt.
+    applicationId: Number(database.pragma('application_id', { simple: true })),
+    version: Number(database.pragma('user_version', { simple: true })),
     isEmpty: database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined,
   }
 }
 
+function noDatabase(file: string): JobistemerError {
+  return new JobistemerError('STORAGE_FOREIGN', {
+    message: `The file is not a SQLite database: ${file}.`,
+    field: 'file',
+    value: file,
+    remedy: 'Give a file of its own to Jobistemer; it makes one that does not exist.',
+  })
+}
+
+/** 0 also for a file that does not exist. */
 function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  } catch (error) {
+    throw unreadable(file, error)
+  }
 }
 
 export function unreadable(file: string, cause: unknown): JobistemerError {

@@ -60,7 +60,7 @@ function openFile(file: string, home: SchemaHome): Database.Database {
 /** Of its user alone. SQLite would make it readable for everybody; the files beside it get the same rights from it. */
 const fileMode = 0o600
 
-/** Makes the file unless it is there. One that is there is never opened here: closing it would end SQLite's locks. */
+/** Makes the file unless it is there. One that is there is never opened here: closing it would end the locks of SQLite. */
 function makeFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', fileMode))

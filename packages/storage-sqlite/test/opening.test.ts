@@ -65,6 +65,13 @@ describe('a file that is not ours', () => {
     expectUntouched('STORAGE_FOREIGN')
   })
 
+  it('is refused when it begins as a database does, and is cut short', () => {
+    writeFileSync(scratch.file, 'SQLite format 3\0')
+    expectUntouched('STORAGE_FOREIGN')
+    writeFileSync(scratch.file, `SQLite format 3\0${'\0'.repeat(600)}`)
+    expectUntouched('STORAGE_FOREIGN')
+  })
+
   it('is refused when it has tables of another application', () => {
     makeDatabase(scratch.file, 'CREATE TABLE customers (name TEXT)', "INSERT INTO customers VALUES ('Ada')")
     expectUntouched('STORAGE_FOREIGN')
@@ -93,6 +100,21 @@ describe('a file that is not ours', () => {
     expect(refusal({ file: scratch.file }).code).toBe('STORAGE_FOREIGN')
     expect(readFileSync(scratch.file)).toEqual(before)
     expect(readFileSync(`${scratch.file}-wal`)).toEqual(logBefore)
+  })
+
+  it('is refused when its writer has died in the middle of a transaction', () => {
+    const crashed = join(scratch.directory, 'crashed')
+    mkdirSync(crashed)
+    const database = new Database(join(crashed, 'jobs.db'))
+    database.exec('PRAGMA cache_size = 1; CREATE TABLE customers (name TEXT); BEGIN')
+    const insert = database.prepare('INSERT INTO customers VALUES (?)')
+    for (let count = 0; count < 200; count++) insert.run('Ada '.repeat(100))
+    for (const name of ['jobs.db', 'jobs.db-journal']) copyFileSync(join(crashed, name), join(scratch.directory, name))
+    database.close()
+    const readonly = new Database(scratch.file, { readonly: true })
+    expect(() => readonly.pragma('user_version')).toThrow(expect.objectContaining({ code: 'SQLITE_READONLY_ROLLBACK' }))
+    readonly.close()
+    expect(refusal({ file: scratch.file }).code).toBe('STORAGE_FOREIGN')
   })
 
   it('is refused as an open database before its journal mode is changed', () => {

@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { addJob } from '@jobistemer/test-kit'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+// Closing a file ends all POSIX locks that its process has on it. Then another process believes that it is alone with the
+// file, and may delete the log that connections of this one write to: whatever they commit is lost.
+
+let scratch: Scratch
+
+beforeEach(() => {
+  scratch = makeScratch()
+})
+
+afterEach(() => scratch.remove())
+
+/** The locks of this process on the database file, as the kernel lists them. */
+function locks(): readonly string[] {
+  const ofFile = `:${statSync(scratch.file).ino} `
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(ofFile) && line.includes(` ${process.pid} `))
+    .map((line) => line.replace(/^\d+: /, ''))
+}
+
+// Only Linux lists locks; what follows asks another process instead, which cannot tell in write-ahead mode.
+describe.skipIf(!existsSync('/proc/locks'))('a connection of this process keeps its lock on the file', () => {
+  it('when the file is opened once more, and closed', async () => {
+    const first = sqliteStorage({ file: scratch.file })
+    await addJob(first, 'a')
+    const held = locks()
+    expect(held).toHaveLength(1)
+    const second = sqliteStorage({ file: scratch.file })
+    expect(locks()).toEqual(held)
+    await second.close()
+    expect(locks()).toEqual(held)
+    await addJob(first, 'b')
+    expect(locks()).toEqual(held)
+    await first.close()
+  })
+
+  it('when the storage works on a connection of its caller', async () => {
+    const app = new Database(scratch.file)
+    const storage = sqliteStorage({ database: app })
+    await addJob(storage, 'a')
+    const held = locks()
+    expect(held).toHaveLength(1)
+    await sqliteStorage({ file: scratch.file }).close()
+    expect(locks()).toEqual(held)
+    app.close()
+  })
+
+  it('when the file is refused as that of another application', () => {
+    const app = new Database(scratch.file)
+    app.exec('PRAGMA journal_mode = WAL; CREATE TABLE customers (name TEXT)')
+    const held = locks()
+    expect(held).toHaveLength(1)
+    expect(() => sqliteStorage({ file: scratch.file })).toThrow(expect.objectContaining({ code: 'STORAGE_FOREIGN' }))
+    expect(locks()).toEqual(held)
+    app.close()
+  })
+})
+
+it('a file that is refused while its application writes stays closed to the writers of other processes', () => {
+  const app = new Database(scratch.file)
+  app.exec('CREATE TABLE customers (name TEXT)')
+  app.exec("BEGIN IMMEDIATE; INSERT INTO customers VALUES ('Ada')")
+  expect(() => sqliteStorage({ file: scratch.file })).toThrow(expect.objectContaining({ code: 'STORAGE_FOREIGN' }))
+  const child = fileURLToPath(new URL('fixtures/write-child.mjs', import.meta.url))
+  expect(execFileSync(process.execPath, [child, scratch.file], { encoding: 'utf8' }).trim()).toBe('SQLITE_BUSY')
+  app.exec('COMMIT')
+  expect(app.prepare('SELECT name FROM customers').pluck().all()).toEqual(['Ada'])
+  app.close()
+})
