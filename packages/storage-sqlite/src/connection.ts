@@ -1,4 +1,4 @@
-import { systemClock } from '@jobistemer/core'
+import { type Clock, systemClock } from '@jobistemer/core'
 import type Database from 'better-sqlite3'
 import type { FileWatch } from './file-watch.ts'
 import type { OpenedDatabase } from './open-database.ts'
@@ -21,11 +21,11 @@ export interface StepListener {
 }
 
 /**
- * Runs steps as transactions, one after the other.
+ * Runs steps as transactions: those that write one after the other, those that read at once.
  *
  * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair: so SQLite is
  * never made to wait, and a step that finds the file locked tries again after a short pause, of random length when it has
- * been locked for long, until the limit is reached.
+ * been locked for long, until the limit is reached. A limit is of time: pauses may take far longer than they should.
  */
 export class Connection {
   readonly #database: Database.Database
@@ -34,19 +34,20 @@ export class Connection {
   readonly #watch: FileWatch | null
   readonly #limitMs: number
   readonly #listener: StepListener
+  readonly #clock: Clock
   readonly #jitter: () => number
   readonly #beginWrite: Database.Statement
   readonly #beginRead: Database.Statement
   readonly #commit: Database.Statement
   readonly #rollback: Database.Statement
   #closed = false
-  /** How many steps wait in line. */
+  /** How many steps that write wait in line. */
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
-  /** How long the file has been locked without a break. */
-  #blockedMs = 0
+  /** Since when, by the monotonic clock, steps that write have found the file locked; `null` when the last one did not. */
+  #blockedSince: number | null = null
 
-  constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener) {
+  constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener, clock: Clock = systemClock) {
     const { database, file, isOwn, watch } = opened
     this.#database = database
     this.#file = file
@@ -54,6 +55,7 @@ export class Connection {
     this.#watch = watch
     this.#limitMs = limitMs
     this.#listener = listener
+    this.#clock = clock
     this.#jitter = pseudoRandom(process.pid)
     database.pragma('busy_timeout = 0')
     this.#beginWrite = database.prepare('BEGIN IMMEDIATE')
@@ -62,14 +64,31 @@ export class Connection {
     this.#rollback = database.prepare('ROLLBACK')
   }
 
-  /** Runs a step that writes; it is stored when the promise resolves, and has not happened when it rejects. */
+  /**
+   * Runs a step that writes; it is stored when the promise resolves, and has not happened when it rejects. Such steps take
+   * effect in the order in which they were given.
+   */
   async write<T>(step: () => T): Promise<T> {
-    return await this.#run(this.#beginWrite, step)
+    if (this.#waiting === 0) {
+      const answer = this.#attemptWrite(step)
+      if (answer !== busy) return answer
+    }
+    const since = this.#clock.monotonic()
+    this.#waiting++
+    try {
+      const answer = this.#line.then(() => this.#persist(() => this.#attemptWrite(step), since))
+      this.#line = answer.catch(() => undefined)
+      return await answer
+    } finally {
+      this.#waiting--
+    }
   }
 
-  /** Runs a step that only reads; all of it sees one state. */
+  /** Runs a step that only reads; all of it sees one state. Does not wait for steps that wait to write. */
   async read<T>(step: () => T): Promise<T> {
-    return await this.#run(this.#beginRead, step)
+    const answer = this.#attempt(this.#beginRead, step)
+    if (answer !== busy) return answer
+    return await this.#persist(() => this.#attempt(this.#beginRead, step), this.#clock.monotonic())
   }
 
   async close(): Promise<void> {
@@ -83,30 +102,30 @@ export class Connection {
     }
   }
 
-  #run<T>(begin: Database.Statement, step: () => T): T | Promise<T> {
-    if (this.#waiting === 0) {
-      const answer = this.#attempt(begin, step)
+  /** `since`: when the step was asked for, by the monotonic clock. */
+  async #persist<T>(attempt: () => T | typeof busy, since: number): Promise<T> {
+    for (;;) {
+      const answer = attempt()
       if (answer !== busy) return answer
+      // As long as others of this process could write, the file was not locked. Whoever has stood in line for the whole time
+      // fails at its first try, and not after the limit once more.
+      const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
+      if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
+      const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)
+      await new Promise<void>((resolve) => {
+        this.#clock.setTimer(Math.min(wantedMs, this.#limitMs - waitedMs), resolve)
+      })
     }
-    this.#waiting++
-    const answer = this.#line.then(() => this.#persist(begin, step))
-    this.#line = answer.then(
-      () => this.#waiting--,
-      () => this.#waiting--,
-    )
-    return answer
   }
 
-  async #persist<T>(begin: Database.Statement, step: () => T): Promise<T> {
-    for (;;) {
-      const answer = this.#attempt(begin, step)
-      if (answer !== busy) return answer
-      // Whoever waits behind has waited as long: it fails at its first try, and not after the limit once more.
-      if (this.#blockedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
-      const wantedMs = this.#blockedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)
-      const pauseMs = Math.min(wantedMs, this.#limitMs - this.#blockedMs)
-      await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
-      this.#blockedMs += pauseMs
+  #attemptWrite<T>(step: () => T): T | typeof busy {
+    let isBlocked = false
+    try {
+      const answer = this.#attempt(this.#beginWrite, step)
+      isBlocked = answer === busy
+      return answer
+    } finally {
+      this.#blockedSince = isBlocked ? (this.#blockedSince ?? this.#clock.monotonic()) : null
     }
   }
 
@@ -121,12 +140,11 @@ export class Connection {
       const answer = step()
       if (begin === this.#beginWrite) this.#listener.onEnd()
       this.#commit.run()
-      this.#blockedMs = 0
       return answer
     } catch (error) {
       // SQLite ends the transaction itself after some failures, a full disk for one.
       if (isOpen && this.#database.inTransaction) this.#rollback.run()
-      this.#listener.onRollback()
+      if (isOpen) this.#listener.onRollback()
       if (isBusy(error)) return busy
       throw storageError(error, this.#file)
     }

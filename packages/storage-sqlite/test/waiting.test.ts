@@ -1,0 +1,166 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Clock, Timer } from '@jobistemer/core'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Connection } from '../src/connection.ts'
+import { openDatabase } from '../src/open-database.ts'
+import { readOptions } from '../src/options.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+const limitMs = 1000
+
+/** Time passes while somebody waits for it, and then `slowdown` times as long as was asked for. */
+class WaitingClock implements Clock {
+  slowdown = 1
+  onTimer: () => void = () => {}
+  #nowMs = 5000
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  monotonic(): number {
+    return this.#nowMs
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    void turn().then(() => {
+      this.#nowMs += delayMs * this.slowdown
+      this.onTimer()
+      callback()
+    })
+    return { cancel() {} }
+  }
+}
+
+let scratch: Scratch
+let other: Database.Database
+let connection: Connection
+let clock: WaitingClock
+
+beforeEach(() => {
+  scratch = makeScratch()
+  clock = new WaitingClock()
+  const opened = openDatabase(readOptions({ file: scratch.file, synchronous: 'normal' }))
+  const nothing = (): void => {}
+  connection = new Connection(opened, limitMs, { onStart: nothing, onEnd: nothing, onRollback: nothing }, clock)
+  other = new Database(scratch.file)
+})
+
+afterEach(async () => {
+  await connection.close()
+  other.close()
+  scratch.remove()
+})
+
+function locked(): never {
+  throw Object.assign(new Error('locked'), { code: 'SQLITE_BUSY_RECOVERY' })
+}
+
+/** What becomes of a step that writes, and how long that takes. */
+async function write(step: () => string = () => 'written'): Promise<readonly [outcome: string, ms: number]> {
+  const since = clock.monotonic()
+  const outcome = await connection.write(step).catch((error) => error.code as string)
+  return [outcome, clock.monotonic() - since]
+}
+
+describe('a step that finds the file locked', () => {
+  it('fails after the limit, and the next one has the whole limit again', async () => {
+    other.exec('BEGIN IMMEDIATE')
+    expect(await write()).toEqual(['STORAGE_BUSY', limitMs])
+    other.exec('ROLLBACK')
+    clock.pass(3000)
+    other.exec('BEGIN IMMEDIATE')
+    let pauses = 0
+    clock.onTimer = () => {
+      if (++pauses === 5) other.exec('ROLLBACK')
+    }
+    expect(await write()).toEqual(['written', 5])
+    other.exec('BEGIN IMMEDIATE')
+    expect(await write()).toEqual(['STORAGE_BUSY', limitMs])
+    other.exec('ROLLBACK')
+  })
+
+  it('counts the time that has passed, and not the pauses that it wanted', async () => {
+    clock.slowdown = 40
+    other.exec('BEGIN IMMEDIATE')
+    const [outcome, ms] = await write()
+    expect(outcome).toBe('STORAGE_BUSY')
+    expect(ms).toBeGreaterThanOrEqual(limitMs)
+    // The last pause may be the longest one, of 5 ms.
+    expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
+    other.exec('ROLLBACK')
+  })
+
+  it('has its own limit, also behind one that has waited before', async () => {
+    other.exec('BEGIN IMMEDIATE')
+    const first = write()
+    let late: ReturnType<typeof write> | undefined
+    clock.onTimer = () => {
+      if (late === undefined && clock.monotonic() >= 5000 + limitMs / 2) late = write()
+    }
+    expect(await first).toEqual(['STORAGE_BUSY', limitMs])
+    expect(await late).toEqual(['STORAGE_BUSY', limitMs])
+    other.exec('ROLLBACK')
+  })
+
+  it('has the whole limit from when the one before it was let through', async () => {
+    other.exec('BEGIN IMMEDIATE')
+    const first = write()
+    const second = write(locked)
+    let freedAt = 0
+    clock.onTimer = () => {
+      if (!other.inTransaction || clock.monotonic() < 5000 + limitMs - 100) return
+      other.exec('ROLLBACK')
+      freedAt = clock.monotonic()
+    }
+    expect((await first)[0]).toBe('written')
+    expect(await second).toEqual(['STORAGE_BUSY', freedAt - 5000 + limitMs])
+  })
+})
+
+describe('a step that reads', () => {
+  it('does not wait for those that wait to write', async () => {
+    other.exec('BEGIN IMMEDIATE')
+    let isWritten = false
+    const writing = connection.write(() => {
+      isWritten = true
+    })
+    expect(await connection.read(() => 'read')).toBe('read')
+    expect([isWritten, clock.monotonic()]).toEqual([false, 5000])
+    other.exec('ROLLBACK')
+    await writing
+    expect(isWritten).toBe(true)
+  })
+
+  it('changes nothing in how long these wait', async () => {
+    other.exec('BEGIN IMMEDIATE')
+    const reads: Promise<unknown>[] = []
+    clock.onTimer = () => void reads.push(connection.read(() => 'read'))
+    const first = write()
+    reads.push(connection.read(() => 'read'))
+    const second = write()
+    expect([await first, await second]).toEqual([
+      ['STORAGE_BUSY', limitMs],
+      ['STORAGE_BUSY', limitMs],
+    ])
+    expect(new Set(await Promise.all(reads))).toEqual(new Set(['read']))
+    other.exec('ROLLBACK')
+  })
+
+  it('waits, no longer than the limit, while the file is locked for readers too', async () => {
+    const begun = clock.monotonic()
+    let isLocked = true
+    const step = (): string => (isLocked ? locked() : 'read')
+    await expect(connection.read(step)).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+    expect(clock.monotonic() - begun).toBe(limitMs)
+    clock.onTimer = () => {
+      isLocked = false
+    }
+    expect(await connection.read(step)).toBe('read')
+  })
+})
