@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
+import type Database from 'better-sqlite3'
 
 /**
  * Notices that the path of an open database leads to another file, or to none: SQLite goes on with the file that it has
@@ -36,4 +38,20 @@ export function identityOf(file: string): string | null {
   // As numbers, the ids of some file systems lose digits.
   const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
   return stats === undefined ? null : `${stats.dev} ${stats.ino}`
+}
+
+/** The file of an open connection, without links in its path; empty for a database in memory. */
+export function mainFileOf(database: Database.Database): string {
+  const list = database.pragma('database_list') as readonly { readonly name: string; readonly file: string }[]
+  return list.find(({ name }) => name === 'main')?.file ?? ''
+}
+
+/**
+ * The path by which an open connection is to be watched: the one that its caller gave, since where that leads is what counts,
+ * or the file's own where the name was relative to a directory that is no longer the current one.
+ */
+export function pathOf(database: Database.Database): string {
+  const given = resolve(database.name)
+  const file = mainFileOf(database)
+  return identityOf(given) === identityOf(file) ? given : file
 }

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { checkpointPages } from './checkpoints.ts'
-import { FileWatch } from './file-watch.ts'
+import { FileWatch, pathOf } from './file-watch.ts'
 import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
 import { migrations } from './schema.ts'
@@ -29,8 +29,9 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
   const home = tablePrefix === '' ? ownFile : tablesIn(tablePrefix)
   if ('database' in source) {
     const database = source.database as Database.Database
-    prepareDatabase(database, database.name, options, home)
-    return { database, file: database.name, isOwn: false, watch: watchOf(database), prefix: tablePrefix }
+    const file = database.memory ? database.name : pathOf(database)
+    prepareDatabase(database, file, options, home)
+    return { database, file, isOwn: false, watch: watchOf(database, file), prefix: tablePrefix }
   }
   const { file } = source
   const database = retryBlocking(() => openFile(file, home), busyTimeoutMs, file)
@@ -40,11 +41,11 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
     database.close()
     throw error
   }
-  return { database, file, isOwn: true, watch: watchOf(database), prefix: tablePrefix }
+  return { database, file, isOwn: true, watch: watchOf(database, file), prefix: tablePrefix }
 }
 
-function watchOf(database: Database.Database): FileWatch | null {
-  return database.memory ? null : new FileWatch(resolve(database.name))
+function watchOf(database: Database.Database, file: string): FileWatch | null {
+  return database.memory ? null : new FileWatch(file)
 }
 
 function openFile(file: string, home: SchemaHome): Database.Database {

@@ -38,7 +38,8 @@ const meanings: readonly Meaning[] = [
     pattern: /^SQLITE_FULL/,
     code: 'STORAGE_FULL',
     message: 'The disk, or the quota of the database file, is full. Nothing of the call was stored',
-    remedy: 'Make room and try again: prune() removes old history, and its pages are used again.',
+    remedy:
+      'Free room on the disk, or raise the quota: prune() removes old history, whose pages are used again, but needs some room itself.',
   },
   {
     pattern: /^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/,

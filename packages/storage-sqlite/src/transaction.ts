@@ -1,6 +1,6 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type Database from 'better-sqlite3'
-import { identityOf } from './file-watch.ts'
+import { identityOf, mainFileOf } from './file-watch.ts'
 import type { OpenedDatabase } from './open-database.ts'
 
 const accepted = 'Give the connection of better-sqlite3 that your transaction is open on, to the file of the storage.'
@@ -45,12 +45,6 @@ function isDatabase(value: unknown): value is Database.Database {
   if (typeof value !== 'object' || value === null) return false
   const { prepare, pragma, inTransaction } = value as Partial<Database.Database>
   return typeof prepare === 'function' && typeof pragma === 'function' && typeof inTransaction === 'boolean'
-}
-
-/** Its name may be relative to a directory that is no longer the current one. */
-function mainFileOf(database: Database.Database): string {
-  const list = database.pragma('database_list') as readonly { readonly name: string; readonly file: string }[]
-  return list.find(({ name }) => name === 'main')?.file ?? ''
 }
 
 function invalid(value: unknown, problem: string, remedy: string): JobistemerError {

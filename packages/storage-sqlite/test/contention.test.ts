@@ -151,6 +151,7 @@ describe('a full disk', () => {
     await expect(small.createOccurrences({ now: slotAt(10), owner, items })).rejects.toMatchObject({
       code: 'STORAGE_FULL',
       field: 'file',
+      remedy: expect.stringMatching(/^Free room on the disk.*prune\(\).*needs some room itself/),
       cause: { code: 'SQLITE_FULL' },
     })
     const query = { kind: 'job', jobId: crowded.id, order: 'ascending', limit: 100, cursor: null, runs: true } as const

@@ -243,6 +243,37 @@ describe('a database of the caller', () => {
     database.close()
   })
 
+  it('is found also when the current directory has changed since it was opened by a relative name', async () => {
+    const before = process.cwd()
+    process.chdir(scratch.directory)
+    const database = new Database('jobs.db')
+    const app = new Database('jobs.db')
+    process.chdir(before)
+    const storage = sqliteStorage({ database, tablePrefix: 'jobs_' })
+    await addJob(storage, 'nightly')
+    expect((await storage.get({ jobs: [jobId('nightly')] })).jobs[0]?.name).toBe('nightly')
+    app.exec('BEGIN IMMEDIATE')
+    expect(() => storage.within?.(app)).not.toThrow()
+    app.exec('ROLLBACK')
+    await storage.close()
+    for (const each of [database, app]) each.close()
+  })
+
+  it.each(['', 'jobs_'])('may answer integers as BigInt, with the prefix %j', async (tablePrefix) => {
+    const options = tablePrefix === '' ? {} : { tablePrefix }
+    for (const name of ['first', 'second']) {
+      const database = new Database(scratch.file)
+      database.defaultSafeIntegers(true)
+      const storage = sqliteStorage({ database, ...options })
+      await addJob(storage, name)
+      expect((await storage.get({ jobs: [jobId(name)], counts: ['all'] })).counts).toEqual([
+        { pending: 0, queued: 0, running: 0 },
+      ])
+      await storage.close()
+      database.close()
+    }
+  })
+
   it('that the caller has closed answers STORAGE_CLOSED', async () => {
     const database = new Database(scratch.file)
     const storage = sqliteStorage({ database })
