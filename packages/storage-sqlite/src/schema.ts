@@ -103,11 +103,6 @@ export const migrations: readonly string[] = [
   ) STRICT;
   INSERT INTO {live_counts} VALUES (1, 0, 0, 0);
 
-  CREATE TABLE {no_commit} (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    never INTEGER NOT NULL REFERENCES {no_commit} (one) DEFERRABLE INITIALLY DEFERRED
-  ) STRICT;
-
   CREATE TABLE {nodes} (
     incarnation TEXT NOT NULL PRIMARY KEY,
     node TEXT NOT NULL,

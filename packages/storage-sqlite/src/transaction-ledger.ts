@@ -11,7 +11,7 @@ import type Database from 'better-sqlite3'
 import { QuickSteps } from './quick-steps.ts'
 import { SqliteJob } from './sqlite-job.ts'
 import { isBusy, lockedOut, storageError } from './sqlite-errors.ts'
-import { namedTables, withTableNames } from './table-names.ts'
+import { namedTables } from './table-names.ts'
 import { type StoredOccurrence, Tables } from './tables.ts'
 import { assertOpen } from './transaction.ts'
 
@@ -22,7 +22,6 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
   readonly #tables: Tables
   readonly #quickSteps: QuickSteps
   readonly #foreignKeys: Database.Statement
-  readonly #forbidCommit: Database.Statement
   #now = 0
 
   constructor(database: Database.Database, file: string, prefix: string) {
@@ -31,7 +30,6 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
     this.#tables = new Tables(namedTables(database, prefix))
     this.#quickSteps = new QuickSteps(this.#tables)
     this.#foreignKeys = database.prepare('PRAGMA foreign_keys').safeIntegers(false).pluck()
-    this.#forbidCommit = database.prepare(withTableNames('INSERT OR IGNORE INTO {no_commit} VALUES (1, 2)', prefix))
   }
 
   transaction<T>(now: number, step: () => T): T {
@@ -69,16 +67,33 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
     return this.#quickSteps.settle(item, this.#now)
   }
 
-  /** A foreign key that leads nowhere, and that SQLite looks at when it commits; unless the user has turned these off. */
+  /**
+   * Rolls the transaction back, and begins another one in its place that cannot be committed, so that what is written from
+   * here on comes to nothing too. What forbade the commit of the transaction itself would go when a savepoint of the
+   * user's is rolled back, and the commit would be possible again. Where the user has turned foreign keys off, no transaction
+   * is open afterwards.
+   */
   forbidCommit(): void {
     const database = this.#database
     assertOpen(database)
     try {
-      if (this.#foreignKeys.get() === 1) this.#forbidCommit.run()
+      database.exec('ROLLBACK')
+      if (this.#foreignKeys.get() === 1) database.exec(uncommittable)
     } catch (error) {
-      // A handler may swallow the error and commit all the same: what cannot be forbidden must not be there any more.
       if (database.inTransaction) database.exec('ROLLBACK')
       throw storageError(error, this.#file)
     }
   }
 }
+
+/**
+ * A foreign key that leads nowhere, and that SQLite looks at when it commits. In a temporary table, for which no lock is
+ * needed: another process may write by now, and nobody has to wait for a transaction that comes to nothing.
+ */
+const uncommittable = `
+  BEGIN;
+  CREATE TEMP TABLE jobistemer_no_commit (
+    one INTEGER PRIMARY KEY,
+    never INTEGER NOT NULL REFERENCES jobistemer_no_commit (one) DEFERRABLE INITIALLY DEFERRED
+  );
+  INSERT INTO temp.jobistemer_no_commit VALUES (1, 2)`

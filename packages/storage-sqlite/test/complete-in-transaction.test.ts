@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createScheduler, defineJob, type ExecutionReport, type TaskContext } from '@jobistemer/core'
 import { runJob, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import type { Storage } from '@jobistemer/core/storage'
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AppWorld, inTransaction, makeAppWorld, note } from './world.ts'
 
@@ -119,6 +120,81 @@ it('a second transaction after one that was committed is refused as a whole, als
   })
   expect(codes).toEqual(['accepted', 'ALREADY_COMPLETED'])
   expect([report.outcome, report.tasks[0]?.result, world.notes()]).toEqual(['completed', 'first', ['first']])
+})
+
+describe('a completion that is refused in a savepoint', () => {
+  const ways: readonly [how: string, inner: string, outer: string][] = [
+    ['in a transaction', 'SAVEPOINT inner', 'BEGIN IMMEDIATE'],
+    ['in another savepoint', 'SAVEPOINT inner; SAVEPOINT innermost', 'SAVEPOINT outer'],
+  ]
+  it.each(ways)(
+    '%s is refused with all of it, also when that is rolled back and the error swallowed',
+    async (...way) => {
+      const [, inner, outer] = way
+      const { app } = world
+      const told: string[] = []
+      const tell = (sql: string): void => {
+        try {
+          app.exec(sql)
+          told.push('done')
+        } catch (error) {
+          told.push((error as Error).message)
+        }
+      }
+      const report = await run(async (context) => {
+        if (context.attempt > 1) return
+        app.exec(outer)
+        note(app, 'before')
+        app.exec(inner)
+        note(app, 'inside')
+        told.push(await codeOf(context.complete(app, () => 'no JSON')))
+        tell('ROLLBACK TO inner')
+        tell('RELEASE inner')
+        app.exec('SAVEPOINT another')
+        note(app, 'after')
+        tell('ROLLBACK TO another')
+        note(app, 'after')
+        tell('RELEASE outer')
+        tell('COMMIT')
+        expect(app.inTransaction).toBe(true)
+        tell('ROLLBACK')
+        throw new Error('the end')
+      })
+      const missing = 'no such savepoint: inner'
+      const rest = ['done', 'no such savepoint: outer', 'FOREIGN KEY constraint failed', 'done']
+      expect(told).toEqual(['RESULT_NOT_SERIALISABLE', missing, missing, ...rest])
+      expect(attemptsOf(report)).toEqual(['failed the end', 'succeeded'])
+      expect(world.notes()).toEqual([])
+    },
+  )
+
+  it('takes all of it back also where foreign keys are turned off', async () => {
+    const { app } = world
+    app.pragma('foreign_keys = OFF')
+    await run(async (context) => {
+      app.exec('BEGIN IMMEDIATE')
+      note(app, 'before')
+      app.exec('SAVEPOINT inner')
+      expect(await codeOf(context.complete(app, () => 'no JSON'))).toBe('RESULT_NOT_SERIALISABLE')
+      expect(() => app.exec('ROLLBACK TO inner')).toThrow('no such savepoint')
+      expect(() => app.exec('COMMIT')).toThrow('no transaction is active')
+    })
+    expect(world.notes()).toEqual([])
+  })
+
+  it('holds no other writer up, and leaves nothing behind on the connection', async () => {
+    const { app } = world
+    await run(async (context) => {
+      app.exec('BEGIN IMMEDIATE')
+      expect(await codeOf(context.complete(app, () => 'no JSON'))).toBe('RESULT_NOT_SERIALISABLE')
+      const other = new Database(world.file, { timeout: 0 })
+      note(other, 'of another')
+      other.close()
+      app.exec('ROLLBACK')
+    })
+    expect(app.prepare('SELECT count(*) FROM sqlite_temp_schema').pluck().get()).toBe(0)
+    expect(world.notes()).toEqual(['of another'])
+  })
 })
 
 it('completing twice in one transaction is refused with it', async () => {

@@ -89,8 +89,9 @@ export interface Storage {
  */
 export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'settle'> {
   /**
-   * From here on the transaction cannot be committed, whoever tries: it can only be rolled back. Also of a storage that is
-   * closed: whoever hears that and goes on must not commit the rest.
+   * From here on the transaction cannot be committed, whoever tries: it can only be rolled back. What it holds, and its
+   * savepoints, may be gone at once. Also of a storage that is closed: whoever hears that and goes on must not commit the
+   * rest.
    */
   forbidCommit(): Promise<void>
 }
