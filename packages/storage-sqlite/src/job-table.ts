@@ -251,19 +251,34 @@ export class JobTable {
     const { limit, changedSince, owner = null, deleted } = query
     const after = query.after === null ? beforeKeys : keyOfJob(query.after)
     const rest = [owner, owner, deleted ? 1 : 0, limit]
-    const rows =
-      changedSince === undefined
-        ? this.#statements.list.all(after, ...rest)
-        : this.#changedListing(changedSince, limit).all(after, changedSince, ...rest)
+    if (changedSince !== undefined) {
+      const found = this.#changedListing(changedSince, limit).all(after, changedSince, ...rest) as JobRow[]
+      return found.map((row) => this.#toRecord(row))
+    }
+    const rows = this.#areFew(owner, deleted, limit)
+      ? this.#statements.listLive[ofWhom(owner)].all({ owner, after, limit })
+      : this.#statements.list.all(after, ...rest)
     return (rows as JobRow[]).map((row) => this.#toRecord(row))
   }
 
   /** Few jobs change between two looks; sorting those beats a walk over all, until so many have that it finds them soon. */
   #changedListing(changedSince: number, limit: number): Database.Statement {
-    const { countChanged, lastRow, listChanged, walkChanged } = this.#statements
-    const worthSorting = Math.ceil(Math.sqrt(limit * ((lastRow.get() as number | null) ?? 0)))
+    const { countChanged, listChanged, walkChanged } = this.#statements
+    const worthSorting = this.#worthSorting(limit)
     const changed = countChanged.get(changedSince, worthSorting + 1) as number
     return changed > worthSorting ? walkChanged : listChanged
+  }
+
+  /** The same where many other owners' jobs, or many tombstones, lie between those that are wanted. */
+  #areFew(owner: string | null, deleted: boolean, limit: number): boolean {
+    if (deleted) return false
+    const worthSorting = this.#worthSorting(limit)
+    const most = worthSorting + 1
+    return (this.#statements.countLive[ofWhom(owner)].get({ owner, most }) as number) <= worthSorting
+  }
+
+  #worthSorting(limit: number): number {
+    return Math.ceil(Math.sqrt(limit * ((this.#statements.lastRow.get() as number | null) ?? 0)))
   }
 
   /**
@@ -453,6 +468,10 @@ function keyAfter(id: JobId | null): Buffer {
   return id === null ? lastKey : keyOfJob(id)
 }
 
+function ofWhom(owner: string | null): 'all' | 'owner' {
+  return owner === null ? 'all' : 'owner'
+}
+
 function flagsOf({ deletedAt, overlap }: JobRecord): number {
   return (deletedAt === null ? 0 : headFlags.deleted) | (overlap.startRate === undefined ? 0 : headFlags.hasStartRate)
 }
@@ -481,6 +500,22 @@ const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v 
 const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
 
 function prepareStatements(database: NamedTables) {
+  const countLive = (ofOwner: string) =>
+    database
+      .prepare(
+        `SELECT count(*) FROM (
+           SELECT 1 FROM {jobs} INDEXED BY {jobs_live} WHERE ${ofOwner} AND deleted_at IS NULL LIMIT $most)`,
+      )
+      .pluck()
+  const listLive = (ofOwner: string) =>
+    database
+      .prepare(
+        `WITH page AS MATERIALIZED (
+           SELECT j.row FROM {jobs} j INDEXED BY {jobs_live} WHERE ${ofOwner} AND j.deleted_at IS NULL AND j.key > $after
+             ORDER BY j.key LIMIT $limit)
+         SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
+      )
+      .raw()
   return {
     findRow: database.prepare('SELECT row FROM {jobs} WHERE key = ?').pluck(),
     findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
@@ -519,6 +554,8 @@ function prepareStatements(database: NamedTables) {
     ),
     readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`).raw(),
     list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`).raw(),
+    countLive: { all: countLive('$owner IS NULL'), owner: countLive('owner = $owner') },
+    listLive: { all: listLive('$owner IS NULL'), owner: listLive('j.owner = $owner') },
     lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
     countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {jobs} WHERE changed_at >= ? LIMIT ?)').pluck(),
     // Only those of the page are read whole.

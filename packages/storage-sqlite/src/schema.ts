@@ -57,6 +57,7 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX {jobs_changed} ON {jobs} (changed_at);
   CREATE INDEX {jobs_deleted} ON {jobs} (deleted_at) WHERE deleted_at IS NOT NULL;
+  CREATE INDEX {jobs_live} ON {jobs} (owner) WHERE deleted_at IS NULL;
 
   CREATE TABLE {versions} (
     job INTEGER NOT NULL,

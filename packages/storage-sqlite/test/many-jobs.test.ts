@@ -1,8 +1,12 @@
 import { statSync } from 'node:fs'
 import { type JobId, jobId } from '@jobistemer/core'
 import type { JobChange, Storage } from '@jobistemer/core/storage'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
+import { JobTable } from '../src/job-table.ts'
+import { Names } from '../src/names.ts'
+import { namedTables } from '../src/table-names.ts'
 import { addJob, minute, start } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -19,11 +23,15 @@ afterEach(async () => {
   scratch.remove()
 })
 
-async function addMany(names: readonly string[], now: number): Promise<readonly JobId[]> {
+async function addMany(
+  names: readonly string[],
+  now: number,
+  owner: string | null = null,
+): Promise<readonly JobId[]> {
   const changes = names.map((name): JobChange => {
     const content = {
       name,
-      owner: null,
+      owner,
       fingerprint: 'print-1',
       definition: { name },
       handlerKey: 'handlers:work',
@@ -60,6 +68,69 @@ it('few jobs that have changed, and many, come each once and in the order of the
   expect(await changedSince(start + 2000)).toEqual(few)
   expect(await changedSince(start + 1000)).toEqual([...many, ...few].sort())
   expect(await changedSince(start + 3000)).toEqual([])
+})
+
+describe('a list of the jobs that are not deleted', () => {
+  async function listed(query: { readonly owner?: string; readonly deleted?: boolean } = {}): Promise<readonly JobId[]> {
+    const ids: JobId[] = []
+    let cursor: string | null = null
+    do {
+      const page = await storage.listJobs({ limit: 3, cursor, ...query })
+      ids.push(...page.items.map(({ id }) => id))
+      cursor = page.cursor
+    } while (cursor !== null)
+    return ids
+  }
+
+  it('has each once, in the order of their ids: few and many of an owner, few and many tombstones', async () => {
+    const many = await addMany(names('many', 60), start, 'of-many')
+    const few = await addMany(names('few', 5), start, 'of-few')
+    const nobodys = await addMany(names('nobodys', 10), start)
+    const all = [...many, ...few, ...nobodys].sort()
+    expect(await listed({ owner: 'of-many' })).toEqual(many)
+    expect(await listed({ owner: 'of-few' })).toEqual(few)
+    expect(await listed({ owner: 'of-none' })).toEqual([])
+    expect(await listed()).toEqual(all)
+    const gone = many.filter((_, index) => index % 20 !== 0)
+    const changes = gone.map((id): JobChange => ({ kind: 'delete', id, expectedVersion: null }))
+    await storage.saveJobs({ now: start + 1, changes })
+    const left = many.filter((id) => !gone.includes(id))
+    expect(await listed({ owner: 'of-many' })).toEqual(left)
+    expect(await listed()).toEqual([...left, ...few, ...nobodys].sort())
+    expect(await listed({ deleted: true })).toEqual(all)
+    expect(await listed({ owner: 'of-many', deleted: true })).toEqual(many)
+  })
+
+  it('walks over no tombstones and no jobs of others where few are left between many', async () => {
+    const many = await addMany(names('many', 400), start, 'of-many')
+    const few = await addMany(names('few', 5), start, 'of-few')
+    const database = new Database(scratch.file)
+    const run: string[] = []
+    const watched = {
+      prepare(sql: string): Database.Statement {
+        const statement = namedTables(database, '').prepare(sql)
+        const all = statement.all.bind(statement)
+        statement.all = (...values: unknown[]) => {
+          run.push(sql.includes('{jobs_live}') ? 'sorts' : 'walks')
+          return all(...values)
+        }
+        return statement
+      },
+    }
+    const jobs = new JobTable(watched, new Names(watched))
+    const list = (owner: string | undefined) =>
+      jobs.list({ after: null, limit: 6, owner, deleted: false, changedSince: undefined }).map(({ id }) => id)
+    expect(list('of-few')).toEqual(few)
+    list('of-many')
+    list(undefined)
+    expect(run).toEqual(['sorts', 'walks', 'walks'])
+    const changes = many.map((id): JobChange => ({ kind: 'delete', id, expectedVersion: null }))
+    await storage.saveJobs({ now: start + 1, changes })
+    expect(list(undefined)).toEqual(few)
+    expect(list('of-many')).toEqual([])
+    expect(run.slice(3)).toEqual(['sorts', 'sorts'])
+    database.close()
+  })
 })
 
 it('a cursor that is no id is refused', async () => {
