@@ -15,7 +15,8 @@ const shortPausesMs = 100
 
 /** What is to be told of the course of transactions. */
 export interface StepListener {
-  onStart(): void
+  /** `writes`: false for a step that only reads. What it throws ends the step. */
+  onStart(writes: boolean): void
   onEnd(): void
   onRollback(): void
 }
@@ -136,9 +137,10 @@ export class Connection {
     try {
       begin.run()
       isOpen = true
-      this.#listener.onStart()
+      const writes = begin === this.#beginWrite
+      this.#listener.onStart(writes)
       const answer = step()
-      if (begin === this.#beginWrite) this.#listener.onEnd()
+      if (writes) this.#listener.onEnd()
       this.#commit.run()
       return answer
     } catch (error) {

@@ -6,7 +6,7 @@ import { FileWatch, pathOf } from './file-watch.ts'
 import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
 import { migrations } from './schema.ts'
-import { ownFile, type SchemaHome, tablesIn } from './schema-home.ts'
+import { ownFile, type SchemaHome, schemaHomeOf } from './schema-home.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 import { withTableNames } from './table-names.ts'
 
@@ -26,7 +26,7 @@ export interface OpenedDatabase {
 /** Opens the database that the options name, and brings it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
   const { source, busyTimeoutMs, tablePrefix } = options
-  const home = tablePrefix === '' ? ownFile : tablesIn(tablePrefix)
+  const home = schemaHomeOf(tablePrefix)
   if ('database' in source) {
     const database = source.database as Database.Database
     const file = database.memory ? database.name : pathOf(database)

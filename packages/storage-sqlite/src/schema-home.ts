@@ -13,6 +13,8 @@ export interface SchemaHome {
    * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
    */
   read(database: Database.Database, file: string, known?: number): number
+  /** A statement that answers the same number as `read`, of a database in which something of ours is. */
+  prepareRead(database: Database.Database): Database.Statement
   /** To be called within a transaction. */
   write(database: Database.Database, version: number): void
   /** Writes what is there already. */
@@ -26,6 +28,9 @@ export const ownFile: SchemaHome = {
     const marks = marksOf(database)
     assertUsable(marks, file, known)
     return marks.version
+  },
+  prepareRead(database) {
+    return database.prepare('PRAGMA user_version').safeIntegers(false).pluck()
   },
   write(database, version) {
     database.pragma(`application_id = ${applicationId}`)
@@ -50,11 +55,14 @@ export function tablesIn(prefix: string): SchemaHome {
           .all({ prefix }) as string[]
         if (names.length === 0) return 0
         if (!names.includes(`${prefix}schema`)) throw foreignTables(prefix, names[0] as string)
-        return database.prepare(named('SELECT version FROM {schema}')).safeIntegers(false).pluck().get() as number
+        return this.prepareRead(database).get() as number
       })
       const version = look()
       assertKnown(version, file, known)
       return version
+    },
+    prepareRead(database) {
+      return database.prepare(named('SELECT version FROM {schema}')).safeIntegers(false).pluck()
     },
     write(database, version) {
       database.exec(
@@ -67,6 +75,30 @@ export function tablesIn(prefix: string): SchemaHome {
     touch(database) {
       database.exec(named('UPDATE {schema} SET version = version'))
     },
+  }
+}
+
+/** Where the schema is told of tables with this prefix; empty for a file of its own. */
+export function schemaHomeOf(prefix: string): SchemaHome {
+  return prefix === '' ? ownFile : tablesIn(prefix)
+}
+
+/**
+ * Looks, within each transaction that writes, whether a newer version has migrated the file since it was opened: the
+ * statements of this one may spoil what they no longer know. One look takes about a microsecond.
+ */
+export class SchemaWatch {
+  readonly #version: Database.Statement
+  readonly #file: string
+
+  constructor(database: Database.Database, file: string, prefix: string) {
+    this.#version = schemaHomeOf(prefix).prepareRead(database)
+    this.#file = file
+  }
+
+  /** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+  assertKnown(): void {
+    assertKnown(this.#version.get() as number, this.#file, migrations.length)
   }
 }
 

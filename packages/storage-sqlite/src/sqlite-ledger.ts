@@ -32,6 +32,7 @@ import { HistoryPruner } from './prune-history.ts'
 import { listDueJobs, listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
 import { QuickSteps } from './quick-steps.ts'
+import { SchemaWatch } from './schema-home.ts'
 import { storageError } from './sqlite-errors.ts'
 import { SqliteJob } from './sqlite-job.ts'
 import { namedTables } from './table-names.ts'
@@ -68,9 +69,13 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     this.#quickSteps = new QuickSteps(tables)
     this.#queries = new OccurrenceQueries(tables)
     this.#nodes = new NodeTable(named)
+    const schema = new SchemaWatch(opened.database, opened.file, opened.prefix)
     const checkpoints = new Checkpoints(opened.database)
     this.#connection = new Connection(opened, options.busyTimeoutMs, {
-      onStart: () => tables.startStep(),
+      onStart(writes) {
+        if (writes) schema.assertKnown()
+        tables.startStep()
+      },
       onEnd() {
         tables.endStep()
         checkpoints.beforeCommit(tables.jobs.added)

@@ -9,6 +9,7 @@ import type {
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { QuickSteps } from './quick-steps.ts'
+import { SchemaWatch } from './schema-home.ts'
 import { SqliteJob } from './sqlite-job.ts'
 import { isBusy, lockedOut, storageError } from './sqlite-errors.ts'
 import { namedTables } from './table-names.ts'
@@ -21,6 +22,7 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
   readonly #file: string
   readonly #tables: Tables
   readonly #quickSteps: QuickSteps
+  readonly #schema: SchemaWatch
   readonly #foreignKeys: Database.Statement
   #now = 0
 
@@ -29,6 +31,7 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
     this.#file = file
     this.#tables = new Tables(namedTables(database, prefix))
     this.#quickSteps = new QuickSteps(this.#tables)
+    this.#schema = new SchemaWatch(database, file, prefix)
     this.#foreignKeys = database.prepare('PRAGMA foreign_keys').safeIntegers(false).pluck()
   }
 
@@ -42,6 +45,7 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
     try {
       database.exec('SAVEPOINT jobistemer')
       isBegun = true
+      this.#schema.assertKnown()
       this.#tables.startStep()
       const answer = step()
       this.#tables.endStep()
