@@ -9,6 +9,12 @@ export const checkpointPages = 4000
  */
 const bulkPages = 32_000
 
+/**
+ * Bytes of the log that are kept for what comes next, of what a long reader or many new jobs have made of it: twice what it
+ * has otherwise, so that an ordinary one is never cut. A page of it has 4,096 bytes and a head.
+ */
+export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
+
 /** A step that adds so many jobs is one of many. */
 const bulkJobs = 100
 

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
-import { checkpointPages } from './checkpoints.ts'
+import { checkpointPages, keptLogBytes } from './checkpoints.ts'
 import { FileWatch, pathOf } from './file-watch.ts'
 import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
@@ -79,6 +79,7 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
     if (mode !== 'wal' && !database.memory) throw new Error(`the journal mode stays ${mode}, and has to be wal`)
     database.pragma(`synchronous = ${synchronous}`)
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
+    database.pragma(`journal_size_limit = ${keptLogBytes}`)
   })
   patiently(() => migrate(database, file, migrations, home))
   assertWritable(database, file, home)

@@ -23,11 +23,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-async function addMany(
-  names: readonly string[],
-  now: number,
-  owner: string | null = null,
-): Promise<readonly JobId[]> {
+async function addMany(names: readonly string[], now: number, owner: string | null = null): Promise<readonly JobId[]> {
   const changes = names.map((name): JobChange => {
     const content = {
       name,
@@ -71,7 +67,9 @@ it('few jobs that have changed, and many, come each once and in the order of the
 })
 
 describe('a list of the jobs that are not deleted', () => {
-  async function listed(query: { readonly owner?: string; readonly deleted?: boolean } = {}): Promise<readonly JobId[]> {
+  async function listed(
+    query: { readonly owner?: string; readonly deleted?: boolean } = {},
+  ): Promise<readonly JobId[]> {
     const ids: JobId[] = []
     let cursor: string | null = null
     do {
@@ -150,4 +148,17 @@ it('while many jobs are added the log is copied into the file more rarely, and a
   expect(log).toBeGreaterThan(16_500_000)
   expect(before).toBeLessThan(200_000)
   expect(after).toBeGreaterThan(3_000_000)
+})
+
+it('a log that has grown beyond its usual size is cut when it is begun anew', async () => {
+  const other = new Database(scratch.file)
+  other.pragma('wal_autocheckpoint = 0')
+  other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')
+  const sizeOfLog = (): number => statSync(`${scratch.file}-wal`).size
+  expect(sizeOfLog()).toBeGreaterThan(50_000_000)
+  // Whoever commits next copies it into the file, and the one after that begins it anew.
+  await addJob(storage, 'first')
+  await addJob(storage, 'second')
+  expect(sizeOfLog()).toBeLessThan(33_000_000)
+  other.close()
 })

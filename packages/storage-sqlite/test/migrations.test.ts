@@ -57,30 +57,33 @@ it('an older file takes only the steps that it lacks', () => {
   expect(database.prepare('SELECT count(*) FROM two').pluck().get()).toBe(1)
 })
 
-it.each(['', 'jobs_'])('a storage with the prefix %j writes no more once a newer version has migrated its file', async (prefix) => {
-  const tablePrefix = prefix === '' ? {} : { tablePrefix: prefix }
-  const storage = sqliteStorage({ file: scratch.file, ...tablePrefix })
-  const { id } = await addJob(storage, 'before')
-  const migrateTo = (version: number): void => {
-    if (prefix === '') database.pragma(`user_version = ${version}`)
-    else database.prepare('UPDATE jobs_schema SET version = ?').run(version)
-  }
-  const items = [slotItem(id, 1)]
-  migrateTo(migrations.length + 1)
-  const newer = { code: 'STORAGE_SCHEMA_NEWER', field: 'file', value: scratch.file }
-  await expect(addJob(storage, 'after')).rejects.toMatchObject(newer)
-  await expect(storage.createOccurrences({ now: slotAt(1), owner, items })).rejects.toMatchObject(newer)
-  if (prefix !== '') {
-    database.exec('BEGIN IMMEDIATE')
-    const within = storage.within?.(database)
-    await expect(within?.createOccurrences({ now: slotAt(1), owner, items })).rejects.toMatchObject(newer)
-    database.exec('COMMIT')
-  }
-  expect((await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)).toEqual(['before'])
-  migrateTo(migrations.length)
-  expect((await storage.createOccurrences({ now: slotAt(1), owner, items }))[0]?.outcome).toBe('created')
-  await storage.close()
-})
+it.each(['', 'jobs_'])(
+  'a storage with the prefix %j writes no more once a newer version has migrated its file',
+  async (prefix) => {
+    const tablePrefix = prefix === '' ? {} : { tablePrefix: prefix }
+    const storage = sqliteStorage({ file: scratch.file, ...tablePrefix })
+    const { id } = await addJob(storage, 'before')
+    const migrateTo = (version: number): void => {
+      if (prefix === '') database.pragma(`user_version = ${version}`)
+      else database.prepare('UPDATE jobs_schema SET version = ?').run(version)
+    }
+    const items = [slotItem(id, 1)]
+    migrateTo(migrations.length + 1)
+    const newer = { code: 'STORAGE_SCHEMA_NEWER', field: 'file', value: scratch.file }
+    await expect(addJob(storage, 'after')).rejects.toMatchObject(newer)
+    await expect(storage.createOccurrences({ now: slotAt(1), owner, items })).rejects.toMatchObject(newer)
+    if (prefix !== '') {
+      database.exec('BEGIN IMMEDIATE')
+      const within = storage.within?.(database)
+      await expect(within?.createOccurrences({ now: slotAt(1), owner, items })).rejects.toMatchObject(newer)
+      database.exec('COMMIT')
+    }
+    expect((await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)).toEqual(['before'])
+    migrateTo(migrations.length)
+    expect((await storage.createOccurrences({ now: slotAt(1), owner, items }))[0]?.outcome).toBe('created')
+    await storage.close()
+  },
+)
 
 it('a step that fails leaves the file as it was', () => {
   const steps = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE one (x INTEGER) STRICT']
