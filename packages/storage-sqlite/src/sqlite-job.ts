@@ -13,8 +13,13 @@ import type { Head, StoredJob } from './job-table.ts'
 import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
-/** Whether one runs is all that the rules look at; more than these are not counted. */
-const enough = 3
+/**
+ * No more running ones than these are counted, as thousands may run. The rules compare with the places of the job alone,
+ * after a step has ended one at most.
+ */
+function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
+  return maxConcurrency + 1
+}
 
 /** Before whatever is due. */
 const earliest = -9e15
@@ -29,7 +34,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   constructor(tables: Tables, head: Head, now: number) {
     this.#tables = tables
     this.#head = head
-    this.#counts = { ...head.waiting, running: tables.live.countRunning(head.row, enough) }
+    this.#counts = { ...head.waiting, running: tables.live.countRunning(head.row, enoughRunning(head)) }
     this.#now = now
   }
 
@@ -121,6 +126,8 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(this.#head.row)
     else if (isOtherPause) live.unpark(this.#head.row, job.paused === null ? earliest : until, this.#now)
     this.#refresh()
+    // It may have got more places than were counted.
+    this.#counts.running = live.countRunning(this.#head.row, enoughRunning(this.#head))
   }
 
   #refresh(): void {

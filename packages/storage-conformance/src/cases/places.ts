@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { CreateItem, JobRecord } from '@jobistemer/core/storage'
+import type { CreateItem, JobRecord, OverlapPolicy } from '@jobistemer/core/storage'
 import { recoveryItem, runEntry, slotItem } from '../stage/create-items.ts'
-import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
+import { expectCreated, expectOne, expectOutcome, itemAt } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import type { JobOptions } from '../stage/job-content.ts'
 import { type Held, TestNode } from '../stage/test-node.ts'
@@ -22,6 +22,28 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
   const running: Held[] = []
   for (let index = 1; index <= places; index++) running.push(await node.startSlot(job, index))
   return { node, job, running }
+}
+
+/** Numbers of places that a storage might stop counting before. */
+const many: readonly number[] = [4, 5, 12]
+
+/** A job of its own for each of these numbers of places, all of which are taken. */
+async function eachFull(
+  world: CaseWorld,
+  policy: OverlapPolicy,
+  check: (stage: Stage, places: number) => Promise<void>,
+): Promise<void> {
+  for (const places of many) await check(await full(world, places, { name: `places-${places}`, policy }), places)
+}
+
+/** A job of which so many run, of which its places allow fewer since an update. */
+async function overfull(world: CaseWorld, running: number, places: number, policy: OverlapPolicy): Promise<Stage> {
+  const node = await TestNode.connect(world)
+  const first = await node.createJob({ policy: 'allow' })
+  const held: Held[] = []
+  for (let index = 1; index <= running; index++) held.push(await node.startSlot(first, index))
+  const { job } = expectOutcome(await node.replaceJob(first.id, { policy, maxConcurrency: places }), 'saved')
+  return { node, job, running: held }
 }
 
 /** Jobs of which several occurrences may be active at once. */
@@ -151,5 +173,96 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     const item = recoveryItem(job, 3, { expectedWatermark: (await node.head(job.id)).watermark, entries })
     expectCreated(expectOne(await node.createAll([item], slotAt(3))), 'queued')
     assert.deepEqual(await node.counts(job.id), { pending: 2, queued: 1, running: 0 })
+  },
+
+  'of a job with many places no more run than these, whatever asks to start': async (world) => {
+    await eachFull(world, 'queue', async ({ node, job }, places) => {
+      const beyond = await node.addSlot(job, places + 1, 'queued', { run: true })
+      await node.addTrigger(job, 'asked', slotAt(places + 1), 'queued', { run: true })
+      const last = places + 2
+      const item = recoveryItem(job, last, { expectedWatermark: beyond.scheduledAt, entries: [runEntry(job, last)] })
+      expectCreated(expectOne(await node.createAll([item], slotAt(last))), 'queued')
+      assert.deepEqual((await node.claim(slotAt(99), { sweep: true })).claimed, [], `${places} places`)
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 3, running: places })
+    })
+  },
+
+  'an end gives one of many places on, and no more than that': async (world) => {
+    await eachFull(world, 'queue', async ({ node, job, running }, places) => {
+      const first = await node.addSlot(job, places + 1, 'queued')
+      const second = await node.addSlot(job, places + 2, 'queued')
+      const third = await node.addSlot(job, places + 3, 'queued')
+      assert.equal((await node.finish(itemAt(running, places - 1)))?.id, first.id)
+      await node.cancel(itemAt(running, 0), { mode: 'force' })
+      assert.deepEqual(await node.counts(job.id), { pending: 2, queued: 1, running: places - 2 })
+      const claimed = (await node.claim(slotAt(99))).claimed.map(({ id }) => id)
+      assert.deepEqual([claimed, await node.stateOf(third)], [[first.id, second.id], 'queued'])
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: places })
+    })
+  },
+
+  'skip: what is beyond many places is skipped, and starts again once one is free': async (world) => {
+    await eachFull(world, 'skip', async ({ node, job, running }, places) => {
+      await node.addSlot(job, places + 1, 'skipped', { run: true })
+      await node.finish(itemAt(running, 1))
+      await node.startSlot(job, places + 2)
+      await node.addSlot(job, places + 3, 'skipped', { run: true })
+    })
+  },
+
+  'queue_one: one waits beyond many places': async (world) => {
+    await eachFull(world, 'queue_one', async ({ node, job }, places) => {
+      const first = await node.addSlot(job, places + 1, 'queued', { run: true })
+      const second = await node.addSlot(job, places + 2, 'queued', { run: true })
+      assert.deepEqual([await node.stateOf(first), await node.stateOf(second)], ['canceled', 'queued'])
+    })
+  },
+
+  'one that has waited for its time is queued when many places are taken': async (world) => {
+    await eachFull(world, 'queue', async ({ node, job, running }, places) => {
+      const at = slotAt(places)
+      const item = await node.addTrigger(job, 'later', at, 'pending', { dueAt: slotAt(50) })
+      assert.deepEqual((await node.claim(slotAt(50))).claimed, [])
+      assert.equal(await node.stateOf(item), 'queued')
+      await node.finish(itemAt(running, 0), { now: slotAt(51) })
+      assert.equal((await node.claimOne(slotAt(51))).id, item.id)
+    })
+  },
+
+  'where more run than there are places, their ends wake nobody until a place is free': async (world) => {
+    const { node, job, running } = await overfull(world, 8, 3, 'queue')
+    const queued: CreateItem[] = []
+    for (let index = 9; index <= 12; index++) queued.push(await node.addSlot(job, index, 'queued', { run: true }))
+    for (let index = 0; index < 5; index++) {
+      assert.equal(await node.finish(itemAt(running, index)), null, `${7 - index} run still`)
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 4, running: 7 - index })
+    }
+    assert.equal((await node.finish(itemAt(running, 5)))?.id, itemAt(queued, 0).id)
+    assert.deepEqual(await node.counts(job.id), { pending: 1, queued: 3, running: 2 })
+  },
+
+  'where more run than there are places, nothing that is pending starts, and skip skips': async (world) => {
+    const node = await TestNode.connect(world)
+    const first = await node.createJob({ policy: 'allow' })
+    for (let index = 1; index <= 6; index++) await node.startSlot(first, index)
+    const pending = await node.addSlot(first, 7, 'pending')
+    const change = { policy: 'skip', maxConcurrency: 5 } as const
+    const { job } = expectOutcome(await node.replaceJob(first.id, change), 'saved')
+    assert.deepEqual((await node.claim(slotAt(9))).claimed, [])
+    assert.equal(await node.stateOf(pending), 'queued')
+    await node.addSlot(job, 8, 'skipped', { run: true })
+    assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 6 })
+  },
+
+  'an update wakes nobody where it leaves fewer places than run': async (world) => {
+    const { node, job, running } = await overfull(world, 8, 3, 'queue')
+    const queued = await node.addSlot(job, 9, 'queued', { run: true })
+    expectOutcome(
+      await node.replaceJob(job.id, { policy: 'queue', maxConcurrency: 7, fingerprint: 'print-3' }),
+      'saved',
+    )
+    assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 8 })
+    assert.equal(await node.finish(itemAt(running, 0)), null)
+    assert.equal((await node.finish(itemAt(running, 1)))?.id, queued.id)
   },
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { JobRecord, OccurrenceRecord, SettleAnswer } from '@jobistemer/core/storage'
 import { requestItem } from '../stage/create-items.ts'
-import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
+import { expectCreated, expectOne, expectOutcome, itemAt } from '../stage/expect.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { type Held, TestNode } from '../stage/test-node.ts'
@@ -215,6 +215,38 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       expectCreated(await node.create(item), 'queued')
       assert.equal((await endAndTake(node, first)).taken, undefined)
       assert.equal((await endAndTake(node, second)).taken?.id, item.id)
+    },
+
+    'an end takes the next for one of many places, and no more than that': async (world) => {
+      for (const places of [4, 5, 12]) {
+        const node = await TestNode.connect(world)
+        const job = await node.createJob({ name: `places-${places}`, policy: 'queue', maxConcurrency: places })
+        const running: Held[] = []
+        for (let index = 1; index <= places; index++) running.push(await node.startSlot(job, index))
+        const first = await node.addSlot(job, places + 1, 'queued')
+        await node.addSlot(job, places + 2, 'queued')
+        const { taken, woken } = await endAndTake(node, itemAt(running, 1), { now: slotAt(99) })
+        assert.deepEqual([taken?.id, woken], [first.id, null], `${places} places`)
+        assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: places })
+      }
+    },
+
+    'while more of the job run than there are places nothing is taken': async (world) => {
+      const node = await TestNode.connect(world)
+      const job = await node.createJob({ policy: 'allow' })
+      const running: Held[] = []
+      for (let index = 1; index <= 8; index++) running.push(await node.startSlot(job, index))
+      await node.replaceJob(job.id, { policy: 'queue', maxConcurrency: 3 })
+      const version = { ...job, version: 2 }
+      const first = await node.addTrigger(version, 'first', slotAt(9), 'queued', { run: true })
+      const second = await node.addTrigger(version, 'second', slotAt(10), 'queued', { run: true })
+      for (const held of running.slice(0, 5)) {
+        const { taken, woken } = await endAndTake(node, held, { now: slotAt(20) })
+        assert.deepEqual([taken, woken], [undefined, null])
+      }
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 2, running: 3 })
+      assert.equal((await endAndTake(node, itemAt(running, 5), { now: slotAt(20) })).taken?.id, first.id)
+      assert.deepEqual(await node.liveIds('queued'), [second.id])
     },
 
     'what an update has left is canceled on the way, and not taken': async (world) => {

@@ -151,7 +151,8 @@ const states: readonly OccurrenceState[] = ['pending', 'queued', 'running', 'ski
 const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
-const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3)
+/** Mostly few, so that they are taken; and so many that a storage may have stopped counting before. */
+const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3, 4, 5, 6)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
 /** Mostly none. A level is more than all time that passes in a history. */
 const priority = fc.constantFrom(undefined, undefined, undefined, undefined, 0, 1, 1, -1, 10, -10)
@@ -214,7 +215,11 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      count: fc.integer({ min: 1, max: 3 }),
+      // Sometimes so many that they take more than a few places.
+      count: fc.oneof(
+        { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },
+      ),
       versionOffset: offset(-1, 1),
       run,
       priority,
