@@ -15,8 +15,6 @@ interface Retention {
 
 /** Where a call that took too long left off: the entries of a block are in the order of their jobs. */
 interface Position {
-  /** Which request it was: only a repetition goes on from there. */
-  readonly request: string
   readonly block: number
   readonly job: number
 }
@@ -27,11 +25,15 @@ const effortLimit = 200_000
 /** What it costs to find out what is kept of a job, besides the entries that are kept. */
 const effortPerJob = 100
 
+/** Of how many requests it is remembered where they left off: more than are under way at once on one connection. */
+const positionLimit = 200
+
 /** Removes finished history. */
 export class HistoryPruner {
   readonly #tables: Tables
   readonly #effortLimit: number
-  #position: Position | null = null
+  /** By request, as only a repetition goes on from there. The one that was left off last comes last. */
+  readonly #positions: Map<string, Position> = new Map()
 
   constructor(tables: Tables, limit: number = effortLimit) {
     this.#tables = tables
@@ -56,14 +58,15 @@ export class HistoryPruner {
     const { before, keep, limit } = request
     const { history, jobs } = this.#tables
     const name = `${only} ${before} ${keep}`
-    const from = this.#position?.request === name ? this.#position : { block: -1, job: -1 }
+    const found = this.#positions.get(name)
+    const from = found ?? { block: -1, job: -1 }
     const retentions = new Map<number, Retention>()
     const floors = new Map<number, number>()
     const blocks = new Set<number>()
     let removed = 0
     let effort = 0
     let more = false
-    let position: Position | null = null
+    let position: Position | undefined
     walk: for (const block of history.blocksBefore(before)) {
       if (block < from.block) continue
       for (const entry of history.entriesOfBlock(block, only, before)) {
@@ -72,7 +75,7 @@ export class HistoryPruner {
         let retention = retentions.get(job)
         if (retention === undefined) {
           if (effort > this.#effortLimit) {
-            position = { request: name, block, job }
+            position = { block, job }
             more = true
             break walk
           }
@@ -85,7 +88,7 @@ export class HistoryPruner {
         const last = lastSlot(entry, history.detailsAt(entry.row))
         if (last >= before || last >= retention.end) continue
         if (removed === limit) {
-          position = this.#position
+          position = found
           more = true
           break walk
         }
@@ -96,10 +99,17 @@ export class HistoryPruner {
         removed++
       }
     }
-    this.#position = position
+    this.#remember(name, position)
     for (const [job, floor] of floors) jobs.raisePruneFloor(job, floor)
     if (removed > 0) history.afterRemoval(blocks)
     return { removed, more }
+  }
+
+  #remember(request: string, position: Position | undefined): void {
+    this.#positions.delete(request)
+    if (position === undefined) return
+    this.#positions.set(request, position)
+    if (this.#positions.size > positionLimit) this.#positions.delete(this.#positions.keys().next().value as string)
   }
 
   #retentionOf(job: number, keep: number): Retention {

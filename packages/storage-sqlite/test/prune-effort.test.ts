@@ -1,4 +1,4 @@
-import type { Storage } from '@jobistemer/core/storage'
+import type { PruneRequest, Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
@@ -61,6 +61,25 @@ it('one of another kind begins anew', () => {
   for (let more = true; more; ) more = pruner.prune({ ...request, keep: 0 }).more
   database.exec('COMMIT')
   expect(rowsLeft()).toBe(0)
+})
+
+it('several that go on by turns all come to their end', () => {
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
+  const requests = Array.from({ length: 20 }, (_, index) => ({
+    ...request,
+    keep: 6 + (index % 4),
+    before: slotAt(40 + index),
+  }))
+  let left: readonly PruneRequest[] = requests
+  let turns = 0
+  database.exec('BEGIN IMMEDIATE')
+  for (; left.length > 0; turns++) {
+    left = left.filter((one) => pruner.prune(one).more)
+    expect(turns).toBeLessThan(100)
+  }
+  database.exec('COMMIT')
+  expect(turns).toBeGreaterThan(5)
+  expect(rowsLeft()).toBe((jobCount / 2) * (6 + 4))
 })
 
 it('the usual effort does all of this at once', async () => {
