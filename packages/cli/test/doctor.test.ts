@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createClient, createScheduler, defineJob, type SchedulerOptions, silentLogger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import Database from 'better-sqlite3'
 import { cron } from '@jobistemer/ticker-cron'
+import { jobFailing } from '../src/doctor/checks/job-failing.ts'
+import { retentionBehind } from '../src/doctor/checks/retention-behind.ts'
+import type { Survey } from '../src/doctor/survey.ts'
 import { useScratch } from './ledger.ts'
 import { runCli } from './run-cli.ts'
 
@@ -229,6 +232,34 @@ describe('doctor', () => {
     const { code, findings } = await examine('--failures', '2')
     expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_FAILING', job: 'failing' }] })
     await scheduler.shutdown()
+  })
+
+  it('JOB_FAILING, RETENTION_BEHIND: what they look for may lie behind pages that are short or empty', async () => {
+    const { storage: own, clock } = patient()
+    const failing = defineJob({
+      name: 'failing',
+      schedule: cron('*/10 * * * * *', { timezone: 'UTC' }),
+      retention: { olderThan: { days: 1 }, keep: 1 },
+      tasks: [{ name: 'a', run: async () => Promise.reject(new Error('no')) }],
+    })
+    const scheduler = await node(own, clock, { jobs: [failing] })
+    await clock.advance({ seconds: 35 })
+    await scheduler.shutdown()
+    const { items: jobs } = await own.listJobs({ limit: 10, cursor: null })
+    // One at most on a page, and every second page is empty.
+    const storage = wrapStorage(own, {
+      async listOccurrences({ cursor, ...query }) {
+        const [isFull, place] = cursor === null ? [false, null] : (JSON.parse(cursor) as [boolean, string | null])
+        if (!isFull) return { items: [], cursor: JSON.stringify([true, place]) }
+        const page = await own.listOccurrences({ ...query, limit: 1, cursor: place })
+        return { items: page.items, cursor: page.cursor === null ? null : JSON.stringify([false, page.cursor]) }
+      },
+    })
+    const { signal } = new AbortController()
+    const now = clock.now() + 9 * 86_400_000
+    const view = { storage, jobs, signal, now, settings: { failures: 2 } } as unknown as Survey
+    expect(await jobFailing(view)).toMatchObject([{ code: 'JOB_FAILING', job: 'failing' }])
+    expect(await retentionBehind(view)).toMatchObject([{ code: 'RETENTION_BEHIND', job: 'failing' }])
   })
 
   it('JOB_SILENT: no run was completed within alertAfter, and a job without that is not asked about', async () => {

@@ -1,5 +1,6 @@
 import { attemptId, defineJob, defineTask, taskId, taskRunId, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
+import { withEmptyPages } from './support/empty-pages.ts'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, onlyOccurrence, type World } from './support/world.ts'
@@ -122,6 +123,21 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs: [job] })
     await world.clock.advance({ minutes: 2 })
     expect(previous).toEqual([null, at(10)])
+  })
+
+  it('the run before it is found behind a page without any', async () => {
+    const world = createWorld(place)
+    const previous: unknown[] = []
+    const job = defineJob({
+      name: 'behind',
+      schedule: everySeconds(10, +at(30)),
+      tasks: [
+        { name: 'work', run: async (context) => previous.push((await context.previousRun())?.scheduledAt ?? null) },
+      ],
+    })
+    await world.start({ jobs: [job], storage: withEmptyPages(world.connect()) })
+    await world.clock.advance({ minutes: 1 })
+    expect(previous).toEqual([null, at(10), at(20)])
   })
 
   it('what a handler takes out of its context works by itself', async () => {

@@ -1,6 +1,7 @@
 import { defineJob, type RetentionInput } from '@jobistemer/core'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
+import { withEmptyPages } from './support/empty-pages.ts'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
@@ -109,6 +110,23 @@ describe.each(everywhere)('on $name', (place) => {
     const { items } = await storage.listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name).sort()).toEqual(['code', 'to come'])
     expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
+  })
+
+  it('a job whose history begins behind an empty page stays', async () => {
+    const world = createWorld(place)
+    const tasks = [{ name: 'work', handler: 'note' }]
+    const retention = { olderThan: { hours: 2 }, keep: 3 }
+    const node = await world.start({ ...rarely, handlers, jobs: [], storage: withEmptyPages(world.connect()) })
+    await node.add([defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks })])
+    await world.clock.advance({ minutes: 90 })
+    await node.trigger('over')
+    // The first run has gone by then, and the second has not.
+    await world.clock.advance({ minutes: 105 })
+    expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
+    const { items } = await world.connect().listJobs({ limit: 10, cursor: null })
+    expect(items.map(({ name }) => name)).toEqual(['over'])
+    await world.clock.advance({ hours: 3 })
+    expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
   })
 
   it('one of the nodes does it for all, and another when that one is gone', async () => {

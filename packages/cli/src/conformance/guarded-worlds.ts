@@ -37,10 +37,10 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
 }
 
 async function assertEmpty(storage: Storage): Promise<void> {
-  const { items } = await storage.listJobs({ limit: 1, cursor: null })
+  const { items, cursor } = await storage.listJobs({ limit: 1, cursor: null })
   const { counts } = await storage.get({ counts: ['all'] })
   const [all] = counts
-  if (items.length === 0 && (all == null || all.pending + all.queued + all.running === 0)) return
+  if (items.length === 0 && cursor === null && (all == null || all.pending + all.queued + all.running === 0)) return
   throw new CliError({
     code: 'DATA_NOT_EMPTY',
     message: 'The data that were opened for a case are not empty. They stay as they are.',

@@ -7,6 +7,7 @@ import type { SlotLauncher } from './dispatch/slot-launcher.ts'
 import type { JobRegistry } from './jobs/job-registry.ts'
 import type { Alarm } from './loop/agenda.ts'
 import type { EngineContext } from './loop/engine-context.ts'
+import { firstItems } from './loop/pages.ts'
 import type { Reaper } from './nodes/reaper.ts'
 import type { Retainer } from './nodes/retention.ts'
 import type { ExecutionPool } from './run/execution-pool.ts'
@@ -191,10 +192,10 @@ export class DueCall {
     let first: number | null = null
     const look = async () => {
       const due = { upTo: endOfTime }
-      const { items } = await this.#engine.storage.repeated('listJobs', (calls) =>
-        calls.listJobs({ due, limit: 1, cursor: null }),
+      const [head] = await firstItems((cursor) =>
+        this.#engine.storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor })),
       )
-      first = items[0]?.nextAt ?? null
+      first = head?.nextAt ?? null
     }
     await this.#orEnding(look())
     return first

@@ -1,5 +1,6 @@
 import type { OccurrenceState } from '@jobistemer/core/storage'
 import type { Finding } from '../finding.ts'
+import { firstOccurrences } from '../first-occurrences.ts'
 import { forEachJob } from '../for-each-job.ts'
 import type { Survey } from '../survey.ts'
 
@@ -7,17 +8,9 @@ const ended: readonly OccurrenceState[] = ['completed', 'completed_with_errors',
 
 /** Jobs whose last runs have all failed. */
 export async function jobFailing(survey: Survey): Promise<readonly Finding[]> {
-  const { storage, settings } = survey
+  const { settings } = survey
   return forEachJob(survey, async ({ id: jobId, name }) => {
-    const { items } = await storage.listOccurrences({
-      kind: 'job',
-      jobId,
-      states: ended,
-      order: 'descending',
-      runs: false,
-      limit: settings.failures,
-      cursor: null,
-    })
+    const items = await firstOccurrences(survey, { jobId, states: ended, order: 'descending' }, settings.failures)
     const [last] = items
     const isFailing = items.length === settings.failures && items.every(({ state }) => state.startsWith('failed'))
     if (!isFailing || last === undefined) return null

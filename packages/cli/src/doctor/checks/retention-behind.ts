@@ -3,6 +3,7 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import { forEachJob } from '../for-each-job.ts'
 import { retentionOf } from '../definition-of.ts'
+import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
 /** Nodes remove old history in small steps, and get round to each job once in this time at most. */
@@ -10,24 +11,16 @@ const slackMs = 86_400_000
 
 /** Jobs whose history should have been removed. */
 export async function retentionBehind(survey: Survey): Promise<readonly Finding[]> {
-  const { storage, now } = survey
+  const { now } = survey
   return forEachJob(survey, async (job) => {
     const retention = retentionOf(job)
     if (retention === null) return null
     const { olderThanMs, keep } = retention
     const states: readonly OccurrenceState[] = finalStates
-    const { items } = await storage.listOccurrences({
-      kind: 'job',
-      jobId: job.id,
-      to: now - olderThanMs - Math.max(slackMs, olderThanMs / 10),
-      states,
-      order: 'ascending',
-      runs: false,
-      limit: keep + 1,
-      cursor: null,
-    })
-    const [oldest] = items
-    if (items.length <= keep || oldest === undefined) return null
+    const to = now - olderThanMs - Math.max(slackMs, olderThanMs / 10)
+    const old = await firstOccurrences(survey, { jobId: job.id, to, states, order: 'ascending' }, keep + 1)
+    const [oldest] = old
+    if (old.length <= keep || oldest === undefined) return null
     return {
       code: 'RETENTION_BEHIND',
       severity: 'warning',

@@ -8,6 +8,7 @@ import { isPausedAt } from '../../storage/rules.ts'
 import { cancelLimit } from '../jobs/save-limits.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { firstItems } from '../loop/pages.ts'
 import type { Precedence } from './precedence.ts'
 
 /** Every so often all jobs are gone through. */
@@ -148,10 +149,11 @@ export class Retainer {
 
   /** Deletes a job of which nothing is left but its definition. */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
-    const { items } = await this.#engine.storage.repeated('listOccurrences', (calls) =>
-      calls.listOccurrences({ kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1, cursor: null }),
+    const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
+    const left = await firstItems((cursor) =>
+      this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...query, cursor })),
     )
-    if (items.length > 0) return
+    if (left.length > 0) return
     await this.#engine.storage.repeated('saveJobs', (calls) =>
       calls.saveJobs({ now, cancelLimit, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
     )

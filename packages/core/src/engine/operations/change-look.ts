@@ -3,6 +3,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { firstItems } from '../loop/pages.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { ChangedJobs, Difference } from './change.ts'
 
@@ -91,8 +92,10 @@ export class ChangeLook {
   async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
     if (!this.#options.findsDueJobs) return []
     const due = { after: now - stuckAfterMs, upTo: Number.MAX_SAFE_INTEGER }
-    const { items } = await storage.once((calls) => calls.listJobs({ due, limit: headsCompared, cursor: null }))
-    return items.map(({ id, nextAt }) => [id, nextAt])
+    const heads = await firstItems((cursor) =>
+      storage.once((calls) => calls.listJobs({ due, limit: headsCompared, cursor })),
+    )
+    return heads.map(({ id, nextAt }) => [id, nextAt])
   }
 
   async #readNodes(storage: StorageCalls): Promise<string> {
@@ -176,9 +179,9 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
   const { pending, queued, running } = counts[0] as LiveCounts
   if (running === 0) return [pending, queued]
-  const query = { kind: 'live', state: 'running', runs: false, limit: runsCompared, cursor: null } as const
-  const { items } = await storage.once((calls) => calls.listOccurrences(query))
-  return [pending, queued, running, items.map(({ id, token }) => `${id} ${token}`).sort()]
+  const query = { kind: 'live', state: 'running', runs: false, limit: runsCompared } as const
+  const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
+  return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }
 
 /** The names of the jobs of these; `null` when one of them is in the storage no more. */

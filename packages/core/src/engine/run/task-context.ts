@@ -25,6 +25,7 @@ import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { firstItems } from '../loop/pages.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { cutText } from './cut-text.ts'
 import { backfillOf } from './execution-report.ts'
@@ -131,19 +132,18 @@ export class RunningOccurrenceContext implements OccurrenceContext {
 
   async #previousRun(): Promise<PreviousRun | null> {
     const { jobId } = this.#source.occurrence
-    const page = await this.#source.engine.storage.once((storage) =>
-      storage.listOccurrences({
-        kind: 'job',
-        jobId,
-        to: this.#slot,
-        states: statesThatRan,
-        order: 'descending',
-        runs: false,
-        limit: 1,
-        cursor: null,
-      }),
+    const query = {
+      kind: 'job',
+      jobId,
+      to: this.#slot,
+      states: statesThatRan,
+      order: 'descending',
+      runs: false,
+      limit: 1,
+    } as const
+    const [record] = await firstItems((cursor) =>
+      this.#source.engine.storage.once((storage) => storage.listOccurrences({ ...query, cursor })),
     )
-    const [record] = page.items
     if (record === undefined) return null
     return {
       id: record.id,

@@ -1,5 +1,6 @@
 import type { JobId } from '../../ids.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { firstItems } from '../loop/pages.ts'
 
 // A slot is created within so much of its instant by a node that has time for it.
 const promptMs = 5000
@@ -41,7 +42,9 @@ export class HeadsWitness {
   /** One page: so many jobs are witnesses enough. */
   async #read(): Promise<ReadonlyMap<JobId, number>> {
     const { storage, maxBatch } = this.#engine
-    const { items } = await storage.repeated('listJobs', (calls) => calls.listJobs({ limit: maxBatch, cursor: null }))
-    return new Map(items.map(({ id, watermark }) => [id, watermark]))
+    const heads = await firstItems((cursor) =>
+      storage.repeated('listJobs', (calls) => calls.listJobs({ limit: maxBatch, cursor })),
+    )
+    return new Map(heads.map(({ id, watermark }) => [id, watermark]))
   }
 }
