@@ -93,7 +93,7 @@ export class OccurrenceQueries {
 
   #listFailed(query: Query<'failed'>): Page<OccurrenceRecord> {
     const { jobs, history } = this.#tables
-    const job = query.jobId === undefined ? null : jobs.rowOf(query.jobId)
+    const job = query.jobId === undefined ? null : jobs.headOf(query.jobId)?.row
     if (job === undefined) return { items: [], cursor: null }
     const after = query.cursor === null ? null : readPlace(query.cursor)
     const place = after === null ? null : { endedAt: after.scheduledAt, key: after.key }

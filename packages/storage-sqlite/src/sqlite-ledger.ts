@@ -187,7 +187,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
 
   #latestOf(ids: readonly JobId[]): readonly (OccurrenceRecord | null)[] {
     const { jobs, history, latestRuns } = this.#tables
-    const jobRows = ids.map((id) => jobs.rowOf(id))
+    const jobRows = ids.map((id) => jobs.headOf(id)?.row)
     const rows = latestRuns.rowsOf([...new Set(jobRows.flatMap((row) => row ?? []))])
     return jobRows.map((job) => {
       const row = job === undefined ? undefined : rows.get(job)

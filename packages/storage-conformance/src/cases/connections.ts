@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { JobistemerError, jobId } from '@jobistemer/core'
-import type { JobRecord, Storage, WakeUp } from '@jobistemer/core/storage'
+import { type JobId, JobistemerError, jobId } from '@jobistemer/core'
+import type { JobRecord, OccurrenceRecord, Storage, WakeUp } from '@jobistemer/core/storage'
+import { readPages } from '../ledger/read-ledger.ts'
 import { caseGroup, type DeclaredCapabilities, type StorageCase } from '../storage-case.ts'
 import { requestItem, slotAddress, slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOutcome } from '../stage/expect.ts'
@@ -51,7 +52,45 @@ async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
   )
 }
 
+/** Starts a slot of the job, and lets it fail. */
+async function failSlot(node: TestNode, job: JobRecord, index: number): Promise<string> {
+  const held = await node.startSlot(job, index)
+  const change = { kind: 'finish', state: 'failed', reason: null } as const
+  expectOutcome(await node.settle(held, change, { now: slotAt(index) }), 'ok')
+  return held.id
+}
+
+/** What a connection sees of a job's runs that have failed, one after the other. */
+async function failedRuns(node: TestNode, id: JobId): Promise<Readonly<Record<string, readonly unknown[]>>> {
+  const { latest } = await node.storage.get({ latest: [id] })
+  const query = { kind: 'failed', jobId: id, order: 'ascending', runs: false, limit: 10 } as const
+  const failed = await readPages((cursor) => node.storage.listOccurrences({ ...query, cursor }))
+  const history = await node.history(id)
+  const idsOf = (records: readonly (OccurrenceRecord | null)[]) => records.map((record) => record?.id)
+  return { latest: idsOf(latest), failed: idsOf(failed), history: idsOf(history) }
+}
+
 export const connectionCases: readonly StorageCase[] = caseGroup('connections', {
+  'a job that one connection has removed and made anew is the new one for the others': async (world) => {
+    const first = await TestNode.connect(world, 'node-a')
+    const second = await TestNode.connect(world, 'node-b')
+    const before = await second.createJob()
+    const gone = await failSlot(second, before, 1)
+    assert.deepEqual(await failedRuns(first, before.id), { latest: [gone], failed: [gone], history: [gone] })
+    await second.deleteJob(before.id, slotAt(2))
+    const request = { now: slotAt(9), jobId: before.id, before: slotAt(9), keep: 0, limit: 100 }
+    for (let more = true; more; ) more = (await second.storage.prune(request)).more
+    assert.equal(await second.findHead(before.id), null)
+    const job = await second.createJob({ nextAt: slotAt(20) }, slotAt(19))
+    const made = await failSlot(second, job, 20)
+    const expected = { latest: [made], failed: [made], history: [made] }
+    assert.deepEqual(await failedRuns(second, job.id), expected)
+    assert.deepEqual(await failedRuns(first, job.id), expected)
+    const next = await failSlot(first, job, 21)
+    assert.deepEqual((await failedRuns(first, job.id)).failed, [made, next])
+    assert.deepEqual((await failedRuns(second, job.id)).latest, [next])
+  },
+
   'what one connection wrote the others see at once': async (world) => {
     const first = await TestNode.connect(world, 'node-a')
     const second = await TestNode.connect(world, 'node-b')
