@@ -1,5 +1,6 @@
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 import type { Tables } from './tables.ts'
@@ -14,8 +15,12 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** How many occurrences a page looks at before it hands out a cursor, found or not. */
 const scanLimit = 10_000
 
-/** How many of them are read at once when only some states are wanted. */
-const scanStep = 1000
+/**
+ * How many of them are read at once when only some states are wanted: few at first, as most pages find what they look for
+ * soon, and more and more behind those.
+ */
+const firstScanStep = 100
+const lastScanStep = 1000
 
 /** Pages of occurrences. */
 export class OccurrenceQueries {
@@ -38,55 +43,57 @@ export class OccurrenceQueries {
   #listOfJob(query: Query<'job'>): Page<OccurrenceRecord> {
     const head = this.#tables.jobs.headOf(query.jobId)
     if (head === undefined) return { items: [], cursor: null }
-    const { limit, states } = query
+    const { limit, states, order } = query
     const wanted = states === undefined ? null : new Set(states.map((state: OccurrenceState) => stateCodes[state]))
-    const sources = { live: states?.every(isFinal) !== true, finished: states?.some(isFinal) !== false }
+    const hasFinished = states?.some(isFinal) !== false
+    const sign = order === 'ascending' ? 1 : -1
+    const compare = (left: OccurrenceRow, right: OccurrenceRow) => sign * compareEntries(placeOf(left), placeOf(right))
     const items: OccurrenceRecord[] = []
     let after = query.cursor === null ? null : readPlace(query.cursor)
+    // One more than the page takes tells whether there is another page.
+    const live = this.#liveOfJob(head.row, query, after)
+      .sort(compare)
+      .slice(0, limit + 1)
+    let step = Math.max(firstScanStep, limit + 1)
     for (let scanned = 0; scanned < scanLimit; ) {
-      // One more than the page takes tells whether there is another page.
-      const count = wanted === null ? limit - items.length + 1 : scanStep
-      const rows = this.#nextOfJob(head.row, query, after, count, sources)
-      for (const row of rows) {
-        if (wanted !== null && !wanted.has(row[4])) {
-          after = placeOf(row)
-          continue
-        }
-        if (items.length === limit) return { items, cursor: after === null ? null : printPlace(after) }
-        items.push(this.#tables.read(row, query.runs))
+      const count = wanted === null ? limit - items.length + 1 : step
+      step = Math.max(step, Math.min(2 * step, lastScanStep))
+      const rows = hasFinished ? this.#finishedOfJob(head.row, query, after, count) : []
+      scanned += rows.length
+      const isLast = rows.length < count
+      const last = rows.at(-1)
+      while (live[0] !== undefined && (isLast || compare(live[0], last as OccurrenceRow) < 0)) {
+        rows.push(live.shift() as OccurrenceRow)
+      }
+      for (const row of rows.sort(compare)) {
+        const isWanted = wanted === null || wanted.has(row[4])
+        if (isWanted && items.length === limit) return { items, cursor: after === null ? null : printPlace(after) }
+        if (isWanted) items.push(this.#tables.read(row, query.runs))
         after = placeOf(row)
       }
-      if (rows.length < count) return { items, cursor: null }
-      scanned += rows.length
+      if (isLast) return { items, cursor: null }
     }
     return { items, cursor: after === null ? null : printPlace(after) }
   }
 
-  /** The next occurrences of the job in the order of the query. */
-  #nextOfJob(
-    job: number,
-    query: Query<'job'>,
-    after: Place | null,
-    limit: number,
-    sources: { readonly live: boolean; readonly finished: boolean },
-  ): readonly OccurrenceRow[] {
+  /** The first live occurrences of the job that the query wants. What waits stands in another order: all of it is read. */
+  #liveOfJob(job: number, query: Query<'job'>, after: Place | null): OccurrenceRow[] {
+    const { from = -9e15, to = 9e15, order, limit, states } = query
+    const { running, pending, queued, waiting } = this.#statements[order === 'ascending' ? 'rising' : 'falling']
+    const isWanted = (state: OccurrenceState) => states === undefined || states.includes(state)
+    const place = after ?? { scheduledAt: order === 'ascending' ? -9e15 : 9e15, key: '' }
+    const bounds = [job, from, to, place.scheduledAt, place.key, limit + 1]
+    const statements: Database.Statement[] = isWanted('running') ? [running] : []
+    if (isWanted('pending')) statements.push(isWanted('queued') ? waiting : pending)
+    else if (isWanted('queued')) statements.push(queued)
+    return statements.flatMap((statement) => statement.all(...bounds) as OccurrenceRow[])
+  }
+
+  /** The next finished occurrences of the job in the order of the query. */
+  #finishedOfJob(job: number, query: Query<'job'>, after: Place | null, limit: number): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order } = query
     const range: HistoryRange = { job, from, to, after, order, limit }
-    const rising = order === 'ascending'
-    const rows: OccurrenceRow[] = []
-    if (sources.live) {
-      const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
-      const bounds = [job, from, to, place.scheduledAt, place.key, limit]
-      const { running, waiting } = rising ? this.#statements.rising : this.#statements.falling
-      rows.push(...(running.all(...bounds) as OccurrenceRow[]), ...(waiting.all(...bounds) as OccurrenceRow[]))
-    }
-    if (sources.finished) {
-      for (const { row } of this.#tables.history.walk(range)) {
-        rows.push(this.#tables.history.rowAt(row) as OccurrenceRow)
-      }
-    }
-    const sign = rising ? 1 : -1
-    return rows.sort((left, right) => sign * compareEntries(placeOf(left), placeOf(right))).slice(0, limit)
+    return this.#tables.history.walk(range).map(({ row }) => this.#tables.history.rowAt(row) as OccurrenceRow)
   }
 
   // ---------------------------------------------------------------------------------------------------------- failures
@@ -160,15 +167,21 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
 }
 
 function prepareStatements(database: NamedTables) {
-  const ofJob = (table: 'running' | 'waiting', comparison: '<' | '>', direction: 'ASC' | 'DESC') => {
+  const ofJob = (table: 'running' | 'waiting', condition: string, comparison: '<' | '>', direction: 'ASC' | 'DESC') => {
     const at = table === 'running' ? 'scheduled_at' : waitingScheduledAt
     return database
       .prepare(
-        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${at} >= ? AND ${at} < ?
+        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${condition} AND ${at} >= ? AND ${at} < ?
            AND (${at}, id) ${comparison} (?, ?) ORDER BY ${at} ${direction}, id ${direction} LIMIT ?`,
       )
       .raw()
   }
+  const liveOfJob = (comparison: '<' | '>', direction: 'ASC' | 'DESC') => ({
+    running: ofJob('running', 'TRUE', comparison, direction),
+    pending: ofJob('waiting', `lane < ${lanes.queued}`, comparison, direction),
+    queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
+    waiting: ofJob('waiting', 'TRUE', comparison, direction),
+  })
   // What waits goes from lane to lane, as when its time comes. So the lanes are merged: a page behind another one passes over none.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
@@ -180,8 +193,8 @@ function prepareStatements(database: NamedTables) {
     return database.prepare(`${parts.join(' UNION ALL ')} ${order}`).raw()
   }
   return {
-    rising: { running: ofJob('running', '>', 'ASC'), waiting: ofJob('waiting', '>', 'ASC') },
-    falling: { running: ofJob('running', '<', 'DESC'), waiting: ofJob('waiting', '<', 'DESC') },
+    rising: liveOfJob('>', 'ASC'),
+    falling: liveOfJob('<', 'DESC'),
     running: database
       .prepare(
         `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
