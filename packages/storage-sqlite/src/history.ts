@@ -22,6 +22,9 @@ interface Block {
   readonly max_at: number
 }
 
+/** More entries than these are counted rather than read, where only the last of them is wanted. */
+const readAtOnce = 1000
+
 export interface HistoryRange {
   readonly job: number
   /** Least `scheduledAt`, inclusive. */
@@ -184,9 +187,57 @@ export class History {
     return (this.#statements.details.get(row) as string | null | undefined) ?? null
   }
 
-  /** Versions of the job that its finished occurrences refer to. */
-  versionsOf(job: number): readonly number[] {
-    return this.#statements.versionsOf.all(job) as number[]
+  /** The next indexed block; the first one after -1. */
+  blockAfter(block: number): number | undefined {
+    return this.#statements.blockAfter.get(block) as number | undefined
+  }
+
+  /** How many entries of the job a block has. */
+  countInBlock(block: number, job: number): number {
+    return this.#statements.countInBlock.get(block, job, -9e15) as number
+  }
+
+  /** Versions of the job that entries of a block refer to. */
+  versionsIn(block: number, job: number): readonly number[] {
+    return this.#statements.versionsIn.all(block, job) as number[]
+  }
+
+  /**
+   * The oldest of the latest `count` entries of the job; `null` when it has fewer. `looked`: how many entries were looked at.
+   * Many are counted by blocks and instants, of which none but the last few are read.
+   */
+  oldestOfLatest(job: number, count: number): { readonly entry: HistoryEntry | null; readonly looked: number } {
+    const blocks = this.#statements.blocksFalling.all(-9e15, 9e15) as Block[]
+    const sizes = blocks.map(({ block }) => this.countInBlock(block, job))
+    let looked = sizes.reduce((sum, size) => sum + size, 0)
+    if (looked < count) return { entry: null, looked }
+    const countFrom = (instant: number): number => {
+      let sum = 0
+      for (const [index, { block, min_at, max_at }] of blocks.entries()) {
+        if (max_at < instant) break
+        const size = sizes[index] as number
+        const found =
+          min_at >= instant || size === 0 ? size : (this.#statements.countInBlock.get(block, job, instant) as number)
+        if (min_at < instant) looked += found
+        sum += found
+      }
+      return sum
+    }
+    // From `low` on there are as many as that, from `high` on fewer.
+    let low = blocks.reduce((least, { min_at }) => Math.min(least, min_at), Number.POSITIVE_INFINITY)
+    let high = (blocks[0]?.max_at ?? low) + 1
+    let fromHigh = 0
+    while (high - low > 1 && count - fromHigh > readAtOnce) {
+      const middle = low + Math.floor((high - low) / 2)
+      const fromMiddle = countFrom(middle)
+      if (fromMiddle >= count) low = middle
+      else {
+        high = middle
+        fromHigh = fromMiddle
+      }
+    }
+    const rest = this.walk({ job, from: -9e15, to: high, after: null, order: 'descending', limit: count - fromHigh })
+    return { entry: rest.at(-1) ?? null, looked: looked + rest.length }
   }
 
   remove(entry: HistoryEntry & { readonly job: number }): void {
@@ -310,11 +361,12 @@ function prepareStatements(database: NamedTables) {
       `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at < ?
          ORDER BY scheduled_at, id`,
     ),
-    versionsOf: database
-      .prepare(
-        `SELECT DISTINCT t.job_version FROM {history_blocks} b
-           CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ?`,
-      )
+    blockAfter: database.prepare('SELECT block FROM {history_blocks} WHERE block > ? ORDER BY block LIMIT 1').pluck(),
+    countInBlock: database
+      .prepare('SELECT count(*) FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?')
+      .pluck(),
+    versionsIn: database
+      .prepare('SELECT DISTINCT job_version FROM {history_times} WHERE block = ? AND job = ?')
       .pluck(),
     removeTime: database.prepare(
       'DELETE FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',

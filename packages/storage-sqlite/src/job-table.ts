@@ -90,6 +90,12 @@ type JobRow = readonly [
   definition: string,
 ]
 
+/** A place in the order in which jobs were deleted. */
+export interface TombstonePlace {
+  readonly deletedAt: number
+  readonly row: number
+}
+
 /** A place in the order of next instants. */
 export interface DuePlace {
   readonly at: number
@@ -422,10 +428,14 @@ export class JobTable {
     this.#statements.insertVersion.run(row, version, fingerprint, JSON.stringify(definition), createdAt)
   }
 
-  /** Tombstones that were made before `before`, in the order of their ids. */
-  tombstones(before: number): readonly { readonly row: number; readonly id: JobId }[] {
-    const found = this.#statements.tombstones.all(before) as { row: number; key: Buffer }[]
-    return found.map(({ row, key }) => ({ row, id: jobOfKey(key) }))
+  /** Whether the job is a tombstone that was made before `before`. */
+  isTombstone(row: number, before: number): boolean {
+    return this.#statements.isTombstone.get(row, before) !== undefined
+  }
+
+  /** The next tombstones that were made before `before`, in the order in which they were made. */
+  tombstonesAfter({ deletedAt, row }: TombstonePlace, before: number, limit: number): readonly TombstonePlace[] {
+    return this.#statements.tombstonesAfter.all(before, deletedAt, row, limit) as TombstonePlace[]
   }
 
   remove(row: number): void {
@@ -434,9 +444,9 @@ export class JobTable {
     this.#statements.deleteJob.run(row)
   }
 
-  /** Jobs that have versions besides the one in force. */
-  withOldVersions(): readonly number[] {
-    return this.#statements.withOldVersions.all() as number[]
+  /** The next job, in the order of the rows, that has versions besides the one in force. */
+  nextWithOldVersions(after: number): number | undefined {
+    return this.#statements.nextWithOldVersions.get(after) as number | undefined
   }
 
   oldVersions(row: number): readonly number[] {
@@ -601,12 +611,20 @@ function prepareStatements(database: NamedTables) {
          prune_floor = ?, due_at = ?, cancels_below = ?, starts = ? WHERE row = ?`,
     ),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
-    tombstones: database.prepare('SELECT row, key FROM {jobs} WHERE deleted_at < ? ORDER BY key'),
+    isTombstone: database.prepare('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?').pluck(),
+    tombstonesAfter: database.prepare(
+      `SELECT row, deleted_at AS deletedAt FROM {jobs} INDEXED BY {jobs_deleted}
+         WHERE deleted_at IS NOT NULL AND deleted_at < ? AND (deleted_at, row) > (?, ?) ORDER BY deleted_at, row LIMIT ?`,
+    ),
     deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
     deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
-    withOldVersions: database.prepare('SELECT DISTINCT job FROM {versions} WHERE superseded = 1').pluck(),
+    nextWithOldVersions: database
+      .prepare(
+        'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
+      )
+      .pluck(),
     oldVersions: database.prepare('SELECT version FROM {versions} WHERE job = ? AND superseded = 1').pluck(),
   }
 }

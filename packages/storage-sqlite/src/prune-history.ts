@@ -1,5 +1,7 @@
 import type { OccurrenceDetails, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { lastSlotOf } from '@jobistemer/core/storage'
+import { Effort } from './effort.ts'
+import { LeftoverForgetter, type TombstonesPlace, type VersionsPlace } from './forget-leftovers.ts'
 import { blockOf, compareEntries, type HistoryEntry } from './history.ts'
 import type { Tables } from './tables.ts'
 
@@ -13,11 +15,19 @@ interface Retention {
   readonly hasSpare: boolean
 }
 
-/** Where a call that took too long left off: the entries of a block are in the order of their jobs. */
-interface Position {
+/** Where the removal of occurrences goes on: the entries of a block are in the order of their jobs. */
+interface OccurrencesPlace {
+  readonly phase: 'occurrences'
   readonly block: number
   readonly job: number
 }
+
+/** Where a call that took too long left off. */
+type Place = OccurrencesPlace | VersionsPlace | TombstonesPlace
+
+const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
+const firstVersions: VersionsPlace = { phase: 'versions', job: -1, search: null }
+const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15, row: -1 }
 
 /** How much one call may look at, in entries of the history, so that it ends soon also when nothing may go. */
 const effortLimit = 200_000
@@ -25,18 +35,24 @@ const effortLimit = 200_000
 /** What it costs to find out what is kept of a job, besides the entries that are kept. */
 const effortPerJob = 100
 
+/** Of more that are kept, the oldest is found by counting, and so many that are counted cost as much as one that is read. */
+const mostReadToKeep = 1000
+const countedPerRead = 16
+
 /** Of how many requests it is remembered where they left off: more than are under way at once on one connection. */
-const positionLimit = 200
+const placeLimit = 200
 
 /** Removes finished history. */
 export class HistoryPruner {
   readonly #tables: Tables
+  readonly #leftovers: LeftoverForgetter
   readonly #effortLimit: number
   /** By request, as only a repetition goes on from there. The one that was left off last comes last. */
-  readonly #positions: Map<string, Position> = new Map()
+  readonly #places: Map<string, Place> = new Map()
 
   constructor(tables: Tables, limit: number = effortLimit) {
     this.#tables = tables
+    this.#leftovers = new LeftoverForgetter(tables)
     this.#effortLimit = limit
   }
 
@@ -45,51 +61,79 @@ export class HistoryPruner {
     const job = request.jobId === null ? null : jobs.headOf(request.jobId)?.row
     if (job === undefined) return { removed: 0, more: false }
     history.indexTail()
-    const answer = this.#removeOccurrences(request, job)
-    if (!answer.more) {
-      this.#forgetVersions(job)
-      this.#forgetTombstones(request.before, job)
-    }
-    return answer
+    const name = `${job} ${request.before} ${request.keep}`
+    const from = this.#places.get(name) ?? beginning
+    const effort = new Effort(this.#effortLimit)
+    const { removed, next } =
+      from.phase === 'occurrences' ? this.#removeOccurrences(request, job, from, effort) : { removed: 0, next: from }
+    const rest =
+      next === null ? this.#forget(request, job, firstVersions, effort) : this.#goOn(request, job, next, effort)
+    this.#remember(name, rest)
+    return { removed, more: rest !== null }
   }
 
-  /** Block by block, which touches the fewest pages. */
-  #removeOccurrences(request: PruneRequest, only: number | null): PruneAnswer {
+  #goOn(request: PruneRequest, job: number | null, from: Place, effort: Effort): Place | null {
+    return from.phase === 'occurrences' ? from : this.#forget(request, job, from, effort)
+  }
+
+  #forget(
+    { before }: PruneRequest,
+    job: number | null,
+    from: VersionsPlace | TombstonesPlace,
+    effort: Effort,
+  ): Place | null {
+    const versions = from.phase === 'versions' ? this.#leftovers.forgetVersions(job, from, effort) : null
+    if (versions !== null) return versions
+    const tombstones = from.phase === 'tombstones' ? from : firstTombstones
+    return this.#leftovers.forgetTombstones(job, before, tombstones, effort)
+  }
+
+  #remember(request: string, place: Place | null): void {
+    this.#places.delete(request)
+    if (place === null || place === beginning) return
+    this.#places.set(request, place)
+    if (this.#places.size > placeLimit) this.#places.delete(this.#places.keys().next().value as string)
+  }
+
+  /** Block by block, which touches the fewest pages. `next`: where to go on; `null` when no more may go. */
+  #removeOccurrences(
+    request: PruneRequest,
+    only: number | null,
+    from: OccurrencesPlace,
+    effort: Effort,
+  ): { readonly removed: number; readonly next: Place | null } {
     const { before, keep, limit } = request
     const { history, jobs } = this.#tables
-    const name = `${only} ${before} ${keep}`
-    const found = this.#positions.get(name)
-    const from = found ?? { block: -1, job: -1 }
     const retentions = new Map<number, Retention>()
     const floors = new Map<number, number>()
     const blocks = new Set<number>()
     let removed = 0
-    let effort = 0
-    let more = false
-    let position: Position | undefined
+    let next: Place | null = null
     walk: for (const block of history.blocksBefore(before)) {
       if (block < from.block) continue
+      if (effort.isSpent) {
+        next = { phase: 'occurrences', block, job: -1 }
+        break
+      }
       for (const entry of history.entriesOfBlock(block, only, before)) {
         const { job } = entry
         if (block === from.block && job < from.job) continue
         let retention = retentions.get(job)
         if (retention === undefined) {
-          if (effort > this.#effortLimit) {
-            position = { block, job }
-            more = true
+          if (effort.isSpent) {
+            next = { phase: 'occurrences', block, job }
             break walk
           }
-          effort += keep + effortPerJob
-          retention = this.#retentionOf(job, keep)
+          retention = this.#retentionOf(job, keep, effort)
           retentions.set(job, retention)
+          if (only !== null && !retention.hasSpare) break walk
         }
-        effort++
+        effort.spend(1)
         if (!isSpare(entry, retention)) continue
         const last = lastSlot(entry, history.detailsAt(entry.row))
         if (last >= before || last >= retention.end) continue
         if (removed === limit) {
-          position = found
-          more = true
+          next = from
           break walk
         }
         // The floor is raised in the same step as the record goes; nothing in between can be seen.
@@ -99,44 +143,25 @@ export class HistoryPruner {
         removed++
       }
     }
-    this.#remember(name, position)
     for (const [job, floor] of floors) jobs.raisePruneFloor(job, floor)
     if (removed > 0) history.afterRemoval(blocks)
-    return { removed, more }
+    return { removed, next }
   }
 
-  #remember(request: string, position: Position | undefined): void {
-    this.#positions.delete(request)
-    if (position === undefined) return
-    this.#positions.set(request, position)
-    if (this.#positions.size > positionLimit) this.#positions.delete(this.#positions.keys().next().value as string)
-  }
-
-  #retentionOf(job: number, keep: number): Retention {
-    const head = this.#tables.jobs.headAt(job)
-    const end = head?.nextAt ?? Number.POSITIVE_INFINITY
+  #retentionOf(job: number, keep: number, effort: Effort): Retention {
+    const { jobs, history } = this.#tables
+    const end = jobs.headAt(job)?.nextAt ?? Number.POSITIVE_INFINITY
+    effort.spend(effortPerJob)
     if (keep === 0) return { end, oldestKept: null, hasSpare: true }
+    if (keep > mostReadToKeep) {
+      const { entry, looked } = history.oldestOfLatest(job, keep)
+      effort.spend(Math.ceil(looked / countedPerRead))
+      return { end, oldestKept: entry, hasSpare: entry !== null }
+    }
+    effort.spend(keep)
     const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
-    const kept = this.#tables.history.walk({ ...all, limit: keep })
+    const kept = history.walk({ ...all, limit: keep })
     return { end, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }
-  }
-
-  #forgetVersions(only: number | null): void {
-    const { jobs, live, history } = this.#tables
-    for (const job of only === null ? jobs.withOldVersions() : [only]) {
-      const old = jobs.oldVersions(job)
-      if (old.length === 0) continue
-      const used = new Set([...live.versionsOf(job), ...history.versionsOf(job)])
-      for (const version of old) if (!used.has(version)) jobs.removeVersion(job, version)
-    }
-  }
-
-  #forgetTombstones(before: number, only: number | null): void {
-    const { jobs, live, history } = this.#tables
-    for (const { row } of jobs.tombstones(before)) {
-      if (only !== null && row !== only) continue
-      if (!live.has(row) && !history.has(row)) jobs.remove(row)
-    }
   }
 }
 

@@ -3,6 +3,9 @@ import type { CreateRequested, JobRecord, OccurrenceAddress, OccurrenceRecord, S
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
+import { idOf } from '../src/occurrence-key.ts'
+import { namedTables } from '../src/table-names.ts'
+import { Tables } from '../src/tables.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -123,6 +126,28 @@ describe('a history of several blocks and a tail', () => {
     expect(indexed).toBeLessThan(rows as number)
     expect(database.prepare('SELECT count(*) FROM history_ids').pluck().get()).toBe(indexed)
     expect(database.prepare('SELECT count(*) FROM history_blocks').pluck().get()).toBe(2)
+  })
+
+  it('the oldest of the latest so many is found by counting, as by reading', () => {
+    const tables = new Tables(namedTables(database, ''))
+    database.exec('BEGIN IMMEDIATE')
+    const { history } = tables
+    history.indexTail()
+    for (const name of ['dense', 'sparse', 'scattered'] as const) {
+      const job = tables.jobs.headOf(jobs[name].id)?.row as number
+      const falling = expected[name].toReversed()
+      const { length } = falling
+      for (const count of [1, 2, 1000, 1001, 1500, 3999, 4000, 16_384, 19_999, length - 1, length]) {
+        const { entry } = history.oldestOfLatest(job, count)
+        const found = falling[count - 1]
+        expect(entry && [entry.scheduledAt, idOf(entry.key)]).toEqual(found ? [found.scheduledAt, found.id] : null)
+      }
+      expect(history.oldestOfLatest(job, length + 1).entry).toBeNull()
+    }
+    const dense = tables.jobs.headOf(jobs.dense.id)?.row as number
+    // All are counted once, and then what lies in blocks that an instant divides.
+    expect(history.oldestOfLatest(dense, 15_000).looked).toBeLessThan(40 * denseCount)
+    database.exec('ROLLBACK')
   })
 
   it('is listed whole and in order, in either direction and with any size of page', async () => {

@@ -1,11 +1,11 @@
-import type { PruneRequest, Storage } from '@jobistemer/core/storage'
+import type { JobRecord, PruneRequest, Storage } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { HistoryPruner } from '../src/prune-history.ts'
 import { namedTables } from '../src/table-names.ts'
 import { Tables } from '../src/tables.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { addJob, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const jobCount = 30
@@ -80,6 +80,107 @@ it('several that go on by turns all come to their end', () => {
   database.exec('COMMIT')
   expect(turns).toBeGreaterThan(5)
   expect(rowsLeft()).toBe((jobCount / 2) * (6 + 4))
+})
+
+/** Calls until all is done, each in a transaction of its own. */
+function callsOf(pruner: HistoryPruner, one: PruneRequest): number {
+  let calls = 0
+  for (let more = true; more; calls++) {
+    database.exec('BEGIN IMMEDIATE')
+    more = pruner.prune(one).more
+    database.exec('COMMIT')
+    expect(calls).toBeLessThan(200)
+  }
+  return calls
+}
+
+async function replaceAll(overrides: { readonly now: number }): Promise<void> {
+  const { items } = await storage.listJobs({ limit: jobCount, cursor: null })
+  const changes = items.map(
+    ({ id, version, watermark, name, owner: tag, definition, handlerKey, overlap, timeline, nextAt }) => {
+      const content = {
+        name,
+        owner: tag,
+        definition,
+        handlerKey,
+        overlap,
+        timeline,
+        nextAt,
+        fingerprint: `print ${version + 1}`,
+      }
+      return {
+        kind: 'replace',
+        id,
+        content,
+        expectedVersion: version,
+        expectedWatermark: watermark,
+        waiting: 'keep',
+      } as const
+    },
+  )
+  await storage.saveJobs({ ...overrides, changes })
+}
+
+function versionsLeft(): unknown {
+  return database.prepare('SELECT version, count(*) FROM versions GROUP BY version ORDER BY version').raw().all()
+}
+
+it('versions that nothing refers to go in several calls, and those that history refers to stay', async () => {
+  await replaceAll({ now: slotAt(30) })
+  await replaceAll({ now: slotAt(31) })
+  expect(versionsLeft()).toEqual([1, 2, 3].map((version) => [version, jobCount]))
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 500)
+  expect(callsOf(pruner, { ...request, before: slotAt(0) })).toBeGreaterThan(5)
+  expect(versionsLeft()).toEqual([1, 3].map((version) => [version, jobCount]))
+  expect(callsOf(pruner, { ...request, keep: 0 })).toBeGreaterThan(5)
+  expect(versionsLeft()).toEqual([[3, jobCount]])
+})
+
+it('a version that a waiting occurrence has stays, although the search for it takes several calls', async () => {
+  const { items } = await storage.listJobs({ limit: 1, cursor: null })
+  const job = items[0] as JobRecord
+  const late = { ...triggerItem(job.id, 1, slotAt(25)), jobVersion: 1 }
+  await storage.createOccurrences({ now: slotAt(25), owner, items: [late] })
+  await replaceAll({ now: slotAt(30) })
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 150)
+  callsOf(pruner, { ...request, keep: 0 })
+  expect(versionsLeft()).toEqual([
+    [1, 1],
+    [2, jobCount],
+  ])
+})
+
+it('tombstones go in several calls, and one of them without a look at others', async () => {
+  const { items } = await storage.listJobs({ limit: jobCount, cursor: null })
+  const changes = items.map(({ id }) => ({ kind: 'delete', id, expectedVersion: null }) as const)
+  await storage.saveJobs({ now: slotAt(30), changes: changes.slice(0, 10) })
+  await storage.saveJobs({ now: slotAt(31), changes: changes.slice(10, 20) })
+  await storage.saveJobs({ now: slotAt(60), changes: changes.slice(20) })
+  const left = () => database.prepare('SELECT count(*) FROM jobs').pluck().get()
+  const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 500)
+  expect(callsOf(pruner, { ...request, jobId: items[3]?.id ?? null, keep: 0 })).toBe(1)
+  expect(left()).toBe(jobCount - 1)
+  expect(callsOf(pruner, { ...request, before: slotAt(31), keep: 0 })).toBeGreaterThan(3)
+  expect(left()).toBe(jobCount - 10)
+  expect(callsOf(pruner, { ...request, keep: 0 })).toBeGreaterThan(1)
+  expect(left()).toBe(jobCount - 20)
+})
+
+it('no call looks through all jobs, whether it is for one or for all', async () => {
+  await replaceAll({ now: slotAt(30) })
+  const statements: string[] = []
+  const watched = new Database(scratch.file, { verbose: (text) => statements.push(String(text)) })
+  const pruner = new HistoryPruner(new Tables(namedTables(watched, '')))
+  const { items } = await storage.listJobs({ limit: 1, cursor: null })
+  pruner.prune({ ...request, jobId: items[0]?.id ?? null })
+  pruner.prune(request)
+  const plans = statements
+    .filter((text) => text.startsWith('SELECT'))
+    .flatMap((text) => database.prepare(`EXPLAIN QUERY PLAN ${text}`).all() as { readonly detail: string }[])
+    .map(({ detail }) => detail)
+  watched.close()
+  expect(plans.filter((detail) => detail.includes('jobs'))).not.toEqual([])
+  expect(plans.filter((detail) => /SCAN (jobs|heads|versions)\b/.test(detail))).toEqual([])
 })
 
 it('the usual effort does all of this at once', async () => {
