@@ -2,6 +2,9 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryEntry } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 
+/** Behind so many of a job that were not run, it gives up: a job may have been paused for a million slots. */
+const passedOver = 1000
+
 /**
  * Which finished occurrence of a job is the latest that was run. Nothing is written for it: the indexes of the history
  * tell, block by block from the newest, and each of their entries says whether somebody had started it.
@@ -10,6 +13,7 @@ export class LatestRuns {
   readonly #inTail: Database.Statement
   readonly #blocks: Database.Statement
   readonly #inBlock: Database.Statement
+  readonly #countInBlock: Database.Statement
 
   constructor(database: NamedTables) {
     const columns = 'scheduled_at AS scheduledAt, id AS key, row'
@@ -20,12 +24,20 @@ export class LatestRuns {
     )
     this.#blocks = database.prepare('SELECT block, max_at FROM {history_blocks} ORDER BY max_at DESC').raw()
     this.#inBlock = database.prepare(
-      `SELECT ${columns} FROM {history_times} WHERE block = ? AND job = ? AND ran = 1
-         ORDER BY scheduled_at DESC, id DESC LIMIT 1`,
+      `SELECT * FROM (
+         SELECT ${columns}, ran FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?
+           ORDER BY scheduled_at DESC, id DESC LIMIT ?)
+         WHERE ran = 1 ORDER BY scheduledAt DESC, key DESC LIMIT 1`,
     )
+    this.#countInBlock = database
+      .prepare(
+        `SELECT count(*) FROM (
+           SELECT 1 FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ? LIMIT ?)`,
+      )
+      .pluck()
   }
 
-  /** The rows in the history; jobs that have none are left out. */
+  /** The rows in the history; jobs that have none, or of which it has given up, are left out. */
   rowsOf(jobs: readonly number[]): ReadonlyMap<number, number> {
     const latest = new Map<number, HistoryEntry>()
     const note = (job: number, entry: HistoryEntry) => {
@@ -37,10 +49,17 @@ export class LatestRuns {
     }
     const blocks = this.#blocks.all() as (readonly [block: number, latestAt: number])[]
     for (const job of jobs) {
+      let left = passedOver
       for (const [block, latestAt] of blocks) {
-        if ((latest.get(job)?.scheduledAt ?? Number.NEGATIVE_INFINITY) > latestAt) break
-        const entry = this.#inBlock.get(block, job) as HistoryEntry | undefined
-        if (entry !== undefined) note(job, entry)
+        const from = latest.get(job)?.scheduledAt ?? -9e15
+        if (from > latestAt) break
+        const entry = this.#inBlock.get(block, job, from, left) as HistoryEntry | undefined
+        if (entry === undefined) left -= this.#countInBlock.get(block, job, from, left) as number
+        else note(job, entry)
+        if (left > 0) continue
+        // Whether one of those that were not looked at is later than what was found is not known.
+        latest.delete(job)
+        break
       }
     }
     return new Map([...latest].map(([job, { row }]) => [job, row]))

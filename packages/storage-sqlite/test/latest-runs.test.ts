@@ -1,0 +1,59 @@
+import type { Storage } from '@jobistemer/core/storage'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { sqliteStorage } from '../src/index.ts'
+import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { makeScratch, type Scratch } from './scratch.ts'
+
+let scratch: Scratch
+let storage: Storage
+
+beforeEach(() => {
+  scratch = makeScratch()
+  storage = sqliteStorage({ file: scratch.file, synchronous: 'normal' })
+})
+
+afterEach(async () => {
+  await storage.close()
+  scratch.remove()
+})
+
+/** A job whose first slot has run, and of which so many are skipped since, as the second one runs on. */
+async function skipping(name: string, skipped: number) {
+  const { id } = await addJob(storage, name, 'skip')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  await storage.settle({ now: slotAt(1), items: [finishItem(id, 1)] })
+  for (let first = 2; first <= skipped + 2; first += 500) {
+    const count = Math.min(500, skipped + 3 - first)
+    const items = Array.from({ length: count }, (_, index) => slotItem(id, first + index))
+    await storage.createOccurrences({ now: slotAt(first + count), owner, items })
+  }
+  return id
+}
+
+/** Brings what has ended into the indexes. */
+async function index(): Promise<void> {
+  await storage.prune({ now: slotAt(1), jobId: null, before: slotAt(0), keep: 0, limit: 1 })
+}
+
+it('the latest run is found behind hundreds that were skipped, indexed or not', async () => {
+  const id = await skipping('job', 900)
+  const expected = { id: slotItem(id, 1).id, state: 'completed' }
+  expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
+  await index()
+  expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
+})
+
+it('behind thousands it is given up, and a later one is found', async () => {
+  const id = await skipping('job', 3000)
+  await index()
+  expect((await storage.get({ latest: [id] })).latest).toEqual([null])
+  await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
+  // It is not indexed yet, and stands before those that were skipped.
+  expect((await storage.get({ latest: [id] })).latest).toEqual([null])
+  await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
+  await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })
+  const expected = [{ id: slotItem(id, 3003).id }]
+  expect((await storage.get({ latest: [id] })).latest).toMatchObject(expected)
+  await index()
+  expect((await storage.get({ latest: [id] })).latest).toMatchObject(expected)
+})
