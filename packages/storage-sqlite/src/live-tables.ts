@@ -110,8 +110,14 @@ export class LiveTables {
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
 
-  hasDelayedDue(now: number): boolean {
-    return this.#statements.hasDelayedDue.get(now) !== undefined
+  /** How many delayed ones are due; counts no further than `limit`. */
+  countDelayedDue(now: number, limit: number): number {
+    return this.#statements.countDelayedDue.get(now, limit) as number
+  }
+
+  /** As {@link promote}, and so many at most. Answers how many there were. */
+  promoteSome(now: number, limit: number): number {
+    return this.#statements.promoteSome.run(now, limit).changes
   }
 
   /** Moves what claims may take by now to what they look at. */
@@ -197,9 +203,14 @@ function prepareStatements(database: NamedTables) {
            lane = CASE WHEN max(due_at, $from) <= $now THEN ${ready} ELSE ${delayed} END
          WHERE job = $job AND lane < ${queued}`,
     ),
-    hasDelayedDue: database
-      .prepare(`SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT 1`)
+    countDelayedDue: database
+      .prepare(`SELECT count(*) FROM (SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT ?)`)
       .pluck(),
+    promoteSome: database.prepare(
+      `UPDATE {waiting} SET lane = ${ready} WHERE (job, lane, order_at, id) IN (
+         SELECT job, lane, order_at, id FROM {waiting} INDEXED BY {waiting_lane}
+           WHERE lane = ${delayed} AND claim_at <= ? ORDER BY claim_at LIMIT ?)`,
+    ),
     promote: database.prepare(`UPDATE {waiting} SET lane = ${ready} WHERE lane = ${delayed} AND claim_at <= ?`),
     ready: database
       .prepare(

@@ -1,4 +1,4 @@
-import type { JobId } from '@jobistemer/core'
+import { type JobId, systemClock } from '@jobistemer/core'
 import type {
   CreateAnswer,
   CreateItem,
@@ -40,6 +40,9 @@ import { type StoredOccurrence, Tables } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
 
+/** How many one transaction moves, of those that have become due, to where claims look. */
+const promotedAtOnce = 2000
+
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 /** One connection to a file. */
@@ -59,6 +62,8 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   readonly history: { prune(request: PruneRequest): Promise<PruneAnswer> }
   /** The instant of the step under way. */
   #now = 0
+  /** A claim has seen that more has become due than one transaction is to move. */
+  #isMuchDue = false
 
   constructor(options: ReadOptions) {
     const opened = openDatabase(options)
@@ -103,10 +108,23 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   }
 
   transaction<T>(now: number, step: () => T): Promise<T> {
+    return this.#isMuchDue ? this.#promoteMost(now).then(() => this.#step(now, step)) : this.#step(now, step)
+  }
+
+  #step<T>(now: number, step: () => T): Promise<T> {
     return this.#connection.write(() => {
       this.#now = now
       return step()
     })
+  }
+
+  /** In transactions of their own, between which others get on: a claim has to know the order of all that is due. */
+  async #promoteMost(now: number): Promise<void> {
+    this.#isMuchDue = false
+    const { live } = this.#tables
+    while ((await this.#connection.write(() => live.promoteSome(now, promotedAtOnce))) === promotedAtOnce) {
+      await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
+    }
   }
 
   read<T>(step: () => T): Promise<T> {
@@ -132,7 +150,9 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
 
   hasDue({ now, exceptHandlerKeys }: DueQuery): boolean {
     const { live } = this.#tables
-    return live.hasDelayedDue(now) || live.ready(now, this.#handlersOf(exceptHandlerKeys), 1).length > 0
+    const delayed = live.countDelayedDue(now, promotedAtOnce)
+    if (delayed === promotedAtOnce) this.#isMuchDue = true
+    return delayed > 0 || live.ready(now, this.#handlersOf(exceptHandlerKeys), 1).length > 0
   }
 
   due({ now, exceptHandlerKeys }: DueQuery, limit: number): { job: SqliteJob; entry: StoredOccurrence }[] {
