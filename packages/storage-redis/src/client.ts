@@ -1,6 +1,9 @@
 import type { Cluster } from 'ioredis'
 import type { RedisClient } from './options.ts'
 
+/** After so long without traffic the system asks whether the other side is still there. */
+export const keepAliveMs = 30_000
+
 export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }

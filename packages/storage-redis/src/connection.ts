@@ -1,7 +1,7 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
 import { Redis } from 'ioredis'
 import { checkServer, type Namespace, namespaceKey } from './check-server.ts'
-import { placeOf, scriptsOf } from './client.ts'
+import { keepAliveMs, placeOf, scriptsOf } from './client.ts'
 import { withoutArguments } from './secrets.ts'
 import { migrate } from './migrate.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
@@ -60,7 +60,7 @@ export class Connection {
     this.#form = form
     const { source } = options
     this.#isOwn = 'url' in source
-    this.client = 'url' in source ? openClient(source.url) : source.client
+    this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
       // Without a listener ioredis prints each failed try to connect. What matters of it comes with the calls.
@@ -257,9 +257,18 @@ export class Connection {
   }
 }
 
-function openClient(url: string): Redis {
+/** How much longer than a call may take a connection is kept that does not answer. */
+const graceMs = 1000
+
+const longestTimeoutMs = 2 ** 31 - 1
+
+function openClient(url: string, commandTimeoutMs: number): Redis {
   return new Redis(url, {
     lazyConnect: true,
+    keepAlive: keepAliveMs,
+    // A host or a firewall may vanish without a word. The system goes on sending for a quarter of an hour then, while a
+    // new connection would work at once.
+    socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
     // A call fails as soon as the connection breaks, and is not sent once more behind the caller's back: whoever made it
     // knows what is to be looked after then.
     maxRetriesPerRequest: 0,

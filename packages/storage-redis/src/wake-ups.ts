@@ -1,11 +1,15 @@
+import { type Clock, systemClock, type Timer } from '@jobistemer/core'
 import type { WakeUp } from '@jobistemer/core/storage'
 import type { RedisOptions } from 'ioredis'
-import { isCluster } from './client.ts'
+import { isCluster, keepAliveMs } from './client.ts'
 import type { RedisClient } from './options.ts'
 
 type Listener = (wakeUp: WakeUp) => void
 
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
+
+/** How often the server is asked whether it still knows who listens. Without an answer by the next time, it does not. */
+const checkMs = 30_000
 
 /** Hears from a connection of its own what others have changed. */
 export class WakeUps {
@@ -13,13 +17,16 @@ export class WakeUps {
   readonly #channel: string
   /** What this storage sends itself ends with this. */
   readonly #sender: string
+  readonly #clock: Clock
   readonly #listeners = new Set<Listener>()
   #subscriber: RedisClient | null = null
+  #check: Timer | null = null
 
-  constructor(client: RedisClient, channel: string, sender: string) {
+  constructor(client: RedisClient, channel: string, sender: string, clock: Clock = systemClock) {
     this.#client = client
     this.#channel = channel
     this.#sender = sender
+    this.#clock = clock
   }
 
   subscribe(listener: Listener): () => void {
@@ -34,6 +41,11 @@ export class WakeUps {
 
   close(): void {
     this.#listeners.clear()
+    this.#disconnect()
+  }
+
+  #disconnect(): void {
+    this.#check?.cancel()
     this.#subscriber?.disconnect()
     this.#subscriber = null
   }
@@ -57,6 +69,33 @@ export class WakeUps {
     subscriber.on('ready', listen)
     // A server that is away is expected: the client goes on trying, and `ready` tells when it is there.
     subscriber.connect().catch(() => {})
+    this.#checkLater(subscriber, () => true)
+  }
+
+  /** A connection that only listens may be dead without a word. */
+  #checkLater(subscriber: RedisClient, isAnswered: () => boolean): void {
+    const check = () => {
+      if (isAnswered()) {
+        this.#checkLater(subscriber, this.#ask(subscriber))
+      } else {
+        this.#disconnect()
+        this.#connect()
+      }
+    }
+    this.#check = this.#clock.setTimer(checkMs, check, { unref: true })
+  }
+
+  /**
+   * Subscribes to what it hears already: that changes nothing, needs no further right, and goes to the connection that
+   * listens, also on a Cluster. A refusal is an answer, and after a break the client connects by itself.
+   */
+  #ask(subscriber: RedisClient): () => boolean {
+    let isAnswered = false
+    const answered = () => {
+      isAnswered = true
+    }
+    subscriber.subscribe(this.#channel).then(answered, answered)
+    return () => isAnswered
   }
 
   #hear(message: string): void {
@@ -74,6 +113,7 @@ const ownSettings: Partial<RedisOptions> = {
   lazyConnect: true,
   autoResubscribe: false,
   enableOfflineQueue: true,
+  keepAlive: keepAliveMs,
   maxRetriesPerRequest: null,
   retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
 }

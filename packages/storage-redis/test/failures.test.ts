@@ -194,6 +194,19 @@ describe('a server that does not answer', () => {
   })
 })
 
+describe('a connection that is dead without a word', () => {
+  it('is given up for a new one soon after a call had no answer', async () => {
+    const server = await start()
+    const proxy = await through(server)
+    const storage = open({ url: `redis://${proxy.host}:${proxy.port}`, commandTimeout: 300, waitTimeout: 100 })
+    const job = await addJob(storage, 'alpha')
+    proxy.freezeConnections()
+    const { answer, codes } = await repeat(patient(server.url), () => storage.get({ jobs: [job.id] }))
+    expect(answer.jobs).toEqual([job])
+    expect([...codes]).toEqual(['STORAGE_BUSY'])
+  })
+})
+
 describe('answers that get lost', () => {
   it('make a call fail at once; the repeated one recognises its own', async () => {
     const server = await start()

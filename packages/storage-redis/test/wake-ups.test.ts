@@ -1,8 +1,25 @@
+import { type Clock, systemClock } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { addJob, finishItem, owner, slotAt, slotItem, WakeUpListener } from '@jobistemer/test-kit'
+import { WakeUps } from '../src/wake-ups.ts'
 import { useServers } from './servers.ts'
 
-const { start, client: admin, proxy: through, open } = useServers()
+const { start, client: admin, proxy: through, open, onClose } = useServers()
+
+/** A clock whose timers call back when the test says so. */
+function handClock(): { readonly clock: Clock; next(): void } {
+  const waiting: (() => void)[] = []
+  return {
+    clock: {
+      ...systemClock,
+      setTimer(_delayMs, callback) {
+        waiting.push(callback)
+        return { cancel: () => waiting.splice(0, waiting.length, ...waiting.filter((other) => other !== callback)) }
+      },
+    },
+    next: () => waiting.shift()?.(),
+  }
+}
 
 describe('wake-ups', () => {
   it('come for what others can take, ask and change, and not for one’s own', async () => {
@@ -73,5 +90,46 @@ describe('wake-ups', () => {
     await addJob(open({ url }), 'alpha')
     await second.next('jobs')
     expect(first.heard).toEqual([])
+  })
+
+  it('come again after a connection that only listens was dead without a word', async () => {
+    const server = await start()
+    const proxy = await through(server)
+    const client = admin(`redis://${proxy.host}:${proxy.port}`)
+    const { clock, next } = handClock()
+    const wakeUps = new WakeUps(client, 'channel', 'me', clock)
+    onClose(() => wakeUps.close())
+    const ears = new WakeUpListener(wakeUps)
+    await ears.next('nodes')
+    proxy.freezeConnections()
+    const direct = admin(server.url)
+    await direct.publish('channel', 'due another')
+    next()
+    expect(ears.heard).toEqual([])
+    next()
+    expect(await ears.next('nodes')).toEqual(['due', 'cancel', 'jobs', 'nodes'])
+    await direct.publish('channel', 'due another')
+    expect(await ears.next('due')).toEqual(['due'])
+  })
+
+  it('keep their connection as long as that answers', async () => {
+    const { url } = await start()
+    const { clock, next } = handClock()
+    const wakeUps = new WakeUps(admin(url), 'channel', 'me', clock)
+    onClose(() => wakeUps.close())
+    const ears = new WakeUpListener(wakeUps)
+    await ears.next('nodes')
+    const other = admin(url)
+    const listening = async () => /^id=\d+/.exec(String(await other.call('CLIENT', 'LIST', 'TYPE', 'pubsub')))?.[0]
+    const before = await listening()
+    for (let asked = 2; asked < 5; asked++) {
+      next()
+      const calls = new RegExp(`cmdstat_subscribe:calls=${asked},`)
+      while (!calls.test(await other.info('commandstats')));
+      // Comes behind the answer.
+      await other.publish('channel', 'due another')
+      expect(await ears.next('due')).toEqual(['due'])
+    }
+    expect(await listening()).toBe(before)
   })
 })

@@ -6,7 +6,7 @@ export class WakeUpListener {
   readonly #waiting: (() => void)[] = []
   readonly #stop: (() => void) | undefined
 
-  constructor(storage: Storage) {
+  constructor(storage: Pick<Storage, 'subscribe'>) {
     this.#stop = storage.subscribe?.(({ kind }) => {
       this.heard.push(kind)
       for (const wake of this.#waiting.splice(0)) wake()

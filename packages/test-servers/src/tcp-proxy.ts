@@ -13,6 +13,8 @@ export interface TcpProxy {
   loseAnswers(): void
   /** Ends all connections once, after the server has got what is on its way; new ones pass. */
   breakConnections(): void
+  /** The connections that there are stay open, and nothing passes through them any more, in no direction; new ones pass. */
+  freezeConnections(): void
   /** Every answer comes so much later. */
   delay(ms: number): void
   close(): Promise<void>
@@ -20,6 +22,7 @@ export interface TcpProxy {
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>()
+  const frozen = new WeakSet<readonly [Socket, Socket]>()
   let state: 'open' | 'cut' | 'mute' = 'open'
   let delayMs = 0
   const breakConnections = () => {
@@ -41,9 +44,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     pairs.add(pair)
     client.setNoDelay(true)
     server.setNoDelay(true)
-    client.on('data', (chunk) => server.write(chunk))
+    client.on('data', (chunk) => frozen.has(pair) || server.write(chunk))
     server.on('data', (chunk) => {
-      if (state === 'mute') return
+      if (state === 'mute' || frozen.has(pair)) return
       if (delayMs === 0) client.write(chunk)
       else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
     })
@@ -75,6 +78,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       state = 'mute'
     },
     breakConnections,
+    freezeConnections() {
+      for (const pair of pairs) frozen.add(pair)
+    },
     delay(ms) {
       delayMs = ms
     },
