@@ -3,7 +3,7 @@ import type { Connection, ScriptCall } from './connection.ts'
 import { bucketOf, shardOf } from './ids.ts'
 
 /** More items than that go out in several calls, so that no script keeps the server from others for long. */
-const longestBatch = 1000
+export const longestBatch = 1000
 
 /**
  * Runs a script over items: one call for each shard that has some, all at the same time. The answers stand in the order

@@ -5,19 +5,20 @@ import {
   createdOccurrence,
   excludedOccurrence,
   isStartable,
+  type OccurrenceAddress,
   type Owner,
   type RecoveryEntry,
   recoveredOccurrence,
   standsForSeveral,
 } from '@jobistemer/core/storage'
-import { runBatch } from './batch.ts'
+import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses, writeId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
 import { itemKinds, stateOf } from './record-codes.ts'
-import { readAddresses, readNotices } from './replies.ts'
+import { bySchedule, readAddresses, readNotices } from './replies.ts'
 import {
   createItemLayout,
   createRequestLayout,
@@ -43,13 +44,69 @@ const started: CreateAnswer = Object.freeze({
 /** One that nothing keeps from waiting, see `waits` in the script. */
 const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
 
+const open: OpenAnswer = Object.freeze({ outcome: 'open', goesOn: false, displaced: Object.freeze([]) })
+
 const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
+/** Of an item that displaces more than one call does, or comes behind such a one of its job: it is not created yet. */
+interface OpenAnswer {
+  readonly outcome: 'open'
+  readonly goesOn: boolean
+  readonly displaced: readonly OccurrenceAddress[]
+}
+
 export async function createOccurrences(
+  ledger: Ledger,
+  request: CreateOccurrencesRequest,
+): Promise<readonly CreateAnswer[]> {
+  const { items } = request
+  if (items.length <= longestBatch) return await createChunk(ledger, request)
+  const answers: CreateAnswer[] = []
+  // What is open must not be overtaken by what comes behind it.
+  for (let start = 0; start < items.length; start += longestBatch) {
+    const chunk = items.slice(start, start + longestBatch)
+    answers.push(...(await createChunk(ledger, { ...request, items: chunk })))
+  }
+  return answers
+}
+
+/** Others get their turn between the calls that an item takes. If one fails, the item can be repeated as any other. */
+async function createChunk(ledger: Ledger, request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+  const { items } = request
+  const first = await createOnce(ledger, request)
+  if (!first.some(isOpen)) return first as readonly CreateAnswer[]
+  const answers = [...first]
+  for (;;) {
+    const open = [...answers.keys()].filter((index) => isOpen(answers[index] as CreateAnswer | OpenAnswer))
+    if (open.length === 0) return answers as CreateAnswer[]
+    const goingOn = new Set(open.filter((index) => (answers[index] as OpenAnswer).goesOn).map((index) => items[index]))
+    const rest = { ...request, items: open.map((index) => items[index] as CreateItem) }
+    const again = await createOnce(ledger, rest, (item) => goingOn.has(item))
+    for (const [position, index] of open.entries()) {
+      const { displaced } = answers[index] as OpenAnswer
+      answers[index] = withDisplaced(again[position] as CreateAnswer | OpenAnswer, displaced)
+    }
+  }
+}
+
+function isOpen(answer: CreateAnswer | OpenAnswer): answer is OpenAnswer {
+  return answer.outcome === 'open'
+}
+
+function withDisplaced<Answer extends CreateAnswer | OpenAnswer>(
+  answer: Answer,
+  displaced: readonly OccurrenceAddress[],
+): Answer {
+  if (!('displaced' in answer) || displaced.length === 0) return answer
+  return { ...answer, displaced: [...displaced, ...answer.displaced].sort(bySchedule) }
+}
+
+async function createOnce(
   { connection, channel, sender }: Ledger,
   { now, owner, items }: CreateOccurrencesRequest,
-): Promise<readonly CreateAnswer[]> {
+  goesOn: (item: CreateItem) => boolean = () => false,
+): Promise<readonly (CreateAnswer | OpenAnswer)[]> {
   const printedOwner = printOwner(owner)
   const displaced = JSON.stringify({ at: now, reason: 'displaced', actor: null })
   return await runBatch(connection, items, {
@@ -62,7 +119,10 @@ export async function createOccurrences(
       const hasRequests = group.some(({ kind }) => kind === 'trigger' || kind === 'replay')
       request.setByte(requestStart + createRequestLayout.at.hasRequests, hasRequests ? 1 : 0)
       const writer = new ByteWriter()
-      for (const item of group) writeItem(writer, item, owner, printedOwner, now)
+      for (const item of group) {
+        const start = writeItem(writer, item, owner, printedOwner, now)
+        writer.setByte(start + itemAt.goesOn, goesOn(item) ? 1 : 0)
+      }
       const addresses = printAddresses(group)
       const skippedIds = printSkippedIds(group)
       const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans, skippedIds]
@@ -81,7 +141,7 @@ function printSkippedIds(items: readonly CreateItem[]): Buffer {
   return bytes
 }
 
-function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): void {
+function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
   const due = item.kind === 'exclusion' || item.kind === 'recovery' ? null : item
   const start = writer.skip(createItemLayout.size)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])
@@ -94,6 +154,7 @@ function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOw
   )
   writer.setNumber(start + itemAt.deadline, due === null ? 0 : now + due.executionTimeoutMs)
   writer.setUint32(start + itemAt.recordSize, writeContent(writer, item, owner, printedOwner, now))
+  return start
 }
 
 function writeContent(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
@@ -131,11 +192,11 @@ function runsCode(entry: RecoveryEntry): number {
   return standsForSeveral(entry) ? 2 : 1
 }
 
-function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly CreateAnswer[] {
+function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly (CreateAnswer | OpenAnswer)[] {
   const [letters, details] = reply as readonly [Buffer, readonly Buffer[]]
   let position = 0
   const next = () => details[position++] as Buffer
-  return items.map((item, index): CreateAnswer => {
+  return items.map((item, index): CreateAnswer | OpenAnswer => {
     switch (String.fromCharCode(letters[index] as number)) {
       case 'r':
         return started
@@ -152,6 +213,10 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly Cre
           cancelRequested: readNotices(next(), item.jobId),
         }
       }
+      case 'm':
+        return { outcome: 'open', goesOn: true, displaced: readAddresses(next(), item.jobId) }
+      case 'n':
+        return open
       case 'e': {
         const numbers = next()
         return {

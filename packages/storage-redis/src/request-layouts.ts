@@ -6,10 +6,12 @@ import { defineLayout, type Layout } from './layout.ts'
 export const createRequestLayout: Layout<'now' | 'hasRequests'> = defineLayout({ now: 'number', hasRequests: 'byte' })
 
 export const createItemLayout: Layout<
-  'kind' | 'isStartable' | 'scheduledAt' | 'version' | 'expected' | 'deadline' | 'recordSize'
+  'kind' | 'isStartable' | 'goesOn' | 'scheduledAt' | 'version' | 'expected' | 'deadline' | 'recordSize'
 > = defineLayout({
   kind: 'byte',
   isStartable: 'byte',
+  // It has displaced some, and is to displace the rest.
+  goesOn: 'byte',
   scheduledAt: 'number',
   version: 'uint32',
   // Of a slot the next instant of its job, of a recovery the watermark that it was decided by.

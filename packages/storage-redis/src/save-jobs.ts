@@ -16,7 +16,33 @@ const noLimit = 0xffff_ffff
 
 const outcomes = { e: 'exists', u: 'unchanged', c: 'conflict' } as const
 
-export async function saveJobs(
+export async function saveJobs(ledger: Ledger, request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+  const answers = await saveOnce(ledger, request)
+  if (!answers.some(hasOnlyLooked)) return answers
+  const { changes } = request
+  return await Promise.all(answers.map((answer, index) => goOn(ledger, request, changes[index] as JobChange, answer)))
+}
+
+/** Where much is kept, one call may find nothing of what a replace has left. Who repeats a change expects that it does. */
+function hasOnlyLooked(answer: SaveJobAnswer): boolean {
+  return answer.outcome === 'saved' && answer.more === true && answer.canceled.length === 0
+}
+
+/** Repeats a change for as long as it only looks. It is saved, whatever others have made of the job since. */
+async function goOn(
+  ledger: Ledger,
+  request: SaveJobsRequest,
+  change: JobChange,
+  saved: SaveJobAnswer,
+): Promise<SaveJobAnswer> {
+  if (!hasOnlyLooked(saved)) return saved
+  const [next] = await saveOnce(ledger, { ...request, changes: [change] })
+  if (next?.outcome === 'saved') return await goOn(ledger, request, change, next)
+  const { job } = saved as Extract<SaveJobAnswer, { readonly outcome: 'saved' }>
+  return { outcome: 'saved', job: next !== undefined && 'job' in next ? next.job : job, canceled: [] }
+}
+
+async function saveOnce(
   { connection, channel, sender }: Ledger,
   { now, changes, cancelLimit = noLimit }: SaveJobsRequest,
 ): Promise<readonly SaveJobAnswer[]> {

@@ -166,7 +166,8 @@ export type JobChange =
   /**
    * Replaces the content when version and watermark are still the expected ones: version + 1, the old fingerprint at
    * the head of the lineage. Under the overlap policy `allow` every occurrence that is still queued becomes pending in
-   * the same step, or in the one that cancels the last of these:
+   * the same step, or in the one that cancels the last of these; of very many some may follow in steps that come before the
+   * next claim takes anything:
    *
    * With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason `updated`. Triggers and replays
    * are kept, and slots that a node has started: one that is handed back by it, before or after, is finished. With more

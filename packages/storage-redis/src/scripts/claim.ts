@@ -12,7 +12,7 @@ import {
 } from '../request-layouts.ts'
 import { stateCodes } from '../record-codes.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { canceledInPassing, prelude } from './prelude.ts'
+import { prelude } from './prelude.ts'
 
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000
@@ -105,6 +105,12 @@ if missing then return missing end
 -- is then known to nobody, so the caller has to hear that.
 if call('GET', claimedKey) == claimId then return { 'repeated' } end
 
+if moveOn(now) then
+  store()
+  tell(channel, sender)
+  return { 'again' }
+end
+
 if sweep == 1 then
   local found = call('SSCAN', waitingKey, cursor, 'COUNT', ${sweptAtOnce})
   cursor = found[1]
@@ -120,7 +126,7 @@ if sweep == 1 then
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
-      isLeftover = isLeftover or (h.cancelsBelow > 0 and (open == 0 or gone ~= ''))
+      isLeftover = isLeftover or h.cancelsBelow > 0
     end
     open = math.max(0, open - #gone / ${addressLayout.size})
   end
@@ -193,15 +199,6 @@ do
   end
 
   if place ~= '' then
-    -- How many of a set come before what comes behind a place.
-    local function rankBehind(key, order, member)
-      local rank = call('ZRANK', key, member)
-      if rank then return rank + 1 end
-      call('ZADD', key, order, member)
-      rank = call('ZRANK', key, member)
-      call('ZREM', key, member)
-      return rank
-    end
     ${readFields(placeLayout, 'place', { kind: 'kind', order: 'order', id: 'id', job: 'job' })}
     isDone = kind == ${placeKinds.future}
     if isDone then
@@ -555,8 +552,15 @@ local function takeFrom(page, sourceAt)
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Others of the page may be canceled with it, and what is woken instead may come before all that was seen.
-          left = left + #cancelSuperseded(now, h, job, ${canceledInPassing}) / ${addressLayout.size}
+          -- Others are canceled with it, and what is woken instead may come before all that was seen.
+          for at = index, #page, stride do
+            local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
+            if r and isSuperseded(h, r) then
+              finish(now, h, ids[at], r, canceled, '=updated')
+              left = left + 1
+            end
+          end
+          passSuperseded(now, h, job)
           if left >= ${movedAtOnce} then stopped, isDone = true, true end
           if wakeFirst(now, h, job) ~= '' then
             fromStart()

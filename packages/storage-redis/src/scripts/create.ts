@@ -12,9 +12,9 @@ import {
   stateLayout,
 } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { canceledInPassing, prelude } from './prelude.ts'
+import { prelude } from './prelude.ts'
 
-/** How many of those that wait a displacement looks at while a replace has left some. */
+/** How many of those that wait one call displaces at most. While a replace has left some, it looks at no more either. */
 const displacedAtOnce = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -59,7 +59,8 @@ const exists = writeFields(existsLayout, {
 
 /**
  * Creates occurrences. Each item brings the record as it is when it starts at once; in any other state it is changed
- * here. Answers with one letter for each item, followed by the details of all that is not simply started.
+ * here. Answers with one letter for each item, followed by the details of all that is not simply started. An item that displaces
+ * more than one call does is created by a later call: it has to come again, and so have those of its job behind it.
  */
 export const createScript: string = `#!lua
 ${prelude}${checkRights}
@@ -118,36 +119,55 @@ end
 
 -- Cancels some that a replace has left, and wakes the next, so that what is created meets what it would meet if all of
 -- them were canceled. Answers whether others are left.
-local function passSuperseded(h, job)
+local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
-  cancelSuperseded(now, h, job, ${canceledInPassing})
+  passSuperseded(now, h, job)
   wakeFirst(now, h, job)
   return h.cancelsBelow > 0
 end
 
--- Cancels what waits, except for what waits for its time, and what a replace has left. While there is any, only so many are looked at.
+-- Cancels what waits, except for what waits for its time, and what a replace has left. While there is any, only so many
+-- are looked at. Answers whether others are left that are to be displaced.
 local function displace(h, job, isPassing)
-  if not isPassing and h.delayed == 0 then return cancelWaiting(now, h, job, '=displaced', never) end
   local ids, records, count = {}, {}, 0
-  forEachLive(h, job, never, function(id, r)
-    if r.state == running then return false end
-    if isPassing and count == ${displacedAtOnce} then return true end
-    count = count + 1
-    if not isSuperseded(h, r) and r.reason ~= delayed then ids[#ids + 1], records[#ids + 1] = id, r end
-    return false
-  end)
-  return cancelEach(now, h, ids, records, '=displaced')
+  if isPassing then
+    forEachLive(h, job, never, 2, nil, function(id, r)
+      if r.state == running then return false end
+      if count == ${displacedAtOnce} then return true end
+      count = count + 1
+      if not isSuperseded(h, r) and r.reason ~= delayed then ids[#ids + 1], records[#ids + 1] = id, r end
+      return false
+    end)
+    return cancelEach(now, h, ids, records, '=displaced'), false
+  end
+  -- Queued ones first: while others are active, those that are left keep what comes from overtaking them.
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
+    ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
+  end
+  local most = math.min(${displacedAtOnce}, #ids + h.pending - h.delayed)
+  if #ids < most then
+    forEachLive(h, job, never, 1, nil, function(id, r)
+      if r.state == pending and r.reason ~= delayed then ids[#ids + 1], records[#ids + 1] = id, r end
+      return #ids == most
+    end)
+  end
+  local displaced = cancelEach(now, h, ids, records, '=displaced')
+  return displaced, h.pending - h.delayed + h.queued > 0
 end
 
+-- Jobs that are to displace more than one call does: their items wait for further calls.
+local crowded, hasCrowded = {}, false
+
 -- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
--- replace has left some, the counts of what waits say too much.
-local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
+-- replace has left some, the counts of what waits say too much. One that goes on displacing has been decided about before.
+local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
   -- While others wait for a place, one that is free is theirs.
-  if h.policy == allow or active == 0 or (active < h.maxConcurrency and h.queued == 0) then return free, '' end
+  if h.policy == allow then return free, '' end
+  if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then
     if isPassing and h.running == 0 then return queued, '' end
     return skipped, '=overlap'
@@ -159,14 +179,19 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing)
   return h.running >= h.maxConcurrency and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
 end
 
-local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
+local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, goesOn, text)
   local id = ids[index]
-  local isPassing = passSuperseded(h, job)
+  local isPassing = passLeft(h, job)
   local r = parseRecord(text)
   local isForLater = kind ~= ${itemKinds.slot} and r.dueAt > now
   local starts = isStartable and mayStart(now, h)
-  local state, reason, displaces, cancels = decide(h, kind, scheduledAt, starts, isForLater, isPassing)
-  local displaced = displaces and displace(h, job, isPassing) or ''
+  local state, reason, displaces, cancels = decide(h, kind, scheduledAt, starts, isForLater, isPassing, goesOn)
+  local displaced, isLeft = '', false
+  if displaces then displaced, isLeft = displace(h, job, isPassing) end
+  if isLeft then
+    crowded[job], hasCrowded = true, true
+    return answer('m', displaced)
+  end
   local notices = cancels and askAllToCancel(h, job) or ''
   if state ~= running then
     r.state, r.token, r.owner, r.startedAt, r.runs, r.reason = state, 0, '', never, '', reason
@@ -202,7 +227,7 @@ end
 local function createRecovery(h, job, text)
   ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
   local last = nil
-  passSuperseded(h, job)
+  passLeft(h, job)
   for _ = 1, count do
     ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
     local r = recordOf(entry)
@@ -335,7 +360,7 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   return 'w'
 end
 
-local function create(kind, isStartable, index, scheduledAt, version, nextAt, text)
+local function create(kind, isStartable, goesOn, index, scheduledAt, version, nextAt, text)
   storeRequested()
   local id, job = ids[index], jobs[index]
   taken[id] = true
@@ -364,7 +389,7 @@ local function create(kind, isStartable, index, scheduledAt, version, nextAt, te
     or (kind == ${itemKinds.recovery} and (h.watermark ~= nextAt or meetsRecord(text))) then
     answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
   elseif kind <= ${itemKinds.replay} then
-    createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, text)
+    createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, goesOn, text)
   elseif kind == ${itemKinds.exclusion} then
     local r = parseRecord(text)
     add(h, id, r, text)
@@ -382,17 +407,19 @@ forEachSpan(spans, ids, false, function(from, to)
     ${readFields(createItemLayout, 'items', { ...allFields(createItemLayout), expected: 'nextAt' }, { place: 'at', next: 'first' })}
     at = first + recordSize
     local text = sub(items, first, at - 1)
-    if kind == ${itemKinds.slot} and isStartable == 1 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
+    if hasCrowded and crowded[jobs[index]] then
+      answer('n')
+    elseif kind == ${itemKinds.slot} and isStartable == 1 and goesOn == 0 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
       count = count + 1
       letters[count] = 'r'
     else
-      local letter = (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay})
+      local letter = goesOn == 0 and (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay})
         and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
       if letter then
         count = count + 1
         letters[count] = letter
       else
-        create(kind, isStartable == 1, index, scheduledAt, version, nextAt, text)
+        create(kind, isStartable == 1, goesOn == 1, index, scheduledAt, version, nextAt, text)
       end
     end
   end

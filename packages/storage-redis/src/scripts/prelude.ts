@@ -7,13 +7,22 @@ import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 /** How many slots that a replace has left a step on one occurrence cancels at most. */
-export const canceledInPassing = 50
+const canceledInPassing = 50
+
+/** And one script in such steps. */
+const canceledInPassingByScript = 1000
+
+/** And how many it looks at for that, once for each job and script: kept ones may lie before them. */
+const lookedAtInPassing = 100
+
+/** How many a step that has to go through all of them looks at. Those that follow go on from there. */
+const lookedAtOnce = 2000
+
+/** How many waiting occurrences of a job one script moves into other indexes, or to another state. Claims move the rest. */
+const movedAtOnce = 1000
 
 /** How many ids are read at once where occurrences are looked through. */
 const idsAtOnce = 100
-
-/** How many a step that may cancel a few looks at, where others lie between them. */
-const mostLooked = 20_000
 
 /** Lua for the id and the time of an occurrence, as they are answered. */
 const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
@@ -76,6 +85,8 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf = shard .. 'failed', shard .. 'f:'
+-- What is left to be moved of jobs with many waiting ones, and how far the search for what is to be canceled has come.
+local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
@@ -437,10 +448,6 @@ local function wakeFirst(now, h, job)
   return first
 end
 
-local function wakeAll(now, h, job)
-  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do move(now, h, id, recordOf(id), pending, '') end
-end
-
 -- The ids of the job's pending and running occurrences; with a limit about as many as that.
 local function activeOf(h, job, limit)
   if h.active == none and h.pending + h.running == 0 then return {} end
@@ -449,15 +456,135 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- Looks anew at what waits by a start rate that is not in force any more.
-local function letGoHeld(now, h, job)
-  for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
-    local r = recordOf(id)
-    if r.state == pending and r.reason == heldBack then
+-- The first rank behind a place in a sorted set: behind a score and a member, which may be gone or lie elsewhere by now.
+local function rankBehind(key, score, id)
+  local present = call('ZSCORE', key, id)
+  local isElsewhere = not present or tonumber(present) ~= score
+  if isElsewhere then call('ZADD', key, score, id) end
+  local rank = call('ZRANK', key, id)
+  if not isElsewhere then return rank + 1 end
+  if not present then
+    call('ZREM', key, id)
+    return rank
+  end
+  call('ZADD', key, present, id)
+  return tonumber(present) < score and rank + 1 or rank
+end
+
+-- Gives a step each of the job's active ones in their order, and then each of its queued ones where the last part is 2,
+-- until it answers true. Looks at about so many, from behind a place on: a part, and in it a score and an id. Returns nil
+-- if it has come to the end, otherwise the place of the last one.
+local function forEachLive(h, job, most, lastPart, place, step)
+  local part, score, id = 1, nil, nil
+  if place then part, score, id = place.part, place.score, place.id end
+  local first = part == 1 and h.active ~= none and recordOf(h.active)
+  local firstId, firstOrder = h.active, first and orderAt(first.scheduledAt, first.standing)
+  if first and id and (firstOrder < score or (firstOrder == score and not isBefore(id, firstId))) then first = false end
+  local looked = 0
+  while part <= lastPart do
+    local key = part == 1 and liveOf .. job or queueOf .. job
+    local rank = id and rankBehind(key, score, id) or 0
+    local size, page
+    repeat
+      if looked >= most then return { part = part, score = score, id = id } end
+      size = math.min(${idsAtOnce}, most - looked)
+      page = call('ZRANGE', key, rank, rank + size - 1, 'WITHSCORES')
+      for index = 1, #page, 2 do
+        local nextId, order = page[index], tonumber(page[index + 1])
+        if first and (firstOrder < order or (firstOrder == order and isBefore(firstId, nextId))) then
+          if step(firstId, first) then return { part = part, score = score, id = id } end
+          first, score, id = false, firstOrder, firstId
+        end
+        if step(nextId, recordOf(nextId)) then return { part = part, score = score, id = id } end
+        score, id = order, nextId
+      end
+      rank = rank + #page / 2
+      looked = looked + #page / 2
+    until #page < size * 2
+    if first then
+      if step(firstId, first) then return { part = part, score = score, id = id } end
+      first = false
+    end
+    part, score, id = part + 1, nil, nil
+  end
+end
+
+-- Wakes queued ones of a job that has places for all, in their order. Answers whether others are left.
+local function wakeMany(now, h, job)
+  for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${movedAtOnce} - 1)) do
+    move(now, h, id, recordOf(id), pending, '')
+  end
+  return h.queued > 0
+end
+
+-- Makes all queued ones of a job pending: if there are many, claims wake the rest before they do anything else.
+local function wakeAll(now, h, job)
+  if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
+end
+
+-- Puts pending ones of a job where claims look for them now, from behind a place on; with \`letsGo\` also those that wait by
+-- a start rate that is not in force any more. Returns the place to go on from; nil when all are done.
+local function offerMany(now, h, job, letsGo, place)
+  return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
+    if r.state ~= pending then return false end
+    if letsGo and r.reason == heldBack then
       r.dueAt = math.min(r.dueAt, now)
       move(now, h, id, r, pending, inTime(now, h, r))
+    else
+      withdraw(id, r)
+      offer(now, h, id, r)
+    end
+    return false
+  end)
+end
+
+-- Where the rest is to be gone on with, as it is stored: whether that lets go, and a place.
+local function printOffer(letsGo, place)
+  return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
+end
+
+local function parseOffer(text)
+  local letsGo, score, at = read('<Bd', text)
+  local id = #text >= at and sub(text, at) or nil
+  return letsGo == 1, { part = 1, score = score, id = id }
+end
+
+-- Does so with all pending ones: if there are many, claims go on before they do anything else. So it does not matter to
+-- them where the rest lies until then; what is put into the indexes meanwhile is put in its place.
+local function offerAnew(now, h, job, letsGo)
+  if h.pending == 0 then return end
+  local left = call('HGET', movesKey, 'o' .. job)
+  if left and parseOffer(left) then letsGo = true end
+  local place = offerMany(now, h, job, letsGo, nil)
+  if place then
+    call('HSET', movesKey, 'o' .. job, printOffer(letsGo, place))
+  elseif left then
+    call('HDEL', movesKey, 'o' .. job)
+  end
+end
+
+-- Goes on with what others have left to be moved of one job. Answers whether there is more of that.
+local function moveOn(now)
+  local moves = call('HGETALL', movesKey)
+  if #moves == 0 then return false end
+  local job = sub(moves[1], 2)
+  local h = headOf(job)
+  -- That others can take something they have been told by who began with it.
+  local wasDue, isLeft = due, false
+  if h and sub(moves[1], 1, 1) == 'w' then
+    -- Another policy by now wakes as it does; while there is something to cancel, the end of that wakes all.
+    isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
+  elseif h then
+    local letsGo, place = parseOffer(moves[2])
+    place = offerMany(now, h, job, letsGo, place)
+    if place then
+      isLeft = true
+      call('HSET', movesKey, moves[1], printOffer(letsGo, place))
     end
   end
+  if not isLeft then call('HDEL', movesKey, moves[1]) end
+  due = wasDue
+  return isLeft or #moves > 2
 end
 
 -- Cancels the job's waiting occurrences, pending and queued, up to a limit. Returns ids and times.
@@ -480,35 +607,6 @@ local function cancelWaiting(now, h, job, reason, limit)
   return table.concat(gone)
 end
 
--- Gives a step each of the job's active ones in their order, then each of its queued ones, until it answers true. Looks
--- at about so many, and answers whether that was all of them.
-local function forEachLive(h, job, most, step)
-  local looked = 0
-  local first = h.active ~= none and recordOf(h.active)
-  local firstId, firstOrder = h.active, first and orderAt(first.scheduledAt, first.standing)
-  for _, key in ipairs({ liveOf .. job, queueOf .. job }) do
-    local from = 0
-    local ids
-    repeat
-      ids = call('ZRANGE', key, from, from + ${idsAtOnce - 1})
-      for _, id in ipairs(ids) do
-        local r = recordOf(id)
-        local order = orderAt(r.scheduledAt, r.standing)
-        if first and (r.state == queued or firstOrder < order or (firstOrder == order and isBefore(firstId, id))) then
-          local it = first
-          first = false
-          if step(firstId, it) then return false end
-        end
-        if step(id, r) then return false end
-      end
-      from = from + #ids
-      looked = looked + #ids
-      if looked >= most then return false end
-    until #ids < ${idsAtOnce}
-  end
-  return not (first and step(firstId, first))
-end
-
 -- Cancels these, and returns their ids and times.
 local function cancelEach(now, h, ids, records, reason)
   local gone = {}
@@ -520,31 +618,73 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Returns ids
--- and times.
-local function cancelSuperseded(now, h, job, limit)
+-- Ends the search for what a replace has left. To be called too when something else takes its place.
+local function endSearch(h, job)
+  h.cancelsBelow = 0
+  touch(job, h)
+  call('HDEL', searchesKey, job)
+end
+
+-- From where on what a replace has left is searched for: none of it comes to lie before. A new record is of a version that
+-- is kept, and so is one that has run; and what is superseded never moves but to its end.
+local function searchPlace(h, job)
+  local text = call('HGET', searchesKey, job)
+  if not text then return nil end
+  local cancelsBelow, part, score, at = read('<I4Bd', text)
+  if cancelsBelow ~= h.cancelsBelow then return nil end
+  if #text < at then return { part = part } end
+  return { part = part, score = score, id = sub(text, at) }
+end
+
+-- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Looks at about
+-- so many, and the next search goes on from there. Returns ids and times.
+local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
-  local ids, records = {}, {}
-  local isAll = h.pending + h.queued == 0 or forEachLive(h, job, math.max(limit, ${mostLooked}), function(id, r)
-    if r.state == running or not isSuperseded(h, r) then return false end
-    -- One more tells whether others are left.
-    if #ids == limit then return true end
-    ids[#ids + 1], records[#ids + 1] = id, r
-    return false
-  end)
+  local ids, records, place = {}, {}, nil
+  if h.pending + h.queued > 0 then
+    place = forEachLive(h, job, most or math.max(limit, ${lookedAtOnce}), 2, searchPlace(h, job), function(id, r)
+      if r.state == running or not isSuperseded(h, r) then return false end
+      -- One more tells whether others are left.
+      if #ids == limit then return true end
+      ids[#ids + 1], records[#ids + 1] = id, r
+      return false
+    end)
+  end
   local gone = cancelEach(now, h, ids, records, '=updated')
-  if isAll then
-    h.cancelsBelow = 0
-    touch(job, h)
+  if place then
+    call('HSET', searchesKey, job, write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or ''))
+  else
+    endSearch(h, job)
     if h.policy == allow then wakeAll(now, h, job) end
   end
   return gone
 end
 
+-- How many this script has canceled in passing, and the jobs of which it has searched for some.
+local canceledCount, searched = 0, {}
+
+-- Cancels some of what a replace has left: those in front of the queue, so that others can be woken, and a few more.
+local function passSuperseded(now, h, job)
+  if h.cancelsBelow == 0 then return end
+  local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
+  if most > 0 and not searched[job] then
+    searched[job] = true
+    local count = #cancelSuperseded(now, h, job, most, ${lookedAtInPassing}) / ${addressLayout.size}
+    canceledCount, most = canceledCount + count, most - count
+  end
+  for _ = 1, most do
+    local id = h.cancelsBelow > 0 and h.queued > 0 and call('ZRANGE', queueOf .. job, 0, 0)[1]
+    local r = id and recordOf(id)
+    if not r or not isSuperseded(h, r) then return end
+    finish(now, h, id, r, canceled, '=updated')
+    canceledCount = canceledCount + 1
+  end
+end
+
 -- As wakeFirst, after some of what a replace has left before it are canceled.
 local function wakeNext(now, h, job)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
-  cancelSuperseded(now, h, job, ${canceledInPassing})
+  passSuperseded(now, h, job)
   return wakeFirst(now, h, job)
 end
 

@@ -157,7 +157,7 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, con
   keepStarts(h, math.min(h.startCount, h.startLimit), '')
   saveContent(job, content, owner, version, h.version)
   noteChange(job, h, (timesOf(job)))
-  if isOtherRate and hadRate then letGoHeld(now, h, job) end
+  if isOtherRate and hadRate then offerAnew(now, h, job, true) end
   if change.cancels then
     h.cancelsBelow = h.version
     return cancelReplaced(job, h)
@@ -171,13 +171,7 @@ end
 
 local function setPause(job, h, paused, pausedUntil)
   h.pausedUntil = pausedUntil
-  for _, id in ipairs(h.pending > 0 and activeOf(h, job) or {}) do
-    local r = recordOf(id)
-    if r.state == pending then
-      withdraw(id, r)
-      offer(now, h, id, r)
-    end
-  end
+  offerAnew(now, h, job, false)
   call('HSET', jobOf .. job, 'paused', paused)
 end
 
@@ -197,7 +191,8 @@ local function delete(job, h, expected)
   if h.deletedAt == never then
     -- Claims find what is left of it only where it is not paused.
     if isLeft and h.pausedUntil ~= always then setPause(job, h, '', always) end
-    h.nextAt, h.deletedAt, h.cancelsBelow = never, now, 0
+    if h.cancelsBelow > 0 then endSearch(h, job) end
+    h.nextAt, h.deletedAt = never, now
     noteChange(job, h, (timesOf(job)))
   end
   answer(isLeft and 'm' or 's', job, h, gone)

@@ -3,7 +3,7 @@ import { allFields, readFields, writeFields } from '../layout.ts'
 import { absentState, settleChanges } from '../record-codes.ts'
 import { settleItemLayout, stateLayout } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { canceledInPassing, prelude } from './prelude.ts'
+import { prelude } from './prelude.ts'
 
 /** The fields of a record that its owner changes, as locals. */
 const front = {
@@ -67,7 +67,7 @@ end
 -- and its record.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
-  cancelSuperseded(now, h, job, ${canceledInPassing})
+  passSuperseded(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
   if math.max(r.dueAt, h.pausedUntil) > now or not mayStart(now, h) then return wakeFirst(now, h, job) end

@@ -1,0 +1,220 @@
+import { type JobId, jobId } from '@jobistemer/core'
+import type { JobChange, JobRecord, OverlapPolicy, PauseRecord, Storage } from '@jobistemer/core/storage'
+import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
+import { describe, expect, it } from 'vitest'
+import { quiet } from './prefixes.ts'
+import { useServers } from './servers.ts'
+
+const servers = useServers()
+const now = slotAt(20)
+/** More than one script moves, by far. */
+const many = 3500
+const claim = { now, owner, limit: 1000, exceptHandlerKeys: [], sweep: false }
+const bounded = 2500
+
+async function begin(policy: OverlapPolicy) {
+  const server = await servers.start()
+  const storage = servers.open({ url: server.url, logger: quiet, commandTimeout: 60_000 })
+  const client = servers.client(server.url)
+  /** How often scripts call a command while this runs. */
+  const callsOf = async (command: string, run: () => Promise<unknown>): Promise<number> => {
+    await client.config('RESETSTAT')
+    await run()
+    const stats = await client.info('commandstats')
+    return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+  }
+  const ready = () => client.zcard('{jobistemer:0}:ready')
+  const content = { ...contentOf('alpha', policy), overlap: { policy, maxQueued: 100_000 } }
+  const change = { kind: 'create', id: jobId('alpha'), content } as const
+  return { storage, callsOf, ready, job: (await save(storage, change, 1, start)).job }
+}
+
+/** Triggers one millisecond after the other. Gives their ids. */
+async function fill(storage: Storage, job: JobId, count: number, from = slotAt(1) + 1): Promise<readonly string[]> {
+  const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(job, key, from + key), runs: null }))
+  const answers = await storage.createOccurrences({ now, owner, items })
+  expect(answers.every((answer) => answer.outcome === 'created' && answer.state !== 'skipped')).toBe(true)
+  return items.map(({ id }) => id)
+}
+
+const head = async (storage: Storage, id: JobId) => (await storage.get({ jobs: [id] })).jobs[0] as JobRecord
+const countsOf = async (storage: Storage, id: JobId) => (await storage.get({ counts: [id] })).counts[0]
+
+async function replace(
+  storage: Storage,
+  id: JobId,
+  policy: OverlapPolicy,
+  waiting: 'keep' | 'cancel' = 'keep',
+): Promise<JobChange> {
+  const job = await head(storage, id)
+  const overlap = { ...job.overlap, policy }
+  return {
+    kind: 'replace',
+    id,
+    content: { ...job, overlap, fingerprint: `print-${job.version + 1}` },
+    expectedVersion: job.version,
+    expectedWatermark: job.watermark,
+    waiting,
+  }
+}
+
+async function save(storage: Storage, change: JobChange, cancelLimit = 250, at = now) {
+  const [answer] = await storage.saveJobs({ now: at, changes: [change], cancelLimit })
+  if (answer?.outcome !== 'saved') throw new Error(`The change was answered ${answer?.outcome}.`)
+  return answer
+}
+
+const pause = (id: JobId, paused: PauseRecord | null): JobChange => ({ kind: 'pause', id, paused })
+const forGood: PauseRecord = { at: now, actor: null, reason: null }
+
+async function claimAll(storage: Storage, at = now): Promise<readonly string[]> {
+  const ids: string[] = []
+  for (;;) {
+    const { claimed, more } = await storage.claim({ ...claim, now: at })
+    ids.push(...claimed.map(({ id }) => id))
+    if (!more) return ids
+  }
+}
+
+describe('slots that an update has left behind many triggers that are kept', () => {
+  it('cost a step little, however many steps come upon them, and the search for them ends', {
+    timeout: 120_000,
+  }, async () => {
+    const { storage, callsOf, job } = await begin('queue')
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    const slot = (index: number) => ({ ...slotItem(job.id, index), runs: null })
+    await storage.createOccurrences({ now: slotAt(2), owner, items: [slot(2)] })
+    await fill(storage, job.id, 20_500, slotAt(2) + 1)
+    const behind = [slot(3), slot(4), slot(5)]
+    await storage.createOccurrences({ now, owner, items: behind })
+    const change = await replace(storage, job.id, 'queue', 'cancel')
+    const first = await save(storage, change, 1)
+    expect([first.canceled.map(({ id }) => id), first.more]).toEqual([[slot(2).id], true])
+
+    const triggers = Array.from({ length: 50 }, (_, key) => {
+      return { ...triggerItem(job.id, 50_000 + key, now), jobVersion: 2, runs: null }
+    })
+    expect(await callsOf('hget', () => storage.createOccurrences({ now, owner, items: triggers }))).toBeLessThan(
+      bounded,
+    )
+    const finish = { ...finishItem(job.id, 1), takeNext: owner }
+    expect(await callsOf('hget', () => storage.settle({ now, items: [finish] }))).toBeLessThan(bounded)
+    expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 3 + 50, running: 1 })
+
+    // Who repeats the change goes on where others have been, and finds the next.
+    const second = await save(storage, change, 1)
+    expect([second.canceled.map(({ id }) => id), second.more]).toEqual([[slot(3).id], true])
+    const sweep = () => storage.claim({ ...claim, limit: 0, sweep: true })
+    for (let sweeps = 0; sweeps < 5 && (await head(storage, job.id)).cancelsBelow !== null; sweeps++) {
+      expect(await callsOf('hget', sweep)).toBeLessThan(2 * bounded)
+    }
+    expect((await head(storage, job.id)).cancelsBelow).toBe(null)
+    const { occurrences } = await storage.get({ occurrences: behind.map(({ id }) => id) })
+    expect(new Set(occurrences.map((record) => `${record?.state} ${record?.reason}`))).toEqual(
+      new Set(['canceled updated']),
+    )
+    expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
+  })
+
+  it('are found by sweeps alone, each of which goes on where the one before has ended', {
+    timeout: 120_000,
+  }, async () => {
+    const { storage, job } = await begin('queue')
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] })
+    const slot = (index: number) => ({ ...slotItem(job.id, index), runs: null })
+    await storage.createOccurrences({ now: slotAt(2), owner, items: [slot(2)] })
+    await fill(storage, job.id, 20_500, slotAt(2) + 1)
+    await storage.createOccurrences({ now, owner, items: [slot(3)] })
+    await save(storage, await replace(storage, job.id, 'queue', 'cancel'), 1)
+    for (let sweeps = 0; (await head(storage, job.id)).cancelsBelow !== null; sweeps++) {
+      expect(sweeps).toBeLessThan(20)
+      const { more } = await storage.claim({ ...claim, limit: 0, sweep: true })
+      expect(more).toBe((await head(storage, job.id)).cancelsBelow !== null)
+    }
+    expect((await storage.get({ occurrences: [slot(3).id] })).occurrences[0]).toMatchObject({ state: 'canceled' })
+  })
+})
+
+describe('many that wait', () => {
+  it('are not started while their job is paused, and are found when it goes on', async () => {
+    const { storage, callsOf, ready, job } = await begin('allow')
+    const ids = await fill(storage, job.id, many)
+    const all = { pending: many, queued: 0, running: 0 }
+    expect(await callsOf('zrem', () => save(storage, pause(job.id, forGood)))).toBeLessThan(bounded)
+    expect(await countsOf(storage, job.id)).toEqual(all)
+    expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
+    expect(await ready()).toBe(0)
+    expect(await callsOf('zadd', () => save(storage, pause(job.id, null)))).toBeLessThan(bounded)
+    // Paused anew before others have gone on with it.
+    await save(storage, pause(job.id, forGood))
+    expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
+    await save(storage, pause(job.id, null))
+    expect(await countsOf(storage, job.id)).toEqual(all)
+    expect(await claimAll(storage)).toEqual(ids)
+  })
+
+  it('are found when a pause ends by itself', async () => {
+    const { storage, ready, job } = await begin('allow')
+    const ids = await fill(storage, job.id, many)
+    await save(storage, pause(job.id, { ...forGood, until: slotAt(30) }))
+    expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: slotAt(30) })
+    expect(await ready()).toBe(0)
+    expect(await claimAll(storage, slotAt(30))).toEqual(ids)
+  })
+
+  it('of a job that is deleted while it is paused are canceled by claims', async () => {
+    const { storage, callsOf, job } = await begin('allow')
+    await fill(storage, job.id, many)
+    await save(storage, pause(job.id, forGood))
+    const change = { kind: 'delete', id: job.id, expectedVersion: null } as const
+    expect(await callsOf('zadd', () => save(storage, change))).toBeLessThan(bounded)
+    expect(await claimAll(storage)).toEqual([])
+    expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 0 })
+  })
+
+  it('are all woken when they may overlap, before a claim takes anything', async () => {
+    const { storage, callsOf, job } = await begin('queue')
+    const ids = await fill(storage, job.id, many)
+    const change = await replace(storage, job.id, 'allow')
+    expect(await callsOf('hget', () => save(storage, change))).toBeLessThan(bounded)
+    const counts = await countsOf(storage, job.id)
+    expect([(counts?.pending ?? 0) + (counts?.queued ?? 0), counts?.running]).toEqual([many, 0])
+    const { claimed } = await storage.claim({ ...claim, limit: 1 })
+    expect(claimed.map(({ id }) => id)).toEqual(ids.slice(0, 1))
+    expect(await countsOf(storage, job.id)).toEqual({ pending: many - 1, queued: 0, running: 1 })
+    expect(await claimAll(storage)).toEqual(ids.slice(1))
+  })
+
+  it('stay queued when the job goes back to a queue before they are woken', async () => {
+    const { storage, job } = await begin('queue')
+    const ids = await fill(storage, job.id, many)
+    await save(storage, await replace(storage, job.id, 'allow'))
+    await save(storage, await replace(storage, job.id, 'queue'))
+    expect(await claimAll(storage)).toEqual(ids.slice(0, 1))
+    expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: many - 1, running: 1 })
+  })
+
+  it('are displaced in several calls, and what comes behind in the same call waits for that', async () => {
+    const { storage, callsOf, job } = await begin('queue')
+    const ids = await fill(storage, job.id, many)
+    const other = await addJob(storage, 'beta')
+    await save(storage, await replace(storage, job.id, 'queue_one'))
+    const trigger = (key: number) => ({
+      ...triggerItem(job.id, 90_000 + key, slotAt(10) + key),
+      jobVersion: 2,
+      runs: null,
+    })
+    const items = [trigger(1), slotItem(other.id, 1), trigger(2)]
+    let answers: readonly unknown[] = []
+    const calls = await callsOf('evalsha', async () => {
+      answers = await storage.createOccurrences({ now, owner, items })
+    })
+    expect(calls).toBeGreaterThan(3)
+    const [first, slot, last] = answers as { state: string; displaced: { id: string }[] }[]
+    expect(first?.displaced.map(({ id }) => id)).toEqual(ids)
+    expect([first?.state, slot?.state, last?.state]).toEqual(['pending', 'running', 'pending'])
+    expect(last?.displaced.map(({ id }) => id)).toEqual([items[0]?.id])
+    expect(await claimAll(storage)).toEqual([items[2]?.id])
+    expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
+  })
+})
