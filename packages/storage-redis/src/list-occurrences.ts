@@ -8,7 +8,7 @@ import { stateCodes } from './record-codes.ts'
 import { foreignCursor } from './redis-errors.ts'
 import { bySchedule } from './replies.ts'
 import { pagingLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { type Script, scripts } from './script.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
@@ -20,6 +20,9 @@ interface Cursor {
 
 const none = Buffer.alloc(0)
 
+/** So many calls that find nothing are followed by another one, so that a page is rarely empty. */
+const mostEmpty = 100
+
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
   if (query.kind === 'live') return await listLive(ledger, query)
   if (query.kind === 'failed') return await listFailed(ledger, query)
@@ -29,50 +32,56 @@ export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): P
     : await listHistory(ledger, query)
 }
 
-async function listHistory({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+async function listHistory(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  return readPage(await askOfJob(ledger, query, scripts.listHistory), '')
+}
+
+async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Script): Promise<unknown> {
   const { jobId, states, cursor, limit, from = always, to = never } = query
   const shards = await connection.shards()
-  const shard = shardOf(jobId, shards)
   const place = cursor === null ? null : readCursor(cursor)
-  const wanted = Buffer.from(states?.map((state) => stateCodes[state]) ?? [])
   const [reply] = await connection.read([
     {
-      script: scripts.listHistory,
-      shard,
+      script,
+      shard: shardOf(jobId, shards),
       shards,
       arguments: [
         printPaging({ limit, from, to, isDescending: query.order === 'descending', runs: query.runs }),
         place?.score ?? '',
         place === null ? none : Buffer.from(place.member, 'hex'),
-        String(from),
         bytesOfId(jobId),
-        wanted,
+        Buffer.from(states?.map((state) => stateCodes[state]) ?? []),
       ],
     },
   ])
-  return readPage(reply, '')
+  return reply
 }
 
-/** The live ones alone: they are few, and are put in order here. */
-async function listLiveOfJob({ connection }: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
-  const { jobId, states = [], cursor, limit, from = always, to = never, order, runs } = query
-  const shards = await connection.shards()
-  const shard = shardOf(jobId, shards)
-  const wanted = Buffer.from(states.map((state) => stateCodes[state]))
-  const [reply] = await connection.read([
-    { script: scripts.listLiveOfJob, shard, shards, arguments: [bytesOfId(jobId), wanted] },
-  ])
+/** The live ones alone: where they are few they are put in order here, otherwise it is a page of the history. */
+async function listLiveOfJob(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  let page = await lookForLive(ledger, query)
+  for (let looks = 1; looks < mostEmpty && page.items.length === 0 && page.cursor !== null; looks++) {
+    page = await lookForLive(ledger, { ...query, cursor: page.cursor })
+  }
+  return page
+}
+
+async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
+  const { jobId, cursor, limit, from = always, to = never, order } = query
+  const reply = await askOfJob(ledger, query, scripts.listLiveOfJob)
+  const [kind, records, position] = reply as readonly [Buffer, readonly Buffer[], Buffer]
+  if (kind.toString() === 'page') return readPage([position, records], '')
   const sign = order === 'ascending' ? 1 : -1
   const place = cursor === null ? null : readCursor(cursor)
   const last = place === null ? null : { id: idOf(place.member), jobId, scheduledAt: Number(place.score) }
-  const found = readRecords(reply as readonly Buffer[])
+  const found = readRecords(records)
     .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
     .filter((record) => last === null || sign * bySchedule(record, last) > 0)
     .sort((left, right) => sign * bySchedule(left, right))
   const items = found.slice(0, limit)
   const end = items.at(-1)
   return {
-    items: runs ? items : items.map((record) => ({ ...record, runs: [] })),
+    items,
     cursor: end === undefined || found.length === items.length ? null : printCursor(end.scheduledAt, bytesOfId(end.id)),
   }
 }
@@ -96,7 +105,6 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
           printPaging({ limit: limit - items.length, from: always, to, isDescending: false, runs }),
           place?.score ?? '',
           place === null ? none : Buffer.from(place.member, 'hex'),
-          '',
           state,
           isRunning && node !== undefined ? printNode(node) : '',
         ],
@@ -121,7 +129,6 @@ async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promi
     printPaging({ limit, from, to, isDescending: order === 'descending', runs }),
     place?.score ?? '',
     place === null ? none : Buffer.from(place.member, 'hex'),
-    String(from),
     jobId === undefined ? 'failed' : Buffer.concat([Buffer.from('f:'), bytesOfId(jobId)]),
     '',
   ]

@@ -1,5 +1,5 @@
 import { type JobId, jobId } from '@jobistemer/core'
-import type { JobChange, JobRecord, OverlapPolicy, PauseRecord, Storage } from '@jobistemer/core/storage'
+import type { JobChange, JobRecord, LiveState, OverlapPolicy, PauseRecord, Storage } from '@jobistemer/core/storage'
 import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
 import { describe, expect, it } from 'vitest'
 import { quiet } from './prefixes.ts'
@@ -216,5 +216,56 @@ describe('many that wait', () => {
     expect(last?.displaced.map(({ id }) => id)).toEqual([items[0]?.id])
     expect(await claimAll(storage)).toEqual([items[2]?.id])
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
+  })
+
+  it('are listed page by page, and a page reads about as many as it has', { timeout: 120_000 }, async () => {
+    const { storage, callsOf, job } = await begin('queue')
+    const slots = Array.from({ length: 1200 }, (_, index) => slotItem(job.id, index + 1))
+    for (const [index, slot] of slots.entries()) {
+      if (index === 1199) break
+      await storage.createOccurrences({ now: slot.scheduledAt, owner, items: [slot] })
+      await storage.settle({ now: slot.scheduledAt, items: [finishItem(job.id, index + 1)] })
+    }
+    const later = slotAt(1200)
+    const items = Array.from({ length: many }, (_, key) => {
+      // Some go first, and some last, but are listed by their time.
+      const priority = key % 500 === 0 ? 10 : key % 700 === 0 ? -10 : undefined
+      const details = { requestKey: `key-${key}`, ...(priority !== undefined && { priority }) }
+      return { ...triggerItem(job.id, key, later + key), details }
+    })
+    await storage.createOccurrences({ now: later + many, owner, items: [...slots.slice(1199), ...items] })
+    const ids = items.map(({ id }) => id)
+    const read = async (order: 'ascending' | 'descending', states: readonly LiveState[], limit: number) => {
+      const found: string[] = []
+      let cursor: string | null = null
+      do {
+        const query = { kind: 'job', jobId: job.id, states, order, limit, cursor, runs: false } as const
+        const page: Awaited<ReturnType<Storage['listOccurrences']>> = await storage.listOccurrences(query)
+        expect(page.items.length > 0 || page.cursor === null).toBe(true)
+        expect(page.items.every(({ runs }) => runs.length === 0)).toBe(true)
+        found.push(...page.items.map(({ id }) => id))
+        cursor = page.cursor
+      } while (cursor !== null)
+      return found
+    }
+    expect(await read('ascending', ['queued'], 900)).toEqual(ids)
+    expect(await read('descending', ['queued'], 900)).toEqual(ids.toReversed())
+    expect(await read('ascending', ['pending', 'queued', 'running'], 900)).toEqual([slots[1199]?.id, ...ids])
+    expect(await read('ascending', ['running'], 10)).toEqual([slots[1199]?.id])
+    const query = {
+      kind: 'job',
+      jobId: job.id,
+      states: ['queued'],
+      order: 'descending',
+      limit: 50,
+      runs: false,
+    } as const
+    const page = await storage.listOccurrences({ ...query, cursor: null })
+    expect(page.items.map(({ id }) => id)).toEqual(ids.slice(-50).toReversed())
+    const { cursor } = page
+    expect(await callsOf('hget', () => storage.listOccurrences({ ...query, cursor }))).toBeLessThan(100)
+    const between = { ...query, cursor: null, order: 'ascending', from: later + 100, to: later + 110 } as const
+    expect((await storage.listOccurrences(between)).items.map(({ id }) => id)).toEqual(ids.slice(100, 110))
+    expect(await callsOf('hget', () => storage.listOccurrences(between))).toBeLessThan(100)
   })
 })

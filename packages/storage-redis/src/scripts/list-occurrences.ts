@@ -1,11 +1,18 @@
+import { priorityStepMs } from '@jobistemer/core/storage'
 import { allFields, readFields } from '../layout.ts'
 import { pagingLayout } from '../request-layouts.ts'
-import { recordLayout } from '../stored-layouts.ts'
+import { recordLayout, rescueStep } from '../stored-layouts.ts'
 import { bareRecord } from './bare-record.ts'
 import { prelude } from './prelude.ts'
 
 /** How many occurrences one call looks at. */
 const scanLimit = 1000
+
+/** Up to so many live occurrences of a job are read at once. */
+const liveAtOnce = 1000
+
+/** By how much the place of what waits and its time differ at most. */
+const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `${bareRecord}
 ${readFields(pagingLayout, 'ARGV[1]', allFields(pagingLayout))}
@@ -24,7 +31,7 @@ local function firstRank(key)
     return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
   end
   if isDescending == 1 then return to == never and 0 or call('ZCOUNT', key, to, '+inf') end
-  return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. ARGV[4])
+  return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. string.format('%.0f', from))
 end
 
 -- Walks through a set of members by score, then by text, and gathers a page of what is wanted.
@@ -58,47 +65,73 @@ local function walk(key, wanted)
 end
 `
 
+const historyOf = `
+local function walkHistory(job, states)
+  return walk(history .. job, function(id)
+    local text = textOf(id)
+    return text and (states == '' or string.find(states, sub(text, 1, 1), 1, true)) and text
+  end)
+end
+`
+
 /** A page of the history of one job: of all its states, or of some. */
 export const listHistoryScript: string = `#!lua flags=no-writes
 ${prelude}${paging}
-local job, states = ARGV[5], ARGV[6]
-
-return { walk(history .. job, function(id)
-  local text = textOf(id)
-  return text and (states == '' or string.find(states, sub(text, 1, 1), 1, true)) and text
-end), found }
+local job, states = ARGV[4], ARGV[5]
+${historyOf}
+return { walkHistory(job, states), found }
 `
 
-/** The live occurrences of one job in the given states, without a walk through its history; in no order. */
+/**
+ * The live occurrences of one job in the given states, in no order, without a walk through its history. Where there are
+ * many, a page of the history instead, from where the first of them may lie to where the last may.
+ */
 export const listLiveOfJobScript: string = `#!lua flags=no-writes
-${prelude}
-local job, states = ARGV[1], ARGV[2]
-local found = {}
+${prelude}${paging}
+local job, states = ARGV[4], ARGV[5]
+${historyOf}
 local h = headOf(job)
-if not h then return found end
+if not h then return { 'all', found } end
 local function isWanted(state)
   return string.find(states, string.char(state), 1, true)
 end
 
+local hasActive, hasQueued = isWanted(pending) or isWanted(running), isWanted(queued)
+if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > ${liveAtOnce} then
+  local first, last = never, always
+  local function span(order)
+    first, last = math.min(first, order), math.max(last, order)
+  end
+  for _, key in ipairs({ hasActive and liveOf .. job or '', hasQueued and queueOf .. job or '' }) do
+    for _, command in ipairs({ 'ZRANGE', 'ZREVRANGE' }) do
+      local ends = key ~= '' and call(command, key, 0, 0, 'WITHSCORES') or {}
+      if ends[2] then span(tonumber(ends[2])) end
+    end
+  end
+  if hasActive and h.active ~= none then span(recordOf(h.active).scheduledAt) end
+  from, to = math.max(from, first - ${widestStep}), math.min(to, last + ${widestStep} + 1)
+  return { 'page', found, walkHistory(job, states) }
+end
+
 -- A queue may be long: it is not read for those that run.
-local ids = (isWanted(pending) or isWanted(running)) and activeOf(h, job) or {}
-if h.queued > 0 and isWanted(queued) then
+local ids = hasActive and activeOf(h, job) or {}
+if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
 end
 for _, id in ipairs(ids) do
   local text = textOf(id)
   if string.find(states, sub(text, 1, 1), 1, true) then
     found[#found + 1] = id
-    found[#found + 1] = text
+    found[#found + 1] = withRuns == 1 and text or withoutRuns(text)
   end
 end
-return found
+return { 'all', found }
 `
 
 /** A page of one of the sets of a shard: of what lives in one state, or of what failed. */
 export const listSetScript: string = `#!lua flags=no-writes
 ${prelude}${paging}
-local key, node = ARGV[5], ARGV[6]
+local key, node = ARGV[4], ARGV[5]
 
 return { walk(shard .. key, function(member)
   local text = textOf(sub(member, 1, 16))
