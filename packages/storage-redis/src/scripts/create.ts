@@ -14,8 +14,11 @@ import {
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
-/** How many of those that wait one call displaces at most. While a replace has left some, it looks at no more either. */
-const displacedAtOnce = 1000
+/** How many of those that wait one call displaces at most. */
+const displacedAtOnce = 500
+
+/** How many of those that wait a displacement looks at while a replace has left some. */
+const displacedInPassing = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
@@ -133,7 +136,7 @@ local function displace(h, job, isPassing)
   if isPassing then
     forEachLive(h, job, never, 2, nil, function(id, r)
       if r.state == running then return false end
-      if count == ${displacedAtOnce} then return true end
+      if count == ${displacedInPassing} then return true end
       count = count + 1
       if not isSuperseded(h, r) and r.reason ~= delayed then ids[#ids + 1], records[#ids + 1] = id, r end
       return false

@@ -19,7 +19,7 @@ const lookedAtInPassing = 100
 const lookedAtOnce = 2000
 
 /** How many waiting occurrences of a job one script moves into other indexes, or to another state. Claims move the rest. */
-const movedAtOnce = 1000
+const movedAtOnce = 500
 
 /** How many ids are read at once where occurrences are looked through. */
 const idsAtOnce = 100
