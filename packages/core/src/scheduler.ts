@@ -51,8 +51,9 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    * that begins 5 s after its budget or later: so give a budget that is 10 s shorter than the time between two calls, or
    * more.
    * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the
-   * storage has not answered and nothing could begin within the budget; `ABORTED` when the signal fired before anything
-   * could begin; `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, and what `start` throws
+   * storage has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the
+   * storage was closed under it, or its file taken away: what ran was told to stop, and is left to another call; `ABORTED`
+   * when the signal fired before anything could begin; `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, and what `start` throws
    */
   runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**

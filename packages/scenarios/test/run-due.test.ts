@@ -84,6 +84,30 @@ describe.each(everywhere)('on $name a call of runDue', (place) => {
     expect(ran.slice(0, 2)).toEqual(['60 at 60.5 attempt 1', '60 at 120.5 attempt 2'])
   })
 
+  it('rejects with what the storage says, at once, when that is closed under it', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const run: Run = async ({ sleep }) => {
+      await sleep({ seconds: 3 })
+      await storage.close()
+    }
+    const scheduler = world.scheduler({ jobs: [jobEvery(60, run)], storage })
+    await call(world, scheduler, 60.5)
+    const calledAt = world.clock.now()
+    let tookMs: number | null = null
+    const ended = scheduler.runDue().then(
+      () => 'resolved',
+      (error) => {
+        tookMs = world.clock.now() - calledAt
+        return error
+      },
+    )
+    await world.clock.advance({ seconds: 55 })
+    expect(tookMs).not.toBe(null)
+    expect(await ended).toMatchObject({ code: 'STORAGE_CLOSED' })
+    expect(tookMs).toBeLessThan(10_000)
+  })
+
   it('returns before its budget is over although a handler ignores its signal, and the next call takes that over', async () => {
     const world = createWorld(place)
     const course: string[] = []

@@ -69,6 +69,8 @@ export class DueCall {
   #resolveEnding: () => void = () => undefined
   #ended: RunDueReport['ended'] | null = null
   #stopping: Promise<void> | null = null
+  /** What has made it end; `null` as long as nothing has gone wrong. */
+  #failure: { readonly error: unknown } | null = null
   #finished = 0
   #failed = 0
   #handedBack = 0
@@ -101,7 +103,16 @@ export class DueCall {
     await this.#stopping
   }
 
-  /** @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when it was over before it could begin; what `start` throws */
+  /** Nothing can be done any more: it ends at once, and rejects with this. The first error counts. */
+  fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#end('aborted', { graceMs: 0, abortGraceMs: 0 })
+  }
+
+  /**
+   * @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when it was over before it could begin; what `start` throws; what
+   * it has failed with
+   */
   async run(signal: CheckedRunDue['signal']): Promise<RunDueReport> {
     const abort = (): void => this.#end('aborted')
     signal?.addEventListener('abort', abort, { once: true })
@@ -109,21 +120,23 @@ export class DueCall {
     try {
       if (signal?.aborted) abort()
       await this.#begin()
-      await this.#work()
-      const nextAt = await this.#nextAt()
+      const nextAt = await this.#workOff()
       this.#end('idle')
       await this.#stopping
+      if (this.#failure !== null) throw this.#failure.error
       return this.#report(nextAt)
     } finally {
       signal?.removeEventListener('abort', abort)
     }
   }
 
-  #end(why: RunDueReport['ended']): void {
+  #end(
+    why: RunDueReport['ended'],
+    { graceMs, abortGraceMs }: Pick<CallTimes, 'graceMs' | 'abortGraceMs'> = this.#times,
+  ): void {
     if (this.#ended !== null) return
     this.#ended = why
     this.#engine.agenda.cancelAlarm(this.#budget)
-    const { graceMs, abortGraceMs } = this.#times
     this.#stopping = this.#parts.shutDown(why === 'budget' ? graceMs : 0, abortGraceMs)
     this.#resolveEnding()
   }
@@ -147,7 +160,20 @@ export class DueCall {
     }
     if (isStarted) return
     await this.#stopping
+    if (this.#failure !== null) throw this.#failure.error
     throw this.#ended === 'budget' ? notBegunInTime(this.#budgetMs) : abortedBefore()
+  }
+
+  /** Answers when something is due next. What goes wrong ends the call: its node never outlives it. */
+  async #workOff(): Promise<number | null> {
+    try {
+      await this.#work()
+      return await this.#nextAt()
+    } catch (error) {
+      // What it did not wait for any more may fail of its end.
+      if (this.#ended === null) this.fail(error)
+      return null
+    }
   }
 
   async #work(): Promise<void> {

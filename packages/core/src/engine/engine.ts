@@ -104,6 +104,8 @@ export class Engine implements EngineContext {
   readonly #watcher: DefinitionWatcher
   readonly #restorer: Restorer
   readonly #callOf: CallOf | null
+  /** As the node of one call of `runDue`: that call. */
+  #call: DueCall | null = null
   /** As a scheduler: calls of `runDue` that are under way. */
   readonly #calls = new Set<DueCall>()
   #connecting: Promise<void> | null = null
@@ -293,7 +295,9 @@ export class Engine implements EngineContext {
     this.events.emit('engine.failed', { where, error })
     this.logger.error({ where, err: error }, 'the engine failed')
     // Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more.
-    if (isStorageGone(error)) void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    if (!isStorageGone(error)) return
+    if (this.#call !== null) this.#call.fail(error)
+    else void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   }
 
   async start(): Promise<void> {
@@ -426,7 +430,8 @@ export class Engine implements EngineContext {
         return this.#stopping
       },
     }
-    return new DueCall(this, parts, options)
+    this.#call = new DueCall(this, parts, options)
+    return this.#call
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
