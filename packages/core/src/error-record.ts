@@ -51,7 +51,7 @@ class ErrorRecorder {
   }
 }
 
-interface ErrorLike {
+export interface ErrorLike {
   readonly name: unknown
   readonly message: unknown
   readonly stack?: unknown
@@ -60,10 +60,14 @@ interface ErrorLike {
   readonly errors?: unknown
 }
 
-/** Also errors of another realm, as of a worker or a `vm`, which are no instance of this one's `Error`. */
-function isErrorLike(thrown: unknown): thrown is ErrorLike {
-  if (thrown instanceof Error) return true
-  return Object.prototype.toString.call(thrown) === '[object Error]'
+/** Also errors of another realm, as of a worker or a `vm`, which are no instance of this one's `Error`. Never throws. */
+export function isErrorLike(thrown: unknown): thrown is ErrorLike {
+  try {
+    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
+  } catch {
+    // A proxy can refuse everything.
+    return false
+  }
 }
 
 function describe(thrown: unknown): string {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+import { isErrorLike } from './error-record.ts'
 import { printError } from './print-error.ts'
 import { catchRejection } from './rejection.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
@@ -28,17 +30,79 @@ export const stderrLogger: Logger = {
   error: (fields, message) => write('error', fields, message),
 }
 
-function write(level: string, fields: object, message: string): void {
-  const { err, ...others } = fields as { readonly err?: unknown }
+const unreadable = '[unreadable]'
+
+function write(level: string, given: unknown, message: unknown): void {
+  const line = lineOf(given, message)
+  const { err, ...others } = withFields({}, line.fields) as { readonly err?: unknown }
   const members = Object.entries(others).map(([name, value]) => `${name}=${printField(value)}`)
   const at = new Date(systemClock.now()).toISOString()
+  const text = line.message === undefined ? [] : [typeof line.message === 'string' ? line.message : print(line.message)]
   const stack = err === undefined ? '' : `\n${printError(err)}`
-  process.stderr.write(`${[at, level, 'jobistemer:', message, ...members].join(' ')}${stack}\n`)
+  process.stderr.write(`${[at, level, 'jobistemer:', ...text, ...members].join(' ')}${stack}\n`)
 }
 
+/** Whatever a field holds, its line is written: what JSON does not know is shown as Node shows it. */
 function printField(value: unknown): string {
-  if (value instanceof Date) return value.toISOString()
-  return typeof value === 'string' && /^[\w.:-]+$/.test(value) ? value : (JSON.stringify(value) ?? String(value))
+  if (typeof value === 'string' && /^[\w.:-]+$/.test(value)) return value
+  try {
+    if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
+    if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
+  } catch {
+    // A BigInt, a cycle, or a toJSON that throws.
+  }
+  return print(value)
+}
+
+function print(value: unknown): string {
+  try {
+    if (typeof value === 'bigint') return String(value)
+    if (isErrorLike(value)) return JSON.stringify(`${value.name}: ${value.message}`)
+    return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false }).replace(
+      /\s*\n\s*/g,
+      ' ',
+    )
+  } catch {
+    // Its members can be getters that throw.
+    return unreadable
+  }
+}
+
+/**
+ * A line as loggers know it, whoever has written it: many put the text first or give nothing else, and pino takes an error
+ * in place of the fields.
+ */
+export function lineOf(given: unknown, message: unknown): { readonly fields: unknown; readonly message: unknown } {
+  const isTextFirst = typeof given === 'string' && typeof message !== 'string'
+  const fields = isTextFirst ? message : given
+  return { fields: isErrorLike(fields) ? { err: fields } : fields, message: isTextFirst ? given : message }
+}
+
+/** Fields with those of a line, whatever stands in their place: who logs must not fail of it. */
+function withFields(fields: object, others: unknown): object {
+  if (typeof others !== 'object' || others === null) return fields
+  try {
+    return { ...fields, ...others }
+  } catch {
+    return { ...fields, ...readableFields(others) }
+  }
+}
+
+/** Members can be getters that throw, and a proxy can refuse everything. */
+function readableFields(fields: object): object {
+  try {
+    return Object.fromEntries(Object.keys(fields).map((name) => [name, readMember(fields, name)]))
+  } catch {
+    return { fields: unreadable }
+  }
+}
+
+function readMember(fields: object, name: string): unknown {
+  try {
+    return (fields as Record<string, unknown>)[name]
+  } catch {
+    return unreadable
+  }
 }
 
 /** A logger of the user's that throws, or rejects, is a fault of its own: it never reaches who logs. */
@@ -69,19 +133,20 @@ export function keepingLogger(
 
 /** A logger that adds to each line what a trace says of the moment. */
 export function tracedLogger(logger: Logger, trace: { logFields(): object }): Logger {
-  const traced =
-    (level: keyof Logger) =>
-    (fields: object, message: string): void =>
-      logger[level]({ ...trace.logFields(), ...fields }, message)
-  return { debug: traced('debug'), info: traced('info'), warn: traced('warn'), error: traced('error') }
+  return loggerWith(logger, () => trace.logFields())
 }
 
 /** A logger that adds fields to each line. */
 export function boundLogger(logger: Logger, fields: object): Logger {
-  return {
-    debug: (others, message) => logger.debug({ ...fields, ...others }, message),
-    info: (others, message) => logger.info({ ...fields, ...others }, message),
-    warn: (others, message) => logger.warn({ ...fields, ...others }, message),
-    error: (others, message) => logger.error({ ...fields, ...others }, message),
-  }
+  return loggerWith(logger, () => fields)
+}
+
+function loggerWith(logger: Logger, fieldsNow: () => object): Logger {
+  const adding =
+    (level: keyof Logger) =>
+    (given: object, message: string): void => {
+      const line = lineOf(given, message)
+      logger[level](withFields(fieldsNow(), line.fields), line.message as string)
+    }
+  return { debug: adding('debug'), info: adding('info'), warn: adding('warn'), error: adding('error') }
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { isErrorLike } from './error-record.ts'
 
 const longestText = 10_000
 
@@ -20,7 +21,7 @@ export function printError(error: unknown): string {
 
 function causeOf(error: unknown): unknown {
   try {
-    return error instanceof Error ? error.cause : undefined
+    return isErrorLike(error) ? error.cause : undefined
   } catch {
     // A proxy, or a getter, that throws.
     return undefined
@@ -29,7 +30,7 @@ function causeOf(error: unknown): unknown {
 
 function printOne(error: unknown): string {
   try {
-    if (error instanceof Error) return withoutOwnFrames(error.stack ?? String(error))
+    if (isErrorLike(error)) return withoutOwnFrames(typeof error.stack === 'string' ? error.stack : String(error))
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
   } catch {
     // A getter or a toJSON of what was thrown throws itself.

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../../json.ts'
 import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts'
 import { cutText } from './cut-text.ts'
 import { toErrorRecord } from '../../error-record.ts'
+import { lineOf } from '../../logger.ts'
 
 /** Message and fields have so many characters together. */
 const longestLine = 1000
@@ -12,10 +13,9 @@ const unreadable = '[unreadable]'
  * A line as it is kept. What its fields hold that JSON does not know is made printable; what is too long is cut. Whatever
  * a handler logs, this never throws.
  */
-export function toLogLine(at: number, level: LogLevel, fields: unknown, message: unknown): LogLineRecord {
+export function toLogLine(at: number, level: LogLevel, given: unknown, said: unknown): LogLineRecord {
   const copy = new LineCopy()
-  // Loggers that take a text alone are common.
-  const text = message === undefined && typeof fields === 'string' ? fields : message
+  const { fields, message: text } = lineOf(given, said)
   const kept = { at, level, message: copy.text(typeof text === 'string' ? text : print(text)) }
   const members = typeof fields === 'object' && fields !== null ? copy.members(fields) : {}
   return {
@@ -37,8 +37,7 @@ class LineCopy {
   }
 
   members(value: object): JsonObject {
-    // An error may stand in place of the fields.
-    return this.#readable(() => this.#membersOf(value instanceof Error ? { err: value } : value, 0), {})
+    return this.#readable(() => this.#membersOf(value, 0), {})
   }
 
   #of(value: unknown, depth: number): JsonValue {

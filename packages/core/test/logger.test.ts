@@ -1,0 +1,105 @@
+import { runInNewContext } from 'node:vm'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { boundLogger, guardedLogger, type Logger, stderrLogger, tracedLogger } from '../src/logger.ts'
+
+/** What the default logger writes, without the time. */
+function written(log: (logger: Logger) => void): string {
+  const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  // As the engine hands it on.
+  log(boundLogger(guardedLogger(stderrLogger), { job: 'report' }))
+  return spy.mock.calls.map(([text]) => String(text).replace(/^\S+Z /, '')).join('')
+}
+
+/** What a logger of the user's is given for a line of a handler. */
+function given(fields: unknown, message?: unknown): unknown[] {
+  const error = vi.fn()
+  const logger = { ...guardedLogger(stderrLogger), error }
+  const used = tracedLogger(boundLogger(logger, { job: 'report' }), { logFields: () => ({ trace_id: 't' }) })
+  used.error(fields as object, message as string)
+  return error.mock.calls[0] as unknown[]
+}
+
+const throwing = {
+  good: 1,
+  get bad(): never {
+    throw new Error('no')
+  },
+}
+const refusing = new Proxy({}, { ownKeys: () => throwing.bad, getPrototypeOf: () => throwing.bad })
+
+describe('the default logger', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('writes a line whatever its fields hold', () => {
+    const cyclic: { name: string; self?: unknown } = { name: 'c' }
+    cyclic.self = cyclic
+    const fieldOf = (field: unknown) => written(({ error }) => error({ field }, 'said'))
+    const shown: readonly [unknown, string][] = [
+      [10n, '10'],
+      [[10n], '[ 10n ]'],
+      [cyclic, "<ref *1> { name: 'c', self: [Circular *1] }"],
+      [new Date(Number.NaN), 'Invalid Date'],
+      [new Date(0), '1970-01-01T00:00:00.000Z'],
+      [{ toJSON: () => throwing.bad }, '{ toJSON: [Function: toJSON] }'],
+      [Symbol('s'), 'Symbol(s)'],
+      [undefined, 'undefined'],
+      [function work() {}, '[Function: work]'],
+      [new Error('no space'), '"Error: no space"'],
+      [refusing, '{}'],
+      [{ rows: [1, null] }, '{"rows":[1,null]}'],
+    ]
+    for (const [field, text] of shown) {
+      expect(fieldOf(field)).toBe(`error jobistemer: said job=report field=${text}\n`)
+      vi.restoreAllMocks()
+    }
+  })
+
+  it('writes a line whose members cannot be read', () => {
+    expect(written(({ warn }) => warn(throwing, 'said'))).toBe(
+      'warn jobistemer: said job=report good=1 bad="[unreadable]"\n',
+    )
+    vi.restoreAllMocks()
+    expect(written(({ warn }) => warn(refusing, 'said'))).toBe(
+      'warn jobistemer: said job=report fields="[unreadable]"\n',
+    )
+  })
+
+  it('writes message and stack of an error in place of the fields, also of one of another realm', () => {
+    const declined = new Error('card was declined', { cause: new Error('no money') })
+    const text = written(({ error }) => error(declined, 'not paid'))
+    expect(text).toMatch(/^error jobistemer: not paid job=report\nError: card was declined\n {4}at .*logger\.test/)
+    expect(text).toContain('caused by Error: no money')
+    vi.restoreAllMocks()
+    const foreign: Error = runInNewContext('new RangeError("too far")')
+    expect(written(({ error }) => error(foreign, 'said'))).toContain('said job=report\nRangeError: too far\n    at ')
+    vi.restoreAllMocks()
+    expect(written((logger) => (logger.error as (error: Error) => void)(declined))).toMatch(
+      /^error jobistemer: job=report\nError: card was declined\n/,
+    )
+  })
+})
+
+describe('a line of a handler', () => {
+  it('has an error as `err` that was given in place of the fields, as pino takes it', () => {
+    const err = new Error('card was declined')
+    expect(given(err, 'not paid')).toEqual([{ job: 'report', trace_id: 't', err }, 'not paid'])
+    expect(given(err)).toEqual([{ job: 'report', trace_id: 't', err }, undefined])
+  })
+
+  it('has the text that stands first, or alone', () => {
+    const fields = { job: 'report', trace_id: 't' }
+    const err = new Error('card was declined')
+    expect(given('low on space')).toEqual([fields, 'low on space'])
+    expect(given('not paid', err)).toEqual([{ ...fields, err }, 'not paid'])
+    expect(given('paid', { amount: 3 })).toEqual([{ ...fields, amount: 3 }, 'paid'])
+  })
+
+  it('is handed on whatever its members do', () => {
+    const fields = { job: 'report', trace_id: 't' }
+    expect(given(throwing, 'said')).toEqual([{ ...fields, good: 1, bad: '[unreadable]' }, 'said'])
+    expect(given(refusing, 'said')).toEqual([{ ...fields, fields: '[unreadable]' }, 'said'])
+    expect(given(null, 'said')).toEqual([fields, 'said'])
+  })
+})
