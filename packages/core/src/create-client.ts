@@ -20,7 +20,7 @@ const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'log
  */
 export function createClient(options: ClientOptions): Client {
   readObject(options, '', optionNames)
-  const engine = new Engine(readSchedulerOptions(options), { isClient: true })
+  const engine = Engine.make(readSchedulerOptions(options), { isClient: true })
   const client = new EngineClient(engine)
   return engine.tracing === null ? client : methodsOutside(client, engine.tracing)
 }

@@ -19,7 +19,7 @@ import { methodsOutside } from './tracing/outside-traces.ts'
  * `UNKNOWN_OPTION`, `DUPLICATE_JOB`
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const engine = new Engine(readSchedulerOptions(options))
+  const engine = Engine.make(readSchedulerOptions(options))
   const scheduler = new EngineScheduler(engine)
   return engine.tracing === null ? scheduler : methodsOutside(scheduler, engine.tracing)
 }

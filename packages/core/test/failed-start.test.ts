@@ -16,7 +16,7 @@ function world(call: () => Promise<never>) {
   const capabilities = { maxBatch: 100, multiProcess: true, durability: 'process' }
   const heartbeat = async () => ({ nodes: [], profiles: [] })
   const storage = { specVersion: 1, capabilities, heartbeat, listJobs: foreign } as unknown as Storage
-  const engine = new Engine(readSchedulerOptions({ storage, clock }))
+  const engine = Engine.make(readSchedulerOptions({ storage, clock }))
   const told: unknown[] = []
   engine.events.on('storage.failed', ({ operation }) => told.push(operation))
   let ending: unknown = 'none'

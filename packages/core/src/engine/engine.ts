@@ -10,8 +10,7 @@ import type { CheckedSchedulerOptions } from '../scheduler-options.ts'
 import { readRunDueOptions, type RunDueOptions, type RunDueReport } from '../run-due.ts'
 import type { ShutdownOptions } from '../scheduler.ts'
 import { random, systemClock } from '../system-clock.ts'
-import { guardedTracing } from '../tracing/guarded-tracing.ts'
-import { timersOutside } from '../tracing/outside-traces.ts'
+import { guardedTracing, outsideTraces } from '../tracing/guarded-tracing.ts'
 import { Capacity } from './capacity/capacity.ts'
 import { type CallTimes, callTimesOf, DueCall } from './due-call.ts'
 import { Claimer } from './dispatch/claimer.ts'
@@ -29,6 +28,7 @@ import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
+import { OwnContext } from './loop/own-context.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
@@ -72,6 +72,7 @@ export class Engine implements EngineContext {
   /** What it can be asked for. */
   readonly operations: Operations
   readonly nodeId: string
+  readonly context: OwnContext = new OwnContext()
   readonly clock: EngineContext['clock']
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
@@ -114,9 +115,16 @@ export class Engine implements EngineContext {
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
 
-  constructor(
+  /**
+   * Makes one, outside of any trace: it does what it does in the context in which it is made. As a client it runs nothing,
+   * and asks the storage alone.
+   */
+  static make(options: CheckedSchedulerOptions, kind: { readonly isClient?: boolean } = {}): Engine {
+    return outsideTraces(options.tracing, () => new Engine(options, kind))
+  }
+
+  private constructor(
     options: CheckedSchedulerOptions,
-    // A client runs nothing, and asks the storage alone.
     { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
   ) {
     this.#options = options
@@ -126,7 +134,7 @@ export class Engine implements EngineContext {
     this.events = new EventHub(options.logger, callOf?.events)
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.isOnSystemClock = options.clock === systemClock
-    this.clock = this.tracing === null ? options.clock : timersOutside(options.clock, this.tracing)
+    this.clock = options.clock
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
@@ -300,7 +308,11 @@ export class Engine implements EngineContext {
     else void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.context.run(() => this.#start())
+  }
+
+  async #start(): Promise<void> {
     if (this.#phase !== 'new')
       throw stateError('start', this.#phase, 'A scheduler is started once; create another one.')
     const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
@@ -331,15 +343,7 @@ export class Engine implements EngineContext {
     }
     this.#phase = 'running'
     this.storage.started()
-    this.#unsubscribe = this.#options.storage.subscribe?.(({ kind }) => {
-      if (kind === 'due') this.#capacity.workAppeared()
-      else if (kind === 'cancel') this.#claimer.poll()
-      else if (kind === 'nodes') this.#heartbeats.wake()
-      else {
-        this.#watcher.wake()
-        this.#horizon.wake()
-      }
-    })
+    this.#unsubscribe = this.#options.storage.subscribe?.((wakeUp) => this.context.run(() => this.#wake(wakeUp)))
     if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
       const { handleSignals } = this.#options
       this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
@@ -355,14 +359,26 @@ export class Engine implements EngineContext {
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
   }
 
+  #wake({ kind }: WakeUp): void {
+    if (kind === 'due') this.#capacity.workAppeared()
+    else if (kind === 'cancel') this.#claimer.poll()
+    else if (kind === 'nodes') this.#heartbeats.wake()
+    else {
+      this.#watcher.wake()
+      this.#horizon.wake()
+    }
+  }
+
   /** As a client: resolves when the storage's clock is known. The next call tries again when one fails. */
   async connect(options: CallOptions): Promise<void> {
     if (this.#phase === 'running') return
     if (this.#phase !== 'new') throw clientClosed()
     const asked = this.#asked(options)
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = null
-    })
+    this.#connecting ??= this.context
+      .run(() => this.#connect())
+      .finally(() => {
+        this.#connecting = null
+      })
     const connecting = this.#connecting
     await asked.within(() => connecting)
   }
@@ -390,7 +406,11 @@ export class Engine implements EngineContext {
     this.#endCalls()
   }
 
-  async runDue(options: RunDueOptions = {}): Promise<RunDueReport> {
+  runDue(options: RunDueOptions = {}): Promise<RunDueReport> {
+    return this.context.run(() => this.#runDue(options))
+  }
+
+  async #runDue(options: RunDueOptions): Promise<RunDueReport> {
     const { budgetMs, signal } = readRunDueOptions(options)
     if (this.#phase !== 'new' || this.#stopping !== undefined) {
       const phase = this.#phase === 'new' ? 'stopping' : this.#phase
@@ -426,7 +446,7 @@ export class Engine implements EngineContext {
       retainer: this.#retainer,
       start: () => this.start(),
       shutDown: (graceMs: number, abortGraceMs: number) => {
-        this.#stopping ??= this.#shutDown(graceMs, abortGraceMs)
+        this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
         return this.#stopping
       },
     }
@@ -441,7 +461,7 @@ export class Engine implements EngineContext {
       orDefault(options.abortGracePeriod, this.#options.abortGracePeriodMs),
       'abortGracePeriod',
     )
-    this.#stopping ??= this.#shutDown(graceMs, abortGraceMs)
+    this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
     return this.#stopping
   }
 

@@ -67,7 +67,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
     now = systemClock.now(),
   } = readObject(options, 'options', [...optionNames, 'tasks'])
   const clock = virtualClock(now, patience === undefined ? {} : { patience })
-  const engine = new Engine(
+  const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
       jobs: [{ ...job, schedule: noSchedule, unbound: null }],

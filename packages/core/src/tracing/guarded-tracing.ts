@@ -28,22 +28,8 @@ export function guardedTracing(tracing: Tracing, { events, logger }: { events: E
     }
   }
 
-  /** Whatever `enter` does, the call is made once, and what it returns or throws is its own. */
   function entered<T>(method: string, enter: (call: () => unknown) => unknown, call: () => T): T {
-    let outcome: { readonly value: T } | { readonly error: unknown } | null = null
-    const once = (): void => {
-      if (outcome !== null) return
-      try {
-        outcome = { value: call() }
-      } catch (error) {
-        outcome = { error }
-      }
-    }
-    safely(method, () => enter(once), undefined)
-    once()
-    const made = outcome as unknown as { readonly value: T } | { readonly error: unknown }
-    if ('error' in made) throw made.error
-    return made.value
+    return madeOnce((made) => safely(method, () => enter(made), undefined), call)
   }
 
   const guardedRequest = (trace: RequestTrace): RequestTrace => ({
@@ -85,6 +71,39 @@ export function guardedTracing(tracing: Tracing, { events, logger }: { events: E
     requested: (request) => safely('requested', () => guardedOrNull(tracing.requested(request), guardedRequest), null),
     started: (run) => safely('started', () => guardedOrNull(tracing.started(run), guardedRun), null),
   }
+}
+
+/**
+ * Calls outside of any trace, whatever is active here. Tracing that throws does not matter: it throws again when it is told
+ * of something, and that is heard.
+ */
+export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call: () => T): T {
+  if (tracing === null) return call()
+  return madeOnce((made) => {
+    try {
+      tracing.outside(made)
+    } catch {
+      // The call has been made, or is made now.
+    }
+  }, call)
+}
+
+/** Whatever `enter` does, the call is made once, and what it returns or throws is its own. */
+function madeOnce<T>(enter: (call: () => void) => void, call: () => T): T {
+  let outcome: { readonly value: T } | { readonly error: unknown } | null = null
+  const once = (): void => {
+    if (outcome !== null) return
+    try {
+      outcome = { value: call() }
+    } catch (error) {
+      outcome = { error }
+    }
+  }
+  enter(once)
+  once()
+  const made = outcome as unknown as { readonly value: T } | { readonly error: unknown }
+  if ('error' in made) throw made.error
+  return made.value
 }
 
 function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T): T | null {

@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts'
 import type { Tracing } from './tracing.ts'
 
 /**
@@ -20,22 +19,3 @@ export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracin
     },
   })
 }
-
-/** The same clock, whose timers ring outside of any trace: a handler may have been the reason to set one. */
-export function timersOutside(clock: Clock, tracing: Pick<Tracing, 'outside'>): Clock {
-  return {
-    ...(clock.isAuthoritative !== undefined && { isAuthoritative: clock.isAuthoritative }),
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
-    setTimer: (delayMs, callback, options) => clock.setTimer(delayMs, () => tracing.outside(callback), options),
-    ...(clock.track !== undefined && { track: (promise) => clock.track?.(promise) }),
-    ...(clock.perform !== undefined && { perform: <T>(call: () => T) => (clock.perform as PerformOf)(call) }),
-    ...(clock.passUntil !== undefined && { passUntil: (promise) => clock.passUntil?.(promise) }),
-    ...(clock.wait !== undefined && { wait: (delayMs, signal) => (clock.wait as WaitOf)(delayMs, signal) }),
-    ...(clock.random !== undefined && { random: () => (clock.random as RandomOf)() }),
-  }
-}
-
-type PerformOf = NonNullable<Clock['perform']>
-type WaitOf = NonNullable<Clock['wait']>
-type RandomOf = NonNullable<Clock['random']>

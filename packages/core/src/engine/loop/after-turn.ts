@@ -1,8 +1,13 @@
 import { afterThisTurn } from '../../system-clock.ts'
+import { OwnContext } from './own-context.ts'
 
-/** Does something once the present turn of the event loop is over, however often it is asked within that turn. */
+/**
+ * Does something once the present turn of the event loop is over, however often it is asked within that turn: for all
+ * who have asked, so in the context that it was made in.
+ */
 export class AfterTurn {
   readonly #work: () => void
+  readonly #context = new OwnContext()
   #asked = false
 
   constructor(work: () => void) {
@@ -17,7 +22,7 @@ export class AfterTurn {
 
   readonly #run = (): void => {
     this.#asked = false
-    this.#work()
+    this.#context.run(this.#work)
   }
 }
 

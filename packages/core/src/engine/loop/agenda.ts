@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../clock.ts'
 import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
+import { OwnContext } from './own-context.ts'
 import { type SlotEntry, SlotLevels } from './slot-levels.ts'
 
 /** Something to be done once a length of time has passed. */
@@ -12,7 +13,7 @@ const longestSleepMs = 60_000
 
 /**
  * What is to happen when: entries due by wall time (slots) and alarms by monotonic time (timeouts, retries, polls),
- * behind one timer.
+ * behind one timer. All of them ring in the context that it was made in.
  */
 export class Agenda<Slot extends SlotEntry> {
   readonly #clock: Clock
@@ -20,6 +21,7 @@ export class Agenda<Slot extends SlotEntry> {
   readonly #onSlotsDue: () => void
   readonly #slots = new SlotLevels<Slot>()
   readonly #alarms = new IndexedHeap<Alarm>()
+  readonly #context = new OwnContext()
   #timer: Timer | undefined
   /** Monotonic instant for which the timer is set. */
   #timerAt = Number.POSITIVE_INFINITY
@@ -131,7 +133,9 @@ export class Agenda<Slot extends SlotEntry> {
     this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring)
   }
 
-  readonly #ring = (): void => {
+  readonly #ring = (): void => this.#context.run(this.#look)
+
+  readonly #look = (): void => {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
     const monotonic = this.#clock.monotonic()

@@ -1,5 +1,6 @@
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
+import { OwnContext } from './own-context.ts'
 import { EngineStopped } from './storage-caller.ts'
 
 type LoopContext = Pick<EngineContext, 'agenda' | 'fail'>
@@ -20,13 +21,15 @@ interface LoopOptions {
 
 /**
  * Work in the background: one round at a time, a further one when it was asked for meanwhile, and an alarm for the next.
- * Stopping waits for the round that is under way. What a round throws is reported, and the loop goes on.
+ * Stopping waits for the round that is under way. What a round throws is reported, and the loop goes on. Rounds run in the
+ * context that the loop was made in, whoever asks for them.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly #engine: LoopContext
   readonly #options: LoopOptions
+  readonly #context = new OwnContext()
   #underWay: Promise<void> | null = null
   #isAskedAgain = false
   #isStopped = false
@@ -78,9 +81,11 @@ export class BackgroundLoop implements Alarm {
       return
     }
     const { name, round } = this.#options
-    this.#underWay = round(byAlarm)
-      .catch((error) => failInBackground(this.#engine, name, error))
-      .finally(() => this.#ended())
+    this.#underWay = this.#context.run(() =>
+      round(byAlarm)
+        .catch((error) => failInBackground(this.#engine, name, error))
+        .finally(() => this.#ended()),
+    )
   }
 
   #ended(): void {

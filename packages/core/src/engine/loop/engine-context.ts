@@ -7,10 +7,13 @@ import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
 import type { SlotEntry } from './slot-levels.ts'
 import type { ItemCalls } from './item-calls.ts'
+import type { OwnContext } from './own-context.ts'
 import type { StorageCaller } from './storage-caller.ts'
 
 /** What the parts of one engine share. */
 export interface EngineContext {
+  /** The asynchronous context of the engine: that in which it was made. */
+  readonly context: OwnContext
   readonly clock: Clock
   /** The time is the machine's. */
   readonly isOnSystemClock: boolean

@@ -1,6 +1,14 @@
 import type { Clock } from '../../clock.ts'
+import type { EngineContext } from './engine-context.ts'
 
-/** Calls a handler or a hook of the user's, which a virtual clock may have to wait for. */
-export function perform<T>(clock: Pick<Clock, 'perform'>, call: () => T): T {
+/**
+ * Calls a handler or a hook of the user's: in the engine's own context, whatever has led to the call. A virtual clock may
+ * have to wait for it.
+ */
+export function perform<T>({ clock, context }: Pick<EngineContext, 'clock' | 'context'>, call: () => T): T {
+  return context.run(clock.perform === undefined ? call : () => performOn(clock, call))
+}
+
+function performOn<T>(clock: Pick<Clock, 'perform'>, call: () => T): T {
   return clock.perform === undefined ? call() : clock.perform(call)
 }

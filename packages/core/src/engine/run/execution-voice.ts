@@ -104,7 +104,7 @@ export class ExecutionVoice {
       const { engine, trace } = this.#source
       // Called in a function of its own: what it returns is a promise of the language then.
       const called = async (): Promise<void> => await call()
-      await perform(engine.clock, () => (trace === null ? called() : trace.within(called)))
+      await perform(engine, () => (trace === null ? called() : trace.within(called)))
     } catch (error) {
       const { engine, job } = this.#source
       const jobName = job.job.name

@@ -29,10 +29,7 @@ export class Settler {
 
   constructor(engine: EngineContext) {
     this.#engine = engine
-    const { tracing } = engine
-    const flush = (): void => this.#flush()
-    // A handler may have been the reason: what goes out is of many.
-    this.#flushing = new AfterTurn(tracing === null ? flush : () => tracing.outside(flush))
+    this.#flushing = new AfterTurn(() => this.#flush())
   }
 
   /** Once per thing to say: the item is asked for when the call is put together. */

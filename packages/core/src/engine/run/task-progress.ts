@@ -232,8 +232,7 @@ export class TaskProgress implements Alarm {
     const calledAt = engine.clock.monotonic()
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
-      const isPlain = trace === null && engine.clock.perform === undefined
-      returned = isPlain ? this.#call(context) : this.#callWithin(trace, context)
+      returned = this.#callWithin(trace, context)
       if (returned instanceof Promise) {
         returned.then(
           (value) => this.#attemptEnded(number, true, value),
@@ -252,7 +251,7 @@ export class TaskProgress implements Alarm {
 
   #callWithin(trace: AttemptTrace | null, context: RunningTaskContext): unknown {
     const call = (): unknown => this.#call(context)
-    return perform(this.#owner.engine.clock, trace === null ? call : () => trace.within(call))
+    return perform(this.#owner.engine, trace === null ? call : () => trace.within(call))
   }
 
   #call(context: RunningTaskContext): unknown {

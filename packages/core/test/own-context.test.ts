@@ -1,0 +1,88 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { describe, expect, it } from 'vitest'
+import { AfterTurn } from '../src/engine/loop/after-turn.ts'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import { BackgroundLoop } from '../src/engine/loop/background-loop.ts'
+import { OwnContext } from '../src/engine/loop/own-context.ts'
+import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
+import { systemClock } from '../src/system-clock.ts'
+
+const request = new AsyncLocalStorage<string>()
+
+function newAgenda(): Agenda<SlotEntry> {
+  return new Agenda<SlotEntry>({ clock: systemClock, wallNow: () => systemClock.now(), onSlotsDue() {} })
+}
+
+describe('an own context', () => {
+  it('is that in which it was made, whoever calls, and the caller keeps its own', () => {
+    const made = request.run('maker', () => new OwnContext())
+    request.run('caller', () => {
+      expect(made.run(() => request.getStore())).toBe('maker')
+      expect(request.getStore()).toBe('caller')
+      expect(() =>
+        made.run(() => {
+          throw new Error('no')
+        }),
+      ).toThrow('no')
+      expect(request.getStore()).toBe('caller')
+    })
+  })
+
+  it('holds nothing that was entered in it', () => {
+    const made = new OwnContext()
+    made.run(() => request.enterWith('entered'))
+    expect(request.getStore()).toBe(undefined)
+    expect(made.run(() => request.getStore())).toBe(undefined)
+  })
+
+  it('goes on after what is awaited in it', async () => {
+    const made = request.run('maker', () => new OwnContext())
+    const seen = await request.run('caller', () =>
+      made.run(async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return request.getStore()
+      }),
+    )
+    expect(seen).toBe('maker')
+  })
+})
+
+describe('what several have asked for is done in the context of none of them', () => {
+  it('by an alarm', async () => {
+    const agenda = newAgenda()
+    agenda.start()
+    const seen = await new Promise((resolve) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => resolve(request.getStore()) }
+      request.run('7', () => agenda.setAlarm(alarm, 1))
+    })
+    agenda.stop()
+    expect(seen).toBe(undefined)
+  })
+
+  it('after a turn', async () => {
+    const seen = await new Promise((resolve) => {
+      const work = new AfterTurn(() => resolve(request.getStore()))
+      request.run('7', () => work.ask())
+    })
+    expect(seen).toBe(undefined)
+  })
+
+  it('by a loop, also in the round that was asked for meanwhile', async () => {
+    const seen: unknown[] = []
+    const round = async (): Promise<void> => {
+      seen.push(request.getStore())
+      await new Promise((resolve) => setImmediate(resolve))
+      seen.push(request.getStore())
+    }
+    const fail = (_where: string, error: unknown): never => {
+      throw error
+    }
+    const loop = new BackgroundLoop({ agenda: newAgenda(), fail }, { name: 'work', round })
+    request.run('7', () => loop.run())
+    request.run('8', () => loop.run())
+    await loop.underWay
+    await loop.underWay
+    await loop.stop()
+    expect(seen).toEqual([undefined, undefined, undefined, undefined])
+  })
+})
