@@ -184,9 +184,26 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
   })
 })
 
-it('a process that sends what it likes through its channel does no harm', async () => {
-  const { run } = await isolatedScene({ job: task('process', 'sendsNonsense') })
-  expect(resultOf(await run('job'))).toBe('right')
+describe.each(isolations)('a %s that sends what it likes through its channel', (isolation) => {
+  it('does no harm', async () => {
+    const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
+    expect(resultOf(await run('job'))).toBe('right')
+  })
+
+  it.each([
+    { kind: 'crashed' },
+    { kind: 'threw', error: null },
+    { kind: 'progress', fraction: 'half' },
+    { kind: 'log', level: 'loud' },
+  ])('and forges what cannot be read fails, and its node goes on: $kind', async (message) => {
+    const tasks = {
+      forges: task(isolation, 'sendsForged', { message }),
+      returns: task(isolation, 'returns', { value: 7 }),
+    }
+    const { run } = await isolatedScene(tasks)
+    expect((await run('forges')).state).toBe('failed')
+    expect(resultOf(await run('returns'))).toBe(7)
+  })
 })
 
 it.each(isolations)(

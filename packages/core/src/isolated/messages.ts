@@ -54,6 +54,24 @@ export type ToChild =
 /** What a handler asks its node for. */
 export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
 
+/**
+ * Who says a message to a node: the program of its child. A handler can send what it likes through the same channel.
+ * A node of an earlier version whose files were replaced meanwhile does not look for it.
+ */
+const program = '@jobistemer/core'
+
+/** A message as it is sent. */
+export type SentFromChild = FromChild & { readonly by: typeof program }
+
+export function fromProgram(message: FromChild): SentFromChild {
+  return { ...message, by: program }
+}
+
+/** Whether the program of a child says it, and no handler of its own accord. */
+export function isFromProgram(message: unknown): message is SentFromChild {
+  return typeof message === 'object' && message !== null && 'by' in message && message.by === program
+}
+
 /** What a child says to its node. */
 export type FromChild =
   | { readonly kind: 'returned'; readonly run: number; readonly result?: JsonValue }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { toErrorRecord } from '../error-record.ts'
-import type { FromChild, ToChild } from './messages.ts'
+import { type FromChild, fromProgram, type ToChild } from './messages.ts'
 import { endGroup } from './end-group.ts'
 import { serve } from './serve.ts'
 
@@ -20,7 +20,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => un
 
 const post = (message: FromChild, then?: () => void): void => {
   // The node may be gone: then the channel says so, and this process ends.
-  process.send?.(message, undefined, undefined, () => then?.())
+  process.send?.(fromProgram(message), undefined, undefined, () => then?.())
 }
 
 process.on('uncaughtExceptionMonitor', (error) => post({ kind: 'crashed', error: toErrorRecord(error) }))

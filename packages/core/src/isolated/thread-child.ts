@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import type { ToChild } from './messages.ts'
+import { fromProgram, type ToChild } from './messages.ts'
 import { serve } from './serve.ts'
 
 // The program of a thread that runs isolated tasks.
@@ -8,7 +8,7 @@ const port = parentPort
 if (port === null) throw new Error('thread-child is started by a scheduler, as a worker thread.')
 
 serve({
-  post: (message) => port.postMessage(message),
+  post: (message) => port.postMessage(fromProgram(message)),
   listen: (hear) => port.on('message', (message: ToChild) => hear(message)),
   // Not process.exit(): what was printed is on its way through the event loops of both threads. The node ends what stays.
   leave: () => port.close(),

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
-import type { AskedOfNode, FromChild, ToldTime } from '../../isolated/messages.ts'
+import { type AskedOfNode, type FromChild, isFromProgram, type ToldTime } from '../../isolated/messages.ts'
 import { revivedError } from '../../isolated/revived-error.ts'
 import type { IsolatedWork } from '../../job/isolated-work.ts'
 import type { TaskContext } from '../../job/task.ts'
@@ -89,10 +89,16 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   }
 
   heard(message: unknown): void {
-    if (this.#isOver || !isFromChild(message)) return
-    if (message.kind === 'crashed') this.#crash = revivedError(message.error)
-    // A child that is kept may say something late of the attempt before this one.
-    else if (message.run === this.#number) this.#heard(message)
+    if (this.#isOver || !isFromProgram(message)) return
+    try {
+      if (message.kind === 'crashed') this.#crash = revivedError(message.error)
+      // A child that is kept may say something late of the attempt before this one.
+      else if (message.run === this.#number) this.#heard(message)
+    } catch (error) {
+      // A child that cannot be understood is out of order: its attempt must not wait for it, nor its node die of it.
+      this.#release(false)
+      this.#reject(error)
+    }
   }
 
   ended(end: ChildEnd): void {
@@ -169,11 +175,4 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   #time(): ToldTime {
     return { now: this.#engine.now(), at: this.#engine.clock.isAuthoritative === true ? null : machineMonotonic() }
   }
-}
-
-const kinds: readonly unknown[] = ['returned', 'threw', 'progress', 'log', 'call', 'crashed']
-
-/** A handler can send messages of its own through the channel of its process. */
-function isFromChild(message: unknown): message is FromChild {
-  return typeof message === 'object' && message !== null && 'kind' in message && kinds.includes(message.kind)
 }
