@@ -1,3 +1,4 @@
+import { cutText } from './cut-text.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
 
 // A failing job repeats its error for as long as it fails, so what is kept of each is bounded.
@@ -94,5 +95,5 @@ function classOf(thrown: unknown): string {
 }
 
 function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text
+  return text.length > length ? `${cutText(text, length)}…` : text
 }

@@ -78,6 +78,13 @@ describe('what is kept of an error', () => {
     expect(toErrorRecord('x'.repeat(10_000)).message).toHaveLength(2001)
   })
 
+  it('is cut between characters, not within one: what is left can be kept by any storage', () => {
+    const error = Object.assign(new Error(`${'m'.repeat(1999)}😀 and more`), { stack: `${'s'.repeat(3999)}😀 and more` })
+    const record = toErrorRecord(error)
+    expect(record.message).toBe(`${'m'.repeat(1999)}…`)
+    expect(record.stack).toBe(`${'s'.repeat(3999)}…`)
+  })
+
   it('survives being kept as JSON', () => {
     const record = toErrorRecord(new TypeError('no'))
     expect(JSON.parse(JSON.stringify(record))).toEqual(record)

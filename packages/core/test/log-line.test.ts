@@ -84,6 +84,11 @@ describe('a line that is kept', () => {
     expect(Object.keys(fields ?? {})).toEqual(['first', 'second'])
     expect(JSON.stringify(fields).length).toBeLessThan(1100)
     expect(JSON.stringify(lineOf({ list: Array.from({ length: 1e6 }, () => 1) })).length).toBeLessThan(2200)
+    for (const empty of [null, '', true, [], {}, new Proxy({}, { ownKeys: () => [].at(0) as never })]) {
+      const line = lineOf({ columns: new Array(20_000).fill(empty) })
+      expect(line.cut).toBe(true)
+      expect((line.fields?.['columns'] as unknown[]).length).toBeLessThanOrEqual(1000)
+    }
     expect(lineOf({}, `${'x'.repeat(999)}😀`).message).toBe('x'.repeat(999))
   })
 })

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../json.ts'
 import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts'
-import { cutText } from './cut-text.ts'
+import { cutText } from '../../cut-text.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { lineOf } from '../../logger.ts'
 
@@ -45,10 +45,8 @@ class LineCopy {
       case 'string':
         return this.text(value)
       case 'number':
-        this.#count(1)
         return Number.isFinite(value) ? value : String(value)
       case 'boolean':
-        this.#count(1)
         return value
       case 'object':
         return value === null ? null : this.#readable(() => this.#ofObject(value, depth), unreadable)
@@ -72,7 +70,7 @@ class LineCopy {
     const list: JsonValue[] = []
     for (const value of values) {
       if (!this.#hasRoom()) break
-      list.push(this.#of(value, depth + 1))
+      list.push(this.#member(value, depth + 1))
     }
     return list
   }
@@ -83,8 +81,16 @@ class LineCopy {
       if (!this.#hasRoom()) break
       const member = this.#readable(() => (value as Record<string, unknown>)[name], unreadable)
       if (member === undefined || name === '__proto__') continue
-      copy[this.text(name)] = this.#of(member, depth + 1)
+      copy[this.text(name)] = this.#member(member, depth + 1)
     }
+    return copy
+  }
+
+  /** Counts at least once, whatever it is: a list of many empty texts is long too. */
+  #member(value: unknown, depth: number): JsonValue {
+    const before = this.#left
+    const copy = this.#of(value, depth)
+    if (this.#left === before) this.#count(1)
     return copy
   }
 

@@ -1,3 +1,4 @@
+import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import {
   type AttemptId,
@@ -27,7 +28,6 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { firstItems } from '../loop/pages.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
-import { cutText } from './cut-text.ts'
 import { backfillOf } from './execution-report.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 
