@@ -45,6 +45,7 @@ import { Operations } from './operations/operations.ts'
 import { Recovery } from './recovery/recovery.ts'
 import { clientClosed, type Phase, stateError } from './loop/refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
+import { Sleeps } from './run/sleeps.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
 
@@ -76,6 +77,7 @@ export class Engine implements EngineContext {
   readonly clock: EngineContext['clock']
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
+  readonly sleeps: Sleeps
   readonly storage: StorageCaller
   readonly itemCalls: ItemCalls
   readonly events: EventHub
@@ -135,6 +137,7 @@ export class Engine implements EngineContext {
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
+    this.sleeps = new Sleeps(options.clock)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
@@ -530,6 +533,7 @@ export class Engine implements EngineContext {
     this.operations.stop()
     this.storage.stop()
     this.agenda.stop()
+    this.sleeps.end()
   }
 
   #code(): NodeCode {

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { toDurationMs } from '../../duration.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type AskedOfNode, type FromChild, isFromProgram, type ToldTime } from '../../isolated/messages.ts'
@@ -31,6 +32,8 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   #reject: (error: unknown) => void = () => undefined
   #child: Child | null = null
   #crash: unknown
+  /** Ends what its handler sleeps for; most never do. */
+  #sleeping: AbortController | null = null
   #isOver = false
   #wasKilled = false
 
@@ -84,7 +87,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   }
 
   refused(error: JobistemerError): void {
-    this.#isOver = true
+    this.#end()
     this.#reject(error)
   }
 
@@ -103,7 +106,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
 
   ended(end: ChildEnd): void {
     if (this.#isOver || this.#child === null) return
-    this.#isOver = true
+    this.#end()
     const { signal, task } = this.#context
     if (signal.aborted) this.#reject(signal.reason)
     else this.#reject(childDied(task.name, this.#child, { ...end, error: end.error ?? this.#crash }))
@@ -112,10 +115,12 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   #tellToStop(): void {
     if (this.#isOver) return
     const { reason } = this.#context.signal
-    if (this.#child !== null) this.#child.post({ kind: 'abort', run: this.#number, error: toErrorRecord(reason) })
-    else {
+    if (this.#child !== null) {
+      this.#child.post({ kind: 'abort', run: this.#number, error: toErrorRecord(reason) })
+      this.#sleeping?.abort(reason)
+    } else {
       this.#children.leave(this)
-      this.#isOver = true
+      this.#end()
       this.#reject(reason)
     }
   }
@@ -144,8 +149,13 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     }
   }
 
-  #release(isUsable: boolean): void {
+  #end(): void {
     this.#isOver = true
+    this.#sleeping?.abort()
+  }
+
+  #release(isUsable: boolean): void {
+    this.#end()
     if (this.#child !== null) this.#children.give(this.#child, this.work, isUsable && !this.#context.signal.aborted)
   }
 
@@ -163,13 +173,21 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
 
   async #answerTo(asked: AskedOfNode): Promise<JsonValue | undefined> {
     if (asked.name === 'sleep') {
-      await this.#context.sleep(asked.duration as never)
+      await this.#sleep(asked.duration)
       return undefined
     }
     const run = await this.#context.previousRun()
     if (run === null) return null
     const { id, state, scheduledAt, finishedAt } = run
     return { id, state, scheduledAt: scheduledAt.getTime(), finishedAt: finishedAt.getTime() }
+  }
+
+  /** No longer than the attempt lasts: nobody else waits for it. */
+  async #sleep(duration: JsonValue): Promise<void> {
+    const milliseconds = toDurationMs(duration as never, 'duration')
+    this.#context.signal.throwIfAborted()
+    this.#sleeping ??= new AbortController()
+    await this.#engine.sleeps.sleep(milliseconds, this.#sleeping.signal)
   }
 
   #time(): ToldTime {

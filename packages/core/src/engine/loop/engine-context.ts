@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { JobOverrides } from '../../configuration/settings.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
+import type { Sleeps } from '../run/sleeps.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
@@ -18,6 +19,7 @@ export interface EngineContext {
   /** The time is the machine's. */
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
+  readonly sleeps: Sleeps
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
   readonly itemCalls: ItemCalls

@@ -20,7 +20,6 @@ import type {
 } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
 import { boundLogger, keepingLogger, type Logger, tracedLogger } from '../../logger.ts'
-import { sleepOn } from '../../sleep.ts'
 import type { LogLevel, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
@@ -248,9 +247,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   async #sleep(duration: DurationInput): Promise<void> {
-    const milliseconds = toDurationMs(duration, 'duration')
-    const { clock } = this.#source.engine
-    await (clock.wait?.(milliseconds, this.signal) ?? sleepOn(clock, milliseconds, this.signal))
+    await this.#source.engine.sleeps.sleep(toDurationMs(duration, 'duration'), this.signal)
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {
