@@ -58,7 +58,9 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
   runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**
    * Starts nothing more, tells running tasks to stop, waits for them, and hands back what has stopped before its end.
-   * Nothing of the scheduler keeps the process alive afterwards. A second call waits for the first.
+   * Nothing of the scheduler keeps the process alive afterwards. A second call waits for the first. It waits for hooks too,
+   * but not for an `onComplete` that calls it as `() => scheduler.shutdown()` does, before it has awaited anything. A
+   * handler that awaits it waits for itself, until the grace periods are over.
    * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>

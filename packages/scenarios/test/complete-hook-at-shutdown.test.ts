@@ -1,4 +1,4 @@
-import { createScheduler, defineJob } from '@jobistemer/core'
+import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { expect, test } from 'vitest'
@@ -30,4 +30,32 @@ test.each([
   await clock.advance({ seconds: 2 })
   await shutdown
   expect(told).toEqual(['completed', 'stopped'])
+})
+
+test.each([
+  { how: 'asks for it', isUnderWay: false },
+  { how: 'asks for it while it is under way', isUnderWay: true },
+])('a shutdown does not wait for the onComplete hook that $how, and that waits for it', async ({ isUnderWay }) => {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const told: string[] = []
+  const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
+  const node: { scheduler?: Scheduler } = {}
+  const job = defineJob({
+    name: 'report',
+    schedule: everySeconds(60),
+    tasks: [task],
+    async onComplete() {
+      await node.scheduler?.shutdown()
+      told.push(`hook over at ${clock.now() - startedAt}`)
+    },
+  })
+  const startedAt = clock.now()
+  node.scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+  await node.scheduler.start()
+  await clock.advance({ seconds: 61 })
+  const shutdown = isUnderWay ? node.scheduler.shutdown().then(() => told.push('stopped')) : null
+  await clock.advance({ seconds: 5 })
+  await shutdown
+  expect(told.filter((line) => line !== 'stopped')).toEqual(['hook over at 63000'])
+  expect(told.length).toBe(isUnderWay ? 2 : 1)
 })

@@ -464,6 +464,7 @@ export class Engine implements EngineContext {
       orDefault(options.abortGracePeriod, this.#options.abortGracePeriodMs),
       'abortGracePeriod',
     )
+    this.#pool.shutdownAsked()
     this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
     return this.#stopping
   }

@@ -26,6 +26,10 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #left = new Set<OccurrenceId>()
   /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
   #hooks = 0
+  /** An `onComplete` is being called now, and what it calls at once. */
+  #isCallingBack = false
+  /** That one has asked for a shutdown. */
+  #isToldToStop = false
   #whenEmpty: (() => void)[] = []
   #waitsUntil: number | null = null
   #relay: Relay | null = null
@@ -134,6 +138,22 @@ export class ExecutionPool implements ExecutionOwner {
     this.#capacity.offerRoom()
   }
 
+  callingBack(call: () => Promise<void>): void {
+    const outer = { isCallingBack: this.#isCallingBack, isToldToStop: this.#isToldToStop }
+    this.#isCallingBack = true
+    this.#isToldToStop = false
+    const hook = call()
+    // It may wait for the shutdown: each would wait for the other.
+    if (!this.#isToldToStop) this.reporting(hook)
+    this.#isCallingBack = outer.isCallingBack
+    this.#isToldToStop = outer.isToldToStop
+  }
+
+  /** Somebody asks for a shutdown: a hook that does is not waited for. */
+  shutdownAsked(): void {
+    if (this.#isCallingBack) this.#isToldToStop = true
+  }
+
   reporting(hook: Promise<void>): void {
     this.#hooks++
     void hook.finally(() => {
@@ -157,6 +177,7 @@ export class ExecutionPool implements ExecutionOwner {
    * Nothing begins any more: what has not begun is handed back, also what comes later. What runs may go on for so long.
    */
   drain(graceMs: number): void {
+    this.shutdownAsked()
     this.#isDraining = true
     this.#capacity.stop()
     const until = this.engine.clock.monotonic() + graceMs

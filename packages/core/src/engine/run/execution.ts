@@ -44,8 +44,10 @@ export interface ExecutionOwner {
   leftToReaper(execution: Execution): void
   /** It is over for this node: finished, released, lost. */
   closed(execution: Execution): void
-  /** Its `onComplete` was called, or what its end took is about to run: a shutdown waits for it. */
-  reporting(hook: Promise<void>): void
+  /** What its end took is about to run, or is about to be told: a shutdown waits for it. */
+  reporting(starting: Promise<void>): void
+  /** Calls its `onComplete`. A shutdown waits for it, unless the hook itself has asked for that. */
+  callingBack(hook: () => Promise<void>): void
   /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
   woken(): void
 }
@@ -668,7 +670,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       const record = occurrences[0] ?? null
       this.#finalRuns = record === null ? noRuns : shownRuns(record)
       const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
-      await this.#tellReport(report, true)
+      this.#tellReport(report, true)
     } catch (error) {
       failInBackground(this.engine, 'get', error)
     }
@@ -693,15 +695,14 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
   }
 
   #tell(outcome: FinalState, reason: string | null): void {
-    if (!this.#isToBeTold) return
-    const hook = this.#tellReport(this.#report(outcome, reason, this.engine.now()), false)
-    if (hook !== null) this.#owner.reporting(hook)
+    if (this.#isToBeTold) this.#tellReport(this.#report(outcome, reason, this.engine.now()), false)
   }
 
-  #tellReport(report: ExecutionReport, isToldBefore: boolean): Promise<void> | null {
+  #tellReport(report: ExecutionReport, isToldBefore: boolean): void {
     const { onComplete } = this.job.job
     this.voice.finished(report, isToldBefore)
-    return onComplete === undefined ? null : this.voice.callHook('onComplete', () => onComplete(report))
+    if (onComplete === undefined) return
+    this.#owner.callingBack(() => this.voice.callHook('onComplete', () => onComplete(report)))
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
