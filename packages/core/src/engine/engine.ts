@@ -45,7 +45,7 @@ import { Operations } from './operations/operations.ts'
 import { Recovery } from './recovery/recovery.ts'
 import { clientClosed, type Phase, stateError } from './loop/refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
-import { Sleeps } from './run/sleeps.ts'
+import { Sleeps } from './loop/sleeps.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
 
