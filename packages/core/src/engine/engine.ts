@@ -249,9 +249,7 @@ export class Engine implements EngineContext {
       phase: () => this.#phase,
       connect: () => this.connect({}),
       nodes: (asked) => heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request))),
-      ...(options.storage.subscribe !== undefined && {
-        subscribe: (listener: (wakeUp: WakeUp) => void) => options.storage.subscribe?.(listener),
-      }),
+      subscribe: (listener) => this.storage.subscribe(listener),
       findsDueJobs,
     })
     this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
@@ -346,7 +344,7 @@ export class Engine implements EngineContext {
     }
     this.#phase = 'running'
     this.storage.started()
-    this.#unsubscribe = this.#options.storage.subscribe?.((wakeUp) => this.context.run(() => this.#wake(wakeUp)))
+    this.#unsubscribe = this.storage.subscribe((wakeUp) => this.context.run(() => this.#wake(wakeUp)))
     if (this.#options.handleSignals.length > 0 && this.#callOf === null) {
       const { handleSignals } = this.#options
       this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })

@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
-import type { Storage, StorageWithin } from '../../storage/storage.ts'
+import type { Storage, StorageWithin, WakeUp } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
+import { SharedStorage } from './shared-storage.ts'
 import type { SlotEntry } from './slot-levels.ts'
 import { StorageOutage } from './storage-outage.ts'
 import { Turns } from './turns.ts'
@@ -71,6 +72,9 @@ export interface StorageCalls {
  */
 export class StorageCaller implements StorageCalls {
   readonly #storage: Storage
+  readonly #shared: SharedStorage
+  /** Tells other engines of this process what this one changes. Made when there are any. */
+  #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
@@ -89,6 +93,7 @@ export class StorageCaller implements StorageCalls {
     logger: Logger
   }) {
     this.#storage = options.storage
+    this.#shared = SharedStorage.joined(options.storage)
     this.#clock = options.clock
     this.#turns = options.clock.isAuthoritative === true ? null : new Turns(options.clock)
     this.#agenda = options.agenda
@@ -125,10 +130,21 @@ export class StorageCaller implements StorageCalls {
     }
   }
 
+  /** Listens to what others change: other processes, where the storage tells, and other engines of this one. */
+  subscribe(listener: (wakeUp: WakeUp) => void): () => void {
+    return this.#shared.subscribe(this, listener)
+  }
+
   #call<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
-    const answer = call(this.#storage)
+    const answer = call(this.#called())
     this.#clock.track?.(answer)
     return answer
+  }
+
+  #called(): Storage {
+    if (!this.#shared.isShared) return this.#storage
+    this.#telling ??= this.#shared.tellingFor(this)
+    return this.#telling
   }
 
   /**

@@ -34,8 +34,8 @@ export interface ChangesHost {
   readonly look: ChangeLook
   /** The storage, for one look. Rejects when it cannot be asked. */
   readonly storage: () => Promise<StorageCalls>
-  /** Listens to the storage's wake-ups, where it has any. */
-  readonly subscribe: (listener: (wakeUp: WakeUp) => void) => (() => void) | undefined
+  /** Listens to what others change, as far as this process hears of it. */
+  readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
 /**
@@ -155,8 +155,7 @@ export class Changes {
     const ran = () => {
       this.#hasRun = true
     }
-    this.#unlisten = runEvents.map((event) => this.#engine.events.on(event, ran))
-    if (unsubscribe !== undefined) this.#unlisten.push(unsubscribe)
+    this.#unlisten = [unsubscribe, ...runEvents.map((event) => this.#engine.events.on(event, ran))]
   }
 
   #wake(kind: WakeUp['kind']): void {

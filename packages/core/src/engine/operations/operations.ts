@@ -73,8 +73,8 @@ export interface OperationsHost {
   /** As a client: resolves when it can be asked. */
   connect(): Promise<void>
   nodes(asked: StorageCalls): Promise<readonly NodeInfo[]>
-  /** Absent where the storage sends no wake-ups. */
-  subscribe?(listener: (wakeUp: WakeUp) => void): (() => void) | undefined
+  /** Listens to what others change, as far as this process hears of it. */
+  subscribe(listener: (wakeUp: WakeUp) => void): () => void
 }
 
 /** All that users and other processes can ask an engine for, while it runs. */
@@ -118,7 +118,7 @@ export class Operations implements JobOperations {
         if (isClient) await host.connect()
         return this.#asked({})
       },
-      subscribe: (listener) => host.subscribe?.(listener),
+      subscribe: (listener) => host.subscribe(listener),
     })
     this.#removals = new Removals(engine, { registry, lookup })
     this.#additions = new Additions(engine, { registry, isClient })
