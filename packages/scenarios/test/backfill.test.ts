@@ -149,6 +149,61 @@ describe.each(everywhere)('on $name a backfill', (place: PlaceKind) => {
   })
 })
 
+it('a backfill that goes on does what it was begun for, but for what the call says itself', async () => {
+  const world = createWorld()
+  const ran: string[] = []
+  const node = await world.start({ maxConcurrentJobs: 1 })
+  const note = (name: string) => ({
+    name,
+    run: async ({ sleep, backfill, input }: TaskContext) => {
+      ran.push(`${secondsOf(backfill?.slot ?? 0)} ${name} ${JSON.stringify(input)}`)
+      await sleep({ seconds: 2 })
+    },
+  })
+  // It doubles what it is given: data that have been through it must not go through it again.
+  const twice = (value: unknown) => ({ value: { of: 2 * (value as { of: number }).of } })
+  const payload = { '~standard': { version: 1 as const, vendor: 'test', validate: twice } }
+  const job = defineJob({
+    name: 'job',
+    schedule: everySeconds(60),
+    overlapPolicy: 'allow',
+    priority: 2,
+    payload,
+    tasks: [note('load'), note('mail')],
+  })
+  await node.add(job)
+  const client = clientOf(world)
+  const span = { from: at(-420), to: at(0) }
+  const overrides = { executionTimeout: { minutes: 7 } }
+  await node.backfill('job', { ...span, key: 'k', data: { of: 1 }, tasks: ['load'], priority: -5, overrides })
+  await world.clock.advance({ seconds: 3 })
+  await client.stopBackfill('job', 'k')
+  await world.clock.advance({ seconds: 3 })
+  expect(await client.backfill('job', { ...span, key: 'k', actor: 'anna' })).toMatchObject({ live: 1, completed: 2 })
+  await world.clock.advance({ seconds: 3 })
+  await client.stopBackfill('job', 'k')
+  await world.clock.advance({ seconds: 3 })
+  await client.backfill('job', { ...span, key: 'k', tasks: ['mail'], priority: 0 })
+  await world.clock.advance({ seconds: 3 })
+  await client.stopBackfill('job', 'k')
+  await world.clock.advance({ seconds: 3 })
+  await client.backfill('job', { ...span, key: 'k' })
+  await world.clock.advance({ seconds: 3 })
+  expect(ran).toEqual([
+    '-420 load {"of":2}',
+    '-360 load {"of":2}',
+    '-300 load {"of":2}',
+    '-240 load {"of":2}',
+    '-180 mail {"of":2}',
+    '-120 mail {"of":2}',
+    '-60 mail {"of":2}',
+  ])
+  const { items } = await node.occurrences({ job: 'job' })
+  const runs = items.filter(({ state }) => state === 'completed')
+  expect(runs.map(({ priority }) => priority)).toEqual([-5, -5, -5, -5, 0, 0, 0])
+  expect(runs.map(({ requestActor }) => requestActor)).toEqual([null, null, 'anna', 'anna', null, null, null])
+})
+
 it('a backfill leaves slots to the schedule that it has still to decide about', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })

@@ -121,9 +121,9 @@ const goOn: Act = {
   takes: [],
   answer({ client, run, voice, options }) {
     if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run is not one of a backfill.', 'run')
+    // What it is to do, the runs that it has know.
     const { key, from, to, which, order } = run.backfill
-    const asked = { key, from, to, which, order, ...(run.input !== undefined && { data: run.input }) }
-    return client.backfill(run.job, { ...asked, ...voice, ...options })
+    return client.backfill(run.job, { key, from, to, which, order, ...voice, ...options })
   },
 }
 

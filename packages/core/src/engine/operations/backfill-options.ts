@@ -39,7 +39,11 @@ export interface BackfillOptions
    * here. Default 1.
    */
   readonly maxActive?: number
-  /** Names the backfill: a second call of the same key goes on with it, and runs nothing twice. Default: a new one. */
+  /**
+   * Names the backfill: a second call of the same key goes on with it, and runs nothing twice. What it leaves out of
+   * `data`, `priority`, `tasks` and `overrides` is as in the runs before; what it says holds for the runs that follow
+   * those it begins. Default: a new one.
+   */
   readonly key?: string
   /** Only answers what would be run. Default false. */
   readonly dryRun?: boolean

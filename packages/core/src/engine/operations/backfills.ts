@@ -79,8 +79,12 @@ export class Backfills {
       const firsts = firstsOf(standings, lanes)
       const { from, to, which, order } = checked
       const backfill = { slot: 0, from, to, which, order, lanes }
+      const begun = latestRunOf(standings)
+      const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
+      // The tasks of an earlier call may be gone from the job.
+      if (begun !== null) planOfRequest(this.#registry, job, wanted)
       // Its further runs have it from these.
-      const details = prioritized(request, priorityOf(head))
+      const details = prioritized(wanted, priorityOf(head))
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
       const { tracing } = this.#engine
@@ -191,6 +195,32 @@ function askedOf({ requestKey, backfill }: OccurrenceDetails) {
 function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
   const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
   return begun ?? (overlap.policy === 'allow' ? maxActive : 1)
+}
+
+/** The run of this backfill that was created last; `null` when none has been. */
+function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | null {
+  let latest: OccurrenceRecord | null = null
+  for (const { run } of standings) {
+    if (run !== null && (latest === null || run.createdAt >= latest.createdAt)) latest = run
+  }
+  return latest
+}
+
+/** What a call asks for that goes on with a backfill: what it does not say itself is as in the runs before. */
+function goingOn(
+  { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
+  request: OccurrenceDetails,
+  saysData: boolean,
+): OccurrenceDetails {
+  const before = { priority, ...(tasks !== undefined && { tasks }), ...(overrides !== undefined && { overrides }) }
+  if (saysData) return { ...before, ...request }
+  const { isParsed: _, ...others } = request
+  return {
+    ...before,
+    ...(data !== undefined && { data }),
+    ...(isParsed !== undefined && { isParsed }),
+    ...others,
+  }
 }
 
 /** Of each lane that nobody goes on with, the first slot that is to be run. */
