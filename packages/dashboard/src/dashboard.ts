@@ -3,6 +3,7 @@ import { Access, signIn } from './access.ts'
 import { Assets } from './assets.ts'
 import { changeStream } from './change-stream.ts'
 import { pageDocument, pagePaths, problemDocument } from './documents.ts'
+import { goneOf } from './incoming.ts'
 import { Input } from './input.ts'
 import { jsonAnswer, problemAnswer } from './json-answer.ts'
 import type { DashboardOptions } from './options.ts'
@@ -94,7 +95,7 @@ class DashboardServer {
       await access.demand('open', null)
       if (path === '/api/session') return bodiless(request, await jsonAnswer(request, this.#session()))
       if (request.method === 'HEAD') return new Response(null)
-      return changeStream(this.#settings.client, this.#settings.clock, request.signal)
+      return changeStream(this.#settings.client, this.#settings.clock, goneOf(request))
     }
     const candidates = this.#routes.get(path)
     if (candidates === undefined) throw unknownPath()

@@ -38,7 +38,13 @@ function withBody(request: Request, from: ExpressRequest): Request {
   const headers = new Headers(request.headers)
   headers.delete('content-length')
   const { method, signal, url } = request
-  const whole = new Request(url, { method, headers, signal, body: JSON.stringify(from.body) })
+  const whole = new Request(url, { method, headers, signal, body: bytesOf(from.body) })
   keepIncoming(whole, from)
   return whole
+}
+
+/** What a parser has made of a body, as it came: `express.raw` and `express.text` leave it as it is. */
+function bytesOf(body: unknown): Uint8Array<ArrayBuffer> | string {
+  if (typeof body === 'string') return body
+  return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)
 }

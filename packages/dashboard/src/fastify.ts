@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dashboard } from './dashboard.ts'
+import { keepEnding } from './incoming.ts'
 import { nodeListener } from './node.ts'
 
 /** What Fastify hands to a plugin, as far as it is used. */
@@ -11,6 +12,8 @@ export interface FastifyScope {
     type: string,
     parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
   ): unknown
+  /** Adds what is done before the server waits for its connections. */
+  addHook(name: 'preClose', hook: (done: () => void) => void): unknown
   /** Sets the route for every method. */
   all(path: string, handler: (request: FastifyRequest, reply: FastifyReply) => void): unknown
 }
@@ -44,8 +47,15 @@ export function fastifyPlugin(dashboard: Dashboard): FastifyPlugin {
     // The dashboard reads bodies itself.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // An open page has a stream of events, and a server that ends waits for its connections.
+    const ending = new AbortController()
+    scope.addHook('preClose', (done) => {
+      ending.abort()
+      done()
+    })
     const answer = (request: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack()
+      keepEnding(request.raw, ending.signal)
       listener(request.raw, reply.raw)
     }
     scope.all('/', answer)

@@ -16,11 +16,20 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
  */
 export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
-    const answer = (asked: Request): Promise<Response> => {
+    const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      return dashboard(asked)
+      // It is made of `request.url` when it is first asked for, and Express changes that when this turn is over.
+      void asked.url
+      const answered = await dashboard(asked)
+      // A server that ends waits for connections that are kept.
+      if (isStream(answered)) response.shouldKeepAlive = false
+      return answered
     }
     const listener = toNodeHandler(answer) as (request: IncomingMessage, response: ServerResponse) => unknown
     void listener(request, response)
   }
+}
+
+function isStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('text/event-stream') === true
 }

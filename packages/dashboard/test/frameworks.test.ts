@@ -1,16 +1,18 @@
-import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { serve } from 'srvx/node'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Dashboard } from '../src/index.ts'
 import { expressMiddleware } from '../src/express.ts'
 import { fastifyPlugin } from '../src/fastify.ts'
 import { honoHandler } from '../src/hono.ts'
 import { nextHandlers } from '../src/next.ts'
 import { incomingOf, nodeListener } from '../src/node.ts'
-import type { TriggerResult } from '@jobistemer/core'
+import { createClient, silentLogger, type TriggerResult } from '@jobistemer/core'
 import type { JobView } from '../src/wire.ts'
 import { basePath, createWorld, jsonOf, type World } from './world.ts'
 
@@ -49,6 +51,31 @@ const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
     const app = express()
     app.use(express.json({ limit: '1mb' }))
     app.use(basePath, expressMiddleware(world.dashboard()))
+    app.get('/other', (_, response) => void response.send('other'))
+    return listening(createServer(app))
+  },
+  'Express, behind a parser of bytes': () => {
+    const app = express()
+    app.use(express.raw({ type: '*/*', limit: '1mb' }))
+    app.use(basePath, expressMiddleware(world.dashboard()))
+    app.get('/other', (_, response) => void response.send('other'))
+    return listening(createServer(app))
+  },
+  'Express, behind a parser of text': () => {
+    const app = express()
+    app.use(express.text({ type: '*/*', limit: '1mb' }))
+    app.use(basePath, expressMiddleware(world.dashboard()))
+    app.get('/other', (_, response) => void response.send('other'))
+    return listening(createServer(app))
+  },
+  'Express, with a function around the dashboard that waits first': () => {
+    const app = express()
+    const dashboard = world.dashboard()
+    const later = async (request: Request) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return dashboard(request)
+    }
+    app.use(basePath, expressMiddleware(later))
     app.get('/other', (_, response) => void response.send('other'))
     return listening(createServer(app))
   },
@@ -133,6 +160,45 @@ describe('a session of the framework', () => {
     await world.client.resume('large')
     await running.close()
     expect(incomingOf(new Request('http://localhost/'))).toBeNull()
+  })
+})
+
+describe('a server that ends while a page is open', () => {
+  /** A page that is open, on a connection of its own that it would keep. Answers what waits for the end of its stream. */
+  async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
+    const agent = new Agent({ keepAlive: true })
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(`${origin}${basePath}/api/changes`, { agent }, resolve).on('error', reject)
+    })
+    expect(response.statusCode).toBe(200)
+    await once(response, 'data')
+    response.resume()
+    return { ended: once(response, 'close') }
+  }
+
+  it('of Fastify ends its stream, whose client goes on', async () => {
+    const app = fastify({ keepAliveTimeout: 3_600_000 })
+    onTestFinished(() => app.server.closeAllConnections())
+    await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
+    const { ended } = await openPage(await app.listen({ port: 0, host: '127.0.0.1' }))
+    await app.close()
+    await ended
+    expect((await world.client.job('hourly')).name).toBe('hourly')
+  })
+
+  it.each([
+    ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
+    ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
+  ] as const)('of %s ends once the client of the dashboard is closed', async (_, make) => {
+    const client = createClient({ storage: world.storage, logger: silentLogger })
+    const server = make(world.dashboard({ client }))
+    server.keepAliveTimeout = 3_600_000
+    onTestFinished(() => server.closeAllConnections())
+    const { origin } = await listening(server)
+    const { ended } = await openPage(origin)
+    await client.close()
+    await new Promise((resolve) => server.close(resolve))
+    await ended
   })
 })
 

@@ -1,7 +1,9 @@
 import {
+  type ClientOptions,
   createClient,
   createScheduler,
   type JobOperations,
+  type Logger,
   type Scheduler,
   type SchedulerOptions,
 } from '@jobistemer/core'
@@ -26,7 +28,7 @@ declare module 'fastify' {
 async function register(app: FastifyInstance, options: JobistemerPluginOptions): Promise<void> {
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...given } = options
   const metrics = metricsRoute === undefined ? {} : { metrics: await prometheusMetricsOf(metricsRoute) }
-  const scheduler = createScheduler({ logger: app.log, ...metrics, ...given })
+  const scheduler = createScheduler({ ...loggerOf(app), ...metrics, ...given })
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
   // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
@@ -41,7 +43,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions):
 
 async function registerClient(app: FastifyInstance, options: JobistemerClientPluginOptions): Promise<void> {
   const { closeStorage = true, dashboard, ...given } = options
-  const client = createClient({ logger: app.log, ...given })
+  const client = createClient({ ...loggerOf(app), ...given })
   app.decorate('jobs', client)
   app.addHook('onClose', async () => {
     await client.close()
@@ -62,18 +64,47 @@ function serveMetrics(app: FastifyInstance, { path = '/metrics', registry }: Met
   })
 }
 
+/** Fastify's logger, unless that is off, as it is by default: it would keep all failures to itself. */
+function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
+  const isOff = log.level === undefined && log.error === log.debug
+  return isOff ? {} : { logger: log }
+}
+
+/** What the dashboard's client has in common with the scheduler, or the client, of the plugin. */
+function clientOptionsOf({
+  storage,
+  callTimeout,
+  scheduleTypes,
+  logger,
+  tracing,
+  clock,
+}: ClientOptions): ClientOptions {
+  return {
+    storage,
+    ...(callTimeout !== undefined && { callTimeout }),
+    ...(scheduleTypes !== undefined && { scheduleTypes }),
+    ...(logger !== undefined && { logger }),
+    ...(tracing !== undefined && { tracing }),
+    ...(clock !== undefined && { clock }),
+  }
+}
+
 async function serveDashboard(
   app: FastifyInstance,
-  { storage }: Pick<SchedulerOptions, 'storage'>,
+  given: ClientOptions,
   options: NonNullable<SharedPluginOptions['dashboard']>,
 ): Promise<void> {
   const [{ createDashboard }, { fastifyPlugin: dashboardPlugin }] = await Promise.all([
     import('@jobistemer/dashboard'),
     import('@jobistemer/dashboard/fastify'),
   ])
-  const client = createClient({ storage })
+  const clientOptions = { ...loggerOf(app), ...clientOptionsOf(given) }
+  // One of its own: also a server with `start: false` shows its jobs.
+  const client = createClient(clientOptions)
   app.addHook('onClose', () => client.close())
-  const dashboard = createDashboard({ logger: app.log, ...options, client })
+  const { logger, clock } = clientOptions
+  const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
+  const dashboard = createDashboard({ ...common, ...options, client })
   await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, { prefix: options.basePath })
 }
 

@@ -1,11 +1,38 @@
 import { once } from 'node:events'
 import { createClient, defineJob, type TaskContext } from '@jobistemer/core'
+import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { jobistemerClientPlugin, jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
+
+/** A type of schedules that this process alone knows: high water every hour. */
+class Tides extends WindowedSchedule {
+  readonly type = tidesType
+
+  constructor() {
+    super({ startMs: Number.NEGATIVE_INFINITY, endMs: Number.POSITIVE_INFINITY })
+  }
+
+  describe(): string {
+    return 'at high water'
+  }
+
+  toJSON(): SerializedSchedule {
+    return { type: 'tides' }
+  }
+
+  protected nextAfter(afterMs: number): number {
+    return (Math.floor(afterMs / 3_600_000) + 1) * 3_600_000
+  }
+
+  protected previousBefore(beforeMs: number): number {
+    return (Math.ceil(beforeMs / 3_600_000) - 1) * 3_600_000
+  }
+}
+const tidesType: ScheduleType = { name: 'tides', revive: () => new Tides() }
 
 async function serverWith(options: Partial<JobistemerPluginOptions> = {}): Promise<FastifyInstance> {
   const app = Fastify({ forceCloseConnections: true })
@@ -128,6 +155,41 @@ describe('app.close()', () => {
   })
 })
 
+describe('what fails', () => {
+  const failing = defineJob({
+    name: 'failing',
+    tasks: [{ name: 'work', run: () => Promise.reject(new Error('out of paper')) }],
+  })
+  async function fail(app: FastifyInstance): Promise<void> {
+    onTestFinished(() => app.close())
+    await app.register(jobistemerPlugin, { storage: memoryStorage(), jobs: [failing] })
+    await app.ready()
+    const { id } = await app.scheduler.trigger('failing')
+    await app.scheduler.waitFor(id)
+  }
+  function written(): string[] {
+    const lines: string[] = []
+    const spy = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+    onTestFinished(() => spy.mockRestore())
+    return lines
+  }
+
+  it('is written to stderr while the logger of the server is off, as it is by default', async () => {
+    const lines = written()
+    await fail(Fastify())
+    expect(lines.join('')).toContain('out of paper')
+  })
+
+  it('goes to the logger of the server where that is on, and to nobody where that is silent', async () => {
+    const lines = written()
+    const logged: string[] = []
+    await fail(Fastify({ logger: { stream: { write: (line: string) => void logged.push(line) } } }))
+    await fail(Fastify({ logger: { level: 'silent' } }))
+    expect(logged.join('')).toContain('out of paper')
+    expect(lines.join('')).not.toContain('out of paper')
+  })
+})
+
 describe('routes on request', () => {
   it('serve the dashboard to whoever may see it', async () => {
     const app = await serverWith({
@@ -138,6 +200,36 @@ describe('routes on request', () => {
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${address}/admin/jobs/`, { headers })).status
     expect([await status({}), await status({ 'x-user': 'anna' })]).toEqual([403, 200])
+  })
+
+  it('serve a dashboard that knows the schedules of the scheduler', async () => {
+    const app = await serverWith({
+      jobs: [defineJob({ name: 'tide', schedule: new Tides(), tasks: [{ name: 'work', run: () => 1 }] })],
+      scheduleTypes: [tidesType],
+      dashboard: { basePath: '/jobs', authorize: () => true },
+    })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    const response = await fetch(`${address}/jobs/api/next?job=tide`)
+    expect([response.status, ((await response.json()) as string[])[0]]).toEqual([
+      200,
+      app.scheduler.nextRuns('tide', 1)[0]?.toISOString(),
+    ])
+  })
+
+  it('end with the server also while a page is open', async () => {
+    const app = Fastify()
+    onTestFinished(() => app.server.closeAllConnections())
+    await app.register(jobistemerPlugin, {
+      storage: memoryStorage(),
+      jobs: [echo],
+      dashboard: { basePath: '/jobs', authorize: () => true },
+    })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    const response = await fetch(`${address}/jobs/api/changes`)
+    const { scheduler } = app
+    await app.close()
+    await response.text()
+    await expect(scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
   it('serve metrics', async () => {
