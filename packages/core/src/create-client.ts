@@ -2,6 +2,7 @@ import type { Client, ClientOptions } from './client.ts'
 import { readObject } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type { JobOperations } from './job-operations.ts'
 import { OperationsFace } from './operations-face.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
 import { methodsOutside } from './tracing/outside-traces.ts'
@@ -35,6 +36,12 @@ class EngineClient extends OperationsFace implements Client {
       return call(engine.operations)
     })
     this.#engine = engine
+  }
+
+  // Its time is that of the whole call: to connect, and to wait.
+  override waitFor: JobOperations['waitFor'] = async (id, options) => {
+    const left = await this.#engine.connectToWait(options)
+    return this.#engine.operations.waitFor(id, left)
   }
 
   async nextRuns(name: string, count = 5, options: CallOptions = {}): Promise<readonly Date[]> {

@@ -288,6 +288,7 @@ export interface JobOperations {
    * Waits until an occurrence has ended, on whatever node, and answers it with its tasks and results. What runs here is
    * known at once; otherwise the storage is asked, after 100 ms at first and every 2 s at last.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the waiting ends first;
+   * `STORAGE_TIMEOUT` when the storage does not answer, also to a client that has to connect within the time of the waiting;
    * `SCHEDULER_STATE` when this scheduler is shut down
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>

@@ -1,4 +1,12 @@
-import { createClient, defineJob, type Occurrence, type TaskContext } from '@jobistemer/core'
+import {
+  type Clock,
+  createClient,
+  defineJob,
+  type Occurrence,
+  type TaskContext,
+  type WaitOptions,
+} from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { everywhere } from './support/places.ts'
@@ -65,6 +73,43 @@ describe.each(everywhere)('on $name', (place) => {
     await world.shutdown(node)
     expect(await ends[2]).toBe('SCHEDULER_STATE')
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
+  })
+
+  it('a client that has still to connect waits no longer than it may', async () => {
+    const world = createWorld(place)
+    const { id } = await (await scene(world)).client.trigger('slow')
+    const { clock } = world
+    // As that of a machine, which is compared with the storage's: three readings take nine seconds.
+    const own: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+    }
+    const storage = wrapStorage(world.connect(), {
+      serverTime: async () => {
+        await clock.sleep({ seconds: 3 })
+        return clock.now()
+      },
+    })
+    const began = clock.now()
+    const controller = new AbortController()
+    const endOf = (options?: WaitOptions) =>
+      createClient({ storage, clock: own })
+        .waitFor(id, options)
+        .then(String, ({ code }: { code: string }) => `${code} after ${Math.round(clock.now() - began)} ms`)
+    const ends = [
+      endOf({ timeout: { seconds: 3 } }),
+      endOf({ signal: controller.signal }),
+      endOf({ timeout: { seconds: 12 } }),
+    ]
+    await clock.advance({ seconds: 5 })
+    controller.abort()
+    await clock.advance({ seconds: 20 })
+    expect(await Promise.all(ends)).toEqual([
+      'STORAGE_TIMEOUT after 3000 ms',
+      'ABORTED after 5000 ms',
+      'WAIT_TIMEOUT after 12000 ms',
+    ])
   })
 
   it('the versions of a job say what each was and what it changed, newest first', async () => {

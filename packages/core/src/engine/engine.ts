@@ -42,6 +42,7 @@ import { SilentJobs } from './nodes/silent-jobs.ts'
 import { Standby } from './nodes/standby.ts'
 import { History } from './operations/history.ts'
 import { Operations } from './operations/operations.ts'
+import type { WaitOptions } from './operations/waits.ts'
 import { Recovery } from './recovery/recovery.ts'
 import { clientClosed, type Phase, stateError } from './loop/refusals.ts'
 import { ExecutionPool } from './run/execution-pool.ts'
@@ -382,6 +383,23 @@ export class Engine implements EngineContext {
       })
     const connecting = this.#connecting
     await asked.within(() => connecting)
+  }
+
+  /**
+   * As {@link connect}, for a call that waits: as long as that may, and no longer than for any answer. Answers how it is to
+   * wait from here on.
+   */
+  async connectToWait(options: WaitOptions = {}): Promise<WaitOptions> {
+    const begun = this.clock.monotonic()
+    const { timeout, signal } = Object(options) as WaitOptions
+    const { callTimeoutMs } = this.#options
+    const timeoutMs = timeout === undefined ? null : toDurationMs(timeout, 'timeout', { min: 1 })
+    await this.connect({
+      timeout: Math.min(timeoutMs ?? callTimeoutMs, callTimeoutMs),
+      ...(signal !== undefined && { signal }),
+    })
+    if (timeoutMs === null) return options
+    return { ...options, timeout: Math.max(1, Math.round(timeoutMs - (this.clock.monotonic() - begun))) }
   }
 
   async #connect(): Promise<void> {
