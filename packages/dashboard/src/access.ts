@@ -85,7 +85,7 @@ export class Access {
 function isKnown(request: Request, token: string, basePath: string): boolean {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
   if (bearer !== undefined) return isSame(bearer, token)
-  const name = cookieName(basePath)
+  const name = cookieName(basePath, token)
   const cookies = (request.headers.get('cookie') ?? '').split(';').map((one) => one.trim())
   return cookies.some((one) => one.startsWith(`${name}=`) && isSame(one.slice(name.length + 1), cookieValue(token)))
 }
@@ -105,14 +105,15 @@ export function signIn(url: URL, { token, basePath }: Settings): Response | null
     status: 303,
     headers: {
       location: `${target.pathname}${target.search}`,
-      'set-cookie': `${cookieName(basePath)}=${cookieValue(token)}; Path=${path}; HttpOnly; SameSite=Lax${secure}`,
+      'set-cookie': `${cookieName(basePath, token)}=${cookieValue(token)}; Path=${path}; HttpOnly; SameSite=Lax${secure}`,
     },
   })
 }
 
-/** Cookies of one host are seen by all of its ports, so several dashboards need names of their own. */
-function cookieName(basePath: string): string {
-  return `jobistemer${basePath.replaceAll(/[^\w-]/g, '-')}`
+/** Cookies of one host are seen by all of its ports, so several dashboards need names of their own, also at one path. */
+function cookieName(basePath: string, token: string): string {
+  const ofToken = createHash('sha256').update(`jobistemer cookie name ${token}`).digest('hex').slice(0, 8)
+  return `jobistemer${basePath.replaceAll(/[^\w-]/g, '-')}-${ofToken}`
 }
 
 /** The cookie does not hold the token itself. */

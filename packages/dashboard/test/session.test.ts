@@ -38,6 +38,22 @@ describe('a token', () => {
     expect(secure.headers.get('set-cookie')).toMatch(/; Secure$/)
   })
 
+  it('of another dashboard of the host leaves a cookie of its own beside it', async () => {
+    const jar = new Map<string, string>()
+    const dashboards = [token, `${token}-of-another`].map((given) => {
+      return [given, world.dashboard({ authorize: undefined as never, token: given })] as const
+    })
+    for (const [given, dashboard] of dashboards) {
+      const [pair = ''] = ((await ask(dashboard, `/?token=${given}`)).headers.get('set-cookie') ?? '').split(';', 1)
+      const [name = '', value = ''] = pair.split('=')
+      jar.set(name, value)
+    }
+    const cookie = [...jar].map((pair) => pair.join('=')).join('; ')
+    for (const [, dashboard] of dashboards) {
+      expect((await ask(dashboard, '/api/counts', { headers: { cookie } })).status).toBe(200)
+    }
+  })
+
   it('that is wrong leaves none, and nobody is sent to another site', async () => {
     const dashboard = world.dashboard({ token })
     for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
@@ -110,6 +126,37 @@ describe('rights', () => {
     const paused = await world.client.jobs({ paused: true })
     expect(paused.items.map(({ name }) => name)).toEqual(['hourly'])
     await world.client.resume('hourly')
+  })
+})
+
+describe('a bulk action', () => {
+  it('counts nothing as done that was skipped, or had ended before', async () => {
+    const dashboard = world.dashboard()
+    const run = (key: string) =>
+      jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'trigger', filter: { text: 'rebuild' }, key }))
+    expect(await run('one')).toMatchObject({ done: 1, failed: [] })
+    expect(await run('two')).toMatchObject({
+      done: 0,
+      failed: [{ what: 'rebuild', message: 'It was skipped: overlap.' }],
+    })
+    // It ends between the list and the cancellation.
+    const client = new Proxy(world.client, {
+      get(of, name) {
+        if (name === 'cancel') return async (id: string) => ({ id, outcome: 'final', state: 'completed' })
+        const member: unknown = Reflect.get(of, name)
+        return typeof member === 'function' ? member.bind(of) : member
+      },
+    })
+    const late = world.dashboard({ client })
+    expect(
+      await jsonOf(post(late, '/api/bulk-runs', { action: 'cancel', filter: { state: 'running' } })),
+    ).toMatchObject({
+      done: 0,
+      failed: [{ what: 'rebuild', message: 'It had ended before, as completed.' }],
+    })
+    expect(
+      await jsonOf(post(dashboard, '/api/bulk-runs', { action: 'cancel', filter: { state: 'running' } })),
+    ).toMatchObject({ done: 1, failed: [] })
   })
 })
 

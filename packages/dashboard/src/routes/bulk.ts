@@ -1,4 +1,4 @@
-import type { JobInfo, ListedOccurrence } from '@jobistemer/core'
+import type { CancelResult, JobInfo, ListedOccurrence, TriggerResult } from '@jobistemer/core'
 import { liveStates } from '@jobistemer/core/storage'
 import type { Input } from '../input.ts'
 import type { DashboardAction } from '../options.ts'
@@ -25,7 +25,16 @@ interface Target<T> {
   }>
   jobOf(item: T): string | null
   runOf(item: T): string | null
-  act(call: Call, item: T, actor: { readonly actor?: string }): Promise<unknown>
+  /** Answers why nothing came of it; `null`: it is done. */
+  act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
+}
+
+function problemOfStart({ state, reason }: TriggerResult): string | null {
+  return state === 'skipped' ? `It was skipped${reason === null ? '' : `: ${reason}`}.` : null
+}
+
+function problemOfCancel({ outcome, state }: CancelResult): string | null {
+  return outcome === 'final' ? `It had ended before, as ${state}.` : null
 }
 
 const jobActions = ['pause', 'resume', 'trigger'] as const
@@ -42,12 +51,14 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     },
     jobOf: ({ name }) => name,
     runOf: () => null,
-    act: ({ client, options, input, voice }, { name }, actor) => {
+    act: async ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
-      if (action === 'resume') return client.resume(name, { ...how, ...options })
-      if (action === 'pause') return client.pause(name, { ...input.pick(['for']), ...how, ...options })
       // A part that is sent again, because its answer got lost, runs nothing twice.
-      return client.trigger(name, { key: input.needed('key'), ...how, ...options })
+      if (action === 'trigger')
+        return problemOfStart(await client.trigger(name, { key: input.needed('key'), ...how, ...options }))
+      if (action === 'resume') await client.resume(name, { ...how, ...options })
+      else await client.pause(name, { ...input.pick(['for']), ...how, ...options })
+      return null
     },
   }
 }
@@ -64,7 +75,8 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
       list: async ({ client, options }, page) => client.live({ ...where, ...page }, options),
       jobOf: ({ job }) => job,
       runOf: ({ id }) => id,
-      act: ({ client, options, voice }, { id }, actor) => client.cancel(id, { ...voice, ...actor, ...options }),
+      act: async ({ client, options, voice }, { id }, actor) =>
+        problemOfCancel(await client.cancel(id, { ...voice, ...actor, ...options })),
     }
   }
   filter.allow(['of', 'from', 'to'])
@@ -75,8 +87,10 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
     list: async ({ client, options }, page) => client.failures({ ...where, ...page }, options),
     jobOf: ({ job }) => job,
     runOf: ({ id }) => id,
-    act: ({ client, options, input, voice }, { id }, actor) =>
-      client.replay(id, { key: `${input.needed('key')} ${id}`, ...voice, ...actor, ...options }),
+    act: async ({ client, options, input, voice }, { id }, actor) => {
+      const key = `${input.needed('key')} ${id}`
+      return problemOfStart(await client.replay(id, { key, ...voice, ...actor, ...options }))
+    },
   }
 }
 
@@ -148,8 +162,9 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       const actor = await call.access.demand(target.action, job)
       const entry = { action: target.action, job, run, actor, reason: call.voice.reason ?? null }
       try {
-        await target.act(call, item, actor === null ? {} : { actor })
-        done++
+        const message = await target.act(call, item, actor === null ? {} : { actor })
+        if (message === null) done++
+        else failed.push({ what: job ?? String(run), message })
         await tellAudit(call.settings, { ...entry, error: null })
       } catch (error) {
         const problem = problemOf(error)
