@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { JobsFilter } from '@jobistemer/core'
 import { jobLineOf, type ListedJob, listedJobOf } from './lines.ts'
 import { Problem } from './problem.ts'
@@ -7,14 +8,16 @@ import type { JobLine, LateView, Page, SurveyView } from './wire.ts'
 const pageSize = 10_000
 const mostJobs = 20_000
 const mostListed = 20
-const mostAsked = 200
+const mostAsked = 2000
 const perPage = 50
 /** A look is used for so long at least, and for so many times as long as it took. */
 const freshMs = 5000
 const pauseFactor = 10
 
-/** Where a page of kept jobs begins. */
-const keptCursor = /^kept-(\d{1,6})$/
+/** Behind which name a page of kept jobs begins. */
+const keptCursor = /^kept-([\w-]+)$/
+/** Behind which instant and name a page of late jobs begins. */
+const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
 interface Look {
   readonly at: number
@@ -58,11 +61,12 @@ export class Surveys {
       jobs: jobs.length,
       isPart,
       paused: jobs.filter(({ paused }) => paused !== null).length,
-      late: seenLate.map(jobLineOf),
+      late: seenLate.seen.map(jobLineOf),
       lateCount: late.length,
-      failing: seenFailing.map(jobLineOf),
+      failing: seenFailing.seen.map(jobLineOf),
       failingCount: failing.length,
-      upcoming: seenUpcoming.map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
+      isAskedPart: seenLate.isPart || seenFailing.isPart,
+      upcoming: seenUpcoming.seen.map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
     }
   }
 
@@ -71,21 +75,24 @@ export class Surveys {
    * @throws Problem 400 for a cursor that is none
    */
   async late(cursor: string | undefined, isSeen: (job: string) => Promise<boolean>): Promise<LateView> {
-    const first = readPlace(cursor)
+    const after = readPlace(cursor)
     const { at, jobs, isPart } = await this.#look()
-    const late = jobs.filter((job) => job.isLate).sort((one, other) => dueOf(one) - dueOf(other))
+    const late = jobs.filter((job) => job.isLate).sort(compareDue)
+    const rest = after === null ? late : late.filter((job) => compareDue(job, after) > 0)
     const items: JobLine[] = []
-    let place = first
-    for (; place < late.length && items.length < perPage; place++) {
-      const job = late[place] as ListedJob
-      if (await isSeen(job.name)) items.push(jobLineOf(job))
+    let last: ListedJob | undefined
+    let place = 0
+    for (; place < rest.length && items.length < perPage; place++) {
+      last = rest[place] as ListedJob
+      if (await isSeen(last.name)) items.push(jobLineOf(last))
     }
     return {
       at: new Date(at).toISOString(),
       items,
       count: late.length,
       isPart,
-      cursor: place < late.length ? String(place) : null,
+      // A look of another time has them at other places.
+      cursor: last !== undefined && place < rest.length ? `${dueOf(last)}-${keyOf(last.name)}` : null,
     }
   }
 
@@ -97,8 +104,9 @@ export class Surveys {
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
   ): Promise<Page<JobLine> | null> {
-    const first = cursor === null ? 0 : Number(keptCursor.exec(cursor)?.[1] ?? -1)
-    if (first === -1) return null
+    const behind = cursor === null ? null : keptCursor.exec(cursor)?.[1]
+    if (behind === undefined) return null
+    const after = behind === null ? null : nameOf(behind)
     const { jobs, isPart } = await this.#look()
     if (isPart) return null
     const outcomes: readonly string[] = [lastOutcome].flat()
@@ -112,8 +120,15 @@ export class Surveys {
         job.lastRun !== null &&
         outcomes.includes(job.lastRun.state),
     )
-    const end = first + limit
-    return { items: found.slice(first, end).map(jobLineOf), cursor: end < found.length ? `kept-${end}` : null }
+    found.sort((one, other) => compareNames(one.name, other.name))
+    // A look of another time has them at other places.
+    const rest = after === null ? found : found.filter(({ name }) => compareNames(name, after) > 0)
+    const items = rest.slice(0, limit)
+    const last = items.at(-1)
+    return {
+      items: items.map(jobLineOf),
+      cursor: last !== undefined && items.length < rest.length ? `kept-${keyOf(last.name)}` : null,
+    }
   }
 
   /** Somebody has changed something: what is shown next is to show it. */
@@ -158,23 +173,43 @@ async function firstSeen(
   jobs: ListedJob[],
   order: (one: ListedJob, other: ListedJob) => number,
   isSeen: (job: string) => Promise<boolean>,
-): Promise<readonly ListedJob[]> {
+): Promise<{ readonly seen: readonly ListedJob[]; readonly isPart: boolean }> {
   const seen: ListedJob[] = []
-  for (const job of jobs.sort(order).slice(0, mostAsked)) {
-    if (seen.length === mostListed) break
+  for (const [asked, job] of jobs.sort(order).entries()) {
+    if (seen.length === mostListed || asked === mostAsked) return { seen, isPart: true }
     if (await isSeen(job.name)) seen.push(job)
   }
-  return seen
+  return { seen, isPart: false }
 }
 
-/** The list is in memory, so a place in it will do. */
-function readPlace(cursor: string | undefined): number {
-  if (cursor === undefined) return 0
-  if (/^\d{1,6}$/.test(cursor)) return Number(cursor)
-  throw new Problem(400, 'INVALID_ARGUMENT', 'cursor is none of this list.', 'cursor')
+/** @throws Problem 400 */
+function readPlace(cursor: string | undefined): Due | null {
+  if (cursor === undefined) return null
+  const [, due, key] = lateCursor.exec(cursor) ?? []
+  if (due === undefined || key === undefined)
+    throw new Problem(400, 'INVALID_ARGUMENT', 'cursor is none of this list.', 'cursor')
+  return { name: nameOf(key), nextAt: new Date(Number(due)) }
 }
 
-function dueOf({ nextAt }: ListedJob): number {
+function keyOf(name: string): string {
+  return Buffer.from(name).toString('base64url')
+}
+
+function nameOf(key: string): string {
+  return Buffer.from(key, 'base64url').toString()
+}
+
+type Due = Pick<ListedJob, 'name' | 'nextAt'>
+
+function compareDue(one: Due, other: Due): number {
+  return dueOf(one) - dueOf(other) || compareNames(one.name, other.name)
+}
+
+function compareNames(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}
+
+function dueOf({ nextAt }: Due): number {
   return nextAt === null ? Number.POSITIVE_INFINITY : nextAt.getTime()
 }
 

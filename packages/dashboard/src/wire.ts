@@ -215,6 +215,8 @@ export interface Overview {
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
+  /** Of which lists there is more than was looked at: where nothing of it is named, there may be something all the same. */
+  readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }
 
@@ -231,6 +233,8 @@ export interface SurveyView {
   readonly failing: readonly JobLine[]
   readonly failingCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
+  /** Rights were asked for the first of them alone: of the others some may be seen, too. */
+  readonly isAskedPart: boolean
 }
 
 /** The jobs that are late. */

@@ -3,9 +3,10 @@ import { type FinalState, failedStates, finalStates, liveStates } from '@jobiste
 import type { Input } from '../input.ts'
 import { jobLineOf, listedJobOf, runLineOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
+import { type PageAt, seenPage } from '../seen-page.ts'
 import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
-const shortList = 8
+const shortPage: PageAt = { limit: 8, cursor: null }
 const longestSparkline = 24
 /** So many calls of one request are under way at a time. */
 const atOnce = 8
@@ -27,16 +28,18 @@ export function jobsFilterOf(input: Input): JobsFilter {
 }
 
 /** Runs that may be seen, as lines. */
-async function linesOf(call: Call, listing: Listing<ListedOccurrence>): Promise<Page<RunLine>> {
-  const { items, cursor } = await listing
+async function linesOf(
+  { access, redaction }: Call,
+  page: PageAt,
+  read: (page: PageAt) => Listing<ListedOccurrence>,
+): Promise<Page<RunLine>> {
+  const { items, cursor } = await seenPage(access, page, read, ({ job }) => job)
   const lines: RunLine[] = []
-  for (const run of items) {
-    if (await call.access.may('view', run.job)) lines.push(runLineOf(run, await call.redaction.of(run.job)))
-  }
+  for (const run of items) lines.push(runLineOf(run, await redaction.of(run.job)))
   return { items: lines, cursor }
 }
 
-function pageOf(input: Input): { readonly limit: number; readonly cursor: string | null } {
+function pageOf(input: Input): PageAt {
   return { limit: input.count('limit', { most: 200, otherwise: 50 }), cursor: input.text('cursor') ?? null }
 }
 
@@ -50,9 +53,9 @@ const overview: Read = {
     const { client, options } = call
     const [counts, failures, running, waiting, nodes] = await Promise.all([
       client.counts(undefined, options),
-      linesOf(call, client.failures({ limit: shortList }, options)),
-      linesOf(call, client.live({ state: 'running', tasks: false, limit: shortList }, options)),
-      linesOf(call, client.live({ state: 'pending', tasks: false, limit: shortList }, options)),
+      linesOf(call, shortPage, (page) => client.failures(page, options)),
+      linesOf(call, shortPage, (page) => client.live({ ...page, state: 'running', tasks: false }, options)),
+      linesOf(call, shortPage, (page) => client.live({ ...page, state: 'pending', tasks: false }, options)),
       client.nodes(options),
     ])
     return {
@@ -60,6 +63,11 @@ const overview: Read = {
       failures: failures.items,
       running: running.items,
       waiting: waiting.items,
+      isPart: {
+        failures: failures.cursor !== null,
+        running: running.cursor !== null,
+        waiting: waiting.cursor !== null,
+      },
       nodes: nodes as unknown as readonly Wire<NodeInfo>[],
     }
   },
@@ -90,10 +98,8 @@ const jobs: Read = {
   about: 'all',
   takes: [...jobFilterNames, 'limit', 'cursor'],
   async answer(call): Promise<Page<JobLine>> {
-    const { client, access, options } = call
-    const { items, cursor } = await jobsOf(call, ['lastRun', 'counts'])
-    const lines: JobLine[] = []
-    for (const job of items) if (await access.may('view', job.name)) lines.push(job)
+    const { client, options } = call
+    const { items: lines, cursor } = await jobsOf(call, ['lastRun', 'counts'])
     const counted: JobLine[] = []
     for (let start = 0; start < lines.length; start += atOnce) {
       const some = lines.slice(start, start + atOnce).map(async (job) => {
@@ -105,16 +111,19 @@ const jobs: Read = {
   },
 }
 
-/** A page of jobs. How they ended last is known of a look at all of them. */
-async function jobsOf(
-  { client, input, options, surveys, now }: Call,
+/** A page of jobs that may be seen. How they ended last is known of a look at all of them. */
+function jobsOf(
+  { access, client, input, options, surveys, now }: Call,
   include: NonNullable<JobsFilter['include']>,
 ): Promise<Page<JobLine>> {
-  const [filter, page] = [jobsFilterOf(input), pageOf(input)]
-  const kept = filter.lastOutcome === undefined ? null : await surveys.jobs(filter, page)
-  if (kept !== null) return kept
-  const { items, cursor } = await client.jobs({ ...filter, ...page, include }, options)
-  return { items: items.map((job) => jobLineOf(listedJobOf(job, now))), cursor }
+  const filter = jobsFilterOf(input)
+  const read = async (page: PageAt): Promise<Page<JobLine>> => {
+    const kept = filter.lastOutcome === undefined ? null : await surveys.jobs(filter, page)
+    if (kept !== null) return kept
+    const { items, cursor } = await client.jobs({ ...filter, ...page, include }, options)
+    return { items: items.map((job) => jobLineOf(listedJobOf(job, now))), cursor }
+  }
+  return seenPage(access, pageOf(input), read, ({ name }) => name)
 }
 
 const sparklines: Read = {
@@ -124,11 +133,10 @@ const sparklines: Read = {
   about: 'all',
   takes: [...jobFilterNames, 'limit', 'cursor'],
   async answer(call): Promise<Readonly<Record<string, readonly Bar[]>>> {
-    const { client, access, options } = call
+    const { client, options } = call
     const { items } = await jobsOf(call, [])
     const found: Record<string, readonly Bar[]> = Object.create(null)
     for (const { name } of items) {
-      if (!(await access.may('view', name))) continue
       const filter = { job: name, order: 'descending', tasks: false, limit: longestSparkline } as const
       const runs = await client.occurrences(filter, options)
       found[name] = runs.items.map(barOf).reverse()
@@ -151,8 +159,8 @@ const failures: Read = {
   async answer(call) {
     const { client, input, options } = call
     const of = input.text('of')
-    const filter = { ...input.pick(['from', 'to']), ...pageOf(input), ...(of !== undefined && { job: of }) }
-    return linesOf(call, client.failures(filter, options))
+    const filter = { ...input.pick(['from', 'to']), ...(of !== undefined && { job: of }) }
+    return linesOf(call, pageOf(input), (page) => client.failures({ ...filter, ...page }, options))
   },
 }
 
@@ -165,7 +173,8 @@ const live: Read = {
   async answer(call) {
     const { client, input, options } = call
     const state = input.choice('state', liveStates) ?? 'running'
-    return linesOf(call, client.live({ ...input.pick(['node']), ...pageOf(input), state, tasks: false }, options))
+    const filter = { ...input.pick(['node']), state, tasks: false }
+    return linesOf(call, pageOf(input), (page) => client.live({ ...filter, ...page }, options))
   },
 }
 

@@ -42,11 +42,16 @@ export function Failures() {
       <Loaded of={failures}>
         {({ items, cursor: next }) => (
           <div class="card">
-            <RunsTable runs={items} caption="Failures" empty="Nothing has failed, as far as history is kept." />
+            <RunsTable runs={items} caption="Failures" empty={emptyOf(next, cursor)} />
             <Pager cursor={next} />
           </div>
         )}
       </Loaded>
     </>
   )
+}
+
+function emptyOf(next: string | null, cursor: string | undefined): string {
+  if (next !== null) return 'You may see none of the failures that were looked at here. The next page looks further.'
+  return cursor === undefined ? 'Nothing has failed, as far as history is kept.' : 'There are no further failures.'
 }

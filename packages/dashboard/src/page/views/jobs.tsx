@@ -85,11 +85,7 @@ export function Jobs() {
           <>
             {page.items.length === 0 ? (
               <div class="card">
-                <Empty>
-                  {Object.values(filter).some(Boolean)
-                    ? 'No job matches.'
-                    : 'There are no jobs yet: start a scheduler with some.'}
-                </Empty>
+                <Empty>{emptyOf(page.cursor, Object.values(filter).some(Boolean))}</Empty>
               </div>
             ) : (
               <JobsTable jobs={page.items} sparklines={sparklines.data} />
@@ -225,4 +221,9 @@ function Counts({ job: { counts } }: { readonly job: JobLine }) {
       {queued > 0 && <span>{queued} queued</span>}
     </span>
   )
+}
+
+function emptyOf(cursor: string | null, isFiltered: boolean): string {
+  if (cursor !== null) return 'You may see none of the jobs that were looked at here. The next page looks further.'
+  return isFiltered ? 'No job matches.' : 'There are no jobs yet: start a scheduler with some.'
 }

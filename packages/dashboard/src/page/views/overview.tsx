@@ -48,14 +48,26 @@ export function Overview() {
           <Loaded of={survey}>{(found) => <Attention survey={found} />}</Loaded>
           {overview.data !== null && (
             <Section title="Failures" aside={<Link to="/failures">All failures</Link>}>
-              <RunsList runs={overview.data.failures} empty="Nothing has failed." />
+              <RunsList
+                runs={overview.data.failures}
+                empty={
+                  overview.data.isPart.failures ? 'You may see none of the latest failures.' : 'Nothing has failed.'
+                }
+              />
             </Section>
           )}
         </div>
         <div class="stack">
           {overview.data !== null && (
             <Section title="Running" aside={<Link to="/queue">Queue</Link>}>
-              <RunsList runs={overview.data.running} empty="Nothing runs at the moment." />
+              <RunsList
+                runs={overview.data.running}
+                empty={
+                  overview.data.isPart.running
+                    ? 'You may see none of the runs that were looked at here.'
+                    : 'Nothing runs at the moment.'
+                }
+              />
             </Section>
           )}
           {overview.data !== null && overview.data.waiting.length > 0 && (
@@ -78,12 +90,13 @@ export function Overview() {
 }
 
 /** Which jobs are late, and which have failed last. */
-function Attention({ survey: { late, lateCount, failing, failingCount } }: { readonly survey: SurveyView }) {
+function Attention({ survey }: { readonly survey: SurveyView }) {
+  const { late, lateCount, failing, failingCount } = survey
   const more = lateCount + failingCount - late.length - failing.length
   return (
     <Section title="Jobs that need a look" aside={<Link to="/jobs">All jobs</Link>}>
       {late.length + failing.length === 0 ? (
-        <Empty>No job is late, and none has failed last.</Empty>
+        <Empty>{nothingToLookAt(survey)}</Empty>
       ) : (
         <ul class="lines">
           {late.map((job) => (
@@ -102,6 +115,12 @@ function Attention({ survey: { late, lateCount, failing, failingCount } }: { rea
       )}
     </Section>
   )
+}
+
+function nothingToLookAt({ lateCount, failingCount, isAskedPart }: SurveyView): string {
+  if (lateCount + failingCount === 0) return 'No job is late, and none has failed last.'
+  if (isAskedPart) return 'You may see none of the first of those that are late or have failed last.'
+  return 'No job that you may see is late, and none has failed last.'
 }
 
 function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {

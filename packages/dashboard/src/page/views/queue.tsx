@@ -66,7 +66,15 @@ export function Queue() {
       <Loaded of={runs}>
         {({ items, cursor: next }) => (
           <div class="card">
-            <RunsTable runs={items} caption={`Runs that are ${state}`} empty={empty} />
+            <RunsTable
+              runs={items}
+              caption={`Runs that are ${state}`}
+              empty={
+                next === null
+                  ? empty
+                  : 'You may see none of the runs that were looked at here. The next page looks further.'
+              }
+            />
             <Pager cursor={next} />
           </div>
         )}
