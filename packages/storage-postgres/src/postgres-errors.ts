@@ -1,15 +1,57 @@
 import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 
+/** Where an error, or what it is about, leads to what it comes from. */
+interface Linked {
+  readonly code?: unknown
+  readonly message?: unknown
+  readonly cause?: unknown
+  /** In an error of Prisma. Before its version 7 the SQLSTATE is there; since then there is the error of the driver. */
+  readonly meta?: Linked & { readonly driverAdapterError?: unknown }
+  /** In what an error of a driver of Prisma comes from. */
+  readonly originalCode?: unknown
+}
+
+/** Some errors come from each other. */
+const mostLinks = 8
+
+/** The error, and what it comes from: tools put that of the driver into their own. */
+function chainOf(error: unknown): readonly Linked[] {
+  const chain: Linked[] = []
+  let next = error
+  while (typeof next === 'object' && next !== null && chain.length < mostLinks) {
+    const link: Linked = next
+    chain.push(link, ...(typeof link.meta === 'object' && link.meta !== null ? [link.meta] : []))
+    next = link.meta?.driverAdapterError ?? link.cause
+  }
+  return chain
+}
+
+/** A code of Prisma's own, which looks like an SQLSTATE. Those of PostgreSQL in that class begin with `P0`. */
+const prismaCode = /^P[1-9]\d{3}$/
+
+/** The one that stands for `40001` and `40P01`. */
+const prismaConflict = 'P2034'
+
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of Node; an empty text for others. */
 function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
-  return typeof error.code === 'string' ? error.code : ''
+  const codes = chainOf(error)
+    .flatMap(({ code, originalCode }) => [code, originalCode])
+    .filter((code) => typeof code === 'string')
+  const found = codes.find((code) => !prismaCode.test(code))
+  return found ?? (codes.includes(prismaConflict) ? '40001' : '')
+}
+
+/** Whether PostgreSQL itself has said what became of the statement. */
+export function hasState(error: unknown): boolean {
+  const code = codeOf(error)
+  return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'
 }
 
 function messageOf(error: unknown): string {
   // Node puts the tries of all addresses of a host in one error without a message.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
+  const message = (error as Linked | null | undefined)?.message
+  return typeof message === 'string' ? message : String(error)
 }
 
 /** Another transaction came between, and nothing of this one has happened: it begins anew. */
@@ -32,11 +74,8 @@ export function isNameUnknown(error: unknown): boolean {
 
 /** A statement that has sense only within a transaction came where none is open. */
 export function isNoTransaction(error: unknown): boolean {
-  // no_active_sql_transaction; tools put the error of the driver into their own.
-  for (let one = error; typeof one === 'object' && one !== null; one = (one as { readonly cause?: unknown }).cause) {
-    if (codeOf(one) === '25P01' || messageOf(one).includes('25P01')) return true
-  }
-  return false
+  // no_active_sql_transaction
+  return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
 /** The table or function is not there: somebody has dropped the schema. */
@@ -46,14 +85,14 @@ export function isSchemaGone(error: unknown): boolean {
 }
 
 const brokenCodes =
-  /^(08...|57P0[1-5]|25P03|ECONN(RESET|REFUSED|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOST.*|ENET.*)$/
+  /^(08...|57P0[1-5]|25P0[34]|ECONN(RESET|REFUSED|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|ENOENT|EAI_AGAIN|EHOST.*|ENET.*)$/
 const brokenMessages =
-  /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler/i
+  /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler|query read timeout/i
 
-/** The server cannot be reached, or the connection broke. */
+/** The server cannot be reached, or the connection broke, or its driver has given up waiting for the answer. */
 export function isBroken(error: unknown): boolean {
   if (brokenCodes.test(codeOf(error))) return true
-  return !/^[0-9A-Z]{5}$/.test(codeOf(error)) && brokenMessages.test(messageOf(error))
+  return !hasState(error) && chainOf(error).some((one) => brokenMessages.test(messageOf(one)))
 }
 
 interface Meaning {
@@ -159,7 +198,10 @@ export function storageError(error: unknown, place: string): JobistemerError {
   }
   return new JobistemerError('STORAGE_FAILED', {
     message: `PostgreSQL failed (${detail}): ${place}.`,
-    remedy: 'The cause says what happened. Nothing of the call was stored.',
+    // Where the server has said nothing, nobody knows how far it came.
+    remedy: hasState(error)
+      ? 'The cause says what happened. Nothing of the call was stored.'
+      : 'The cause says what happened. The call may have taken effect, and can be repeated.',
     ...details,
   })
 }

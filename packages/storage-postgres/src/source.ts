@@ -1,7 +1,8 @@
 import { JobistemerError } from '@jobistemer/core'
 import { earOfClient, earOfPool, type OpenEar } from './ear.ts'
 import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
-import { isBroken } from './postgres-errors.ts'
+import { hasState, isBroken } from './postgres-errors.ts'
+import { JobAppeared } from './save-jobs.ts'
 
 type Use<T> = (connection: PostgresConnection) => Promise<T>
 
@@ -36,6 +37,15 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }
+}
+
+/**
+ * Whether a statement may still run: one that nobody waits for any more, or of which only the driver has said something, such as
+ * that it has given up.
+ */
+function mayStillRun(error: unknown): boolean {
+  if (isBroken(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
+  return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }
 
 /**
@@ -92,7 +102,7 @@ export class PoolSource implements Source {
       return await Promise.race([body(connection), expired])
     } catch (error) {
       // What still runs on a connection that nobody waits for must not get into what comes after it.
-      if (isBroken(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) broken = error as Error
+      if (mayStillRun(error)) broken = error as Error
       throw error
     } finally {
       emitter.off?.('error', ignore)
@@ -129,6 +139,8 @@ export class ClientSource implements Source {
   readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
+  /** A transaction may be open that failed without an answer to its last statement. */
+  #mayBeOpen = false
 
   constructor(client: PostgresClient, place: string) {
     this.#client = client
@@ -137,16 +149,30 @@ export class ClientSource implements Source {
   }
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
-    const answer = this.#last.then(async () => await body(this.#client))
+    const answer = this.#last.then(async () => {
+      // What comes next would be part of it. Until it is rolled back, nothing does.
+      if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
+      this.#mayBeOpen = false
+      return await body(this.#client)
+    })
     this.#last = answer.catch(ignore)
     return await Promise.race([answer, expired])
   }
 
   async transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const client = this.#client
-    if (client.transaction === undefined) return await this.use(async () => await inTransaction(client, body), expired)
+    if (client.transaction === undefined) return await this.use(async () => await this.#inTransaction(body), expired)
     // It takes care by itself that nobody comes between.
     return await this.use(async () => (await client.transaction?.(body)) as T, expired)
+  }
+
+  async #inTransaction<T>(body: Use<T>): Promise<T> {
+    try {
+      return await inTransaction(this.#client, body)
+    } catch (error) {
+      this.#mayBeOpen = isBroken(error)
+      throw error
+    }
   }
 
   async close(): Promise<void> {

@@ -134,6 +134,26 @@ describe('limits of time', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
+  it('of the driver leave no statement behind in the pool, and nobody says that nothing was stored', async () => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const hasty = pool({ max: 1, query_timeout: 2000 })
+    const storage = open({ pool: hasty, schema, wakeUps: false })
+    await storage.listJobs({ limit: 1, cursor: null })
+    const holder = await connection()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM ${schema}.heads FOR UPDATE`)
+    const error = await create(storage, id).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('Query read timeout') })
+    expect(error).toMatchObject({ remedy: expect.stringContaining('may have taken effect') })
+    expect(hasty.totalCount).toBe(0)
+    // It does not wait for the head.
+    expect((await storage.listJobs({ limit: 1, cursor: null })).items).toMatchObject([{ name: 'alpha' }])
+    await holder.query('ROLLBACK')
+    const occurrence = async () => (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]
+    await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
+  })
+
   it('of the server are heard', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')

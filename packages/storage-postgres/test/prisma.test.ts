@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { afterAll, inject } from 'vitest'
+import { afterAll, expect, inject, it } from 'vitest'
+import { isBroken, storageError } from '../src/postgres-errors.ts'
 import { describeTool } from './describe-tool.ts'
 
 /** What is used of a client that Prisma generates. */
@@ -64,4 +65,24 @@ describeTool('a transaction of Prisma', async (notes) => {
       ),
     close: () => client.$disconnect(),
   }
+})
+
+it.each([
+  ['40001', 'STORAGE_BUSY'],
+  ['40P01', 'STORAGE_BUSY'],
+  ['53100', 'STORAGE_FULL'],
+  ['42501', 'STORAGE_UNREADABLE'],
+  ['22012', 'STORAGE_FAILED'],
+])('an error of Prisma means what its driver has said: %s', async (code, meaning) => {
+  const client = new generated.PrismaClient({
+    adapter: new PrismaPg({ connectionString: inject('postgres').url, max: 1 }),
+  })
+  const failing = `DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '${code}'; END $$`
+  const error = await client
+    .$transaction((transaction) => transaction.$executeRawUnsafe(failing))
+    .catch((reason: unknown) => reason)
+  await client.$disconnect()
+  expect(error).toMatchObject({ code: 'P2010' })
+  expect(isBroken(error)).toBe(false)
+  expect(storageError(error, 'here')).toMatchObject({ code: meaning, message: expect.stringContaining(`${code}: `) })
 })

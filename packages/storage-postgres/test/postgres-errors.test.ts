@@ -1,0 +1,65 @@
+import { JobistemerError } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { isBroken, isContention, isHeld, isNoTransaction, storageError } from '../src/postgres-errors.ts'
+
+const withCode = (code: string, message = 'injected') => Object.assign(new Error(message), { code })
+
+describe('a connection counts as broken', () => {
+  it.each(['08006', '57P01', '25P03', '25P04', 'ECONNRESET', 'EPIPE'])('with the code %s', (code) => {
+    expect(isBroken(withCode(code))).toBe(true)
+    expect(storageError(withCode(code), 'here')).toMatchObject({ code: 'STORAGE_BUSY' })
+  })
+
+  it.each(['Query read timeout', 'Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
+    'when its driver says: %s',
+    (message) => {
+      const error = storageError(new Error(message), 'here')
+      expect(error).toMatchObject({ code: 'STORAGE_BUSY', remedy: expect.stringContaining('may have taken effect') })
+      expect(isBroken(new Error('Failed query', { cause: new Error(message) }))).toBe(true)
+    },
+  )
+
+  it('not when the server has said what is wrong, whatever its words are', () => {
+    expect(isBroken(withCode('22P02', 'Query read timeout'))).toBe(false)
+    expect(isBroken(withCode('P0001', 'connection closed'))).toBe(false)
+    expect(isBroken('connection closed')).toBe(false)
+  })
+})
+
+it('that nothing was stored is said only where the server has said something', () => {
+  const { remedy } = storageError(withCode('22012'), 'here')
+  expect(remedy).toContain('Nothing of the call was stored')
+  for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {
+    const found = storageError(error, 'here')
+    expect(found).toMatchObject({ code: 'STORAGE_FAILED', remedy: expect.stringContaining('may have taken effect') })
+    expect(`${found.message} ${found.remedy}`).not.toContain('Nothing')
+  }
+})
+
+it('the code is found in what tools put around the error of the driver', () => {
+  const driver = withCode('40001')
+  for (const error of [
+    new Error('Failed query', { cause: driver }),
+    Object.assign(withCode('P2010'), { meta: { code: '40001', message: 'injected' } }),
+    Object.assign(withCode('P2010'), { meta: { driverAdapterError: { cause: { originalCode: '40001' } } } }),
+    withCode('P2034'),
+  ]) {
+    expect(isContention(error)).toBe(true)
+    expect(storageError(error, 'here')).toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringMatching('40001') })
+  }
+  expect(isNoTransaction(Object.assign(withCode('P2010'), { meta: { code: '25P01' } }))).toBe(true)
+})
+
+it('an error of the storage is not looked into, and one that leads back to itself ends', () => {
+  const known = new JobistemerError('STORAGE_BUSY', {
+    message: 'm',
+    field: 'f',
+    value: 1,
+    remedy: 'r',
+    cause: withCode('55P03'),
+  })
+  expect(isHeld(known)).toBe(false)
+  const circle = new Error('round')
+  circle.cause = circle
+  expect(isBroken(circle)).toBe(false)
+})

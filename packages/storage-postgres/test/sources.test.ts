@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import type { PostgresPool } from '../src/index.ts'
+import { ClientSource, PoolSource } from '../src/source.ts'
+
+const never = new Promise<never>(() => {})
+
+it('a connection goes back to its pool only when nothing can run on it any more', async () => {
+  const released: (boolean | Error | undefined)[] = []
+  const pool: PostgresPool = {
+    connect: async () => ({ query: async () => ({ rows: [] }), release: (broken) => void released.push(broken) }),
+  }
+  const source = new PoolSource(pool, 'here', null)
+  const failures = [
+    new Error('Query read timeout'),
+    new Error('odd'),
+    Object.assign(new Error('odd'), { code: 'ERR_ODD' }),
+    Object.assign(new Error('injected'), { code: '25P04' }),
+    Object.assign(new Error('injected'), { code: '22012' }),
+  ]
+  for (const error of failures) {
+    await expect(source.use(() => Promise.reject(error), never)).rejects.toBe(error)
+  }
+  expect(released).toEqual([...failures.slice(0, -1), undefined])
+})
+
+it('nothing gets into a transaction of a single client of which the last answer has not come', async () => {
+  const sent: string[] = []
+  /** Of these statements the driver gives up to wait for the answer. */
+  const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
+  const query = async (text: string) => {
+    sent.push(text.replace(/ .*/, ''))
+    const place = silent.indexOf(text)
+    if (place < 0) return { rows: [] }
+    silent.splice(place, 1)
+    throw new Error('Query read timeout')
+  }
+  const source = new ClientSource({ query }, 'here')
+  const write = () => source.transaction((connection) => connection.query('UPDATE'), never)
+  const read = () => source.use((connection) => connection.query('SELECT'), never)
+  for (const call of [write, read, read]) await expect(call()).rejects.toThrow('Query read timeout')
+  await write()
+  await read()
+  expect(sent).toEqual(['BEGIN', 'UPDATE', 'ROLLBACK', 'ROLLBACK', 'ROLLBACK', 'BEGIN', 'UPDATE', 'COMMIT', 'SELECT'])
+})
