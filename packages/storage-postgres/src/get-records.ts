@@ -4,6 +4,7 @@ import { jobIdOf, uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { readJob, readVersion, selectJobs } from './job-row.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { eachOf } from './one-of.ts'
 import { numberOf, plainArray, type Row, type Session } from './sql.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
@@ -33,7 +34,7 @@ function uuidsOf(ids: readonly (JobId | OccurrenceId)[]): string | null {
 async function readJobs(session: Session, schema: string, ids: readonly JobId[]) {
   const wanted = uuidsOf(ids)
   const rows =
-    wanted === null ? [] : await session.query(`${selectJobs(schema)} WHERE h.id = ANY ($1::text::uuid[])`, [wanted])
+    wanted === null ? [] : await session.query(eachOf('$1', `${selectJobs(schema)} WHERE h.id = n.id`), [wanted])
   return new Map(rows.map(readJob).map((job) => [job.id, job]))
 }
 
@@ -60,15 +61,16 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const wanted = uuidsOf(ids)
   if (wanted === null) return ids.map(() => null)
-  const byId = `SELECT ${liveColumns} FROM ${schema}.live WHERE id = ANY ($1::text::uuid[])
-    UNION ALL SELECT ${historyColumns} FROM ${schema}.history WHERE id = ANY ($1::text::uuid[])`
-  const inHeads = headRuns(schema, 'h.is_quick AND h.run_id = ANY ($1::text::uuid[])')
+  const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
+    UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
+  // Inside of another expression, what is looked for is hashed once.
+  const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
     const rows = await session.query(withOwners(schema, source), [wanted])
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over these ids. All is read anew, since an occurrence may have gone from one place to another.
+  // Heads have no index over these ids: those of all quick jobs are gone through. All is read anew, since an occurrence may have gone from one place to another.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }
@@ -83,10 +85,9 @@ async function readCounts(
   const rows =
     uuids === null
       ? []
-      : await session.query(
-          `SELECT id, pending, queued, running FROM ${schema}.heads WHERE id = ANY ($1::text::uuid[])`,
-          [uuids],
-        )
+      : await session.query(eachOf('$1', `SELECT id, pending, queued, running FROM ${schema}.heads WHERE id = n.id`), [
+          uuids,
+        ])
   const found = new Map<JobId | 'all', LiveCounts>(rows.map((row) => [jobIdOf(row.id), countsOf(row)]))
   if (jobs.length < wanted.length) {
     const [sums] = await session.query(

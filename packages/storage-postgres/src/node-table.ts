@@ -6,6 +6,7 @@ import {
   type NodeProfile,
   type NodeRecord,
 } from '@jobistemer/core/storage'
+import { anyOf } from './one-of.ts'
 import { numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
 import { readText, storeText } from './stored-text.ts'
 
@@ -73,7 +74,7 @@ async function readProfiles(
   incarnations: readonly string[],
 ): Promise<HeartbeatAnswer['profiles']> {
   const rows = await session.query(
-    `SELECT incarnation, profile FROM ${schema}.node_profiles WHERE incarnation = ANY ($1::text::text[])`,
+    `SELECT incarnation, profile FROM ${schema}.node_profiles WHERE incarnation = ${anyOf('$1', 'text')}`,
     [textArray(incarnations.map(storeText))],
   )
   const found = new Map(

@@ -2,6 +2,7 @@ import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storag
 import { foundAheadMs } from './found-at.ts'
 import { uuidOrNull } from './ids.ts'
 import { readJob, selectJobs } from './job-row.ts'
+import { anyOf } from './one-of.ts'
 import { printPlace, readPlace } from './places.ts'
 import { cursorError } from './postgres-errors.ts'
 import { numberOf, plainArray, type Session, type SqlValue } from './sql.ts'
@@ -50,7 +51,7 @@ async function listDue(
     if (cursor === null) conditions.push(`h.found_at > ${value(String(after - foundAheadMs))}::bigint`)
   }
   if (shards !== undefined) {
-    conditions.push(`get_byte(uuid_send(h.id), 0) = ANY (${value(plainArray(shards))}::integer[])`)
+    conditions.push(`get_byte(uuid_send(h.id), 0) = ${anyOf(value(plainArray(shards)), 'integer')}`)
   }
   const rows = await session.query(
     `${selectJobs(schema)} WHERE ${conditions.join(' AND ')} ORDER BY h.found_at, h.id LIMIT $1::text::bigint`,

@@ -12,6 +12,7 @@ import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
 import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
+import { eachOf } from './one-of.ts'
 import { limitOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
 import { lanes, slotCodes, stateCodes } from './state-codes.ts'
 
@@ -54,7 +55,7 @@ export class StepReading {
 
   async #readJobs(): Promise<void> {
     const ids = plainArray([...this.jobs.keys()].map(uuidOf))
-    const rows = await this.#session.query(`${selectJobs(this.#schema)} WHERE h.id = ANY ($1::text::uuid[])`, [ids])
+    const rows = await this.#session.query(eachOf('$1', `${selectJobs(this.#schema)} WHERE h.id = n.id`), [ids])
     for (const job of rows.map(readJob)) {
       const read = this.jobs.get(job.id) as ReadJob
       this.jobs.set(job.id, { ...read, head: job, job })
@@ -92,7 +93,7 @@ export class StepReading {
          CROSS JOIN LATERAL (
            SELECT ${liveColumns} FROM ${this.#schema}.live
            WHERE state = n.lane AND job = n.job ORDER BY order_at, id LIMIT n.most
-         ) l UNION ALL ${headRuns(this.#schema, `h.id = ANY ($4::text::uuid[])`)}`,
+         ) l UNION ALL ${eachOf('$4', headRuns(this.#schema, 'h.id = n.id'))}`,
       ),
       [
         plainArray(wanted.map(({ job }) => uuidOf(job))),
@@ -111,27 +112,22 @@ export class StepReading {
       if (superseded === null) continue
       const { cancelsBelow, count } = superseded
       for (const state of ['pending', 'queued'] as const) {
+        const isWaiting = `state IN (${stateCodes[state].join(', ')})`
         const rows = await this.#session.query(
           withOwners(
             this.#schema,
             `WITH last AS (
                SELECT order_at, id FROM ${this.#schema}.live
-               WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND kind = ANY ($3::text::smallint[])
-                 AND token = 0 AND job_version < $4::text::integer
-               ORDER BY order_at, id OFFSET $5::text::bigint LIMIT 1
+               WHERE job = $1::text::uuid AND ${isWaiting} AND kind IN (${slotCodes.join(', ')})
+                 AND token = 0 AND job_version < $2::text::integer
+               ORDER BY order_at, id OFFSET $3::text::bigint LIMIT 1
              )
              SELECT ${liveColumns} FROM ${this.#schema}.live
-             WHERE job = $1::text::uuid AND state = ANY ($2::text::smallint[]) AND (
+             WHERE job = $1::text::uuid AND ${isWaiting} AND (
                NOT EXISTS (SELECT FROM last) OR (order_at, id) <= (SELECT order_at, id FROM last)
              )`,
           ),
-          [
-            uuidOf(jobId),
-            plainArray(stateCodes[state]),
-            plainArray(slotCodes),
-            String(cancelsBelow),
-            String(Math.min(count, allOfThem) - 1),
-          ],
+          [uuidOf(jobId), String(cancelsBelow), String(Math.min(count, allOfThem) - 1)],
         )
         found.push(...rows.map((row) => readOccurrence(row)))
       }

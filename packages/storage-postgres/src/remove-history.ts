@@ -2,6 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { HistoryRemoval } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
+import { anyOf, eachOf } from './one-of.ts'
 import { numberOf, numberOrNull, plainArray } from './sql.ts'
 
 /** Removes finished occurrences and raises the prune floor of their job in the same transaction. */
@@ -21,8 +22,11 @@ export async function removeHistory(
     )
     if (raised.length === 0) return null
     const [gone] = await session.query(
-      `WITH gone AS (DELETE FROM ${schema}.history WHERE id = ANY ($1::text::uuid[]) AND job = $2::text::uuid RETURNING id)
-       SELECT count(*) AS count FROM gone`,
+      // The place of a row stays: finished occurrences do not change.
+      `WITH found AS (${eachOf('$1', `SELECT y.ctid AS place, y.job FROM ${schema}.history y WHERE y.id = n.id`)}),
+       gone AS (
+         DELETE FROM ${schema}.history WHERE ctid = ANY (ARRAY(SELECT place FROM found WHERE job = $2::text::uuid)) RETURNING id
+       ) SELECT count(*) AS count FROM gone`,
       [plainArray(occurrences.map(({ id }) => uuidOf(id))), job],
     )
     return numberOf(gone?.count)
@@ -94,7 +98,7 @@ async function forgetVersions(database: Database, schema: string, job: string): 
     place = { at: String(page.at), id: String(page.id) }
   }
   await database.query(
-    `DELETE FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded AND v.version = ANY ($2::text::integer[])`,
+    `DELETE FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded AND v.version = ${anyOf('$2', 'integer')}`,
     [job, plainArray([...unused])],
   )
 }

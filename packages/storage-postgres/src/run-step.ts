@@ -1,6 +1,7 @@
 import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOrNull } from './ids.ts'
+import { anyOf } from './one-of.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
 import { StepReading } from './read-step.ts'
 import { saveJobs } from './save-jobs.ts'
@@ -57,7 +58,7 @@ export class StepRunner {
    * Answers whether there is such a transaction.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
-    const running = `${this.#schema}.live WHERE job = ANY ($1::text::uuid[]) AND state = ${lanes.running}`
+    const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`
     const [held] = await this.#database.query(
       `WITH free AS (SELECT id FROM ${running} FOR SHARE SKIP LOCKED)
        SELECT id FROM ${running} AND id NOT IN (SELECT id FROM free) LIMIT 1`,

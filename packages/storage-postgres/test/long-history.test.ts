@@ -1,4 +1,4 @@
-import { occurrenceId } from '@jobistemer/core'
+import { type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type pg from 'pg'
 import { beforeEach, expect, it } from 'vitest'
@@ -165,5 +165,32 @@ it('a call looks up each of its jobs and occurrences, also when there was hardly
   // Six calls that look up each of a hundred once at least. A call that goes through all of them enters the index once.
   for (const table of ['live', 'heads']) {
     expect((after[table]?.idx_scan ?? 0) - (before[table]?.idx_scan ?? 0)).toBeGreaterThanOrEqual(400)
+  }
+})
+
+it('reads and removals by id look each id up, also where vacuum came when there was hardly a row', async () => {
+  const { id } = await addJob(storage, 'alpha')
+  for (const table of ['live', 'history']) await query(`ALTER TABLE ${schema}.${table} SET (autovacuum_enabled = off)`)
+  await fill(id)
+  for (const table of ['live', 'history']) {
+    await query(`DELETE FROM ${schema}.${table} WHERE ctid <> (SELECT max(ctid) FROM ${schema}.${table})`)
+    await query(`VACUUM ANALYZE ${schema}.${table}`)
+  }
+  // From now on the planner takes both for a few rows in many pages.
+  await fill(id)
+  const idsOf = async (table: string) => {
+    return (await query(`SELECT id FROM ${schema}.${table} LIMIT 500`)).map((row): OccurrenceId => `occ_${row.id}`)
+  }
+  const [live, history] = [await idsOf('live'), await idsOf('history')]
+  const before = await activity()
+  storage = open({ pool: mine, schema, wakeUps: false })
+  for (const occurrences of [live.slice(0, 1), history.slice(0, 1), live.slice(0, 20), live, history]) {
+    expect((await storage.get({ occurrences })).occurrences.every((record) => record !== null)).toBe(true)
+  }
+  const pruned = await storage.prune({ now: start, jobId: id, before: start - minute, keep: 0, limit: 300 })
+  expect(pruned.removed).toBeGreaterThanOrEqual(300)
+  const after = await activity()
+  for (const table of ['live', 'history']) {
+    expect((after[table]?.seq_tup_read ?? 0) - (before[table]?.seq_tup_read ?? 0)).toBeLessThan(50)
   }
 })

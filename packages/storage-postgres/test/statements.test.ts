@@ -1,12 +1,13 @@
+import type { JobId } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { startPgBouncer } from '@jobistemer/test-servers'
-import { addJob, finishItem, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import pg from 'pg'
 import { afterEach, expect, inject, it, vi } from 'vitest'
 import type { PostgresPool } from '../src/index.ts'
 import { useSchemas } from './schemas.ts'
 
-const { open, pool, schema } = useSchemas()
+const { connection, open, pool, schema } = useSchemas()
 
 afterEach(() => void vi.restoreAllMocks())
 
@@ -16,14 +17,14 @@ interface Sent {
   readonly values: readonly unknown[]
 }
 
-/** What the driver is given from now on of calls that start and end. */
-function listen(): readonly Sent[] {
+/** What the driver is given from now on, of calls that start and end as a default. */
+function listen(of = /SELECT .*(start|end)_step/): readonly Sent[] {
   const sent: Sent[] = []
   const send = pg.Client.prototype.query
   vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...given: unknown[]) {
     const [first, values] = given as [string | { name: string; text: string }, unknown[]]
     const { name, text } = typeof first === 'string' ? { name: undefined, text: first } : first
-    if (/SELECT .*(start|end)_step/.test(text)) sent.push({ name, text, values })
+    if (of.test(text)) sent.push({ name, text, values })
     return (send as (...given: unknown[]) => unknown).apply(this, given)
   } as never)
   return sent
@@ -141,4 +142,46 @@ it('behind a pooler that knows no names, they go without', async () => {
   } finally {
     await pooler.stop()
   }
+})
+
+it('no statement reads an array anew for each row that it goes through', async () => {
+  const name = schema()
+  const storage = open({ pool: pool(), schema: name, wakeUps: false })
+  const ids = await Promise.all(['alpha', 'beta'].map(async (job) => (await addJob(storage, job, 'queue')).id))
+  const sent = listen(/./)
+  const now = slotAt(1)
+  const occurrences = ids.map((id) => slotItem(id, 1).id)
+  await storage.createOccurrences({ now, owner, items: ids.map((id) => slotItem(id, 1)) })
+  const waiting = ids.map((id) => ({ ...triggerItem(id, 1, now), runs: null }))
+  await storage.createOccurrences({ now, owner, items: waiting })
+  await storage.get({
+    occurrences,
+    jobs: ids,
+    counts: ids,
+    latest: ids,
+    versions: ids.map((jobId) => ({ jobId, version: 1 })),
+  })
+  await storage.settle({ now, items: ids.map((id) => finishItem(id, 1)) })
+  await storage.listJobs({ limit: 5, cursor: null, due: { upTo: slotAt(9), shards: [0, 1, 2] } })
+  await storage.heartbeat({ now, own: null, remove: [], profilesOf: ['one', 'two'] })
+  await storage.saveJobs({ now, changes: [{ kind: 'delete', id: ids[0] as JobId, expectedVersion: null }] })
+  await storage.prune({ now, jobId: ids[1] as JobId, before: slotAt(9), keep: 0, limit: 10 })
+  // With a plan that goes by no value, and through all rows.
+  const client = await connection()
+  await client.query('SET plan_cache_mode = force_generic_plan')
+  for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)
+  const seen = new Set<string>()
+  for (const { text, values } of [...sent]) {
+    // What is called with bytes takes its arrays as they are.
+    const hasTexts = values?.every((value) => value === null || typeof value === 'string') ?? false
+    if (!hasTexts || !values.some((value) => value?.toString().startsWith('{')) || seen.has(text)) continue
+    seen.add(text)
+    await client.query(`PREPARE looked_at AS ${text}`)
+    const given = values.map((value) => (value === null ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`))
+    const { rows } = await client.query(`EXPLAIN EXECUTE looked_at (${given.join(', ')})`)
+    await client.query('DEALLOCATE looked_at')
+    const plan = rows.map((row) => row['QUERY PLAN'] as string)
+    expect(plan.filter((line) => /(Filter|Cond): .*::\w+\[\]\)/.test(line))).toEqual([])
+  }
+  expect(seen.size).toBeGreaterThan(8)
 })
