@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { jobId, systemClock } from '@jobistemer/core'
 import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
+import { lockLimitOf, printLockLimit } from './lock-limit.ts'
 import type { PostgresConnection } from './options.ts'
-import { isContention, isNameUnknown, storageError, timeoutError } from './postgres-errors.ts'
+import { heldError, isContention, isHeld, isNameUnknown, storageError, timeoutError } from './postgres-errors.ts'
 import { JobAppeared } from './save-jobs.ts'
 import type { Source } from './source.ts'
 import type { Row, Session, SqlValue } from './sql.ts'
@@ -15,10 +16,13 @@ const mostTries = 12
 /** Runs statements and transactions, each call within a limit of time, and says what their failures mean. */
 export class Database implements Session {
   readonly place: string
+  /** For so long the server waits for a lock: a value for `limitLocks`. */
+  readonly lockLimit: string
   /** Whether values may be bytes, which stand for the binary form of their type. Not before {@link probe} has found it. */
   takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
+  readonly #lockLimitMs: number
   readonly #jitter: () => number
   /** The names of the statements whose plans are kept. */
   readonly #names = new Map<string, string>()
@@ -26,6 +30,8 @@ export class Database implements Session {
   constructor(source: Source, limitMs: number) {
     this.#source = source
     this.#limitMs = limitMs
+    this.#lockLimitMs = lockLimitOf(limitMs)
+    this.lockLimit = printLockLimit(this.#lockLimitMs)
     this.place = source.place
     this.#jitter = pseudoRandom(process.pid)
   }
@@ -115,8 +121,13 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const timer = systemClock.setTimer(limitMs, expire)
+    const begun = performance.now()
     try {
       return await call(expired)
+    } catch (error) {
+      // Who waits for less, waits again otherwise, or has a limit of his own.
+      if (!isHeld(error) || performance.now() - begun < this.#lockLimitMs) throw error
+      throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {
       timer.cancel()
     }

@@ -49,7 +49,10 @@ export interface PostgresStorageOptions {
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
   readonly wakeUps?: boolean
-  /** How long a call may take, with the wait for a connection and for locks, before it fails with `STORAGE_BUSY`. Default 10 s. */
+  /**
+   * How long a call may take, with the wait for a connection and for locks, before it fails with `STORAGE_BUSY`. The server gives a
+   * wait for a lock up after nine tenths of it. Default 10 s.
+   */
   readonly commandTimeout?: DurationInput
   /** Told when wake-ups do not come through. Default: a warning of the process. */
   readonly logger?: Pick<Logger, 'warn'>

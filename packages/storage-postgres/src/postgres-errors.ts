@@ -215,6 +215,21 @@ export function timeoutError(place: string, limitMs: number, what: string): Jobi
   })
 }
 
+/** Somebody has held what the call needs until the server gave up to wait for it. */
+export function heldError(
+  cause: unknown,
+  { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },
+): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `Another transaction has held for ${lockLimitMs} ms what the call has to lock: ${place}.`,
+    field: 'commandTimeout',
+    value: limitMs,
+    remedy:
+      'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.',
+    cause,
+  })
+}
+
 export function cursorError(cursor: string): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
     message: `cursor is not one of this storage: ${printValue(cursor)}.`,

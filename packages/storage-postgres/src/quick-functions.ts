@@ -1,4 +1,5 @@
 import { foundAt } from './found-at.ts'
+import { limitLocks } from './lock-limit.ts'
 import { oneOf } from './one-of.ts'
 import { inHead, isShort, near } from './in-head.ts'
 import { lanes, policyCode } from './state-codes.ts'
@@ -153,15 +154,18 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
 CREATE FUNCTION ${schema}.start_step(
-  ${parametersOf(startColumns)}, p_now bigint, p_node text, p_incarnation text, p_in_heads boolean
+  ${parametersOf(startColumns)}, p_now bigint, p_node text, p_incarnation text, p_in_heads boolean,
+  p_lock_limit text
 ) RETURNS bigint[] LANGUAGE plpgsql ${settings} AS ${quote}
 DECLARE
   v_owner integer;
   v_started bigint[];
   v_free uuid[];
+  v_lock_timeout text;
   ${declare(startColumns)}
 BEGIN
   ${readShared(startColumns)}
+  v_lock_timeout := ${limitLocks('p_lock_limit')};
   SELECT o.row INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   IF v_owner IS NULL THEN
     INSERT INTO ${schema}.owners (node, incarnation) VALUES (p_node, p_incarnation) ON CONFLICT DO NOTHING;

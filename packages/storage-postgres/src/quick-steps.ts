@@ -51,7 +51,7 @@ export class QuickSteps {
 
   constructor(database: Database, schema: string) {
     this.#database = database
-    const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text', 'boolean']
+    const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text', 'boolean', 'text']
     this.#start = callOf(`${schema}.start_step`, start)
     this.#end = callOf(`${schema}.end_step`, [...endColumns.map(([, type]) => parameterType(type)), 'bigint'])
     for (const call of [this.#start, this.#end]) for (const text of Object.values(call)) database.keepPlanOf(text)
@@ -81,7 +81,7 @@ export class QuickSteps {
       }
       const arrays = [scheduled, next, versions, timeouts].map(arrayOf)
       const [node, incarnation] = [storeText(owner.node), storeText(owner.incarnation)]
-      const rest = [details.text, runs.text, String(now), node, incarnation, String(inHeads)]
+      const rest = [details.text, runs.text, String(now), node, incarnation, String(inHeads), this.#database.lockLimit]
       return await this.#call(this.#start, slots, [...arrays, ...rest])
     })
   }

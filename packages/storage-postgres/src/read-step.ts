@@ -19,6 +19,12 @@ import { lanes, slotCodes, stateCodes } from './state-codes.ts'
 /** More than there ever are of a job. */
 const allOfThem = 1e15
 
+/** Whether a step locks the heads of its jobs, and for how long it waits for that; `null`: as its session does. */
+export interface StepLocks {
+  readonly locks: boolean
+  readonly limit: string | null
+}
+
 /** What a step reads, in a session. */
 export class StepReading {
   readonly jobs: Map<JobId, ReadJob> = new Map()
@@ -31,12 +37,15 @@ export class StepReading {
     this.#schema = schema
   }
 
-  /** Reads the heads and what the step names, as of one moment; locks the heads before, if that is wanted. */
-  async begin(step: LedgerStep, locks: boolean): Promise<void> {
+  /**
+   * Reads the heads and what the step names, as of one moment; locks the heads before, if that is wanted. With a limit, the
+   * transaction waits for so long for each lock from now on.
+   */
+  async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids] = namesOf(step)
     const rows = await this.#session.query(
-      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::boolean)`,
-      [plainArray(jobs), plainArray(ids), String(locks)],
+      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::boolean, $4::text)`,
+      [plainArray(jobs), plainArray(ids), String(locks), limit],
     )
     for (const row of rows) this.#keep(row)
     if (step.wholeJobs) await this.#readJobs()

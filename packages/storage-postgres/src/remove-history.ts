@@ -2,6 +2,7 @@ import type { JobId } from '@jobistemer/core'
 import type { HistoryRemoval } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
+import { locksAreLimited } from './lock-limit.ts'
 import { anyOf, eachOf } from './one-of.ts'
 import { numberOf, numberOrNull, plainArray } from './sql.ts'
 
@@ -17,8 +18,9 @@ export async function removeHistory(
     // The next instant may have moved on since the caller looked; the row is locked by this.
     const raised = await session.query(
       `UPDATE ${schema}.heads SET revision = revision + 1, prune_floor = greatest(prune_floor, $2::text::bigint)
-       WHERE id = $1::text::uuid AND (next_at IS NULL OR next_at > $2::text::bigint) RETURNING id`,
-      [job, String(floor)],
+       WHERE id = $1::text::uuid AND (next_at IS NULL OR next_at > $2::text::bigint)
+         AND ${locksAreLimited('$3::text')} RETURNING id`,
+      [job, String(floor), database.lockLimit],
     )
     if (raised.length === 0) return null
     const [gone] = await session.query(
@@ -45,8 +47,9 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
       const removed = await session.query(
         `DELETE FROM ${schema}.heads h WHERE h.id = $1::text::uuid AND h.deleted_at < $2::text::bigint
            AND h.pending = 0 AND h.queued = 0 AND h.running = 0
-           AND NOT EXISTS (SELECT FROM ${schema}.history y WHERE y.job = h.id) RETURNING id`,
-        [job, String(before)],
+           AND NOT EXISTS (SELECT FROM ${schema}.history y WHERE y.job = h.id)
+           AND ${locksAreLimited('$3::text')} RETURNING id`,
+        [job, String(before), database.lockLimit],
       )
       if (removed.length === 0) return false
       await session.query(`DELETE FROM ${schema}.jobs WHERE id = $1::text::uuid`, [job])

@@ -1,9 +1,10 @@
 import type { JobWrite, LedgerStep } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOrNull } from './ids.ts'
+import { locksAreLimited } from './lock-limit.ts'
 import { anyOf } from './one-of.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
-import { StepReading } from './read-step.ts'
+import { StepReading, type StepLocks } from './read-step.ts'
 import { saveJobs } from './save-jobs.ts'
 import { plainArray, type Session } from './sql.ts'
 import { lanes } from './state-codes.ts'
@@ -65,18 +66,23 @@ export class StepRunner {
       [plainArray(jobs.flatMap((id) => uuidOrNull(id) ?? []))],
     )
     if (held === undefined) return false
-    await this.#database.query(`SELECT FROM ${this.#schema}.live WHERE id = $1::text::uuid FOR SHARE`, [
-      String(held.id),
-    ])
+    await this.#database.query(
+      `SELECT FROM ${this.#schema}.live WHERE id = $1::text::uuid AND ${locksAreLimited('$2::text')} FOR SHARE`,
+      [String(held.id), this.#database.lockLimit],
+    )
     return true
   }
 
   async #tryFreely(step: LedgerStep): Promise<boolean> {
     try {
-      const writes = await this.#decide(this.#database, step, false)
+      const writes = await this.#decide(this.#database, step, { locks: false, limit: null })
       return (
         writes.length === 0 ||
-        (await writeStep(this.#database, this.#writeCall, writes, { guards: true, waits: false }))
+        (await writeStep(this.#database, this.#writeCall, writes, {
+          guards: true,
+          waits: false,
+          lockLimit: this.#database.lockLimit,
+        }))
       )
     } catch (error) {
       if (isContention(error)) return false
@@ -90,13 +96,14 @@ export class StepRunner {
   }
 
   async #runIn(session: Session, step: LedgerStep, waits: boolean): Promise<void> {
-    const writes = await this.#decide(session, step, true)
+    const limit = waits ? null : this.#database.lockLimit
+    const writes = await this.#decide(session, step, { locks: true, limit })
     if (writes.length === 0) return
     if (step.wholeJobs) await saveJobs(session, this.#schema, writes)
-    await writeStep(session, this.#writeCall, writes, { guards: false, waits })
+    await writeStep(session, this.#writeCall, writes, { guards: false, waits, lockLimit: null })
   }
 
-  async #decide(session: Session, step: LedgerStep, locks: boolean): Promise<readonly JobWrite[]> {
+  async #decide(session: Session, step: LedgerStep, locks: StepLocks): Promise<readonly JobWrite[]> {
     const reading = new StepReading(session, this.#schema)
     await reading.begin(step, locks)
     const { jobs, occurrences } = reading

@@ -1,5 +1,6 @@
 import { foundAt } from './found-at.ts'
 import { headRunColumns, inHead, insertMoved } from './in-head.ts'
+import { limitLocks } from './lock-limit.ts'
 import { historyColumns, liveColumns } from './occurrence-row.ts'
 import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
@@ -63,6 +64,7 @@ export const writtenColumns = [
 export const headParameters = [
   ['guards', 'boolean'],
   ['waits', 'boolean'],
+  ['lock_limit', 'text'],
   ['heads', 'uuid[]'],
   ['revisions', 'bigint[]'],
   ['watermarks', 'bigint[]'],
@@ -121,7 +123,7 @@ export function stepFunctions(schema: string): string {
       FROM unnest(p_nodes, p_incarnations) WITH ORDINALITY n (node, incarnation, place)
       JOIN ${schema}.owners o ON o.node = n.node AND o.incarnation = n.incarnation;`
   return `
-CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean)
+CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean, p_lock_limit text)
 RETURNS TABLE (
   job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
   cancels_below integer, starts text, deleted_at bigint, policy smallint, max_queued bigint,
@@ -132,8 +134,11 @@ RETURNS TABLE (
   finished_at bigint, timeout bigint, reason text, cancel text, details text, runs text
 ) LANGUAGE plpgsql ${settings} AS ${quote}
 #variable_conflict use_column
+DECLARE
+  v_lock_timeout text;
 BEGIN
   IF p_locks THEN
+    IF p_lock_limit IS NOT NULL THEN v_lock_timeout := ${limitLocks('p_lock_limit')}; END IF;
     PERFORM 1 FROM ${schema}.heads h WHERE h.id = ANY (p_jobs) ORDER BY h.id FOR UPDATE;
   END IF;
   RETURN QUERY
@@ -164,6 +169,7 @@ DECLARE
   v_lock_timeout text;
 BEGIN
   IF p_guards THEN
+    v_lock_timeout := ${limitLocks('p_lock_limit')};
     PERFORM 1 FROM unnest(p_heads, p_revisions) g (id, revision)
       JOIN ${schema}.heads h ON h.id = ${oneOf('g.id')} AND h.revision = g.revision ORDER BY h.id FOR UPDATE OF h;
     GET DIAGNOSTICS v_count = ROW_COUNT;

@@ -25,6 +25,8 @@ export interface WriteMode {
   readonly guards: boolean
   /** Waits for occurrences that others hold, however long that takes; otherwise it fails with {@link isHeld}. */
   readonly waits: boolean
+  /** For so long it waits for jobs where it guards; `null` where it does not. */
+  readonly lockLimit: string | null
 }
 
 /** Writes the occurrences and the course of jobs that are there. Answers whether it has written. */
@@ -40,7 +42,7 @@ export async function writeStep(
 
 type Column = readonly (string | number | null)[]
 
-function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): readonly SqlValue[] {
+function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: WriteMode): readonly SqlValue[] {
   const heads = writes.map(({ after }) => after.head)
   const counts = writes.map(({ after }) => after.counts)
   const rows = new OccurrenceRows()
@@ -52,6 +54,7 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits }: WriteMode): re
   return [
     String(guards),
     String(waits),
+    lockLimit,
     plainArray(heads.map(({ id }) => uuidOf(id))),
     plainArray(writes.map(({ before }) => (before as ReadJob | null)?.revision ?? 0)),
     plainArray(heads.map(({ watermark }) => watermark)),

@@ -4,7 +4,7 @@ import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import type { PostgresConnection, PostgresPool } from '../src/index.ts'
-import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
+import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
@@ -109,6 +109,44 @@ describe('limits of time', () => {
       value: 200,
     })
     await holder.query('ROLLBACK')
+  })
+
+  it('leave nothing behind in the server that waits on for a lock', { timeout: 60_000 }, async () => {
+    const schema = newSchema()
+    const patient = open({ pool: pool(), schema })
+    const [id, far] = await Promise.all(
+      ['alpha', 'beta'].map(async (name) => (await addJob(patient, name, 'allow')).id),
+    )
+    if (id === undefined || far === undefined) throw new Error('no jobs')
+    // In a row of its own.
+    const alone = { ...slotItem(far, 1), nextAt: slotAt(200) }
+    await patient.createOccurrences({ now: slotAt(1), owner, items: [alone] })
+    await create(patient, id)
+    await patient.settle({ now: slotAt(1), items: [finishItem(id, 1)] })
+    const holder = await connection()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM ${schema}.live FOR UPDATE`)
+    await holder.query(`SELECT FROM ${schema}.heads WHERE id = $1 FOR UPDATE`, [id.slice(4)])
+    const hasty = pool({ max: 2, application_name: schema })
+    const storage = open({ pool: hasty, schema, commandTimeout: 1000, wakeUps: false })
+    const trigger = { ...triggerItem(id, 2, slotAt(2)), runs: firstAttempt(slotAt(2)) }
+    const paused = { at: slotAt(2), actor: null, reason: null }
+    const calls = [
+      () => create(storage, id, 2),
+      () => storage.createOccurrences({ now: slotAt(2), owner, items: [trigger] }),
+      () => storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'pause', id, paused }] }),
+      () => storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'delete', id, expectedVersion: null }] }),
+      () => storage.prune({ now: slotAt(9), jobId: id, before: slotAt(2), keep: 0, limit: 10 }),
+      () => storage.settle({ now: slotAt(2), items: [finishItem(far, 1)] }),
+    ]
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 1000 })
+    }
+    const waiting = `SELECT query FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'`
+    await expect.poll(() => query(waiting, [schema]), { timeout: 20_000 }).toEqual([])
+    await holder.query('ROLLBACK')
+    expect(await create(patient, id, 2)).toMatchObject([{ outcome: 'created' }])
+    expect(await patient.settle({ now: slotAt(2), items: [finishItem(far, 1)] })).toMatchObject([{ outcome: 'ok' }])
   })
 
   it('hold for a pool without a connection left, and what comes late goes back to it', async () => {
