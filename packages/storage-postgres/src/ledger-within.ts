@@ -5,6 +5,7 @@ import { uuidOrNull } from './ids.ts'
 import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
 import { printRuns } from './runs-text.ts'
+import { refusal } from './schema.ts'
 import type { Row, Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 import type { TransactionSession } from './transaction-session.ts'
@@ -143,10 +144,15 @@ export class LedgerWithin implements AsyncLedgerWithin {
     })
   }
 
-  /** A foreign key that leads nowhere, and that PostgreSQL looks at when it commits. */
+  /**
+   * A foreign key that leads nowhere, and that PostgreSQL looks at when it commits, also where the user wants that at once: an error
+   * in the transaction would make of its COMMIT a silent ROLLBACK. Each refusal is a row of its own, without a key: nobody waits for
+   * others.
+   */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1, 2) ON CONFLICT DO NOTHING`)
+      await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`)
+      await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })
   }
 }

@@ -8,6 +8,9 @@ export const forEver = 9_000_000_000_000_000
 /** The table that says which form the schema has; whose schema it is, it says by being there. */
 export const formTable = 'jobistemer_form'
 
+/** The constraint that no row of `no_commit` satisfies. */
+export const refusal = 'commit_is_refused'
+
 const fixedColumns = (instant: 'scheduled_at' | 'order_at') => `
   id uuid PRIMARY KEY,
   job uuid NOT NULL,
@@ -150,9 +153,11 @@ CREATE TABLE ${schema}.node_profiles (
   profile text COLLATE "C" NOT NULL,
   stored_at timestamptz NOT NULL
 );
+CREATE TABLE ${schema}.no_rows (
+  id integer PRIMARY KEY CHECK (false)
+);
 CREATE TABLE ${schema}.no_commit (
-  one integer PRIMARY KEY CHECK (one = 1),
-  never integer NOT NULL REFERENCES ${schema}.no_commit (one) DEFERRABLE INITIALLY DEFERRED
+  never integer NOT NULL CONSTRAINT ${refusal} REFERENCES ${schema}.no_rows (id) DEFERRABLE INITIALLY DEFERRED
 );
 ${stepFunctions(schema)}`,
 ]

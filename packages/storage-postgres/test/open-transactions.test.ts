@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import type { SettleItem, Storage, StorageWithin } from '@jobistemer/core/storage'
 import type pg from 'pg'
-import { expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { useSchemas } from './schemas.ts'
 
@@ -231,4 +231,46 @@ it('a call that fails in a transaction undoes none that is made at once with it'
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect((await storage.get({ counts: [id] })).counts).toMatchObject([{ pending: 2 }])
   expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 2 }])
+})
+
+describe('a commit that is forbidden', () => {
+  let schema: string
+  let storage: Storage
+
+  beforeEach(async () => {
+    schema = newSchema()
+    storage = open({ pool: pool(), schema, wakeUps: false })
+    await storage.get({ jobs: [] })
+  })
+
+  /** A transaction that must not be committed. */
+  async function forbidden(...first: readonly string[]): Promise<pg.PoolClient> {
+    const client = await connection()
+    for (const statement of first) await client.query(statement)
+    await client.query('BEGIN')
+    await client.query(`SET LOCAL lock_timeout = '1s'`)
+    await storage.within?.(client).forbidCommit()
+    return client
+  }
+
+  it('does not wait for another one that is open', async () => {
+    const clients = [await forbidden(), await forbidden(), await forbidden()]
+    for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
+  })
+
+  it('stays so when a session without triggers has committed one', async () => {
+    const without = await forbidden('SET session_replication_role = replica')
+    await without.query('COMMIT')
+    await without.query('RESET session_replication_role')
+    await expect((await forbidden()).query('COMMIT')).rejects.toMatchObject({ code: '23503' })
+  })
+
+  it('fails also where constraints are looked at at once, and when it was forbidden twice', async () => {
+    const client = await connection()
+    await client.query('BEGIN')
+    await client.query('SET CONSTRAINTS ALL IMMEDIATE')
+    await storage.within?.(client).forbidCommit()
+    await storage.within?.(client).forbidCommit()
+    await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
+  })
 })
