@@ -4,10 +4,19 @@ import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
 import { lockLimitOf, printLockLimit } from './lock-limit.ts'
 import type { PostgresConnection } from './options.ts'
-import { heldError, isContention, isHeld, isNameUnknown, storageError, timeoutError } from './postgres-errors.ts'
+import {
+  heldError,
+  isContention,
+  isHeld,
+  isNameUnknown,
+  noNullsError,
+  storageError,
+  timeoutError,
+  unreadableError,
+} from './postgres-errors.ts'
 import { JobAppeared } from './save-jobs.ts'
 import type { Source } from './source.ts'
-import type { Row, Session, SqlValue } from './sql.ts'
+import { isTrue, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { Ear } from './wake-ups.ts'
 
 /** So often a transaction begins anew while others come between, with growing pauses: over some two seconds. */
@@ -34,6 +43,22 @@ export class Database implements Session {
     this.lockLimit = printLockLimit(this.#lockLimitMs)
     this.place = source.place
     this.#jitter = pseudoRandom(process.pid)
+  }
+
+  /**
+   * Looks whether answers come as they can be read, and arrays as they are meant.
+   * @throws JobistemerError `STORAGE_UNREADABLE`; errors of the driver
+   */
+  async assertReadable(): Promise<void> {
+    const uuid = uuidOf(jobId('probe'))
+    const [row] = await this.query(
+      `SELECT $1::text::uuid AS id, true AS yes, false AS no, 5::bigint AS large, 5::smallint AS small,
+         ($2::text::text[])[1] IS NULL AS has_null`,
+      [uuid, '{NULL}'],
+    )
+    const isRead = row?.id === uuid && isTrue(row.yes) && !isTrue(row.no)
+    if (!isRead || numberOf(row.large) !== 5 || numberOf(row.small) !== 5) throw unreadableError(this.place)
+    if (!isTrue(row.has_null)) throw noNullsError(this.place)
   }
 
   /**
@@ -121,12 +146,12 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const timer = systemClock.setTimer(limitMs, expire)
-    const begun = performance.now()
+    const begun = systemClock.monotonic()
     try {
       return await call(expired)
     } catch (error) {
       // Who waits for less, waits again otherwise, or has a limit of his own.
-      if (!isHeld(error) || performance.now() - begun < this.#lockLimitMs) throw error
+      if (!isHeld(error) || systemClock.monotonic() - begun < this.#lockLimitMs) throw error
       throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {
       timer.cancel()

@@ -3,7 +3,7 @@ import { Database } from './database.ts'
 import { canListen, openSource } from './open-source.ts'
 import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
 import { formTable, migrations } from './schema.ts'
-import { numberOf, numberOrNull, quoteName, type Session } from './sql.ts'
+import { isTrue, numberOf, numberOrNull, quoteName, type Session } from './sql.ts'
 import { channelOf } from './wake-ups.ts'
 
 /** What a database and its server are like, as far as the storage depends on it. */
@@ -86,7 +86,7 @@ async function inspectServer(
        current_setting('synchronous_commit') AS synchronous_commit, current_setting('autovacuum') AS autovacuum`,
   )
   return {
-    isStandby: row?.standby === true,
+    isStandby: isTrue(row?.standby),
     isReadOnly: row?.read_only === 'on',
     settings: {
       fsync: row?.fsync === 'on',
@@ -104,7 +104,7 @@ async function formOf(session: Session, schema: string): Promise<number | null> 
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text`,
     [schema, formTable],
   )
-  if (found?.readable !== true) return null
+  if (!isTrue(found?.readable)) return null
   const [row] = await session.query(`SELECT version FROM ${quoteName(schema)}.${formTable}`)
   return numberOrNull(row?.version ?? null)
 }
@@ -117,10 +117,10 @@ async function missingRightsOf(session: Session, schema: string): Promise<readon
      FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = $1::text`,
     [schema],
   )
-  if (row?.has_schema !== true) return row?.making === true ? [] : ['CREATE ON DATABASE']
+  if (row === undefined || !isTrue(row.has_schema)) return isTrue(row?.making) ? [] : ['CREATE ON DATABASE']
   const onSchema = [
-    ...(row.usage === true ? [] : ['USAGE ON SCHEMA']),
-    ...(row.creation === true || row.has_tables === true ? [] : ['CREATE ON SCHEMA']),
+    ...(isTrue(row.usage) ? [] : ['USAGE ON SCHEMA']),
+    ...(isTrue(row.creation) || isTrue(row.has_tables) ? [] : ['CREATE ON SCHEMA']),
   ]
   const tables = await session.query(
     `SELECT kind || ' ON ' || c.relname AS missing

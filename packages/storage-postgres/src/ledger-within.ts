@@ -6,7 +6,7 @@ import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
 import { printRuns } from './runs-text.ts'
 import { refusal } from './schema.ts'
-import type { Row, Session } from './sql.ts'
+import { isTrue, type Row, type Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 import type { TransactionSession } from './transaction-session.ts'
 
@@ -67,9 +67,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const last = upToSequence === undefined ? null : String(upToSequence)
     const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt)]
     return await this.#inSavepoint(async (session, _steps, database) => {
-      if (isTrue(await session.query(this.#complete, values))) return accepted
+      if (isWritten(await session.query(this.#complete, values))) return accepted
       const isMoved = await this.#moveOut(database, occurrence, job)
-      return isMoved && isTrue(await session.query(this.#complete, values)) ? accepted : null
+      return isMoved && isWritten(await session.query(this.#complete, values)) ? accepted : null
     })
   }
 
@@ -87,7 +87,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
     try {
       // Without it, the rules complete the occurrence, and lock the head.
-      return await Promise.race([database.query(text, [occurrence, job]).then(isTrue, () => false), expired])
+      return await Promise.race([database.query(text, [occurrence, job]).then(isWritten, () => false), expired])
     } finally {
       timer.cancel()
     }
@@ -166,6 +166,6 @@ function noTransaction(): JobistemerError {
   })
 }
 
-function isTrue([row]: readonly Row[]): boolean {
-  return row?.is_written === true || row?.is_written === 't'
+function isWritten([row]: readonly Row[]): boolean {
+  return isTrue(row?.is_written)
 }

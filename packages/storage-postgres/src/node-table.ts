@@ -7,7 +7,7 @@ import {
   type NodeRecord,
 } from '@jobistemer/core/storage'
 import { anyOf } from './one-of.ts'
-import { numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
+import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
 import { readText, storeText } from './stored-text.ts'
 
 /**
@@ -89,7 +89,7 @@ function readNode(row: Row): NodeRecord {
     incarnation: readText(row.incarnation),
     counter: numberOf(row.counter),
     startedAt: numberOf(row.started_at),
-    leaving: row.leaving === true,
+    leaving: isTrue(row.leaving),
     about: JSON.parse(row.about as string) as JsonObject,
   }
 }

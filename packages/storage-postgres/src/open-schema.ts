@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import type { Database } from './database.ts'
 import { statementsOf } from './migrations.ts'
 import { formTable, migrations } from './schema.ts'
-import { numberOf, quoteName, type Session } from './sql.ts'
+import { isTrue, numberOf, quoteName, type Session } from './sql.ts'
 
 /** What there is before a schema is used. */
 interface Findings {
@@ -62,13 +62,13 @@ async function findingsOf(session: Session, name: string): Promise<Findings> {
        ) AS has_tables`,
     [name, formTable],
   )
-  const hasForm = row?.has_form === true
+  const hasForm = isTrue(row?.has_form)
   const form = hasForm ? await session.query(`SELECT version FROM ${quoteName(name)}.${formTable}`) : []
   return {
     encoding: String(row?.encoding),
-    hasSchema: row?.has_schema === true,
+    hasSchema: isTrue(row?.has_schema),
     form: form[0] === undefined ? null : numberOf(form[0].version),
-    isEmpty: row?.has_tables !== true,
+    isEmpty: !isTrue(row?.has_tables),
   }
 }
 

@@ -230,6 +230,24 @@ export function heldError(
   })
 }
 
+export function unreadableError(place: string): JobistemerError {
+  return new JobistemerError('STORAGE_UNREADABLE', {
+    message: `The driver does not answer as pg does by itself: UUIDs as texts, booleans, numbers: ${place}.`,
+    field: 'pool',
+    value: place,
+    remedy: 'Give the storage a pool of its own, without `binary: true` and without type parsers for these.',
+  })
+}
+
+export function noNullsError(place: string): JobistemerError {
+  return new JobistemerError('STORAGE_UNREADABLE', {
+    message: `The server takes NULL in an array for a text, since array_nulls is off: ${place}.`,
+    field: 'array_nulls',
+    value: 'off',
+    remedy: 'ALTER ROLE … SET array_nulls = on, for the user of the storage, and connect anew.',
+  })
+}
+
 export function cursorError(cursor: string): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
     message: `cursor is not one of this storage: ${printValue(cursor)}.`,

@@ -209,6 +209,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   async #check(opened: Opened): Promise<void> {
     const { schema: name, migrate } = this.#options
     try {
+      await opened.database.assertReadable()
       await openSchema(opened.database, { name, migrate })
       await opened.database.probe()
       opened.isChecked = true

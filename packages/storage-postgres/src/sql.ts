@@ -45,6 +45,11 @@ export function numberOrNull(value: unknown): number | null {
   return value === null ? null : numberOf(value)
 }
 
+/** A boolean that a driver may have left as a text, or made a number of. */
+export function isTrue(value: unknown): boolean {
+  return value === true || value === 't' || value === 'true' || value === 1 || value === '1'
+}
+
 /** A limit for SQL: `null` is none. */
 export function limitOf(count: number): number | null {
   return Number.isFinite(count) ? count : null

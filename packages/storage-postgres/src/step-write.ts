@@ -3,7 +3,7 @@ import { isFinal, lastSlotOf } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts, type ReadJob } from './job-row.ts'
 import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
-import { plainArray, type Session, type SqlValue, textArray } from './sql.ts'
+import { isTrue, plainArray, type Session, type SqlValue, textArray } from './sql.ts'
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
 import { storeText } from './stored-text.ts'
 
@@ -37,7 +37,7 @@ export async function writeStep(
   mode: WriteMode,
 ): Promise<boolean> {
   const [row] = await session.query(call, valuesOf(writes, mode))
-  return row?.is_written === true || row?.is_written === 't'
+  return isTrue(row?.is_written)
 }
 
 type Column = readonly (string | number | null)[]

@@ -1,7 +1,7 @@
 import { JobistemerError } from '@jobistemer/core'
 import pg from 'pg'
-import { expect, inject, it } from 'vitest'
-import { postgresMigrations } from '../src/index.ts'
+import { describe, expect, inject, it } from 'vitest'
+import { inspectPostgres, postgresMigrations } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
 import { urlAt, useSchemas } from './schemas.ts'
 
@@ -183,4 +183,48 @@ it('says that a pool has ended', async () => {
   await addJob(storage, 'alpha')
   await ended.end()
   await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+})
+
+describe('a pool whose driver', () => {
+  const types = (parsers: Readonly<Record<number, (value: string) => unknown>>): pg.PoolConfig => ({
+    types: {
+      getTypeParser: (oid: number, format: never) => parsers[oid] ?? pg.types.getTypeParser(oid, format),
+    } as never,
+  })
+
+  it.each<[string, pg.PoolConfig]>([
+    ['leaves booleans as texts', types({ 16: (value) => value })],
+    ['makes numbers of booleans', types({ 16: (value) => (value === 't' ? 1 : 0) })],
+    ['leaves everything as texts', { types: { getTypeParser: () => (value: string) => value } as never }],
+    ['makes big integers of numbers', types({ 20: BigInt, 21: BigInt, 23: BigInt })],
+  ])('%s can be used, and opens a schema that is there', async (_, options) => {
+    const schema = newSchema()
+    for (let round = 1; round <= 2; round++) {
+      const storage = open({ pool: pool(options), schema, wakeUps: false })
+      const { id } = await addJob(storage, `job-${round}`)
+      expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id, name: `job-${round}` }] })
+      const own = { node: 'a', incarnation: 'a-1', startedAt: 1, counter: round, leaving: true, about: {} }
+      const { nodes } = await storage.heartbeat({ now: 1, own, remove: [], profilesOf: [] })
+      expect(nodes).toEqual([own])
+    }
+    const { form, formNeeded, missingRights } = await inspectPostgres({ pool: pool(options), schema, wakeUps: false })
+    expect({ form, missingRights }).toEqual({ form: formNeeded, missingRights: [] })
+  })
+
+  it.each<[string, pg.PoolConfig]>([
+    ['makes objects of UUIDs', types({ 2950: (value) => ({ value }) })],
+    ['answers in binary form', { binary: true } as pg.PoolConfig],
+    ['makes words of booleans', types({ 16: (value) => (value === 't' ? 'yes' : 'no') })],
+  ])('%s is refused', async (_, options) => {
+    const schema = newSchema()
+    await addJob(open({ pool: pool(), schema }), 'alpha')
+    const error = await refusal({ pool: pool(options), schema, wakeUps: false })
+    expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'pool' })
+  })
+
+  it('takes NULL in arrays for a text is refused, with what to do', async () => {
+    const error = await refusal({ pool: pool({ options: '-c array_nulls=off' }), schema: newSchema(), wakeUps: false })
+    expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'array_nulls' })
+    expect(error.remedy).toContain('array_nulls = on')
+  })
 })
