@@ -25,6 +25,9 @@ interface InProcess extends PostgresClient {
 /** Opens a connection that listens to a channel. */
 export type OpenEar = (channel: string, onText: (text: string) => void, onLost: () => void) => Promise<Ear>
 
+/** A session that listens is idle for as long as nobody says something. Where there is no such setting, it does nothing. */
+const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
+
 const connectLimitMs = 10_000
 
 /** How a pool listens: with a connection of its own, not one of the pool. `null`: it cannot make one. */
@@ -37,15 +40,24 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
     client.on('end', onLost)
     client.on('notification', ({ payload }) => onText(payload ?? ''))
     const close = async () => await client.end()
+    const listen = async () => await inTime(client.query(`LISTEN ${quoteName(channel)}`))
     try {
       await inTime(client.connect())
-      await inTime(client.query(`LISTEN ${quoteName(channel)}`))
+      await listen()
     } catch (error) {
       // What is not open cannot be closed, and what is broken need not be.
       close().catch(() => {})
       throw error
     }
-    return { close, check: async () => void (await inTime(client.query('SELECT 1'))) }
+    return {
+      close,
+      check: async () => void (await inTime(client.query('SELECT 1'))),
+      async stay() {
+        await inTime(client.query(neverIdle))
+        // Once more, so that pg_stat_activity says what the session is for.
+        await listen()
+      },
+    }
   }
 }
 
@@ -54,7 +66,7 @@ export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {
     const close = await (client as InProcess).listen(channel, onText)
-    return { close, check: async () => {} }
+    return { close, check: async () => {}, stay: async () => {} }
   }
 }
 

@@ -107,11 +107,14 @@ export function readOptions(options: PostgresStorageOptions): ReadOptions {
   }
 }
 
+/** A line break within a name would break what is printed for it, and the migrations, into several. */
+const control = /\p{Cc}|[\u2028\u2029]/u
+
 /** @throws JobistemerError `INVALID_ARGUMENT` */
 export function readSchema(schema: unknown = 'jobistemer'): string {
-  const isName = typeof schema === 'string' && schema !== '' && schema === storeText(schema)
+  const isName = typeof schema === 'string' && schema !== '' && schema === storeText(schema) && !control.test(schema)
   if (!isName || Buffer.byteLength(schema) > longestName || /^pg_|^information_schema$/.test(schema)) {
-    const remedy = `Give a name of at most ${longestName} bytes that is not one of PostgreSQL's own.`
+    const remedy = `Give a name of at most ${longestName} bytes, without control characters, that is not one of PostgreSQL's own.`
     throw invalid('schema', schema, 'schema is not the name of a schema', remedy)
   }
   return schema

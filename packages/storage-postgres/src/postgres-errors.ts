@@ -5,6 +5,8 @@ interface Linked {
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
+  /** Where in its source PostgreSQL has found the failure, as `pg` hands it on: in no language. */
+  readonly routine?: unknown
   /** In an error of Prisma. Before its version 7 the SQLSTATE is there; since then there is the error of the driver. */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
   /** In what an error of a driver of Prisma comes from. */
@@ -102,6 +104,12 @@ interface Meaning {
   readonly remedy: string
 }
 
+/** A standby has the tables that are not logged by name alone. What PostgreSQL reports so has no code of its own. */
+function isUnloggedOnStandby(error: unknown): boolean {
+  if (codeOf(error) !== '0A000') return false
+  return chainOf(error).some((one) => /during recovery/.test(messageOf(one)) || one.routine === 'get_relation_info')
+}
+
 const repeatable = 'It may be over by itself: the call can be repeated.'
 
 const meanings: readonly Meaning[] = [
@@ -177,7 +185,7 @@ export function storageError(error: unknown, place: string): JobistemerError {
   const code = codeOf(error)
   const detail = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`
   const details = { field: 'pool', value: place, cause: error }
-  const meaning = meanings.find(({ pattern }) => pattern.test(code))
+  const meaning = meanings.find(({ pattern }) => pattern.test(isUnloggedOnStandby(error) ? '25006' : code))
   if (meaning !== undefined) {
     const message = `${meaning.message} (${detail}): ${place}.`
     return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })

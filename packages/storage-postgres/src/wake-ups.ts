@@ -19,6 +19,8 @@ const checkEveryMs = 60_000
 export interface Ear {
   /** Rejects when the connection is gone. */
   check(): Promise<void>
+  /** From now on the server does not end it for being idle: once it is known that no pooler lends it to others. */
+  stay(): Promise<void>
   close(): Promise<void>
 }
 
@@ -210,6 +212,7 @@ class Hearing {
     const timer = systemClock.setTimer(trialLimitMs, expire, { unref: true })
     await Promise.race([trial, limit])
     timer.cancel()
+    if (isHeard) await ear.stay()
     return isHeard
   }
 

@@ -63,3 +63,17 @@ it('an error of the storage is not looked into, and one that leads back to itsel
   circle.cause = circle
   expect(isBroken(circle)).toBe(false)
 })
+
+it('a table that a standby cannot read says that it is one, in whatever language', () => {
+  const message = 'cannot access temporary or unlogged relations during recovery'
+  for (const error of [
+    withCode('0A000', message),
+    Object.assign(withCode('0A000', 'no es posible'), { routine: 'get_relation_info' }),
+  ]) {
+    expect(storageError(error, 'here')).toMatchObject({
+      code: 'STORAGE_BUSY',
+      message: expect.stringMatching('standby.*0A000'),
+    })
+  }
+  expect(storageError(withCode('0A000', 'cached plan'), 'here')).toMatchObject({ code: 'STORAGE_FAILED' })
+})

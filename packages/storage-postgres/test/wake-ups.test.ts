@@ -86,6 +86,22 @@ describe('wake-ups', () => {
     expect(await ears.next('nodes')).toEqual(everyKind)
   })
 
+  it('come over a connection that the server does not end for being idle', async () => {
+    const schema = newSchema()
+    const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
+    const ears = new WakeUpListener(open({ pool: hasty, schema }))
+    await ears.next('nodes')
+    // One that is as idle, and began later, is gone.
+    const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
+    await idle.query('SELECT 1')
+    await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
+    const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
+    expect(listening).toHaveLength(1)
+    await addJob(open({ pool: pool(), schema }), 'alpha')
+    // It was not lost meanwhile: then all kinds would come.
+    expect(await ears.next('jobs')).toEqual(['jobs'])
+  })
+
   it('end with the last subscription, and the connection with them', async () => {
     const schema = newSchema()
     const listening = async () =>
