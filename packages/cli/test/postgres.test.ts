@@ -117,6 +117,7 @@ const well = {
   settings: { fsync: true, fullPageWrites: true, synchronousCommit: 'on', autovacuum: true },
   unvacuumed: [],
   missingRights: [],
+  rowSecurity: [],
   vacuumHolders: [],
   hearsNotifications: true,
 }
@@ -126,12 +127,26 @@ it('what keeps dead rows for long is a finding, and what is short is not', async
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },
     { kind: 'slot', name: 'replica', forMs: null },
+    { kind: 'standby', name: 'copy at 10.0.0.7', forMs: null },
   ] as const
   const findings = await postgresVacuums({ postgres: { ...well, vacuumHolders } })
   expect(findings.map(({ code, message }) => [code, message])).toEqual([
     ['POSTGRES_VACUUM_HELD', 'Dead rows are kept by process 7 report for 1 h: tables grow, and calls get slower.'],
     ['POSTGRES_VACUUM_HELD', 'Dead rows are kept by the replication slot replica: tables grow, and calls get slower.'],
+    [
+      'POSTGRES_VACUUM_HELD',
+      'Dead rows are kept by a query on the standby copy at 10.0.0.7: tables grow, and calls get slower.',
+    ],
   ])
+})
+
+it('tables of which this user does not see all rows are a finding', async () => {
+  const [finding] = await postgresWrites({ postgres: { ...well, rowSecurity: ['heads', 'jobs'] } })
+  expect(finding).toMatchObject({
+    code: 'POSTGRES_ROW_SECURITY',
+    severity: 'error',
+    message: expect.stringContaining('heads, jobs'),
+  })
 })
 
 it('a standby is a finding', async () => {

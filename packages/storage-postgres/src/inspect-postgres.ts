@@ -28,6 +28,8 @@ export interface PostgresInspection {
   readonly unvacuumed: readonly string[]
   /** What this user may not do and has to, as GRANT names it: `INSERT ON live`. */
   readonly missingRights: readonly string[]
+  /** Tables of which row level security hides rows from this user. */
+  readonly rowSecurity: readonly string[]
   /** What keeps vacuum from removing dead rows, the oldest first. Without the rights to see others, only one's own. */
   readonly vacuumHolders: readonly VacuumHolder[]
   /** Whether a notification comes through; `null`: it was not tried. */
@@ -36,8 +38,11 @@ export interface PostgresInspection {
 
 /** Something that keeps dead rows from being removed. */
 export interface VacuumHolder {
-  readonly kind: 'transaction' | 'prepared' | 'slot'
-  /** Of a transaction its process and application, of a prepared one its identifier, of a replication slot its name. */
+  readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
+  /**
+   * Of a transaction its process and application, of a prepared one its identifier, of a replication slot its name, of a standby
+   * with hot_standby_feedback its application and address.
+   */
   readonly name: string
   /** For how long, in milliseconds; `null` where PostgreSQL does not say it. */
   readonly forMs: number | null
@@ -46,6 +51,9 @@ export interface VacuumHolder {
 /** How long a notification may take, in milliseconds. */
 const hearLimitMs = 2000
 const mostHolders = 20
+
+/** A standby with hot_standby_feedback always names a transaction, and mostly one of the last seconds. It is old behind so many others. */
+const feedbackAge = 100_000
 
 /**
  * Looks at a database as `postgresStorage` would find it with the same options. Makes and changes nothing.
@@ -66,6 +74,7 @@ export async function inspectPostgres(options: PostgresStorageOptions): Promise<
       form,
       formNeeded: migrations.length,
       missingRights,
+      rowSecurity: await rowSecurityOf(database, read.schema),
       unvacuumed: await unvacuumedOf(database, read.schema),
       vacuumHolders: await holdersOf(database),
       hearsNotifications: server.isStandby ? null : await hears(database, read),
@@ -140,10 +149,21 @@ async function missingRightsOf(session: Session, schema: string): Promise<readon
   return [...onSchema, ...named]
 }
 
+async function rowSecurityOf(session: Session, schema: string): Promise<readonly string[]> {
+  const rows = await session.query(
+    `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) ORDER BY c.relname`,
+    [schema],
+  )
+  return rows.map(({ relname }) => String(relname))
+}
+
 async function unvacuumedOf(session: Session, schema: string): Promise<readonly string[]> {
   const rows = await session.query(
     `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = $1::text AND c.relkind = 'r' AND c.reloptions && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off']
+       WHERE n.nspname = $1::text AND c.relkind = 'r' AND EXISTS (
+         SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean
+       )
        ORDER BY c.relname`,
     [schema],
   )
@@ -161,6 +181,9 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
        SELECT 'prepared', gid, prepared FROM pg_prepared_xacts WHERE database = current_database()
        UNION ALL
        SELECT 'slot', slot_name, NULL FROM pg_replication_slots WHERE xmin IS NOT NULL
+       UNION ALL
+       SELECT 'standby', coalesce(nullif(application_name, ''), '?') || coalesce(' at ' || host(client_addr), ''), NULL
+         FROM pg_stat_replication WHERE age(backend_xmin) > ${feedbackAge}
      ) holders ORDER BY for_ms DESC NULLS LAST LIMIT ${mostHolders}`,
   )
   return rows.map(({ kind, name, for_ms }) => {

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
 import { everySeconds, everyType } from '../../scenarios/test/support/every.ts'
-import { postgresStorage } from '../src/index.ts'
+import { inspectPostgres, postgresStorage } from '../src/index.ts'
 
 const cleanUps: (() => unknown)[] = []
 
@@ -131,3 +131,39 @@ it('what a failover to a standby that is behind forgets runs again, is told, and
   cleanUps.push(() => after.close())
   await assertLedger(after)
 }, 120_000)
+
+it('a standby says that it is one, also to a heartbeat that only reads', { timeout: 60_000 }, async () => {
+  const servers = await pair()
+  const storage = postgresStorage({ url: servers.primary.url, wakeUps: false })
+  cleanUps.push(() => storage.close())
+  await storage.listJobs({ limit: 1, cursor: null })
+  await servers.caughtUp()
+  const behind = postgresStorage({ url: servers.standby.url, wakeUps: false })
+  cleanUps.push(() => behind.close())
+  expect(await behind.listJobs({ limit: 1, cursor: null })).toMatchObject({ items: [] })
+  await expect(behind.heartbeat({ now: 1, own: null, remove: [], profilesOf: [] })).rejects.toMatchObject({
+    code: 'STORAGE_BUSY',
+    message: expect.stringContaining('standby'),
+  })
+})
+
+it('a query on a standby that holds dead rows is named, and a standby without one is not', {
+  timeout: 120_000,
+}, async () => {
+  const primary = await started({})
+  const config = { hot_standby_feedback: 'on', wal_receiver_status_interval: '1s', max_standby_streaming_delay: '-1' }
+  const standby = await started({ standbyOf: primary.url, config })
+  const holders = async () => (await inspectPostgres({ url: primary.url, wakeUps: false })).vacuumHolders
+  const fedBack = 'SELECT backend_xmin::text FROM pg_stat_replication'
+  await expect.poll(() => ask(primary, fedBack), { timeout: 20_000 }).toMatch(/\d/)
+  expect((await holders()).filter(({ kind }) => kind === 'standby')).toEqual([])
+  const report = new pg.Client({ connectionString: standby.url })
+  cleanUps.push(() => report.end())
+  await report.connect()
+  await report.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
+  const many = 'DO $$ BEGIN FOR i IN 1..100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$'
+  await ask(primary, many)
+  await expect
+    .poll(holders, { timeout: 20_000 })
+    .toContainEqual(expect.objectContaining({ kind: 'standby', forMs: null }))
+})

@@ -47,14 +47,23 @@ it('tells the form, the settings of the server and that notifications come throu
 
 it('names the tables that autovacuum passes over, and the transaction that holds vacuum up', async () => {
   await makeSchema()
-  await pool.query(`ALTER TABLE ${schema}.live SET (autovacuum_enabled = off)`)
+  for (const [table, value] of Object.entries({
+    live: 'off',
+    heads: '0',
+    jobs: 'no',
+    history: 'FALSE',
+    versions: 'f',
+    owners: 'on',
+  })) {
+    await pool.query(`ALTER TABLE ${schema}.${table} SET (autovacuum_enabled = ${value})`)
+  }
   const holder = new pg.Client({ connectionString: url, application_name: 'report' })
   onTestFinished(() => holder.end())
   await holder.connect()
   await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
   await holder.query('SELECT 1')
   const { unvacuumed, vacuumHolders } = await inspectPostgres({ pool, schema })
-  expect(unvacuumed).toEqual(['live'])
+  expect(unvacuumed).toEqual(['heads', 'history', 'jobs', 'live', 'versions'])
   const own = vacuumHolders.find(({ name }) => name.endsWith(' report'))
   expect(own).toMatchObject({ kind: 'transaction', forMs: expect.any(Number) })
 })
@@ -74,6 +83,9 @@ it('names what a user may not do', async () => {
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO guest;
     REVOKE DELETE ON ${schema}.live FROM guest`)
   expect(await rights()).toEqual(['DELETE ON live'])
+  await pool.query(`ALTER TABLE ${schema}.heads ENABLE ROW LEVEL SECURITY`)
+  expect((await inspectPostgres({ url: guest, schema })).rowSecurity).toEqual(['heads'])
+  expect((await inspectPostgres({ pool, schema })).rowSecurity).toEqual([])
   expect((await inspectPostgres({ url: guest, schema: 'none' })).missingRights).toEqual(['CREATE ON DATABASE'])
   await pool.query(`DROP SCHEMA ${schema} CASCADE; CREATE SCHEMA ${schema}; GRANT USAGE ON SCHEMA ${schema} TO guest`)
   expect(await rights()).toEqual(['CREATE ON SCHEMA'])

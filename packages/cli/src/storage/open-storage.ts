@@ -50,8 +50,10 @@ export interface PostgresInspection {
   }
   readonly unvacuumed: readonly string[]
   readonly missingRights: readonly string[]
+  /** Earlier versions did not look. */
+  readonly rowSecurity?: readonly string[]
   readonly vacuumHolders: readonly {
-    readonly kind: 'transaction' | 'prepared' | 'slot'
+    readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
     readonly name: string
     readonly forMs: number | null
   }[]

@@ -5,7 +5,12 @@ import type { Survey } from '../survey.ts'
 /** Something that is open for longer keeps rows that come and go from being removed. */
 const longestMs = 5 * 60_000
 
-const kinds = { transaction: 'process', prepared: 'the prepared transaction', slot: 'the replication slot' }
+const kinds = {
+  transaction: 'process',
+  prepared: 'the prepared transaction',
+  slot: 'the replication slot',
+  standby: 'a query on the standby',
+}
 
 /** Whether dead rows are removed: otherwise tables and indexes grow, and every call gets slower. */
 export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {

@@ -4,7 +4,7 @@ import type { Survey } from '../survey.ts'
 /** Whether a PostgreSQL takes what nodes write. */
 export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
-  const { isStandby, isReadOnly, missingRights } = postgres
+  const { isStandby, isReadOnly, missingRights, rowSecurity = [] } = postgres
   const findings: Finding[] = []
   if (isStandby || isReadOnly) {
     findings.push({
@@ -22,6 +22,14 @@ export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Pr
       severity: 'error',
       message: `This user lacks rights: ${missingRights.join(', ')}.`,
       remedy: 'Grant them; a node with the same user runs nothing.',
+    })
+  }
+  if (rowSecurity.length > 0) {
+    findings.push({
+      code: 'POSTGRES_ROW_SECURITY',
+      severity: 'error',
+      message: `Row level security hides rows of ${rowSecurity.join(', ')} from this user: nodes see no jobs, or write in vain.`,
+      remedy: 'ALTER TABLE … DISABLE ROW LEVEL SECURITY, or give the user BYPASSRLS.',
     })
   }
   return findings
