@@ -145,8 +145,14 @@ export class Database implements Session {
       const what = 'PostgreSQL has not answered, or the pool has had no connection left,'
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
-    const timer = systemClock.setTimer(limitMs, expire)
     const begun = systemClock.monotonic()
+    // A timer may come sooner than it was asked for.
+    const onTimer = () => {
+      const leftMs = begun + limitMs - systemClock.monotonic()
+      if (leftMs <= 0) expire()
+      else timer = systemClock.setTimer(leftMs, onTimer)
+    }
+    let timer = systemClock.setTimer(limitMs, onTimer)
     try {
       return await call(expired)
     } catch (error) {
