@@ -79,7 +79,9 @@ describe('what is kept of an error', () => {
   })
 
   it('is cut between characters, not within one: what is left can be kept by any storage', () => {
-    const error = Object.assign(new Error(`${'m'.repeat(1999)}😀 and more`), { stack: `${'s'.repeat(3999)}😀 and more` })
+    const error = Object.assign(new Error(`${'m'.repeat(1999)}😀 and more`), {
+      stack: `${'s'.repeat(3999)}😀 and more`,
+    })
     const record = toErrorRecord(error)
     expect(record.message).toBe(`${'m'.repeat(1999)}…`)
     expect(record.stack).toBe(`${'s'.repeat(3999)}…`)

@@ -42,7 +42,7 @@ export const ownFile: SchemaHome = {
 }
 
 /** Tables of their own in a file of the user's, whose header is left alone. */
-export function tablesIn(prefix: string): SchemaHome {
+function tablesIn(prefix: string): SchemaHome {
   const named = (sql: string): string => withTableNames(sql, prefix)
   return {
     prefix,
