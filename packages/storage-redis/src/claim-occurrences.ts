@@ -5,7 +5,7 @@ import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
-import { mayPass, repeatedError } from './redis-errors.ts'
+import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
 import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
@@ -38,7 +38,10 @@ interface ShardAnswer extends WholeAnswer {
 interface Ask {
   readonly mode: 'peek' | 'take'
   readonly last: Place
-  readonly claimId: string
+  /** Rises with each call. One that is sent once more has the same. */
+  readonly number: number
+  /** An earlier call had no answer: whatever becomes of it, it is to take nothing behind this one. */
+  readonly fences: boolean
   /** Where the sweep goes on, and the look at what is due. */
   readonly cursor: string
   readonly place: Buffer
@@ -59,9 +62,9 @@ const graceMs = 100
 /** Takes due occurrences, the first in their order over all shards. */
 export class Claimer {
   readonly #ledger: Ledger
-  #claims = 0
-  /** By shard and owner, the claim of which nobody knows whether it has taken something. The next call asks for it. */
-  readonly #unanswered = new Map<string, string>()
+  #calls = 0
+  /** By shard and owner, the call of which nobody knows whether it has taken something. The next one asks for it. */
+  readonly #unanswered = new Map<string, number>()
   /** Shards that did not answer, with the look that finds out when they do again. */
   readonly #silent = new Map<number, Promise<void> | null>()
 
@@ -204,15 +207,23 @@ export class Claimer {
       const taken = whole?.claimed.length ?? 0
       // Whoever takes nothing does not look for what it may have taken.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
-      const claimId = asked ?? `${this.#ledger.sender} ${this.#claims++}`
+      const number = asked ?? this.#calls++
+      // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.
+      const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
+      const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {
-        // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.
-        const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
-        const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
-        const [outcome, ...parts] = await this.#call(call, spot, { mode, last, claimId, cursor, place })
+        const [outcome, ...parts] = await this.#call(call, spot, {
+          mode,
+          last,
+          number,
+          fences: asked !== undefined,
+          cursor,
+          place,
+        })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        if (asked !== undefined) this.#unanswered.delete(key)
+        // It may be sent once more, with the same number, until one has said all: that leaves the number behind.
+        if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()
           sweep = cursor !== ''
@@ -223,9 +234,8 @@ export class Claimer {
         whole = whole === null ? part : join(whole, part)
         place = parts[4]
       } catch (error) {
-        const isToldNow = mode === 'take' && spot.shards === 1 && taken === 0
-        if (isToldNow) this.#unanswered.delete(key)
-        else if (mode === 'take') this.#unanswered.set(key, claimId)
+        if (isRepeated(error)) this.#unanswered.delete(key)
+        else if (mode === 'take' && call.limit > 0) this.#unanswered.set(key, number)
         if (whole === null || taken === 0) throw error
         return { ...whole, stopped: true, isLeftover }
       }
@@ -236,16 +246,18 @@ export class Claimer {
   async #call(
     request: ClaimRequest,
     spot: Spot,
-    { mode, last, claimId, cursor, place }: Ask,
+    { mode, last, number, fences, cursor, place }: Ask,
   ): Promise<readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner, limit, exceptHandlerKeys, sweep } = request
     const values = Buffer.allocUnsafe(claimLayout.size)
     const { at } = claimLayout
     values.writeDoubleLE(now, at.now)
+    values.writeDoubleLE(number, at.number)
     values.writeUInt32LE(limit, at.limit)
     values[at.sweep] = sweep ? 1 : 0
     values[at.isPeek] = mode === 'peek' ? 1 : 0
+    values[at.fences] = fences ? 1 : 0
     values.writeDoubleLE(last.order, at.lastAt)
     values.write(last.key, at.lastId, 'hex')
     // Those that are ids of jobs are not stored: the script goes by the job there.
@@ -256,8 +268,9 @@ export class Claimer {
       {
         script: scripts.claim,
         ...spot,
-        arguments: [values, channel, sender, printOwner(owner), claimId, place, cursor, ...excepted],
-        extraKey: (prefix) => `${prefix}claimed:${sender}`,
+        arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
+        // Engines that share a storage object count by themselves what they have heard.
+        extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
         order: 'ahead',
       },
     ])

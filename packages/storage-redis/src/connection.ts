@@ -263,7 +263,7 @@ const graceMs = 1000
 const longestTimeoutMs = 2 ** 31 - 1
 
 function openClient(url: string, commandTimeoutMs: number): Redis {
-  return new Redis(url, {
+  const client = new Redis(url, {
     lazyConnect: true,
     keepAlive: keepAliveMs,
     // A host or a firewall may vanish without a word. The system goes on sending for a quarter of an hour then, while a
@@ -276,4 +276,11 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // After a failover the server that was the primary may be a replica: the name of its host may lead elsewhere by now.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
+  // ioredis 5 keeps the timer of a connection that broke, which then ends the next one.
+  client.on('close', () => {
+    const timed: { socketTimeoutTimer?: NodeJS.Timeout | undefined } = client as object
+    clearTimeout(timed.socketTimeoutTimer)
+    timed.socketTimeoutTimer = undefined
+  })
+  return client
 }

@@ -178,7 +178,7 @@ export function foreignCursor(cursor: string): JobistemerError {
 }
 
 /** For a claim that has taken something that its owner has to look for. */
-function isRepeated(error: unknown): boolean {
+export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 

@@ -102,14 +102,19 @@ export const jobChangeLayout: Layout<
   handlerSize: 'uint32',
 })
 
-export const claimLayout: Layout<'now' | 'limit' | 'sweep' | 'isPeek' | 'lastAt' | 'lastId'> = defineLayout({
-  now: 'number',
-  limit: 'uint32',
-  sweep: 'byte',
-  isPeek: 'byte',
-  lastAt: 'number',
-  lastId: 'id',
-})
+export const claimLayout: Layout<'now' | 'number' | 'limit' | 'sweep' | 'isPeek' | 'fences' | 'lastAt' | 'lastId'> =
+  defineLayout({
+    now: 'number',
+    // Rises with each call of an owner.
+    number: 'number',
+    limit: 'uint32',
+    sweep: 'byte',
+    isPeek: 'byte',
+    // Calls with this number or a lower one take nothing any more.
+    fences: 'byte',
+    lastAt: 'number',
+    lastId: 'id',
+  })
 
 export const pruneLayout: Layout<'before' | 'keep' | 'limit'> = defineLayout({
   before: 'number',

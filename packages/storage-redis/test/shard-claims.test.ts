@@ -185,4 +185,70 @@ describe('a claim over shards of which one fails', () => {
     claimed.push(...(await storage.claim(request)).claimed)
     expect(claimed).toHaveLength(2)
   })
+
+  it('says so to the owner that it is about, whatever another one takes by the same storage', async () => {
+    const { storage, second, wait, fate } = await startTwo()
+    const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
+    fate.after = (call) => (call === 2 ? broken() : null)
+    await storage.claim(request)
+    await wait(second, 2)
+    await expect
+      .poll(async () => (await storage.claim({ ...request, owner: sibling })).claimed, { timeout: 20_000 })
+      .toMatchObject([{ jobId: second }])
+    expect(await refusal(storage.claim(request))).toMatchObject({ code: 'STORAGE_BUSY', value: 'repeated' })
+    expect((await storage.claim(request)).claimed).toEqual([])
+  })
+})
+
+it('a claim that comes late, after its owner has claimed again, takes nothing any more', async () => {
+  const server = await start()
+  const client = connect(server.url)
+  const storage = open({ client, shards: 1 })
+  const other = open({ url: server.url, shards: 1 })
+  const { id } = await addJob(other, 'alpha', 'allow')
+  const request = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+  await storage.claim(request)
+  const scripts = scriptsOf(client)
+  const send = scripts.evalshaBuffer.bind(client)
+  const late: (() => Promise<unknown>)[] = []
+  let isAway = true
+  scripts.evalshaBuffer = async (...values) => {
+    if (!isAway) return await send(...values)
+    late.push(async () => await send(...values))
+    throw new Error('Connection is closed.')
+  }
+  expect(await refusal(storage.claim(request))).toMatchObject({ code: 'STORAGE_BUSY' })
+  isAway = false
+  expect((await storage.claim(request)).claimed).toEqual([])
+  await other.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
+  for (const send of late) await send()
+  const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
+  expect((await other.listOccurrences(running)).items).toEqual([])
+  expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
+  // That one is behind the latest, too, which was answered.
+  for (const send of late) await send()
+  expect((await other.listOccurrences(running)).items).toHaveLength(1)
+})
+
+it('a claim without a limit that fails forgets no taking that had no answer', async () => {
+  const server = await start()
+  const client = connect(server.url)
+  const storage = open({ client, shards: 1 })
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
+  const request = { now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+  await storage.claim({ ...request, limit: 0 })
+  const scripts = scriptsOf(client)
+  const send = scripts.evalshaBuffer.bind(client)
+  let fails = true
+  scripts.evalshaBuffer = async (...values) => {
+    const answer = await send(...values)
+    if (fails) throw new Error('Connection is closed.')
+    return answer
+  }
+  await refusal(storage.claim(request))
+  await refusal(storage.claim({ ...request, limit: 0 }))
+  fails = false
+  expect(await refusal(storage.claim(request))).toMatchObject({ code: 'STORAGE_BUSY', value: 'repeated' })
+  expect((await storage.claim(request)).claimed).toEqual([])
 })

@@ -92,18 +92,19 @@ const conditions = {
  */
 export const claimScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}
-local channel, sender, owner, claimedKey, claimId = ARGV[2], ARGV[3], ARGV[4], KEYS[2], ARGV[5]
-local place, cursor = ARGV[6], ARGV[7]
+local channel, sender, owner, claimedKey = ARGV[2], ARGV[3], ARGV[4], KEYS[2]
+local place, cursor = ARGV[5], ARGV[6]
 ${readFields(claimLayout, 'ARGV[1]', allFields(claimLayout))}
-local hasExceptions, except = #ARGV >= 8, {}
-for index = 8, #ARGV do except[ARGV[index]] = true end
+local hasExceptions, except = #ARGV >= 7, {}
+for index = 7, #ARGV do except[ARGV[index]] = true end
 
 local missing = missingRight(channel)
 if missing then return missing end
 
 -- The client sends a command once more when its connection broke before the answer came. What the first sending took
--- is then known to nobody, so the caller has to hear that.
-if call('GET', claimedKey) == claimId then return { 'repeated' } end
+-- is then known to nobody, so the caller has to hear that. One may also come late, by a connection that was given up:
+-- its owner has asked since then whether it had taken something, so it must not take anything any more.
+if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
   store()
@@ -310,7 +311,7 @@ end
 -- Says what this call has found, once it has taken what it takes.
 local function answer()
   for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
-  if takenCount > 0 then call('SET', claimedKey, claimId, 'EX', 86400) end
+  if takenCount > 0 or fences == 1 then call('SET', claimedKey, number, 'EX', 86400) end
   store()
   tell(channel, sender)
   return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
