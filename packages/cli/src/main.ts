@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander'
+import { type Command as Commander, CommanderError, type Option } from 'commander'
 import { CliError } from './cli-error.ts'
 import type { Command, Context } from './command.ts'
 import { commandList } from './command-list.ts'
@@ -47,7 +47,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       })
     }
     if (argv.length === 0) io.stdout.write(program.helpInformation())
-    await program.parseAsync(withDistances(argv), { from: 'user' })
+    await program.parseAsync(withDistances(argv, program), { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) code = exitCodes.fine
     else {
@@ -68,12 +68,21 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
  * How far an instant lies back (`explain NAME -2h`) is no option: it goes behind `--`, behind which there are arguments alone.
  * It is the last argument of the commands that take one.
  */
-function withDistances(argv: readonly string[]): readonly string[] {
-  const command = argv.find((word) => commandList.some(({ name }) => name === word))
-  if ((command !== 'explain' && command !== 'skip') || argv.includes('--')) return argv
-  const isDistance = (word: string) => /^-\d/.test(word)
-  const distances = argv.filter(isDistance)
-  return distances.length === 0 ? argv : [...argv.filter((word) => !isDistance(word)), '--', ...distances]
+function withDistances(argv: readonly string[], program: Commander): readonly string[] {
+  const global = valuesIn(argv, program.options)
+  const name = argv.find((word, index) => !word.startsWith('-') && !global.has(index))
+  const command = program.commands.find((one) => one.name() === name)
+  if (command === undefined || (name !== 'explain' && name !== 'skip') || argv.includes('--')) return argv
+  const values = valuesIn(argv, [...program.options, ...command.options])
+  const isDistance = (index: number) => /^-\d/.test(argv[index] as string) && !values.has(index)
+  const distances = argv.filter((_, index) => isDistance(index))
+  return distances.length === 0 ? argv : [...argv.filter((_, index) => !isDistance(index)), '--', ...distances]
+}
+
+/** Where values of options stand that are words of their own. */
+function valuesIn(argv: readonly string[], options: readonly Option[]): ReadonlySet<number> {
+  const flags = new Set(options.flatMap((option) => (option.required ? [option.short, option.long] : [])))
+  return new Set(argv.flatMap((word, index) => (flags.has(word) ? [index + 1] : [])))
 }
 
 async function runCommand(

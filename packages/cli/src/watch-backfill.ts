@@ -4,7 +4,13 @@ import { CliError } from './cli-error.ts'
 import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { progressOf } from './progress.ts'
-import { shellWord } from './shell-word.ts'
+
+/** Command lines, for people to copy. */
+export interface BackfillCommands {
+  /** Goes on with it. */
+  readonly same: string
+  readonly stop: string
+}
 
 /** It is looked so often. */
 const lookMs = 1000
@@ -18,13 +24,12 @@ export async function watchBackfill(
   {
     name,
     begun,
-    same,
+    commands,
     look,
   }: {
     readonly name: string
     readonly begun: BackfillResult
-    /** The command that goes on with it. */
-    readonly same: string
+    readonly commands: BackfillCommands
     readonly look: () => Promise<BackfillResult>
   },
 ): Promise<BackfillResult> {
@@ -42,11 +47,10 @@ export async function watchBackfill(
     progress.end()
   }
   if (present.open + present.live === 0) return present
-  const { key } = present
   throw new CliError({
     code: 'INTERRUPTED',
     message: `Watched until Ctrl-C: ${doneOf(present)} of ${toDoOf(present)} of ${name} are done, and the nodes go on.`,
-    remedy: `${same} watches it again; jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)} stops it.`,
+    remedy: `${commands.same} watches it again; ${commands.stop} stops it.`,
     exitCode: exitCodes.interrupted,
   })
 }

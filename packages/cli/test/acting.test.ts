@@ -11,7 +11,7 @@ async function ledger() {
   const ask = (argv: readonly string[], options: RunOptions = {}) =>
     runCli([...argv, '-s', place], { cwd: folder, env: { USER: 'joe' }, ...options })
   const json = async (...argv: string[]) => JSON.parse((await ask([...argv, '--json'])).out)
-  return { ask, json, folder }
+  return { ask, json, folder, place }
 }
 
 describe('trigger', () => {
@@ -187,6 +187,12 @@ describe('cancel', () => {
 })
 
 describe('skip', () => {
+  it('cancels a slot that lies ahead for a reason that looks like a distance', async () => {
+    const { ask } = await ledger()
+    const slot = ['skip', 'nightly-report', '2026-01-03T01:00:00Z', '--actor', '-7', '--reason', '-2h']
+    expect(await ask(slot)).toMatchObject({ code: 0, out: expect.stringContaining(': canceled') })
+  })
+
   it('cancels a slot that lies ahead, and refuses what is none', async () => {
     const { ask, json } = await ledger()
     const slot = ['skip', 'nightly-report', '2026-01-03T01:00:00Z']
@@ -307,11 +313,13 @@ describe('backfill', () => {
   })
 
   it('begins one, says how to stop it, stops it, and names what is wrong', async () => {
-    const { ask, json } = await ledger()
+    const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({
       code: 0,
-      out: 'nightly-report: 0 completed, 0 failed, 0 canceled, 4 to come; 0 of 4 slots passed over\njobistemer backfill nightly-report --key k --from 2025-12-01T00:00:00.000Z --to 2025-12-05T00:00:00.000Z watches it.\njobistemer backfill nightly-report --stop k stops it.\n',
+      out: `nightly-report: 0 completed, 0 failed, 0 canceled, 4 to come; 0 of 4 slots passed over
+jobistemer backfill nightly-report --key k --from 2025-12-01T00:00:00.000Z --to 2025-12-05T00:00:00.000Z --storage ${place} watches it.
+jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     })
     const [run] = (await json('history', 'nightly-report', '-n', '1')).occurrences
     expect(run).toMatchObject({ backfill: { key: 'k', slot: '2025-12-01T01:00:00.000Z' }, requestActor: 'joe' })

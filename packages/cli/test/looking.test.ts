@@ -253,6 +253,8 @@ describe('explain', () => {
     expect((await ask('explain', 'nightly-report', '2025-01-02 02:00+01:00')).out).toContain(': before_creation\n')
     expect(await json('explain', 'import', 'now')).toMatchObject({ verdict: 'not_a_slot', occurrence: null })
     expect(await json('explain', 'import', '-2h', '--debug')).toMatchObject({ at: '2026-01-02T10:30:00.000Z' })
+    const { out } = await runCli(['--timeout', '5s', 'explain', 'import', '-2h', '-s', place])
+    expect(out).toContain('2026-01-02 10:30:00Z')
   })
 
   it('refuses an instant without an offset, unless --utc says where it is', async () => {

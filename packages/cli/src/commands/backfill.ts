@@ -8,10 +8,13 @@ import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
 import { shellWord } from '../shell-word.ts'
 import { readCount, readInstant, readText } from '../values.ts'
-import { watchBackfill } from '../watch-backfill.ts'
+import type { GlobalOptions } from '../global-options.ts'
+import { type BackfillCommands, watchBackfill } from '../watch-backfill.ts'
 import { type RequestOptions, requestOf, requestOptions } from './trigger.ts'
 
-interface Options extends Pick<RequestOptions, 'data' | 'key' | 'priority' | 'tasks' | 'reason' | 'actor'> {
+interface Options
+  extends Pick<RequestOptions, 'data' | 'key' | 'priority' | 'tasks' | 'reason' | 'actor'>,
+    Pick<GlobalOptions, 'storage' | 'config' | 'prefix'> {
   readonly from?: string
   readonly to?: string
   readonly missed?: true
@@ -80,9 +83,9 @@ export const backfill: Command = {
     const { key } = begun
     // Each look begins again what has come to a halt.
     const goesOn = options.dryRun === undefined && options.wait
-    const same = commandOf(name, { ...asked, key })
-    const result = goesOn ? await watchBackfill(context, { name, begun, same, look: () => ask({ key }) }) : begun
-    return print(context, name, result, { ...options, same })
+    const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
+    const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun
+    return print(context, name, result, { ...options, commands })
   },
 }
 
@@ -113,15 +116,39 @@ function refuseBesideStop(options: Options): void {
   })
 }
 
-/** The command that goes on with a backfill: its span does not move with the present time. */
-function commandOf(name: string, { key, from, to, which, order, maxActive }: BackfillOptions): string {
+/** The command that goes on with a backfill: its span does not move with the present time. Data are those of its runs. */
+function commandOf(
+  name: string,
+  { key, from, to, which, order, maxActive, tasks, priority }: BackfillOptions,
+  options: Options,
+): string {
   const chosen = { missed: '', failed: ' --failed', missed_and_failed: ' --missed --failed', all: ' --all' }[
     which ?? 'missed'
   ]
-  const more = `${order === 'newest_first' ? ' --newest-first' : ''}${maxActive === 1 ? '' : ` --max-active ${maxActive}`}`
+  const more = [
+    order === 'newest_first' ? ' --newest-first' : '',
+    maxActive === 1 ? '' : ` --max-active ${maxActive}`,
+    tasks === undefined ? '' : ` --tasks ${shellWord(tasks.join(','))}`,
+    priority === undefined ? '' : ` --priority ${priority}`,
+  ].join('')
   const instant = (at: unknown) => (at as Date).toISOString()
   const span = `--from ${instant(from)} --to ${instant(to)}`
-  return `jobistemer backfill ${shellWord(name)} --key ${shellWord(String(key))} ${span}${chosen}${more}`
+  const ofKey = `${shellWord(name)} --key ${shellWord(String(key))}`
+  return `jobistemer backfill ${ofKey} ${span}${chosen}${more}${placeOf(options)}`
+}
+
+function stopOf(name: string, key: string, options: Options): string {
+  return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
+}
+
+/** Which storage was given on the command line. An address may hold a password, which is not shown. */
+function placeOf({ storage, config, prefix }: Options): string {
+  const shown = storage?.includes('@') ? '…' : storage
+  return [
+    shown === undefined ? '' : ` --storage ${shown === '…' ? shown : shellWord(shown)}`,
+    config === false ? ' --no-config' : config === undefined ? '' : ` --config ${shellWord(config)}`,
+    prefix === undefined ? '' : ` --prefix ${shellWord(prefix)}`,
+  ].join('')
 }
 
 async function askedOf(context: Context, options: Options): Promise<BackfillOptions> {
@@ -183,9 +210,9 @@ function print(
   { out, times }: Context,
   job: string,
   result: BackfillResult,
-  { dryRun, wait, same }: Pick<Options, 'dryRun' | 'wait'> & { readonly same: string },
+  { dryRun, wait, commands }: Pick<Options, 'dryRun' | 'wait'> & { readonly commands: BackfillCommands },
 ): number {
-  const { key, slots, passed, open, live, completed, failed, canceled, next, last } = result
+  const { slots, passed, open, live, completed, failed, canceled, next, last } = result
   if (out.isJson) out.json({ job, ...result })
   else if (dryRun === true) {
     for (const slot of next.slice(0, mostShown)) out.line(times.at(slot))
@@ -196,8 +223,8 @@ function print(
       text`${job}: ${completed} completed, ${failed} failed, ${canceled} canceled, ${live + open} to come; ${passed} of ${counted(slots, 'slot')} passed over`,
     )
     if (!wait && live + open > 0) {
-      out.line(text`${same} watches it.`)
-      out.line(text`jobistemer backfill ${shellWord(job)} --stop ${shellWord(key)} stops it.`)
+      out.line(text`${commands.same} watches it.`)
+      out.line(text`${commands.stop} stops it.`)
     }
   }
   return failed + canceled > 0 && dryRun !== true ? exitCodes.no : exitCodes.fine
