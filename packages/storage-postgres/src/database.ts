@@ -102,8 +102,11 @@ export class Database implements Session {
   }
 
   async #queryOnce(statement: Statement, values?: readonly SqlValue[]): Promise<readonly Row[]> {
-    return await this.#within(this.#limitMs, async (expired) => {
-      return await this.#source.use(async (connection) => await rowsOf(connection, statement, values), expired)
+    return await this.#within(this.#limitMs, async (expired, sent) => {
+      return await this.#source.use(async (connection) => {
+        sent()
+        return await rowsOf(connection, statement, values)
+      }, expired)
     })
   }
 
@@ -111,9 +114,13 @@ export class Database implements Session {
   async transaction<T>(body: (session: Session) => Promise<T>, limitMs: number = this.#limitMs): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#within(limitMs, async (expired) => {
+        return await this.#within(limitMs, async (expired, sent) => {
           return await this.#source.transaction(async (connection) => {
-            return await body({ query: async (text, values) => await rowsOf(connection, text, values) })
+            const query: Session['query'] = async (text, values) => {
+              sent()
+              return await rowsOf(connection, text, values)
+            }
+            return await body({ query })
           }, expired)
         })
       } catch (error) {
@@ -138,14 +145,20 @@ export class Database implements Session {
     await this.#source.close()
   }
 
-  async #within<T>(limitMs: number, call: (expired: Promise<never>) => Promise<T>): Promise<T> {
-    if (limitMs === Number.POSITIVE_INFINITY) return await call(new Promise<never>(() => {}))
+  /** `call` is to say of each statement that it is sent. */
+  async #within<T>(limitMs: number, call: (expired: Promise<never>, sent: () => void) => Promise<T>): Promise<T> {
+    if (limitMs === Number.POSITIVE_INFINITY) return await call(new Promise<never>(() => {}), () => {})
     let expire = () => {}
     const expired = new Promise<never>((_, reject) => {
       const what = 'PostgreSQL has not answered, or the pool has had no connection left,'
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
+    // The wait for a connection is none for a lock.
+    let sentAt = begun
+    const sent = () => {
+      sentAt = systemClock.monotonic()
+    }
     // A timer may come sooner than it was asked for.
     const onTimer = () => {
       const leftMs = begun + limitMs - systemClock.monotonic()
@@ -154,10 +167,10 @@ export class Database implements Session {
     }
     let timer = systemClock.setTimer(limitMs, onTimer)
     try {
-      return await call(expired)
+      return await call(expired, sent)
     } catch (error) {
       // Who waits for less, waits again otherwise, or has a limit of his own.
-      if (!isHeld(error) || systemClock.monotonic() - begun < this.#lockLimitMs) throw error
+      if (!isHeld(error) || systemClock.monotonic() - sentAt < this.#lockLimitMs) throw error
       throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {
       timer.cancel()

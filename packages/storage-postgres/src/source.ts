@@ -45,6 +45,8 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
  */
 function mayStillRun(error: unknown): boolean {
   if (isBroken(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
+  // Values that a driver does not take, and answers that cannot be read: nothing runs.
+  if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }
 

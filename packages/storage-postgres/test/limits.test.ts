@@ -26,3 +26,24 @@ it('a limit of minutes is one of minutes', async () => {
   await call
   expect(ended).toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 300_000 })
 })
+
+it('the wait for a connection is none for a lock', async () => {
+  const refused = Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
+  const release = () => {}
+  let heldMs = 0
+  const query = () => new Promise<never>((_, reject) => setTimeout(() => reject(refused), heldMs))
+  const connect = () =>
+    new Promise<{ query: typeof query; release: () => void }>((resolve) => {
+      setTimeout(() => resolve({ query, release }), 9500 - heldMs)
+    })
+  const database = new Database(new PoolSource({ connect }, 'here', null), 10_000)
+  const call = async () => {
+    const failure = database.query('SELECT 1').catch((reason: unknown) => reason)
+    await vi.advanceTimersByTimeAsync(9600)
+    return await failure
+  }
+  // Whoever waits for less leaves it to the rules.
+  expect(await call()).toBe(refused)
+  heldMs = 9100
+  expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })
+})
