@@ -86,33 +86,53 @@ function isKnown(request: Request, token: string, basePath: string): boolean {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
   if (bearer !== undefined) return isSame(bearer, token)
   const name = cookieName(basePath, token)
-  const cookies = (request.headers.get('cookie') ?? '').split(';').map((one) => one.trim())
-  return cookies.some((one) => one.startsWith(`${name}=`) && isSame(one.slice(name.length + 1), cookieValue(token)))
+  return cookiesOf(request).some(
+    (one) => one.startsWith(`${name}=`) && isSame(one.slice(name.length + 1), cookieValue(token)),
+  )
 }
 
 /**
  * Answers a link that brings the token: it leaves a cookie, and goes on without the token, which is not to stay in the
  * history or in a `Referer`. `null`: there is none, or a wrong one.
  */
-export function signIn(url: URL, { token, basePath }: Settings): Response | null {
+export function signIn(request: Request, url: URL, { token, basePath }: Settings): Response | null {
   const given = url.searchParams.get('token')
   if (token === undefined || given === null || !isSame(given, token)) return null
   const target = new URL(url)
   target.searchParams.delete('token')
   const secure = url.protocol === 'https:' ? '; Secure' : ''
   const path = basePath === '' ? '/' : basePath
-  return new Response(null, {
-    status: 303,
-    headers: {
-      location: `${target.pathname}${target.search}`,
-      'set-cookie': `${cookieName(basePath, token)}=${cookieValue(token)}; Path=${path}; HttpOnly; SameSite=Lax${secure}`,
-    },
-  })
+  const headers = new Headers({ location: `${target.pathname}${target.search}` })
+  const attributes = `Path=${path}; HttpOnly; SameSite=Lax${secure}`
+  const name = cookieName(basePath, token)
+  headers.append('set-cookie', `${name}=${cookieValue(token)}; ${attributes}`)
+  for (const other of namesLikeIt(request, name).slice(0, -mostCookies)) {
+    headers.append('set-cookie', `${other}=; Max-Age=0; ${attributes}`)
+  }
+  return new Response(null, { status: 303, headers })
 }
+
+/** Of dashboards of one host and path, so many others stay signed in. */
+const mostCookies = 10
+
+/** Names of cookies that other dashboards of the host have left at this path: \`jobistemer ui\` leaves one at each start. */
+function namesLikeIt(request: Request, name: string): readonly string[] {
+  const cookies = cookiesOf(request).map((one) => one.replace(/=.*/s, ''))
+  return cookies.filter(
+    (one) => one !== name && one.length === name.length && one.startsWith(name.slice(0, -hashLength)),
+  )
+}
+
+function cookiesOf(request: Request): readonly string[] {
+  return (request.headers.get('cookie') ?? '').split(';').map((one) => one.trim())
+}
+
+/** Of the text that tells tokens apart. */
+const hashLength = 8
 
 /** Cookies of one host are seen by all of its ports, so several dashboards need names of their own, also at one path. */
 function cookieName(basePath: string, token: string): string {
-  const ofToken = createHash('sha256').update(`jobistemer cookie name ${token}`).digest('hex').slice(0, 8)
+  const ofToken = createHash('sha256').update(`jobistemer cookie name ${token}`).digest('hex').slice(0, hashLength)
   return `jobistemer${basePath.replaceAll(/[^\w-]/g, '-')}-${ofToken}`
 }
 

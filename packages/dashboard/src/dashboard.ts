@@ -79,7 +79,7 @@ class DashboardServer {
     const access = new Access(this.#settings, request)
     if (isDocument) {
       if (!isRead) throw wrongMethod('GET, HEAD')
-      const signedIn = signIn(url, this.#settings)
+      const signedIn = signIn(request, url, this.#settings)
       if (signedIn !== null) return signedIn
       await access.demand('open', null)
       return bodiless(request, pageDocument(this.#settings, this.#assets))

@@ -54,6 +54,19 @@ describe('a token', () => {
     }
   })
 
+  it('takes the oldest cookies of others at its path away, so that they do not become ever more', async () => {
+    const dashboard = world.dashboard({ authorize: undefined as never, token })
+    const [name = ''] = ((await ask(dashboard, `/?token=${token}`)).headers.get('set-cookie') ?? '').split('=', 1)
+    const others = Array.from({ length: 13 }, (_, index) => `${name.slice(0, -8)}${String(index).padStart(8, '0')}`)
+    const cookie = ['other=1', ...others.map((other) => `${other}=x`), `${name}=old`].join('; ')
+    const { headers } = await ask(dashboard, `/?token=${token}`, { headers: { cookie } })
+    const [own, ...gone] = headers.getSetCookie()
+    expect(own).toMatch(new RegExp(`^${name}=[^;]+; Path=`))
+    expect(gone).toEqual(
+      others.slice(0, 3).map((other) => `${other}=; Max-Age=0; Path=/admin/jobs; HttpOnly; SameSite=Lax`),
+    )
+  })
+
   it('that is wrong leaves none, and nobody is sent to another site', async () => {
     const dashboard = world.dashboard({ token })
     for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
