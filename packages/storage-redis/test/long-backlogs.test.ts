@@ -91,6 +91,24 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
+it('jobs of which nothing is left keep no place of those whose occurrences are set apart', async () => {
+  await withStorage(1, async ({ storage, prefix }) => {
+    const names = numbers(0, 100).map((index) => `foreign-${index}`)
+    for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
+    await claim(storage, { exceptHandlerKeys: names })
+    const apart = `{${prefix}:0}:apart`
+    expect(await client.scard(apart)).toBe(100)
+    const pending = { kind: 'live', state: 'pending', limit: 1000, cursor: null, runs: false } as const
+    const how = { reason: 'not needed', actor: null, mode: 'request' } as const
+    for (let tries = 0; tries < 2; tries++) {
+      const { items } = await storage.listOccurrences(pending)
+      await storage.cancel({ now: slotAt(3), items: items.map((one) => ({ ...one, ...how })) })
+    }
+    await claim(storage, { exceptHandlerKeys: names })
+    expect(await client.scard(apart)).toBe(0)
+  })
+})
+
 describe.each([1, 2])('on %i shards', (shards) => {
   it('what a node has no handlers for lies in its way once, and keeps its order for others', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {

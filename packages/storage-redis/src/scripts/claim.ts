@@ -184,6 +184,11 @@ do
   for _, job in ipairs(apart) do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
+    elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
+      -- Nobody may be left who can run it and would find that.
+      call('SREM', apartKey, job)
+      isApart[job] = nil
+      apartCount = apartCount - 1
     end
   end
 
