@@ -131,7 +131,9 @@ export class ExecutionPool implements ExecutionOwner {
 
   closed(execution: Execution): void {
     this.unsaid.delete(execution)
-    this.#executions.delete(execution.occurrence.id)
+    const { id } = execution.occurrence
+    // It may have come back to this node meanwhile: then another execution is here under its id.
+    if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)
     // Once more: the end may have woken what is to be taken.

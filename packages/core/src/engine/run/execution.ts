@@ -408,7 +408,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
-    this.#taken(answer)
+    // It may have been lost while this was on its way, and has ended then.
+    if (this.#phase !== 'closed') this.#taken(answer)
     throw abortErrorOf(task.plan, 'lost')
   }
 
