@@ -9,7 +9,7 @@ import {
   silentLogger,
 } from '@jobistemer/core'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
-import { memoryStorage } from '@jobistemer/storage-memory'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from './support/isolated-scene.ts'
 import { gone, stateOf } from './support/living-process.ts'
@@ -211,6 +211,41 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(killed()).toBe(1)
     expect(await released).toMatchObject({ reason: 'isolated' })
   })
+
+  it.each(['nothing', 'its task timeout'])(
+    'however long it may take to stop, it is killed 5 s after its run was found to be lost, told to stop by %s before',
+    async (by) => {
+      const clock = virtualClock(0)
+      const database = memoryDatabase()
+      const taskTimeout = { seconds: by === 'nothing' ? 500 : 4 }
+      const { begin, scheduler, lines } = await isolatedScene(
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, taskTimeout } },
+        { clock, storage: memoryStorage({ database }) },
+      )
+      const { id } = await begin('job')
+      let isLost = false
+      scheduler.on('occurrence.lost', () => {
+        isLost = true
+      })
+      await clock.advance({ seconds: 5 })
+      // It comes back to this node, which finds so that it was taken away.
+      const others = memoryStorage({ database })
+      const { occurrences } = await others.get({ occurrences: [id] })
+      const [record] = occurrences
+      if (record === undefined) throw new Error('it is not there')
+      const { jobId, scheduledAt, token, sequence, runs } = record
+      const reaped = { id, jobId, scheduledAt, token, sequence, runs, action: 'retry', reason: 'node_lost' } as const
+      const answers = await others.reap({ now: clock.now(), items: [reaped] })
+      expect(answers).toMatchObject([{ outcome: 'reaped' }])
+      await clock.advance(0)
+      expect(isLost).toBe(true)
+      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      await clock.advance({ seconds: 3 })
+      expect(killed()).toBe(0)
+      await clock.advance({ seconds: 2 })
+      expect(killed()).toBe(1)
+    },
+  )
 
   it('a handler that obeys its signal is not killed', async () => {
     const { begin, scheduler, lines } = await isolatedScene({

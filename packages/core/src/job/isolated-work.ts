@@ -43,8 +43,8 @@ export interface IsolationOptions {
   readonly env?: Readonly<Record<string, string>>
   /**
    * How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s, and never more
-   * than 5 s after the execution timeout, or once its node is isolated under `whileIsolated: 'abort'`: soon after, another
-   * node may begin it.
+   * than 5 s after the execution timeout, once its node is isolated under `whileIsolated: 'abort'`, or once the occurrence
+   * is lost: another node may begin it soon after, or has begun it.
    */
   readonly killAfter?: DurationInput
 }

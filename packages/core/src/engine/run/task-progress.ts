@@ -32,8 +32,8 @@ import { withLostAttempts } from './task-run-records.ts'
  */
 const abortGraceMs = 5000
 
-/** After these another node may begin it soon, so a child has no longer to stop than any handler. */
-const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated']
+/** After these another node may begin it soon, or has begun it, so a child has no longer to stop than any handler. */
+const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated', 'lost']
 
 const none: readonly AttemptRecord[] = Object.freeze([])
 
@@ -434,6 +434,7 @@ export class TaskProgress implements Alarm {
     if (this.#isolated?.isOver === false) {
       // Its child is killed all the same if it does not stop.
       if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
+      else this.hurry()
     } else agenda.cancelAlarm(this)
     if (this.#step === 'running') this.#tellToStop('lost')
   }
