@@ -125,3 +125,28 @@ it('a call of runDue runs what is due in that too', async () => {
   expect(new Set(seen)).toContain('handler: undefined')
   expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
 })
+
+it('looks for changes are in that too, whoever iterates', async () => {
+  const seen: string[] = []
+  const storage = wrapStorage(memoryStorage(), {
+    around({ method, proceed }) {
+      if (method === 'listJobs' || method === 'listOccurrences') seen.push(`${method}: ${request.getStore()}`)
+      return proceed()
+    },
+    subscribe() {
+      seen.push(`subscribe: ${request.getStore()}`)
+      return () => undefined
+    },
+  })
+  const client = createClient({ storage, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const follow = async () => {
+    // The first look is asked for by who iterates, the next one by the look before.
+    for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
+  }
+  const following = request.run('a request', follow)
+  await expect.poll(() => seen.length, { timeout: 60_000 }).toBeGreaterThan(2)
+  await client.add(defineJob({ name: 'added', tasks: [{ name: 'work', handler: 'none' }] }))
+  await following
+  expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
+})

@@ -38,12 +38,14 @@ export interface ChangesHost {
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
+type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
+
 /**
  * Looks at the storage while somebody waits for a change, and tells all who iterate. They share the looks; without
  * anybody who waits there are none.
  */
 export class Changes {
-  readonly #engine: Pick<EngineContext, 'clock' | 'events'>
+  readonly #engine: ChangesEngine
   readonly #host: ChangesHost
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
@@ -58,7 +60,7 @@ export class Changes {
   #unlisten: (() => void)[] = []
   #isStopped = false
 
-  constructor(engine: Pick<EngineContext, 'clock' | 'events'>, host: ChangesHost) {
+  constructor(engine: ChangesEngine, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
   }
@@ -116,9 +118,10 @@ export class Changes {
     this.#timer = null
     const waiting = [...this.#readers].filter((reader) => reader.isWaiting)
     if (this.#isLooking || waiting.length === 0) return
-    const { clock } = this.#engine
+    const { clock, context } = this.#engine
     const delayMs = this.#lookedAt + this.#intervalMs(waiting) - clock.monotonic()
-    this.#timer = clock.setTimer(Math.max(0, delayMs), () => void this.#look())
+    // The looks are for all who iterate, and so in the context of none of them.
+    this.#timer = clock.setTimer(Math.max(0, delayMs), () => void context.run(() => this.#look()))
   }
 
   #intervalMs(waiting: readonly ChangeReader[]): number {
@@ -151,7 +154,7 @@ export class Changes {
 
   #listen(): void {
     if (this.#unlisten.length > 0) return
-    const unsubscribe = this.#host.subscribe(({ kind }) => this.#wake(kind))
+    const unsubscribe = this.#host.subscribe(({ kind }) => this.#engine.context.run(() => this.#wake(kind)))
     const ran = () => {
       this.#hasRun = true
     }
