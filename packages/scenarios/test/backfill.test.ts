@@ -204,6 +204,18 @@ it('a backfill that goes on does what it was begun for, but for what the call sa
   expect(runs.map(({ requestActor }) => requestActor)).toEqual([null, null, 'anna', 'anna', null, null, null])
 })
 
+it('a backfill that has nothing to begin can be asked about when the tasks that it was begun with are gone', async () => {
+  const world = createWorld()
+  const tasks = ['load', 'mail'].map((name) => ({ name, run: () => undefined }))
+  const first = await world.start({ jobs: [defineJob({ name: 'job', schedule: everySeconds(60), tasks })] })
+  await first.backfill('job', { ...past, key: 'k', tasks: ['load'] })
+  await world.clock.advance({ seconds: 5 })
+  await world.shutdown(first)
+  const left = tasks.slice(1)
+  const second = await world.start({ jobs: [defineJob({ name: 'job', schedule: everySeconds(60), tasks: left })] })
+  expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
+})
+
 it('a backfill leaves slots to the schedule that it has still to decide about', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })

@@ -81,8 +81,8 @@ export class Backfills {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // The tasks of an earlier call may be gone from the job.
-      if (begun !== null) planOfRequest(this.#registry, job, wanted)
+      // The tasks of an earlier call may be gone from the job. Where nothing begins, nothing needs them.
+      if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
       // Its further runs have it from these.
       const details = prioritized(wanted, priorityOf(head))
       const create = (trace: TraceContext | null) =>
