@@ -59,3 +59,33 @@ test.each([
   expect(told.filter((line) => line !== 'stopped')).toEqual(['hook over at 63000'])
   expect(told.length).toBe(isUnderWay ? 2 : 1)
 })
+
+test.each([
+  { how: 'alone', isAsked: false },
+  { how: 'after another', isAsked: true },
+])(
+  'a call of runDue that is ending does not wait for the onComplete hook that asks for a shutdown, $how',
+  async ({ isAsked }) => {
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    const node: { scheduler?: Scheduler } = {}
+    const job = defineJob({
+      name: 'report',
+      schedule: everySeconds(60),
+      tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
+      onComplete: () => node.scheduler?.shutdown(),
+    })
+    const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+    node.scheduler = scheduler
+    // That which makes the job known.
+    await scheduler.runDue()
+    await clock.advance({ seconds: 61 })
+    const controller = new AbortController()
+    const called = scheduler.runDue({ signal: controller.signal })
+    await clock.advance({ seconds: 1 })
+    controller.abort()
+    const shutdown = isAsked ? scheduler.shutdown() : null
+    await clock.advance({ minutes: 2 })
+    await shutdown
+    expect(await called).toMatchObject({ ended: 'aborted', finished: 1, durationMs: 3000 })
+  },
+)

@@ -97,6 +97,11 @@ export class DueCall {
     engine.events.on('occurrence.reaped', () => this.#takenOver++)
   }
 
+  /** Somebody asks for a shutdown of its scheduler, maybe while it is ending already: a hook that does is not waited for. */
+  shutdownAsked(): void {
+    this.#parts.pool.shutdownAsked()
+  }
+
   /** Ends it before its time. Resolves when it is over. */
   async abort(): Promise<void> {
     this.#end('aborted')

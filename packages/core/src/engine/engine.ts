@@ -481,6 +481,7 @@ export class Engine implements EngineContext {
       'abortGracePeriod',
     )
     this.#pool.shutdownAsked()
+    for (const call of this.#calls) call.shutdownAsked()
     this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
     return this.#stopping
   }
