@@ -178,4 +178,28 @@ describe.each(everywhere)('engines that share one storage object of $name', (pla
     }
     expect(claims[1]).toBe(claims[0])
   })
+
+  it('what waits for a later time makes no start wake anybody', async () => {
+    const claims: number[] = []
+    for (const isWaiting of [false, true]) {
+      const world = createWorld(place)
+      const intercepted = new InterceptedStorage(world.connect())
+      const { job, heard } = working(world)
+      const node = await start(world, intercepted.storage, { jobs: [job], nodeId: 'a' })
+      await start(world, intercepted.storage, { jobs: [job], nodeId: 'b' })
+      await world.clock.advance({ seconds: 20 })
+      if (isWaiting) await node.trigger('work', { delay: { minutes: 30 } })
+      const run = async () => {
+        await node.trigger('work', { delay: { seconds: 1 } })
+        await world.clock.advance({ seconds: 5 })
+      }
+      // The first start tells when the next one is.
+      await run()
+      intercepted.reset()
+      for (let times = 0; times < 5; times++) await run()
+      expect(heard).toHaveLength(6)
+      claims.push(intercepted.count('claim'))
+    }
+    expect(claims[1]).toBe(claims[0])
+  })
 })

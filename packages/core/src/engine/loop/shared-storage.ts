@@ -35,6 +35,8 @@ export class SharedStorage {
   readonly #storage: Storage
   readonly #listeners = new Map<Listener, object>()
   #engines = 0
+  /** What is due next, as the last claim said that took something. */
+  #nextDueAt: number | null = null
 
   /** Of this storage object; for an engine that will use it from here on. */
   static joined(storage: Storage): SharedStorage {
@@ -91,7 +93,7 @@ export class SharedStorage {
         told(storage.saveJobs(request), (answers) => newsOfSave(request.changes, answers), jobsAndDue),
       createOccurrences: (request) =>
         told(storage.createOccurrences(request), (answers) => newsOfCreate(request.items, answers), dueAndCancel),
-      claim: (request) => told(storage.claim(request), newsOfClaim, nothing),
+      claim: (request) => told(storage.claim(request), (answer) => this.#newsOfClaim(answer), nothing),
       settle: (request) => told(storage.settle(request), (answers) => newsOfSettle(request.items, answers), due),
       cancel: (request) => told(storage.cancel(request), newsOfCancel, dueAndCancel),
       reap: (request) => told(storage.reap(request), (answers) => newsOfReap(request.items, answers), due),
@@ -105,6 +107,17 @@ export class SharedStorage {
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),
     }
+  }
+
+  /**
+   * A start may have woken another one, also for later. Who takes nothing tells nothing: otherwise two nodes would go on telling
+   * each other. And what waited for the same time before is no news: each start would wake everybody for nothing.
+   */
+  #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
+    if (claimed.length === 0) return nothing
+    const isNext = nextDueAt !== null && nextDueAt !== this.#nextDueAt
+    this.#nextDueAt = nextDueAt
+    return more || isNext ? due : nothing
   }
 
   /** Not before the running code is through: a listener may call the storage. */
@@ -147,11 +160,6 @@ function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnsw
   }
   if (isDue) return isCancel ? dueAndCancel : due
   return isCancel ? cancel : nothing
-}
-
-/** A start may have woken another one. Who takes nothing tells nothing: otherwise two nodes would go on telling each other. */
-function newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
-  return claimed.length > 0 && (more || nextDueAt !== null) ? due : nothing
 }
 
 function newsOfSettle(items: readonly SettleItem[], answers: readonly SettleAnswer[]): readonly Kind[] {
