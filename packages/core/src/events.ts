@@ -110,7 +110,8 @@ export interface SchedulerEvents {
     readonly report: ExecutionReport
     /**
      * Only where somebody has canceled it in its owner's place, mostly by force: the node that did so has told it by
-     * `occurrence.canceled` before, so whoever counts ends counts it there.
+     * `occurrence.canceled` before, so whoever counts ends counts it there. Of what was canceled through a client nobody is
+     * told that.
      */
     readonly isToldBefore?: true
   }
