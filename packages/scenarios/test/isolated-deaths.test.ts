@@ -232,7 +232,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       const others = memoryStorage({ database })
       const { occurrences } = await others.get({ occurrences: [id] })
       const [record] = occurrences
-      if (record === undefined) throw new Error('it is not there')
+      if (!record) throw new Error('it is not there')
       const { jobId, scheduledAt, token, sequence, runs } = record
       const reaped = { id, jobId, scheduledAt, token, sequence, runs, action: 'retry', reason: 'node_lost' } as const
       const answers = await others.reap({ now: clock.now(), items: [reaped] })

@@ -124,7 +124,7 @@ it('what comes back to its node while its handler completes it is still run ther
   await completing.reached
   const { occurrences } = await others.get({ occurrences: [id] })
   const [record] = occurrences
-  if (record === undefined) throw new Error('it is not there')
+  if (!record) throw new Error('it is not there')
   const { jobId, scheduledAt, token, sequence, runs } = record
   const lost = { id, jobId, scheduledAt, token, sequence, runs, action: 'retry', reason: 'node_lost' } as const
   expect(await others.reap({ now: Date.now(), items: [lost] })).toMatchObject([{ outcome: 'reaped' }])
