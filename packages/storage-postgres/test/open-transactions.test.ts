@@ -265,6 +265,19 @@ describe('a commit that is forbidden', () => {
     await expect((await forbidden()).query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
+  it('stays so when answers to what forbids it are lost', async () => {
+    const client = await connection()
+    await client.query('BEGIN')
+    const deaf = {
+      query: async (text: string, values?: unknown[]) => {
+        await client.query(text, values)
+        throw new Error('Query read timeout')
+      },
+    }
+    await expect(storage.within?.(deaf).forbidCommit()).rejects.toThrow('Query read timeout')
+    await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
+  })
+
   it('fails also where constraints are looked at at once, and when it was forbidden twice', async () => {
     const client = await connection()
     await client.query('BEGIN')
