@@ -70,7 +70,9 @@ export async function measureBullmqLateness(
     measuring = false
     return lateness
   } finally {
-    await worker.close(true)
+    // What is under way would say that it has lost its connection.
+    await worker.pause()
+    await worker.close()
     await queue.obliterate({ force: true })
     await queue.close()
   }
