@@ -70,7 +70,8 @@ async function readOccurrences(
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over these ids: those of all quick jobs are gone through. All is read anew, since an occurrence may have gone from one place to another.
+  // Heads have no index over these ids: those of all quick jobs are gone through. All is read anew, since an occurrence may
+  // have gone from one place to another.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -1,3 +1,5 @@
+import type { JobId } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { scriptsOf } from '../src/client.ts'
 import { shardOf } from '../src/ids.ts'
@@ -8,18 +10,23 @@ import { useServers } from './servers.ts'
 
 const { start, client: connect, open } = useServers()
 
+/** Two jobs that lie on these of two shards. */
+async function addJobs(storage: Storage, shards: readonly [number, number]): Promise<readonly [JobId, JobId]> {
+  const jobs: JobId[] = []
+  for (let index = 0; jobs.length < 2; index++) {
+    const { id } = await addJob(storage, `job-${index}`, 'allow')
+    if (shardOf(id, 2) === shards[jobs.length]) jobs.push(id)
+  }
+  return jobs as [JobId, JobId]
+}
+
 it('a claim over shards tells of more when something older came in after it had looked', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
   const other = open({ url: server.url, shards: 2 })
-  const jobs: `job_${string}`[] = []
-  for (let index = 0; jobs.length < 2; index++) {
-    const { id } = await addJob(storage, `job-${index}`, 'allow')
-    if (shardOf(id, 2) === 0) jobs.push(id)
-  }
-  const [first, second] = jobs as [`job_${string}`, `job_${string}`]
-  const waiting = (job: `job_${string}`, index: number) => ({ ...slotItem(job, index), runs: null })
+  const [first, second] = await addJobs(storage, [0, 0])
+  const waiting = (job: JobId, index: number) => ({ ...slotItem(job, index), runs: null })
   await other.createOccurrences({ now: slotAt(1), owner, items: [waiting(first, 1)] })
   await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(first, 2)] })
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
@@ -41,13 +48,8 @@ it('a claim over shards takes nothing younger in the place of what another node 
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
   const other = open({ url: server.url, shards: 2 })
-  const jobs: `job_${string}`[] = []
-  for (let index = 0; jobs.length < 2; index++) {
-    const { id } = await addJob(storage, `job-${index}`, 'allow')
-    if (shardOf(id, 2) === jobs.length) jobs.push(id)
-  }
-  const [first, second] = jobs as [`job_${string}`, `job_${string}`]
-  const trigger = (job: `job_${string}`, digit: string, scheduledAt: number) => {
+  const [first, second] = await addJobs(storage, [0, 1])
+  const trigger = (job: JobId, digit: string, scheduledAt: number) => {
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
@@ -83,13 +85,8 @@ describe('a claim over shards of which one fails', () => {
     const client = connect(server.url)
     const storage = open({ client, shards: 2 })
     const other = open({ url: server.url, shards: 2 })
-    const jobs: `job_${string}`[] = []
-    for (let index = 0; jobs.length < 2; index++) {
-      const { id } = await addJob(storage, `job-${index}`, 'allow')
-      if (shardOf(id, 2) === jobs.length) jobs.push(id)
-    }
-    const [first, second] = jobs as [`job_${string}`, `job_${string}`]
-    const wait = async (job: `job_${string}`, index: number) => {
+    const [first, second] = await addJobs(storage, [0, 1])
+    const wait = async (job: JobId, index: number) => {
       const items = [{ ...slotItem(job, index), runs: null }]
       await other.createOccurrences({ now: slotAt(index), owner, items })
     }
