@@ -1,5 +1,6 @@
 import type { JobRecord, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
+import type { RedisServer } from '@jobistemer/test-servers'
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
@@ -47,6 +48,14 @@ async function until(isDone: () => Promise<boolean>): Promise<void> {
 
 /** A client that waits for its server as long as it takes. */
 const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
+
+/** A storage that waits for 300 ms, and has been answered: on a busy machine, opening one may take longer. */
+async function hasty(server: RedisServer, url = server.url): Promise<{ storage: Storage; job: JobRecord }> {
+  const job = await addJob(open({ url: server.url }), 'alpha')
+  const storage = open({ url, commandTimeout: 300, waitTimeout: 100 })
+  await repeat(patient(server.url), () => storage.get({ jobs: [job.id] }))
+  return { storage, job }
+}
 
 /** A call that has to send its script first would lose the answer that it is unknown, and do nothing. */
 async function loadScripts(storage: Storage): Promise<void> {
@@ -167,8 +176,7 @@ describe('a server at its memory limit', () => {
 describe('a server that does not answer', () => {
   it('makes a call fail after the limit, and the next one is answered when it comes back', async () => {
     const server = await start()
-    const storage = open({ url: server.url, commandTimeout: 300, waitTimeout: 100 })
-    const job = await addJob(storage, 'alpha')
+    const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
@@ -182,8 +190,7 @@ describe('a server that does not answer', () => {
 
   it('can be closed meanwhile', async () => {
     const server = await start()
-    const storage = open({ url: server.url, commandTimeout: 300, waitTimeout: 100 })
-    const job = await addJob(storage, 'alpha')
+    const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
     const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     // Until it is under way, closing would end it.
@@ -198,8 +205,7 @@ describe('a connection that is dead without a word', () => {
   it('is given up for a new one soon after a call had no answer', async () => {
     const server = await start()
     const proxy = await through(server)
-    const storage = open({ url: `redis://${proxy.host}:${proxy.port}`, commandTimeout: 300, waitTimeout: 100 })
-    const job = await addJob(storage, 'alpha')
+    const { storage, job } = await hasty(server, `redis://${proxy.host}:${proxy.port}`)
     proxy.freezeConnections()
     const { answer, codes } = await repeat(patient(server.url), () => storage.get({ jobs: [job.id] }))
     expect(answer.jobs).toEqual([job])
