@@ -25,20 +25,29 @@ async function pixelsOf(png: Buffer): Promise<Picture> {
   return { width: info.width, height: info.height, pixels: new Uint8Array(data) }
 }
 
+interface Difference {
+  readonly perMillion: number
+  /** Shows where they differ. It is only drawn when somebody wants it: that takes longer than the comparison. */
+  picture(): Promise<Buffer>
+}
+
 /** By how much two pictures of one size differ. The edges of letters, which each machine may draw in its way, do not count. */
-export async function differenceOf(
-  one: Buffer,
-  other: Buffer,
-): Promise<{ readonly perMillion: number; readonly picture: Buffer }> {
+export async function differenceOf(one: Buffer, other: Buffer): Promise<Difference> {
   const [left, right] = await Promise.all([pixelsOf(one), pixelsOf(other)])
   const { width, height } = left
-  if (width !== right.width || height !== right.height) return { perMillion: 1_000_000, picture: other }
-  const pixels = new Uint8Array(width * height * 4)
-  const count = pixelmatch(left.pixels, right.pixels, pixels, width, height, { threshold })
-  const picture = await sharp(pixels, { raw: { width, height, channels: 4 } })
-    .png()
-    .toBuffer()
-  return { perMillion: (count / (width * height)) * 1_000_000, picture }
+  if (width !== right.width || height !== right.height) return { perMillion: 1_000_000, picture: async () => other }
+  const compare = (drawn: Uint8Array | undefined) =>
+    pixelmatch(left.pixels, right.pixels, drawn, width, height, { threshold })
+  return {
+    perMillion: (compare(undefined) / (width * height)) * 1_000_000,
+    picture: () => {
+      const drawn = new Uint8Array(width * height * 4)
+      compare(drawn)
+      return sharp(drawn, { raw: { width, height, channels: 4 } })
+        .png()
+        .toBuffer()
+    },
+  }
 }
 
 /** A picture with few colours, in few bytes. */
@@ -63,7 +72,7 @@ export async function complaintAbout(name: string, png: Buffer, drawnBy: string)
   writeFileSync(join(found, `${name}.png`), png)
   const renew = 'Look at it; if it is right, `pnpm run renew-pictures` makes it the reference.'
   if (difference === null) return `${name}: there is no reference. The picture is in ${found}. ${renew}`
-  writeFileSync(join(found, `${name}-difference.png`), difference.picture)
+  writeFileSync(join(found, `${name}-difference.png`), await difference.picture())
   const made = readFileSync(join(references, 'drawn-by.txt'), 'utf8').trim()
   const other = made === drawnBy ? '' : ` The references were drawn by ${made}, this one by ${drawnBy}.`
   return `${name}: ${Math.round(difference.perMillion)} of a million pixels differ. The picture and the difference are in ${found}.${other} ${renew}`
