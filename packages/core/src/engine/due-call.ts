@@ -97,6 +97,11 @@ export class DueCall {
     engine.events.on('occurrence.reaped', () => this.#takenOver++)
   }
 
+  /** Occurrences that it runs. */
+  get begun(): number {
+    return this.#parts.pool.begun
+  }
+
   /** Somebody asks for a shutdown of its scheduler, maybe while it is ending already: a hook that does is not waited for. */
   shutdownAsked(): void {
     this.#parts.pool.shutdownAsked()

@@ -261,23 +261,40 @@ export class Engine implements EngineContext {
     })
   }
 
-  /** Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. */
+  /**
+   * Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. What a
+   * scheduler that has ended says of others is left out, too: it may have been wrong for days.
+   */
   async #readGauges(): Promise<GaugeValues> {
-    const asked = this.#asked({ timeout: gaugeTimeoutMs })
-    // A storage that is away, or too slow, is expected: the gauge is left out.
-    const waiting = await this.#history.waitingCount(asked).catch(() => undefined)
-    const silent = this.#silentJobs.count
+    const waiting = await this.#waitingCount()
+    const isRunning = this.#phase === 'running'
+    const silent = isRunning ? this.#silentJobs.count : null
     return {
-      scheduler_jobs_running: this.#pool.begun,
-      ...(waiting !== undefined && { scheduler_jobs_in_queue: waiting }),
+      scheduler_jobs_running: this.#begunCount(),
+      ...(waiting !== null && { scheduler_jobs_in_queue: waiting }),
       scheduler_jobs_paused: this.#registry.pausedCount,
       scheduler_jobs_ahead: this.#registry.aheadCount,
       ...(silent !== null && { scheduler_jobs_silent: silent }),
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
-      scheduler_nodes: this.#heartbeats.peers.living().length + 1,
+      ...(isRunning && { scheduler_nodes: this.#heartbeats.peers.living().length + 1 }),
       scheduler_node_isolated: this.#heartbeats.isIsolated ? 1 : 0,
       scheduler_clock_unconfirmed: this.#time.isInDoubt ? 1 : 0,
     }
+  }
+
+  /** `null` where the storage does not say so, as one that is away or too slow; and after the end, as it may be closed. */
+  async #waitingCount(): Promise<number | null> {
+    if (this.#stopping !== undefined || this.#phase === 'stopped') return null
+    const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    const count = await this.#history.waitingCount(asked).catch(() => null)
+    return this.#stopping === undefined ? count : null
+  }
+
+  /** Those of calls of `runDue` among them. */
+  #begunCount(): number {
+    let count = this.#pool.begun
+    for (const call of this.#calls) count += call.begun
+    return count
   }
 
   now(): number {

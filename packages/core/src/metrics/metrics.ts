@@ -32,22 +32,30 @@ export interface EventGaugeLabels {
 
 /** What is measured when it is asked for. */
 export interface GaugeValues {
-  /** Occurrences that this node runs. */
+  /** Occurrences that this node runs, those of calls of `runDue` among them. */
   readonly scheduler_jobs_running: number
-  /** Occurrences that wait in the storage, of all nodes. Left out when the storage has not said so within 2 s. */
+  /**
+   * Occurrences that wait in the storage, of all nodes. Left out when the storage has not said so within 2 s, and from
+   * `shutdown` on.
+   */
   readonly scheduler_jobs_in_queue?: number
   /** Paused jobs, as far as this node knows. */
   readonly scheduler_jobs_paused: number
   /** Jobs whose slots are decided up to an instant that lies ahead, as far as this node knows. */
   readonly scheduler_jobs_ahead: number
   /**
-   * Jobs that had no success for their `alertAfter`. One of the living nodes looks for them; the others leave it out.
+   * Jobs that had no success for their `alertAfter`. One of the living nodes looks for them; the others leave it out. So
+   * does a node that has ended or is not started, is isolated, or waits for its clock to be confirmed; calls of `runDue` do
+   * not look.
    */
   readonly scheduler_jobs_silent?: number
   /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
   readonly scheduler_clock_skew_seconds: number
-  /** Living nodes, this one among them, as far as this node knows. */
-  readonly scheduler_nodes: number
+  /**
+   * Living nodes, this one among them, as far as this node knows. Left out where this one is none of them: it has ended, or
+   * is not started.
+   */
+  readonly scheduler_nodes?: number
   /** 1 while no heartbeat of this node is accepted, and it takes no new work; otherwise 0. */
   readonly scheduler_node_isolated: number
   /** 1 while a clock that has jumped is not confirmed, and nothing begins on this node; otherwise 0. */

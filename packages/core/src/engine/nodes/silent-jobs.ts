@@ -87,9 +87,12 @@ export class SilentJobs {
     return this.#loop.stop()
   }
 
-  /** How many jobs are silent; `null` on a node that does not look, or has not looked at all of them yet. */
+  /**
+   * How many jobs are silent; `null` on a node that does not look, or has not looked at all of them yet. Also on one that
+   * has been stopped or is held back: what it has found may have been wrong for a while.
+   */
   get count(): number | null {
-    if (this.#lookedAt === null) return null
+    if (this.#lookedAt === null || this.#loop.isStopped || this.#engine.isHeldBack) return null
     let count = 0
     for (const { isSilent } of this.#jobs.values()) if (isSilent) count++
     return count
