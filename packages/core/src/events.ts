@@ -64,7 +64,10 @@ export interface SchedulerEvents {
   }
   /** By this node. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
-  /** This node, or another, removed it; what runs of it may end. */
+  /**
+   * This node, or another, removed it; what runs of it may end. Of jobs that others remove it is told by nodes that hold
+   * them: not of data beyond `heldJobs`.
+   */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }
   /**
    * The job is gone from the storage, and nobody has removed it: the storage has lost its data. `stored_again`: this node,

@@ -159,9 +159,10 @@ export class Engine implements EngineContext {
     })
     this.itemCalls = new ItemCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
+    let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
-      recordMetrics(this.events, metrics)
+      removedUnheld = recordMetrics(this.events, metrics).removed
       metrics.gauges(() => this.#readGauges())
     }
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
@@ -190,6 +191,7 @@ export class Engine implements EngineContext {
       deadAfterMs: options.deadAfterMs,
       release: options.release,
       isClient,
+      removedUnheld,
     })
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     this.#children = new Children(this, { most: options.maxChildren })

@@ -5,8 +5,14 @@ import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
 // Jobs that are data may come and go by the million; what runs of them ends long before so many others were removed.
 const mostRemovedKept = 1000
 
+/** What {@link recordMetrics} has to be told, as no event says it. */
+export interface RecordedMetrics {
+  /** A job was removed that this node did not hold. */
+  removed(jobName: string): void
+}
+
 /** Turns events into metrics: a listener like any other. */
-export function recordMetrics(events: EventHub, metrics: Metrics): void {
+export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetrics {
   // What runs of a removed job may end, and would bring its series back for ever.
   const removed = new Set<string>()
 
@@ -18,19 +24,23 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
     if (!removed.has(labels.job)) metrics.observe(name, labels, ms / 1000)
   }
 
-  events.on('job.registered', ({ jobName }) => {
-    removed.delete(jobName)
-  })
-  events.on('job.removed', ({ jobName }) => {
+  function remove(jobName: string): void {
     const [oldest] = removed
     if (oldest !== undefined && removed.size >= mostRemovedKept) removed.delete(oldest)
     removed.add(jobName)
     metrics.removeJob(jobName)
+  }
+
+  events.on('job.registered', ({ jobName }) => {
+    removed.delete(jobName)
   })
+  events.on('job.removed', ({ jobName }) => remove(jobName))
   events.on('occurrence.created', ({ jobName: job, state }) => {
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
+    // It was added again: that a node looks up a job which it does not hold is no event.
+    if (removed.size > 0) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
   })
@@ -63,4 +73,5 @@ export function recordMetrics(events: EventHub, metrics: Metrics): void {
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
+  return { removed: remove }
 }

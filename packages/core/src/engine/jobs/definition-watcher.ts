@@ -110,7 +110,8 @@ export class DefinitionWatcher {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
       // Some of it may wait already.
-      if (record.deletedAt === null && this.#canRun(record)) this.#capacity.workAppeared()
+      if (record.deletedAt !== null) this.#registry.letGo?.gone(record.id)
+      else if (this.#canRun(record)) this.#capacity.workAppeared()
       return
     }
     // It was lost, or deleted, and has come back: its versions count from another beginning.

@@ -18,6 +18,7 @@ import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
 import type { Handlers } from './job-plan.ts'
 import { JobPlans } from './job-plans.ts'
+import { LetGoJobs } from './let-go-jobs.ts'
 import { isData, LooseJobs } from './loose-jobs.ts'
 import { isOfBuild, type JobOrigin, RegisteredJob } from './registered-job.ts'
 import { Registrations } from './registrations.ts'
@@ -52,6 +53,8 @@ export class JobRegistry {
   readonly loose: LooseJobs
   /** Jobs of which another definition is in force than this node's own. */
   readonly followed: FollowedJobs
+  /** Those that were let go, where somebody is to hear of their removal. */
+  readonly letGo: LetGoJobs | null
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
   readonly #isClient: boolean
@@ -87,6 +90,8 @@ export class JobRegistry {
       release: number | undefined
       /** It runs nothing: whoever uses it looks up each job that is asked for. Default false. */
       isClient?: boolean
+      /** Hears of jobs that were let go, and were removed since. Default: nobody does. */
+      removedUnheld?: ((jobName: string) => void) | null
     },
   ) {
     this.#engine = engine
@@ -99,6 +104,8 @@ export class JobRegistry {
     this.skipped = new SkippedSlots(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
+    const { removedUnheld = null } = options
+    this.letGo = removedUnheld === null ? null : new LetGoJobs(engine, removedUnheld)
     this.plans = new JobPlans(engine, this.#isClient ? anyHandler : options.handlers)
     this.registrations = new Registrations(engine, { registry: this, others: options.others, release: options.release })
   }
@@ -263,6 +270,7 @@ export class JobRegistry {
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
       this.#jobs.set(job.id, registered)
+      this.letGo?.delete(job.id)
       this.#dormant.delete(job.id)
       if (registered.origin !== 'stored') this.definitions.send()
     } else if (registered.origin === 'stored' && origin !== 'stored') {
@@ -467,12 +475,13 @@ export class JobRegistry {
   /** Lets go what this node need not hold: what has no slot up to the instant. */
   dropUnneeded(upTo: number): void {
     for (const job of this.loose.unneeded(upTo)) {
-      const { id } = job.job
+      const { id, name } = job.job
       // Somebody has to see it.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       job.isDropped = true
       this.loose.remove(job)
+      this.letGo?.add(id, name)
       this.#jobs.delete(id)
       this.#ownOfUpdated.delete(id)
       this.followed.delete(id)
@@ -565,6 +574,7 @@ export class JobRegistry {
     if (present === undefined ? !job.isDropped : present !== job) return
     this.#jobs.delete(jobId)
     this.loose.remove(job)
+    this.letGo?.delete(jobId)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
@@ -590,7 +600,8 @@ export class JobRegistry {
   }
 
   /** Looks whether some of the jobs are still in the storage, the next ones with each call. */
-  reviewSome(): Promise<void> {
-    return this.#review.reviewSome()
+  async reviewSome(): Promise<void> {
+    await this.#review.reviewSome()
+    await this.letGo?.reviewSome()
   }
 }

@@ -1,0 +1,63 @@
+import type { JobId } from '../../ids.ts'
+import type { EngineContext } from '../loop/engine-context.ts'
+
+/** So many heads are read in one look, as of jobs that are held. */
+const headsPerLook = 20
+
+/**
+ * Jobs that this node has held and let go, and of whose removal somebody is to hear all the same: their metrics would be
+ * shown for ever otherwise. Mostly the watcher sees the removal. What it misses, as when thousands are removed at once, a
+ * look at some of the heads now and then finds.
+ */
+export class LetGoJobs {
+  readonly #engine: EngineContext
+  readonly #removed: (jobName: string) => void
+  readonly #names = new Map<JobId, string>()
+
+  /** @param removed called with the name of each that was removed */
+  constructor(engine: EngineContext, removed: (jobName: string) => void) {
+    this.#engine = engine
+    this.#removed = removed
+  }
+
+  add(id: JobId, name: string): void {
+    this.#names.set(id, name)
+  }
+
+  /** It is held again. */
+  delete(id: JobId): void {
+    this.#names.delete(id)
+  }
+
+  /** It was removed. Says so if it is one of these. */
+  gone(id: JobId): void {
+    const name = this.#names.get(id)
+    if (name === undefined) return
+    this.#names.delete(id)
+    this.#removed(name)
+  }
+
+  /** Looks whether the next ones are still in the storage. */
+  async reviewSome(): Promise<void> {
+    const { maxBatch, storage } = this.#engine
+    const jobs: JobId[] = []
+    for (const id of this.#names.keys()) {
+      if (jobs.length >= Math.min(headsPerLook, maxBatch)) break
+      jobs.push(id)
+    }
+    if (jobs.length === 0) return
+    const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
+    for (const [index, id] of jobs.entries()) {
+      const record = records[index] ?? null
+      if (record === null || record.deletedAt !== null) this.gone(id)
+      else this.#moveToEnd(id)
+    }
+  }
+
+  #moveToEnd(id: JobId): void {
+    const name = this.#names.get(id)
+    if (name === undefined) return
+    this.#names.delete(id)
+    this.#names.set(id, name)
+  }
+}
