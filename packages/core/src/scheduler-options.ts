@@ -280,9 +280,10 @@ function readDefaults(defaults: JobSettingsInput): JobOverrides {
 }
 
 function readMetrics(metrics: Metrics | undefined): Metrics | null {
-  return metrics === undefined
-    ? null
-    : readMethods(metrics, 'metrics', ['increment', 'observe', 'set', 'removeJob', 'gauges'])
+  if (metrics === undefined) return null
+  const needed = ['increment', 'observe', 'set', 'removeJob', 'gauges']
+  readMethods(metrics, 'metrics', needed)
+  return metrics.end === undefined ? metrics : readMethods(metrics, 'metrics', [...needed, 'end'])
 }
 
 function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleType[] {

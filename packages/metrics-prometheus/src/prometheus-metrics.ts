@@ -1,129 +1,33 @@
-import {
-  type CounterLabels,
-  type EventGaugeLabels,
-  type GaugeValues,
-  type HistogramLabels,
-  JobistemerError,
-  type Metrics,
-} from '@jobistemer/core'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { JobistemerError, type Metrics } from '@jobistemer/core'
+import type { Registry } from 'prom-client'
+import { gauges, oldGaugeNames } from './definitions.ts'
 import { type PrometheusMetricsOptions, readPrometheusOptions } from './prometheus-options.ts'
-import { SeriesOfJobs } from './series-of-jobs.ts'
+import { type ReadGauges, registerGauges } from './read-gauges.ts'
+import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 
-const counters: { readonly [Name in keyof CounterLabels]: Definition<CounterLabels[Name]> } = {
-  scheduler_task_attempts_total: { help: 'Attempts of tasks that ended.', labels: ['job', 'task', 'status'] },
-  scheduler_job_occurrences_total: { help: 'Occurrences that reached a final state.', labels: ['job', 'status'] },
-  scheduler_recovery_runs_total: { help: 'Missed slots that recovery made run.', labels: ['job', 'strategy'] },
-  scheduler_takeovers_total: {
-    help: 'Occurrences that were taken from an owner that was gone.',
-    labels: ['job', 'reason'],
-  },
-  scheduler_storage_failures_total: {
-    help: 'Calls to the storage that failed and were repeated.',
-    labels: ['operation'],
-  },
-}
-
-const histograms: {
-  readonly [Name in keyof HistogramLabels]: Definition<HistogramLabels[Name]> & { readonly buckets: BucketKind }
-} = {
-  scheduler_job_execution_duration_seconds: {
-    help: 'From the start of an occurrence to its end.',
-    labels: ['job'],
-    buckets: 'duration',
-  },
-  scheduler_task_execution_duration_seconds: {
-    help: 'From the start of the first attempt of a task to the end of its last.',
-    labels: ['job', 'task'],
-    buckets: 'duration',
-  },
-  scheduler_start_lateness_seconds: {
-    help: 'From the scheduled instant to the start.',
-    labels: ['job'],
-    buckets: 'lateness',
-  },
-  scheduler_queue_wait_seconds: {
-    help: 'From becoming due to the start, of occurrences that had to wait.',
-    labels: ['job'],
-    buckets: 'lateness',
-  },
-}
-
-const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
-  scheduler_jobs_running: 'Occurrences that this node runs.',
-  scheduler_jobs_in_queue: 'Occurrences that wait in the storage, of all nodes.',
-  scheduler_jobs_paused: 'Paused jobs.',
-  scheduler_jobs_ahead: 'Jobs that a clock which was wrong has decided ahead of the time: they do not run.',
-  scheduler_jobs_silent: 'Jobs that had no success for their alertAfter. One of the nodes shows it.',
-  scheduler_clock_skew_seconds: 'How far the clock of this node is ahead of the clock of the storage.',
-  scheduler_nodes: 'Living nodes, as far as this one knows.',
-  scheduler_node_isolated: '1 while no heartbeat of this node is accepted, and it takes no new work.',
-  scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
-}
-
-/** The names that these gauges had: `_total` is the ending of counters. */
-const oldGaugeNames: Readonly<Record<string, keyof GaugeValues>> = {
-  scheduler_jobs_running_total: 'scheduler_jobs_running',
-  scheduler_jobs_in_queue_total: 'scheduler_jobs_in_queue',
-  scheduler_jobs_paused_total: 'scheduler_jobs_paused',
-}
-
-const eventGauges: { readonly [Name in keyof EventGaugeLabels]: Definition<EventGaugeLabels[Name]> } = {
-  scheduler_job_last_success_timestamp_seconds: {
-    help: 'When a run of the job was last completed on this node.',
-    labels: ['job'],
-  },
-}
-
-type BucketKind = 'duration' | 'lateness'
-
-interface Definition<Labels> {
-  readonly help: string
-  readonly labels: readonly (keyof Labels & string)[]
-}
+/** What registries show of schedulers, also of those that have ended. */
+const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**
- * Metrics for `createScheduler({ metrics })`. One per scheduler and registry; the gauges are read with each scrape.
+ * Metrics for `createScheduler({ metrics })`. One scheduler at a time may have them, and one a registry; when it has ended,
+ * another one may follow, which counts on. The gauges are read with each scrape.
  *
  * @example
  * const registry = new Registry()
  * const scheduler = createScheduler({ storage, jobs, metrics: prometheusMetrics({ registry }) })
  * http.createServer(async (_, response) => response.end(await registry.metrics())).listen(9464)
  *
- * @throws JobistemerError `INVALID_ARGUMENT` for a bad option, and when the registry has metrics of these names already;
- * `UNKNOWN_OPTION`
+ * @throws JobistemerError `INVALID_ARGUMENT` for a bad option, and when the registry has metrics of these names already,
+ * other than those of a scheduler that has ended; `UNKNOWN_OPTION`
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
-  const { registry, durationBuckets, latenessBuckets, totalGauges } = readPrometheusOptions(options)
-  const readGaugeNames = [...Object.keys(gauges), ...(totalGauges ? Object.keys(oldGaugeNames) : [])]
-  const setNames = [counters, histograms, eventGauges].flatMap((metrics) => Object.keys(metrics))
-  const taken = [...setNames, ...readGaugeNames].find((name) => registry.getSingleMetric(name) !== undefined)
-  if (taken !== undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `The registry has a metric ${taken} already.`,
-      field: 'registry',
-      value: taken,
-      remedy: 'Give each scheduler of a process a registry of its own.',
-    })
-  }
-  const buckets = { duration: [...durationBuckets], lateness: [...latenessBuckets] }
-  const registers = [registry]
-  const counterOf = new Map<string, Counter>()
-  for (const [name, { help, labels }] of Object.entries(counters)) {
-    counterOf.set(name, new Counter({ name, help, labelNames: [...labels], registers }))
-  }
-  const histogramOf = new Map<string, Histogram>()
-  for (const [name, definition] of Object.entries(histograms)) {
-    const { help, labels } = definition
-    const labelNames: string[] = [...labels]
-    histogramOf.set(name, new Histogram({ name, help, labelNames, buckets: buckets[definition.buckets], registers }))
-  }
-  const gaugeOf = new Map<string, Gauge>()
-  for (const [name, { help, labels }] of Object.entries(eventGauges)) {
-    gaugeOf.set(name, new Gauge({ name, help, labelNames: [...labels], registers }))
-  }
-  const series = new SeriesOfJobs()
-  return {
+  const checked = readPrometheusOptions(options)
+  const { registry, totalGauges } = checked
+  const gaugeNames = [...Object.keys(gauges), ...(totalGauges ? Object.keys(oldGaugeNames) : [])]
+  const registered = take(checked, [...registeredNames, ...gaugeNames])
+  const { counterOf, histogramOf, gaugeOf, series } = registered
+  let current: { readonly read: ReadGauges; remove(): void } | null = null
+  const metrics: Metrics = {
     increment(name, labels, by) {
       const counter = counterOf.get(name)
       counter?.inc(series.kept(counter, labels), by)
@@ -140,42 +44,51 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
       series.remove(job)
     },
     gauges(read) {
-      registerGauges(registry, readGaugeNames, read)
+      if (current !== null) throw inUse()
+      const isOthers = registered.user !== null && registered.user !== metrics
+      if (isOthers || metricsIn.get(registry) !== registered) throw taken(gaugeNames[0])
+      current = { read, remove: registerGauges(registry, gaugeNames, read) }
+      registered.user = metrics
+    },
+    end(read) {
+      if (read !== undefined && read !== current?.read) return
+      current?.remove()
+      current = null
+      if (registered.user === metrics) registered.user = null
     },
   }
+  registered.user = metrics
+  return metrics
 }
 
-/**
- * prom-client asks each gauge by itself: they share one reading per scrape. A gauge that is not known is not shown, as 0
- * would be a lie; one that threw would take the metrics of the whole application with it.
- */
-function registerGauges(registry: Registry, names: readonly string[], read: () => Promise<GaugeValues>): void {
-  let reading: Promise<Partial<GaugeValues>> | undefined
-  const shared = () => {
-    reading ??= readSafely(read).finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
-  for (const name of names) {
-    const value = oldGaugeNames[name] ?? (name as keyof GaugeValues)
-    const gauge: Gauge = new Gauge({
-      name,
-      help: gauges[value],
-      registers: [registry],
-      async collect() {
-        const present = (await shared())[value]
-        if (present === undefined) gauge.remove()
-        else gauge.set(present)
-      },
-    })
-  }
+/** What a scheduler that has ended has left in the registry; otherwise metrics of its own. */
+function take(options: Required<PrometheusMetricsOptions>, names: readonly string[]): RegisteredMetrics {
+  const { registry } = options
+  const earlier = metricsIn.get(registry)
+  const left = earlier?.user === null ? earlier : undefined
+  const foreign = names.find((name) => registry.getSingleMetric(name) !== undefined && left?.has(name) !== true)
+  if (foreign !== undefined) throw taken(foreign)
+  if (left?.suits(options) === true) return left
+  left?.remove()
+  const registered = new RegisteredMetrics(options)
+  metricsIn.set(registry, registered)
+  return registered
 }
 
-async function readSafely(read: () => Promise<GaugeValues>): Promise<Partial<GaugeValues>> {
-  try {
-    return await read()
-  } catch {
-    return {}
-  }
+function taken(name: string | undefined): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `The registry has a metric ${name} already.`,
+    field: 'registry',
+    value: name,
+    remedy: 'Give each scheduler of a process a registry of its own, or shut down the one before.',
+  })
+}
+
+function inUse(): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
+    field: 'metrics',
+    value: 'in use',
+    remedy: 'Give each scheduler of a process metrics, and a registry, of its own, or shut down the one before.',
+  })
 }

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client'
 
 /** What `prometheusMetrics` takes. */
 export interface PrometheusMetricsOptions {
-  /** Where the metrics are registered: `register` of prom-client, or a registry of one's own. */
+  /** Where the metrics are registered: `register` of prom-client, or a registry of one's own. For one scheduler at a time. */
   readonly registry: Registry
   /** Upper bounds of the duration histograms, in seconds, each greater than the one before. Default 0.01 to 3,600. */
   readonly durationBuckets?: readonly number[]
@@ -20,7 +20,7 @@ export interface PrometheusMetricsOptions {
 }
 
 const optionNames = ['registry', 'durationBuckets', 'latenessBuckets', 'totalGauges']
-const registryMethods = ['getSingleMetric', 'registerMetric']
+const registryMethods = ['getSingleMetric', 'registerMetric', 'removeSingleMetric']
 const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
 const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
 

@@ -1,4 +1,12 @@
-import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import {
+  createScheduler,
+  defineJob,
+  JobistemerError,
+  type Metrics,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+} from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
@@ -144,6 +152,96 @@ test('a second scheduler on the same registry is refused', () => {
   const registry = new Registry()
   prometheusMetrics({ registry })
   expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+})
+
+describe('when the scheduler has ended', () => {
+  const job = () => defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
+  const make = (metrics: Metrics, options: Partial<SchedulerOptions> = {}) =>
+    createScheduler({ storage: memoryStorage(), jobs: [job()], logger: silentLogger, metrics, ...options })
+  const completed = 'scheduler_job_occurrences_total{job="report",status="completed"}'
+
+  async function runOnce(scheduler: Scheduler): Promise<void> {
+    await scheduler.start()
+    await scheduler.waitFor((await scheduler.trigger('report')).id)
+  }
+
+  test('what it has counted stays, its gauges go, and the next one counts on', async () => {
+    const registry = new Registry()
+    const first = make(prometheusMetrics({ registry, totalGauges: true }))
+    await runOnce(first)
+    expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
+    await first.shutdown()
+    const between = await registry.metrics()
+    expect(between).toContain(`${completed} 1`)
+    expect(between).not.toMatch(/^scheduler_(nodes|jobs|clock)\w* /m)
+    await using second = make(prometheusMetrics({ registry }))
+    await runOnce(second)
+    const after = await registry.metrics()
+    expect(after).toContain(`${completed} 2`)
+    expect(after).toMatch(/^scheduler_nodes 1$/m)
+    await second.remove('report')
+    expect(await registry.metrics()).not.toContain('job="report"')
+  })
+
+  test('another one may have its metrics', async () => {
+    const registry = new Registry()
+    const metrics = prometheusMetrics({ registry })
+    const first = make(metrics)
+    await runOnce(first)
+    await first.shutdown()
+    await using second = make(metrics)
+    await runOnce(second)
+    const text = await registry.metrics()
+    expect(text).toContain(`${completed} 2`)
+    expect(text).toMatch(/^scheduler_nodes 1$/m)
+  })
+
+  test('or could not start, or was never made, the registry is free for the next one', async () => {
+    const registry = new Registry()
+    const storage = memoryStorage()
+    vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
+    await expect(make(prometheusMetrics({ registry }), { storage }).start()).rejects.toMatchObject({
+      code: 'STORAGE_FOREIGN',
+    })
+    const metrics = prometheusMetrics({ registry })
+    expect(() => make(metrics, { heartbeat: -1 })).toThrow(expect.objectContaining({ field: 'heartbeat' }))
+    metrics.end?.()
+    await using last = make(prometheusMetrics({ registry }))
+    await runOnce(last)
+    expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
+  })
+
+  test('other buckets take the place of its own, and metrics of the application are never touched', async () => {
+    const registry = new Registry()
+    const first = make(prometheusMetrics({ registry, durationBuckets: [1, 2] }))
+    await runOnce(first)
+    await first.shutdown()
+    const second = make(prometheusMetrics({ registry, durationBuckets: [3] }))
+    await runOnce(second)
+    const text = await registry.metrics()
+    expect(text).toContain('scheduler_job_execution_duration_seconds_bucket{le="3",job="report"} 1')
+    expect(text).not.toContain('le="2"')
+    await second.shutdown()
+    registry.clear()
+    const own = new Counter({ name: 'scheduler_takeovers_total', help: 'Of the application.', registers: [registry] })
+    expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    expect(registry.getMetricsAsArray()).toEqual([own])
+  })
+
+  test('while another one lives, metrics show the gauges of that one, and say that they refuse the second', async () => {
+    const registry = new Registry()
+    const metrics = prometheusMetrics({ registry })
+    const refused: unknown[] = []
+    const error = (fields: object): void => void refused.push(Reflect.get(fields, 'err'))
+    await using first = make(metrics)
+    await first.start()
+    const second = make(metrics, { logger: { ...silentLogger, error } })
+    expect(refused).toEqual([expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'metrics' })])
+    await second.start()
+    await second.shutdown()
+    expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
+    expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
 })
 
 describe('options are refused, with what to do about it, when', () => {

@@ -1,5 +1,19 @@
-import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Metrics } from '@jobistemer/core'
-import { type Attributes, type BatchObservableResult, type MeterProvider, metrics } from '@opentelemetry/api'
+import {
+  type CounterLabels,
+  type EventGaugeLabels,
+  type GaugeValues,
+  type HistogramLabels,
+  JobistemerError,
+  type Metrics,
+} from '@jobistemer/core'
+import {
+  type Attributes,
+  type BatchObservableResult,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  type ObservableResult,
+} from '@opentelemetry/api'
 import { metricNames, own, schemaUrl, scopeName } from './conventions.ts'
 import { readOptions } from './read-options.ts'
 
@@ -133,8 +147,11 @@ const attributeOf: Readonly<Record<string, string>> = {
   operation: own.operation,
 }
 
+type ReadGauges = () => Promise<GaugeValues>
+
 /**
- * Metrics for `createScheduler({ metrics })`, in seconds. Gauges are read with each collection.
+ * Metrics for `createScheduler({ metrics })`, in seconds. Gauges are read with each collection, as long as the scheduler has
+ * not ended. One scheduler at a time may have them.
  *
  * @example
  * const scheduler = createScheduler({ storage, jobs, metrics: openTelemetryMetrics() })
@@ -151,11 +168,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
     meter.createHistogram(name, { ...rest, advice: { explicitBucketBoundaries: [...bounds] } }),
   )
   const lastValues = new Map<string, number>()
-  for (const { name, ...rest } of Object.values(eventGauges)) {
-    meter.createObservableGauge(name, rest).addCallback((result) => {
-      for (const [job, value] of lastValues) result.observe(value, { [own.jobName]: job })
-    })
-  }
+  let current: { readonly read: ReadGauges; remove(): void } | null = null
   return {
     increment(name, labels, by) {
       const status = name === 'scheduler_task_attempts_total' ? own.attemptState : own.outcome
@@ -172,18 +185,59 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.delete(job)
     },
     gauges(read) {
-      const gaugeOf = mapOf(gauges, ({ name, ...rest }) => meter.createObservableGauge(name, rest))
-      const observe = async (result: BatchObservableResult): Promise<void> => {
-        const values: Partial<GaugeValues> = await read()
-        for (const [name, gauge] of gaugeOf) {
-          const value = values[name]
-          // What is not known is not shown: 0 would be a lie.
-          if (value !== undefined) result.observe(gauge, value)
-        }
+      if (current !== null) throw inUse()
+      const callbacks = [observeLastValues(meter, lastValues), observeGauges(meter, read)]
+      current = {
+        read,
+        remove() {
+          for (const remove of callbacks) remove()
+        },
       }
-      meter.addBatchObservableCallback(observe, [...gaugeOf.values()])
+    },
+    end(read) {
+      if (read !== undefined && read !== current?.read) return
+      // A provider keeps what it calls for ever: with it all that the scheduler was.
+      current?.remove()
+      current = null
     },
   }
+}
+
+/** @returns what ends it */
+function observeLastValues(meter: Meter, lastValues: ReadonlyMap<string, number>): () => void {
+  const observe = (result: ObservableResult): void => {
+    for (const [job, value] of lastValues) result.observe(value, { [own.jobName]: job })
+  }
+  const observed = Object.values(eventGauges).map(({ name, ...rest }) => meter.createObservableGauge(name, rest))
+  for (const gauge of observed) gauge.addCallback(observe)
+  return () => {
+    for (const gauge of observed) gauge.removeCallback(observe)
+  }
+}
+
+/** @returns what ends it */
+function observeGauges(meter: Meter, read: ReadGauges): () => void {
+  const gaugeOf = mapOf(gauges, ({ name, ...rest }) => meter.createObservableGauge(name, rest))
+  const observed = [...gaugeOf.values()]
+  const observe = async (result: BatchObservableResult): Promise<void> => {
+    const values: Partial<GaugeValues> = await read()
+    for (const [name, gauge] of gaugeOf) {
+      const value = values[name]
+      // What is not known is not shown: 0 would be a lie.
+      if (value !== undefined) result.observe(gauge, value)
+    }
+  }
+  meter.addBatchObservableCallback(observe, observed)
+  return () => meter.removeBatchObservableCallback(observe, observed)
+}
+
+function inUse(): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
+    field: 'metrics',
+    value: 'in use',
+    remedy: 'Give each scheduler of a process metrics, and a provider, of its own, or shut down the one before.',
+  })
 }
 
 function mapOf<Name extends string, Kind, Instrument>(

@@ -1,7 +1,8 @@
-import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { createScheduler, defineJob, type Scheduler, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
+import type { MeterProvider as MeterProviderApi, ObservableGauge } from '@opentelemetry/api'
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -9,7 +10,7 @@ import {
   type MetricData,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { metricNames } from '../src/conventions.ts'
 import { openTelemetryMetrics } from '../src/index.ts'
 
@@ -117,4 +118,68 @@ test('the last success of a job that was removed is not told any more', async ()
   expect(await lastSuccess()).toEqual([[{ 'jobistemer.job.name': 'report' }, Date.UTC(2026, 0, 1) / 1000]])
   await scheduler.remove('report')
   expect(await lastSuccess()).toEqual([])
+})
+
+test('when the scheduler has ended, nobody reads its gauges, and another one may have its metrics', async () => {
+  await using collected = meters(AggregationTemporality.DELTA)
+  const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
+  const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
+  const make = () => createScheduler({ storage: memoryStorage(), jobs: [job], logger: silentLogger, metrics })
+  const gauges = async () => {
+    const shown = await collected.collect()
+    const names = [metricNames.activeRuns, metricNames.nodes, metricNames.lastSuccess]
+    return names.filter((name) => (pointsOf(shown.get(name)) ?? []).length > 0)
+  }
+  const run = async (scheduler: Scheduler) => {
+    await scheduler.start()
+    await scheduler.waitFor((await scheduler.trigger('report')).id)
+  }
+  const first = make()
+  await run(first)
+  expect(await gauges()).toEqual([metricNames.activeRuns, metricNames.nodes, metricNames.lastSuccess])
+  await first.shutdown()
+  expect(await gauges()).toEqual([])
+  await using second = make()
+  await run(second)
+  expect(await gauges()).toEqual([metricNames.activeRuns, metricNames.nodes, metricNames.lastSuccess])
+})
+
+test('a provider keeps nothing of a scheduler that has ended', async () => {
+  await using collected = meters()
+  const kept = new Set<unknown>()
+  const watched = (gauge: ObservableGauge): ObservableGauge => {
+    vi.spyOn(gauge, 'addCallback').mockImplementation((callback) => void kept.add(callback))
+    vi.spyOn(gauge, 'removeCallback').mockImplementation((callback) => void kept.delete(callback))
+    return gauge
+  }
+  const meterProvider: MeterProviderApi = {
+    getMeter(...names) {
+      const meter = collected.meterProvider.getMeter(...names)
+      const create = meter.createObservableGauge.bind(meter)
+      vi.spyOn(meter, 'createObservableGauge').mockImplementation((...named) => watched(create(...named)))
+      vi.spyOn(meter, 'addBatchObservableCallback').mockImplementation((callback) => void kept.add(callback))
+      vi.spyOn(meter, 'removeBatchObservableCallback').mockImplementation((callback) => void kept.delete(callback))
+      return meter
+    },
+  }
+  const metrics = openTelemetryMetrics({ meterProvider })
+  const scheduler = createScheduler({ storage: memoryStorage(), logger: silentLogger, metrics })
+  await scheduler.start()
+  expect(kept.size).toBe(2)
+  await scheduler.shutdown()
+  expect(kept.size).toBe(0)
+})
+
+test('while one scheduler has the metrics, a second one is refused, and its end ends nothing', async () => {
+  await using collected = meters(AggregationTemporality.DELTA)
+  const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
+  const refused: unknown[] = []
+  const error = (fields: object): void => void refused.push(Reflect.get(fields, 'err'))
+  await using first = createScheduler({ storage: memoryStorage(), logger: silentLogger, metrics })
+  await first.start()
+  const second = createScheduler({ storage: memoryStorage(), logger: { ...silentLogger, error }, metrics })
+  await second.start()
+  await second.shutdown()
+  expect(refused).toEqual([expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'metrics' })])
+  expect(pointsOf((await collected.collect()).get(metricNames.nodes))).toEqual([[{}, 1]])
 })

@@ -83,12 +83,13 @@ type HookName = {
 }[keyof JobOptions]
 const hooks: { readonly [Name in HookName]: Stage } = { onStart: stages.runs, onComplete: stages.runs }
 
-const metricsMethods: { readonly [Name in keyof Metrics]: Stage } = {
+const metricsMethods: { readonly [Name in keyof Metrics]-?: Stage } = {
   increment: stages.runs,
   observe: stages.runs,
   set: stages.runs,
   removeJob: stages.isIntervenedIn,
   gauges: stages.runs,
+  end: stages.stops,
 }
 
 const loggerMethods: { readonly [Name in keyof Logger]: Stage } = {

@@ -117,6 +117,8 @@ export class Engine implements EngineContext {
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
+  /** Says to the metrics, once, that nothing more is counted. */
+  #endMetrics: (() => void) | undefined
 
   /**
    * Makes one, outside of any trace: it does what it does in the context in which it is made. As a client it runs nothing,
@@ -163,7 +165,9 @@ export class Engine implements EngineContext {
     if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
       removedUnheld = recordMetrics(this.events, metrics).removed
-      metrics.gauges(() => this.#readGauges())
+      const read = () => this.#readGauges()
+      metrics.gauges(read)
+      this.#endMetrics = () => metrics.end(read)
     }
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
     const madeAt = this.clock.monotonic()
@@ -358,6 +362,7 @@ export class Engine implements EngineContext {
         await this.#heartbeats.end({ isEmpty: true })
         await this.#children.end()
         this.#endCalls()
+        this.#metricsEnded()
       }
       this.#phase = 'stopped'
       throw error
@@ -542,6 +547,12 @@ export class Engine implements EngineContext {
     this.#pool.abandon()
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
+    this.#metricsEnded()
+  }
+
+  #metricsEnded(): void {
+    this.#endMetrics?.()
+    this.#endMetrics = undefined
   }
 
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {

@@ -7,10 +7,13 @@ import type { Metrics } from './metrics.ts'
  * Metrics that throw, or reject, are a fault of their own: it never reaches who measures, and one that fails keeps none of
  * the others from being told. Each failure is an event, `hook.failed`; the first of each method is logged.
  */
-export function guardedMetrics(metrics: Metrics, { events, logger }: { events: EventHub; logger: Logger }): Metrics {
+export function guardedMetrics(
+  metrics: Metrics,
+  { events, logger }: { events: EventHub; logger: Logger },
+): Required<Metrics> {
   const failed = new Set<keyof Metrics>()
 
-  function guarded<Name extends keyof Metrics>(name: Name): Metrics[Name] {
+  function guarded<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {
     const tell = (error: unknown): void => {
       events.emit('hook.failed', { hook: `metrics.${name}`, error, jobName: null })
       if (failed.has(name)) return
@@ -22,12 +25,13 @@ export function guardedMetrics(metrics: Metrics, { events, logger }: { events: E
     }
     const call = (...values: unknown[]): void => {
       try {
-        catchRejection((metrics[name] as (...values: unknown[]) => unknown).apply(metrics, values), tell)
+        const method = metrics[name] as ((...values: unknown[]) => unknown) | undefined
+        catchRejection(method?.apply(metrics, values), tell)
       } catch (error) {
         tell(error)
       }
     }
-    return call as Metrics[Name]
+    return call as Required<Metrics>[Name]
   }
 
   return {
@@ -36,5 +40,6 @@ export function guardedMetrics(metrics: Metrics, { events, logger }: { events: E
     set: guarded('set'),
     removeJob: guarded('removeJob'),
     gauges: guarded('gauges'),
+    end: guarded('end'),
   }
 }

@@ -75,6 +75,13 @@ export interface Metrics {
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
   /** The job was removed: its series are not to be shown any more. */
   removeJob(job: string): void
-  /** Called once, with what reads the gauges whenever the collector wants them. That never rejects. */
+  /** Called once by a scheduler, with what reads its gauges whenever the collector wants them. That never rejects. */
   gauges(read: () => Promise<GaugeValues>): void
+  /**
+   * Called by a scheduler that has ended, after all that it counts, with what it has given to `gauges`: nobody is to read
+   * its gauges, or to keep it, any more. What was counted stays; another scheduler may follow. Without `read`, whoever has
+   * made the metrics says that no scheduler uses them (any more), as when `createScheduler` has thrown. A collector that
+   * keeps nothing need not have it.
+   */
+  end?(read?: () => Promise<GaugeValues>): void
 }
