@@ -126,7 +126,12 @@ export interface SchedulerEvents {
    */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
   /** This node took it from an owner that did not settle it. */
-  'occurrence.reaped': OccurrenceEvent & { readonly action: 'fail' | 'retry'; readonly reason: OccurrenceReason }
+  'occurrence.reaped': OccurrenceEvent & {
+    readonly action: 'fail' | 'retry'
+    readonly reason: OccurrenceReason
+    /** The tasks whose attempts were under way, and are `lost` now. */
+    readonly lostTasks: readonly string[]
+  }
   /**
    * It was canceled through this node while it waited, or by force. What runs tells `occurrence.finished`, when it has
    * stopped; of what was canceled by force its owner does, if it lives.
@@ -135,6 +140,10 @@ export interface SchedulerEvents {
   'attempt.started': AttemptEvent
   /** Its handler has said how far it has come. At most about once a second, with the last that it has said. */
   'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
+  /**
+   * As this node sees it: the storage may refuse it, which `occurrence.lost` says then. Not told of handlers that end after
+   * that.
+   */
   'attempt.ended': AttemptEvent & {
     readonly state: AttemptState
     readonly durationMs: number

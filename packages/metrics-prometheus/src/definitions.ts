@@ -15,6 +15,10 @@ export const counters: { readonly [Name in keyof CounterLabels]: Definition<Coun
     help: 'Occurrences that were taken from an owner that was gone.',
     labels: ['job', 'reason'],
   },
+  scheduler_losses_total: {
+    help: 'Occurrences that this node ran and has lost: to another one, or canceled by force.',
+    labels: ['job'],
+  },
   scheduler_storage_failures_total: {
     help: 'Calls to the storage that failed and were repeated.',
     labels: ['operation'],

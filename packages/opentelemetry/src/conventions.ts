@@ -56,6 +56,7 @@ export const metricNames = {
   attempts: 'jobistemer.attempts',
   recoveryRuns: 'jobistemer.recovery.runs',
   takeovers: 'jobistemer.takeovers',
+  losses: 'jobistemer.losses',
   storageFailures: 'jobistemer.storage.failures',
   lastSuccess: 'jobistemer.job.last_success',
   activeRuns: 'jobistemer.runs.active',

@@ -50,6 +50,11 @@ const counters: { readonly [Name in keyof CounterLabels]: Definition } = {
     unit: '{run}',
     description: 'Occurrences that were taken from an owner that was gone.',
   },
+  scheduler_losses_total: {
+    name: metricNames.losses,
+    unit: '{run}',
+    description: 'Occurrences that this node ran and has lost: to another one, or canceled by force.',
+  },
   scheduler_storage_failures_total: {
     name: metricNames.storageFailures,
     unit: '{call}',

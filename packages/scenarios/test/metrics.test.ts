@@ -74,6 +74,48 @@ describe.each(everywhere)('on $name', (place) => {
     expect(collectors.map((metrics) => metrics.counter('scheduler_job_occurrences_total'))).toEqual([0, 0])
   })
 
+  it.each([
+    ['before it learns of that', true],
+    ['afterwards', false],
+  ])('what a node has lost is counted as lost, once, if its handler returns %s', async (_, isEarly) => {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    const [ofFirst, ofSecond] = [metricsCollector(), metricsCollector()]
+    let open: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const life = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 4 } }
+    const job = (run: () => unknown) => defineJob({ name: 'job', tasks: [{ name: 'work', run }] })
+    const options = { ...life, jobs: [job(() => gate)], storage: intercepted.storage, metrics: ofFirst }
+    const first = await world.start(options)
+    const told = listen(first, 'attempt.ended', 'occurrence.lost')
+    await first.trigger('job')
+    await world.clock.advance({ seconds: 2 })
+    intercepted.intercept = () => Promise.reject(new Error('away'))
+    const second = await world.start({ ...life, jobs: [job(() => 1)], metrics: ofSecond })
+    const reaped = listen(second, 'occurrence.reaped')
+    await world.clock.advance({ minutes: 1 })
+    if (isEarly) open()
+    await world.clock.settle()
+    intercepted.intercept = ({ proceed }) => proceed()
+    await world.clock.advance({ minutes: 1 })
+    open()
+    await world.clock.advance({ minutes: 1 })
+    expect(told.map(({ name }) => name)).toEqual([...(isEarly ? ['attempt.ended'] : []), 'occurrence.lost'])
+    expect(reaped).toMatchObject([{ event: { lostTasks: ['work'] } }])
+    const attempts = (metrics: MetricsCollector) =>
+      (['succeeded', 'lost', 'aborted', 'failed'] as const).map((status) =>
+        metrics.counter('scheduler_task_attempts_total', { status }),
+      )
+    expect([attempts(ofFirst), attempts(ofSecond)]).toEqual([
+      [0, 0, 0, 0],
+      [1, 1, 0, 0],
+    ])
+    expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_losses_total'))).toEqual([1, 0])
+    expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_takeovers_total'))).toEqual([0, 1])
+  })
+
   it('a collector that throws disturbs nothing', async () => {
     const world = createWorld(place)
     const fail = () => {

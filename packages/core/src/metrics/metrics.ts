@@ -1,6 +1,9 @@
 /** Counters, by name, with their labels. */
 export interface CounterLabels {
-  /** Attempts that ended, by how. */
+  /**
+   * Attempts that ended, by how. One that has `succeeded` is counted by the node on which its run ends, when it ends; one
+   * that was `lost` with its owner by the node that took it over.
+   */
   readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
   /** Occurrences that reached a final state through this node, by that state. */
   readonly scheduler_job_occurrences_total: { readonly job: string; readonly status: string }
@@ -8,6 +11,8 @@ export interface CounterLabels {
   readonly scheduler_recovery_runs_total: { readonly job: string; readonly strategy: string }
   /** Occurrences that this node took from an owner that was gone, by why. */
   readonly scheduler_takeovers_total: { readonly job: string; readonly reason: string }
+  /** Occurrences that this node ran and has lost: another node has taken them, or they were canceled by force. */
+  readonly scheduler_losses_total: { readonly job: string }
   /** Calls to the storage that failed, by operation; each is repeated. */
   readonly scheduler_storage_failures_total: { readonly operation: string }
 }

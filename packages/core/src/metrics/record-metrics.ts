@@ -47,8 +47,11 @@ export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetri
   events.on('occurrence.finished', ({ jobName: job, report, isToldBefore }) => {
     if (isToldBefore !== true) count('scheduler_job_occurrences_total', { job, status: report.outcome })
     measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
-    for (const { name: task, durationMs } of report.tasks) {
+    for (const { name: task, durationMs, state } of report.tasks) {
       if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
+      // Not when its handler has returned: the storage refuses that of a run which this node has lost.
+      if (state === 'completed' && durationMs !== null)
+        count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }
     if (report.outcome === 'completed' && !removed.has(job)) {
       metrics.set('scheduler_job_last_success_timestamp_seconds', { job }, report.finishedAt.getTime() / 1000)
@@ -57,12 +60,16 @@ export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetri
   events.on('occurrence.canceled', ({ jobName: job }) => {
     count('scheduler_job_occurrences_total', { job, status: 'canceled' })
   })
-  events.on('occurrence.reaped', ({ jobName: job, action, reason }) => {
+  events.on('occurrence.lost', ({ jobName: job }) => {
+    count('scheduler_losses_total', { job })
+  })
+  events.on('occurrence.reaped', ({ jobName: job, action, reason, lostTasks }) => {
     count('scheduler_takeovers_total', { job, reason })
+    for (const task of lostTasks) count('scheduler_task_attempts_total', { job, task, status: 'lost' })
     if (action === 'fail') count('scheduler_job_occurrences_total', { job, status: 'failed_stale' })
   })
   events.on('attempt.ended', ({ jobName: job, task, state: status }) => {
-    count('scheduler_task_attempts_total', { job, task, status })
+    if (status !== 'succeeded') count('scheduler_task_attempts_total', { job, task, status })
   })
   events.on('storage.failed', ({ operation }) => {
     count('scheduler_storage_failures_total', { operation })

@@ -31,6 +31,7 @@ const counterLabels: Readonly<Record<keyof CounterLabels, readonly string[]>> = 
   scheduler_job_occurrences_total: ['job', 'status'],
   scheduler_recovery_runs_total: ['job', 'strategy'],
   scheduler_takeovers_total: ['job', 'reason'],
+  scheduler_losses_total: ['job'],
   scheduler_storage_failures_total: ['operation'],
 }
 

@@ -8,7 +8,13 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import { abandoned, hasEndedTasks, runsOfLeft, withLostAttempts } from '../run/task-run-records.ts'
+import {
+  abandoned,
+  hasEndedTasks,
+  hasUnfinishedAttempt,
+  runsOfLeft,
+  withLostAttempts,
+} from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
@@ -213,7 +219,7 @@ export class Reaper {
     if (records.length === 0) return
     const now = this.#engine.now()
     const items: ReapItem[] = []
-    const names: string[] = []
+    const told: { readonly jobName: string; readonly lostTasks: readonly string[] }[] = []
     for (const record of records) {
       const { id, jobId, scheduledAt, token, sequence } = record
       const { name, definition } = await this.#jobOf(record)
@@ -230,12 +236,12 @@ export class Reaper {
       // What fails here is the last that is heard of it.
       if (!retry) await this.#pool.relay?.handOn(record)
       items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
-      names.push(name)
+      told.push({ jobName: name, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) })
     }
     const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
       const item = items[index] as ReapItem
       if (answer instanceof ItemRefused) this.#engine.fail(`reap ${item.id}`, answer.error)
-      else this.#answered(names[index] as string, item, answer)
+      else this.#answered(told[index] as (typeof told)[number], item, answer)
     }
     const answers = await this.#engine.itemCalls.send(
       'reap',
@@ -246,7 +252,11 @@ export class Reaper {
     for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
   }
 
-  #answered(jobName: string, item: ReapItem, answer: ReapAnswer): void {
+  #answered(
+    { jobName, lostTasks }: { readonly jobName: string; readonly lostTasks: readonly string[] },
+    item: ReapItem,
+    answer: ReapAnswer,
+  ): void {
     if (answer.outcome !== 'reaped') return
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
@@ -261,6 +271,7 @@ export class Reaper {
       scheduledAt,
       action,
       reason,
+      lostTasks,
     })
     if (action === 'retry' || answer.woken !== null) this.#capacity.workAppeared()
   }

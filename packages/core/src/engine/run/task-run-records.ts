@@ -14,14 +14,22 @@ interface Named {
 
 /** The record with attempts that have not ended marked as lost. */
 export function withLostAttempts(record: TaskRunRecord, now: number | null): TaskRunRecord {
-  const unfinished = (attempt: AttemptRecord) => attempt.state === 'running' || attempt.state === 'waiting'
-  if (!record.attempts.some(unfinished)) return record
+  if (!hasUnfinishedAttempt(record)) return record
   return {
     ...record,
     attempts: record.attempts.map((attempt) =>
-      unfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now } : attempt,
+      isUnfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now } : attempt,
     ),
   }
+}
+
+/** An attempt of it is under way, or about to be. */
+export function hasUnfinishedAttempt({ attempts }: TaskRunRecord): boolean {
+  return attempts.some(isUnfinished)
+}
+
+function isUnfinished({ state }: AttemptRecord): boolean {
+  return state === 'running' || state === 'waiting'
 }
 
 /** The record of a task that nobody goes on with; one that has ended stays as it is. */
