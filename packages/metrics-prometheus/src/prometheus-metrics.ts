@@ -22,7 +22,7 @@ const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
   const checked = readPrometheusOptions(options)
-  const { registry, totalGauges } = checked
+  const { registry, histogramsByJob, totalGauges } = checked
   const gaugeNames = [...Object.keys(gauges), ...(totalGauges ? Object.keys(oldGaugeNames) : [])]
   const registered = take(checked, [...registeredNames, ...gaugeNames])
   const { counterOf, histogramOf, gaugeOf, series } = registered
@@ -34,7 +34,9 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
     },
     observe(name, labels, value) {
       const histogram = histogramOf.get(name)
-      histogram?.observe(series.kept(histogram, labels), value)
+      if (histogram === undefined) return
+      if (histogramsByJob) histogram.observe(series.kept(histogram, labels), value)
+      else histogram.observe(value)
     },
     set(name, labels, value) {
       const gauge = gaugeOf.get(name)

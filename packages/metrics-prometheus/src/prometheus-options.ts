@@ -13,13 +13,19 @@ export interface PrometheusMetricsOptions {
    */
   readonly latenessBuckets?: readonly number[]
   /**
+   * Have series of the histograms for each job, and each of its tasks. Default true. With false each histogram has one
+   * series, of all jobs of the node: with thousands of jobs a scrape holds up the process otherwise. Counters and the time
+   * of the last success are those of each job all the same.
+   */
+  readonly histogramsByJob?: boolean
+  /**
    * Show the gauges `scheduler_jobs_running`, `scheduler_jobs_in_queue` and `scheduler_jobs_paused` also with `_total`
    * behind their names, as older dashboards ask for them. Default false.
    */
   readonly totalGauges?: boolean
 }
 
-const optionNames = ['registry', 'durationBuckets', 'latenessBuckets', 'totalGauges']
+const optionNames = ['registry', 'durationBuckets', 'latenessBuckets', 'histogramsByJob', 'totalGauges']
 const registryMethods = ['getSingleMetric', 'registerMetric', 'removeSingleMetric']
 const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
 const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
@@ -42,16 +48,18 @@ export function readPrometheusOptions(options: PrometheusMetricsOptions): Requir
     registry,
     durationBuckets = defaultDurationBuckets,
     latenessBuckets = defaultLatenessBuckets,
+    histogramsByJob = true,
     totalGauges = false,
   } = options
   if (!isObject(registry) || registryMethods.some((name) => typeof Reflect.get(registry, name) !== 'function')) {
     throw invalid(registry, 'registry', 'is not a registry of prom-client', 'Give register, or a new Registry().')
   }
-  if (typeof totalGauges !== 'boolean') {
-    throw invalid(totalGauges, 'totalGauges', 'is neither true nor false', 'Give true or false.')
+  for (const [name, value] of Object.entries({ histogramsByJob, totalGauges })) {
+    if (typeof value !== 'boolean') throw invalid(value, name, 'is neither true nor false', 'Give true or false.')
   }
   return {
     registry,
+    histogramsByJob,
     totalGauges,
     durationBuckets: readBuckets(durationBuckets, 'durationBuckets'),
     latenessBuckets: readBuckets(latenessBuckets, 'latenessBuckets'),

@@ -24,18 +24,17 @@ export class RegisteredMetrics {
   readonly #all: ReadonlyMap<string, Metric>
 
   constructor(options: Required<PrometheusMetricsOptions>) {
-    const { registry, durationBuckets, latenessBuckets } = options
+    const { registry, durationBuckets, latenessBuckets, histogramsByJob } = options
     const buckets = { duration: [...durationBuckets], lateness: [...latenessBuckets] }
     const registers = [registry]
     this.counterOf = mapOf(
       counters,
       (name, { help, labels }) => new Counter({ name, help, labelNames: [...labels], registers }),
     )
-    this.histogramOf = mapOf(
-      histograms,
-      (name, { help, labels, buckets: kind }) =>
-        new Histogram({ name, help, labelNames: [...labels], buckets: buckets[kind], registers }),
-    )
+    this.histogramOf = mapOf(histograms, (name, { help, labels, buckets: kind }) => {
+      const labelNames: string[] = histogramsByJob ? [...labels] : []
+      return new Histogram({ name, help, labelNames, buckets: buckets[kind], registers })
+    })
     this.gaugeOf = mapOf(
       eventGauges,
       (name, { help, labels }) => new Gauge({ name, help, labelNames: [...labels], registers }),
@@ -62,8 +61,8 @@ export class RegisteredMetrics {
   }
 }
 
-function shapeOf({ durationBuckets, latenessBuckets }: Required<PrometheusMetricsOptions>): string {
-  return JSON.stringify([durationBuckets, latenessBuckets])
+function shapeOf({ durationBuckets, latenessBuckets, histogramsByJob }: Required<PrometheusMetricsOptions>): string {
+  return JSON.stringify([durationBuckets, latenessBuckets, histogramsByJob])
 }
 
 function mapOf<Kind, Made>(

@@ -254,6 +254,7 @@ describe('options are refused, with what to do about it, when', () => {
     ['the registry is none', { registry: {} }, 'INVALID_ARGUMENT', 'registry', {}],
     ['buckets are no list', { registry, durationBuckets: 5 }, 'INVALID_ARGUMENT', 'durationBuckets', 5],
     ['old names are wished for by a word', { registry, totalGauges: 'yes' }, 'INVALID_ARGUMENT', 'totalGauges', 'yes'],
+    ['jobs are told apart by a word', { registry, histogramsByJob: 1 }, 'INVALID_ARGUMENT', 'histogramsByJob', 1],
     ['there is no bucket', { registry, latenessBuckets: [] }, 'INVALID_ARGUMENT', 'latenessBuckets', []],
     ['a bucket is text', { registry, durationBuckets: [1, '5'] }, 'INVALID_ARGUMENT', 'durationBuckets[1]', '5'],
     ['buckets do not grow', { registry, latenessBuckets: [1, 5, 5] }, 'INVALID_ARGUMENT', 'latenessBuckets[2]', 5],
@@ -279,6 +280,26 @@ test('buckets of one’s own are those of the histograms', async () => {
     'scheduler_start_lateness_seconds 3',
     'scheduler_start_lateness_seconds +Inf',
   ])
+})
+
+test('histograms are those of all jobs together where that is wished for, and what is counted stays by job', async () => {
+  const registry = new Registry()
+  const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
+  const metrics = prometheusMetrics({ registry, histogramsByJob: false })
+  await using scheduler = createScheduler({ storage: memoryStorage(), jobs, logger: silentLogger, metrics })
+  await scheduler.start()
+  for (const { name } of jobs) await scheduler.waitFor((await scheduler.trigger(name)).id)
+  const text = await registry.metrics()
+  const labelled = text
+    .split('\n')
+    .filter((line) => /^scheduler_\w+_seconds_(bucket|sum|count)\{.*(job|task)=/.test(line))
+  expect(labelled).toEqual([])
+  expect(text).toMatch(/^scheduler_job_execution_duration_seconds_count 2$/m)
+  expect(text).toMatch(/^scheduler_task_execution_duration_seconds_count 2$/m)
+  for (const { name } of jobs) {
+    expect(text).toContain(`scheduler_job_occurrences_total{job="${name}",status="completed"} 1`)
+    expect(text).toContain(`scheduler_job_last_success_timestamp_seconds{job="${name}"}`)
+  }
 })
 
 test('gauges do not end in _total, as counters do, unless the old names are wished for', async () => {

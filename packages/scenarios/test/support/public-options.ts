@@ -650,6 +650,7 @@ export const entryPoints: readonly EntryPoint[] = [
       registry: 'object',
       durationBuckets: 'list',
       latenessBuckets: 'list',
+      histogramsByJob: 'boolean',
       totalGauges: 'boolean',
     },
     call: (path, value) =>
