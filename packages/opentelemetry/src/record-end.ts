@@ -22,7 +22,7 @@ export function recordFailure(span: Span, type: string, message: string): void {
 }
 
 /** The code, where it has one: names of classes are those of minifiers now and then. */
-function typeOf(error: unknown): string {
+export function typeOf(error: unknown): string {
   const code = memberOf(error, 'code')
   return typeof code === 'string' && code !== '' && code.length <= 100 ? code : nameOf(error)
 }

@@ -1,11 +1,14 @@
 import type { AttemptEnd, AttemptTrace, RunEnd, RunTrace, TraceContext, TracedRun } from '@jobistemer/core'
 import { type Context, context, ROOT_CONTEXT, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api'
 import { conventional, conventionalValues, own } from './conventions.ts'
-import { recordError, recordFailure } from './record-end.ts'
+import { recordError, recordFailure, typeOf } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
 
 /** The outcomes that are failures of the run on this node. */
 const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
+
+/** Of runs that failed as their tasks did: the error of the task is the news. */
+const failedByTasks: readonly string[] = ['fail_fast', 'failed', 'completed_with_errors']
 
 /** The spans of a run on one node: its root, which begins a trace of its own, and those of its attempts. */
 export class SpansOfRun implements RunTrace {
@@ -14,6 +17,8 @@ export class SpansOfRun implements RunTrace {
   readonly #span: Span
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
+  /** Of the first attempt that has failed for good: why a run has failed says only by what rule. */
+  #errorType: string | null = null
   #isEnded = false
 
   constructor(tracer: Tracer, run: TracedRun) {
@@ -62,7 +67,10 @@ export class SpansOfRun implements RunTrace {
       attributes: { [own.taskName]: task, [own.attemptNumber]: number },
     }
     const span = this.#tracer.startSpan(`attempt ${task}`, options, this.#inside)
-    const attempt = new SpanOfAttempt(span, () => this.#attempts.delete(attempt))
+    const attempt = new SpanOfAttempt(span, (errorType) => {
+      this.#attempts.delete(attempt)
+      this.#errorType ??= errorType
+    })
     this.#attempts.add(attempt)
     return attempt
   }
@@ -77,17 +85,21 @@ export class SpansOfRun implements RunTrace {
     for (const attempt of [...this.#attempts]) attempt.outlived(outcome)
     this.#span.setAttribute(own.outcome, outcome)
     if (reason !== null) this.#span.setAttribute(own.reason, reason)
-    if (failures.includes(outcome)) recordFailure(this.#span, reason ?? outcome, reason ?? outcome)
+    if (failures.includes(outcome)) {
+      const why = reason ?? outcome
+      recordFailure(this.#span, (failedByTasks.includes(why) ? this.#errorType : null) ?? why, why)
+    }
     this.#span.end()
   }
 }
 
 class SpanOfAttempt implements AttemptTrace {
   readonly #span: Span
-  readonly #whenEnded: () => void
+  readonly #whenEnded: (errorType: string | null) => void
   #isEnded = false
 
-  constructor(span: Span, whenEnded: () => void) {
+  /** @param whenEnded called with the type of the error after which its task is not tried again; `null`: there is none */
+  constructor(span: Span, whenEnded: (errorType: string | null) => void) {
     this.#span = span
     this.#whenEnded = whenEnded
   }
@@ -104,21 +116,22 @@ class SpanOfAttempt implements AttemptTrace {
     if (this.#isEnded) return
     this.#span.setAttribute(own.attemptState, state)
     if (retryInMs !== null) this.#span.setAttribute(own.retryIn, retryInMs / 1000)
-    if (state === 'failed' || state === 'timed_out') recordError(this.#span, error)
-    this.#end()
+    const hasFailed = state === 'failed' || state === 'timed_out'
+    if (hasFailed) recordError(this.#span, error)
+    this.#end(hasFailed && retryInMs === null ? typeOf(error) : null)
   }
 
   /** The run has ended for this node, and the handler has not: its span ends all the same. */
   outlived(outcome: RunEnd['outcome']): void {
     this.#span.setAttribute(own.attemptState, 'running')
     recordFailure(this.#span, outcome, `The run was ${outcome} before its handler ended.`)
-    this.#end()
+    this.#end(null)
   }
 
-  #end(): void {
+  #end(errorType: string | null): void {
     this.#isEnded = true
     this.#span.end()
-    this.#whenEnded()
+    this.#whenEnded(errorType)
   }
 }
 

@@ -142,9 +142,41 @@ test('an attempt that fails tells of its error, and the run of its outcome', asy
   expect(second?.attributes).toMatchObject({ 'error.type': '_OTHER', 'jobistemer.attempt.number': 2 })
   const [root] = spans.named('process report')
   expect(root?.status.code).toBe(SpanStatusCode.ERROR)
-  expect(root?.attributes['jobistemer.outcome']).toBe('failed')
+  expect(root?.attributes).toMatchObject({ 'jobistemer.outcome': 'failed', 'error.type': '_OTHER' })
   expect(first?.parentSpanContext?.spanId).toBe(root?.spanContext().spanId)
   expect(second?.parentSpanContext?.spanId).toBe(root?.spanContext().spanId)
+})
+
+test.each([
+  ['fail_fast', 'failed', 'fail_fast'],
+  ['continue', 'completed_with_errors', undefined],
+] as const)('under failureStrategy %s a run has the type of the error of the task that failed', async (...given) => {
+  const [failureStrategy, outcome, reason] = given
+  const { spans, ...options } = world()
+  const refuse = () => Promise.reject(Object.assign(new Error('no connection'), { code: 'ECONNRESET' }))
+  const tasks = [
+    {
+      name: 'flaky',
+      run: ({ attempt }: { attempt: number }) => (attempt === 1 ? Promise.reject(new TypeError('x')) : 1),
+    },
+    { name: 'write', retryPolicy: { maxRetries: 0 }, run: refuse },
+    {
+      name: 'tidy',
+      failureStrategy: 'continue' as const,
+      retryPolicy: { maxRetries: 0 },
+      run: () => Promise.reject(new RangeError('y')),
+    },
+  ]
+  const retryPolicy = { maxRetries: 1, retryInterval: 1000, jitter: 0 } as const
+  const job = defineJob({ name: 'report', failureStrategy, retryPolicy, tasks })
+  await using scheduler = createScheduler({ ...options, jobs: [job] })
+  await scheduler.start()
+  await scheduler.trigger('report')
+  await options.clock.advance({ seconds: 5 })
+  const [root] = spans.named('process report')
+  expect(root?.status).toEqual({ code: SpanStatusCode.ERROR, message: reason ?? outcome })
+  expect(root?.attributes).toMatchObject({ 'jobistemer.outcome': outcome, 'error.type': 'ECONNRESET' })
+  expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
 test('nothing that the engine does is in the span in which it was started or asked', async () => {
