@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
-import { at, createWorld, fates, listen } from './support/world.ts'
+import { at, createWorld, fates, listen, secondsOf } from './support/world.ts'
 
 describe.each(everywhere)('on $name', (place) => {
   it('what happens is counted and measured, by job, task and outcome', async () => {
@@ -114,6 +114,34 @@ describe.each(everywhere)('on $name', (place) => {
     ])
     expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_losses_total'))).toEqual([1, 0])
     expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_takeovers_total'))).toEqual([0, 1])
+  })
+
+  it('what waits and is canceled, as its job is updated or removed, is told of and counted', async () => {
+    const world = createWorld(place)
+    const counted: unknown[] = []
+    const metrics: Metrics = {
+      ...metricsCollector(),
+      // The series of a removed job are taken away.
+      increment: (name, labels) => void (name === 'scheduler_job_occurrences_total' && counted.push(labels)),
+    }
+    const jobs = ['updated', 'deleted'].map((name) =>
+      defineJob({
+        name,
+        schedule: everySeconds(10, +at(40)),
+        overlapPolicy: 'queue',
+        tasks: [{ name: 'work', run: () => world.clock.sleep({ minutes: 10 }) }],
+      }),
+    )
+    const scheduler = await world.start({ jobs, metrics })
+    const told = listen(scheduler, 'occurrence.canceled')
+    await world.clock.advance({ seconds: 45 })
+    await scheduler.update('updated', { schedule: everySeconds(3600) }, { waiting: 'cancel' })
+    await scheduler.remove('deleted')
+    const slots = [20, 30, 40]
+    expect(told.map(({ event }) => [event.jobName, event.reason, secondsOf(event.scheduledAt)])).toEqual(
+      ['updated', 'deleted'].flatMap((name) => slots.map((slot) => [name, name, slot])),
+    )
+    expect(counted).toEqual(['updated', 'deleted'].flatMap((job) => slots.map(() => ({ job, status: 'canceled' }))))
   })
 
   it('a collector that throws disturbs nothing', async () => {

@@ -39,6 +39,7 @@ import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
+import { tellCanceled } from './tell-canceled.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -166,6 +167,7 @@ export class Definitions {
       const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
         this.#registry.adoptAsked(updated, answer.job, 'updated')
+        tellCanceled(this.#engine, answer, 'updated')
         const { version, nextAt } = answer.job
         const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
           this.#registry.noteUnfinished()
@@ -346,6 +348,7 @@ export class Definitions {
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)
+      tellCanceled(this.#engine, answer, 'updated')
       if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
     }
     return canceled

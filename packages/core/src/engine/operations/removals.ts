@@ -14,6 +14,7 @@ import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/aske
 import type { EngineContext } from '../loop/engine-context.ts'
 import { GatheredCalls } from '../loop/gathered-calls.ts'
 import type { JobLookup } from './job-lookup.ts'
+import { tellCanceled } from './tell-canceled.ts'
 
 /** How to remove a job. */
 export interface RemoveOptions extends CallOptions {
@@ -117,9 +118,11 @@ export class Removals {
     return first
   }
 
-  #deleteOnce(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
+  async #deleteOnce(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
     const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
-    return asked.within(() => Promise.all(deletions.map(send)))
+    const answers = await asked.within(() => Promise.all(deletions.map(send)))
+    for (const answer of answers) tellCanceled(this.#engine, answer, 'deleted')
+    return answers
   }
 }
 
