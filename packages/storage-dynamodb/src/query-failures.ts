@@ -9,7 +9,6 @@ import {
   type Page,
 } from '@jobistemer/core/storage'
 import { type Item, number, text, textOf } from './attributes.ts'
-import { hasBulk } from './bulk.ts'
 import { boundsOf, type KeyBounds } from './key-bounds.ts'
 import { addressOfKey, failedShardCount, failedShardOf } from './keys.ts'
 import { keyOf, names, readOccurrence } from './occurrence-item.ts'
@@ -52,10 +51,11 @@ export async function listFailed(table: Table, query: FailedQuery): Promise<Page
   const found = await loadOccurrences(
     table,
     taken.map(({ address }) => address),
+    query,
   )
   const records = found.flatMap((stored) => stored?.record ?? []).filter(({ state }) => isFailure(state))
   return {
-    items: query.runs ? records : records.map(withoutRuns),
+    items: records,
     cursor: sure.length > limit ? (taken.at(-1)?.order ?? null) : seenUpTo,
   }
 }
@@ -124,18 +124,14 @@ async function latestRun(table: Table, job: JobId): Promise<OccurrenceRecord | n
       ...(start !== null && { ExclusiveStartKey: start }),
     })
     for (const item of page.items) {
-      const whole = hasBulk(item) ? await wholeItem(table, item) : item
+      const whole = await wholeItem(table, item, { runs: false })
       if (whole === null) continue
       const { record } = readOccurrence(whole)
-      if (isFinal(record.state)) return withoutRuns(record)
+      if (isFinal(record.state)) return record
     }
     if (page.last === null) return null
     start = page.last
     looked += limit
   }
   return null
-}
-
-function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
-  return { ...record, runs: [] }
 }

@@ -1,13 +1,18 @@
-import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
+import type {
+  OccurrenceAddress,
+  OccurrenceQuery,
+  OccurrenceRecord,
+  OccurrenceState,
+  Page,
+} from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import { type Item, text } from './attributes.ts'
-import { hasBulk } from './bulk.ts'
-import { readHead } from './job-item.ts'
+import { type Item, text, textOf } from './attributes.ts'
+import { readHead, type StoredHead } from './job-item.ts'
 import { boundsOf } from './key-bounds.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
 import { hintOf, type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
 import { bySchedule } from './live-list.ts'
-import { readOccurrence } from './occurrence-item.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { listFailed } from './query-failures.ts'
 import { isMarker, levelsAmong } from './priority-levels.ts'
 import { cursorError } from './query-jobs.ts'
@@ -17,6 +22,12 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 
 /** How many occurrences a page looks at before it hands out a cursor, found or not. */
 const lookLimit = 5000
+
+/** How many are read first where states are asked for: about as many as a read unit holds. */
+const firstLook = 20
+
+/** So many records at a time are read of the live ones of a job. */
+const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
   if (query.kind === 'live') return await listLive(table, query)
@@ -35,8 +46,10 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   if (lower > upper) return { items: [], cursor: null }
   const items: OccurrenceRecord[] = []
   let looked = 0
-  let last: OccurrenceRecord | null = null
+  let last: string | null = null
   let start: Item | null = null
+  // Where states are asked for, twice as many each time: the wanted ones may be the next ones, or rare.
+  let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
       KeyConditionExpression: 'pk = :pk AND sk BETWEEN :lower AND :upper',
@@ -48,50 +61,72 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       ConsistentRead: true,
       ScanIndexForward: order === 'ascending',
       // One more than the page takes tells whether there is another page.
-      ...(wanted === null && { Limit: limit - items.length + 1 }),
+      Limit: wanted === null ? limit - items.length + 1 : Math.min(ahead, lookLimit - looked + 1),
       ...(start !== null && { ExclusiveStartKey: start }),
     })
     for (const item of page.items) {
-      const whole = hasBulk(item) ? await wholeItem(table, item) : item
+      const isWanted = wanted === null || wanted.has(textOf(item, names.state) as OccurrenceState)
+      if (last !== null && ((items.length === limit && isWanted) || looked >= lookLimit)) {
+        return { items, cursor: last }
+      }
+      looked++
+      last = textOf(item, 'sk')
+      if (!isWanted) continue
+      const whole = await wholeItem(table, item, query)
       if (whole === null) continue
       const { record } = readOccurrence(whole)
-      const isWanted = wanted === null || wanted.has(record.state)
-      if (last !== null && (items.length === limit ? isWanted : looked >= lookLimit)) {
-        return { items, cursor: printPlace(last) }
-      }
-      if (isWanted) items.push(query.runs ? record : withoutRuns(record))
-      looked++
-      last = record
+      // One that was changed meanwhile was read again.
+      if (wanted === null || wanted.has(record.state)) items.push(record)
     }
     start = page.last
+    ahead *= 2
+    // Whether any of the rest is wanted is for those to find out who ask for the next page.
+    if (start !== null && items.length === limit && wanted !== null) return { items, cursor: last }
   } while (start !== null)
   return { items, cursor: null }
 }
 
 /** The live ones alone, by the head of the job: asking for them costs no walk through the history. */
 async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
-  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order, limit } = query
+  const { limit } = query
   const item = await table.requests.get(table.keys.head(query.jobId))
   if (item === null) return { items: [], cursor: null }
-  const head = readHead(item)
-  const after = query.cursor === null ? null : readPlace(query.cursor)
-  const places = [...head.active, ...head.queued]
-    .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
-    .sort(bySchedule)
-  if (order === 'descending') places.reverse()
-  const rest = places.filter((place) => {
-    if (after === null) return true
-    return order === 'ascending' ? placeOf(place) > after : placeOf(place) < after
-  })
-  const looked = rest.slice(0, lookLimit)
   const states = new Set<OccurrenceState>(query.states)
-  const found = (await loadOccurrences(table, looked))
-    .flatMap((stored) => stored?.record ?? [])
-    .filter(({ state }) => states.has(state))
-  const items = found.slice(0, limit).map((record) => (query.runs ? record : withoutRuns(record)))
-  if (found.length > limit) return { items, cursor: printPlace(items.at(-1) as OccurrenceRecord) }
-  const last = looked.at(-1)
-  return { items, cursor: rest.length > looked.length && last !== undefined ? printPlace(last) : null }
+  const places = livePlaces(readHead(item), states, query)
+  const items: OccurrenceRecord[] = []
+  let looked = 0
+  // One more than the page takes tells whether there is another page.
+  for (let ahead = limit + 1; looked < Math.min(places.length, lookLimit); ahead *= 2) {
+    const some = places.slice(looked, Math.min(looked + Math.min(ahead, mostAtOnce), lookLimit))
+    for (const stored of await loadOccurrences(table, some, query)) {
+      if (stored === null || !states.has(stored.record.state)) continue
+      if (items.length === limit) return { items, cursor: placeOf(items.at(-1) as OccurrenceRecord) }
+      items.push(stored.record)
+    }
+    looked += some.length
+  }
+  const last = places[looked - 1]
+  return { items, cursor: looked < places.length && last !== undefined ? placeOf(last) : null }
+}
+
+/** Where those may lie that are asked for, in the order of the query. */
+function livePlaces(
+  { active, queued, planParts }: StoredHead,
+  states: ReadonlySet<OccurrenceState>,
+  query: Query<'job'>,
+): readonly OccurrenceAddress[] {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order } = query
+  const after = query.cursor === null ? null : readPlace(query.cursor)
+  // The queued ones are listed exactly, unless a large step is still being written.
+  const isMixed = planParts > 0
+  const places = [
+    ...(isMixed || states.has('pending') || states.has('running') ? active : []),
+    ...(isMixed || states.has('queued') ? queued : []),
+  ].filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
+  places.sort(bySchedule)
+  if (order === 'descending') places.reverse()
+  if (after === null) return places
+  return places.filter((place) => (order === 'ascending' ? placeOf(place) > after : placeOf(place) < after))
 }
 
 // ----------------------------------------------------------------------------------------------------------------- live
@@ -118,7 +153,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
       ...(place.start !== null && { ExclusiveStartKey: place.start }),
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
-    for (const stored of await loadOccurrences(table, hints)) {
+    for (const stored of await loadOccurrences(table, hints, query)) {
       // What the index says is a hint: it may be somewhere else by now.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
@@ -128,7 +163,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     partitions = partitionsIn(query.state, place)
   }
   return {
-    items: query.runs ? items : items.map(withoutRuns),
+    items,
     cursor: place.partition < partitions.length ? printLivePlace(place) : null,
   }
 }
@@ -165,19 +200,12 @@ function readLivePlace(cursor: string): LivePlace {
 
 // --------------------------------------------------------------------------------------------------------------- cursors
 
+/** The sort key of the record, which is the cursor of a page that ends with it. */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
-}
-
-function printPlace(record: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>): string {
-  return placeOf(record)
 }
 
 function readPlace(cursor: string): string {
   if (/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) return cursor
   throw cursorError(cursor)
-}
-
-function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {
-  return { ...record, runs: [] }
 }

@@ -34,6 +34,8 @@ export const transactionLimit = 100
 export const transactionBytes = 3_500_000
 
 const readLimit = 100
+/** Of reads of very many items: other calls need sockets too, and the table room. */
+const groupsAtOnce = 8
 const deleteLimit = 25
 
 /** Requests to the table: repeated while DynamoDB is overloaded or out of reach, and failing with coded errors. */
@@ -105,7 +107,9 @@ export class Requests {
     const groups: Key[][] = []
     for (let start = 0; start < distinct.length; start += readLimit)
       groups.push(distinct.slice(start, start + readLimit))
-    await Promise.all(groups.map((group) => this.#getGroup(group, found)))
+    for (let start = 0; start < groups.length; start += groupsAtOnce) {
+      await Promise.all(groups.slice(start, start + groupsAtOnce).map((group) => this.#getGroup(group, found)))
+    }
     return found
   }
 

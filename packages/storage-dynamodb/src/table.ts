@@ -1,11 +1,11 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import { isFinal, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
-import { hasBulk, restoreBulk } from './bulk.ts'
+import { hasBulk, referenceTo, restoreBulk } from './bulk.ts'
 import { contentionError } from './dynamodb-errors.ts'
 import { readHead, type StoredHead } from './job-item.ts'
 import type { Key, Keys } from './keys.ts'
-import { keyOf, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
+import { keyOf, names, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
 import { jitter, pause } from './pauses.ts'
 import type { PriorityLevels } from './priority-levels.ts'
 import type { FoundItems, Requests } from './requests.ts'
@@ -46,26 +46,37 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
   return item === null ? null : readHead(item)
 }
 
+/** Whether the task runs of occurrences are wanted. Without them, those that lie in parts of their own are not read. */
+export interface WithRuns {
+  readonly runs: boolean
+}
+
 export async function loadOccurrences(
   table: Table,
   addresses: readonly OccurrenceAddress[],
+  { runs }: WithRuns = { runs: true },
 ): Promise<readonly (StoredOccurrence | null)[]> {
   if (addresses.length === 0) return []
   const { keys } = table
   const found = await readItems(
     table,
     addresses.map((address) => keys.occurrence(address)),
+    { runs },
   )
   return addresses.map((address) => occurrenceIn(found, keys, address))
 }
 
 /** Reads items, consistently, and what was too large for them. */
-export async function readItems(table: Table, wanted: readonly Key[]): Promise<FoundItems> {
+export async function readItems(
+  table: Table,
+  wanted: readonly Key[],
+  { runs }: WithRuns = { runs: true },
+): Promise<FoundItems> {
   const found = await table.requests.getAll(wanted)
   for (const key of wanted) {
     const item = found.get(key)
-    if (item === null || !hasBulk(item)) continue
-    const whole = await wholeItem(table, item)
+    if (item === null || (runs && !hasBulk(item))) continue
+    const whole = await wholeItem(table, item, { runs })
     if (whole === null) found.remove(key)
     else found.add(whole)
   }
@@ -73,17 +84,24 @@ export async function readItems(table: Table, wanted: readonly Key[]): Promise<F
 }
 
 /** An item with what was too large for it, read anew as long as it is being changed; `null` when it was removed. */
-export async function wholeItem(table: Table, item: Item): Promise<Item | null> {
+export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = { runs: true }): Promise<Item | null> {
+  const item = runs ? read : withoutRuns(read)
+  if (!hasBulk(item)) return item
   return await untilDecided(table, textOf(item, 'sk'), async () => {
     const whole = await restoreBulk(table, item)
     if (whole !== null) return whole
     const again = await table.requests.get(keyOf(item))
     if (again === null) return null
-    const wholeAgain = await restoreBulk(table, again)
+    const wholeAgain = await restoreBulk(table, runs ? again : withoutRuns(again))
     if (wholeAgain !== null) return wholeAgain
     // What is final never changes, so its parts are gone for good: it is being pruned, and goes after them.
     return isFinal(readOccurrence(again).record.state) ? null : contended
   })
+}
+
+function withoutRuns(item: Item): Item {
+  const { [names.runs]: _runs, [referenceTo(names.runs)]: _reference, ...rest } = item
+  return rest
 }
 
 export function occurrenceIn(found: FoundItems, keys: Keys, address: OccurrenceAddress): StoredOccurrence | null {

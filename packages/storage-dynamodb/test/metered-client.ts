@@ -81,7 +81,9 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          usage.reads += await readUnits(command, args.input, result.output, read)
+          // Requests are under way side by side: the sum is read when there is something to add.
+          const units = await readUnits(command, args.input, result.output, read)
+          usage.reads += units
         }
         return result
       },

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { BatchWriteItemCommand, type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb'
+import { type JobId, jobId, occurrenceId } from '@jobistemer/core'
+import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page, Storage } from '@jobistemer/core/storage'
+import {
+  addJob,
+  contentOf,
+  finishItem,
+  firstAttempt,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  triggerItem,
+} from '@jobistemer/test-kit'
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
+import { createTable, dynamodbStorage } from '../src/index.ts'
+import { localClient } from './local-client.ts'
+import { type Meter, meteredClient } from './metered-client.ts'
+
+const tableName = 'list-cost'
+let meter: Meter
+/** For what comes before. */
+let client: DynamoDBClient
+let storage: Storage
+let measured: Storage
+let tests = 0
+
+beforeAll(async () => {
+  meter = meteredClient(inject('dynamodb'))
+  client = localClient(inject('dynamodb'))
+  await createTable({ client, tableName })
+})
+
+afterAll(() => {
+  meter?.client.destroy()
+  client?.destroy()
+})
+
+beforeEach(async () => {
+  const prefix = `test-${++tests}`
+  storage = dynamodbStorage({ client, tableName, prefix })
+  measured = dynamodbStorage({ client: meter.client, tableName, prefix })
+  await measured.get({})
+})
+
+/** One that has failed, behind so many that were completed before it. */
+async function failedAfter(completed: number): Promise<JobId> {
+  const { id } = await addJob(storage, 'nightly-report')
+  await run(id, 1, 'completed')
+  await copyBackwards(id, completed - 1)
+  await run(id, 2, 'failed')
+  return id
+}
+
+async function run(id: JobId, index: number, state: 'completed' | 'failed', runs = firstAttempt(slotAt(index))) {
+  await storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(id, index)] })
+  const item = { ...finishItem(id, index), runs, change: { kind: 'finish', state, reason: null } as const }
+  expect(await storage.settle({ now: slotAt(index) + 20, items: [item] })).toMatchObject([{ outcome: 'ok' }])
+}
+
+/** Puts so many copies of the first record of a job before it. */
+async function copyBackwards(id: JobId, count: number): Promise<void> {
+  const pk = { S: `test-${tests}:history/${id.slice(4)}` }
+  const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
+  const { Items: [first] = [] } = await client.send(new QueryCommand(query))
+  const keys = Array.from({ length: count }, (_, index) => {
+    const at = slotAt(-index)
+    return { pk, sk: { S: `${String(at).padStart(16, '0')}/${occurrenceId(id, at).slice(4)}` } }
+  })
+  for (let index = 0; index < count; index += 25) {
+    const puts = keys.slice(index, index + 25).map((key) => ({ PutRequest: { Item: { ...first, ...key } } }))
+    await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: puts } }))
+  }
+}
+
+const ofJob = (id: JobId, limit: number, states?: readonly OccurrenceState[]): OccurrenceQuery => ({
+  kind: 'job',
+  jobId: id,
+  order: 'descending',
+  limit,
+  cursor: null,
+  runs: false,
+  ...(states !== undefined && { states }),
+})
+
+it('a page of what has failed ends with the last that it has room for, however long the history is', async () => {
+  const id = await failedAfter(400)
+  const usage = await meter.measure(async () => {
+    const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
+    expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
+    // Others may have failed before it.
+    expect(cursor).not.toBeNull()
+  })
+  expect(usage.readRequests).toBe(1)
+  expect(usage.reads).toBeLessThan(4)
+})
+
+it('those in one state are found in a long history, on pages of any size', async () => {
+  const id = await failedAfter(90)
+  await run(id, 3, 'completed')
+  await run(id, 4, 'failed')
+  for (const limit of [1, 2, 3, 60]) {
+    const found: number[] = []
+    let cursor: string | null = null
+    do {
+      const page: Page<OccurrenceRecord> = await measured.listOccurrences({ ...ofJob(id, limit, ['failed']), cursor })
+      found.push(...page.items.map(({ scheduledAt }) => scheduledAt))
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(found).toEqual([slotAt(4), slotAt(2)])
+  }
+})
+
+it('large task runs of what is not asked for are not read, and none where runs are not wanted', async () => {
+  const { id } = await addJob(storage, 'large')
+  const result = () => randomBytes(150_000).toString('base64')
+  const large = () => [...firstAttempt(start), ...firstAttempt(start)].map((one) => ({ ...one, result: result() }))
+  for (let index = 1; index <= 3; index++) await run(id, index, 'completed', large())
+  await run(id, 4, 'failed', large())
+  const failed = await meter.measure(async () => {
+    const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
+    expect(items.map(({ runs }) => runs.length)).toEqual([2])
+  })
+  // The history, and the parts of the one.
+  expect(failed.readRequests).toBe(2)
+  const withoutRuns = await meter.measure(async () => {
+    const { items } = await measured.listOccurrences(ofJob(id, 5))
+    expect(items.map(({ runs }) => runs.length)).toEqual([0, 0, 0, 0])
+  })
+  expect(withoutRuns.readRequests).toBe(1)
+})
+
+it('a page of what is queued reads no more records than it has', async () => {
+  const id = jobId('letters')
+  const content = contentOf('letters', 'queue')
+  await storage.saveJobs({ now: start, changes: [{ kind: 'create', id, content }] })
+  for (let part = 0; part < 3; part++) {
+    const items = Array.from({ length: 100 }, (_, index) => triggerItem(id, part * 100 + index))
+    await storage.createOccurrences({ now: slotAt(1), owner, items })
+  }
+  const usage = await meter.measure(async () => {
+    const page = await measured.listOccurrences(ofJob(id, 10, ['queued']))
+    expect(page.items).toHaveLength(10)
+    const next = await measured.listOccurrences({ ...ofJob(id, 300, ['queued']), cursor: page.cursor })
+    expect(next.items).toHaveLength(289)
+    expect(next.cursor).toBeNull()
+    expect(new Set([...page.items, ...next.items].map((item) => item.id)).size).toBe(299)
+  })
+  expect(usage.reads).toBeGreaterThan(299)
+  const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
+  // The head, and one record more than the page takes.
+  expect(first.reads).toBeLessThan(15)
+})
