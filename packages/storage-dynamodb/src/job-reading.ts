@@ -4,6 +4,7 @@ import {
   isDelayed,
   isFinal,
   isSuperseded,
+  placesOf,
   type JobRecord,
   type LedgerStep,
   type JobCounts,
@@ -143,8 +144,8 @@ export class JobReading {
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // The overlap rule is about to look at these, and one request does for both.
-    const active = this.head === null || this.head.overlap.policy === 'allow' ? [] : this.head.active
+    // Where the overlap rule is about to look at these, one request does for both.
+    const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),
       ...active.map((address) => keys.occurrence(address)),
@@ -154,6 +155,13 @@ export class JobReading {
     for (const address of elsewhere) if (!this.records.has(address.id)) this.staleAddresses.set(address.id, address)
     for (const { id } of missing) if (!this.records.has(id)) this.#absent.add(id)
     for (const address of active) this.#know(occurrenceIn(found, keys, address))
+  }
+
+  /** Whether so many more may not have a place, and nobody is queued yet: then it depends on how many are active. */
+  #isFullFor(more: number): boolean {
+    if (this.head === null) return false
+    const { overlap, active, queued } = this.head
+    return queued.length === 0 && active.length + more > placesOf(overlap)
   }
 
   async #load(addresses: readonly OccurrenceAddress[]): Promise<void> {

@@ -1,9 +1,20 @@
 import { readFileSync } from 'node:fs'
-import type { JobId } from '@jobistemer/core'
+import { type JobId, jobId } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord, OverlapPolicy, SettleItem, Storage } from '@jobistemer/core/storage'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { addJob, finishItem, firstAttempt, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
+import {
+  addJob,
+  contentOf,
+  finishItem,
+  firstAttempt,
+  minute,
+  owner,
+  slotAt,
+  slotItem,
+  start,
+  triggerItem,
+} from '@jobistemer/test-kit'
 import { type Meter, meteredClient, type Usage } from './metered-client.ts'
 
 let meter: Meter
@@ -33,7 +44,7 @@ const settle = async (item: SettleItem) => {
 }
 
 const claim = async (sweep = false) => {
-  await storage.claim({ now: slotAt(9), owner, limit: 10, exceptHandlerKeys: [], sweep })
+  await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep })
 }
 
 const incarnationOf = (index: number): string => `00000000-0000-4000-8000-00000000000${index}`
@@ -63,6 +74,22 @@ async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<Jo
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))
   await settle(finishItem(id, 1))
+  return id
+}
+
+/** A job of which so many run, and that has so many places. */
+async function busyJob(running: number, maxConcurrency: number): Promise<JobId> {
+  const id = jobId('letters')
+  const overlap = { policy: 'queue', maxQueued: 1000, maxConcurrency } as const
+  await storage.saveJobs({
+    now: start,
+    changes: [{ kind: 'create', id, content: { ...contentOf('letters'), overlap } }],
+  })
+  const items = Array.from({ length: running }, (_, index) => slotItem(id, index + 1))
+  const answers = await storage.createOccurrences({ now: slotAt(running), owner, items })
+  expect(new Set(answers.map((answer) => ('state' in answer ? answer.state : answer.outcome)))).toEqual(
+    new Set(['running']),
+  )
   return id
 }
 
@@ -119,6 +146,26 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
     const { id } = await addJob(storage, 'nightly-report', 'queue')
     await create(slotItem(id, 1))
     await create(slotItem(id, 2))
+    await settle(finishItem(id, 1))
+    return await meter.measure(() => claim())
+  },
+  'create and start where 100 of the job run': async () => {
+    const id = await busyJob(100, 150)
+    return await meter.measure(() => create(slotItem(id, 101)))
+  },
+  'queue behind 100 of the job that run, and others': async () => {
+    const id = await busyJob(100, 100)
+    await create(slotItem(id, 101))
+    return await meter.measure(() => create(slotItem(id, 102)))
+  },
+  'finish one of 100, and wake the next': async () => {
+    const id = await busyJob(100, 100)
+    await create(slotItem(id, 101))
+    return await meter.measure(() => settle(finishItem(id, 1)))
+  },
+  'claim what was woken where 99 of the job run': async () => {
+    const id = await busyJob(100, 100)
+    await create(slotItem(id, 101))
     await settle(finishItem(id, 1))
     return await meter.measure(() => claim())
   },

@@ -21,9 +21,9 @@ import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { canceledByClaim, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
+  arePlacesFor,
   cancels,
   needsInPassing,
-  needsNext,
   needsNothing,
   needsSuperseded,
   reaps,
@@ -125,14 +125,12 @@ const tends: StepKind<JobId, boolean> = {
     if (deletedAt !== null) {
       return { ...needsNothing, pending: canceledByClaim, queued: canceledByClaim, counts: true }
     }
-    return cancelsBelow === null
-      ? needsNext(items, stored)
-      : {
-          ...needsNothing,
-          queued: wokenByEach(stored.head),
-          counts: true,
-          superseded: needsSuperseded(cancelsBelow, canceledByClaim),
-        }
+    const queued = wokenByEach(stored.head)
+    if (cancelsBelow !== null) {
+      return { ...needsNothing, queued, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
+    }
+    // Whether anybody is active is what this is about.
+    return stored.counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length * queued, counts: true }
   },
   step: (context, { job }) => job !== undefined && tend(context, job),
 }
@@ -147,11 +145,12 @@ function claims(
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: ({ id, jobId, scheduledAt }) => [{ id, jobId, scheduledAt, isSlot: true }],
-    needs(items, { head }) {
+    needs(items, stored) {
+      const { head } = stored
       if (isPausedAt(head, request.now)) return needsNothing
       const needs =
         head.cancelsBelow === null
-          ? { ...needsNothing, counts: head.overlap.policy !== 'allow' }
+          ? { ...needsNothing, counts: head.overlap.policy !== 'allow' && !arePlacesFor(stored, 0) }
           : needsInPassing(items, head)
       // Each start wakes one.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }

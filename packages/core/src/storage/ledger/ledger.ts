@@ -254,7 +254,8 @@ export interface StoredJob {
   readonly head: LedgerHead
   /**
    * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
-   * step needs them: see {@link LiveNeed.counts}.
+   * step needs them: see {@link LiveNeeds.counts}. Together its guesses must not be too low: some that have ended may be
+   * among them, and delayed ones that it does not know as such.
    */
   readonly counts: JobCounts
   /** With `wholeJobs`. */
@@ -276,7 +277,7 @@ export interface LiveNeed extends LiveNeeds {
 
 /** As {@link LiveNeed}, of a job that is known. */
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
-  /** Whether the decision looks at the counts of pending and running ones. */
+  /** Whether the decision needs the exact counts of pending and running ones: guesses that are too high will not do. */
   readonly counts: boolean
   /**
    * Pending and queued ones as far as it takes, each from the first on, to have so many that `isSuperseded` holds for

@@ -38,10 +38,20 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /** Each item ends one at most, and wakes one at most, or several of a job with several places. */
-export function needsNext(items: readonly unknown[], { head, counts }: StoredJob): LiveNeeds {
+export function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
+  const { head, counts } = stored
   if (counts.queued === 0) return needsNothing
   if (head.cancelsBelow !== null) return needsInPassing(items, head)
-  return { ...needsNothing, queued: items.length * wokenByEach(head), counts: true }
+  return { ...needsNothing, queued: items.length * wokenByEach(head), counts: !arePlacesFor(stored, 0) }
+}
+
+/**
+ * Whether all active ones and so many more have a place for sure: the counts may be too high, see `StoredJob`. Under a
+ * start rate places alone do not tell what may start.
+ */
+export function arePlacesFor({ head: { overlap }, counts }: StoredJob, more: number): boolean {
+  const { startRate, maxConcurrency = 1 } = overlap
+  return startRate === undefined && counts.pending + counts.running + more <= maxConcurrency
 }
 
 export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob['head'], 'overlap'>): number {
@@ -64,7 +74,8 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: namedByCreate,
-    needs(items, { head }, found) {
+    needs(items, stored, found) {
+      const { head } = stored
       const { policy } = head.overlap
       if (policy === 'allow') return needsNothing
       const passing = head.cancelsBelow === null ? needsNothing : needsInPassing(items, head)
@@ -72,13 +83,26 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
         if (kind === 'exclusion' || (kind === 'slot' && isPausedAt(head, scheduledAt))) return false
         return kind === 'recovery' || !found.has(id)
       })
-      if (mayCreate.length === 0) return passing
+      if (mayCreate.length === 0 || (head.cancelsBelow === null && isForeseen(mayCreate, stored))) return passing
       const displaces = policy === 'queue_one' || policy === 'cancel_running'
       if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...passing, counts: true }
       return { ...passing, pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
     },
     step: (context, { job }, item) => createStep(context, job, item, owner),
   }
+}
+
+/** Whether what becomes of these is known without a look at how many are active. */
+function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
+  const { head, counts } = stored
+  const { policy, startRate } = head.overlap
+  if (counts.queued === 0) {
+    const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
+    return arePlacesFor(stored, created)
+  }
+  // The end of whoever is active wakes the next: as long as others are queued, somebody is.
+  const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
+  return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }
 
 function namedByCreate(item: CreateItem): readonly NamedOccurrence[] {
