@@ -103,10 +103,22 @@ describe.each(everywhere)('on $name', (place) => {
     const lists = counted.calls.filter(({ operation }) => operation === 'listJobs')
     expect(lists.filter(({ request }) => 'changedSince' in (request as object))).toHaveLength(10)
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
-    expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 20))
+    // All in a minute.
+    expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 9))
     // In turn: none of them is left out, and none is looked at more often than others.
-    expect(new Set(looked.slice(0, 3).flat()).size).toBe(50)
-    expect(new Set(looked.slice(0, 5).flat()).size).toBe(50)
+    expect(new Set(looked.slice(0, 5).flat()).size).toBe(45)
+    expect(new Set(looked.slice(0, 6).flat()).size).toBe(50)
+  })
+
+  it('of very many jobs, it reads no more than twenty heads at a time', async () => {
+    const jobs = Array.from({ length: 200 }, (_, index) =>
+      defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
+    )
+    const { counted } = await callsOf(createWorld(place), { jobs, definitionInterval: { seconds: 10 }, advance: 100 })
+    const reads = counted.calls.filter(({ operation }) => operation === 'get')
+    const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
+    expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 20))
+    expect(new Set(looked.flat()).size).toBe(200)
   })
 
   it('a change of definitions that others make costs no further read of heads', async () => {
@@ -211,4 +223,21 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(finished).toHaveLength(1000)
     expect(counted.count('settle')).toBeLessThanOrEqual(3)
   })
+})
+
+it('an idle node looks at the head of each job about once a minute', async () => {
+  const world = createWorld(memory)
+  const jobs = Array.from({ length: 25 }, (_, index) =>
+    defineJob({ name: `job ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
+  )
+  const counted = new InterceptedStorage(world.connect())
+  await world.start({ jobs, storage: counted.storage, definitionInterval: { seconds: 3 } })
+  await world.clock.advance({ minutes: 1 })
+  counted.reset()
+  await world.clock.advance({ minutes: 1 })
+  const asked = counted.calls
+    .filter(({ operation }) => operation === 'get')
+    .flatMap(({ request }) => (request as { readonly jobs?: readonly string[] }).jobs ?? [])
+  expect(new Set(asked).size).toBe(25)
+  expect(asked.length).toBeLessThanOrEqual(50)
 })

@@ -24,6 +24,7 @@ import { findCancelRequested, findDue, findNextDue, findStranded } from './due-s
 import type { Form } from './form.ts'
 import { get } from './get-records.ts'
 import { heartbeat } from './heartbeat.ts'
+import { KnownVersions } from './known-versions.ts'
 import { Keys } from './keys.ts'
 import { openTable } from './open-table.ts'
 import type { ReadOptions } from './options.ts'
@@ -65,7 +66,12 @@ export class DynamoDBLedger implements AsyncLedger {
   #opening: Promise<void> | null = null
 
   constructor(options: ReadOptions, form: Form) {
-    this.#table = { requests: new Requests(options), keys: new Keys(options.prefix), levels: new PriorityLevels() }
+    this.#table = {
+      requests: new Requests(options),
+      keys: new Keys(options.prefix),
+      levels: new PriorityLevels(),
+      versions: new KnownVersions(),
+    }
     this.#form = form
   }
 

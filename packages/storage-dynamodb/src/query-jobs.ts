@@ -22,12 +22,16 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
     const item = heads.get(keys.head(id))
     return item === null ? null : readHead(item)
   })
-  const wanted = found.flatMap((head) => (head === null ? [] : keys.version(head.id, head.version)))
-  const versions = await requests.getAll(wanted)
-  const loaded = found.map(async (head) => {
+  // Known ones are held on to: others may push them out while the rest is read.
+  const known = found.map((head) => (head === null ? undefined : table.versions.get(head)))
+  const wanted = found.filter((head, index) => head !== null && known[index] === undefined) as readonly StoredHead[]
+  const versions = await requests.getAll(wanted.map((head) => keys.version(head.id, head.version)))
+  const loaded = found.map(async (head, index) => {
     if (head === null) return null
-    const version = versions.get(keys.version(head.id, head.version))
-    return version === null ? await reload(table, head) : { head, job: readJob(head, version) }
+    const version = known[index] ?? versions.get(keys.version(head.id, head.version))
+    if (version === null) return await reload(table, head)
+    table.versions.keep(head, version)
+    return { head, job: readJob(head, version) }
   })
   return await Promise.all(loaded)
 }

@@ -7,6 +7,7 @@ import { readHead, type StoredHead } from './job-item.ts'
 import type { Key, Keys } from './keys.ts'
 import { keyOf, names, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
 import { jitter, pause } from './pauses.ts'
+import type { KnownVersions } from './known-versions.ts'
 import type { PriorityLevels } from './priority-levels.ts'
 import type { FoundItems, Requests } from './requests.ts'
 
@@ -16,6 +17,7 @@ export interface Table {
   readonly keys: Keys
   /** Of pending occurrences. */
   readonly levels: PriorityLevels
+  readonly versions: KnownVersions
 }
 
 /** How many requests of one call are under way at once. A client's HTTP agent has 50 sockets by default. */

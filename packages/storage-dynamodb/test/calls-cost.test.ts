@@ -1,43 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { createScheduler, defineJob } from '@jobistemer/core'
-import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 import { virtualClock } from '@jobistemer/core/testing'
 import { expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { meteredClient, type Usage } from './metered-client.ts'
+import { Minutely } from './minutely.ts'
 
 const minuteMs = 60_000
-
-class Minutely extends WindowedSchedule {
-  readonly #minutes: number
-
-  constructor(minutes: number) {
-    super({ startMs: Number.NEGATIVE_INFINITY, endMs: Number.POSITIVE_INFINITY })
-    this.#minutes = minutes
-  }
-
-  get type(): ScheduleType {
-    return { name: 'minutely', revive: ({ minutes }) => new Minutely(minutes as number) }
-  }
-
-  describe(): string {
-    return `every ${this.#minutes} min`
-  }
-
-  toJSON(): SerializedSchedule {
-    return { type: 'minutely', minutes: this.#minutes }
-  }
-
-  protected nextAfter(afterMs: number): number {
-    const stepMs = this.#minutes * minuteMs
-    return (Math.floor(afterMs / stepMs) + 1) * stepMs
-  }
-
-  protected previousBefore(beforeMs: number): number {
-    const stepMs = this.#minutes * minuteMs
-    return (Math.ceil(beforeMs / stepMs) - 1) * stepMs
-  }
-}
 
 /** What so many calls cost, one a minute, after some that bring everything into its usual state. */
 async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {

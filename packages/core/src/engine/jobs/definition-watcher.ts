@@ -71,7 +71,7 @@ export class DefinitionWatcher {
   /** A storage that has lost its data has no changes to show. */
   async #reviewHeads(): Promise<void> {
     this.#setHeadsDue()
-    await this.#registry.reviewSome()
+    await this.#registry.reviewSome(this.#intervalMs)
   }
 
   async #look(): Promise<void> {

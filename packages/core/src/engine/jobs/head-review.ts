@@ -7,8 +7,17 @@ import type { JobRegistry } from './job-registry.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { VanishedJobs } from './vanished-jobs.ts'
 
-/** So many heads are read to see whether the storage still has them: one that lost everything lacks each. */
+/**
+ * So many heads at most are read to see whether the storage still has them: one that lost everything lacks each. Of few
+ * jobs it is fewer, so that each is looked at about once a minute: an idle node reads nothing else as often.
+ */
 const headsPerLook = 20
+const roundMs = 60_000
+
+/** How many of so many heads are read in a look that is taken once in each interval. */
+export function headsInLook(size: number, intervalMs: number): number {
+  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / roundMs)))
+}
 
 /** Looks at the heads of jobs again, many in one call: because they have changed, or may be gone. */
 export class HeadReview {
@@ -46,16 +55,16 @@ export class HeadReview {
     return await this.#mend(await this.#read(jobs, storage, () => true), storage)
   }
 
-  /** Looks whether the next jobs are still there, and for those that are awaited. */
-  async reviewSome(): Promise<void> {
+  /** Looks whether the next jobs are still there, and for those that are awaited; called once in each interval. */
+  async reviewSome(intervalMs: number): Promise<void> {
     const { storage } = this.#engine
-    const jobs = [...new Set([...this.#vanished.awaited, ...this.#nextJobs()])]
+    const jobs = [...new Set([...this.#vanished.awaited, ...this.#nextJobs(intervalMs)])]
     await this.#mend(await this.#read(jobs, storage, isAnother), storage)
   }
 
-  #nextJobs(): readonly RegisteredJob[] {
+  #nextJobs(intervalMs: number): readonly RegisteredJob[] {
     const jobs: RegisteredJob[] = []
-    const most = Math.min(headsPerLook, this.#registry.size, this.#engine.maxBatch)
+    const most = Math.min(headsInLook(this.#registry.size, intervalMs), this.#engine.maxBatch)
     while (jobs.length < most) {
       this.#place ??= this.#registry.all()
       const { done, value } = this.#place.next()
@@ -104,10 +113,13 @@ export class HeadReview {
 
   /** A storage that has lost one may have lost them all, and there is no other sign of it. */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
-    const gone = new Set(found)
+    let gone = new Set(found)
     if (found.some((job) => this.#vanished.isNews(job))) {
-      const others = [...this.#registry.all()].filter((job) => !gone.has(job))
+      const all = [...this.#registry.all()]
+      const others = all.filter((job) => !gone.has(job))
       for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
+      // They are told of in the order of the registry, whichever was noticed first.
+      gone = new Set([...all.filter((job) => gone.has(job)), ...gone])
     }
     if (gone.size > 0) for (const job of await this.#vanished.storeAgain([...gone], storage)) gone.delete(job)
     return gone

@@ -599,9 +599,9 @@ export class JobRegistry {
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
-  /** Looks whether some of the jobs are still in the storage, the next ones with each call. */
-  async reviewSome(): Promise<void> {
-    await this.#review.reviewSome()
-    await this.letGo?.reviewSome()
+  /** Looks whether some of the jobs are still in the storage, the next ones with each call: once in each interval. */
+  async reviewSome(intervalMs: number): Promise<void> {
+    await this.#review.reviewSome(intervalMs)
+    await this.letGo?.reviewSome(intervalMs)
   }
 }

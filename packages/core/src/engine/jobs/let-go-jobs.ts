@@ -1,8 +1,6 @@
 import type { JobId } from '../../ids.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-
-/** So many heads are read in one look, as of jobs that are held. */
-const headsPerLook = 20
+import { headsInLook } from './head-review.ts'
 
 /**
  * Jobs that this node has held and let go, and of whose removal somebody is to hear all the same: their metrics would be
@@ -37,12 +35,13 @@ export class LetGoJobs {
     this.#removed(name)
   }
 
-  /** Looks whether the next ones are still in the storage. */
-  async reviewSome(): Promise<void> {
+  /** Looks whether the next ones are still in the storage; called once in each interval. */
+  async reviewSome(intervalMs: number): Promise<void> {
     const { maxBatch, storage } = this.#engine
     const jobs: JobId[] = []
+    const most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
     for (const id of this.#names.keys()) {
-      if (jobs.length >= Math.min(headsPerLook, maxBatch)) break
+      if (jobs.length >= most) break
       jobs.push(id)
     }
     if (jobs.length === 0) return

@@ -1,0 +1,40 @@
+import { type Item, sizeOf } from './attributes.ts'
+import type { StoredHead } from './job-item.ts'
+
+const bytesKept = 4_000_000
+
+/**
+ * Versions of jobs as this process has read them, those that were read last. A version never changes, so whoever reads a
+ * head again, which is what an idle node does all the time, need not pay for its version once more.
+ */
+export class KnownVersions {
+  readonly #items: Map<string, Item> = new Map()
+  #bytes = 0
+
+  /** The item of the version that the head puts in force. */
+  get(head: StoredHead): Item | undefined {
+    const name = nameOf(head)
+    const item = this.#items.get(name)
+    if (item === undefined) return undefined
+    this.#items.delete(name)
+    this.#items.set(name, item)
+    return item
+  }
+
+  keep(head: StoredHead, item: Item): void {
+    const name = nameOf(head)
+    if (this.#items.has(name)) return
+    this.#items.set(name, item)
+    this.#bytes += sizeOf(item)
+    for (const [oldest, left] of this.#items) {
+      if (this.#bytes <= bytesKept) break
+      this.#items.delete(oldest)
+      this.#bytes -= sizeOf(left)
+    }
+  }
+}
+
+/** A job that is lost, or forgotten after its deletion, and defined again, counts its versions from one again. */
+function nameOf({ id, version, createdAt }: StoredHead): string {
+  return `${id} ${version} ${createdAt}`
+}
