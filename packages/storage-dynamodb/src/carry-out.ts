@@ -13,7 +13,7 @@ import type { StoredOccurrence } from './occurrence-item.ts'
 import { readPlan } from './plan.ts'
 import { checkHead, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
 import { transactionLimit } from './requests.ts'
-import { addressOf, loadOccurrences, type Table } from './table.ts'
+import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
 /** What a plan was to end, but another node had claimed before the plan was there: it goes on. */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
@@ -58,7 +58,7 @@ async function writeSome(
   wanted: readonly RecordWrite[],
   survivors: Survivors,
 ): Promise<boolean> {
-  for (;;) {
+  return await untilDecided(table, head.id, async () => {
     const left = await stillToWrite(table, head, wanted, survivors)
     if (left.length === 0) return true
     const writes = await writesOf(table, left)
@@ -68,9 +68,10 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (await table.requests.transact([checkHead(table, head), ...writes])) return true
+    // Others write the same, or what runs was changed.
     const item = await table.requests.get(table.keys.head(head.id))
-    if (item?.v?.N !== String(head.revision)) return false
-  }
+    return item?.v?.N === String(head.revision) ? contended : false
+  })
 }
 
 /** What is left of planned writes, as the records are now. */

@@ -1,0 +1,79 @@
+import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
+import { addJob, owner, slotAt, triggerItem } from '@jobistemer/test-kit'
+import { beforeEach, expect, it, vi } from 'vitest'
+import { dynamodbStorage } from '../src/index.ts'
+import { useTable } from './use-table.ts'
+
+const paused = vi.hoisted(() => ({ count: 0 }))
+
+// How long pauses are does not matter here, only that they are made.
+vi.mock(import('../src/pauses.ts'), async (original) => ({
+  ...(await original()),
+  pause: async () => {
+    paused.count++
+  },
+}))
+
+let client: DynamoDBClient
+
+useTable('contended-plan', (made) => {
+  client = made
+})
+
+beforeEach(() => {
+  paused.count = 0
+})
+
+/** Refuses transactions that check an item, as those do that carry a plan out. */
+function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
+  let refused = 0
+  const send = async (command: object, options: object): Promise<unknown> => {
+    const isChecking =
+      command instanceof TransactWriteItemsCommand &&
+      command.input.TransactItems?.some(({ ConditionCheck: check }) => check !== undefined)
+    if (isChecking && refused < times) {
+      refused++
+      const CancellationReasons = [{ Code: 'None' }, { Code: 'TransactionConflict' }]
+      throw Object.assign(new Error('canceled'), { name: 'TransactionCanceledException', CancellationReasons })
+    }
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  return {
+    send: send as DynamoDBClient['send'],
+    get refused() {
+      return refused
+    },
+  }
+}
+
+/** Deletes a job of which so much waits that it takes a plan. */
+async function deleteWithBacklog(name: string, times: number) {
+  const contender = refusing(times)
+  const [plain, contending] = [client, contender].map((one) =>
+    dynamodbStorage({ client: one as DynamoDBClient, tableName: 'contended-plan', prefix: name }),
+  ) as [ReturnType<typeof dynamodbStorage>, ReturnType<typeof dynamodbStorage>]
+  const { id } = await addJob(plain, name, 'queue')
+  const items = Array.from({ length: 100 }, (_, index) => triggerItem(id, index))
+  await plain.createOccurrences({ now: slotAt(1), owner, items })
+  const remove = (storage: typeof plain) =>
+    storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'delete', id, expectedVersion: null }] })
+  const waiting = async () => (await plain.get({ counts: [id] })).counts[0]
+  return { contender, deleted: () => remove(contending), again: () => remove(plain), waiting }
+}
+
+it('a large step waits before it repeats what another one came between', async () => {
+  const { contender, deleted, waiting } = await deleteWithBacklog('waits', 3)
+  expect(await deleted()).toMatchObject([{ outcome: 'saved' }])
+  expect(contender.refused).toBe(3)
+  expect(paused.count).toBe(3)
+  expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
+})
+
+it('a large step that others come between for ever gives up, and the next one carries it out', async () => {
+  const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
+  await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  expect(paused.count).toBeGreaterThan(100)
+  // The step itself has happened.
+  expect(await again()).toMatchObject([{ outcome: 'absent' }])
+  expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
+})
