@@ -8,8 +8,9 @@ import { keyOf } from './occurrence-item.ts'
 import { isMarker } from './priority-levels.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
-/** How many pending ones of each partition of the index are looked at together, at least. */
+/** How many pending ones of each partition of the index are looked at together, at least and at most. */
 const leastHints = 50
+const mostHints = 1000
 
 /** Where the search for what is due goes on. */
 interface DuePlace {
@@ -17,6 +18,8 @@ interface DuePlace {
   readonly starts: readonly DueStart[]
   /** The earliest instant after now that was seen so far. */
   readonly next: number | null
+  /** How many of each partition the next page looks at. */
+  readonly ahead: number
 }
 
 /** One partition of what is pending. */
@@ -32,7 +35,7 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * What the index says is due, in its order. A page has up to `limit` of each partition, those that are due first: of one
+ * What the index says is due, in its order. A page has `limit` or more of each partition, those that are due first: of one
  * level that is the order in which they go, so the first `limit` of a page are the first of all.
  */
 export async function findDue(
@@ -41,7 +44,10 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  const pages = place === null ? await beginSearch(table, limit) : await askAll(table, place.starts, limit)
+  // What is looked at in vain is that of paused jobs, say, and of such there may be very many: each page goes on with twice
+  // as many.
+  const ahead = Math.max(place?.ahead ?? leastHints, limit)
+  const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
   const next = leastOf(place?.next ?? null, ...hints.map(({ order }) => order).filter((order) => order > now))
   const occurrences = hints.filter(({ order }) => order <= now).sort(compareOrder)
@@ -49,31 +55,32 @@ export async function findDue(
     .filter((page) => page.last !== null && page.hints.every(({ order }) => order <= now))
     .map(({ shard, level, last }) => ({ shard, level, start: last }))
   if (starts.length === 0) return { occurrences, cursor: null, nextDueAt: next }
-  return { occurrences, cursor: JSON.stringify({ starts, next } satisfies DuePlace) }
+  const following = Math.min(2 * ahead, mostHints)
+  return { occurrences, cursor: JSON.stringify({ starts, next, ahead: following } satisfies DuePlace) }
 }
 
 /** Asks the partitions of all levels. Those that another process has begun to use are heard of on the way. */
-async function beginSearch(table: Table, limit: number): Promise<readonly PartitionPage[]> {
+async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
-  const pages = await askAll(table, asked.flatMap(startsOf), limit)
+  const pages = await askAll(table, asked.flatMap(startsOf), ahead)
   const news = table.levels.known.filter((level) => !asked.includes(level))
-  return news.length === 0 ? pages : [...pages, ...(await askAll(table, news.flatMap(startsOf), limit))]
+  return news.length === 0 ? pages : [...pages, ...(await askAll(table, news.flatMap(startsOf), ahead))]
 }
 
 function startsOf(level: number): readonly DueStart[] {
   return partitionsOf('pending', level).map(({ shard }) => ({ shard, level, start: null }))
 }
 
-async function askAll(table: Table, starts: readonly DueStart[], limit: number): Promise<readonly PartitionPage[]> {
-  return await Promise.all(starts.map(async (start) => await ask(table, start, limit)))
+async function askAll(table: Table, starts: readonly DueStart[], ahead: number): Promise<readonly PartitionPage[]> {
+  return await Promise.all(starts.map(async (start) => await ask(table, start, ahead)))
 }
 
-async function ask(table: Table, place: DueStart, limit: number): Promise<PartitionPage> {
+async function ask(table: Table, place: DueStart, ahead: number): Promise<PartitionPage> {
   const { shard, level, start } = place
   const hasMarkers = level === 0 && shard === 0 && start === null
   const { items, last } = await table.requests.query({
     ...liveQuery(table, { group: 'pending', shard, level }),
-    Limit: Math.max(leastHints, limit) + (hasMarkers ? table.levels.known.length : 0),
+    Limit: ahead + (hasMarkers ? table.levels.known.length : 0),
     ...(start !== null && { ExclusiveStartKey: start }),
   })
   if (hasMarkers) table.levels.saw(items)

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { BatchWriteItemCommand, type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb'
 import { type JobId, jobId, occurrenceId } from '@jobistemer/core'
 import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page, Storage } from '@jobistemer/core/storage'
@@ -70,6 +70,22 @@ async function copyBackwards(id: JobId, count: number): Promise<void> {
   })
   for (let index = 0; index < count; index += 25) {
     const puts = keys.slice(index, index + 25).map((key) => ({ PutRequest: { Item: { ...first, ...key } } }))
+    await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: puts } }))
+  }
+}
+
+/** Puts so many copies of the one pending record of a job beside it. */
+async function copyPending(id: JobId, count: number): Promise<void> {
+  const pk = { S: `test-${tests}:history/${id.slice(4)}` }
+  const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
+  const { Items: [first] = [] } = await client.send(new QueryCommand(query))
+  const place = first?.lp?.S?.replace(/\d+$/, '')
+  const instant = first?.sk?.S?.split('/')[0]
+  for (let index = 0; index < count; index += 25) {
+    const puts = Array.from({ length: 25 }, (_, offset) => {
+      const lp = { S: `${place}${(index + offset) % 2}` }
+      return { PutRequest: { Item: { ...first, lp, sk: { S: `${instant}/${randomUUID()}` } } } }
+    })
     await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: puts } }))
   }
 }
@@ -151,4 +167,22 @@ it('a page of what is queued reads no more records than it has', async () => {
   const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
   // The head, and one record more than the page takes.
   expect(first.reads).toBeLessThan(15)
+})
+
+it('a poll walks past what waits of a paused job in few requests, and finds what is ready behind it', async () => {
+  const paused = await addJob(storage, 'paused', 'allow')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(paused.id, 0)] })
+  await copyPending(paused.id, 1200)
+  const pause = { at: slotAt(1), reason: null, actor: null }
+  await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id: paused.id, paused: pause }] })
+  const ready = await addJob(storage, 'ready')
+  await storage.createOccurrences({ now: slotAt(2), owner, items: [triggerItem(ready.id, 0, slotAt(2))] })
+  const usage = await meter.measure(async () => {
+    const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+    const { claimed, more } = await measured.claim(request)
+    expect(claimed.map(({ jobId: its }) => its)).toEqual([ready.id])
+    expect(more).toBe(false)
+  })
+  // Four pages of each partition, and the heads and records of both jobs.
+  expect(usage.readRequests).toBeLessThan(16)
 })
