@@ -104,11 +104,12 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Running occurrences of exactly this owner that are to be canceled. */
+/** Running occurrences of exactly this owner that are to be canceled, without their runs. */
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
-  const stored = await loadOccurrences(table, hints)
+  // Who is told to cancel needs no runs, and each poll of each node reads these.
+  const stored = await loadOccurrences(table, hints, { runs: false })
   return stored
     .flatMap((found) => found?.record ?? [])
     .filter(

@@ -186,3 +186,23 @@ it('a poll walks past what waits of a paused job in few requests, and finds what
   // Four pages of each partition, and the heads and records of both jobs.
   expect(usage.readRequests).toBeLessThan(16)
 })
+
+it('a poll does not read the large task runs of what is to be canceled', async () => {
+  const { id } = await addJob(storage, 'large')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  const result = () => randomBytes(150_000).toString('base64')
+  const runs = [...firstAttempt(start), ...firstAttempt(start)].map((one) => ({ ...one, result: result() }))
+  const progress = { ...finishItem(id, 1), runs, change: { kind: 'progress' } as const }
+  expect(await storage.settle({ now: slotAt(1), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+  const { id: its, jobId: job, scheduledAt } = progress
+  await storage.cancel({
+    now: slotAt(2),
+    items: [{ id: its, jobId: job, scheduledAt, mode: 'request', reason: 'enough', actor: null }],
+  })
+  const usage = await meter.measure(async () => {
+    const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
+    expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
+  })
+  // Two partitions of what is pending, that of what is to be canceled, and the record.
+  expect(usage.readRequests).toBe(4)
+})
