@@ -60,6 +60,33 @@ describe('a record ledger', () => {
     expect(statesOf(await storage.createOccurrences({ now: 300, owner, items: [slot(job, 300)] }))).toEqual(['queued'])
   })
 
+  it('refuses a commit that answers a promise, keeps nothing of the step, and lets no rejection loose', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const failure = { isOn: false }
+    const later = async () => {
+      throw new Error('the disk is full')
+    }
+    const { ledger, records, storage } = open(() => (failure.isOn ? later() : undefined))
+    const job = await createOne(storage)
+    await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, [])] })
+    await storage.settle({ now: 200, items: [finish(job, 100)] })
+    const before = stored(records)
+    failure.isOn = true
+    await expect(
+      storage.createOccurrences({ now: 300, owner, items: [slot(job, 200), slot(job, 300)] }),
+    ).rejects.toMatchObject({ code: 'STORAGE_FAILED', field: 'commit', remedy: expect.stringContaining('AsyncLedger') })
+    expect(stored(records)).toBe(before)
+    const removal = { jobId: job, occurrences: [addressOf(job, 100)], floor: 100 }
+    expect(() => ledger.removeHistory(removal)).toThrow('answered a promise')
+    expect(stored(records)).toBe(before)
+    // Node tells of rejections that nobody handles once the microtasks are through.
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
+
   it('commits what a step has changed, in its order, and nothing for a step without a change', async () => {
     const commits: string[][] = []
     const { storage } = open((changes) => commits.push(changes.map(({ table }) => table)))

@@ -1,3 +1,4 @@
+import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
@@ -26,7 +27,10 @@ export interface RecordLedgerOptions {
   readonly capabilities: StorageCapabilities
   /** Shared by all connections to the same data. */
   readonly records: Records
-  /** Makes what one step has changed durable. When it throws, the step has not happened. */
+  /**
+   * Makes what one step has changed durable before it returns. When it throws, the step has not happened. A promise is
+   * refused with `STORAGE_FAILED`: the step would be answered before it is stored.
+   */
   commit(changes: readonly RecordChange[]): void
   /** Called once, when this connection is closed. */
   close(): void
@@ -44,7 +48,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly history: HistoryRemover = this
   readonly close: () => void
   readonly #records: Records
-  readonly #commit: (changes: readonly RecordChange[]) => void
+  readonly #commit: (changes: readonly RecordChange[]) => unknown
   /** What the step under way has changed, and how it is taken back. */
   #changes: RecordChange[] = []
   #inverses: RecordChange[] = []
@@ -62,12 +66,23 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     this.#inverses = []
     try {
       const answer = step()
-      if (this.#changes.length > 0) this.#commit(this.#changes)
+      if (this.#changes.length > 0) this.#assertDone(this.#commit(this.#changes))
       return answer
     } catch (error) {
       for (const inverse of this.#inverses.reverse()) this.#records.apply(inverse)
       throw error
     }
+  }
+
+  /** That the commit is over. Nobody hears of how a promise ends, so that a rejection would end the process. */
+  #assertDone(committed: unknown): void {
+    if (typeof committed !== 'object' || committed === null || !('then' in committed)) return
+    Promise.resolve(committed).catch(() => {})
+    throw new JobistemerError('STORAGE_FAILED', {
+      message: `The commit of ${this.opener} answered a promise: what it writes may not be stored when the call is answered.`,
+      field: 'commit',
+      remedy: 'A commit must be synchronous. For a store whose answers take their time, write an AsyncLedger.',
+    })
   }
 
   read<T>(step: () => T): T {
