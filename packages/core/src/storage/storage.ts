@@ -73,7 +73,10 @@ export interface Storage {
   /** The storage's own clock in epoch milliseconds, where it has one that several nodes share. */
   serverTime?(): Promise<number>
 
-  /** Calls the listener when another connection has changed something. Losing a call costs latency only. */
+  /**
+   * Calls the listener when another connection has changed something, and not for what this one has written. Losing a call
+   * costs latency only.
+   */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
 
   /** Ends every use; further calls reject with `STORAGE_CLOSED`. Closing twice is allowed. */
@@ -389,7 +392,7 @@ export interface ClaimRequest {
 export interface ClaimAnswer {
   /** Now running for the owner, `runs` included; least `orderAt` first, equal ones by id. */
   readonly claimed: readonly OccurrenceRecord[]
-  /** Running occurrences of this node and incarnation whose cancellation was asked for. */
+  /** Running occurrences of this node and incarnation whose cancellation was asked for; least `scheduledAt` first. */
   readonly cancelRequested: readonly CancelNotice[]
   /**
    * True when more are due than `limit` allowed, and when others are left to be canceled, or to go back to `queued`, than one
@@ -398,7 +401,8 @@ export interface ClaimAnswer {
   readonly more: boolean
   /**
    * When, after `now`, the next pending occurrence may be claimed: it becomes due, or the pause of its job ends. `null`
-   * when there is none, or only of jobs that are to be resumed.
+   * when there is none, or only of jobs that are to be resumed. It may be the instant of one that is left to others, where
+   * that is earlier.
    */
   readonly nextDueAt: number | null
 }
@@ -667,7 +671,7 @@ export interface PruneRequest {
 
 /** What a call of `prune` did. */
 export interface PruneAnswer {
-  /** How many occurrences are gone. */
+  /** How many occurrences are gone. Of calls that prune at the same time, several may count the same one. */
   readonly removed: number
   /** True when a further call would remove more. */
   readonly more: boolean

@@ -25,8 +25,8 @@ import type { MaybePromise } from './maybe-promise.ts'
 export interface HistoryRemover {
   /**
    * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
-   * Answers how many were there and are gone; `null`, and changes nothing, when the job is gone or its next instant lies
-   * at or before the floor.
+   * Answers how many are gone, of which another call may have removed some at the same time; `null`, and changes nothing,
+   * when the job is gone or its next instant lies at or before the floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
@@ -141,11 +141,11 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   hasDue(query: DueQuery): boolean
   /** The first `limit` of them, least `orderAt` first, equal ones by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
-  /** When the next pending one becomes due after `now`; `null` when there is none. */
+  /** When the next pending one becomes due after `now`, or an earlier one that is left to others; `null` when there is none. */
   nextDueAt(query: DueQuery): number | null
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
-  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`. Only reads. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`. A delayed one is not active. Only reads. */
   stranded(): readonly JobId[]
 }
 
@@ -194,11 +194,11 @@ export interface AsyncLedger extends LedgerBase {
 
   /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Least `orderAt` first. */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
-  /** When the next pending one becomes due after `now`; `null` when there is none. */
+  /** As of a {@link SyncLedger}. */
   nextDueAt(query: DueQuery): Promise<number | null>
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
-  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`, as a hint. */
+  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`, as a hint. A delayed one is not active. */
   stranded(): Promise<readonly JobId[]>
 }
 
