@@ -20,15 +20,18 @@ export interface ExampleRun {
  * written in ISO 8601 and anything else as Node prints it, and `expression // throws CODE`.
  *
  * The blocks share their variables. They are plain JavaScript on single lines; `import { name } from 'module'` and
- * `import name from 'module'` take the name from `modules`, and a module that is not there is an error.
+ * `import name from 'module'` take the name from `modules`, and a module that is not there is an error. What a block exports
+ * is a variable like any other, and `import.meta.url` is `moduleUrl`: the document's own unless another one is given.
  */
 export async function runReadmeExamples(
   document: URL,
   modules: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  moduleUrl: URL = document,
 ): Promise<ExampleRun> {
   const wrong: WrongExample[] = []
   let compared = 0
   const scope: Record<string, unknown> = {
+    moduleUrl: moduleUrl.href,
     async compare(line: number, code: string, expected: string, evaluate: () => unknown): Promise<unknown> {
       compared++
       let value: unknown
@@ -77,7 +80,8 @@ export async function runReadmeExamples(
   return { compared, wrong }
 }
 
-function toStatement(text: string, line: number): string {
+function toStatement(written: string, line: number): string {
+  const text = written.replace(/^export (?=(async )?function |const )/, '').replaceAll('import.meta.url', 'moduleUrl')
   const claim = /^\s*(const \w+ = )?(.+?);?\s+\/\/ (?:=> (.+)|(throws [A-Z_]+))$/.exec(text)
   if (claim === null) return text
   const [, declaration = '', code = '', value, failure] = claim

@@ -12,8 +12,15 @@ storageConformance({
   capabilities: { durability: 'power' },
   async open() {
     const folder = await mkdtemp(join(tmpdir(), 'journal-storage-'))
+    const options = { file: join(folder, 'jobs.journal') }
     return {
-      connect: async () => journalStorage({ file: join(folder, 'jobs.journal') }),
+      connect: async () => journalStorage(options),
+      // Of what a child process has written before it is killed, nothing may be missing.
+      processes: {
+        module: import.meta.resolve('custom-storage-example'),
+        exportName: 'journalStorage',
+        argument: options,
+      },
       dispose: async () => await rm(folder, { recursive: true }),
     }
   },

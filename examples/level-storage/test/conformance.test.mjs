@@ -12,8 +12,15 @@ storageConformance({
   capabilities: { durability: 'power' },
   async open() {
     const folder = await mkdtemp(join(tmpdir(), 'level-storage-'))
+    const options = { folder: join(folder, 'jobs') }
     return {
-      connect: async () => levelStorage({ folder: join(folder, 'jobs') }),
+      connect: async () => levelStorage(options),
+      // Of what a child process has written before it is killed, nothing may be missing.
+      processes: {
+        module: new URL('../src/level-storage.js', import.meta.url),
+        exportName: 'levelStorage',
+        argument: options,
+      },
       dispose: async () => await rm(folder, { recursive: true }),
     }
   },

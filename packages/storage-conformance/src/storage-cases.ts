@@ -40,7 +40,7 @@ import { claimRaces } from './races/claim-races.ts'
 import { connectionRaces } from './races/connection-races.ts'
 import { heartbeatRaces } from './races/heartbeat-races.ts'
 import { takeNextRaces } from './races/take-next-races.ts'
-import { killRaces, processRaces } from './races/process-races.ts'
+import { killRaces, processRaces, soleKillRaces } from './races/process-races.ts'
 import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
@@ -98,7 +98,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...batchRaces(effort),
     ...heartbeatRaces(effort),
     ...processRaces(effort),
-    ...killRaces(effort),
+    ...(declared.multiProcess === true ? killRaces : soleKillRaces)(effort),
     ...modelCases(effort),
     ...soakCases(effort),
   ]

@@ -10,7 +10,7 @@ export interface StorageWorld {
   connect(): Promise<Storage>
   /** Removes the data. Called once, after every connection was closed. */
   dispose(): Promise<void>
-  /** How another process connects. Needed when the storage says `multiProcess: true`. */
+  /** How another process connects. Needed when the storage says `multiProcess: true`, or a `durability`. */
   readonly processes?: ProcessEntry
   /**
    * Begins a transaction on the data of this world as users do, on a connection of its own. Needed when the storage has

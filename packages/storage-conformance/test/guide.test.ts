@@ -13,8 +13,11 @@ import * as kit from '@jobistemer/storage-conformance'
 import * as vitest from 'vitest'
 import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
+import * as fileStorageModule from './guide/file-storage.js'
 
 const guideFile = new URL('../docs/write-your-own-adapter.md', import.meta.url)
+/** The guide's example once more, since a child process imports a module. */
+const fileStorage = new URL('./guide/file-storage.js', import.meta.url)
 const guide = await readFile(guideFile, 'utf8')
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 
@@ -94,6 +97,11 @@ describe('the guide', () => {
     expect(Object.keys(members).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 
+  it('shows the storage that children of the kit open', async () => {
+    const blocks = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => String(block))
+    expect(blocks).toContain(await readFile(fileStorage, 'utf8'))
+  })
+
   it('speaks of every depth of the kit', () => {
     const depths = new Set(kit.storageCases({}).map(({ depth }) => depth))
     expect([...depths].filter((depth) => !guide.includes(`| \`${depth}\` |`))).toEqual([])
@@ -101,10 +109,15 @@ describe('the guide', () => {
 })
 
 // The example's own call of the kit registers its cases here.
-await runReadmeExamples(guideFile, {
-  '@jobistemer/core/storage': protocol,
-  '@jobistemer/storage-conformance': kit,
-  'node:fs': fs,
-  'node:os': os,
-  vitest: { ...vitest },
-})
+await runReadmeExamples(
+  guideFile,
+  {
+    '@jobistemer/core/storage': protocol,
+    '@jobistemer/storage-conformance': kit,
+    'node:fs': fs,
+    'node:os': os,
+    './file-storage.js': fileStorageModule,
+    vitest: { ...vitest },
+  },
+  fileStorage,
+)

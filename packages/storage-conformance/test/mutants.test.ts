@@ -1,6 +1,8 @@
 import { AssertionError } from 'node:assert'
-import { describe, expect, it } from 'vitest'
+import type { Storage } from '@jobistemer/core/storage'
+import { describe, expect, it, vi } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
+import { connectionMutants, wakingWorld } from './mutants/connection-mutants.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
 import { delayedMutants } from './mutants/delayed-mutants.ts'
@@ -9,11 +11,12 @@ import { failureMutants } from './mutants/failure-mutants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
-import { ledgerWorld } from './mutants/mutant.ts'
+import { Ledger, ledgerStorage, ledgerWorld } from './mutants/mutant.ts'
 import { nodeMutants } from './mutants/node-mutants.ts'
 import { pauseMutants } from './mutants/pause-mutants.ts'
 import { placesMutants } from './mutants/places-mutants.ts'
 import { priorityMutants } from './mutants/priority-mutants.ts'
+import { pruneMutants } from './mutants/prune-mutants.ts'
 import { raceMutants } from './mutants/race-mutants.ts'
 import { requestMutants } from './mutants/request-mutants.ts'
 import { settleMutants } from './mutants/settle-mutants.ts'
@@ -32,7 +35,9 @@ const mutants = [
   ...placesMutants,
   ...startRateMutants,
   ...priorityMutants,
+  ...pruneMutants,
   ...requestMutants,
+  ...connectionMutants,
   ...countMutants,
   ...textMutants,
   ...nodeMutants,
@@ -60,6 +65,26 @@ function caseNamed(name: string, cases: readonly StorageCase[] = everything): St
   return found
 }
 
+/** Lets the time of timers pass, a second each turn, for as long as the work goes on. */
+async function withoutWaiting<T>(work: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    let isOver = false
+    const end = () => {
+      isOver = true
+    }
+    const result = work()
+    result.then(end, end)
+    while (!isOver) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+    return await result
+  } finally {
+    vi.useRealTimers()
+  }
+}
+
 describe('each broken storage is rejected by the case that names its fault', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
     '$fault: $name',
@@ -68,7 +93,8 @@ describe('each broken storage is rejected by the case that names its fault', () 
       let failure: unknown = null
       // On a busy machine, processes may by chance do their part one after the other.
       for (let round = 1; round <= (storageCase.needs.includes('multiProcess') ? 5 : 1) && failure === null; round++) {
-        failure = await withWorld(mutant.open, (world) => storageCase.run(world)).then(
+        const run = async () => await withWorld(mutant.open, (world) => storageCase.run(world))
+        failure = await (mutant.waits === true ? withoutWaiting(run) : run()).then(
           () => null,
           (error: unknown) => error,
         )
@@ -108,6 +134,30 @@ describe('the intact storage with transactions passes where its mutants fail', (
     await withWorld(
       () => transactionalWorld(),
       (world) => caseNamed(name, cases).run(world),
+    )
+  })
+})
+
+describe('the intact storage with wake-ups passes where its mutants fail', () => {
+  const cases = storageCases({ takesNext: true, subscribe: true })
+  it.each(cases.filter(({ needs }) => needs.includes('subscribe')).map(({ name }) => name))('%s', async (name) => {
+    await withWorld(
+      () => wakingWorld(),
+      (world) => caseNamed(name, cases).run(world),
+    )
+  })
+})
+
+describe('the intact storage passes the races of batches when a call takes one item', () => {
+  const names = everything.map(({ name }) => name).filter((name) => name.startsWith('races of batches: '))
+  const connect = (ledger: Ledger): Storage => {
+    const storage = ledgerStorage(ledger)
+    return { ...storage, capabilities: { ...storage.capabilities, maxBatch: 1 } }
+  }
+  it.each(names)('%s', async (name) => {
+    await withWorld(
+      () => ledgerWorld(new Ledger(), connect),
+      (world) => caseNamed(name).run(world),
     )
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import { executionTimeoutMs } from '../stage/create-items.ts'
-import { expectOne, expectOutcome } from '../stage/expect.ts'
+import { expectOne, expectOutcome, itemAt } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 
@@ -103,6 +103,20 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal((await other.claimOne(slotAt(1))).id, first.id)
   },
 
+  'what is left to others does not hide when the next one will be due': async (world) => {
+    const node = await TestNode.connect(world)
+    const alpha = await node.createJob({ handlerKey: 'old' })
+    const beta = await node.createJob({ name: 'beta', handlerKey: 'new' })
+    await node.addTrigger(alpha, 'x', slotAt(1), 'pending', { dueAt: slotAt(3) })
+    await node.addTrigger(beta, 'x', slotAt(1), 'pending', { dueAt: slotAt(5) })
+    const exceptOld = { exceptHandlerKeys: ['old'] }
+    // An earlier one of others may be told.
+    const told = (await node.claim(slotAt(1), exceptOld)).nextDueAt
+    assert.ok(told === slotAt(3) || told === slotAt(5), `the next one is due at ${slotAt(5)}, told was ${told}`)
+    assert.equal((await node.claim(slotAt(3), exceptOld)).nextDueAt, slotAt(5))
+    assert.equal((await node.claim(slotAt(1))).nextDueAt, slotAt(3))
+  },
+
   'queued occurrences are not claimed': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
@@ -162,6 +176,18 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.deepEqual((await other.claim(slotAt(1))).cancelRequested, [])
     await node.finish(held)
     assert.deepEqual((await node.claim(slotAt(1))).cancelRequested, [])
+  },
+
+  'of several requests to cancel the oldest occurrence comes first': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const held = [await node.startSlot(job, 1), await node.startSlot(job, 2), await node.startSlot(job, 3)]
+    for (const index of [1, 2, 0]) await node.cancel(itemAt(held, index))
+    const { cancelRequested } = await node.claim(slotAt(3))
+    assert.deepEqual(
+      cancelRequested.map(({ scheduledAt }) => scheduledAt),
+      [slotAt(1), slotAt(2), slotAt(3)],
+    )
   },
 
   'a sweep leaves a sound ledger as it is': async (world) => {

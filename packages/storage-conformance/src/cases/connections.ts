@@ -8,6 +8,7 @@ import { expectCreated, expectOutcome } from '../stage/expect.ts'
 import { slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
+import { WakeUpWatch } from '../stage/wake-up-watch.ts'
 
 const owner = { node: 'node-a', incarnation: 'node-a-1' }
 
@@ -129,6 +130,11 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await second.finish(held)
     const third = await TestNode.connect(world, 'node-c')
     assert.equal(await third.stateOf(held), 'completed')
+    // The one that stayed and the one that came later have the same data, and not one copy each.
+    const written = await second.addSlot(job, 2, 'pending')
+    assert.equal(await third.stateOf(written), 'pending')
+    const answers = await Promise.all([second, third].map((node) => node.create(slotItem(job, 3))))
+    assert.deepEqual(answers.map(({ outcome }) => outcome).sort(), ['created', 'exists'])
   },
 
   'a call that is under way when the connection is closed is done, or rejects and did nothing by halves': async (
@@ -328,49 +334,70 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
   'subscribe',
   {
     'wakes another connection when there is something to do, and not after it was ended': async (world) => {
-      const watcher = await world.connect()
+      const watcher = new WakeUpWatch(await world.connect())
       const node = await TestNode.connect(world, 'node-b')
-      assert.ok(watcher.subscribe !== undefined)
-      const kinds: WakeUp['kind'][] = []
-      let arrived: () => void = () => {}
-      const first = new Promise<void>((resolve) => {
-        arrived = resolve
-      })
-      const unsubscribe = watcher.subscribe((wakeUp) => {
-        kinds.push(wakeUp.kind)
-        if (wakeUp.kind === 'due') arrived()
-      })
       const job = await node.createJob({ policy: 'allow' })
-      await node.addSlot(job, 1, 'pending')
-      await first
-      unsubscribe()
-      const heard = kinds.length
+      await watcher.hears('due', () => node.addSlot(job, 1, 'pending'))
+      watcher.end()
+      const heard = watcher.heard.length
       await node.addSlot(job, 2, 'pending')
       await node.history(job.id)
-      assert.equal(kinds.length, heard)
+      assert.equal(watcher.heard.length, heard)
     },
 
     'wakes another connection when a node comes and when it is leaving': async (world) => {
-      const watcher = await world.connect()
+      const watcher = new WakeUpWatch(await world.connect())
       const speaker = await world.connect()
-      assert.ok(watcher.subscribe !== undefined)
-      let arrived: () => void = () => {}
-      const unsubscribe = watcher.subscribe(({ kind }) => {
-        if (kind === 'nodes') arrived()
-      })
       const life = { node: 'node-b', incarnation: 'life-1', startedAt: 0, about: {} }
       for (const [counter, leaving] of [
         [1, false],
         [2, true],
       ] as const) {
-        const news = new Promise<void>((resolve) => {
-          arrived = resolve
-        })
         const own = { ...life, counter, leaving }
-        await speaker.heartbeat({ now: slotAt(counter), own, remove: [], profilesOf: [] })
-        await news
+        await watcher.hears('nodes', () => speaker.heartbeat({ now: slotAt(counter), own, remove: [], profilesOf: [] }))
       }
-      unsubscribe()
+      watcher.end()
+    },
+
+    'goes on waking when one of the other connections is closed': async (world) => {
+      const watcher = new WakeUpWatch(await world.connect())
+      const closing = await world.connect()
+      const node = await TestNode.connect(world, 'node-b')
+      assert.ok(closing.subscribe !== undefined)
+      closing.subscribe(() => {})
+      const job = await node.createJob({ policy: 'allow' })
+      await watcher.hears('due', () => node.addSlot(job, 1, 'pending'))
+      await closing.close()
+      await watcher.hears('due', () => node.addSlot(job, 2, 'pending'))
+      await watcher.hears('due', () => node.addSlot(job, 3, 'pending'))
+      watcher.end()
+    },
+
+    'wakes no connection for what it has written itself': async (world) => {
+      const node = await TestNode.connect(world, 'node-a')
+      const other = await world.connect()
+      const watcher = new WakeUpWatch(node.storage)
+      const job = await node.createJob({ policy: 'allow' })
+      // Once it listens it may hear of everything, since nobody knows what was said before. A second time it does not.
+      let heard: readonly WakeUp['kind'][] = []
+      for (let round = 1; round <= 5; round++) {
+        watcher.heard.length = 0
+        await node.addSlot(job, round, 'pending')
+        // What another one does afterwards is heard after it.
+        const own = {
+          node: 'node-b',
+          incarnation: `life-${round}`,
+          counter: 1,
+          startedAt: 0,
+          leaving: false,
+          about: {},
+        }
+        await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(round), own, remove: [], profilesOf: [] }))
+        heard = [...watcher.heard]
+        if (!heard.includes('due')) break
+      }
+      watcher.end()
+      assert.ok(!heard.includes('due'), `the connection that created an occurrence heard: ${heard.join(', ')}`)
     },
   },
   { needs: ['subscribe'] },

@@ -28,6 +28,16 @@ async function statesOf(node: TestNode, ids: readonly string[]): Promise<readonl
   return occurrences.map((record) => `${record?.state} ${record?.reason}`)
 }
 
+/** Parts of a list that fit into one call. */
+async function inBatches<T>(
+  { storage }: TestNode,
+  list: readonly T[],
+  call: (part: readonly T[]) => Promise<unknown>,
+): Promise<void> {
+  const { maxBatch } = storage.capabilities
+  for (let from = 0; from < list.length; from += maxBatch) await call(list.slice(from, from + maxBatch))
+}
+
 const gone = (count: number): string[] => Array<string>(count).fill('canceled deleted')
 
 /** Nothing that waits may start, whatever is asked of the storage. */
@@ -94,6 +104,27 @@ export const deleteInStepsCases: readonly StorageCase[] = caseGroup('delete in s
       assert.deepEqual(await statesOf(node, ids), gone(waitingCount))
       assert.deepEqual(await node.counts('all'), { pending: 0, queued: 0, running: 0 })
     }
+  },
+
+  'leaves nothing behind for what is delayed: a sweep sees the rest past it': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue' })
+    const held = await node.startSlot(job, 1)
+    // More than the end of what runs cancels in passing.
+    const delayed = Array.from({ length: 70 }, (_, index) =>
+      requestItem(job, `later-${index}`, slotAt(1), { dueAt: slotAt(10_000) }),
+    )
+    const waiting = Array.from({ length: waitingCount }, (_, index) => requestItem(job, `key-${index}`, slotAt(1)))
+    const items = [...delayed, ...waiting]
+    await inBatches(node, items, async (some) => await node.createAll(some, slotAt(1)))
+    expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+    await node.finish(held, { now })
+    for (let claims = 0; claims < 3; claims++) await node.claim(now, { sweep: true })
+    assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 0, running: 0 })
+    const states: string[] = []
+    const ids = items.map(({ id }) => id)
+    await inBatches(node, ids, async (some) => states.push(...(await statesOf(node, some))))
+    assert.deepEqual(states, gone(items.length))
   },
 
   'of a paused job is completed by the claims of others too': async (world) => {

@@ -5,6 +5,7 @@ import { expectOne, expectOutcome, itemAt } from '../stage/expect.ts'
 import { slotItem } from '../stage/create-items.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
+import { succeeded } from '../stage/task-runs.ts'
 import { TestNode } from '../stage/test-node.ts'
 
 export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
@@ -358,6 +359,30 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
     assert.deepEqual((await node.head(job.id)).definition, definition)
     const { versions } = await node.storage.get({ versions: [{ jobId: job.id, version: 1 }] })
     assert.deepEqual(expectOne(versions)?.definition, definition)
+  },
+
+  'JSON keeps the order of its members: definitions, schedules, data and results': async (world) => {
+    const node = await TestNode.connect(world)
+    const unsorted = { zeta: 1, alpha: { two: 2, one: [{ y: 0, x: 0 }] }, Beta: null, '': true }
+    const text = JSON.stringify(unsorted)
+    const timeline = [{ after: null, until: null, schedule: { type: 'every', minutes: 1, anchor: unsorted } }]
+    const content = { ...jobContent({ definition: unsorted }), timeline }
+    const { job } = expectOutcome(await node.saveJob({ kind: 'create', id: jobId('alpha'), content }), 'saved')
+    for (const head of [job, await node.head(job.id)]) {
+      assert.equal(JSON.stringify(head.definition), text)
+      assert.equal(JSON.stringify(head.timeline[0]?.schedule), JSON.stringify(timeline[0]?.schedule))
+    }
+    const { versions } = await node.storage.get({ versions: [{ jobId: job.id, version: 1 }] })
+    assert.equal(JSON.stringify(expectOne(versions)?.definition), text)
+    await node.addSlot(job, 1, 'pending', { details: { data: unsorted } })
+    const claimed = await node.claimOne(slotAt(1))
+    const runs = succeeded(slotAt(1), slotAt(1), unsorted)
+    expectOutcome(await node.settle(claimed, { kind: 'progress' }, { runs }), 'ok')
+    const stored = await node.record(claimed)
+    for (const { details } of [claimed, stored, ...(await node.history(job.id))]) {
+      assert.equal(JSON.stringify(details.data), text)
+    }
+    assert.equal(JSON.stringify(stored.runs[0]?.result), text)
   },
 
   'a name of 255 characters outside the Latin alphabet is kept': async (world) => {

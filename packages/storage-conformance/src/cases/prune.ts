@@ -110,6 +110,23 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
     expectOutcome(await node.create(slotItem(job, 4)), 'pruned')
   },
 
+  'what may stay stays, although the floor is above it': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const entries = [missedEntry(job, 1, 5)]
+    await node.create(recoveryItem(job, 5, { expectedWatermark: start, entries }))
+    for (const key of ['a', 'b', 'c']) {
+      const { id } = await node.addTrigger(job, key, slotAt(2), 'running', { run: true })
+      await node.finish({ id, jobId: job.id, scheduledAt: slotAt(2), token: 1 })
+    }
+    // Of one instant no more than the limit, and not a range that is not over.
+    assert.deepEqual(await node.prune({ before: slotAt(4), limit: 2 }), { removed: 2, more: true })
+    assert.equal((await node.head(job.id)).pruneFloor, slotAt(2))
+    assert.deepEqual(await scheduledTimes(node, job), [slotAt(1), slotAt(2)])
+    assert.deepEqual(await node.prune({ before: slotAt(4), limit: 2 }), { removed: 1, more: false })
+    assert.deepEqual(await scheduledTimes(node, job), [slotAt(1)])
+  },
+
   'an exclusion of a future slot stays, or the slot would run after all': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

@@ -6,6 +6,7 @@ import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
 import { succeeded } from '../stage/task-runs.ts'
 import { type Held, TestNode } from '../stage/test-node.ts'
+import { WakeUpWatch } from '../stage/wake-up-watch.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld, WorldTransaction } from '../storage-world.ts'
 
@@ -296,16 +297,10 @@ export const withinWakeUpCases: readonly StorageCase[] = caseGroup(
       const other = await TestNode.connect(world, 'node-b')
       const transaction = await UserTransaction.begin(world, node)
       expectCreated(await transaction.create(requestItem(job, 'asked', slotAt(1))), 'pending')
-      let isCommitted = false
-      const woken = new Promise<void>((resolve) => {
-        other.storage.subscribe?.(({ kind }) => {
-          if (kind === 'due' && isCommitted) resolve()
-        })
-      })
-      isCommitted = true
-      await transaction.commit()
+      const watcher = new WakeUpWatch(other.storage)
       // One that comes too early comes in vain.
-      await woken
+      await watcher.hears('due', () => transaction.commit(), 7_000)
+      watcher.end()
     },
   },
   { needs: ['within', 'subscribe'], timeoutMs: 8_000 },

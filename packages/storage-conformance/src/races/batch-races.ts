@@ -33,7 +33,9 @@ export function batchRaces(effort: Effort): readonly StorageCase[] {
         })
         const states = new Set<string>()
         for (const job of jobs) for (const { state } of await first.history(job.id)) states.add(state)
-        assert.deepEqual([...states].sort(), ['canceled', 'completed'], 'each occurrence ends as its node wanted')
+        // The second of each two jobs is canceled. Where a call takes one item, there is none.
+        const expected = jobCount === 1 ? ['completed'] : ['canceled', 'completed']
+        assert.deepEqual([...states].sort(), expected, 'each occurrence ends as its node wanted')
         await assertLedger(first.storage, { atRest: true })
       },
     },

@@ -369,7 +369,31 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           expectOutcome(await node.create(requestItem(job, 'key', slotAt(1), { run: true })), 'pruned')
         }
       },
+
+      'a prune and a job that is set back meet, and no slot to come is lost': async (world) => {
+        const [pruner, operator] = await connectTrio(world)
+        for (let round = 1; round <= rounds(8, effort); round++) {
+          const job = await operator.createJob({ name: `job-${round}`, policy: 'allow' })
+          for (const slot of [1, 2, 3]) await operator.finish(await operator.startSlot(job, slot))
+          const head = await operator.head(job.id)
+          await Promise.all([
+            pruner.prune({ before: slotAt(4), jobId: job.id }),
+            // Each round at another moment of the prune.
+            turns(round - 1).then(() => operator.setBackFrom(head, { setBackTo: slotAt(1), nextAt: slotAt(2) })),
+          ])
+          const { nextAt, pruneFloor } = await operator.head(job.id)
+          assert.ok(
+            nextAt !== null && (pruneFloor === null || pruneFloor < nextAt),
+            `the prune floor is ${pruneFloor}, and the next slot ${nextAt} could never be created`,
+          )
+        }
+      },
     },
     { depth: 'races', timeoutMs: 120_000 },
   )
+}
+
+/** Lets others go so many times. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await Promise.resolve()
 }

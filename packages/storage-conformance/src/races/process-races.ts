@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobId, JsonValue } from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
 import { type Effort, rounds } from '../effort.ts'
 import { assertLedger } from '../ledger/check-ledger.ts'
 import { requestItem, slotAddress } from '../stage/create-items.ts'
@@ -129,28 +130,71 @@ export function killRaces(effort: Effort): readonly StorageCase[] {
         const job = await node.createJob({ policy: 'queue' })
         for (let round = 1; round <= rounds(3, effort); round++) {
           const { watermark } = await node.head(job.id)
-          const from = Math.round((watermark - slotAt(0)) / (slotAt(1) - slotAt(0))) + 1
+          const from = slotNumber(watermark) + 1
           const acknowledged = await writeUntilKilled(
             world,
             { node: `writer-${round}`, job: job.id, from },
             10 + round * 7,
           )
-          for (const { index, step } of acknowledged) {
-            const state = await node.stateOf(slotAddress(job, index))
-            const allowed = step === 'finished' ? ['completed'] : ['running', 'completed']
-            assert.ok(allowed.includes(state), `slot ${index} was acknowledged as ${step} and is ${state}`)
-          }
+          await expectStored(node, job, acknowledged)
           await assertLedger(node.storage, { slots: everyMinute })
-          // What the dead process left running is ended by a reaper, so that the next round can go on.
-          for (const record of await node.history(job.id)) {
-            if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')
-          }
+          await reapRunning(node, job)
         }
         await assertLedger(node.storage, { slots: everyMinute, atRest: true })
       },
     },
     { depth: 'races', needs: ['multiProcess', 'durability'], timeoutMs: 180_000 },
   )
+}
+
+/** For a storage of one process, in place of {@link killRaces}: nobody else has the data open while a child writes. */
+export function soleKillRaces(effort: Effort): readonly StorageCase[] {
+  return caseGroup(
+    'killed processes',
+    {
+      'what was acknowledged to the only process survives kill -9': async (world) => {
+        assert.ok(
+          world.processes !== undefined,
+          'a durable storage needs `processes` in its world: a child process is killed, and what it was told must be there',
+        )
+        const first = await TestNode.connect(world, 'parent')
+        const job = await first.createJob({ policy: 'queue' })
+        await first.storage.close()
+        for (let round = 1, from = 1; round <= rounds(3, effort); round++) {
+          const parameters = { node: `writer-${round}`, job: job.id, from }
+          const acknowledged = await writeUntilKilled(world, parameters, 10 + round * 7)
+          const node = await TestNode.connect(world, 'parent')
+          await expectStored(node, job, acknowledged)
+          const { watermark } = await node.head(job.id)
+          from = slotNumber(watermark) + 1
+          await assertLedger(node.storage, { slots: everyMinute })
+          await reapRunning(node, job)
+          await node.storage.close()
+        }
+      },
+    },
+    { depth: 'races', needs: ['durability'], timeoutMs: 180_000 },
+  )
+}
+
+function slotNumber(at: number): number {
+  return Math.round((at - slotAt(0)) / (slotAt(1) - slotAt(0)))
+}
+
+async function expectStored(node: TestNode, job: JobRecord, acknowledged: readonly Acknowledged[]): Promise<void> {
+  for (const { index, step } of acknowledged) {
+    const record = await node.find(slotAddress(job, index).id)
+    const state = record?.state ?? 'not there'
+    const allowed = step === 'finished' ? ['completed'] : ['running', 'completed']
+    assert.ok(allowed.includes(state), `slot ${index} was acknowledged as ${step} and is ${state}`)
+  }
+}
+
+/** What a dead process left running is ended by a reaper, so that the next round can go on. */
+async function reapRunning(node: TestNode, job: JobRecord): Promise<void> {
+  for (const record of await node.history(job.id)) {
+    if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')
+  }
 }
 
 /** Lets a child write until so many answers came, kills it, and answers what had been acknowledged to it. */

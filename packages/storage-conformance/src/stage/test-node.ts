@@ -98,12 +98,20 @@ export class TestNode {
     to: { readonly setBackTo: number; readonly nextAt: number | null },
     now: number = start,
   ): Promise<SaveJobAnswer> {
-    const head = await this.head(id)
+    return await this.setBackFrom(await this.head(id), to, now)
+  }
+
+  /** As {@link setBack}, expecting a head that was read before. */
+  async setBackFrom(
+    head: JobRecord,
+    to: { readonly setBackTo: number; readonly nextAt: number | null },
+    now: number = start,
+  ): Promise<SaveJobAnswer> {
     const { name, owner, fingerprint, definition, handlerKey, overlap, timeline } = head
     return await this.saveJob(
       {
         kind: 'replace',
-        id,
+        id: head.id,
         content: { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt: to.nextAt },
         expectedVersion: head.version,
         expectedWatermark: head.watermark,

@@ -1,3 +1,4 @@
+import type { JobId } from '@jobistemer/core'
 import { type JobRecord, type OccurrenceRecord, placesOf } from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
@@ -14,6 +15,16 @@ export const delayedMutants: readonly Mutant[] = [
     class extends Ledger {
       override isDelayed() {
         return false
+      }
+    },
+  ),
+  mutant(
+    'sees nothing stranded behind what waits for its time',
+    ['delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it'],
+    class extends Ledger {
+      override tend(jobId: JobId, now: number) {
+        const isPending = this.liveOf(jobId, 'pending').length > 0
+        if (!isPending || this.jobs.get(jobId)?.cancelsBelow !== null) super.tend(jobId, now)
       }
     },
   ),

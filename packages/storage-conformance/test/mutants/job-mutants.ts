@@ -108,7 +108,10 @@ export const jobMutants: readonly Mutant[] = [
     },
   ),
   mutantFor(
-    ['delete in steps: is completed by the claims of others when it is not repeated'],
+    [
+      'delete in steps: is completed by the claims of others when it is not repeated',
+      'delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it',
+    ],
     'leaves what a deleted job has queued to whoever deleted it',
     class extends Ledger {
       override tend(jobId: JobId, now: number) {

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly capabilities: DeclaredCapabilities
   /** The fault itself is that something throws, so that no assertion of the kit is what fails. */
   readonly throws?: boolean
+  /** Something never comes, and the case waits for it until its limit is over. The tests let that time pass at once. */
+  readonly waits?: boolean
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
   type ClaimAnswer,
@@ -11,7 +14,8 @@ import {
 } from '@jobistemer/core/storage'
 import type { StorageWorld } from '../../src/index.ts'
 import { servedWorld } from '../served/served-storage.ts'
-import { Ledger, ledgerStorage, letOthersGo, type Mutant, racing } from './mutant.ts'
+import { hoardingStorage } from '../served/hoarding-storage.mjs'
+import { Ledger, ledgerStorage, ledgerWorld, letOthersGo, type Mutant, racing } from './mutant.ts'
 
 function checksThenCreates(ledger: Ledger): Partial<Storage> {
   return {
@@ -236,5 +240,26 @@ export const raceMutants: readonly Mutant[] = [
       if (world.processes === undefined) throw new TypeError('a served world has processes')
       return { ...world, processes: { ...world.processes, exportName: 'connectHasty' } } satisfies StorageWorld
     },
+  },
+  {
+    name: 'writes what it has acknowledged when it is closed',
+    rejectedBy: ['killed processes: what was acknowledged to the only process survives kill -9'],
+    capabilities: { durability: 'process' },
+    async open() {
+      const folder = await mkdtemp(join(tmpdir(), 'hoarding-storage-'))
+      const argument = { file: join(folder, 'jobs.json') }
+      const module = new URL('../served/hoarding-storage.mjs', import.meta.url)
+      return {
+        connect: async () => hoardingStorage(argument),
+        dispose: async () => await rm(folder, { recursive: true }),
+        processes: { module, exportName: 'hoardingStorage', argument },
+      }
+    },
+  },
+  {
+    name: 'says that it is durable, and not how another process would see that',
+    rejectedBy: ['killed processes: what was acknowledged to the only process survives kill -9'],
+    capabilities: { durability: 'process' },
+    open: () => ledgerWorld(new Ledger()),
   },
 ]

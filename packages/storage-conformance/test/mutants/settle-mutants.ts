@@ -188,6 +188,26 @@ export const settleMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'tells of requests to cancel with the latest occurrence first',
+    ['claim: of several requests to cancel the oldest occurrence comes first'],
+    class extends Ledger {
+      override noticesFor(owner: Owner) {
+        return super.noticesFor(owner).reverse()
+      }
+    },
+  ),
+  mutant(
+    'looks at the first that will be due alone, and not behind one that is left to others',
+    ['claim: what is left to others does not hide when the next one will be due'],
+    class extends Ledger {
+      override claim(request: ClaimRequest) {
+        const answer = super.claim(request)
+        const first = this.nextDueAt(this.claimable([]), request.now)
+        return { ...answer, nextDueAt: answer.nextDueAt === first ? first : null }
+      }
+    },
+  ),
+  mutant(
     'reaps an owner that gave a sign of life',
     ['reap: a sign of life of the owner makes the reaper lose'],
     class extends Ledger {

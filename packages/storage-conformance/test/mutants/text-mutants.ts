@@ -1,5 +1,5 @@
-import type { JobQuery, JobRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
-import { Ledger, type Mutant, mutantFor } from './mutant.ts'
+import type { JobQuery, JobRecord, JobVersionRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 const nulInOccurrence = 'texts: NUL is kept in every text of an occurrence'
 const nulInReasons = 'texts: NUL is kept in the reasons of exclusions, missed slots, hand-backs, reaps and cancels'
@@ -8,8 +8,45 @@ function untilNul(text: string): string {
   return text.split('\u0000')[0] ?? ''
 }
 
+/** The same JSON with the members of each object in the order of their names: what `jsonb` and its like make of it. */
+function sorted<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(sorted) as T
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))
+  return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)])) as T
+}
+
+const memberOrder = 'jobs: JSON keeps the order of its members: definitions, schedules, data and results'
+
 /** Faults of columns and collations: texts that are cut, or are equal to others. */
 export const textMutants: readonly Mutant[] = [
+  mutant(
+    'sorts the members of what it stores of jobs',
+    [memberOrder],
+    class extends Ledger {
+      override putHead(head: JobRecord) {
+        super.putHead(sorted(head))
+      }
+    },
+  ),
+  mutant(
+    'sorts the members of what it stores of versions',
+    [memberOrder],
+    class extends Ledger {
+      override putVersion(version: JobVersionRecord) {
+        super.putVersion(sorted(version))
+      }
+    },
+  ),
+  mutant(
+    'sorts the members of what it stores of occurrences',
+    [memberOrder],
+    class extends Ledger {
+      override put(record: OccurrenceRecord) {
+        super.put(sorted(record))
+      }
+    },
+  ),
   mutantFor(
     ['texts: the list of an owner holds no job of another that is nearly equal'],
     'compares owners without regard to case',

@@ -44,7 +44,7 @@ class TransactionalData {
   readonly #fault: Fault
   readonly ledger: Ledger
   readonly #log: Call[] = []
-  readonly #listeners = new Set<(wakeUp: WakeUp) => void>()
+  readonly #listeners = new Map<(wakeUp: WakeUp) => void, Storage>()
 
   constructor(fault: Fault) {
     this.#fault = fault
@@ -65,8 +65,8 @@ class TransactionalData {
       around: async (call) => {
         if (call.method !== 'serverTime') this.#log.push({ method: call.method, request: call.request as never })
         const answer = await call.proceed()
-        if (call.method === 'createOccurrences') this.#tell('due')
-        if (call.method === 'heartbeat') this.#tell('nodes')
+        if (call.method === 'createOccurrences') this.#tell('due', storage)
+        if (call.method === 'heartbeat') this.#tell('nodes', storage)
         return answer
       },
     })
@@ -78,14 +78,15 @@ class TransactionalData {
       },
       within,
       subscribe: (listener) => {
-        this.#listeners.add(listener)
+        this.#listeners.set(listener, storage)
         return () => this.#listeners.delete(listener)
       },
     }
   }
 
-  #tell(kind: WakeUp['kind']): void {
-    for (const listener of this.#listeners) listener({ kind })
+  /** Tells every connection but the one that has done it. */
+  #tell(kind: WakeUp['kind'], own?: Storage): void {
+    for (const [listener, storage] of this.#listeners) if (storage !== own) listener({ kind })
   }
 
   begin(): WorldTransaction {
@@ -329,7 +330,7 @@ export const withinMutants: readonly Mutant[] = [
     }),
     capabilities: { takesNext: true, subscribe: true, within: true },
     // Nothing comes, and the case gives up: once is enough.
-    throws: true,
+    waits: true,
     alone: false,
   },
 ]

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { systemClock } from '@jobistemer/core'
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
+
+type Kind = WakeUp['kind']
+
+/** Long for a wake-up on a busy machine, and less than a case may take: it says what was missing, and not that it hung. */
+const defaultLimitMs = 20_000
+
+/** What one connection is told of the others. */
+export class WakeUpWatch {
+  readonly heard: Kind[] = []
+  /** Ends the subscription. */
+  readonly end: () => void
+  #onHeard: (kind: Kind) => void = () => {}
+
+  constructor(storage: Storage) {
+    assert.ok(storage.subscribe !== undefined, 'the storage has no `subscribe`')
+    this.end = storage.subscribe(({ kind }) => {
+      this.heard.push(kind)
+      this.#onHeard(kind)
+    })
+  }
+
+  /** Does something, and waits for a wake-up of this kind that comes from then on. Rejects when none comes. */
+  async hears(kind: Kind, work: () => Promise<unknown>, limitMs: number = defaultLimitMs): Promise<void> {
+    const before = this.heard.length
+    const arrived = new Promise<boolean>((resolve) => {
+      this.#onHeard = (heard) => {
+        if (heard === kind) resolve(true)
+      }
+    })
+    await work()
+    let expire = (): void => {}
+    const expired = new Promise<boolean>((resolve) => {
+      expire = () => resolve(false)
+    })
+    const timer = systemClock.setTimer(limitMs, expire)
+    const isHeard = await Promise.race([arrived, expired])
+    timer.cancel()
+    const others = this.heard.slice(before).join(', ')
+    assert.ok(isHeard, `no wake-up of the kind '${kind}' came within ${limitMs / 1000} s; heard: [${others}]`)
+  }
+}

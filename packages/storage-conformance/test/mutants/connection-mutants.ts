@@ -1,0 +1,120 @@
+import type { Storage, WakeUp } from '@jobistemer/core/storage'
+import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
+import { Ledger, ledgerStorage, type Mutant } from './mutant.ts'
+
+type Kind = WakeUp['kind']
+type Listener = (wakeUp: WakeUp) => void
+
+/** What is wrong with how connections tell one another what they do. */
+interface WakeUpFault {
+  /** The connection that writes hears of it too. */
+  readonly tellsItself?: boolean
+  /** A connection that is closed takes the listeners of all with it. */
+  readonly closesAll?: boolean
+  /** Of this nobody is told. */
+  readonly silent?: Kind
+}
+
+const kindsOf: Partial<Readonly<Record<keyof Storage, Kind>>> = {
+  saveJobs: 'jobs',
+  createOccurrences: 'due',
+  cancel: 'cancel',
+  heartbeat: 'nodes',
+}
+
+/** Connections that tell one another what they do. */
+export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
+  const ledger = new Ledger()
+  const listeners = new Map<Listener, object>()
+
+  function connect(): Storage {
+    const own = {}
+    const storage = ledgerStorage(ledger)
+    const telling = Object.entries(kindsOf).map(([name, kind]) => {
+      const method = name as 'createOccurrences'
+      const call: Storage['createOccurrences'] = async (request) => {
+        const answer = await storage[method](request)
+        for (const [listener, connection] of listeners) {
+          if (kind !== fault.silent && (connection !== own || fault.tellsItself === true)) listener({ kind })
+        }
+        return answer
+      }
+      return [method, call]
+    })
+    return {
+      ...storage,
+      ...Object.fromEntries(telling),
+      subscribe(listener) {
+        const subscription: Listener = (wakeUp) => listener(wakeUp)
+        listeners.set(subscription, own)
+        return () => listeners.delete(subscription)
+      },
+      async close() {
+        for (const [listener, connection] of listeners) {
+          if (connection === own || fault.closesAll === true) listeners.delete(listener)
+        }
+        await storage.close()
+      },
+    }
+  }
+  return { connect: async () => connect(), dispose: async () => {} }
+}
+
+/** Who connects after somebody has closed gets the data as they were then, and shares no more with those before. */
+function partedByCloses(): StorageWorld {
+  let ledger = new Ledger()
+  return {
+    async connect() {
+      const own = ledger
+      const storage = ledgerStorage(own)
+      return {
+        ...storage,
+        async close() {
+          ledger = Object.assign(new Ledger(), structuredClone({ ...own }))
+          await storage.close()
+        },
+      }
+    },
+    dispose: async () => {},
+  }
+}
+
+const wakes: DeclaredCapabilities = { takesNext: true, subscribe: true }
+const somethingToDo = 'subscribe: wakes another connection when there is something to do, and not after it was ended'
+
+/** Faults in what connections share, and in what they tell one another. */
+export const connectionMutants: readonly Mutant[] = [
+  {
+    name: 'forgets with a close that others have the data open',
+    rejectedBy: ['connections: closing one connection leaves the others and the data'],
+    capabilities: { takesNext: true },
+    open: partedByCloses,
+  },
+  {
+    name: 'ends the subscriptions of all with one connection',
+    rejectedBy: ['subscribe: goes on waking when one of the other connections is closed'],
+    waits: true,
+    capabilities: wakes,
+    open: () => wakingWorld({ closesAll: true }),
+  },
+  {
+    name: 'wakes who has written',
+    rejectedBy: ['subscribe: wakes no connection for what it has written itself'],
+    capabilities: wakes,
+    open: () => wakingWorld({ tellsItself: true }),
+  },
+  {
+    name: 'tells nobody that there is something to do',
+    rejectedBy: [somethingToDo],
+    waits: true,
+    capabilities: wakes,
+    open: () => wakingWorld({ silent: 'due' }),
+  },
+  {
+    name: 'tells nobody of nodes',
+    rejectedBy: ['subscribe: wakes another connection when a node comes and when it is leaving'],
+    waits: true,
+    capabilities: wakes,
+    open: () => wakingWorld({ silent: 'nodes' }),
+  },
+]

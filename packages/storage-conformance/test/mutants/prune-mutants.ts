@@ -1,0 +1,38 @@
+import type { JobRecord, OccurrenceRecord, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
+import { isFinal } from '@jobistemer/core/storage'
+import { Ledger, letOthersGo, type Mutant, mutant, racing } from './mutant.ts'
+
+/** Faults in what a prune takes, and in what it says that it took. */
+export const pruneMutants: readonly Mutant[] = [
+  mutant(
+    'removes all history up to the floor',
+    ['prune: what may stay stays, although the floor is above it'],
+    class extends Ledger {
+      override removeHistory(head: JobRecord, records: OccurrenceRecord[]) {
+        super.removeHistory(head, records)
+        const { pruneFloor } = this.jobs.get(head.id) as JobRecord
+        for (const record of this.historyOf(head.id)) {
+          if (isFinal(record.state) && pruneFloor !== null && record.scheduledAt <= pruneFloor) this.remove(record)
+        }
+      }
+    },
+  ),
+  racing(
+    'does not look at the next instant again when it removes',
+    ['races of connections: a prune and a job that is set back meet, and no slot to come is lost'],
+    (ledger) => ({ prune: async (request) => await pruneLater(ledger, request) }),
+  ),
+]
+
+/** Looks what may go, lets others go on, and then removes it, of the first job that has any. */
+async function pruneLater(ledger: Ledger, { jobId, before, keep, limit }: PruneRequest): Promise<PruneAnswer> {
+  for (const head of [...ledger.jobs.values()].filter(({ id }) => jobId === null || jobId === id)) {
+    const old = ledger.prunable(head, before, keep)
+    const some = old.slice(0, limit)
+    await letOthersGo()
+    if (some.length === 0) continue
+    ledger.removeHistory(ledger.jobs.get(head.id) as JobRecord, some)
+    return { removed: some.length, more: some.length < old.length }
+  }
+  return { removed: 0, more: false }
+}
