@@ -150,17 +150,17 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
 describe('a start rate is refused', () => {
   it.each(['allow', 'cancel_running'] as const)('under %s, where nothing waits', async (overlapPolicy) => {
     const world = createWorld()
-    const { job } = rated(world, {
-      until: 10,
-      maxConcurrency: 1,
-      overlapPolicy,
-      startRate: { limit: 1, interval: 1000 },
-    })
-    await expect(world.scheduler({ jobs: [job] }).start()).rejects.toMatchObject({
+    const refusal = {
       code: 'INVALID_ARGUMENT',
       field: 'startRate',
       message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
-    })
+    }
+    const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
+    expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
+    // The policy of the scheduler's own settings is known once the job is given to it.
+    const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
+    const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
+    await expect(scheduler.start()).rejects.toMatchObject(refusal)
   })
 
   it('of more starts than a head keeps, with the way out', () => {

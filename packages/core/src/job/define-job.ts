@@ -16,6 +16,7 @@ import {
   readIsolatedWork,
   standInFor,
 } from './isolated-work.ts'
+import { refuseBoundsOf } from './overlap-bounds.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { OccurrenceContext, TaskDefinition } from './task.ts'
 
@@ -36,7 +37,7 @@ export interface JobOptions extends JobSettingsInput {
   readonly name: string
   /**
    * When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. Default: never by itself, only
-   * when it is triggered or an occurrence of it is replayed.
+   * when it is triggered or an occurrence of it is replayed. `undefined` is refused: leave it out.
    */
   readonly schedule?: Schedule
   /** At least one. Under `sequential` they run in this order. */
@@ -162,7 +163,10 @@ export function defineJob<
   readObject(options, '', jobOptionNames)
   const name = readName(options.name, 'name')
   const overrides = readJobSettings(options)
+  // The scheduler's own settings are looked at with it; what the definition itself says is known here.
+  refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
+  if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
   return {
     id: jobId(name),
     name,
@@ -177,6 +181,16 @@ export function defineJob<
     onStart: readOptionalFunction(options.onStart, 'onStart'),
     onComplete: readOptionalFunction(options.onComplete, 'onComplete'),
   }
+}
+
+/** A misspelt name of a schedule must not make a job that never runs by itself. */
+function missingSchedule(jobName: string): JobistemerError {
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `schedule of job ${printValue(jobName)} is undefined.`,
+    field: 'schedule',
+    value: undefined,
+    remedy: 'Leave schedule out for a job that runs on request alone, or give what cron(), iso8601() or once() makes.',
+  })
 }
 
 /** Checks a schedule, and completes one that waits for the job's name or zone. */

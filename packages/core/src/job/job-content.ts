@@ -2,12 +2,13 @@ import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { OverlapPolicy, OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
+import type { OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
 import { overlapRuleOf } from '../storage/rules.ts'
 import type { JobContent } from '../storage/storage.ts'
 import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
+import { refuseBoundsOf } from './overlap-bounds.ts'
 
 /** Who has brought a definition into force. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates'>
@@ -58,25 +59,8 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
 /** The rule that the storage applies. @throws JobistemerError `INVALID_ARGUMENT` */
 function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   const { overlapPolicy: policy, maxQueued, maxConcurrency, startRate } = settings
-  if (policy === 'allow' || policy === 'cancel_running') {
-    if (maxConcurrency > 1) throw meaningless(name, policy, 'maxConcurrency', maxConcurrency)
-    if (startRate !== null) throw meaningless(name, policy, 'startRate', startRate)
-  }
+  refuseBoundsOf(name, settings)
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
-}
-
-function meaningless(
-  job: string,
-  policy: OverlapPolicy,
-  field: 'maxConcurrency' | 'startRate',
-  value: unknown,
-): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} of job ${printValue(job)} has no meaning under the overlap policy ${printValue(policy)}.`,
-    field,
-    value,
-    remedy: `Choose the overlap policy "queue", under which what is beyond it waits, or leave ${field} out.`,
-  })
 }
 
 /** A definition never changes, and is asked for its digest at each step of its way into the storage. */

@@ -1,0 +1,18 @@
+import type { JobOverrides } from '../configuration/settings.ts'
+import { JobistemerError, printValue } from '../errors.ts'
+
+/** Refuses bounds that the overlap policy has no use for. @throws JobistemerError `INVALID_ARGUMENT` */
+export function refuseBoundsOf(
+  job: string,
+  { overlapPolicy, maxConcurrency = 1, startRate = null }: JobOverrides,
+): void {
+  if (overlapPolicy !== 'allow' && overlapPolicy !== 'cancel_running') return
+  const [field, value] = maxConcurrency > 1 ? ['maxConcurrency', maxConcurrency] : ['startRate', startRate]
+  if (value === null) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} of job ${printValue(job)} has no meaning under the overlap policy ${printValue(overlapPolicy)}.`,
+    field,
+    value,
+    remedy: `Choose the overlap policy "queue", under which what is beyond it waits, or leave ${field} out.`,
+  })
+}
