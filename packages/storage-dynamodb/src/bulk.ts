@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
+import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, sizeOf, text, textOf } from './attributes.ts'
-import { addressOfKey, type Key, type Keys } from './keys.ts'
+import { addressOfKey, type Key, type Keys, sortableInstant } from './keys.ts'
 import { keyOf, names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
 // An item has at most 400 KB. The results of many tasks can be more, also compressed: then an attribute that is large lies
-// in items of its own, which are named by the digest of their content and written before the record that refers to them.
-// Parts that nothing refers to any more are harmless.
+// in items of its own, its parts, which are written before the record that refers to them. A write that is refused, or
+// whose answer gets lost, can leave parts that nothing refers to. So the record is marked before its first parts are
+// written, and when it is pruned, all parts go that belong to a record with the mark. Only the parts of a record whose
+// creation was cut off stay.
 
 interface Place {
   readonly requests: Requests
@@ -21,38 +25,64 @@ interface Place {
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** The item as it can be stored: what makes it too large is written to parts first. */
-export async function storeBulk(place: Place, item: Item): Promise<Item> {
-  let stored = item
-  for (const name of [names.runs, names.details]) {
-    const value = stored[name]
-    if (value !== undefined && sizeOf({ [name]: value }) > attributeLimit) stored = await moveOut(place, stored, name)
-  }
-  return stored
+/** Whether an attribute has to be moved to parts before the item can be stored. */
+export function isBulky(item: Item, name: string): boolean {
+  const value = item[name]
+  return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
 }
 
-async function moveOut({ requests, keys }: Place, item: Item, name: string): Promise<Item> {
+/** Writes the parts of a large attribute, and answers the item with a reference in its place. */
+export async function moveOut({ requests, keys }: Place, item: Item, name: string): Promise<Item> {
   const { [name]: value, ...rest } = item
   const isText = value?.B === undefined
   const bytes = Buffer.from(value?.B ?? value?.S ?? '')
-  const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
+  const writing = nameOfWriting(item, name, bytes)
   const { id } = addressOfKey(keyOf(item))
-  const count = Math.ceil(bytes.length / partLimit)
-  const parts = partKeys(keys, id, digest, count)
+  const parts = partKeys(keys, id, writing, Math.ceil(bytes.length / partLimit))
   await Promise.all(
     parts.map(async ({ pk, sk }, part) => {
       const content = { B: bytes.subarray(part * partLimit, (part + 1) * partLimit) }
       await requests.put({ Item: { pk: text(pk), sk: text(sk), b: content } })
     }),
   )
-  return { ...rest, [referenceTo(name)]: { M: { d: text(digest), n: number(count), s: { BOOL: isText } } } }
+  const reference = { d: text(writing), n: number(parts.length), s: { BOOL: isText } }
+  return { ...rest, [referenceTo(name)]: { M: reference }, [names.hadParts]: { BOOL: true } }
 }
 
-/** The item as it was before {@link storeBulk}; `null` when a part is gone: the record was changed or is removed. */
+/**
+ * What parts are called. The same content has the same name, so that a repeated write leaves nothing. Token and sequence
+ * of the runs only grow: a name that is not referred to any more never will be again, and its parts can be removed.
+ */
+function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
+  const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
+  const saying = name === names.runs ? `${numberOf(item, names.token)}.${numberOf(item, names.sequence)}.` : ''
+  return `${namesBegin(addressOfKey(keyOf(item)))}${saying}${digest}`
+}
+
+/** Begins the names of a record's parts. With the id alone they could be those of a later request with the same key. */
+function namesBegin({ scheduledAt }: OccurrenceAddress): string {
+  return `${sortableInstant(scheduledAt)}.`
+}
+
+/** The keys of all parts of a record, also of those that nothing refers to. */
+export function partsQuery(keys: Keys, address: OccurrenceAddress): Omit<QueryCommandInput, 'TableName'> {
+  const { pk, sk } = keys.parts(address.id, namesBegin(address))
+  return {
+    KeyConditionExpression: 'pk = :pk AND begins_with(sk, :begin)',
+    ExpressionAttributeValues: { ':pk': text(pk), ':begin': text(sk) },
+    ProjectionExpression: 'pk, sk',
+    ConsistentRead: true,
+  }
+}
+
+/**
+ * The item with what was moved out of it, beside the references; `null` when a part is gone: the record was changed or is
+ * removed.
+ */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item
   for (const name of [names.runs, names.details]) {
-    const { [referenceTo(name)]: reference, ...rest } = whole
+    const reference = whole[referenceTo(name)]
     if (reference?.M === undefined) continue
     const { id } = addressOfKey(keyOf(item))
     const places = partKeys(keys, id, textOf(reference.M, 'd'), numberOf(reference.M, 'n'))
@@ -60,26 +90,41 @@ export async function restoreBulk({ requests, keys }: Place, item: Item): Promis
     const parts = places.map((place) => found.get(place)?.b?.B)
     if (!parts.every((part) => part !== undefined)) return null
     const bytes = Buffer.concat(parts)
-    whole = { ...rest, [name]: reference.M.s?.BOOL === true ? { S: bytes.toString() } : { B: bytes } }
+    whole = { ...whole, [name]: reference.M.s?.BOOL === true ? { S: bytes.toString() } : { B: bytes } }
   }
   return whole
 }
 
 export function hasBulk(item: Item): boolean {
-  return item[referenceTo(names.runs)] !== undefined || item[referenceTo(names.details)] !== undefined
+  return item[names.runsParts] !== undefined || item[names.detailsParts] !== undefined
 }
 
-/** The keys of the parts that an item refers to. */
-export function bulkKeys(keys: Keys, item: Item): readonly Key[] {
-  const { id } = addressOfKey(keyOf(item))
+/** The keys of the parts that an item of this occurrence refers to. */
+export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key[] {
   return [names.runs, names.details].flatMap((name) => {
     const reference = item[referenceTo(name)]?.M
     return reference === undefined ? [] : partKeys(keys, id, textOf(reference, 'd'), numberOf(reference, 'n'))
   })
 }
 
-function partKeys(keys: Keys, id: OccurrenceId, digest: string, count: number): readonly Key[] {
-  return Array.from({ length: count }, (_, part) => keys.part(id, digest, part))
+/** The keys of the parts that `before` refers to and `after` does not. */
+export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after: Item): readonly Key[] {
+  const stays = new Set(bulkKeys(keys, id, after).map(({ sk }) => sk))
+  return bulkKeys(keys, id, before).filter(({ sk }) => !stays.has(sk))
+}
+
+/** Takes parts away to which the record that was written does not refer. What cannot be removed now goes with it. */
+export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
+  if (parts.length === 0) return
+  try {
+    await requests.deleteAll(parts)
+  } catch {
+    // What the parts belonged to is done, and its caller is to hear that.
+  }
+}
+
+function partKeys(keys: Keys, id: OccurrenceId, writing: string, count: number): readonly Key[] {
+  return Array.from({ length: count }, (_, part) => keys.part(id, writing, part))
 }
 
 /** The name of the attribute that stands for one that was moved out. */

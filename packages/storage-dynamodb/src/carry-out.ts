@@ -11,7 +11,7 @@ import type { StoredHead } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { readPlan } from './plan.ts'
-import { checkHead, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import { checkHead, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
 import { transactionLimit } from './requests.ts'
 import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
@@ -42,10 +42,12 @@ async function takeAway(table: Table, head: StoredHead): Promise<void> {
     await table.requests.transact([putHead(table, after, head.revision), ...plan])
     return
   }
-  const { record, revision } = next as StoredOccurrence
-  const woke = await writesOf(table, [{ record: woken(record), marked: false, revision, staleAddress: null }])
+  const before = next as StoredOccurrence
+  const { record, revision } = before
+  const woke = await writesOf(table, [{ record: woken(record), before, marked: false, revision, staleAddress: null }])
+  if (woke === null) return
   const lists = { active: [...job.active, addressOf(record)], queued: head.queued.filter(({ id }) => id !== record.id) }
-  await table.requests.transact([putHead(table, { ...after, ...lists }, head.revision), ...woke, ...plan])
+  await commit(table, woke, [putHead(table, { ...after, ...lists }, head.revision), ...plan])
 }
 
 // One that is created takes two items, and the head is checked with each transaction.
@@ -62,12 +64,12 @@ async function writeSome(
     const left = await stillToWrite(table, head, wanted, survivors)
     if (left.length === 0) return true
     const writes = await writesOf(table, left)
-    if (left.length > 1 && isTooLarge(writes)) {
+    if (writes !== null && left.length > 1 && isTooLarge(writes.items)) {
       const half = Math.ceil(left.length / 2)
       if (!(await writeSome(table, head, left.slice(0, half), survivors))) return false
       return await writeSome(table, head, left.slice(half), survivors)
     }
-    if (await table.requests.transact([checkHead(table, head), ...writes])) return true
+    if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
     // Others write the same, or what runs was changed.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
@@ -98,7 +100,7 @@ function leftOf(
   if (there === null) return write.revision === 0 ? write : null
   const { record, revision, marked } = there
   const { details, runs, state } = record
-  if (revision === write.revision) return { ...write, record: { ...wanted, details, runs } }
+  if (revision === write.revision) return { ...write, record: { ...wanted, details, runs }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
   // Either this was written already, or something came between the reading and the plan that does not go through the
   // head: what may overlap was claimed, what ran was changed or handed back.
@@ -117,6 +119,6 @@ function leftOf(
   return { ...anew({ ...record, cancelRequest }), marked: isMarked }
 
   function anew(changed: OccurrenceRecord): RecordWrite {
-    return { record: changed, marked: false, revision, staleAddress: null }
+    return { record: changed, before: there, marked: false, revision, staleAddress: null }
   }
 }

@@ -52,7 +52,13 @@ export class Keys {
 
   /** A part of an occurrence that is too large for one item. */
   part(id: OccurrenceId, writing: string, part: number): Key {
-    return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}/${String(part).padStart(3, '0')}` }
+    const { pk, sk } = this.parts(id, writing)
+    return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }
+  }
+
+  /** How the keys of parts begin whose writings begin so. */
+  parts(id: OccurrenceId, writing: string): Key {
+    return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}` }
   }
 
   /** The partition with what all nodes say of themselves. */

@@ -22,6 +22,8 @@ export interface StoredOccurrence {
    * not marked ends by a write to its own item alone.
    */
   readonly marked: boolean
+  /** The attributes that tell of parts which hold what is too large for the item; `null` for most. */
+  readonly bulk: Item | null
 }
 
 // Names are part of every item that is stored and paid for: short ones keep a usual occurrence below a kilobyte, the
@@ -44,6 +46,11 @@ export const names = {
   cancelRequest: 'cr',
   details: 'dt',
   runs: 'rn',
+  /** Where the parts lie that hold the details or the runs, when these are too large. */
+  detailsParts: 'dtp',
+  runsParts: 'rnp',
+  /** There may be parts that nothing refers to: set before the first ones are written, and never taken away. */
+  hadParts: 'hp',
   revision: 'v',
   marked: 'm',
   /** As in the details; absent where it is 0: for conditions. */
@@ -56,7 +63,8 @@ export const names = {
   failedOrder: 'fo',
 } as const
 
-export function occurrenceItem(keys: Keys, { record, revision, marked }: StoredOccurrence): Item {
+/** With details and runs in it, however large they are. */
+export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const key = keys.occurrence(record)
   const item: Item = {
     pk: text(key.pk),
@@ -147,7 +155,21 @@ export function readOccurrence(item: Item): StoredOccurrence {
     details: optionalJson<OccurrenceDetails>(item, names.details) ?? {},
     runs: optionalJson<readonly TaskRunRecord[]>(item, names.runs) ?? [],
   }
-  return { record, revision: numberOf(item, names.revision), marked: item[names.marked] !== undefined }
+  const marked = item[names.marked] !== undefined
+  return { record, revision: numberOf(item, names.revision), marked, bulk: bulkOf(item) }
+}
+
+const bulkNames = [names.hadParts, names.runsParts, names.detailsParts]
+
+function bulkOf(item: Item): Item | null {
+  let bulk: Item | null = null
+  for (const name of bulkNames) {
+    const value = item[name]
+    if (value === undefined) continue
+    bulk ??= {}
+    bulk[name] = value
+  }
+  return bulk
 }
 
 export function keyOf(item: Item): Key {

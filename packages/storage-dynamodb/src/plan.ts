@@ -40,5 +40,6 @@ export async function readPlan({ keys, requests }: Table, head: StoredHead): Pro
 
 /** Details and runs of a stored record do not change while it waits: they are taken from there again. */
 function withoutBulk(write: RecordWrite): RecordWrite {
-  return write.revision === 0 ? write : { ...write, record: { ...write.record, details: {}, runs: [] } }
+  if (write.revision === 0) return write
+  return { ...write, before: null, record: { ...write.record, details: {}, runs: [] } }
 }

@@ -7,8 +7,8 @@ import {
   type PruneAnswer,
   type PruneRequest,
 } from '@jobistemer/core/storage'
-import { number, numberOf, text } from './attributes.ts'
-import { bulkKeys } from './bulk.ts'
+import { type Item, number, numberOf, text, textOf } from './attributes.ts'
+import { bulkKeys, partsQuery } from './bulk.ts'
 import { carryOut } from './carry-out.ts'
 import { headItem, type StoredHead } from './job-item.ts'
 import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
@@ -42,9 +42,9 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
   for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence, with the parts that its item refers to. */
+/** An occurrence, with the attributes that tell of its parts. */
 interface Victim extends OccurrenceRecord {
-  readonly parts: readonly Key[]
+  readonly bulk: Item | null
 }
 
 async function pruneJob(
@@ -114,7 +114,8 @@ async function* history(
     ScanIndexForward: order === 'ascending',
   }
   for await (const item of requests.queryAll(query)) {
-    yield { ...readOccurrence(item).record, parts: bulkKeys(keys, item) }
+    const { record, bulk } = readOccurrence(item)
+    yield { ...record, bulk }
   }
 }
 
@@ -126,7 +127,8 @@ async function raiseFloor(table: Table, head: StoredHead, victims: readonly Vict
   return await table.requests.put({ Item: headItem(table.keys, raised), ...hasRevision(head.revision) })
 }
 
-async function removeAll({ requests, keys }: Table, victims: readonly Victim[]): Promise<void> {
+async function removeAll(table: Table, victims: readonly Victim[]): Promise<void> {
+  const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
   // A request's key may be used again after its record is gone: its new address is not to be removed.
@@ -143,7 +145,16 @@ async function removeAll({ requests, keys }: Table, victims: readonly Victim[]):
   }
   // Records last: one whose address is gone is still in the history, and goes with the next call.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
-  await requests.deleteAll(victims.flatMap((record) => [...record.parts, keys.occurrence(record)]))
+  for (const victim of victims)
+    if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
+  await requests.deleteAll(victims.map((record) => keys.occurrence(record)))
+}
+
+/** The keys of all parts of an occurrence: those that its item refers to, and those that nothing refers to. */
+async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): Promise<readonly Key[]> {
+  const parts = new Map(bulkKeys(keys, victim.id, bulk).map((key) => [key.sk, key]))
+  for await (const item of requests.queryAll(partsQuery(keys, victim))) parts.set(textOf(item, 'sk'), keyOf(item))
+  return [...parts.values()]
 }
 
 /** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */

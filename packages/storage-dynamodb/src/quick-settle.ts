@@ -1,7 +1,7 @@
 import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
-import { bulkKeys, hasBulk, referenceTo, storeBulk } from './bulk.ts'
+import { hasBulk, isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
 import { shardOf } from './keys.ts'
 import { failedPlace, names, readOccurrence } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
@@ -13,19 +13,32 @@ import type { Table } from './table.ts'
  * be: then the rules are to decide.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
-  const runs = await storedRuns(table, item)
-  const outcome = await table.requests.update(alone(table, item, runs, now))
-  if (outcome.written) {
-    await removeParts(table, outcome.before, runs)
-    return accepted(outcome.before)
+  let runs = runsOf(item)
+  if (isBulky(runs, names.runs)) {
+    // Before there are parts, so that they go with the record whatever becomes of the write that is to refer to them.
+    const marked = await table.requests.update(marking(table, item))
+    if (!marked.written) return refused(marked.found, item)
+    const saying = { [names.token]: number(item.token), [names.sequence]: number(item.sequence) }
+    runs = await moveOut(table, { ...keyItem(table.keys.occurrence(item)), ...saying, ...runs }, names.runs)
   }
-  if (outcome.found === null) return null
-  const { record } = readOccurrence(outcome.found)
+  const outcome = await table.requests.update(alone(table, item, runs, now))
+  if (!outcome.written) return refused(outcome.found, item)
+  if (hasBulk(outcome.before)) {
+    const { [names.detailsParts]: _, ...before } = outcome.before
+    await removeParts(table, outdatedParts(table.keys, item.id, before, runs))
+  }
+  return accepted(outcome.before)
+}
+
+/** The answer where the stored record does not let the write through; `null` when the rules are to decide. */
+function refused(found: Item | null, item: SettleItem): SettleAnswer | null {
+  if (found === null) return null
+  const { record } = readOccurrence(found)
   switch (judgeSettle(record, item)) {
     case 'lost':
       return { outcome: 'lost', state: record.state, token: record.token }
     case 'repeated':
-      return accepted(outcome.found)
+      return accepted(found)
     case 'apply':
       return null
   }
@@ -42,12 +55,7 @@ function accepted(item: Item): SettleAnswer {
  */
 function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
-  const values: Item = {
-    ':running': text('running'),
-    ':token': number(item.token),
-    ':sequence': number(item.sequence),
-    ':one': number(1),
-  }
+  const { condition, values } = conditionOf(item)
   const sets = [`${names.sequence} = :sequence`, `${names.revision} = ${names.revision} + :one`]
   const removes: string[] = []
   for (const name of [names.runs, referenceTo(names.runs)]) {
@@ -81,28 +89,43 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
     values[':dueAt'] = number(change.dueAt)
     values[':place'] = text(keys.livePartition('pending', shardOf(item.id, 'pending')))
   }
-  const unmarked = change.kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
-  // Where one with a priority belongs in the index is not known without reading it.
-  const ordinary = change.kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   return {
     Key: keyItem(keys.occurrence(item)),
     UpdateExpression: `SET ${sets.join(', ')}${removes.length === 0 ? '' : ` REMOVE ${removes.join(', ')}`}`,
-    ConditionExpression: `#s = :running AND ${names.token} = :token AND ${names.sequence} < :sequence${unmarked}${ordinary}`,
+    ConditionExpression: condition,
     ExpressionAttributeNames: { '#s': names.state },
     ExpressionAttributeValues: values,
   }
 }
 
-/** The attributes that hold the task runs: as they are, or a reference to parts. */
-async function storedRuns(table: Table, item: SettleItem): Promise<Item> {
-  if (item.runs.length === 0) return {}
-  return await storeBulk(table, { ...keyItem(table.keys.occurrence(item)), [names.runs]: json(item.runs) })
+/** Notes that there may be parts, where the write that follows will refer to some. */
+function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput, 'TableName'> {
+  const { condition, values } = conditionOf(item)
+  return {
+    Key: keyItem(keys.occurrence(item)),
+    UpdateExpression: `SET ${names.hadParts} = :yes, ${names.revision} = ${names.revision} + :one`,
+    ConditionExpression: condition,
+    ExpressionAttributeNames: { '#s': names.state },
+    ExpressionAttributeValues: { ...values, ':yes': { BOOL: true } },
+  }
 }
 
-/** Takes away parts that an earlier write of the same owner has left. */
-async function removeParts({ keys, requests }: Table, before: Item, runs: Item): Promise<void> {
-  if (!hasBulk(before)) return
-  const stays = new Set(runs.pk === undefined ? [] : bulkKeys(keys, runs).map(({ sk }) => sk))
-  const { [referenceTo(names.details)]: _, ...others } = before
-  await requests.deleteAll(bulkKeys(keys, others).filter(({ sk }) => !stays.has(sk)))
+function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
+  const { kind } = item.change
+  const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
+  // Where one with a priority belongs in the index is not known without reading it.
+  const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
+  const isNews = `#s = :running AND ${names.token} = :token AND ${names.sequence} < :sequence`
+  const values: Item = {
+    ':running': text('running'),
+    ':token': number(item.token),
+    ':sequence': number(item.sequence),
+    ':one': number(1),
+  }
+  return { condition: `${isNews}${unmarked}${ordinary}`, values }
+}
+
+/** The attribute that holds the task runs, however large it is. */
+function runsOf({ runs }: SettleItem): Item {
+  return runs.length === 0 ? {} : { [names.runs]: json(runs) }
 }

@@ -1,16 +1,18 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
 import { type Item, json, number, sizeOf, text } from './attributes.ts'
-import { storeBulk } from './bulk.ts'
+import { isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
 import { headItem, headNames, type StoredHead } from './job-item.ts'
 import type { Key } from './keys.ts'
-import { levelOf, occurrenceItem } from './occurrence-item.ts'
+import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurrence-item.ts'
 import { keyItem, transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
 /** One record that a step writes. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
+  /** As it is stored; `null` for a record that is created, and in a plan. */
+  readonly before: StoredOccurrence | null
   readonly marked: boolean
   /** That the write is conditional on; 0 for a record that is created. */
   readonly revision: number
@@ -55,19 +57,96 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   }
 }
 
-/** The writes of these records: a new one comes with its address. */
-export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<readonly TransactWriteItem[]> {
+/** What a transaction writes of records. */
+export interface Writes {
+  readonly items: readonly TransactWriteItem[]
+  /** The keys of parts to which these records do not refer any more once they are written. */
+  readonly outdated: readonly Key[]
+}
+
+/**
+ * The writes of these records: a new one comes with its address. Answers `null` when one of them had to be marked before
+ * it gets its first parts: it is not as it was read, so what is written has to be decided anew.
+ */
+export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
   levels.delete(0)
   await Promise.all([...levels].map(async (level) => await table.levels.mark(table, level)))
-  return (await Promise.all(writes.map(async (write) => await writesOfOne(table, write)))).flat()
+  const items = writes.map((write) => itemOf(table, write))
+  if (await markFirst(table, writes, items)) return null
+  const stored = await Promise.all(items.map(async (item) => await withoutBulk(table, item)))
+  return {
+    items: writes.flatMap((write, index) => writesOfOne(table, write, stored[index] as Item)),
+    outdated: writes.flatMap(({ record, before }, index) => {
+      const bulk = before?.bulk ?? null
+      return bulk === null ? [] : outdatedParts(table.keys, record.id, bulk, stored[index] as Item)
+    }),
+  }
 }
 
-async function writesOfOne(table: Table, write: RecordWrite): Promise<readonly TransactWriteItem[]> {
+/** Writes all or nothing, and takes away the parts that this outdates. */
+export async function commit(
+  table: Table,
+  { items, outdated }: Writes,
+  others: readonly TransactWriteItem[],
+): Promise<boolean> {
+  const [only, another] = items
+  const isAlone = others.length === 0 && another === undefined
+  const written =
+    isAlone && only?.Put !== undefined
+      ? await table.requests.put(only.Put)
+      : await table.requests.transact([...others, ...items])
+  if (written) await removeParts(table, outdated)
+  return written
+}
+
+/** The item of a record. What lies in parts and does not change stays there. */
+function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWrite): Item {
+  const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
+  const bulk = before?.bulk ?? null
+  if (before === null || bulk === null) return item
+  item[names.hadParts] = { BOOL: true }
+  for (const [name, stays] of [
+    [names.runs, before.record.runs === record.runs],
+    [names.details, before.record.details === record.details],
+  ] as const) {
+    const reference = bulk[referenceTo(name)]
+    if (!stays || reference === undefined) continue
+    delete item[name]
+    item[referenceTo(name)] = reference
+  }
+  return item
+}
+
+/** Marks records that are to get their first parts. True when there was any. */
+async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
+  const first = writes.filter(({ revision }, index) => {
+    const item = items[index] as Item
+    return revision > 0 && item[names.hadParts] === undefined && isBulky(item, names.runs)
+  })
+  await Promise.all(
+    first.map(async ({ record, revision }) => {
+      await table.requests.update({
+        Key: keyItem(table.keys.occurrence(record)),
+        UpdateExpression: `SET ${names.hadParts} = :yes, ${names.revision} = ${names.revision} + :one`,
+        ConditionExpression: `${names.revision} = :revision`,
+        ExpressionAttributeValues: { ':yes': { BOOL: true }, ':one': number(1), ':revision': number(revision) },
+      })
+    }),
+  )
+  return first.length > 0
+}
+
+async function withoutBulk(table: Table, item: Item): Promise<Item> {
+  let stored = item
+  for (const name of [names.runs, names.details]) if (isBulky(stored, name)) stored = await moveOut(table, stored, name)
+  return stored
+}
+
+function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly TransactWriteItem[] {
   const { keys } = table
   const TableName = table.requests.tableName
-  const { record, marked, revision, staleAddress } = write
-  const item = await storeBulk(table, occurrenceItem(keys, { record, marked, revision: revision + 1 }))
+  const { record, revision, staleAddress } = write
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   if (revision > 0) return [put]
   // An address that leads here already, or to what was pruned, is as good as none: the record's own condition decides.

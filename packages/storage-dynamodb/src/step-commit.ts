@@ -18,7 +18,7 @@ import type { Keys } from './keys.ts'
 import { waitingOf } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
-import { checkStartable, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import { checkStartable, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
 /**
@@ -61,20 +61,22 @@ async function commitBesideHead(
     table,
     occurrences.map((change) => recordWrite(job, change, false)),
   )
-  if (step.isDivisible && isTooLarge(writes)) throw new StepTooLarge()
-  const [only, another] = [...checks, ...writes]
-  if (only?.Put !== undefined && another === undefined) return await table.requests.put(only.Put)
-  return await table.requests.transact([...checks, ...writes])
+  if (writes === null) return false
+  if (step.isDivisible && isTooLarge(writes.items)) throw new StepTooLarge()
+  return await commit(table, writes, checks)
 }
 
 async function commitWithHead(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const changed = await headAfter(job, write)
   const records = recordsOf(job, write, changed)
   const others = jobWrites(table, write)
-  const writes = [...(await writesOf(table, records)), ...others]
+  const writes = await writesOf(table, records)
+  if (writes === null) return false
   const revision = write.before === null ? 0 : (job.head as StoredHead).revision
   const head = { ...changed, revision: revision + 1 }
-  if (!isTooLarge(writes)) return await table.requests.transact([putHead(table, head, revision), ...writes])
+  if (!isTooLarge([...writes.items, ...others])) {
+    return await commit(table, writes, [putHead(table, head, revision), ...others])
+  }
   if (step.isDivisible) throw new StepTooLarge()
   const plan = planWrites(table, head.id, records)
   const planned = { ...head, planParts: plan.length }
@@ -117,6 +119,7 @@ function recordWrite(job: JobReading, { before, after }: OccurrenceWrite, marks:
   const stored = before as StoredOccurrence | null
   return {
     record: after,
+    before: stored,
     marked: after.state === 'running' && (marks || stored?.marked === true),
     revision: stored?.revision ?? 0,
     staleAddress: job.staleAddresses.get(after.id) ?? null,

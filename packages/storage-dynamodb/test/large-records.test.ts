@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
+import {
+  DeleteItemCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb'
 import { type JobId, occurrenceId } from '@jobistemer/core'
-import type { CreateRecovery, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import type { CreateRecovery, OccurrenceRecord, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
@@ -70,6 +76,157 @@ it('task runs of more than an item can hold come back as they were, and go with 
     more: false,
   })
   expect(await itemsOf(item.id)).toBe(0)
+})
+
+/** Prunes all that is over by slot 2, and answers how many items of the occurrence are left. */
+async function leftAfterPrune(id: string): Promise<number> {
+  const { removed } = await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(2), keep: 0, limit: 9 })
+  expect(removed).toBe(1)
+  return await itemsOf(id)
+}
+
+it('all parts go with the record of one that has others queued behind it', async () => {
+  const { id } = await addJob(storage, 'queued-behind', 'queue')
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  await storage.createOccurrences({ now: slotAt(2), owner, items: [slotItem(id, 2)] })
+  for (const [sequence, tasks] of [
+    [1, 4],
+    [2, 6],
+  ] as const) {
+    const progress = { ...finishItem(id, 1), runs: largeRuns(tasks), sequence, change: { kind: 'progress' } as const }
+    expect(await storage.settle({ now: slotAt(1), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+  }
+  const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 3 }
+  expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ woken: { id: slotItem(id, 2).id } }])
+  expect((await recordOf(item.id))?.runs).toEqual(last.runs)
+  // The address, and what eight results of 98 KB take.
+  expect(await itemsOf(item.id)).toBe(1 + 3)
+  expect(await leftAfterPrune(item.id)).toBe(0)
+})
+
+/** A client that loses what comes back from requests of a kind, as long as it is told to. */
+function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
+  const losing = {
+    losses: 0,
+    send: async (command: object, options: object): Promise<unknown> => {
+      try {
+        return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+      } finally {
+        if (command instanceof kind && losing.losses-- > 0) {
+          // biome-ignore lint/correctness/noUnsafeFinally: a lost answer has to replace what came back, whichever it was.
+          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+        }
+      }
+    },
+  }
+  return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
+}
+
+it.each([1, 2, 3])('all parts go with the record where %i answers to updates got lost', async (losses) => {
+  const losing = losingClient(UpdateItemCommand)
+  storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
+  const { id } = await addJob(storage, `losing-${losses}`)
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  const progress = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 1, change: { kind: 'progress' } as const }
+  await storage.settle({ now: slotAt(1), items: [progress] })
+  losing.losses = losses
+  const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 2 }
+  expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+  expect((await recordOf(item.id))?.runs).toEqual(last.runs)
+  expect(await leftAfterPrune(item.id)).toBe(0)
+})
+
+it('a late owner leaves no parts, whether its record is there or not', async () => {
+  const { id } = await addJob(storage, 'late')
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  await storage.settle({ now: slotAt(1), items: [finishItem(id, 1)] })
+  const late = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 9, change: { kind: 'progress' } as const }
+  expect(await storage.settle({ now: slotAt(1), items: [late] })).toMatchObject([{ outcome: 'lost' }])
+  expect(await leftAfterPrune(item.id)).toBe(0)
+  expect(await storage.settle({ now: slotAt(1), items: [late] })).toMatchObject([{ outcome: 'lost', state: 'absent' }])
+  expect(await itemsOf(item.id)).toBe(0)
+})
+
+it('the parts of an owner that died before it referred to them go with the record', async () => {
+  const { id } = await addJob(storage, 'dead')
+  const item = slotItem(id, 1)
+  let hasParts = false
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof PutItemCommand && command.input.Item?.sk?.S?.startsWith('part/')) hasParts = true
+    else if (hasParts) throw new Error('the process is dead')
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  const dying = dynamodbStorage({
+    client: { send: send as DynamoDBClient['send'] },
+    tableName: 'large',
+    prefix: `test-${tests - 1}`,
+  })
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  const progress = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 1, change: { kind: 'progress' } as const }
+  await expect(dying.settle({ now: slotAt(1), items: [progress] })).rejects.toThrow('the process is dead')
+  expect(await itemsOf(item.id)).toBeGreaterThan(1)
+  const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
+  const cancel = { ...address, reason: 'over', actor: null, mode: 'force' } as const
+  expect(await storage.cancel({ now: slotAt(1), items: [cancel] })).toMatchObject([{ outcome: 'canceled' }])
+  expect((await recordOf(item.id))?.runs).toEqual(item.runs)
+  expect(await leftAfterPrune(item.id)).toBe(0)
+})
+
+it('what a step does not change stays in its parts, and is not written again', async () => {
+  const { id } = await addJob(storage, 'large', 'allow')
+  const trigger = triggerItem(id, 1, slotAt(1))
+  const item = { ...trigger, details: { ...trigger.details, data: randomBytes(200_000).toString('base64') } }
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  let parts = 0
+  const send = async (command: object, options: object): Promise<unknown> => {
+    if (command instanceof PutItemCommand && command.input.Item?.sk?.S?.startsWith('part/')) parts++
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  storage = dynamodbStorage({
+    client: { send: send as DynamoDBClient['send'] },
+    tableName: 'large',
+    prefix: `test-${tests - 1}`,
+  })
+  const { claimed } = await storage.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  expect(claimed).toMatchObject([{ state: 'running', details: item.details }])
+  const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
+  await storage.cancel({ now: slotAt(1), items: [{ ...address, reason: 'over', actor: null, mode: 'request' }] })
+  expect(await recordOf(item.id)).toMatchObject({ cancelRequest: { reason: 'over' }, details: item.details })
+  expect(parts).toBe(0)
+})
+
+it('a request whose key is used again while its record is pruned keeps its parts', async () => {
+  const { id } = await addJob(storage, 'large')
+  const prefix = `test-${tests - 1}`
+  const data = randomBytes(200_000).toString('base64')
+  const trigger = (at: number) => {
+    const item = triggerItem(id, 1, at)
+    return { ...item, details: { ...item.details, data } }
+  }
+  const first = trigger(start + 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [first] })
+  const { claimed } = await storage.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  const { token, sequence } = claimed[0] as OccurrenceRecord
+  const finish = { ...finishItem(id, 1), id: first.id, scheduledAt: first.scheduledAt, token, sequence: sequence + 1 }
+  expect(await storage.settle({ now: slotAt(1), items: [finish] })).toMatchObject([{ outcome: 'ok' }])
+  const again = trigger(slotAt(3))
+  const send = async (command: object, options: object): Promise<unknown> => {
+    const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+    // The address is gone by now, the rest is not.
+    if (command instanceof DeleteItemCommand) {
+      const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
+      expect(made).toMatchObject([{ outcome: 'created' }])
+    }
+    return answer
+  }
+  const pruning = dynamodbStorage({ client: { send: send as DynamoDBClient['send'] }, tableName: 'large', prefix })
+  const request = { now: slotAt(9), jobId: id, before: slotAt(2), keep: 0, limit: 9 }
+  expect(await pruning.prune(request)).toMatchObject({ removed: 1 })
+  expect(again.id).toBe(first.id)
+  expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(3), details: { data } })
 })
 
 async function itemsOf(id: string): Promise<number> {
