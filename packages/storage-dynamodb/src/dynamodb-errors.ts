@@ -51,6 +51,20 @@ function isUnreachable(error: unknown): boolean {
   return /socket hang up/.test(messageOf(error))
 }
 
+/** There is no such table, or DynamoDB does not know of it yet. */
+export function isAbsent(error: unknown): boolean {
+  return absent.test(nameOf(error))
+}
+
+const absent = /^ResourceNotFoundException$/
+
+/** The credentials do not allow the request. */
+export function isDenied(error: unknown): boolean {
+  return denied.test(nameOf(error))
+}
+
+const denied = /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/
+
 interface Meaning {
   readonly pattern: RegExp
   readonly code: ErrorCode
@@ -60,13 +74,13 @@ interface Meaning {
 
 const meanings: readonly Meaning[] = [
   {
-    pattern: /^ResourceNotFoundException$/,
+    pattern: absent,
     code: 'STORAGE_UNREADABLE',
     message: 'There is no such table in this account and region',
     remedy: "Create it with createTable() or its CloudFormation template, or correct tableName or the client's region.",
   },
   {
-    pattern: /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/,
+    pattern: denied,
     code: 'STORAGE_UNREADABLE',
     message: 'The credentials do not allow this',
     remedy: 'Give them the statement that iamPolicy() prints.',
@@ -127,15 +141,32 @@ export function foreignTable(tableName: string, detail: string, cause?: unknown)
   })
 }
 
-export function busyError(tableName: string, operation: string, cause: unknown): JobistemerError {
+/** A table that is not there cannot be made, or cannot be looked at, with these credentials. */
+export function noRightsError(tableName: string, cause: unknown): JobistemerError {
+  return new JobistemerError('STORAGE_UNREADABLE', {
+    message: `The credentials do not allow to make the table (${nameOf(cause)}: ${messageOf(cause)}): ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy:
+      'Give them dynamodb:CreateTable and dynamodb:DescribeTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
+    cause,
+  })
+}
+
+/** `limit`: the option that gives DynamoDB more time. */
+export function busyError(
+  tableName: string,
+  operation: string,
+  cause: unknown,
+  limit: 'retryTimeout' | 'timeout' = 'retryTimeout',
+): JobistemerError {
   const name = nameOf(cause)
   const why = cause === null ? 'parts of the request were put off' : `${name}: ${messageOf(cause)}`
   return new JobistemerError('STORAGE_BUSY', {
     message: `DynamoDB is overloaded or cannot be reached (${operation}, ${why}): ${tableName}.`,
     field: 'tableName',
     value: tableName,
-    remedy:
-      'Check the network, the region and the capacity of the table, or raise retryTimeout. The call can be repeated.',
+    remedy: `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`,
     cause: cause ?? undefined,
   })
 }

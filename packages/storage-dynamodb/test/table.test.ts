@@ -120,6 +120,98 @@ describe('the table', () => {
   })
 })
 
+describe('createTable', () => {
+  type Send = (command: object, options: object) => Promise<unknown>
+
+  /** A client that answers requests of some kinds by itself. */
+  function answering(answer: (command: object) => Error | null): Pick<DynamoDBClient, 'send'> {
+    const send: Send = async (command, options) => {
+      const failure = answer(command)
+      if (failure !== null) throw failure
+      return await (client.send as Send)(command, options)
+    }
+    return { send: send as DynamoDBClient['send'] }
+  }
+
+  const failure = (name: string) => Object.assign(new Error(`${name} was said`), { name })
+
+  it('ends at its time limit where an endpoint never answers', async () => {
+    const { createServer } = await import('node:net')
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await new Promise((resolve) => silent.once('listening', resolve))
+    const { port } = silent.address() as { readonly port: number }
+    const waiting = localClient({ endpoint: `http://127.0.0.1:${port}` }, { maxAttempts: 1 })
+    const error = await rejection(createTable({ client: waiting, tableName: 'jobs', timeout: 50 }))
+    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.remedy).toContain('raise timeout')
+    waiting.destroy()
+    silent.close()
+  })
+
+  it('says STORAGE_BUSY where nobody listens', async () => {
+    const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
+    const error = await rejection(createTable({ client: nobody, tableName: 'jobs', timeout: 50 }))
+    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.message).toContain('ECONNREFUSED')
+    nobody.destroy()
+  })
+
+  it('repeats what is throttled, and what is lost', async () => {
+    const met = new Set<object>()
+    const throttled = answering(({ constructor: kind }) => {
+      if (met.has(kind)) return null
+      met.add(kind)
+      return failure('ThrottlingException')
+    })
+    await createTable({ client: throttled, tableName: 'throttled' })
+    expect(met).toEqual(new Set([DescribeTableCommand, CreateTableCommand]))
+    let losses = 0
+    const send: Send = async (command, options) => {
+      const answer = await (client.send as Send)(command, options)
+      if (command instanceof CreateTableCommand && losses++ === 0) throw failure('TimeoutError')
+      return answer
+    }
+    await createTable({ client: { send: send as DynamoDBClient['send'] }, tableName: 'lost-answer' })
+    expect(losses).toBeGreaterThan(0)
+    expect((await dynamodbStorage({ client, tableName: 'lost-answer' }).listJobs(look)).items).toEqual([])
+  })
+
+  it.each([
+    ['CreateTable', [CreateTableCommand]],
+    ['CreateTable and DescribeTable', [CreateTableCommand, DescribeTableCommand]],
+  ])('does nothing without the right to %s where the table is there', async (_, denied) => {
+    await createTable({ client, tableName: 'there' })
+    const node = answering((command) =>
+      denied.some((kind) => command instanceof kind) ? failure('AccessDeniedException') : null,
+    )
+    await expect(createTable({ client: node, tableName: 'there' })).resolves.toBeUndefined()
+    const error = await rejection(createTable({ client: node, tableName: 'not-there' }))
+    expect(error.code).toBe('STORAGE_UNREADABLE')
+    expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
+  })
+
+  it('without any right says which ones are needed', async () => {
+    const nobody = answering(() => failure('AccessDeniedException'))
+    const error = await rejection(createTable({ client: nobody, tableName: 'there' }))
+    expect([error.code, (error.cause as Error).name]).toEqual(['STORAGE_UNREADABLE', 'AccessDeniedException'])
+    expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
+  })
+
+  it('without the right to look finds an index that is missing', async () => {
+    const {
+      GlobalSecondaryIndexes: _,
+      AttributeDefinitions: attributes,
+      ...rest
+    } = tableDefinition({ tableName: 'unseen' })
+    const AttributeDefinitions = attributes?.filter(({ AttributeName: name }) => name === 'pk' || name === 'sk')
+    await client.send(new CreateTableCommand({ ...rest, AttributeDefinitions }))
+    const node = answering((command) =>
+      command instanceof DescribeTableCommand ? failure('AccessDeniedException') : null,
+    )
+    expect((await rejection(createTable({ client: node, tableName: 'unseen' }))).code).toBe('STORAGE_FOREIGN')
+  })
+})
+
 function byName<Attribute extends { readonly AttributeName?: string | undefined }>(
   attributes: readonly Attribute[] | undefined,
 ): readonly Attribute[] {
