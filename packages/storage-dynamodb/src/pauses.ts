@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { systemClock } from '@jobistemer/core'
 
 const firstPauseMs = 25
@@ -25,7 +26,8 @@ export class Pauses {
   }
 }
 
-let state = process.pid >>> 0
+// By chance: in containers all processes have the same id.
+let state = randomInt(2 ** 32)
 
 /** Numbers in `[0, 1)` that differ between processes: only for pauses. */
 export function jitter(): number {

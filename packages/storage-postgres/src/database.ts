@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 import { jobId, systemClock } from '@jobistemer/core'
 import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
@@ -42,7 +42,8 @@ export class Database implements Session {
     this.#lockLimitMs = lockLimitOf(limitMs)
     this.lockLimit = printLockLimit(this.#lockLimitMs)
     this.place = source.place
-    this.#jitter = pseudoRandom(process.pid)
+    // By chance: in containers all processes have the same id.
+    this.#jitter = pseudoRandom(randomInt(2 ** 32))
   }
 
   /**

@@ -27,6 +27,24 @@ it('a limit of minutes is one of minutes', async () => {
   expect(ended).toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 300_000 })
 })
 
+it('pauses are others than those of other processes, also of those with the same process id', async () => {
+  const conflict = Object.assign(new Error('could not serialize access'), { code: '40001' })
+  const query = () => Promise.reject(conflict)
+  const connect = async () => ({ query, release: () => {} })
+  const timers = vi.spyOn(systemClock, 'setTimer')
+  const pauses = async (): Promise<readonly number[]> => {
+    timers.mockClear()
+    const database = new Database(new PoolSource({ connect }, 'here', null), 10_000)
+    const call = database.transaction(async () => undefined).catch((reason: unknown) => reason)
+    await vi.runAllTimersAsync()
+    expect(await call).toBe(conflict)
+    return timers.mock.calls.map(([delayMs]) => delayMs).filter((delayMs) => delayMs < 1000)
+  }
+  const first = await pauses()
+  expect(first).toHaveLength(11)
+  expect(await pauses()).not.toEqual(first)
+})
+
 it('the wait for a connection is none for a lock', async () => {
   const refused = Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
   const release = () => {}

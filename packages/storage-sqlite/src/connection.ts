@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from '@jobistemer/core'
 import type Database from 'better-sqlite3'
 import type { FileWatch } from './file-watch.ts'
@@ -57,7 +58,8 @@ export class Connection {
     this.#limitMs = limitMs
     this.#listener = listener
     this.#clock = clock
-    this.#jitter = pseudoRandom(process.pid)
+    // By chance: in containers all processes have the same id.
+    this.#jitter = pseudoRandom(randomInt(2 ** 32))
     database.pragma('busy_timeout = 0')
     this.#beginWrite = database.prepare('BEGIN IMMEDIATE')
     this.#beginRead = database.prepare('BEGIN')

@@ -13,6 +13,7 @@ const limitMs = 1000
 class WaitingClock implements Clock {
   slowdown = 1
   onTimer: () => void = () => {}
+  readonly delays: number[] = []
   #nowMs = 5000
 
   now(): number {
@@ -28,6 +29,7 @@ class WaitingClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
+    this.delays.push(delayMs)
     void turn().then(() => {
       this.#nowMs += delayMs * this.slowdown
       this.onTimer()
@@ -42,12 +44,16 @@ let other: Database.Database
 let connection: Connection
 let clock: WaitingClock
 
+function connect(on: Clock): Connection {
+  const opened = openDatabase(readOptions({ file: scratch.file, synchronous: 'normal' }))
+  const nothing = (): void => {}
+  return new Connection(opened, limitMs, { onStart: nothing, onEnd: nothing, onRollback: nothing }, on)
+}
+
 beforeEach(() => {
   scratch = makeScratch()
   clock = new WaitingClock()
-  const opened = openDatabase(readOptions({ file: scratch.file, synchronous: 'normal' }))
-  const nothing = (): void => {}
-  connection = new Connection(opened, limitMs, { onStart: nothing, onEnd: nothing, onRollback: nothing }, clock)
+  connection = connect(clock)
   other = new Database(scratch.file)
 })
 
@@ -94,6 +100,18 @@ describe('a step that finds the file locked', () => {
     // The last pause may be the longest one, of 5 ms.
     expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
     other.exec('ROLLBACK')
+  })
+
+  it('waits otherwise than others do, also than those with the same process id', async () => {
+    const otherClock = new WaitingClock()
+    const another = connect(otherClock)
+    other.exec('BEGIN IMMEDIATE')
+    expect(await write()).toEqual(['STORAGE_BUSY', limitMs])
+    await expect(another.write(() => 'written')).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+    other.exec('ROLLBACK')
+    await another.close()
+    expect(clock.delays.length).toBeGreaterThan(100)
+    expect(clock.delays).not.toEqual(otherClock.delays)
   })
 
   it('has its own limit, also behind one that has waited before', async () => {

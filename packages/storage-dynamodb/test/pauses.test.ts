@@ -1,0 +1,14 @@
+import { expect, it, vi } from 'vitest'
+
+/** As another process has it. */
+async function loadJitter(): Promise<() => number> {
+  vi.resetModules()
+  const { jitter } = await import('../src/pauses.ts')
+  return jitter
+}
+
+it('pauses are others than those of other processes, also of those with the same process id', async () => {
+  const [one, another] = [await loadJitter(), await loadJitter()]
+  const take = (jitter: () => number) => Array.from({ length: 3 }, jitter)
+  expect(take(one)).not.toEqual(take(another))
+})
