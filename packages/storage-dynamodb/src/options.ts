@@ -30,6 +30,9 @@ export interface ReadOptions {
   readonly retryTimeoutMs: number
 }
 
+/** A timer with a longer delay fires at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 const optionNames = ['client', 'tableName', 'prefix', 'requestTimeout', 'retryTimeout']
 
 /**
@@ -46,7 +49,7 @@ export function readOptions(options: DynamoDBStorageOptions): ReadOptions {
     client: readClient(options.client),
     tableName: readTableName(options.tableName),
     prefix,
-    requestTimeoutMs: toDurationMs(requestTimeout, 'requestTimeout', { min: 1 }),
+    requestTimeoutMs: Math.min(toDurationMs(requestTimeout, 'requestTimeout', { min: 1 }), longestTimerMs),
     retryTimeoutMs: toDurationMs(retryTimeout, 'retryTimeout'),
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   CreateTableCommand,
   DescribeTableCommand,
@@ -292,6 +293,19 @@ describe('options', () => {
   it('a time limit that is no duration is refused', () => {
     const open = () => dynamodbStorage({ client, tableName: 'jobs', retryTimeout: 'soon' })
     expect(open).toThrow(expect.objectContaining({ code: 'INVALID_DURATION', field: 'retryTimeout' }))
+  })
+
+  it.each([25, 60])('a request may take as long as %i days', async (days) => {
+    let aborted: boolean | undefined
+    const send = async (_: object, { abortSignal }: { readonly abortSignal: AbortSignal }): Promise<never> => {
+      await setTimeout(50)
+      aborted = abortSignal.aborted
+      throw Object.assign(new Error('denied'), { name: 'AccessDeniedException' })
+    }
+    const denying = { send: send as unknown as DynamoDBClient['send'] }
+    const storage = dynamodbStorage({ client: denying, tableName: 'jobs', requestTimeout: { days } })
+    expect((await rejection(storage.listJobs(look))).code).toBe('STORAGE_UNREADABLE')
+    expect(aborted).toBe(false)
   })
 })
 

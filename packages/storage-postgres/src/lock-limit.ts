@@ -1,6 +1,9 @@
+/** PostgreSQL takes no longer one. */
+const longestMs = 2 ** 31 - 1
+
 /** In nine tenths of the time that a call may take the server gives up to wait for a lock, and says so before nobody waits any more. */
 export function lockLimitOf(limitMs: number): number {
-  return Math.max(1, Math.floor(limitMs * 0.9))
+  return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
 }
 
 /** As a value for {@link limitLocks}. */

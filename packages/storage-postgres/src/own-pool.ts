@@ -1,6 +1,9 @@
 import { JobistemerError } from '@jobistemer/core'
 import type { PostgresPool } from './options.ts'
 
+/** A timer with a longer delay fires at once. */
+const longestMs = 2 ** 31 - 1
+
 /** What is used of a pool of `pg`. */
 export interface OwnPool extends PostgresPool {
   end(): Promise<void>
@@ -15,7 +18,7 @@ export async function openPool(url: string, limitMs: number): Promise<OwnPool> {
     connectionString: url,
     application_name: 'jobistemer',
     keepAlive: true,
-    connectionTimeoutMillis: limitMs,
+    connectionTimeoutMillis: Math.min(limitMs, longestMs),
   })
 }
 

@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import pg from 'pg'
 import { describe, expect, inject, it } from 'vitest'
 import { inspectPostgres, postgresMigrations } from '../src/index.ts'
-import { addJob } from '@jobistemer/test-kit'
+import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { urlAt, useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
@@ -38,6 +38,13 @@ it('takes any name of a schema for nothing but a name', async () => {
   const { id } = await addJob(storage, 'alpha')
   expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
   await query(`DROP SCHEMA "${schema.replaceAll('"', '""')}" CASCADE`)
+})
+
+it.each([27, 60])('a call may take as long as %i days', async (days) => {
+  const storage = open({ url: inject('postgres').url, schema: newSchema(), commandTimeout: { days } })
+  const { id } = await addJob(storage, 'alpha')
+  const items = [slotItem(id, 1)]
+  expect(await storage.createOccurrences({ now: slotAt(1), owner, items })).toMatchObject([{ outcome: 'created' }])
 })
 
 it('leaves a schema alone that belongs to another application', async () => {

@@ -249,9 +249,14 @@ export class Connection {
   #limited<T>(call: Promise<T>): Promise<T> {
     const { commandTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
-      const timer = systemClock.setTimer(commandTimeoutMs, () =>
-        reject(timeoutError(this.#place, commandTimeoutMs, this.#lastError)),
-      )
+      const end = systemClock.monotonic() + commandTimeoutMs
+      // A timer may come sooner than it was asked for.
+      const onTimer = () => {
+        const leftMs = end - systemClock.monotonic()
+        if (leftMs > 0) timer = systemClock.setTimer(leftMs, onTimer)
+        else reject(timeoutError(this.#place, commandTimeoutMs, this.#lastError))
+      }
+      let timer = systemClock.setTimer(commandTimeoutMs, onTimer)
       call.then(resolve, reject).finally(() => timer.cancel())
     })
   }

@@ -1,7 +1,7 @@
-import { jobId } from '@jobistemer/core'
+import { jobId, systemClock } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import type { Redis } from 'ioredis'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStorage } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
 import type { RedisServer } from '@jobistemer/test-servers'
@@ -156,6 +156,19 @@ describe('a client that is given', () => {
     await look(storage)
     client.disconnect()
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
+  })
+
+  it('may take minutes for a call, though a timer comes sooner than it was asked for', async () => {
+    const storage = open({ client: admin((await start()).url), commandTimeout: { minutes: 10 } })
+    await look(storage)
+    const setTimer = vi.spyOn(systemClock, 'setTimer')
+    onTestFinished(() => setTimer.mockRestore())
+    setTimer.mockImplementationOnce((_, callback) => {
+      queueMicrotask(callback)
+      return { cancel: () => {} }
+    })
+    expect((await look(storage)).jobs).toEqual([null])
+    expect(setTimer.mock.calls[0]?.[0]).toBe(600_000)
   })
 
   it('that waits for its server for ever does not make calls wait as long', async () => {
