@@ -55,10 +55,15 @@ export function readOptions(options: DynamoDBStorageOptions): ReadOptions {
 }
 
 /** Checks that options are an object with none but the known ones. @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
-export function readObject(options: object, opener: string, known: readonly string[]): void {
+export function readObject(
+  options: object,
+  opener: string,
+  known: readonly string[],
+  example = '{ client, tableName }',
+): void {
   // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
-    const remedy = `Write ${opener}({ client, tableName }).`
+    const remedy = `Write ${opener}(${example}).`
     throw invalid('options', options, `${opener} needs an object of options`, remedy)
   }
   for (const [name, value] of Object.entries(options)) {
@@ -89,6 +94,21 @@ export function readTableName(tableName: unknown): string {
     'tableName is not the name of a table',
     'A name has 3 to 255 letters, digits, ".", "-" and "_"; the ARN of a table is one, too.',
   )
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` also for an ARN */
+export function readPlainName(tableName: unknown): string {
+  const name = readTableName(tableName)
+  if (!name.includes(':')) return name
+  throw invalid('tableName', name, 'tableName is an ARN', 'Give the name alone: what follows "table/".')
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function readTableArn(tableArn: unknown): string {
+  const isArn = typeof tableArn === 'string' && /^arn:[^:\s]+:dynamodb:[^:\s]*:[^:\s]*:table\/[^/:\s]+$/.test(tableArn)
+  if (isArn) return tableArn
+  const remedy = 'An ARN is like arn:aws:dynamodb:eu-central-1:123456789012:table/jobs.'
+  throw invalid('tableArn', tableArn, 'tableArn is not the ARN of a table', remedy)
 }
 
 function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {

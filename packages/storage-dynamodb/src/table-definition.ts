@@ -1,5 +1,5 @@
 import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb'
-import { readTableName } from './options.ts'
+import { readObject, readPlainName, readTableArn, readTableName } from './options.ts'
 
 /** The index of live occurrences. It is sparse: only what lives has the attributes that are its keys. */
 export const liveIndex = 'live'
@@ -10,11 +10,16 @@ export const failedIndex = 'failed'
 /**
  * The table as `CreateTable` takes it: billed by request, without time to live, encrypted by DynamoDB's own key.
  *
- * @throws JobistemerError `INVALID_ARGUMENT`
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
-export function tableDefinition({ tableName }: { readonly tableName: string }): CreateTableCommandInput {
+export function tableDefinition(options: { readonly tableName: string }): CreateTableCommandInput {
+  readObject(options, 'tableDefinition', ['tableName'], '{ tableName }')
+  return definitionOf(readTableName(options.tableName))
+}
+
+function definitionOf(tableName: string): CreateTableCommandInput {
   return {
-    TableName: readTableName(tableName),
+    TableName: tableName,
     BillingMode: 'PAY_PER_REQUEST',
     AttributeDefinitions: [
       { AttributeName: 'pk', AttributeType: 'S' },
@@ -57,9 +62,11 @@ export function tableDefinition({ tableName }: { readonly tableName: string }): 
  *   console.log(JSON.stringify(cloudFormationTemplate({ tableName: "jobs" }), null, 2)))' > jobs.json
  * ```
  *
- * @throws JobistemerError `INVALID_ARGUMENT`
+ * @throws JobistemerError `INVALID_ARGUMENT`, also for an ARN; `UNKNOWN_OPTION`
  */
 export function cloudFormationTemplate(options: { readonly tableName: string }): CloudFormationTemplate {
+  readObject(options, 'cloudFormationTemplate', ['tableName'], '{ tableName }')
+  const tableName = readPlainName(options.tableName)
   return {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: 'The table of the Jobistemer scheduler.',
@@ -70,7 +77,7 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
         UpdateReplacePolicy: 'Retain',
         // CloudFormation calls the members by the names of the API.
         Properties: {
-          ...tableDefinition(options),
+          ...definitionOf(tableName),
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         },
       },
@@ -121,10 +128,12 @@ const usedActions = [
  * The least policy for a node: the actions that a storage uses, on one table and its indexes. `createTable` takes
  * `dynamodb:CreateTable` and `dynamodb:DescribeTable` on top.
  *
- * @param tableArn `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
+ * @param options with an ARN such as `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
-export function iamPolicy({ tableArn }: { readonly tableArn: string }): IamPolicy {
-  readTableName(tableArn)
+export function iamPolicy(options: { readonly tableArn: string }): IamPolicy {
+  readObject(options, 'iamPolicy', ['tableArn'], '{ tableArn }')
+  const tableArn = readTableArn(options.tableArn)
   const indexes = [liveIndex, failedIndex].map((name) => `${tableArn}/index/${name}`)
   return {
     Version: '2012-10-17',

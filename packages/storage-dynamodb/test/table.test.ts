@@ -309,6 +309,47 @@ describe('options', () => {
   })
 })
 
+describe('the helpers', () => {
+  const helpers = { cloudFormationTemplate, iamPolicy, tableDefinition } as unknown as Record<
+    string,
+    (options?: object | string) => unknown
+  >
+  const tableArn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/jobs'
+
+  it.each([
+    ['iamPolicy', { tableArn: 'jobs' }, 'tableArn'],
+    ['iamPolicy', { tableArn: 'arn:aws:s3:::jobs' }, 'tableArn'],
+    ['iamPolicy', { tableArn: `${tableArn}/index/live` }, 'tableArn'],
+    ['iamPolicy', {}, 'tableArn'],
+    ['iamPolicy', undefined, 'options'],
+    ['iamPolicy', tableArn, 'options'],
+    ['cloudFormationTemplate', { tableName: tableArn }, 'tableName'],
+    ['cloudFormationTemplate', undefined, 'options'],
+    ['tableDefinition', {}, 'tableName'],
+    ['tableDefinition', undefined, 'options'],
+  ])('%s refuses %j for its %s', (name, options, field) => {
+    const call = () => helpers[name]?.(options)
+    expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
+  })
+
+  it.each([
+    ['iamPolicy', { tableArn }],
+    ['cloudFormationTemplate', { tableName: 'jobs' }],
+    ['tableDefinition', { tableName: 'jobs' }],
+  ])('%s refuses an option that does not exist', (name, options) => {
+    expect(helpers[name]?.(options)).toBeTruthy()
+    const call = () => helpers[name]?.({ ...options, region: 'x' })
+    expect(call).toThrow(expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'region' }))
+  })
+
+  it('take the ARN of a table in China and in all regions, and as the table to create', () => {
+    for (const arn of ['arn:aws-cn:dynamodb:cn-north-1:123456789012:table/jobs', 'arn:aws:dynamodb:*:*:table/jobs']) {
+      expect(iamPolicy({ tableArn: arn }).Statement[0]?.Resource[0]).toBe(arn)
+    }
+    expect(tableDefinition({ tableName: tableArn }).TableName).toBe(tableArn)
+  })
+})
+
 describe('a service that refuses or is not there', () => {
   const failing = (name: string, properties: object = {}) => {
     const send = async () => {
