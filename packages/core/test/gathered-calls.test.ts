@@ -42,7 +42,11 @@ function world({ maxBatch = 1000, isRepeated = true } = {}) {
   const itemCalls = new ItemCalls({ storage, fail })
   const calls: string[][] = []
   const held: (() => void)[] = []
-  const storageOf = { holds: false, fails: (_items: readonly string[]): boolean => false }
+  const storageOf = {
+    holds: false,
+    fails: (_items: readonly string[]): boolean => false,
+    refuses: (_items: readonly string[]): boolean => false,
+  }
   const gathered = new GatheredCalls<string, string>(
     { clock, itemCalls, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
     {
@@ -52,6 +56,7 @@ function world({ maxBatch = 1000, isRepeated = true } = {}) {
         calls.push([...items])
         if (storageOf.holds) await new Promise<void>((resolve) => held.push(resolve))
         if (storageOf.fails(items)) throw new RangeError('no')
+        if (storageOf.refuses(items)) throw new JobistemerError('STORAGE_REFUSED', { message: 'Not this one.' })
         return items.map((item) => `${item} done`)
       },
     },
@@ -165,6 +170,25 @@ describe('what many ask for', () => {
     const refused = await bad
     expect(refused).toBeInstanceOf(ItemRefused)
     expect(refused.error).toBeInstanceOf(RangeError)
+  })
+
+  it('is refused at once when the storage says itself that it does not take it, and the others go on', async () => {
+    const { ask, calls, storageOf, answerAll } = world()
+    storageOf.refuses = (items) => items.includes('bad')
+    const alone = ask('bad').catch((error: unknown) => error)
+    expect(await alone).toMatchObject({ constructor: ItemRefused, error: { code: 'STORAGE_REFUSED' } })
+    expect(calls.splice(0)).toEqual([['bad']])
+    storageOf.holds = true
+    const first = ask('first')
+    await turns()
+    const good = ['a', 'b', 'c'].map((name) => ask(name))
+    const bad = ask('bad').catch((error: unknown) => error)
+    await answerAll()
+    storageOf.holds = false
+    await answerAll()
+    expect(await bad).toBeInstanceOf(ItemRefused)
+    expect(await Promise.all([first, ...good])).toEqual(['first done', 'a done', 'b done', 'c done'])
+    expect(calls.filter((items) => items.includes('bad'))).toEqual([['a', 'b', 'c', 'bad'], ['c', 'bad'], ['bad']])
   })
 
   it('fails for all when a call is not repeated, and not for those in others', async () => {

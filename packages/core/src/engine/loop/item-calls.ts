@@ -49,6 +49,8 @@ interface Batch<Item, Answer> {
 class Attempt<Answer> {
   readonly answers: Map<number, Answer> = new Map()
   readonly failedAlone: number[] = []
+  /** Items of which the storage itself says that it does not take them. */
+  readonly refused: Map<number, unknown> = new Map()
   readonly mayHalve: boolean
   lastError: unknown
 
@@ -59,7 +61,8 @@ class Attempt<Answer> {
 
 /**
  * Calls with a list of items of which one may be wrong. Sent again and again, it would keep all the others from the
- * storage: it is found by halving the list, and refused once the storage has taken others meanwhile.
+ * storage: it is found by halving the list, and refused once the storage has taken others meanwhile. Where the storage
+ * says `STORAGE_REFUSED`, both happen at once.
  */
 export class ItemCalls {
   readonly #engine: Pick<EngineContext, 'storage' | 'fail'>
@@ -90,11 +93,17 @@ export class ItemCalls {
     let attempts = 0
     const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
       attempts++
+      let refusal: unknown = null
       if (attempts === 1 && items.every((_, index) => isWanted(index))) {
-        // Nearly always all goes well.
-        answers = (await call(storage, items)) as (Answer | undefined)[]
-        this.#taken++
-        return null
+        try {
+          // Nearly always all goes well.
+          answers = (await call(storage, items)) as (Answer | undefined)[]
+          this.#taken++
+          return null
+        } catch (error) {
+          if (!isRefusal(error)) throw error
+          refusal = error
+        }
       }
       if (answers.length === 0) {
         answers = new Array<Answer | undefined>(items.length)
@@ -104,11 +113,14 @@ export class ItemCalls {
       if (open.length === 0) return movedOn
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
       const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
-      await this.#try(storage, batch, open, attempt)
+      await this.#try(storage, batch, open, attempt, refusal)
       for (const [index, answer] of attempt.answers) found()[index] = answer
       const alone = attempts >= worthHalving ? attempt.failedAlone : []
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: attempt.lastError })
-      open = open.filter((index) => !attempt.answers.has(index) && !alone.includes(index))
+      for (const [index, error] of attempt.refused) this.#refuse(batch, index, error)
+      open = open.filter((index) => {
+        return !attempt.answers.has(index) && !attempt.refused.has(index) && !alone.includes(index)
+      })
       if (open.length > 0) throw attempt.lastError
       return attempt.answers.size === 0 ? movedOn : null
     }
@@ -116,13 +128,16 @@ export class ItemCalls {
     return answers
   }
 
+  /** `failure`: what these were answered just now; `null` when they are to be sent. */
   async #try<Item, Answer>(
     storage: Storage,
     batch: Batch<Item, Answer>,
     indexes: readonly number[],
     attempt: Attempt<Answer>,
+    failure: unknown = null,
   ): Promise<void> {
     try {
+      if (failure !== null) throw failure
       const isWhole = indexes.length === batch.items.length
       const items = isWhole ? batch.items : indexes.map((index) => batch.items[index] as Item)
       const answers = await batch.call(storage, items)
@@ -131,13 +146,25 @@ export class ItemCalls {
     } catch (error) {
       // A node that is down by now sends no half of it.
       if (isOutage(error) || this.#engine.storage.isStopped) throw error
+      const [only, another] = indexes
+      const isRefused = isRefusal(error)
+      if (isRefused && only !== undefined && another === undefined) {
+        attempt.refused.set(only, error)
+        return
+      }
       attempt.lastError = error
       if (indexes.length === 1) attempt.failedAlone.push(...indexes)
-      if (indexes.length === 1 || !attempt.mayHalve) return
+      if (indexes.length === 1 || !(attempt.mayHalve || isRefused)) return
       const half = Math.ceil(indexes.length / 2)
       await this.#try(storage, batch, indexes.slice(0, half), attempt)
       await this.#try(storage, batch, indexes.slice(half), attempt)
     }
+  }
+
+  #refuse<Item, Answer>({ operation, later }: Batch<Item, Answer>, index: number, error: unknown): void {
+    Promise.resolve()
+      .then(() => later(index, new ItemRefused(error)))
+      .catch((failure) => failInBackground(this.#engine, operation, failure))
   }
 
   #tryAlone<Item, Answer>(
@@ -160,6 +187,7 @@ export class ItemCalls {
       } catch (error) {
         const isNew = !hasJustFailed
         hasJustFailed = false
+        if (isNew && isRefusal(error)) return new ItemRefused(error)
         if (isNew && !isOutage(error) && (await answers(storage))) failures++
         if (failures < enough || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
@@ -193,6 +221,11 @@ async function answers(storage: Storage): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** Sent again, it would be refused again: the storage says so itself. */
+function isRefusal(error: unknown): boolean {
+  return JobistemerError.isInstance(error, 'STORAGE_REFUSED')
 }
 
 function isOutage(error: unknown): boolean {
