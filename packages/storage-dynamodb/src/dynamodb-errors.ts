@@ -1,7 +1,8 @@
-import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 
 interface Reason {
   readonly Code?: string
+  readonly Message?: string
 }
 
 function nameOf(error: unknown): string {
@@ -64,6 +65,15 @@ export function isDenied(error: unknown): boolean {
 }
 
 const denied = /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/
+
+/** An item that was to be written is larger than DynamoDB takes. */
+export function isTooLargeItem(error: unknown): boolean {
+  const { cause } = error as Error
+  const { CancellationReasons: reasons = [] } = (cause ?? {}) as { readonly CancellationReasons?: readonly Reason[] }
+  return [messageOf(cause), ...reasons.map(({ Message: message }) => message ?? '')].some((message) =>
+    /item size.* exceeded the maximum/i.test(message),
+  )
+}
 
 interface Meaning {
   readonly pattern: RegExp
@@ -168,6 +178,22 @@ export function busyError(
     value: tableName,
     remedy: `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`,
     cause: cause ?? undefined,
+  })
+}
+
+/** The head of a job has no room for what a step adds to it. */
+export function fullHeadError(
+  tableName: string,
+  { job, live }: { readonly job: string; readonly live: number },
+  cause: unknown,
+): JobistemerError {
+  return new JobistemerError('STORAGE_REFUSED', {
+    message: `Job ${printValue(job)} has ${live} live occurrences, and its item in DynamoDB has no room for more: ${tableName}.`,
+    field: 'tableName',
+    value: tableName,
+    remedy:
+      'Let those that wait run or cancel them first, spread the work over more jobs, or bound the queue with maxQueued.',
+    cause,
   })
 }
 

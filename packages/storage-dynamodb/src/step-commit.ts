@@ -10,14 +10,16 @@ import {
   type OccurrenceWrite,
   StepTooLarge,
 } from '@jobistemer/core/storage'
-import { type Item, number, text } from './attributes.ts'
+import { type Item, number, sizeOf, text } from './attributes.ts'
 import { carryOut } from './carry-out.ts'
-import { firstLookAt, headOf, type StoredHead, versionItem } from './job-item.ts'
+import { fullHeadError, isTooLargeItem } from './dynamodb-errors.ts'
+import { firstLookAt, headItem, headOf, type StoredHead, versionItem } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import type { Keys } from './keys.ts'
 import { waitingOf } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
+import { loadJobs } from './query-jobs.ts'
 import { checkStartable, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
@@ -75,7 +77,11 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   const revision = write.before === null ? 0 : (job.head as StoredHead).revision
   const head = { ...changed, revision: revision + 1 }
   if (!isTooLarge([...writes.items, ...others])) {
-    return await commit(table, writes, [putHead(table, head, revision), ...others])
+    try {
+      return await commit(table, writes, [putHead(table, head, revision), ...others])
+    } catch (error) {
+      throw await headError(table, job, head, error)
+    }
   }
   if (step.isDivisible) throw new StepTooLarge()
   const plan = planWrites(table, head.id, records)
@@ -85,6 +91,17 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   step.outlived(await outlived(table, write))
   return true
 }
+
+/** A failure as users are to hear of it: a job of which too many live is told by its name. */
+async function headError(table: Table, job: JobReading, head: StoredHead, error: unknown): Promise<unknown> {
+  if (!isTooLargeItem(error) || sizeOf(headItem(table.keys, head)) < nearlyFull) return error
+  const [loaded] = await loadJobs(table, [head.id])
+  const live = job.active.length + (job.head?.queued.length ?? 0)
+  return fullHeadError(table.requests.tableName, { job: loaded?.job.name ?? head.id, live }, error)
+}
+
+/** Not far below the 400 KB of an item, as its size is not known to the byte. */
+const nearlyFull = 390_000
 
 /** The head as the step leaves it, with the lists of what lives. */
 async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Promise<StoredHead> {

@@ -278,6 +278,35 @@ it('a hundred waiting triggers with large data are canceled in one step', async 
   expect(new Set(found.map(({ details }) => details.data))).toEqual(new Set(items.map(({ details }) => details.data)))
 })
 
+it('a job of which no more can live says so, by its name', async () => {
+  const { id } = await addJob(storage, 'crowded', 'allow')
+  const entryBytes = 22
+  const fill = async (count: number): Promise<boolean> => {
+    try {
+      await client.send(
+        new UpdateItemCommand({
+          TableName: 'large',
+          Key: { pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } },
+          UpdateExpression: 'SET l = :live, k = :later',
+          ExpressionAttributeValues: { ':live': { B: Buffer.alloc(entryBytes * count, 7) }, ':later': { N: '99999' } },
+        }),
+      )
+      return true
+    } catch (error) {
+      expect((error as Error).message).toMatch(/size/)
+      return false
+    }
+  }
+  let count = Math.floor(409_600 / entryBytes)
+  while (!(await fill(count))) count--
+  const call = storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(id, 1, slotAt(1))] })
+  await expect(call).rejects.toMatchObject({
+    code: 'STORAGE_REFUSED',
+    message: expect.stringContaining(`Job "crowded" has ${count} live occurrences`),
+    cause: { code: 'STORAGE_FAILED' },
+  })
+})
+
 function recoveryOf(job: JobId, count: number): CreateRecovery {
   const entries = Array.from({ length: count }, (_, index): RecoveryEntry => {
     const scheduledAt = slotAt(index + 1)
