@@ -175,6 +175,44 @@ it('the parts of an owner that died before it referred to them go with the recor
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
+it('what a reaping adds to the runs may make them too large for the item', async () => {
+  const { id } = await addJob(storage, 'reaped')
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  const runs = largeRuns(4)
+  const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
+  const reap = { ...address, token: 1, sequence: 0, runs, action: 'fail', reason: 'dead' } as const
+  expect(await storage.reap({ now: slotAt(1), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
+  expect((await recordOf(item.id))?.runs).toEqual(runs)
+  expect(await leftAfterPrune(item.id)).toBe(0)
+})
+
+it('a node that dies while it reaps leaves no parts behind', async () => {
+  const { id } = await addJob(storage, 'reaped-twice')
+  const item = slotItem(id, 1)
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+  let hasParts = false
+  const send = async (command: object, options: object): Promise<unknown> => {
+    const isPart = command instanceof PutItemCommand && command.input.Item?.sk?.S?.startsWith('part/')
+    if (isPart) hasParts = true
+    else if (hasParts) throw new Error('the process is dead')
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  const dying = dynamodbStorage({
+    client: { send: send as DynamoDBClient['send'] },
+    tableName: 'large',
+    prefix: `test-${tests - 1}`,
+  })
+  const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
+  const reap = { ...address, token: 1, sequence: 0, action: 'fail', reason: 'dead' } as const
+  const request = { now: slotAt(1), items: [{ ...reap, runs: largeRuns(4) }] }
+  await expect(dying.reap(request)).rejects.toThrow('the process is dead')
+  expect(await itemsOf(item.id)).toBeGreaterThan(1)
+  const again = { now: slotAt(1), items: [{ ...reap, runs: item.runs ?? [] }] }
+  expect(await storage.reap(again)).toMatchObject([{ outcome: 'reaped' }])
+  expect(await leftAfterPrune(item.id)).toBe(0)
+})
+
 it('what a step does not change stays in its parts, and is not written again', async () => {
   const { id } = await addJob(storage, 'large', 'allow')
   const trigger = triggerItem(id, 1, slotAt(1))
