@@ -124,6 +124,7 @@ async function markFirst(table: Table, writes: readonly RecordWrite[], items: re
     const item = items[index] as Item
     return revision > 0 && item[names.hadParts] === undefined && isBulky(item, names.runs)
   })
+  if (first.length === 0) return false
   await Promise.all(
     first.map(async ({ record, revision }) => {
       await table.requests.update({
@@ -134,7 +135,7 @@ async function markFirst(table: Table, writes: readonly RecordWrite[], items: re
       })
     }),
   )
-  return first.length > 0
+  return true
 }
 
 async function withoutBulk(table: Table, item: Item): Promise<Item> {
