@@ -1,4 +1,4 @@
-import { DateTime } from 'luxon'
+import { DateTime, FixedOffsetZone, IANAZone } from 'luxon'
 import { JobistemerError, printValue } from './errors.ts'
 import type { InstantInput } from './schedule/schedule.ts'
 
@@ -11,7 +11,9 @@ const limitMs = 8_640_000_000_000_000
 export const longestInstant = 100
 
 /**
- * Epoch milliseconds of an instant given in any accepted form. A string without an offset is taken as UTC.
+ * Epoch milliseconds of an instant given in any accepted form. A string is ISO 8601 with a whole date: one that lacks the
+ * year, the month or the day is refused. Without an offset it is taken as UTC. A time zone in brackets may stand behind
+ * an offset or a `Z`, as in `2026-06-01T09:00+09:00[Asia/Tokyo]`; it has to have that offset then.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
@@ -22,7 +24,7 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
       field,
       value: input,
       remedy:
-        'Give a valid Date, epoch milliseconds, an ISO 8601 string such as 2026-01-31T02:00:00Z (at most 100 characters) or a luxon DateTime.',
+        'Give a valid Date, epoch milliseconds, an ISO 8601 string with a whole date such as 2026-01-31T02:00:00Z (at most 100 characters) or a luxon DateTime.',
     })
   }
   return Math.trunc(milliseconds)
@@ -32,7 +34,7 @@ function readInstant(input: InstantInput): number {
   if (typeof input === 'number') return input
   if (typeof input === 'string') {
     if (input.length > longestInstant) return Number.NaN
-    return readPlainInstant(input) ?? DateTime.fromISO(input, { zone: 'utc' }).toMillis()
+    return readPlainInstant(input) ?? readText(input)
   }
   try {
     if (input instanceof Date) return input.getTime()
@@ -55,6 +57,33 @@ function readPlainInstant(text: string): number | null {
   const milliseconds = Date.parse(text)
   // A day that its month does not have is taken for one of the next month.
   return new Date(milliseconds).getUTCDate() === Number(day) ? milliseconds : null
+}
+
+// 2026-01-31, 20260131, with a signed year of six digits, 2026-W05-6, 2026W056, 2026-031 or 2026031.
+const wholeDate = /^(?:(?:\d{4}|[+-]\d{6})(?:-\d{2}-\d{2}|\d{4})|\d{4}(?:-W\d{2}-\d|W\d{3}|-?\d{3}))(?:T|$)/i
+const offsetAtEnd = /T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i
+
+/** Epoch milliseconds of ISO 8601, with or without a time zone in brackets (RFC 9557); `NaN` when it means no instant. */
+function readText(text: string): number {
+  const [, plain = text, zone] = /^([^[]*)\[([^[\]]*)\]$/.exec(text) ?? []
+  // What a date lacks, luxon takes from today: that would be another instant each day.
+  if (!wholeDate.test(plain)) return Number.NaN
+  const time = DateTime.fromISO(plain, { zone: 'utc', setZone: true })
+  if (zone === undefined || (hasOffset(plain) && agrees(time, zone, plain))) return time.toMillis()
+  return Number.NaN
+}
+
+/** True for ISO 8601 with `Z` or an offset behind its time of day. */
+export function hasOffset(text: string): boolean {
+  return offsetAtEnd.test(text)
+}
+
+/** Whether a time has the offset of its zone. `Z` says that the offset is not known (RFC 9557): it agrees with any. */
+function agrees(time: DateTime, name: string, text: string): boolean {
+  // The zone may itself be an offset.
+  const fixed = FixedOffsetZone.parseSpecifier(/^[+-]/.test(name) ? `UTC${name}` : name) as FixedOffsetZone | null
+  const zone = fixed ?? IANAZone.create(name)
+  return zone.isValid && (/z$/i.test(text) || zone.offset(time.toMillis()) === time.offset)
 }
 
 /**

@@ -20,6 +20,9 @@ describe('an instant in the options of a schedule', () => {
     ['2026-01-31T02:00+01:00', false],
     ['2026-01-31T02:00-0500', false],
     ['2026-01-31T02-05', false],
+    ['2026-01-31T11:00+09:00[Asia/Tokyo]', false],
+    ['2026-01-31T02:00Z[UTC]', false],
+    ['2026-01-31T11:00[Asia/Tokyo]', false],
     [0, false],
     [new Date(0), false],
   ])('%s is a local time: %s', (input, isLocal) => {
@@ -34,6 +37,8 @@ describe('an instant in the options of a schedule', () => {
     expect(iso('2026-01-31T02:00:00Z')).toBe('2026-01-31T02:00:00.000Z')
     expect(iso('2026-01-31T02:00:00+09:00')).toBe('2026-01-30T17:00:00.000Z')
     expect(iso(DateTime.fromISO('2026-01-31T02:00:00', { zone: 'Asia/Tokyo' }))).toBe('2026-01-30T17:00:00.000Z')
+    expect(iso('2026-01-31T11:00+09:00[Asia/Tokyo]')).toBe('2026-01-31T02:00:00.000Z')
+    expect(iso('2026-01-31T02:00Z[UTC]')).toBe('2026-01-31T02:00:00.000Z')
     // Left out by the clock, and shown twice.
     expect(iso('2025-03-09T02:30:00')).toBe('2025-03-09T07:30:00.000Z')
     expect(iso('2025-11-02T01:30:00')).toBe('2025-11-02T05:30:00.000Z')
@@ -42,12 +47,23 @@ describe('an instant in the options of a schedule', () => {
   it('is serialised as an instant, but a local time as it is', () => {
     expect(toZonedInstantText(0, 'start')).toBe('1970-01-01T00:00:00Z')
     expect(toZonedInstantText('2026-01-31T02:00:00+09:00', 'start')).toBe('2026-01-30T17:00:00Z')
+    expect(toZonedInstantText('2026-01-31T11:00+09:00[Asia/Tokyo]', 'start')).toBe('2026-01-31T02:00:00Z')
     expect(toZonedInstantText('2026-01-31T02:00', 'start')).toBe('2026-01-31T02:00')
   })
 
   it('is refused when it is none', () => {
     const refused = expect.objectContaining({ code: 'INVALID_INSTANT', field: 'start' })
-    for (const bad of ['soon', '2026-02-30', '2026-01-31T25:00', Number.NaN, new Date(Number.NaN)]) {
+    const texts = [
+      'soon',
+      '2026-02-30',
+      '2026-01-31T25:00',
+      '09:00',
+      '12',
+      '0900',
+      '2026-01',
+      '2026-01-31T11:00[Asia/Tokyo]',
+    ]
+    for (const bad of [...texts, Number.NaN, new Date(Number.NaN)]) {
       expect(() => toZonedInstantMs(bad, 'Europe/Berlin', 'start')).toThrow(refused)
       expect(() => toZonedInstantText(bad, 'start')).toThrow(refused)
     }

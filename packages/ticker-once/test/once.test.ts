@@ -25,6 +25,8 @@ describe('a schedule of one instant', () => {
     for (const at of [
       '2026-06-01T09:00:00.25Z',
       '2026-06-01T11:00:00.250+02:00',
+      '2026-06-01T18:00:00.25+09:00[Asia/Tokyo]',
+      '2026-06-01T09:00:00.25Z[UTC]',
       expected.getTime(),
       new Date(expected),
       { toMillis: () => expected.getTime() },
@@ -45,6 +47,14 @@ describe('a schedule of one instant', () => {
     expect(once('2026-06-01', { timezone: 'Asia/Tokyo' }).at.toISOString()).toBe('2026-05-31T15:00:00.000Z')
     expect(once('2026-06-01T09:00Z', { timezone: 'Asia/Tokyo' }).at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
     expect(once('2026-06-01T09:00').at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
+  })
+
+  it('takes a time zone in brackets behind an offset, whatever its own time zone is', () => {
+    for (const timezone of ['UTC', 'America/New_York', 'Asia/Tokyo']) {
+      const schedule = once('2026-06-01T09:00+09:00[Asia/Tokyo]', { timezone })
+      expect(schedule.at.toISOString()).toBe('2026-06-01T00:00:00.000Z')
+      expect(schedule.toJSON()).toEqual({ type: 'once', at: '2026-06-01T00:00:00Z', timezone })
+    }
   })
 
   it('shifts a local time that the clock leaves out, and takes the first of two', () => {
@@ -109,6 +119,10 @@ describe('bad arguments', () => {
     [undefined, {}, 'INVALID_INSTANT', 'at'],
     [new Date(Number.NaN), {}, 'INVALID_INSTANT', 'at'],
     ['2026-06-31', {}, 'INVALID_INSTANT', 'at'],
+    ['09:00', {}, 'INVALID_INSTANT', 'at'],
+    ['0900', {}, 'INVALID_INSTANT', 'at'],
+    ['2026-06-01T09:00[Asia/Tokyo]', {}, 'INVALID_INSTANT', 'at'],
+    ['2026-06-01T09:00+08:00[Asia/Tokyo]', {}, 'INVALID_INSTANT', 'at'],
     [0, { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     ['2026-06-01', { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     [0, { start: 0 }, 'UNKNOWN_OPTION', 'start'],

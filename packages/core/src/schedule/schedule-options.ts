@@ -1,7 +1,7 @@
-import { DateTime } from 'luxon'
+import { Info } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { longestInstant, toInstantMs, toInstantText } from '../instant.ts'
+import { hasOffset, longestInstant, toInstantMs, toInstantText } from '../instant.ts'
 import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 
@@ -35,11 +35,10 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {
-  if (!isLocalTime(input)) return toInstantMs(input, field)
-  const { zone, isValid } = DateTime.fromISO(input, { zone: timezone })
-  if (!isValid) return toInstantMs(input, field)
-  const localMs = DateTime.fromISO(input, { zone: 'utc' }).toMillis()
-  return instantOf(localMs, (at) => zone.offset(at) * 60_000)
+  const readMs = toInstantMs(input, field)
+  if (!isLocalTime(input)) return readMs
+  const zone = Info.normalizeZone(timezone)
+  return zone.isValid ? instantOf(readMs, (at) => zone.offset(at) * 60_000) : readMs
 }
 
 const msPerDay = 86_400_000
@@ -85,9 +84,9 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 
 /**
  * True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. One of
- * more than 100 characters is no instant at all.
+ * more than 100 characters is no instant at all, nor is one with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestInstant) return false
-  return !/T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i.test(input)
+  return !input.endsWith(']') && !hasOffset(input)
 }
