@@ -63,7 +63,19 @@ function parseItem(item: string, place: number, context: FieldContext): readonly
   if (item.startsWith('?') && context.field.name !== 'dayOfMonth' && context.field.name !== 'dayOfWeek') {
     throw invalidField(context, '? belongs to days only')
   }
+  assertStep(item, context)
   return context.field.name === 'year' ? parseYears(item, context) : parsePlain(item, context)
+}
+
+/** A step beyond the whole field names its first value alone: `*\/90` in minutes would be every hour. */
+function assertStep(item: string, context: FieldContext): void {
+  const [, every] = item.split('/')
+  if (every === undefined) return
+  const { min, max } = context.field
+  const size = max - min + 1
+  const step = Number(every)
+  if (step >= 1 && step <= size) return
+  throw invalidField(context, `the step of ${printValue(item)} is not from 1 to ${size}`)
 }
 
 function parseHashed(match: RegExpExecArray, place: number, context: FieldContext): readonly number[] {
@@ -97,7 +109,6 @@ function parseYears(item: string, context: FieldContext): readonly number[] {
   if (!Number.isInteger(min) || !Number.isInteger(max) || min > max || min < field.min || max > field.max) {
     throw invalidField(context, `${printValue(item)} is not within ${field.min}-${field.max}`)
   }
-  if (step < 1) throw invalidField(context, `the step of ${printValue(item)} is not positive`)
   const years = []
   for (let year = min; year <= max; year += step) years.push(year)
   return years

@@ -35,6 +35,7 @@ function numberItem(
   write: (value: number) => string = String,
 ): fc.Arbitrary<RandomField<number>> {
   const value = fc.integer({ min, max })
+  const stepOf = fc.integer({ min: 1, max: Math.min(9, max - min + 1) })
   const range = fc.tuple(value, value).map(([one, other]) => [Math.min(one, other), Math.max(one, other)] as const)
   return fc.oneof(
     {
@@ -51,7 +52,7 @@ function numberItem(
     },
     {
       weight: 1,
-      arbitrary: fc.tuple(range, fc.integer({ min: 1, max: 9 })).map(([[from, to], step]) => ({
+      arbitrary: fc.tuple(range, stepOf).map(([[from, to], step]) => ({
         text: `${write(from)}-${write(to)}/${step}`,
         isStar: false,
         has: (it: number) => it >= from && it <= to && (it - from) % step === 0,
@@ -59,7 +60,7 @@ function numberItem(
     },
     {
       weight: 1,
-      arbitrary: fc.tuple(value, fc.integer({ min: 1, max: 9 })).map(([from, step]) => ({
+      arbitrary: fc.tuple(value, stepOf).map(([from, step]) => ({
         text: `${write(from)}/${step}`,
         isStar: false,
         has: (it: number) => it >= from && (it - from) % step === 0,

@@ -15,6 +15,9 @@ const msPerDay = 86_400_000
 // Longer than all the years in which instants lie.
 const longest: Period = { months: 120_000, days: 3_660_000, milliseconds: 3_660_000 * msPerDay }
 
+// luxon drops what stands behind the third digit.
+const finerSeconds = /[.,]\d{3}0*[1-9]\d*S$/
+
 /** Reads `P1M`, `P3W`, `P1DT12H`, `PT0.5S`. @throws JobistemerError `INVALID_SCHEDULE` */
 export function parsePeriod(text: string, interval: string): Period {
   const duration = Duration.fromISO(text)
@@ -41,7 +44,8 @@ export function parsePeriod(text: string, interval: string): Period {
   }
   // 0.1 s + 0.2 s is not quite 300 ms.
   const rounded = { ...period, milliseconds: Math.round(period.milliseconds) }
-  if (Math.abs(rounded.milliseconds - period.milliseconds) > 1e-3) {
+  const isRoundedAway = rounded.milliseconds === 0 && period.milliseconds !== 0
+  if (finerSeconds.test(text) || isRoundedAway || Math.abs(rounded.milliseconds - period.milliseconds) > 1e-3) {
     throw invalidPeriod(text, interval, 'it is finer than milliseconds')
   }
   if (averageMs(rounded) === 0) throw invalidPeriod(text, interval, 'it has no length')
@@ -60,15 +64,14 @@ export function averageMs({ months, days, milliseconds }: Period): number {
 export function describePeriod({ months, days, milliseconds }: Period): string {
   const isWeeks = days % 7 === 0
   const isYears = months % 12 === 0
-  const isMilliseconds = milliseconds % 1000 !== 0
   const seconds = Math.floor(milliseconds / 1000)
   const parts = [
     amount(isYears ? months / 12 : months, isYears ? 'year' : 'month'),
     amount(isWeeks ? days / 7 : days, isWeeks ? 'week' : 'day'),
-    amount(isMilliseconds ? 0 : Math.floor(seconds / 3600), 'hour'),
-    amount(isMilliseconds ? 0 : Math.floor(seconds / 60) % 60, 'minute'),
-    amount(isMilliseconds ? 0 : seconds % 60, 'second'),
-    amount(isMilliseconds ? milliseconds : 0, 'millisecond'),
+    amount(Math.floor(seconds / 3600), 'hour'),
+    amount(Math.floor(seconds / 60) % 60, 'minute'),
+    amount(seconds % 60, 'second'),
+    amount(milliseconds % 1000, 'millisecond'),
   ].filter((part) => part !== '')
   const [only = ''] = parts
   if (parts.length === 1) return only.replace(/^1 /, '')

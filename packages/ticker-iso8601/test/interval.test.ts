@@ -122,6 +122,12 @@ describe('an interval', () => {
       'every 2 years from 2026-01-31, once, UTC, not before 1970-01-01T00:00:00Z, until 2027-01-01T00:00:00Z',
     )
     expect(iso8601('PT0.25S').describe()).toBe('every 250 milliseconds from 1970-01-01T00:00:00, UTC')
+    expect(iso8601('P1Y2M3W4DT5H6M7.008S').describe()).toBe(
+      'every 14 months, 25 days, 5 hours, 6 minutes, 7 seconds and 8 milliseconds from 1970-01-01T00:00:00, UTC',
+    )
+    expect(iso8601('PT1H0.001S').describe()).toBe('every 1 hour and 1 millisecond from 1970-01-01T00:00:00, UTC')
+    expect(iso8601('PT0.2500S').describe()).toBe('every 250 milliseconds from 1970-01-01T00:00:00, UTC')
+    expect(iso8601('PT1.5S').describe()).toBe('every 1 second and 500 milliseconds from 1970-01-01T00:00:00, UTC')
   })
 })
 
@@ -201,6 +207,18 @@ describe('a bad interval', () => {
     ['R/2026-01-01/P20000Y', 'interval.period'],
   ])('%s is refused, naming %s', (interval, field) => {
     expect(refusal(interval)).toEqual({ code: 'INVALID_SCHEDULE', field })
+  })
+
+  it.each([
+    ['PT0.0001S', 'it is finer than milliseconds'],
+    ['PT1.0001S', 'it is finer than milliseconds'],
+    ['PT1,25001S', 'it is finer than milliseconds'],
+    ['PT0.0000000001H', 'it is finer than milliseconds'],
+    ['PT0S', 'it has no length'],
+    ['P0D', 'it has no length'],
+    ['PT0.0000S', 'it has no length'],
+  ])('of %s is refused because %s', (period, reason) => {
+    expect(() => iso8601(`R/2026-01-01/${period}`)).toThrow(`cannot be used: ${reason}.`)
   })
 
   it('that is no string, or a very long one, is refused', () => {
