@@ -1,9 +1,13 @@
 import type { Clock, Timer } from './clock.ts'
 import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
+import { checkedSeries } from './engine/jobs/checked-series.ts'
+import type { SlotSeries } from './engine/jobs/slot-series.ts'
+import { readInDoubtMs } from './engine/time/jump-check.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
+import { FollowedClock } from './ticker/followed-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
 
@@ -23,20 +27,30 @@ export interface TickerOptions {
  * A schedule that runs: it says when each instant has come. Iterate over it for its {@link Tick}s; every iteration is a
  * reader of its own, gets what comes from then on, and never holds the ticker up.
  *
- * - Ticks have strictly increasing instants. A clock that is set back gives none of them a second time.
+ * - No instant ticks twice, also when the clock is set back. As long as it is not, instants come in order.
+ * - A clock that jumps by more than 5 seconds, as it also does when the machine has slept, is followed once it has stayed
+ *   where it is for 15 seconds; until then nothing ticks. A clock that was wrong for a moment moves nothing.
+ * - A schedule that throws, or answers what is no later instant, ends the ticker: its iterations fail with
+ *   `INVALID_SCHEDULE`.
  * - When several instants are due at once, because the process stalled, the machine slept or the clock was put forward,
  *   one tick comes for the newest, and it counts the others as `skipped`.
  */
 export interface Ticker extends AsyncIterable<Tick> {
   /** What it ticks by. */
   readonly schedule: Schedule
-  /** Begins with the first instant after now. Does nothing while the ticker is enabled. */
+  /**
+   * Begins with the first instant after now. Does nothing while the ticker is enabled.
+   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails already here: nothing has begun then
+   */
   start(): void
   /** Ends every iteration. A stopped ticker can be started anew. */
   stop(): void
   /** No ticks until {@link resume}. Iterations go on. */
   pause(): void
-  /** Goes on with the first instant after now: what came during the pause is not made up for. */
+  /**
+   * Goes on with the first instant after now: what came during the pause is not made up for.
+   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails here: the ticker is still paused then
+   */
   resume(): void
   /** Now lies between the schedule's start and its end. */
   readonly isActive: boolean
@@ -44,7 +58,10 @@ export interface Ticker extends AsyncIterable<Tick> {
   readonly isPaused: boolean
   /** Started, not stopped, and the schedule still has an instant to come. */
   readonly isEnabled: boolean
-  /** The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none. */
+  /**
+   * The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none.
+   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
+   */
   nextRun(): Date | null
   /** A new reader. */
   [Symbol.asyncIterator](): AsyncIterator<Tick, undefined>
@@ -55,6 +72,15 @@ export interface Ticker extends AsyncIterable<Tick> {
 // Wall clocks jump, machines sleep, and timers overflow at 2^31 ms: sleep no longer than this and look again.
 const longestSleepMs = 60_000
 const mostSkippedCounted = 10_000
+
+// Each jump of the clock begins one.
+const mostSpans = 100
+
+/** Instants that have ticked, and those between them that were skipped. */
+interface TickedSpan {
+  readonly first: number
+  last: number
+}
 
 /**
  * A live ticker around a schedule. It does nothing until it is started.
@@ -86,6 +112,7 @@ export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker 
 
 class LiveTicker implements Ticker {
   readonly schedule: Schedule
+  readonly #series: SlotSeries
   readonly #clock: Clock
   readonly #lateAfterMs: number
   readonly #maxUnread: number
@@ -96,12 +123,21 @@ class LiveTicker implements Ticker {
   #isPaused = false
   /** It ran, and does not any more: there is nothing to iterate over. */
   #isOver = false
+  #time: FollowedClock
   /** The instant that is waited for, in epoch milliseconds. */
   #awaited: number | null = null
+  /** Monotonic instant of a {@link resume} after which the time has been in doubt: what is awaited is to be found. */
+  #resumedAt: number | null = null
+  /** The newest last. */
+  #ticked: TickedSpan[] = []
+  /** The next tick begins a span: what a clock jumps over may come yet, should it go back. */
+  #beginsSpan = true
   #timer: Timer | undefined
 
   constructor(schedule: Schedule, options: { clock: Clock; lateAfterMs: number; maxUnread: number; unref: boolean }) {
     this.schedule = schedule
+    this.#series = checkedSeries(schedule)
+    this.#time = new FollowedClock(options.clock)
     this.#clock = options.clock
     this.#lateAfterMs = options.lateAfterMs
     this.#maxUnread = options.maxUnread
@@ -124,7 +160,12 @@ class LiveTicker implements Ticker {
 
   start(): void {
     if (this.#isRunning) return
-    this.#awaited = this.schedule.nextMs(this.#clock.now())
+    const time = new FollowedClock(this.#clock)
+    this.#awaited = this.#series.nextMs(time.now)
+    this.#time = time
+    this.#resumedAt = null
+    this.#ticked = []
+    this.#beginsSpan = true
     this.#isRunning = true
     this.#isOver = false
     this.#goOn()
@@ -141,17 +182,18 @@ class LiveTicker implements Ticker {
 
   resume(): void {
     if (!this.#isPaused) return
-    const next = this.schedule.nextMs(this.#clock.now())
+    if (this.#isRunning) {
+      this.#lookAtClock()
+      this.#resumedAt = this.#clock.monotonic()
+      this.#findAwaited()
+    }
     this.#isPaused = false
-    if (!this.#isRunning) return
-    // Never again what has already ticked, should the clock have been set back.
-    this.#awaited = next === null ? null : Math.max(next, this.#awaited ?? next)
-    this.#goOn()
+    if (this.#isRunning) this.#goOn()
   }
 
   nextRun(): Date | null {
     const isWaiting = this.#isRunning && !this.#isPaused
-    const at = isWaiting ? this.#awaited : this.schedule.nextMs(this.#clock.now())
+    const at = isWaiting ? this.#awaited : this.#series.nextMs(this.#clock.now())
     return at === null ? null : new Date(at)
   }
 
@@ -173,14 +215,17 @@ class LiveTicker implements Ticker {
       this.#end()
       return
     }
-    const delayMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestSleepMs)
+    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestSleepMs)
+    const delayMs = this.#time.isInDoubt ? readInDoubtMs : untilAwaitedMs
     this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
   }
 
   #look(): void {
-    const now = this.#clock.now()
     try {
-      if (this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
+      this.#lookAtClock()
+      this.#findAwaited()
+      const { isInDoubt, now } = this.#time
+      if (!isInDoubt && this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
     } catch (error) {
       // A schedule of somebody's own that throws: its readers are told, and nobody else has to die of it.
       this.#end({ error })
@@ -189,9 +234,44 @@ class LiveTicker implements Ticker {
     if (this.#isRunning) this.#goOn()
   }
 
+  #lookAtClock(): void {
+    const lastLook = this.#time.look()
+    if (lastLook === null) return
+    this.#beginsSpan = true
+    // What was waited for may lie far ahead: it was found by a time that is not believed any more.
+    if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
+  }
+
+  /** After a resume, and as soon as the time is known. */
+  #findAwaited(): void {
+    if (this.#resumedAt === null || this.#time.isInDoubt) return
+    this.#awaited = this.#notTickedAfter(this.#time.at(this.#resumedAt))
+    this.#resumedAt = null
+  }
+
+  /** The first instant after this one that has neither ticked nor been skipped. */
+  #notTickedAfter(after: number): number | null {
+    let at = this.#series.nextMs(after)
+    for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at)) at = this.#series.nextMs(span.last)
+    return at
+  }
+
+  /** The last such instant that is due; at least this one. */
+  #newestDue(firstDue: number, now: number): number {
+    let at = this.#series.previousMs(now + 1)
+    for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))
+      at = this.#series.previousMs(span.first)
+    return Math.max(at ?? firstDue, firstDue)
+  }
+
+  #spanOf(at: number | null): TickedSpan | undefined {
+    return at === null ? undefined : this.#ticked.find(({ first, last }) => first <= at && at <= last)
+  }
+
   #tick(firstDue: number, now: number): void {
-    const newestDue = Math.max(this.schedule.previousMs(now + 1) ?? firstDue, firstDue)
-    this.#awaited = this.schedule.nextMs(newestDue)
+    const newestDue = this.#newestDue(firstDue, now)
+    this.#noteTicked(newestDue)
+    this.#awaited = this.#notTickedAfter(newestDue)
     const tick: Tick = {
       scheduledAt: new Date(newestDue),
       firedAt: new Date(now),
@@ -203,10 +283,21 @@ class LiveTicker implements Ticker {
     for (const reader of this.#readers) reader.push(tick)
   }
 
+  #noteTicked(at: number): void {
+    const span = this.#ticked.at(-1)
+    if (span !== undefined && !this.#beginsSpan) {
+      span.last = at
+      return
+    }
+    this.#ticked.push({ first: at, last: at })
+    this.#beginsSpan = false
+    if (this.#ticked.length > mostSpans) this.#ticked.shift()
+  }
+
   /** The instants of the schedule from one of them up to another, without that. */
   #countFrom(first: number, end: number): number {
     let count = 0
-    for (let at: number | null = first; at !== null && at < end; at = this.schedule.nextMs(at)) {
+    for (let at: number | null = first; at !== null && at < end; at = this.#series.nextMs(at)) {
       count++
       if (count === mostSkippedCounted) break
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import { type ErrorCode, JobistemerError } from '../src/errors.ts'
 import type { Schedule, ScheduleType, ScheduleWindow } from '../src/schedule/schedule.ts'
-import { virtualClock } from '../src/testing/virtual-clock.ts'
+import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { type TickerOptions, ticker } from '../src/ticker.ts'
 import type { Tick } from '../src/ticker/tick-stream.ts'
 import { WindowedSchedule } from '../src/schedule/windowed-schedule.ts'
@@ -48,7 +48,15 @@ class Every extends WindowedSchedule {
 }
 
 function startedTicker(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
-  const clock = virtualClock(noon + 1)
+  return startedOn(virtualClock(noon + 1), schedule, options)
+}
+
+/** On a clock that is no authority: it can be wrong, as the machine's own can. */
+function startedOnMachine(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
+  return startedOn({ ...virtualClock(noon + 1), isAuthoritative: false }, schedule, options)
+}
+
+function startedOn(clock: VirtualClock, schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
   const live = ticker(schedule, { clock, ...options })
   const ticks: Tick[] = []
   const reading = (async () => {
@@ -246,6 +254,100 @@ describe('a live ticker that notices late', () => {
   })
 })
 
+describe('a live ticker whose clock is wrong', () => {
+  const year = 365 * 24 * hour
+
+  it('does not tick by a time that was there for a moment, and goes on where it was', async () => {
+    const { clock, ticks, times } = startedOnMachine(new Every(second))
+    await clock.advance({ seconds: 2 })
+    await clock.jumpTo(noon + year)
+    await clock.advance({ seconds: 3 })
+    expect(times()).toEqual([1, 2])
+    await clock.jumpTo(noon + 5 * second + 1)
+    await clock.advance({ seconds: 3 })
+    expect(times()).toEqual([1, 2, 6, 7, 8])
+    expect(ticks[2]).toMatchObject({ skipped: 3, isLate: false })
+  })
+
+  it('follows a jump that holds, with one tick for all that it went over', async () => {
+    const { clock, ticks, times } = startedOnMachine(new Every(second))
+    await clock.advance({ seconds: 2 })
+    await clock.jumpTo(noon + hour)
+    await clock.advance({ seconds: 14 })
+    expect(times()).toEqual([1, 2])
+    await clock.advance({ seconds: 5 })
+    expect(ticks[2]).toMatchObject({ isLate: true })
+    const followed = times()[2] ?? 0
+    expect(ticks[2]?.skipped).toBe(followed - 3)
+    expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
+  })
+
+  it('goes on at once when a wrong clock, which it has followed, is right again, and ticks nothing twice', async () => {
+    const { clock, times } = startedOnMachine(new Every(10 * second))
+    await clock.advance({ seconds: 25 })
+    await clock.jumpTo(noon + year)
+    await clock.advance({ minutes: 1 })
+    const wrong = times().slice(2)
+    expect(wrong.length).toBeGreaterThan(0)
+    expect(Math.min(...wrong)).toBeGreaterThan(year / second)
+    await clock.jumpTo(noon + 85 * second)
+    await clock.advance({ minutes: 1 })
+    const right = times().slice(2 + wrong.length)
+    expect(right[0]).toBeGreaterThan(30)
+    expect(right.at(-1)).toBe(140)
+    // What has ticked by the wrong time does not do so again when that time has come.
+    await clock.jumpTo(noon + year)
+    await clock.advance({ minutes: 2 })
+    expect(times().length).toBeGreaterThan(2 + wrong.length + right.length)
+    expect(new Set(times()).size).toBe(times().length)
+  })
+
+  it('goes on as soon as the clock that it was started by is right', async () => {
+    const clock = { ...virtualClock(noon + year), isAuthoritative: false }
+    const { live, times } = startedOn(clock, new Every(minute))
+    await clock.jumpTo(noon + second)
+    await clock.advance({ minutes: 2 })
+    expect(times()).toEqual([60, 120])
+    expect(live.nextRun()).toEqual(new Date(noon + 3 * minute))
+  })
+
+  it('is not held up by a resume under the wrong time', async () => {
+    const { clock, live, times } = startedOnMachine(new Every(minute))
+    await clock.advance({ seconds: 90 })
+    live.pause()
+    await clock.jumpTo(noon + year)
+    live.resume()
+    await clock.advance({ seconds: 5 })
+    live.pause()
+    live.resume()
+    await clock.jumpTo(noon + 100 * second)
+    await clock.advance({ minutes: 2 })
+    expect(times()).toEqual([60, 120, 180])
+  })
+
+  it('does not make up for a pause in which the machine slept', async () => {
+    const { clock, live, ticks, times } = startedOnMachine(new Every(minute))
+    await clock.advance({ seconds: 90 })
+    live.pause()
+    await clock.jumpTo(noon + hour + 50 * second)
+    live.resume()
+    await clock.advance({ minutes: 2 })
+    expect(times()).toEqual([60, 3660, 3720])
+    expect(ticks[1]).toMatchObject({ skipped: 0 })
+  })
+
+  it('follows small steps at once', async () => {
+    const { clock, times } = startedOnMachine(new Every(second))
+    await clock.advance({ seconds: 2 })
+    await clock.jumpTo(noon + 6 * second)
+    await clock.advance({ seconds: 1 })
+    expect(times().at(-1)).toBe(7)
+    await clock.jumpTo(noon + 4 * second)
+    await clock.advance({ seconds: 5 })
+    expect(times().slice(-2)).toEqual([8, 9])
+  })
+})
+
 describe('the ticks of a live ticker', () => {
   it('reach every reader, each from when it began to read', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
@@ -311,6 +413,42 @@ describe('the ticks of a live ticker', () => {
     await failed
     expect(live.isEnabled).toBe(false)
   })
+
+  it.each<[string, (afterMs: number) => unknown]>([
+    ['the instant that it was asked for', (afterMs) => Math.floor(afterMs)],
+    ['an earlier instant', (afterMs) => afterMs - second],
+    ['no number', () => Number.NaN],
+    ['no end', () => Number.POSITIVE_INFINITY],
+    ['nothing', () => undefined],
+    ['a text', (afterMs) => String(afterMs + second)],
+    ['a promise', async (afterMs) => afterMs + second],
+  ])('fail when the schedule answers %s, and the ticker stops', async (_, answer) => {
+    let calls = 0
+    class Faulty extends Every {
+      override nextMs(afterMs: number): number | null {
+        calls++
+        return calls === 1 ? super.nextMs(afterMs) : (answer(afterMs) as number)
+      }
+    }
+    const { clock, live, reading, times } = startedTicker(new Faulty(minute))
+    const failed = expect(reading).rejects.toMatchObject({ code: 'INVALID_SCHEDULE', field: 'schedule' })
+    await clock.advance({ minutes: 5 })
+    await failed
+    expect(times()).toEqual([])
+    expect([live.isEnabled, calls]).toEqual([false, 2])
+  })
+
+  it('fail when the schedule finds what is not before', async () => {
+    class Faulty extends Every {
+      override previousMs(beforeMs: number): number {
+        return beforeMs
+      }
+    }
+    const { clock, reading } = startedTicker(new Faulty(minute))
+    const failed = expect(reading).rejects.toMatchObject({ code: 'INVALID_SCHEDULE' })
+    await clock.advance({ minutes: 1 })
+    await failed
+  })
 })
 
 describe('bad arguments of a ticker', () => {
@@ -330,6 +468,19 @@ describe('bad arguments of a ticker', () => {
     }
     throw new Error('It was accepted')
   })
+})
+
+it('a schedule that answers wrongly at once is refused by whoever calls, and nothing begins', () => {
+  class Faulty extends Every {
+    override nextMs(): number {
+      return Number.NaN
+    }
+  }
+  const live = ticker(new Faulty(minute), { clock: virtualClock(noon) })
+  const refused = expect.objectContaining({ code: 'INVALID_SCHEDULE', field: 'schedule' })
+  expect(() => live.nextRun()).toThrow(refused)
+  expect(() => live.start()).toThrow(refused)
+  expect(live.isEnabled).toBe(false)
 })
 
 describe('the timers of a live ticker', () => {

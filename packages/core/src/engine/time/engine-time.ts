@@ -4,25 +4,17 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
 import { HeadsWitness } from './heads-witness.ts'
-import { JumpCheck } from './jump-check.ts'
+import { confirmMs, JumpCheck, jumpMs, readInDoubtMs } from './jump-check.ts'
 import { StorageClock } from './storage-clock.ts'
 import type { TimeReading } from './time-reading.ts'
 
 const measureEveryMs = 60_000
-const measureInDoubtMs = 1000
 
 // Wall and monotonic clocks drift apart by far less between two measurements: the wall clock was set, or the machine
 // slept.
 const stepMs = 1000
 
-// What a wrong reading within this moves heals in a moment, and is less than the reaper's grace. What goes beyond is a
-// jump, and is followed only once it is confirmed.
-const jumpMs = 5000
-
-/** How long a jump has to hold before it is followed. */
-const confirmMs = 15_000
-
-/** And how long, when the wall clock has not jumped, and speaks for the time that was confirmed before. */
+/** How long a jump has to hold, when the wall clock has not jumped, and speaks for the time that was confirmed before. */
 const confirmAgainstWallMs = 60_000
 
 /** For so long a wall clock is not followed after other nodes were seen to go on by the time that it had before. */
@@ -127,7 +119,7 @@ export class EngineTime {
       await this.#judge(await this.#read())
     } finally {
       // Also after an answer that was none: the next one may be right.
-      if (this.isInDoubt) this.#loop.runIn(measureInDoubtMs)
+      if (this.isInDoubt) this.#loop.runIn(readInDoubtMs)
       else if (this.#storageClock !== null) this.#loop.runIn(measureEveryMs)
     }
   }

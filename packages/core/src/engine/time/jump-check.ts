@@ -1,5 +1,17 @@
 import type { TimeReading } from './time-reading.ts'
 
+/**
+ * What a wrong reading within this moves heals in a moment, and is less than the reaper's grace. What goes beyond is a
+ * jump, and is followed only once it is confirmed.
+ */
+export const jumpMs = 5000
+
+/** How long a jump has to hold before it is followed. */
+export const confirmMs = 15_000
+
+/** How often a clock is read that is in doubt. */
+export const readInDoubtMs = 1000
+
 // Readings of a clock that is right differ by far less, apart from their uncertainty.
 const agreeMs = 1000
 
