@@ -201,8 +201,8 @@ export interface JobOperations {
    *
    * A list goes out in few calls to the storage. If one of its jobs is wrong, none is stored. Each job is stored whole, but
    * the list is not: when the storage fails in the middle, some are stored, and the same call can be repeated.
-   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule's end lies behind;
-   * `DUPLICATE_JOB` for two of one name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for one that the storage cannot keep
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no instant any
+   * more, such as one whose end lies behind; `DUPLICATE_JOB` for two of one name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for one that the storage cannot keep
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**

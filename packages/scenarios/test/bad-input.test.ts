@@ -9,10 +9,13 @@ import {
 } from '@jobistemer/core'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { cron } from '@jobistemer/ticker-cron'
+import { iso8601 } from '@jobistemer/ticker-iso8601'
+import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { memory } from './support/places.ts'
-import { createWorld, fates } from './support/world.ts'
+import { at, createWorld, fates, startMs } from './support/world.ts'
 
 const job = (name: string): Job =>
   defineJob({ name, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
@@ -190,5 +193,79 @@ describe('a call is refused, with what to pass,', () => {
     const logger = { ...silentLogger, warn }
     await expect(world.start({ jobs: [known, late], logger })).resolves.toBeDefined()
     expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'late', err: refused }])
+  })
+
+  describe('for a new job whose schedule has no instant any more', () => {
+    const work = { tasks: [{ name: 'work', handler: 'work' }] }
+    const spent: Readonly<Record<string, () => Job['schedule']>> = {
+      'an instant of a moment ago': () => once(startMs - 1),
+      'the present instant': () => once(startMs),
+      'repetitions that are over': () => iso8601('R3/2020-01-01/P1D'),
+      'a year that has passed': () => cron('0 0 0 1 1 ? 2020'),
+    }
+
+    it.each(Object.entries(spent))('%s: it is not added, and a start warns of it and goes on', async (_, schedule) => {
+      const world = createWorld(memory)
+      const warnings: object[] = []
+      const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
+      const logger = { ...silentLogger, warn }
+      const one = (name: string) => defineJob({ name, schedule: schedule(), ...work })
+      const handlers = { work: () => 1 }
+      const scheduler = await world.start({ jobs: [one('given'), job('other')], handlers, logger })
+      const refused = { code: 'SCHEDULE_NEVER_FIRES', field: 'schedule', remedy: expect.stringContaining('on request') }
+      expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
+      await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
+      await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
+      const plan = await scheduler.plan([one('planned')], { owner: 'team' })
+      await expect(scheduler.apply(plan)).rejects.toMatchObject(refused)
+      const { items } = await scheduler.jobs({ limit: 10 })
+      expect(items.map(({ name }) => name).toSorted()).toEqual(['given', 'other'])
+      await world.clock.advance({ seconds: 10 })
+      expect(await fates(scheduler, 'other')).toEqual(['10 completed'])
+    })
+
+    it('but not for one that has had its time, nor for one without a schedule', async () => {
+      const world = createWorld(memory)
+      const warnings: string[] = []
+      const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
+      const handlers = { work: () => 1 }
+      const onRequest = defineJob({ name: 'on request', ...work })
+      const launch = defineJob({ name: 'launch', schedule: once(at(5)), ...work })
+      const first = await world.start({ jobs: [launch], handlers, logger })
+      await first.add(onRequest)
+      await world.clock.advance({ seconds: 10 })
+      await first.add(launch)
+      await world.shutdown(first)
+      const second = await world.start({ jobs: [launch, onRequest], handlers, logger })
+      await second.add([launch, onRequest])
+      expect(await fates(second, 'launch')).toEqual(['5 completed'])
+      expect(warnings).toEqual([])
+    })
+
+    it('also when its last instant passes while it waits to be stored', async () => {
+      const world = createWorld(memory)
+      const intercepted = new InterceptedStorage(world.connect())
+      const scheduler = await world.start({ storage: intercepted.storage, handlers: { work: () => 1 } })
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      intercepted.reset()
+      intercepted.intercept = async (call) => {
+        if (call.operation === 'saveJobs') await held
+        return call.proceed()
+      }
+      const first = scheduler.add(defineJob({ name: 'first', ...work }))
+      await expect.poll(() => intercepted.count('saveJobs')).toBe(1)
+      const late = scheduler.add(defineJob({ name: 'late', schedule: once(at(2)), ...work })).catch((error) => error)
+      await expect.poll(() => intercepted.count('get')).toBe(2)
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      const jump = world.clock.jumpTo(at(3))
+      release()
+      await Promise.all([first, jump])
+      expect(await late).toMatchObject({ code: 'SCHEDULE_NEVER_FIRES', field: 'schedule' })
+      const { items } = await scheduler.jobs({ limit: 10 })
+      expect(items.map(({ name }) => name)).toEqual(['first'])
+    })
   })
 })

@@ -2,6 +2,7 @@ import { isWellFormed, readList, readName } from '../configuration/read-value.ts
 import { JobistemerError, printValue } from '../errors.ts'
 import { jobId } from '../ids.ts'
 import { toInstantText } from '../instant.ts'
+import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { Job } from './define-job.ts'
 
 /** Checks a list of jobs. @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB` */
@@ -58,17 +59,31 @@ export function nameOfJob(value: unknown): unknown {
   return isJob(value as Partial<Job>) ? (value as Job).name : value
 }
 
-/** What is to be said of a job whose schedule has an end that lies behind: `SCHEDULE_NEVER_FIRES`; `null` of any other. */
+/**
+ * What is to be said of a new job whose schedule has no instant any more, so that its next one, `nextAt`, is `null`:
+ * `SCHEDULE_NEVER_FIRES`. `null` of any other, and of one that runs on request alone.
+ */
 export function errorOfWhatIsOver(
   { name, schedule }: Pick<Job, 'name' | 'schedule'>,
   now: number,
+  nextAt: number | null,
 ): JobistemerError | null {
   const endMs = schedule.window?.endMs ?? Number.POSITIVE_INFINITY
-  if (endMs >= now) return null
+  if (endMs < now) {
+    return new JobistemerError('SCHEDULE_NEVER_FIRES', {
+      message: `The schedule of job ${printValue(name)} can never fire: its end, ${toInstantText(endMs)}, lies behind.`,
+      field: 'schedule.end',
+      value: new Date(endMs),
+      remedy: 'Give an end that lies ahead, or leave the job out.',
+    })
+  }
+  if (nextAt !== null) return null
+  const value = schedule.toJSON()
+  if (isNoSchedule(value)) return null
   return new JobistemerError('SCHEDULE_NEVER_FIRES', {
-    message: `The schedule of job ${printValue(name)} can never fire: its end, ${toInstantText(endMs)}, lies behind.`,
-    field: 'schedule.end',
-    value: new Date(endMs),
-    remedy: 'Give an end that lies ahead, or leave the job out.',
+    message: `The schedule of job ${printValue(name)} can never fire: it has no instant after ${toInstantText(now)}.`,
+    field: 'schedule',
+    value,
+    remedy: 'Give one with an instant that lies ahead, or none: the job runs on request alone then.',
   })
 }

@@ -86,12 +86,12 @@ export class Registrations {
       for (const [index, job] of open.entries()) {
         const record = records[index] ?? null
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
+        const change = decided[index] ?? null
         // One that is stored has had its time: a restart after its end is no mistake.
-        const error = record === null ? errorOfWhatIsOver(job, now) : null
+        const error = record === null ? errorOfWhatIsOver(job, now, change?.content.nextAt ?? null) : null
         // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
         if (error !== null && !isStart) throw error
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
-        const change = decided[index] ?? null
         if (change !== null) changing.push({ job, change })
         else this.#registry.adoptDefinition(job, record as JobRecord, undefined, origin)
       }

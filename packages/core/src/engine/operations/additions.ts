@@ -116,10 +116,9 @@ export class Additions {
         const turn = this.#engine.storage.turn()
         if (turn !== null) await turn
         const record = records[index] ?? null
-        // One that is stored has had its time.
-        const error = record === null ? errorOfWhatIsOver(job, now) : null
-        if (error !== null) throw error
-        found.push({ job, record, change: this.#changeFor(job, record, now) })
+        const change = this.#changeFor(job, record, now)
+        assertNotOver({ job, record, change }, now)
+        found.push({ job, record, change })
       }
       const changes = found.map(({ job, change }) => (isData(job) ? null : change))
       const isDecidedAgain = await asked.within(() => this.#registry.registrations.lookIfGoingBack(changes, records))
@@ -153,8 +152,12 @@ export class Additions {
     }
     const { nextAt } = change.content
     // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
-    const prepare = (now: number): JobChange =>
-      nextAt === null || nextAt > now ? change : (this.#changeFor(job, record, now) ?? change)
+    const prepare = (now: number): JobChange => {
+      if (nextAt === null || nextAt > now) return change
+      const present = this.#changeFor(job, record, now) ?? change
+      assertNotOver({ job, record, change: present }, now)
+      return present
+    }
     const answer = await this.#saves.send(asked, prepare).catch((error) => {
       if (!(error instanceof ItemRefused)) throw error
       throw refusedItem(error, `the definition of job ${printValue(job.name)}`, 'tasks')
@@ -183,6 +186,12 @@ export class Additions {
       items.slice(index * most, (index + 1) * most),
     )
   }
+}
+
+/** One that is stored has had its time. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
+function assertNotOver({ job, record, change }: Addition, now: number): void {
+  const error = record === null ? errorOfWhatIsOver(job, now, change?.content.nextAt ?? null) : null
+  if (error !== null) throw error
 }
 
 /** Storages keep jobs in this order: those that lie close to each other are stored in one step then. */
