@@ -109,8 +109,9 @@ export interface SchedulerOptions {
   readonly maxClockSkew?: DurationInput
   /**
    * Shut down on these signals, and end the process then: one that a connection or a server still holds after a second is
-   * ended as the signal would have, unless the program handles that signal too. A second signal ends it at once. `true`:
-   * SIGTERM and SIGINT. Default: none.
+   * ended as the signal would have, unless the program handles that signal too. A second signal ends it at once. Should
+   * the scheduler shut down because its storage is gone for good, the process has the exit code 1 when it ends by itself,
+   * unless the program has set another. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /** How long a shutdown lets running work go on before signals fire, unless the call says otherwise. Default 25 s. */

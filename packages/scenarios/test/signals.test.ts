@@ -81,6 +81,14 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
+  it('and whose storage is taken away ends as failed, once nothing is left to do', async () => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: 1, signal: null })
+  })
+
   it('keeps what its task still finishes', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'finish', gracePeriod: 0 })

@@ -331,10 +331,13 @@ describe('a storage that somebody closed', () => {
     const world = createWorld(memory)
     const { job } = noting()
     const storage = world.connect()
-    const scheduler = await world.start({ jobs: [job], storage })
+    const errors: string[] = []
+    const logger: Logger = { ...silentLogger, error: (_: object, message: string) => errors.push(message) }
+    const scheduler = await world.start({ jobs: [job], storage, logger })
     const heard = listen(scheduler, 'engine.failed', 'scheduler.stopped')
     await storage.close()
     await world.clock.advance({ minutes: 2 })
+    expect(errors).toEqual(['the scheduler shuts down: its storage is gone for good'])
     expect(heard.map(({ name }) => name)).toContain('scheduler.stopped')
     const failed = heard.find(({ name }) => name === 'engine.failed')?.event as { error: unknown }
     expect(JobistemerError.isInstance(failed.error, 'STORAGE_CLOSED')).toBe(true)
@@ -363,7 +366,8 @@ describe('a database file that is replaced while a scheduler has it open', () =>
     await world.clock.advance({ minutes: 2 })
     expect(called).toEqual(before)
     expect(heard).toHaveLength(1)
-    expect(lines.join('\n')).toContain('was deleted while it was open')
+    expect(lines).toEqual([expect.stringContaining('was deleted while it was open')])
+    expect(lines[0]).toMatch(/^the scheduler shuts down: its storage is gone for good: /)
     const other = await world.start({ jobs: [noting().job] })
     expect(await fates(other, 'noting')).toEqual([])
     await world.shutdown(other)

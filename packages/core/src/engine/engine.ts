@@ -34,7 +34,7 @@ import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
 import { PeerProfiles } from './nodes/peer-profiles.ts'
-import { onShutdownSignals } from './nodes/process-signals.ts'
+import { endsAsFailed, onShutdownSignals } from './nodes/process-signals.ts'
 import { Precedence } from './nodes/precedence.ts'
 import { Reaper } from './nodes/reaper.ts'
 import { Retainer } from './nodes/retention.ts'
@@ -326,11 +326,25 @@ export class Engine implements EngineContext {
   fail(where: string, error: unknown): void {
     if (this.#phase === 'stopped') return
     this.events.emit('engine.failed', { where, error })
+    const isGone = isStorageGone(error)
+    if (isGone && this.#call === null) {
+      this.#storageGone(where, error)
+      return
+    }
     this.logger.error({ where, err: error }, 'the engine failed')
-    // Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more.
-    if (!isStorageGone(error)) return
-    if (this.#call !== null) this.#call.fail(error)
-    else void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    if (isGone) this.#call?.fail(error)
+  }
+
+  /** Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more. */
+  #storageGone(where: string, error: unknown): void {
+    // Whatever else was under way fails by the same.
+    if (this.#stopping !== undefined) return
+    this.logger.error(
+      { node: this.nodeId, where, err: error },
+      'the scheduler shuts down: its storage is gone for good',
+    )
+    if (this.#options.handleSignals.length > 0) endsAsFailed()
+    void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
   }
 
   start(): Promise<void> {

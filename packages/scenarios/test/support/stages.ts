@@ -214,6 +214,17 @@ export const storageIsAway: Stage = async (cast) => {
   return 45
 }
 
+/** Somebody closes the storage. */
+export const storageIsClosed: Stage = async (cast) => {
+  const world = createWorld()
+  const storage = world.connect()
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage })
+  await world.clock.advanceTo(at(12))
+  await storage.close()
+  await world.clock.advanceTo(at(35))
+  return 12
+}
+
 /** The storage loses all that it has. */
 export const storageIsEmptied: Stage = async (cast) => {
   const world = createWorld()

@@ -39,3 +39,8 @@ export function onShutdownSignals(
 function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
+
+/** When this process ends by itself, whoever watches over it is to know that it has failed. A code that was set stays. */
+export function endsAsFailed(): void {
+  process.exitCode ??= 1
+}
