@@ -22,6 +22,8 @@ class Caller implements Asked {
   assertWanted(): void {
     if (this.refusal !== null) throw this.refusal
   }
+
+  failed(): void {}
 }
 
 function world({ maxBatch = 1000, isRepeated = true } = {}) {

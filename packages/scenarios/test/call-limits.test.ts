@@ -1,4 +1,5 @@
 import {
+  createClient,
   createScheduler,
   defineJob,
   type CallOptions,
@@ -8,7 +9,7 @@ import {
   silentLogger,
 } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
-import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from './support/every.ts'
@@ -70,6 +71,8 @@ function refusalOf(call: Promise<unknown>): { error: JobistemerError | null } {
   )
   return seen
 }
+
+const onRequest = defineJob({ name: 'on request', tasks: [{ name: 'work', handler: 'work' }] })
 
 const never = (): Promise<never> => new Promise(() => {})
 
@@ -151,6 +154,66 @@ describe('while the storage does not answer,', () => {
     expect(refused.error).toBe(null)
     await node.clock.advance(1)
     expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+  })
+})
+
+describe('a call that takes too long because the storage fails', () => {
+  const full = new JobistemerError('STORAGE_FULL', { message: 'The disk is full.', remedy: 'Make room.' })
+
+  it.each<[string, (scheduler: Scheduler, timeout: number) => Promise<unknown>]>([
+    ['a trigger', (scheduler, timeout) => scheduler.trigger('a', { timeout })],
+    [
+      'one of several triggers',
+      async (scheduler, timeout) => {
+        const [, second] = await scheduler.triggerMany([{ job: 'a' }, { job: 'a' }], { timeout })
+        throw (second as { error: unknown }).error
+      },
+    ],
+    ['an addition', (scheduler, timeout) => scheduler.add(onRequest, { timeout })],
+  ])('%s says what it failed with', async (_, call) => {
+    const { scheduler, intercepted, clock } = await start()
+    intercepted.intercept = (made) => (made.operation === 'listJobs' ? made.proceed() : Promise.reject(full))
+    const refused = refusalOf(call(scheduler, 4000))
+    await clock.advance({ seconds: 4 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'timeout', value: 4000, cause: full })
+    expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
+  })
+
+  it('says so of what is no error of the storage, in no more than a line', async () => {
+    const { scheduler, intercepted, clock } = await start()
+    intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
+    const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
+    await clock.advance({ seconds: 2 })
+    expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. What was sent/)
+  })
+
+  it('says nothing of a failure that has had its answer since', async () => {
+    const { scheduler, intercepted, clock } = await start()
+    let failures = 0
+    intercepted.intercept = (call) => {
+      if (call.operation === 'saveJobs') return never()
+      if (call.operation !== 'get' || failures > 0) return call.proceed()
+      failures++
+      return Promise.reject(full)
+    }
+    const refused = refusalOf(scheduler.add(onRequest, { timeout: 2000 }))
+    await clock.advance({ seconds: 5 })
+    expect(failures).toBe(1)
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+    expect(refused.error).not.toHaveProperty('cause')
+    expect(refused.error?.message).not.toContain('failed')
+  })
+
+  it('says what a client cannot connect for', async () => {
+    const clock: VirtualClock = { ...virtualClock(startMs), isAuthoritative: false }
+    const storage = wrapStorage(memoryStorage(), { serverTime: () => Promise.reject(full) })
+    const client = createClient({ storage, clock, logger: silentLogger })
+    const refused = refusalOf(client.trigger('a', { timeout: 2000 }))
+    await clock.advance({ seconds: 2 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', cause: full })
+    const closed = client.close()
+    await clock.advance({ seconds: 10 })
+    await closed
   })
 })
 

@@ -420,7 +420,13 @@ export class Engine implements EngineContext {
         this.#connecting = null
       })
     const connecting = this.#connecting
-    await asked.within(() => connecting)
+    // It is nobody's call alone.
+    const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
+    try {
+      await asked.within(() => connecting)
+    } finally {
+      stopListening()
+    }
   }
 
   /**

@@ -1,15 +1,16 @@
 import type { Clock, Timer } from '../../clock.ts'
 import { orDefault, readMethods } from '../../configuration/read-value.ts'
+import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
-import { JobistemerError } from '../../errors.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Asked, StorageCaller, StorageCalls } from './storage-caller.ts'
 
 /** For how long the caller of a method waits. */
 export interface CallOptions {
   /**
-   * How long to wait for each answer of the storage before the call rejects with `STORAGE_TIMEOUT`. At least 1 ms.
-   * Default: the scheduler's `callTimeout`.
+   * How long to wait for each answer of the storage before the call rejects with `STORAGE_TIMEOUT`, whose `cause` is what
+   * the storage failed with meanwhile. At least 1 ms. Default: the scheduler's `callTimeout`.
    */
   readonly timeout?: DurationInput
   /** Ends the waiting when it fires: the call rejects with `ABORTED`. */
@@ -31,6 +32,8 @@ export class AskedCalls implements Asked, StorageCalls {
   readonly signal: AbortSignal | undefined
   readonly #storage: StorageCaller
   #refusal: JobistemerError | null = null
+  /** What the calls that are waited for have failed with last, since the last answer. */
+  #failure: { readonly error: unknown } | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */
   constructor(storage: StorageCaller, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
@@ -51,6 +54,20 @@ export class AskedCalls implements Asked, StorageCalls {
   assertWanted(): void {
     if (this.signal?.aborted) this.#refusal ??= aborted(this.signal)
     if (this.#refusal !== null) throw this.#refusal
+  }
+
+  failed(error: unknown): void {
+    this.#failure = { error }
+  }
+
+  /** The time of a wait is over. */
+  timedOut(): JobistemerError {
+    return timedOut(this.timeoutMs, this.#failure)
+  }
+
+  /** A wait has ended. */
+  answered(): void {
+    this.#failure = null
   }
 
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
@@ -110,6 +127,7 @@ export class Wait {
 
   end(): void {
     this.#timer.cancel()
+    this.#asked.answered()
     this.#asked.signal?.removeEventListener('abort', this)
   }
 
@@ -119,10 +137,10 @@ export class Wait {
   }
 
   readonly #look = (): void => {
-    const { clock, timeoutMs } = this.#asked
+    const { clock } = this.#asked
     const leftMs = this.#endAt - clock.monotonic()
     if (leftMs > 0) this.#timer = clock.setTimer(Math.min(leftMs, longestTimerMs), this.#look)
-    else this.#over(timedOut(timeoutMs))
+    else this.#over(this.#asked.timedOut())
   }
 
   #over(refusal: JobistemerError): void {
@@ -133,13 +151,24 @@ export class Wait {
 
 const remedy = 'What was sent may still take effect: look in the storage, or ask again. A trigger with a key runs once.'
 
-function timedOut(timeoutMs: number): JobistemerError {
+function timedOut(timeoutMs: number, failure: { readonly error: unknown } | null): JobistemerError {
+  const message = `The storage has not answered within ${timeoutMs} ms.`
   return new JobistemerError('STORAGE_TIMEOUT', {
-    message: `The storage has not answered within ${timeoutMs} ms.`,
+    message: failure === null ? message : `${message} It failed meanwhile, last with ${reasonOf(failure.error)}`,
     field: 'timeout',
     value: timeoutMs,
     remedy,
+    ...(failure !== null && { cause: failure.error }),
   })
+}
+
+const longestReason = 300
+
+/** The code of an error and its message, as a sentence. */
+function reasonOf(error: unknown): string {
+  const code = JobistemerError.isInstance(error) ? `${error.code}: ` : ''
+  const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestReason)
+  return /[.!?…]$/.test(text) ? text : `${text}.`
 }
 
 function aborted(signal: AbortSignal): JobistemerError {

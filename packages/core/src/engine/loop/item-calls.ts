@@ -205,10 +205,13 @@ export class ItemCalls {
 }
 
 /** Wanted as long as one of these waits. */
-function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted'> {
+function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
   return {
     assertWanted() {
       if (asked.every(({ refusal }) => refusal !== null)) asked[0]?.assertWanted()
+    },
+    failed(error) {
+      for (const one of asked) one.failed(error)
     },
   }
 }

@@ -42,6 +42,8 @@ export interface Asked {
   readonly refusal: JobistemerError | null
   /** Throws the refusal when that one waits no more. */
   assertWanted(): void
+  /** A call that it waits for has failed with this, and is repeated. */
+  failed(error: unknown): void
 }
 
 /** Where a call that is repeated stands. */
@@ -154,7 +156,7 @@ export class StorageCaller implements StorageCalls {
   async repeated<T>(
     operation: string,
     call: (storage: Storage) => Promise<T>,
-    asked: Pick<Asked, 'assertWanted'> | null = null,
+    asked: Pick<Asked, 'assertWanted' | 'failed'> | null = null,
     { firstAttempt = 1, longestPauseMs = longestRetryMs }: Repeating = {},
   ): Promise<T> {
     let attempt = firstAttempt
@@ -178,6 +180,7 @@ export class StorageCaller implements StorageCalls {
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
           this.#outage.failed(operation, error, !hasFailed)
+          asked?.failed(error)
           hasFailed = true
           await this.#pause(retryInMs)
         }
