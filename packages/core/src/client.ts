@@ -34,6 +34,9 @@ export interface ClientOptions {
  * no node: others do not see it, and what it triggers runs where the job's code is.
  *
  * Jobs are looked up by name in the storage, with each call. The first call connects.
+ *
+ * Between its calls it keeps no process alive. Open connections of its storage do, such as those of Redis and PostgreSQL,
+ * until that is closed.
  */
 export interface Client extends JobOperations, AsyncDisposable {
   /**

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Clock } from '../src/clock.ts'
 import { Agenda, type Alarm } from '../src/engine/loop/agenda.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
@@ -280,5 +281,75 @@ describe('an agenda', () => {
     expect(timers.set).toBe(0)
     await clock.advance(5000)
     expect(log).toEqual([])
+  })
+})
+
+describe('the timer of an agenda that holds no process', () => {
+  function clientWorld() {
+    const clock = virtualClock(start)
+    const held: boolean[] = []
+    const watched: Clock = {
+      ...clock,
+      setTimer(delayMs, callback, options) {
+        const index = held.push(options?.unref !== true) - 1
+        const end = () => {
+          held[index] = false
+        }
+        const ring = () => {
+          end()
+          callback()
+        }
+        const timer = clock.setTimer(delayMs, ring, options)
+        const cancel = () => {
+          end()
+          timer.cancel()
+        }
+        return { cancel }
+      },
+    }
+    const agenda = new Agenda<SlotEntry>({
+      clock: watched,
+      wallNow: () => clock.now(),
+      onSlotsDue() {},
+      holdsProcess: false,
+    })
+    agenda.start()
+    return { clock, agenda, isHeld: () => held.includes(true) }
+  }
+
+  const alarm = (isIdle?: boolean): Alarm & { rung: number } => ({
+    at: 0,
+    heapIndex: -1,
+    ...(isIdle !== undefined && { isIdle }),
+    rung: 0,
+    ring() {
+      this.rung++
+    },
+  })
+
+  it('keeps the process alive exactly as long as somebody waits for an alarm', async () => {
+    const { clock, agenda, isHeld } = clientWorld()
+    expect(isHeld()).toBe(false)
+    const idle = alarm(true)
+    agenda.setAlarm(idle, 1000)
+    expect(isHeld()).toBe(false)
+    const [first, second] = [alarm(), alarm()]
+    // Later than the timer rings that is set.
+    agenda.setAlarm(first, 5000)
+    expect(isHeld()).toBe(true)
+    agenda.setAlarm(first, 6000)
+    agenda.setAlarm(second, 500)
+    await clock.advance(2000)
+    expect([idle.rung, first.rung, second.rung, isHeld()]).toEqual([1, 0, 1, true])
+    agenda.cancelAlarm(first)
+    agenda.cancelAlarm(first)
+    expect(isHeld()).toBe(false)
+    agenda.setAlarm(first, 100)
+    agenda.setAlarm(idle, 200)
+    expect(isHeld()).toBe(true)
+    await clock.advance(100)
+    expect([idle.rung, first.rung, isHeld()]).toEqual([1, 1, false])
+    await clock.advance({ minutes: 5 })
+    expect([idle.rung, isHeld()]).toEqual([2, false])
   })
 })

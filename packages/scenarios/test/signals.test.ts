@@ -143,3 +143,18 @@ describe('a process whose scheduler was shut down ends by itself', () => {
     expect(await child.ended).toEqual(byItself)
   })
 })
+
+describe('a client that is not closed', () => {
+  it.each([
+    ['SQLite', { file: true, hasClock: false }],
+    ['memory', { file: false, hasClock: false }],
+    ['a storage with a clock', { file: false, hasClock: true }],
+  ])('on %s lets its process end by itself', async (_, { file, hasClock }) => {
+    const child = new Child(new URL('./fixtures/client-process.mjs', import.meta.url), {
+      ...(file && { file: temporaryFile() }),
+      hasClock,
+    })
+    expect(await child.next()).toEqual({ found: 0, timers: [] })
+    expect(await child.ended).toEqual(byItself)
+  })
+})

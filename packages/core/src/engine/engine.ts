@@ -151,6 +151,7 @@ export class Engine implements EngineContext {
       clock: this.clock,
       wallNow: () => this.now(),
       onSlotsDue: () => this.#launcher.launch(),
+      holdsProcess: !isClient,
     })
     this.storage = new StorageCaller({
       storage: options.storage,

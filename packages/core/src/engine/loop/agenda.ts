@@ -5,8 +5,12 @@ import { type SlotEntry, SlotLevels } from './slot-levels.ts'
 
 /** Something to be done once a length of time has passed. */
 export interface Alarm extends HeapEntry {
+  /** Nobody waits for it: by itself it keeps no process of a client alive. Default false. */
+  readonly isIdle?: boolean
   ring(): void
 }
+
+const unreferenced = { unref: true } as const
 
 // Sleep no longer than this and look again: timers overflow at 2^31 ms, wall clocks jump and machines sleep.
 const longestSleepMs = 60_000
@@ -19,20 +23,26 @@ export class Agenda<Slot extends SlotEntry> {
   readonly #clock: Clock
   readonly #wallNow: () => number
   readonly #onSlotsDue: () => void
+  readonly #holdsProcess: boolean
+  /** Alarms that somebody waits for. Counted only where it matters. */
+  #awaited = 0
   readonly #slots = new SlotLevels<Slot>()
   readonly #alarms = new IndexedHeap<Alarm>()
   readonly #context = new OwnContext()
   #timer: Timer | undefined
   /** Monotonic instant for which the timer is set. */
   #timerAt = Number.POSITIVE_INFINITY
+  #isTimerUnref = false
   #running = false
   /** Before the first, and while due slots are being launched: the timer does not wait for slots until that is done. */
   #slotsHeld = true
   /** Monotonic instant before which due slots are left alone: they wait for something else than time. */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
-  constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void }) {
+  /** `holdsProcess` false: its timer keeps the process alive only as long as somebody waits for an alarm. Default true. */
+  constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void; holdsProcess?: boolean }) {
     this.#clock = options.clock
+    this.#holdsProcess = options.holdsProcess ?? true
     this.#wallNow = options.wallNow
     this.#onSlotsDue = options.onSlotsDue
   }
@@ -90,12 +100,15 @@ export class Agenda<Slot extends SlotEntry> {
 
   /** Rings the alarm after a delay, moving it when it is set already. */
   setAlarm(alarm: Alarm, delayMs: number): void {
+    if (alarm.heapIndex < 0) this.#count(alarm, 1)
     this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)
-    if (alarm.at < this.#timerAt) this.#arm()
+    if (alarm.at < this.#timerAt || (this.#isTimerUnref && this.#awaited > 0)) this.#arm()
   }
 
   cancelAlarm(alarm: Alarm): void {
+    if (alarm.heapIndex >= 0) this.#count(alarm, -1)
     this.#alarms.remove(alarm)
+    if (this.#isTimerHeldInVain) this.#arm()
   }
 
   /**
@@ -114,6 +127,15 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
+  #count(alarm: Alarm, by: number): void {
+    if (!this.#holdsProcess && alarm.isIdle !== true) this.#awaited += by
+  }
+
+  /** The timer keeps the process alive, and what it was set for is canceled. */
+  get #isTimerHeldInVain(): boolean {
+    return !this.#holdsProcess && this.#awaited === 0 && this.#timer !== undefined && !this.#isTimerUnref
+  }
+
   #arm(): void {
     if (!this.#running) return
     const monotonic = this.#clock.monotonic()
@@ -126,11 +148,13 @@ export class Agenda<Slot extends SlotEntry> {
     }
     delay = Math.max(0, delay)
     const at = monotonic + delay
+    const unref = !this.#holdsProcess && this.#awaited === 0
     // A timer that rings too early only looks again; most alarms are cancelled before they ring.
-    if (this.#timerAt <= at) return
+    if (this.#timerAt <= at && unref === this.#isTimerUnref) return
     this.#timer?.cancel()
     this.#timerAt = at
-    this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring)
+    this.#isTimerUnref = unref
+    this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring, unref ? unreferenced : undefined)
   }
 
   readonly #ring = (): void => this.#context.run(this.#look)
@@ -140,6 +164,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#timerAt = Number.POSITIVE_INFINITY
     const monotonic = this.#clock.monotonic()
     for (let alarm = this.#alarms.peek(); alarm !== undefined && alarm.at <= monotonic; alarm = this.#alarms.peek()) {
+      this.#count(alarm, -1)
       this.#alarms.remove(alarm)
       alarm.ring()
     }

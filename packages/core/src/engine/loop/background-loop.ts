@@ -17,6 +17,8 @@ interface LoopOptions {
   readonly round: (byAlarm: boolean) => Promise<void>
   /** Called when a round has ended during which a further one was asked for. Default: run it at once. */
   readonly again?: () => void
+  /** Nobody waits for its next round, see {@link Alarm}. Default false. */
+  readonly isIdle?: boolean
 }
 
 /**
@@ -27,6 +29,7 @@ interface LoopOptions {
 export class BackgroundLoop implements Alarm {
   at: number = 0
   heapIndex: number = -1
+  readonly isIdle: boolean
   readonly #engine: LoopContext
   readonly #options: LoopOptions
   readonly #context = new OwnContext()
@@ -37,6 +40,7 @@ export class BackgroundLoop implements Alarm {
   constructor(engine: LoopContext, options: LoopOptions) {
     this.#engine = engine
     this.#options = options
+    this.isIdle = options.isIdle ?? false
   }
 
   get isStopped(): boolean {

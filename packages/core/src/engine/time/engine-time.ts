@@ -61,7 +61,8 @@ export class EngineTime {
     const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
     this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
     this.#heads = new HeadsWitness(engine)
-    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
+    // Whoever waits for the time has a timer of its own.
+    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure(), isIdle: true })
   }
 
   /** How far this node's wall clock is ahead of the storage's clock; 0 when that cannot be told apart, or there is none. */
