@@ -6,18 +6,23 @@ import {
   decideMissedSlots,
   type MissedSlotEntry,
   type RecoveryDecision,
+  slotsToLookAt,
 } from '../src/engine/recovery/missed-slots.ts'
 import type { SlotSeries } from '../src/engine/jobs/slot-series.ts'
+import { SlotTurns } from '../src/engine/loop/slot-turns.ts'
 import { every } from './support/every.ts'
 
 const minute = 60_000
 const schedule = every(minute)
 
+/** Where time stands, as by a virtual clock. */
+const turns = new SlotTurns({ monotonic: () => 0 })
+
 /** The decision about the slots 1 to `count` of a job that fires every minute, made half a minute after the last. */
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
   const now = until + minute / 2
-  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none })
+  return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none, turns })
 }
 
 /** Says that these slots were canceled ahead. */
@@ -108,7 +113,16 @@ describe('of five missed slots of which some were canceled ahead', () => {
     const canceled = recordedAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
     const now = until + minute / 2
-    return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit: 1000, recorded: canceled })
+    return decideMissedSlots({
+      series: schedule,
+      first: minute,
+      until,
+      now,
+      strategy,
+      limit: 1000,
+      recorded: canceled,
+      turns,
+    })
   }
 
   it('execute_last runs the last that was not', async () => {
@@ -150,7 +164,15 @@ describe('of five missed slots of which some were canceled ahead', () => {
   it('a compressed run of thousands leaves them out too', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
-    const options = { series: schedule, first: minute, until, now: until + minute, limit: 1000, recorded: canceled }
+    const options = {
+      series: schedule,
+      first: minute,
+      until,
+      now: until + minute,
+      limit: 1000,
+      recorded: canceled,
+      turns,
+    }
     const { entries } = await decideMissedSlots({ ...options, strategy: { type: 'compressed' } })
     expect(entries).toEqual([compressed(1, 4999, 4998), missed(5000, 5000)])
   })
@@ -194,6 +216,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
     strategy: { type: 'execute_last' },
     limit: 1000,
     recorded: none,
+    turns,
   })
   expect(decision.entries).toEqual([
     { kind: 'missed', span: { from: 1000, to: month - 1000, count: 2_591_999 } },
@@ -202,18 +225,106 @@ it('the slots of a job by the second after a month are counted, and one is run',
 })
 
 it('counting a million slots lets others work in between', async () => {
-  let turns = 0
+  let passed = 0
   let counting = true
   const countTurns = () => {
-    turns++
+    passed++
     if (counting) setImmediate(countTurns)
   }
   setImmediate(countTurns)
   const strategy: RecoveryStrategy = { type: 'mark_as_missed' }
   const until = 1_000_000
-  await decideMissedSlots({ series: every(1), first: 1, until, now: until + 1, strategy, limit: 10, recorded: none })
+  await decideMissedSlots({
+    series: every(1),
+    first: 1,
+    until,
+    now: until + 1,
+    strategy,
+    limit: 10,
+    recorded: none,
+    turns,
+  })
   counting = false
-  expect(turns).toBeGreaterThanOrEqual(10)
+  expect(passed).toBeGreaterThanOrEqual(10)
+})
+
+/** A series of every millisecond that takes so long for each answer, by a clock that nothing else moves. */
+function slowSeries(stepMs: number) {
+  let now = 0
+  const took = <T>(answer: T): T => {
+    now += stepMs
+    return answer
+  }
+  const fast = every(1)
+  const series: SlotSeries = {
+    nextMs: (afterMs) => took(fast.nextMs(afterMs)),
+    previousMs: (beforeMs) => took(fast.previousMs(beforeMs)),
+  }
+  return { series, clock: { monotonic: () => now } }
+}
+
+/** The longest turn of the event loop until this is over, by a clock. */
+async function longestTurn(clock: { monotonic(): number }, work: Promise<unknown>): Promise<number> {
+  let longest = 0
+  let beganAt = clock.monotonic()
+  let isOver = false
+  const look = (): void => {
+    longest = Math.max(longest, clock.monotonic() - beganAt)
+    beganAt = clock.monotonic()
+    if (!isOver) setImmediate(look)
+  }
+  setImmediate(look)
+  await work
+  isOver = true
+  return Math.max(longest, clock.monotonic() - beganAt)
+}
+
+describe('slots that take a millisecond each to find', () => {
+  it.each<[RecoveryStrategy]>([
+    [{ type: 'mark_as_missed' }],
+    [{ type: 'execute_all' }],
+    [{ type: 'execute_last' }],
+    [{ type: 'compressed' }],
+    [window({ maxOccurrences: 2000 })],
+    [window({ maxAgeMs: 2000 })],
+  ])('are counted in short turns by %j', async (strategy) => {
+    const { series, clock } = slowSeries(1)
+    const until = 3000
+    const options = { series, first: 1, until, now: until + 1, strategy, limit: 5000, recorded: none }
+    const deciding = decideMissedSlots({ ...options, turns: new SlotTurns(clock) })
+    expect(await longestTurn(clock, deciding)).toBeLessThanOrEqual(10)
+    expect(await deciding).toMatchObject({ count: until, lastSlot: until })
+  })
+
+  it('are looked for in short turns', async () => {
+    const { series, clock } = slowSeries(1)
+    const turnsOfAll = new SlotTurns(clock)
+    const missedSlots = { series, first: 1, until: 90, strategy: { type: 'compressed' } as const, turns: turnsOfAll }
+    const looking = Promise.all(Array.from({ length: 20 }, () => slotsToLookAt(missedSlots)))
+    expect(await longestTurn(clock, looking)).toBeLessThanOrEqual(40)
+  })
+})
+
+it('a window that is bounded by an age alone finds its first slot at once, in each of its decisions', async () => {
+  let calls = 0
+  const second = every(1000)
+  const series: SlotSeries = {
+    nextMs: (afterMs) => second.nextMs(afterMs),
+    previousMs(beforeMs) {
+      calls++
+      return second.previousMs(beforeMs)
+    },
+  }
+  const day = 86_400_000
+  const options = { series, until: day, now: day, strategy: window({ maxAgeMs: day / 2 }), limit: 1000, recorded: none }
+  let toRun = 0
+  for (let first: number | null = 1000; first !== null && first <= day; ) {
+    const decision: RecoveryDecision = await decideMissedSlots({ ...options, first, turns })
+    toRun += decision.toRun
+    first = series.nextMs(decision.lastSlot)
+  }
+  expect(toRun).toBe(day / 2000 + 1)
+  expect(calls).toBeLessThan(1000)
 })
 
 describe('a first slot that this node’s own schedule does not have', () => {
@@ -234,6 +345,7 @@ describe('a first slot that this node’s own schedule does not have', () => {
       strategy,
       limit: 10,
       recorded: none,
+      turns,
     })
     expect(decision.entries).toEqual(entries)
   })
@@ -304,7 +416,7 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
   const fates: [number, string][] = []
   for (let first: number | null = one.first; first !== null && first <= one.until; ) {
     const canceled = recordedAhead(one.canceled)
-    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, recorded: canceled })
+    const decision: RecoveryDecision = await decideMissedSlots({ ...one, first, recorded: canceled, turns })
     decisions.push(decision)
     fates.push(...coverageOf(decision, slots, one.canceled))
     first = one.series.nextMs(decision.lastSlot)

@@ -29,6 +29,7 @@ import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { OwnContext } from './loop/own-context.ts'
+import { SlotTurns } from './loop/slot-turns.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/abilities.ts'
@@ -79,6 +80,7 @@ export class Engine implements EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
   readonly sleeps: Sleeps
+  readonly slotTurns: SlotTurns
   readonly storage: StorageCaller
   readonly itemCalls: ItemCalls
   readonly events: EventHub
@@ -141,6 +143,7 @@ export class Engine implements EngineContext {
     this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
     this.sleeps = new Sleeps(options.clock)
+    this.slotTurns = new SlotTurns(options.clock)
     this.defaults = options.defaults
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities

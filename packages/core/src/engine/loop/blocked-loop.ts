@@ -44,7 +44,7 @@ export class BlockedLoop implements Alarm {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** A handler of this job has held the event loop for so long: when it was long, it is the cause. */
+  /** A handler of this job, or its schedule, has held the event loop for so long: when it was long, it is the cause. */
   held(jobName: string, forMs: number): void {
     if (forMs >= saidFromMs / 2 && this.#causes.size < mostNames) this.#causes.add(jobName)
   }

@@ -7,6 +7,7 @@ import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
 import type { SlotEntry } from './slot-levels.ts'
+import type { SlotTurns } from './slot-turns.ts'
 import type { ItemCalls } from './item-calls.ts'
 import type { OwnContext } from './own-context.ts'
 import type { StorageCaller } from './storage-caller.ts'
@@ -20,6 +21,8 @@ export interface EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
   readonly sleeps: Sleeps
+  /** Where slots are counted, of which there may be very many. */
+  readonly slotTurns: SlotTurns
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
   readonly itemCalls: ItemCalls
@@ -47,7 +50,7 @@ export interface EngineContext {
   readonly isTimeInDoubt: boolean
   /** The time is in doubt, or the others cannot know of this node yet, or may take it for dead: it takes no new work. Asked after `now`. */
   readonly isHeldBack: boolean
-  /** A handler of this job has held the event loop for so long. */
+  /** A handler of this job, or its schedule, has held the event loop for so long. */
   heldLoop(jobName: string, forMs: number): void
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
   fail(where: string, error: unknown): void

@@ -1,7 +1,7 @@
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan } from '../../storage/occurrence-record.ts'
-import { afterThisTurn } from '../../system-clock.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
+import type { SlotTurns } from '../loop/slot-turns.ts'
 
 /** What is to become of missed slots: the decision of one recovery. */
 export interface RecoveryDecision {
@@ -25,14 +25,12 @@ export interface RecordedAhead {
   between(from: number, to: number): Promise<ReadonlySet<number>>
 }
 
-// Counting the slots of a long outage must not hold up the event loop: a pause after so many.
-const slotsPerTurn = 50_000
+// Slots that a strategy wants to run are looked up so many at a time at most.
+const mostTogether = 50_000
 
 // Once one turns out to have a record, at least so many more are looked up together. What a compressed run covers is
 // looked up one by one up to so many, and listed beyond.
 const slotsPerLook = 100
-
-const none: ReadonlySet<number> = new Set()
 
 /** Slots that nobody ran in time, and how they are to be judged. */
 export interface MissedSlots {
@@ -46,6 +44,8 @@ export interface MissedSlots {
   /** Bounds the runs of one decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
+  /** Asked after each slot. What it rejects with ends the decision: it is not wanted any more. */
+  readonly turns: Pick<SlotTurns, 'stepped'>
 }
 
 /**
@@ -54,11 +54,11 @@ export interface MissedSlots {
  * count; a compressed run covers none of them.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
-  const { series, first, until, strategy, limit } = options
+  const { series, first, until, strategy, limit, turns } = options
   if (strategy.type === 'compressed') return decideCompressed(options)
   const recorded = new Set<number>()
   const runFrom = strategy.type === 'execute_all' ? first : await firstToRun(options, recorded)
-  const before = await countSpan(series, first, runFrom === null ? until : runFrom - 1)
+  const before = await countSpan(options, runFrom === null ? until : runFrom - 1)
   const entries: MissedSlotEntry[] = before === null ? [] : [{ kind: 'missed', span: before }]
   let lastSlot = before?.to ?? first
   let count = before?.count ?? 0
@@ -71,6 +71,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
     if (!isRecorded) toRun++
     count++
     lastSlot = slot
+    const turn = turns.stepped()
+    if (turn !== null) await turn
   }
   return { entries, lastSlot, count, toRun }
 }
@@ -80,8 +82,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
  * the run leaves them out.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
-  const { first, until } = options
-  const fewest = take(fromFirst(options), slotsPerLook + 1)
+  const { first, until, turns } = options
+  const fewest = await take(fromFirst(options), slotsPerLook + 1, turns)
   const isFew = fewest.length <= slotsPerLook
   const recorded = await (isFew ? options.recorded.among(fewest) : options.recorded.between(first, until))
   const without: number[] = []
@@ -97,7 +99,8 @@ async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision>
     }
     lastSlot = slot
     count++
-    if (count % slotsPerTurn === 0) await nextTurn()
+    const turn = turns.stepped()
+    if (turn !== null) await turn
   }
   if (from === null) return { entries: without.map(missedAlone), lastSlot, count, toRun: 0 }
   const start = from
@@ -115,13 +118,19 @@ function missedAlone(slot: number): MissedSlotEntry {
  * The slots of which a decision needs to know at least whether they have a record: what can be asked for many jobs
  * together.
  */
-export function slotsToLookAt(missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy'>): readonly number[] {
-  const { series, first, until, strategy } = missed
+export async function slotsToLookAt(
+  missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy' | 'turns'>,
+): Promise<readonly number[]> {
+  const { series, first, until, strategy, turns } = missed
   if (strategy.type === 'compressed') {
-    const slots = take(fromFirst(missed), slotsPerLook + 1)
+    const slots = await take(fromFirst(missed), slotsPerLook + 1, turns)
     return slots.length <= slotsPerLook ? slots : []
   }
-  return countsSlots(strategy) ? [Math.max(series.previousMs(until + 1) ?? first, first)] : []
+  if (!countsSlots(strategy)) return []
+  const last = Math.max(series.previousMs(until + 1) ?? first, first)
+  const turn = turns.stepped()
+  if (turn !== null) await turn
+  return [last]
 }
 
 /**
@@ -129,16 +138,16 @@ export function slotsToLookAt(missed: Pick<MissedSlots, 'series' | 'first' | 'un
  * have a record to `recorded`.
  */
 async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
-  const { strategy } = options
+  const { strategy, turns } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
-  const looks = countsSlots(strategy)
+  if (!countsSlots(strategy)) return most === 0 ? null : firstNotBefore(options, notBefore)
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
     const fewest = recorded.size === 0 ? 1 : slotsPerLook
-    const slots = take(latest, Math.min(Math.max(most - kept, fewest), slotsPerTurn))
+    const slots = await take(latest, Math.min(Math.max(most - kept, fewest), mostTogether), turns)
     if (slots.length === 0) break
-    const gone = looks ? await options.recorded.among(slots) : none
+    const gone = await options.recorded.among(slots)
     for (const slot of slots) {
       if (kept === most) break
       if (gone.has(slot)) recorded.add(slot)
@@ -147,7 +156,6 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
         kept++
       }
     }
-    if (slots.length === slotsPerTurn) await nextTurn()
   }
   return found
 }
@@ -170,12 +178,20 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
   }
 }
 
-function take(slots: Generator<number>, most: number): number[] {
+/** The first missed slot from a bound on. */
+function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
+  const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
+  return slot !== null && slot <= until ? slot : null
+}
+
+async function take(slots: Generator<number>, most: number, turns: MissedSlots['turns']): Promise<number[]> {
   const taken: number[] = []
   while (taken.length < most) {
     const next = slots.next()
     if (next.done === true) break
     taken.push(next.value)
+    const turn = turns.stepped()
+    if (turn !== null) await turn
   }
   return taken
 }
@@ -195,18 +211,15 @@ function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; not
   }
 }
 
-async function countSpan(series: SlotSeries, first: number, until: number): Promise<SlotSpan | null> {
+async function countSpan({ series, first, turns }: MissedSlots, until: number): Promise<SlotSpan | null> {
   if (first > until) return null
   let count = 0
   let to = first
   for (const slot of fromFirst({ series, first, until })) {
     to = slot
     count++
-    if (count % slotsPerTurn === 0) await nextTurn()
+    const turn = turns.stepped()
+    if (turn !== null) await turn
   }
   return { from: first, to, count }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => afterThisTurn(resolve))
 }

@@ -11,6 +11,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
+import type { SlotTurns } from '../loop/slot-turns.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
 import type { Standby } from '../nodes/standby.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
@@ -86,7 +87,8 @@ export class Recovery {
           between: (from, to) => recorded.between(id, from, to),
         }
         const missed = missedSlotsOf(one, now)
-        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob })
+        const turns = this.#turnsOf(job)
+        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob, turns })
         // It takes several turns to count the slots of a long outage.
         this.#engine.clock.track?.(deciding)
         const decision = await deciding
@@ -121,7 +123,9 @@ export class Recovery {
     for (const one of late) {
       const jobId = one.job.job.id
       try {
-        for (const slot of slotsToLookAt(missedSlotsOf(one, now))) slots.push({ jobId, slot })
+        const looking = slotsToLookAt({ ...missedSlotsOf(one, now), turns: this.#turnsOf(one.job) })
+        this.#engine.clock.track?.(looking)
+        for (const slot of await looking) slots.push({ jobId, slot })
       } catch {
         // The decision about this job's slots will say so.
       }
@@ -129,6 +133,19 @@ export class Recovery {
     const recorded = new RecordedSlots(this.#engine)
     await recorded.look(slots)
     return recorded
+  }
+
+  /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */
+  #turnsOf({ job }: RegisteredJob): Pick<SlotTurns, 'stepped'> {
+    const { slotTurns } = this.#engine
+    slotTurns.begin()
+    return {
+      stepped: () => {
+        const turn = slotTurns.stepped()
+        if (turn !== null) this.#engine.heldLoop(job.name, slotTurns.lastStepsMs)
+        return turn
+      },
+    }
   }
 
   #itemFor({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {

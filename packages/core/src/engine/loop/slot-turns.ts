@@ -1,0 +1,84 @@
+import type { Clock } from '../../clock.ts'
+import { afterThisTurn } from '../../system-clock.ts'
+
+/**
+ * So long slots are counted before all else has its turn. A turn costs microseconds, and what runs between two of them
+ * waits for no longer.
+ */
+const longestTurnMs = 5
+
+/** Where the clock stands still while slots are counted, as a virtual one does. */
+const mostStepsPerTurn = 50_000
+
+/** The clock is looked at once in so many steps, as long as these are quick, and after each one otherwise. */
+const mostStepsPerLook = 16
+const quickMs = 0.2
+
+/**
+ * Keeps the event loop free while slots are counted, by a schedule of which nobody knows how long it takes. All who count
+ * share the turns: in each, one of those that wait goes on, the one that has waited longest.
+ */
+export class SlotTurns {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  readonly #waiting: (() => void)[] = []
+  /** When the present turn was first seen; `null` when none has been seen yet. */
+  #beganAt: number | null = null
+  #lookedAt = 0
+  #steps = 0
+  #lookAtStep = 0
+  #stepsPerLook = 1
+  #lastStepsMs = 0
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock
+  }
+
+  /** Slots are asked for from here on: the time of the next step is that which has passed since. */
+  begin(): void {
+    if (this.#beganAt === null) this.#begin()
+    else this.#lookedAt = this.#clock.monotonic()
+  }
+
+  /** A slot was asked for. `null`: go on at once. Otherwise it resolves in the turn in which it may go on. */
+  stepped(): Promise<void> | null {
+    this.#steps++
+    if (this.#steps < this.#lookAtStep) return null
+    const beganAt = this.#beganAt ?? this.#begin()
+    const now = this.#clock.monotonic()
+    this.#lastStepsMs = now - this.#lookedAt
+    this.#lookedAt = now
+    if (now - beganAt >= longestTurnMs || this.#steps >= mostStepsPerTurn) {
+      return new Promise((resolve) => this.#waiting.push(resolve))
+    }
+    const isQuick = this.#lastStepsMs < quickMs
+    this.#stepsPerLook = isQuick ? Math.min(2 * this.#stepsPerLook, mostStepsPerLook) : 1
+    this.#lookAtStep = this.#steps + this.#stepsPerLook
+    return null
+  }
+
+  /** How long the steps took, in milliseconds, after which somebody had to wait last: so long they held the event loop. */
+  get lastStepsMs(): number {
+    return this.#lastStepsMs
+  }
+
+  #begin(): number {
+    const now = this.#clock.monotonic()
+    this.#beganAt = now
+    this.#lookedAt = now
+    this.#steps = 0
+    this.#lookAtStep = 0
+    this.#stepsPerLook = 1
+    afterThisTurn(this.#next)
+    return now
+  }
+
+  readonly #next = (): void => {
+    this.#beganAt = null
+    this.#steps = 0
+    this.#lookAtStep = 0
+    const goOn = this.#waiting.shift()
+    if (goOn === undefined) return
+    this.#begin()
+    goOn()
+  }
+}
