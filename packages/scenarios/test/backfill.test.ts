@@ -402,6 +402,23 @@ it('a backfill of a job whose payload has a schema runs without data as its slot
   expect(inputs).toEqual([undefined, undefined, 2, 2])
 })
 
+it('a backfill goes by the schedule in force, and not by one that holds in a window or takes over later', async () => {
+  const world = createWorld()
+  const node = await world.start({ jobs: [minutely([])] })
+  const slots = async () => (await node.backfill('job', { ...past, which: 'all', dryRun: true })).slots
+  const schedule = everySeconds(30)
+  await node.update('job', { schedule }, { policy: { type: 'windowed', from: at(600), to: at(1200) } })
+  expect(await slots()).toBe(5)
+  await world.clock.advanceTo(at(900))
+  expect(await slots()).toBe(10)
+  await world.clock.advanceTo(at(1300))
+  expect(await slots()).toBe(5)
+  await node.update('job', { schedule }, { policy: { type: 'graceful', until: at(2000) } })
+  expect(await slots()).toBe(5)
+  await world.clock.advanceTo(at(2001))
+  expect(await slots()).toBe(10)
+})
+
 it('a backfill that cannot be is refused with the field, and nothing is written', async () => {
   const world = createWorld()
   const job = minutely([])

@@ -3,6 +3,7 @@ import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../..
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { SlotTurns } from '../loop/slot-turns.ts'
 import { EngineStopped, type StorageCalls } from '../loop/storage-caller.ts'
 import type { EndedRun, Relay } from '../run/relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
@@ -65,8 +66,9 @@ export class BackfillRelay implements Relay {
       for (;;) {
         const head = await this.#runs.headOf(jobId, this.#storage)
         if (head === null) return
-        const series = await presentSeries(this.#registry, head)
-        const next = await nextInLane(this.#storage, { head, series, details, isAgain })
+        const series = await presentSeries(this.#registry, head, this.#engine.now())
+        const turns = this.#engine.slotTurns
+        const next = await nextInLane(this.#storage, { head, series, details, turns, isAgain })
         if (next?.standing !== 'open') return
         const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
         // Somebody else was quicker, or the job is another one now.
@@ -93,11 +95,13 @@ export async function nextInLane(
     head,
     series,
     details,
+    turns,
     isAgain = false,
   }: {
     readonly head: JobRecord
     readonly series: SlotSeries
     readonly details: OccurrenceDetails
+    readonly turns: Pick<SlotTurns, 'stepped'>
     readonly isAgain?: boolean
   },
 ): Promise<SlotStanding | null> {
@@ -106,9 +110,12 @@ export async function nextInLane(
   const slots = slotsAfter(series, backfill)
   let some: number[] = isAgain ? [backfill.slot] : []
   for (let size = firstLook; ; size = Math.max(firstLook, Math.floor(laterLook / backfill.lanes))) {
-    for (let slot = some.length < size ? slots.next() : null; slot !== null && !slot.done; ) {
+    while (some.length < size) {
+      const slot = slots.next()
+      if (slot.done) break
       some.push(slot.value)
-      slot = some.length < size ? slots.next() : null
+      const turn = turns.stepped()
+      if (turn !== null) await turn
     }
     if (some.length === 0) return null
     const standings = await standingsOf(storage, head, some, asked)

@@ -1,27 +1,31 @@
 import { JobistemerError } from '../../errors.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
-import type { StorageCaller } from '../loop/storage-caller.ts'
+import type { SlotTurns } from '../loop/slot-turns.ts'
 
 /** So many slots a backfill may span. */
 const mostSlots = 10_000
-
-/** Slots are computed so many at a time, so that nothing else waits for long. */
-const slotsAtOnce = 500
 
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
  * The schedule that decides which slots a span had: the one that is in force now, as it decides what comes. Earlier ones
- * are not kept.
- * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`
+ * are not kept; one that takes over later, or holds in a window that is to come or over, is not asked. Where the timeline
+ * begins later, or is over, it is the nearest.
  */
-export async function presentSeries(registry: JobRegistry, head: JobRecord): Promise<SlotSeries> {
+export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
+  const present = timeline.find(({ until }) => until === null || until > now)
+  return (present ?? timeline.at(-1))?.schedule
+}
+
+/** The series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
   const learning = registry.learn([head])
   if (learning !== null) await learning
-  const schedule = head.timeline.at(-1)?.schedule
+  const schedule = presentSchedule(head.timeline, now)
   const timeline = schedule === undefined ? [] : [{ after: null, until: null, schedule }]
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
 }
@@ -30,14 +34,13 @@ export async function presentSeries(registry: JobRegistry, head: JobRecord): Pro
 export async function slotsOf(
   series: SlotSeries,
   span: Span,
-  storage: Pick<StorageCaller, 'turn'>,
+  turns: Pick<SlotTurns, 'stepped'>,
 ): Promise<readonly number[]> {
   const slots: number[] = []
   for (const slot of walk(series, span, null)) {
     if (slots.length === mostSlots) throw tooMany(span)
     slots.push(slot)
-    if (slots.length % slotsAtOnce > 0) continue
-    const turn = storage.turn()
+    const turn = turns.stepped()
     if (turn !== null) await turn
   }
   return slots

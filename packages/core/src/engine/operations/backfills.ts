@@ -33,7 +33,7 @@ import {
 } from './backfill-options.ts'
 import { nextInLane } from './backfill-relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
-import { presentSeries, slotsOf } from './backfill-slots.ts'
+import { presentSchedule, presentSeries, slotsOf } from './backfill-slots.ts'
 import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import { planOfRequest } from './request-plan.ts'
@@ -107,10 +107,11 @@ export class Backfills {
     key: string,
     asked: AskedCalls,
   ): Promise<readonly SlotStanding[]> {
-    const schedule = head.timeline.at(-1)?.schedule
+    const now = this.#engine.now()
+    const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
-    const series = await presentSeries(this.#registry, head)
-    const slots = await slotsOf(series, { from, to, order }, this.#engine.storage)
+    const series = await presentSeries(this.#registry, head, now)
+    const slots = await slotsOf(series, { from, to, order }, this.#engine.slotTurns)
     const standings: SlotStanding[] = []
     for (let start = 0; start < slots.length; start += slotsAtOnce) {
       const some = slots.slice(start, start + slotsAtOnce)
@@ -155,8 +156,8 @@ export class Backfills {
   ): Promise<boolean> {
     const head = await this.#runs.headOf(jobId, asked)
     if (head === null) return false
-    const series = await presentSeries(this.#registry, head)
-    const next = await nextInLane(asked, { head, series, details })
+    const series = await presentSeries(this.#registry, head, this.#engine.now())
+    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.slotTurns })
     if (next === null || next.standing === 'stopped') return false
     // What runs already is closed by itself; what waits has come since it was looked.
     if (next.standing === 'live') return next.run?.state !== 'running'
