@@ -208,7 +208,8 @@ export interface SchedulerEvents {
   'node.rejoined': { readonly node: string }
   /**
    * Something held the event loop of this node for `blockedMs`: nothing else ran meanwhile, and no heartbeat was sent.
-   * `jobs`: the name of the one whose handler did it, where that is known; otherwise of those that ran then, at most ten.
+   * `jobs`: the name of the one whose handler did it, or whose schedule, when it was asked for missed slots, where that is
+   * known; otherwise of those that ran then, at most ten.
    */
   'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
   /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */

@@ -198,19 +198,32 @@ export class DueCall {
     const { capacity, claimer, launcher, pool } = this.#parts
     while (this.#ended === null) {
       await launcher.launched()
+      // To count missed slots may take long: meanwhile others run.
+      if (launcher.isRecovering) await this.#orAlarm(launcher.recovered())
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
         await pool.emptied()
         continue
       }
-      if (hasTaken) continue
+      if (hasTaken || launcher.isRecovering) continue
       const now = this.#engine.now()
       const isDue = this.#engine.agenda.peekDueSlot(now) !== undefined
       if (!isDue && !capacity.hasBacklog && !this.#engine.isHeldBack) return
-      await new Promise<void>((resolve) => {
-        this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, lookAgainMs)
-      })
+      await this.#orAlarm(null)
     }
+  }
+
+  /** Resolves when it is time to look again, or when this is done before. */
+  #orAlarm(work: Promise<void> | null): Promise<void> {
+    const { agenda } = this.#engine
+    return new Promise((resolve) => {
+      const alarm = { at: 0, heapIndex: -1, ring: resolve }
+      agenda.setAlarm(alarm, lookAgainMs)
+      void work?.then(() => {
+        agenda.cancelAlarm(alarm)
+        resolve()
+      })
+    })
   }
 
   /** As far as this node knows while it lives. */

@@ -19,7 +19,10 @@ const heldBackMs = 1000
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
-/** Takes what is due off the agenda: the slots of one instant are created together, missed ones are recovered. */
+/**
+ * Takes what is due off the agenda: the slots of one instant are created together, and missed ones are recovered beside
+ * that, as this may take long.
+ */
 export class SlotLauncher {
   readonly #engine: EngineContext
   readonly #agenda: SlotAgenda
@@ -34,8 +37,8 @@ export class SlotLauncher {
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedSet<Promise<void>>()
-  /** Jobs whose slots are being created, and whether another of their slots has come up meanwhile. */
-  readonly #creating = new RenewedMap<RegisteredJob, boolean>()
+  /** Jobs whose slots are being created or recovered, and whether another of their slots has come up meanwhile. */
+  readonly #inHand = new RenewedMap<RegisteredJob, boolean>()
 
   constructor(
     engine: EngineContext,
@@ -66,8 +69,10 @@ export class SlotLauncher {
 
   /** Launches nothing more; resolves when what is under way has been answered. */
   async stop(): Promise<void> {
+    const recovered = this.#recovery.stop()
     await this.#loop.stop()
     await Promise.all(this.#callsUnderWay)
+    await recovered
   }
 
   /** Launches everything that is due. */
@@ -75,12 +80,25 @@ export class SlotLauncher {
     this.#loop.run()
   }
 
-  /** Launches everything that is due; resolves when the storage has answered what could be sent. */
+  /**
+   * Launches everything that is due; resolves when the storage has answered what could be sent. Of jobs that are late it
+   * may not be decided by then, see {@link recovered}.
+   */
   async launched(): Promise<void> {
     await this.#loop.underWay
     this.#loop.run()
     await this.#loop.underWay
     await Promise.all(this.#callsUnderWay)
+  }
+
+  /** Whether it is not decided yet what becomes of slots that were missed. */
+  get isRecovering(): boolean {
+    return this.#recovery.isAtWork
+  }
+
+  /** Resolves when that is decided. */
+  recovered(): Promise<void> {
+    return this.#recovery.settled()
   }
 
   async #launchAndWait(): Promise<void> {
@@ -106,8 +124,9 @@ export class SlotLauncher {
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
-      if (!mayCall(this.#callsUnderWay.size, due.length + late.length, enough)) {
-        for (const { job, slot } of [...due, ...late]) this.#agenda.setSlot(job, slot)
+      if (late.length > 0) this.#recover(late)
+      if (due.length > 0 && !mayCall(this.#callsUnderWay.size, due.length, enough)) {
+        for (const { job, slot } of due) this.#agenda.setSlot(job, slot)
         return false
       }
       // More is due than there is room for: while the storage works on one half, this node works on the other.
@@ -115,9 +134,8 @@ export class SlotLauncher {
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
-      if (late.length > 0) await this.#recovery.recover(late)
       // What is worth a call leaves before the next one is put together: the storage works on one while the node works on the other.
-      else if (due.length >= enough) await nextTurn()
+      if (due.length + late.length >= enough) await nextTurn()
     }
     return true
   }
@@ -132,8 +150,8 @@ export class SlotLauncher {
       if (job === undefined) break
       const plan = this.#registry.plans.planOf(job)
       this.#agenda.setSlot(job, null)
-      if (this.#creating.has(job)) {
-        this.#creating.set(job, true)
+      if (this.#inHand.has(job)) {
+        this.#inHand.set(job, true)
         continue
       }
       // A node that lacks a handler leaves the job to the others.
@@ -191,26 +209,39 @@ export class SlotLauncher {
     return false
   }
 
+  #recover(late: readonly LateSlot[]): void {
+    for (const { job } of late) this.#take(job)
+    this.#recovery.recover(late, this.#recoveryEnded)
+  }
+
+  readonly #recoveryEnded = (job: RegisteredJob): void => {
+    this.#letGo(job)
+    this.#kick.ask()
+  }
+
   #create(due: readonly DueSlot[], now: number): void {
-    for (const { job } of due) {
-      this.#creating.set(job, false)
-      job.isInHand = true
-    }
+    for (const { job } of due) this.#take(job)
     const call = this.#creator
       .create(due, now)
       .catch((error) => failInBackground(this.#engine, 'launch', error))
       .finally(() => {
         this.#callsUnderWay.delete(call)
-        for (const { job } of due) this.#created(job)
+        for (const { job } of due) this.#letGo(job)
         this.#kick.ask()
       })
     this.#callsUnderWay.add(call)
   }
 
-  #created(job: RegisteredJob): void {
-    const cameUpAgain = this.#creating.get(job)
-    this.#creating.delete(job)
+  #take(job: RegisteredJob): void {
+    this.#inHand.set(job, false)
+    job.isInHand = true
+  }
+
+  #letGo(job: RegisteredJob): void {
+    const cameUpAgain = this.#inHand.get(job)
+    this.#inHand.delete(job)
     job.isInHand = false
-    if (cameUpAgain) this.#registry.reload(job)
+    // One that was removed, and may have come back as another, is left alone.
+    if (cameUpAgain && this.#registry.get(job.job.id) === job) this.#registry.reload(job)
   }
 }

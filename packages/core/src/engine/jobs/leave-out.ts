@@ -19,6 +19,7 @@ export function leaveUnscheduled(engine: Engine, registry: Registry, job: Regist
   lookAgain(engine, registry, job)
 }
 
-function lookAgain({ agenda }: Engine, registry: Registry, job: RegisteredJob): void {
+/** Reads the head of a job again a while later, as it is not known what has become of what was due of it. */
+export function lookAgain({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
   agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, lookAgainMs)
 }

@@ -53,7 +53,7 @@ export class RegisteredJob implements SlotEntry {
   isOverdue = false
   /** Up to here answers to this node have said that slots are decided: a look that shows less is older. */
   decidedUpTo: number = Number.NEGATIVE_INFINITY
-  /** A slot of it is being created. */
+  /** A slot of it is being created, or it is decided about slots that were missed. */
   isInHand = false
   /** Its slots are left to a node that goes before this one: it is on no agenda until others come or go. */
   isLeft = false

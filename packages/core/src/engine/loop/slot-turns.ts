@@ -19,7 +19,7 @@ const quickMs = 0.2
  * share the turns: in each, one of those that wait goes on, the one that has waited longest.
  */
 export class SlotTurns {
-  readonly #clock: Pick<Clock, 'monotonic'>
+  readonly #clock: Pick<Clock, 'monotonic' | 'track'>
   readonly #waiting: (() => void)[] = []
   /** When the present turn was first seen; `null` when none has been seen yet. */
   #beganAt: number | null = null
@@ -29,7 +29,7 @@ export class SlotTurns {
   #stepsPerLook = 1
   #lastStepsMs = 0
 
-  constructor(clock: Pick<Clock, 'monotonic'>) {
+  constructor(clock: Pick<Clock, 'monotonic' | 'track'>) {
     this.#clock = clock
   }
 
@@ -47,9 +47,7 @@ export class SlotTurns {
     const now = this.#clock.monotonic()
     this.#lastStepsMs = now - this.#lookedAt
     this.#lookedAt = now
-    if (now - beganAt >= longestTurnMs || this.#steps >= mostStepsPerTurn) {
-      return new Promise((resolve) => this.#waiting.push(resolve))
-    }
+    if (now - beganAt >= longestTurnMs || this.#steps >= mostStepsPerTurn) return this.#nextTurn()
     const isQuick = this.#lastStepsMs < quickMs
     this.#stepsPerLook = isQuick ? Math.min(2 * this.#stepsPerLook, mostStepsPerLook) : 1
     this.#lookAtStep = this.#steps + this.#stepsPerLook
@@ -59,6 +57,12 @@ export class SlotTurns {
   /** How long the steps took, in milliseconds, after which somebody had to wait last: so long they held the event loop. */
   get lastStepsMs(): number {
     return this.#lastStepsMs
+  }
+
+  #nextTurn(): Promise<void> {
+    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#clock.track?.(turn)
+    return turn
   }
 
   #begin(): number {

@@ -6,10 +6,13 @@ import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { leaveOut, leaveUnscheduled } from '../jobs/leave-out.ts'
+import { leaveOut, leaveUnscheduled, lookAgain } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
+import { AfterTurn } from '../loop/after-turn.ts'
+import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { mayCall, worthACall } from '../loop/group-commit.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
@@ -22,41 +25,78 @@ const noDetails: OccurrenceDetails = Object.freeze({})
 // Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
 const recoveryLimit = 1000
 
+/** So many jobs are decided about at once, each as long as it takes; others wait. */
+const mostAtOnce = 1000
+
 /**
- * A job that is late, as it was when it was found to be. What another node does to the job meanwhile must not mix with
- * it: a decision about these slots under a newer watermark or version would be taken for one about the slots after.
+ * A job that is late, as it was when it was found to be. What somebody does to the job meanwhile, here or on another node,
+ * must not mix with it: a decision about these slots under a newer watermark or version would be taken for one about the
+ * slots after.
  */
 export interface LateSlot {
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
   readonly version: number
+  readonly createdAt: number
   readonly watermark: number
+  readonly pausedUntil: number
   readonly series: SlotSeries
 }
 
 export function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
-  const { at: slot, version, watermark, series } = job
-  return { job, plan, slot, version, watermark, series }
+  const { at: slot, version, createdAt, watermark, pausedUntil, series } = job
+  return { job, plan, slot, version, createdAt, watermark, pausedUntil, series }
 }
 
+/** A late job that is decided about, and whom to tell when that is over, whatever has come of it. */
+interface Pending {
+  readonly late: LateSlot
+  readonly ended: (job: RegisteredJob) => void
+}
+
+/** What was decided, and is to be stored. */
+interface Decided {
+  readonly pending: Pending
+  readonly decision: RecoveryDecision
+  readonly item: RecoveryItem
+}
+
+/** The job is another one by now: what was decided, or was about to be, holds for it no more. */
+const superseded: unique symbol = Symbol('superseded')
+
 /** What there is to decide about a late job. */
-function missedSlotsOf({ job, plan, slot, series }: LateSlot, now: number) {
+function missedSlotsOf({ plan, slot, pausedUntil, series }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
-  const isPaused = slot < job.pausedUntil
+  const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
   // What was missed after a pause is decided by itself, in the next round.
-  const last = isPaused ? Math.min(now - misfireThresholdMs, job.pausedUntil) - 1 : now - misfireThresholdMs - 1
+  const last = isPaused ? Math.min(now - misfireThresholdMs, pausedUntil) - 1 : now - misfireThresholdMs - 1
   // The wall clock may have been set back since the slot was found late.
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
-/** Slots that nobody ran in time: what becomes of them is each job's recovery strategy. */
+/**
+ * Slots that nobody ran in time: what becomes of them is each job's recovery strategy. To count those of a long outage
+ * takes seconds, and minutes where there are many: jobs are decided about beside each other, and beside all else.
+ */
 export class Recovery {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
+  readonly #enough: number
+  /** Late jobs that have not been begun with. */
+  readonly #waiting: Pending[] = []
+  /** How many jobs were begun with, and are not over. */
+  #atWork = 0
+  #decided: Decided[] = []
+  #calls = 0
+  /** What is decided in the same turn is stored together, and what comes while it is being stored, after that. */
+  readonly #sending = new AfterTurn(() => this.#sendDecided())
+  readonly #beginning = new AfterTurn(() => this.#begin())
+  #isStopped = false
+  #idle: (() => void)[] = []
 
   constructor(
     engine: EngineContext,
@@ -66,89 +106,220 @@ export class Recovery {
     this.#standby = options.standby
     this.#registry = options.registry
     this.#capacity = options.capacity
+    this.#enough = Math.min(worthACall, engine.maxBatch)
+  }
+
+  /** Whether there are jobs about which it is not decided. */
+  get isAtWork(): boolean {
+    return this.#atWork > 0 || this.#waiting.length > 0
   }
 
   /**
-   * Decides about the slots that were missed. Each job's decision is one step on its watermark, so of several nodes
-   * that come to it at once, one wins.
+   * Decides about the slots that were missed, and stores that. `ended` is told of each job once that is over, whatever has
+   * come of it; until then nobody else may launch slots of the job here. Each job's decision is one step on its
+   * watermark, so of several nodes that come to it at once, one wins.
    */
-  async recover(late: readonly LateSlot[]): Promise<void> {
-    const { owner, itemCalls } = this.#engine
+  recover(late: readonly LateSlot[], ended: (job: RegisteredJob) => void): void {
+    for (const one of late) this.#waiting.push({ late: one, ended })
+    this.#begin()
+  }
+
+  /** Resolves when nothing is left to decide, or to store. */
+  async settled(): Promise<void> {
+    if (this.isAtWork) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  /** Decides nothing more; resolves when what is being stored has been answered. */
+  stop(): Promise<void> {
+    this.#isStopped = true
+    for (const { pending } of this.#decided.splice(0)) this.#end(pending)
+    this.#waiting.length = 0
+    this.#sayIdle()
+    return this.settled()
+  }
+
+  #begin(): void {
+    if (this.#isStopped) this.#waiting.length = 0
+    const count = Math.min(this.#waiting.length, mostAtOnce - this.#atWork)
+    // Those that are begun with together cost one call, and mostly end together.
+    if (count === 0 || (count < this.#waiting.length && count < this.#enough)) return
+    const group = this.#waiting.splice(0, count)
+    this.#atWork += count
     const now = this.#engine.now()
-    const items: RecoveryItem[] = []
-    const sent: { late: LateSlot; decision: RecoveryDecision }[] = []
-    const recorded = await this.#lookForRecorded(late, now)
-    for (const one of late) {
-      const { job } = one
-      try {
-        const { id } = job.job
-        const ofJob: RecordedAhead = {
-          among: (slots) => recorded.among(id, slots),
-          between: (from, to) => recorded.between(id, from, to),
-        }
-        const missed = missedSlotsOf(one, now)
-        const turns = this.#turnsOf(job)
-        const deciding = decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob, turns })
-        // It takes several turns to count the slots of a long outage.
-        this.#engine.clock.track?.(deciding)
-        const decision = await deciding
-        items.push(this.#itemFor(one, decision))
-        sent.push({ late: one, decision })
-      } catch (error) {
-        if (error instanceof EngineStopped) throw error
-        leaveUnscheduled(this.#engine, this.#registry, job, error)
-        this.#standby.answered(job, one.slot, 'nobody')
-      }
-    }
-    if (items.length === 0) return
-    const answered = (index: number, answer: CreateAnswer | ItemRefused) => {
-      const { late: one, decision } = sent[index] as (typeof sent)[number]
-      if (answer instanceof ItemRefused) {
-        leaveOut(this.#engine, this.#registry, one.job, answer.error)
-        this.#standby.answered(one.job, one.slot, 'nobody')
-      } else this.#answered(one.job, one.plan, decision, items[index] as RecoveryItem, answer)
-    }
-    const answers = await itemCalls.send(
-      'createOccurrences',
-      items,
-      (calls, some) => calls.createOccurrences({ now, owner, items: some }),
-      answered,
-    )
-    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+    const looking = this.#lookForRecorded(group, now)
+    looking.catch((error) => failInBackground(this.#engine, 'launch', error))
+    for (const pending of group) void this.#decide(pending, now, looking)
+  }
+
+  #end({ late, ended }: Pending): void {
+    this.#atWork--
+    ended(late.job)
+    if (this.#waiting.length > 0) this.#beginning.ask()
+    this.#sayIdle()
+  }
+
+  #sayIdle(): void {
+    if (this.isAtWork) return
+    for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   /** For most jobs, what became of a few slots is all that there is to know: one call for all of them. */
-  async #lookForRecorded(late: readonly LateSlot[], now: number): Promise<RecordedSlots> {
+  async #lookForRecorded(group: readonly Pending[], now: number): Promise<RecordedSlots> {
     const slots: JobSlot[] = []
-    for (const one of late) {
-      const jobId = one.job.job.id
+    for (const { late } of group) {
+      const jobId = late.job.job.id
       try {
-        const looking = slotsToLookAt({ ...missedSlotsOf(one, now), turns: this.#turnsOf(one.job) })
-        this.#engine.clock.track?.(looking)
+        const looking = slotsToLookAt({ ...missedSlotsOf(late, now), turns: this.#turnsOf(late) })
         for (const slot of await looking) slots.push({ jobId, slot })
       } catch {
         // The decision about this job's slots will say so.
       }
     }
+    if (this.#isStopped) throw new EngineStopped()
     const recorded = new RecordedSlots(this.#engine)
     await recorded.look(slots)
     return recorded
   }
 
+  async #decide(pending: Pending, now: number, looking: Promise<RecordedSlots>): Promise<void> {
+    const { late } = pending
+    const recorded = await looking.catch(() => null)
+    if (recorded === null) {
+      this.#unanswered(pending)
+      return
+    }
+    try {
+      this.#assertWanted(late)
+      const { id } = late.job.job
+      const ofJob: RecordedAhead = {
+        among: (slots) => {
+          this.#assertWanted(late)
+          return recorded.among(id, slots)
+        },
+        between: (from, to) => recorded.between(id, from, to),
+      }
+      const turns = this.#turnsOf(late)
+      const missed = missedSlotsOf(late, now)
+      const decision = await decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob, turns })
+      const item = this.#itemFor(late, decision)
+      // What took long in that is named, too.
+      const turn = turns.stepped()
+      if (turn !== null) await turn
+      this.#assertWanted(late)
+      this.#decided.push({ pending, decision, item })
+      this.#sending.ask()
+    } catch (error) {
+      this.#undecided(late, error)
+      this.#end(pending)
+    }
+  }
+
+  #undecided(late: LateSlot, error: unknown): void {
+    const { job, slot } = late
+    if (this.#isStopped || error instanceof EngineStopped) return
+    this.#standby.answered(job, slot, 'nobody')
+    if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
+    // One that was removed, and may have come back as another, is left alone.
+    else if (this.#isHeld(job)) this.#registry.reload(job)
+  }
+
+  /** The storage has failed for good, and that was said. */
+  #unanswered(pending: Pending): void {
+    const { job, slot } = pending.late
+    if (!this.#isStopped) {
+      this.#standby.answered(job, slot, 'nobody')
+      lookAgain(this.#engine, this.#registry, job)
+    }
+    this.#end(pending)
+  }
+
+  #assertWanted(late: LateSlot): void {
+    if (this.#isStopped) throw new EngineStopped()
+    if (!this.#isAsFound(late)) throw superseded
+  }
+
+  #isHeld(job: RegisteredJob): boolean {
+    return this.#registry.get(job.job.id) === job
+  }
+
+  /** Whether nobody has done anything to the job, as far as this node knows. */
+  #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
+    const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
+    return isSame && job.pausedUntil === pausedUntil && this.#isHeld(job)
+  }
+
+  #sendDecided(): void {
+    const { maxBatch } = this.#engine
+    while (mayCall(this.#calls, Math.min(this.#decided.length, maxBatch), this.#enough)) {
+      void this.#send(this.#decided.splice(0, maxBatch))
+    }
+  }
+
+  /** To count may have taken long: what was decided is stored only if it holds for the job as it is by now. */
+  #stillHold(group: readonly Decided[], now: number): readonly Decided[] {
+    const { agenda, isHeldBack } = this.#engine
+    return group.filter(({ pending, decision }) => {
+      const { late } = pending
+      // The time may have been set back, too.
+      const holds = this.#isAsFound(late) && decision.lastSlot <= now
+      if (holds && !isHeldBack) return true
+      if (holds) {
+        this.#standby.answered(late.job, late.slot, 'nobody')
+        agenda.setSlot(late.job, late.slot)
+      } else this.#undecided(late, superseded)
+      this.#end(pending)
+      return false
+    })
+  }
+
+  async #send(group: readonly Decided[]): Promise<void> {
+    const { owner, itemCalls } = this.#engine
+    const now = this.#engine.now()
+    const sent = this.#stillHold(group, now)
+    if (sent.length === 0) return
+    this.#calls++
+    const answered = (index: number, answer: CreateAnswer | ItemRefused) => {
+      const one = sent[index] as Decided
+      const { job, slot } = one.pending.late
+      if (answer instanceof ItemRefused) {
+        leaveOut(this.#engine, this.#registry, job, answer.error)
+        this.#standby.answered(job, slot, 'nobody')
+      } else this.#answered(one, answer)
+    }
+    try {
+      const answers = await itemCalls.send(
+        'createOccurrences',
+        sent.map(({ item }) => item),
+        (calls, items) => calls.createOccurrences({ now, owner, items }),
+        answered,
+      )
+      for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+      for (const { pending } of sent) this.#end(pending)
+    } catch (error) {
+      failInBackground(this.#engine, 'launch', error)
+      for (const { pending } of sent) this.#unanswered(pending)
+    } finally {
+      this.#calls--
+      this.#sending.ask()
+    }
+  }
+
   /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */
-  #turnsOf({ job }: RegisteredJob): Pick<SlotTurns, 'stepped'> {
+  #turnsOf(late: LateSlot): Pick<SlotTurns, 'stepped'> {
     const { slotTurns } = this.#engine
+    const { name } = late.job.job
     slotTurns.begin()
     return {
       stepped: () => {
         const turn = slotTurns.stepped()
-        if (turn !== null) this.#engine.heldLoop(job.name, slotTurns.lastStepsMs)
-        return turn
+        if (turn === null) return null
+        this.#engine.heldLoop(name, slotTurns.lastStepsMs)
+        return turn.then(() => this.#assertWanted(late))
       },
     }
   }
 
-  #itemFor({ job, plan, version, watermark, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {
+  #itemFor({ job, plan, version, watermark, pausedUntil, series }: LateSlot, decision: RecoveryDecision): RecoveryItem {
     const { id: jobId } = job.job
     const { executionTimeoutMs } = plan.settings
     return {
@@ -162,7 +333,7 @@ export class Recovery {
       nextAt: series.nextMs(decision.lastSlot),
       entries: decision.entries.map((entry) => {
         if (entry.kind === 'missed') {
-          const reason = decision.lastSlot < job.pausedUntil ? 'paused' : plan.settings.recoveryStrategy.type
+          const reason = decision.lastSlot < pausedUntil ? 'paused' : plan.settings.recoveryStrategy.type
           const { span } = entry
           const id = span.count > 1 ? missedRangeId(jobId, span.from) : occurrenceId(jobId, span.from)
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
@@ -176,10 +347,12 @@ export class Recovery {
     }
   }
 
-  #say(job: RegisteredJob, plan: JobPlan, { count: missed, toRun }: RecoveryDecision, item: RecoveryItem): void {
+  #say({ pending, decision, item }: Decided): void {
     const { events, logger } = this.#engine
+    const { job, plan, pausedUntil } = pending.late
     const { id: jobId, name: jobName } = job.job
-    const isPaused = item.scheduledAt < job.pausedUntil
+    const { count: missed, toRun } = decision
+    const isPaused = item.scheduledAt < pausedUntil
     const decided = {
       strategy: isPaused ? 'mark_as_missed' : plan.settings.recoveryStrategy.type,
       from: new Date(item.entries[0]?.scheduledAt ?? item.scheduledAt),
@@ -193,19 +366,15 @@ export class Recovery {
     logger[level]({ job: jobName, ...decided }, 'slots were missed')
   }
 
-  #answered(
-    job: RegisteredJob,
-    plan: JobPlan,
-    decision: RecoveryDecision,
-    item: RecoveryItem,
-    answer: CreateAnswer,
-  ): void {
+  #answered(decided: Decided, answer: CreateAnswer): void {
+    const { pending, decision, item } = decided
+    const { job } = pending.late
     this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
         if (this.#standby.isBehind) job.isOverdue = false
-        this.#say(job, plan, decision, item)
+        this.#say(decided)
         if (decision.toRun > 0) this.#capacity.workAppeared()
         return
       case 'exists':
