@@ -33,10 +33,15 @@ const server = app.listen(Number(port), '127.0.0.1', () => {
 /** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  server.closeIdleConnections()
-  await closed
-  await scheduler.shutdown()
+  // A page of the dashboard that is open has a stream of events, which ends with its client.
   await client.close()
+  server.closeIdleConnections()
+  // A request that does not end, or a connection that is kept, must not keep jobs from being handed back.
+  const patience = setTimeout(() => server.closeAllConnections(), 5000)
+  await closed
+  clearTimeout(patience)
+  // With 5 s for handlers to stop it is 30 s at most, which is what most platforms grant.
+  await scheduler.shutdown({ gracePeriod: { seconds: 20 } })
   await storage.close()
 }
 

@@ -34,10 +34,15 @@ const server = serve({ fetch: app.fetch, port: Number(port), hostname: '127.0.0.
 /** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  if ('closeIdleConnections' in server) server.closeIdleConnections()
-  await closed
-  await scheduler.shutdown()
+  // A page of the dashboard that is open has a stream of events, which ends with its client.
   await client.close()
+  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  // A request that does not end, or a connection that is kept, must not keep jobs from being handed back.
+  const patience = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), 5000)
+  await closed
+  clearTimeout(patience)
+  // With 5 s for handlers to stop it is 30 s at most, which is what most platforms grant.
+  await scheduler.shutdown({ gracePeriod: { seconds: 20 } })
   await storage.close()
 }
 

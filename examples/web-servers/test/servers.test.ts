@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -38,6 +39,23 @@ function ask(origin: string, pages: number): Promise<Response> {
   return fetch(`${origin}/reports`, { method: 'POST', headers, body: JSON.stringify({ pages }) })
 }
 
+/** A page of the dashboard that is open: its stream of events ends when the server ends it. */
+async function openPage(origin: string): Promise<IncomingMessage> {
+  const asking = request(`${origin}/admin/jobs/api/changes`, { headers: { authorization: `Bearer ${token}` } }).end()
+  const [response] = (await once(asking, 'response')) as [IncomingMessage]
+  return response.resume()
+}
+
+/** A request whose body never comes. */
+async function askForEver(origin: string): Promise<void> {
+  const headers = { 'content-type': 'application/json', 'content-length': 100 }
+  const asking = request(`${origin}/reports`, { method: 'POST', headers })
+  asking.on('error', () => undefined)
+  asking.flushHeaders()
+  const [socket] = await once(asking, 'socket')
+  if (socket.connecting) await once(socket, 'connect')
+}
+
 describe.each(['express-server', 'hono-server'])('%s', (name) => {
   it('triggers a job, and tells how it went', async () => {
     const { origin } = await start(name)
@@ -57,8 +75,12 @@ describe.each(['express-server', 'hono-server'])('%s', (name) => {
     expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
   })
 
-  it('loses nothing when it is told to end', async () => {
+  it('loses nothing when it is told to end, while a page is open and a request does not end', async () => {
     const { origin, process: server, file } = await start(name)
+    const page = await openPage(origin)
+    expect(page.statusCode).toBe(200)
+    const left = once(page, 'end')
+    await askForEver(origin)
     const { id } = (await (await ask(origin, 20)).json()) as { readonly id: string }
     const answers = Array.from({ length: 20 }, () =>
       ask(origin, 1).then(
@@ -69,6 +91,7 @@ describe.each(['express-server', 'hono-server'])('%s', (name) => {
     const exit = once(server, 'exit')
     server.kill('SIGTERM')
     expect(await exit).toEqual([0, null])
+    await left
     const accepted = (await Promise.all(answers)).filter((status) => status === 202).length
     const storage = sqliteStorage({ file })
     const client = createClient({ storage })
