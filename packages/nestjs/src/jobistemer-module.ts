@@ -1,7 +1,6 @@
 import { type Client, createClient, createScheduler, type Scheduler } from '@jobistemer/core'
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
-import { DiscoveryModule, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core'
-import { AttemptInstances } from './attempt-instances.ts'
+import { DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core'
 import { JobistemerHealth } from './jobistemer-health.ts'
 import { ClientLifecycle, Lifecycle } from './lifecycle.ts'
 import { markedProviders } from './marked-providers.ts'
@@ -21,10 +20,10 @@ Global()(JobistemerProviders)
 
 const scheduler: Provider = {
   provide: schedulerToken,
-  inject: [optionsToken, DiscoveryService, ModuleRef],
-  useFactory: (options: JobistemerModuleOptions, discovery: DiscoveryService, moduleRef: ModuleRef): Scheduler => {
+  inject: [optionsToken, DiscoveryService],
+  useFactory: (options: JobistemerModuleOptions, discovery: DiscoveryService): Scheduler => {
     const { start: _start, closeStorage: _closeStorage, ...given } = options
-    const marked = markedProviders(discovery, new AttemptInstances(moduleRef))
+    const marked = markedProviders(discovery)
     return createScheduler({
       logger: nestLogger(),
       ...given,

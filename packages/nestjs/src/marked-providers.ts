@@ -1,6 +1,6 @@
 import { type AnyTask, defineJob, isolatedHandler, type Job, JobistemerError, type TaskHandler } from '@jobistemer/core'
 import type { DiscoveryService } from '@nestjs/core'
-import type { AttemptInstances, ProviderWrapper } from './attempt-instances.ts'
+import { callMethod, type ProviderWrapper } from './call-method.ts'
 import { type Marks, marksOf } from './job-decorator.ts'
 
 /** What the application has for its scheduler. */
@@ -13,7 +13,7 @@ export interface MarkedProviders {
  * The jobs and handlers of all providers and controllers. They are found before there are instances.
  * @throws JobistemerError `DUPLICATE_JOB`, `INVALID_ARGUMENT`, and what `defineJob` throws
  */
-export function markedProviders(discovery: DiscoveryService, instances: AttemptInstances): MarkedProviders {
+export function markedProviders(discovery: DiscoveryService): MarkedProviders {
   const jobs: Job[] = []
   const handlers: Record<string, TaskHandler> = {}
   const seen = new Map<unknown, string>()
@@ -27,11 +27,11 @@ export function markedProviders(discovery: DiscoveryService, instances: AttemptI
     const before = seen.get(type)
     if (before !== undefined) throw providedTwice(name, [before, module])
     seen.set(type, module)
-    if (marks.job !== null) jobs.push(jobOf(type, marks, wrapper, instances))
+    if (marks.job !== null) jobs.push(jobOf(type, marks, wrapper))
     else if (marks.tasks.length > 0) throw taskWithoutJob(name)
     for (const { method, name: handler, isolation } of marks.handlers) {
       if (Object.hasOwn(handlers, handler)) throw handlerTwice(handler)
-      if (isolation === undefined) handlers[handler] = (context) => instances.call(wrapper, method, context)
+      if (isolation === undefined) handlers[handler] = (context) => callMethod(wrapper, method, context)
       else {
         refuseMethod(type, method)
         handlers[handler] = isolatedHandler(isolation)
@@ -52,7 +52,7 @@ function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedTyp
   return (candidates.find((one) => marksOf(one) !== null) as MarkedType | undefined) ?? null
 }
 
-function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper, instances: AttemptInstances): Job {
+function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper): Job {
   if (marks.tasks.length === 0) {
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `The job of class ${type.name} has no task.`,
@@ -67,7 +67,7 @@ function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper, instanc
       refuseMethod(type, method)
       return { ...settings, name }
     }
-    return { ...settings, name, run: (context: never) => instances.call(wrapper, method, context) }
+    return { ...settings, name, run: (context: never) => callMethod(wrapper, method, context) }
   })
   return defineJob({ ...marks.job, tasks } as Parameters<typeof defineJob>[0])
 }

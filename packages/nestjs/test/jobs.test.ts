@@ -112,6 +112,29 @@ describe('a class with @Job', () => {
     ])
   })
 
+  it.each([Scope.REQUEST, Scope.TRANSIENT])(
+    'of scope %s behind a name that another module has too does its own work',
+    async (scope) => {
+      const jobClass = (name: string) => {
+        @Job({ name })
+        class Named {
+          @Task()
+          work() {
+            return name
+          }
+        }
+        @Module({ providers: [{ provide: 'job', useClass: Named, scope }] })
+        class Feature {}
+        return Feature
+      }
+      const app = await startApp({ imports: [jobClass('one'), jobClass('two'), jobClass('three')] })
+      const scheduler = app.get<Scheduler>(schedulerToken)
+      const done: unknown[] = []
+      for (const name of ['one', 'two', 'three']) done.push((await run(scheduler, name)).tasks[0]?.result)
+      expect(done).toEqual(['one', 'two', 'three'])
+    },
+  )
+
   it.each<[string, () => object[], string]>([
     [
       'without a task',

@@ -1,0 +1,47 @@
+import type { TaskContext } from '@jobistemer/core'
+import { ContextIdFactory, ModuleRef } from '@nestjs/core'
+
+/** What Nest knows of a provider, as far as it is used. */
+export interface ProviderWrapper {
+  readonly token: unknown
+  readonly metatype: unknown
+  readonly instance: unknown
+  readonly isAlias?: boolean
+  /** The module that provides it. */
+  readonly host?: {
+    readonly name: string
+    getProviderByKey(token: unknown): { readonly instance: unknown }
+  }
+  isDependencyTreeStatic(): boolean
+  readonly isTransient: boolean
+}
+
+type Method = (context: unknown) => unknown
+
+/**
+ * Calls a method of a provider. One that lives for a request lives for this attempt: what injects `REQUEST` gets the
+ * context of the attempt.
+ */
+export function callMethod(wrapper: ProviderWrapper, method: string | symbol, context: unknown): unknown {
+  if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
+    return methodOf(wrapper.instance, method).call(wrapper.instance, context)
+  }
+  return callScoped(wrapper, method, context as TaskContext)
+}
+
+async function callScoped(
+  { token, host }: ProviderWrapper,
+  method: string | symbol,
+  context: TaskContext,
+): Promise<unknown> {
+  // Of its own module: what other modules call by the same name is another provider.
+  const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
+  const contextId = ContextIdFactory.create()
+  moduleRef.registerRequestByContextId(context, contextId)
+  const instance: unknown = await moduleRef.resolve(token as never, contextId, { strict: true })
+  return methodOf(instance, method).call(instance, context)
+}
+
+function methodOf(instance: unknown, method: string | symbol): Method {
+  return (instance as Record<string | symbol, Method>)[method] as Method
+}
