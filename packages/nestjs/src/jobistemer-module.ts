@@ -1,7 +1,15 @@
-import { type Client, createClient, createScheduler, type Scheduler } from '@jobistemer/core'
+import {
+  type Client,
+  createClient,
+  createScheduler,
+  JobistemerError,
+  type JobOperations,
+  type Scheduler,
+} from '@jobistemer/core'
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
 import { DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core'
 import { JobistemerHealth } from './jobistemer-health.ts'
+import { JobsUntilTheEnd } from './jobs-until-the-end.ts'
 import { ClientLifecycle, Lifecycle } from './lifecycle.ts'
 import { markedProviders } from './marked-providers.ts'
 import type {
@@ -33,7 +41,17 @@ const scheduler: Provider = {
   },
 }
 
-const jobsOfScheduler: Provider = { provide: jobsToken, useExisting: schedulerToken }
+const jobsUntilTheEnd: Provider = {
+  provide: JobsUntilTheEnd,
+  inject: [schedulerToken, optionsToken],
+  useFactory: (of: Scheduler, options: JobistemerModuleOptions) => new JobsUntilTheEnd(of, options),
+}
+
+const jobsOfScheduler: Provider = {
+  provide: jobsToken,
+  inject: [JobsUntilTheEnd],
+  useFactory: ({ jobs }: JobsUntilTheEnd): JobOperations => jobs,
+}
 
 const healthOfScheduler: Provider = {
   provide: JobistemerHealth,
@@ -56,17 +74,42 @@ const healthOfClient: Provider = {
 
 const clientLifecycle: Provider = {
   provide: ClientLifecycle,
-  inject: [jobsToken, optionsToken],
-  useFactory: (of: Client, options: JobistemerClientOptions) => new ClientLifecycle(of, options),
+  inject: [jobsToken, optionsToken, ModulesContainer],
+  useFactory: (of: Client, options: JobistemerClientOptions, modules: ModulesContainer) => {
+    refuseSecond(modules)
+    return new ClientLifecycle(of, options)
+  },
 }
 
 const lifecycle: Provider = {
   provide: Lifecycle,
-  inject: [schedulerToken, optionsToken, ModulesContainer],
-  useFactory: (of: Scheduler, options: JobistemerModuleOptions, modules: ModulesContainer) => {
+  inject: [schedulerToken, JobsUntilTheEnd, optionsToken, ModulesContainer],
+  useFactory: (of: Scheduler, jobs: JobsUntilTheEnd, options: JobistemerModuleOptions, modules: ModulesContainer) => {
+    refuseSecond(modules)
     endFirst(modules)
-    return new Lifecycle(of, options)
+    return new Lifecycle(of, jobs, options)
   },
+}
+
+/**
+ * Each would have all jobs of the application, and run all their slots on a storage of its own; of two that one injects, it would be
+ * a matter of chance which.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+function refuseSecond(modules: ModulesContainer): void {
+  const made = [...modules.values()].filter(
+    ({ providers }) => providers.has(Lifecycle) || providers.has(ClientLifecycle),
+  )
+  if (made.length < 2) return
+  const importing = [...modules.values()].filter(({ imports }) => made.some((one) => imports.has(one)))
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `JobistemerModule is there ${made.length} times, imported by ${importing.map(({ name }) => name).join(' and by ')}.`,
+    field: 'imports',
+    value: made.length,
+    remedy:
+      'Import forRoot or forClient once, in the first module: all modules can inject what it makes. ' +
+      'For another storage provide a client of your own, made by createClient.',
+  })
 }
 
 /**
@@ -78,7 +121,7 @@ function endFirst(modules: ModulesContainer): void {
 }
 
 /**
- * Jobs in a Nest application: imported once, by its first module. With {@link forRoot} or {@link forRootAsync} jobs run in this process,
+ * Jobs in a Nest application: imported once, by its first module. A second one is refused with `INVALID_ARGUMENT`. With {@link forRoot} or {@link forRootAsync} jobs run in this process,
  * with {@link forClient} or {@link forClientAsync} it only asks for what others run.
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest knows modules by their classes
@@ -140,8 +183,8 @@ function asyncOptions<Options>(options: JobistemerModuleAsyncOptions<Options>): 
 }
 
 function moduleWithScheduler(options: Provider[], imports?: DynamicModule['imports']): DynamicModule {
-  const providers = [...options, scheduler, jobsOfScheduler, healthOfScheduler]
-  const shared = [optionsToken, schedulerToken, jobsToken, JobistemerHealth]
+  const providers = [...options, scheduler, jobsUntilTheEnd, jobsOfScheduler, healthOfScheduler]
+  const shared = [optionsToken, schedulerToken, JobsUntilTheEnd, jobsToken, JobistemerHealth]
   return moduleWith({ providers, exports: shared, imports: [DiscoveryModule, ...(imports ?? [])] }, lifecycle)
 }
 

@@ -1,14 +1,20 @@
 import type { Client, Scheduler } from '@jobistemer/core'
 import type { OnApplicationBootstrap, OnApplicationShutdown, OnModuleDestroy } from '@nestjs/common'
+import type { JobsUntilTheEnd } from './jobs-until-the-end.ts'
 import type { JobistemerClientOptions, JobistemerModuleOptions } from './module-options.ts'
 
-/** Starts the scheduler when the application is there, and shuts it down before anything of the application is gone. */
+/**
+ * Starts the scheduler when the application is there, and shuts it down before anything of the application is gone. What can be
+ * asked for can be until the server is closed.
+ */
 export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   readonly #scheduler: Scheduler
+  readonly #jobs: JobsUntilTheEnd
   readonly #options: JobistemerModuleOptions
 
-  constructor(scheduler: Scheduler, options: JobistemerModuleOptions) {
+  constructor(scheduler: Scheduler, jobs: JobsUntilTheEnd, options: JobistemerModuleOptions) {
     this.#scheduler = scheduler
+    this.#jobs = jobs
     this.#options = options
   }
 
@@ -17,10 +23,12 @@ export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApp
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.#jobs.schedulerEnds()
     await this.#scheduler.shutdown()
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.#jobs.close()
     if (this.#options.closeStorage !== false) await this.#options.storage.close()
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { get } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Scheduler, TaskContext } from '@jobistemer/core'
+import type { JobOperations, OccurrenceId, Scheduler, TaskContext } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import {
@@ -16,10 +16,12 @@ import {
 import { Test } from '@nestjs/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
+  InjectJobs,
   InjectScheduler,
   Job,
   JobistemerModule,
   type JobistemerOptionsFactory,
+  jobsToken,
   schedulerToken,
   Task,
 } from '../src/index.ts'
@@ -51,30 +53,108 @@ class Long {
   }
 }
 
+/** Something that can be let go on. */
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
 /** Begins the job, closes the application while it runs, and lets it end only then. */
 async function closeWhileItRuns(metadata: Parameters<typeof startApp>[0]): Promise<string[]> {
   course = []
-  let release = () => {}
-  finish = new Promise((resolve) => {
-    release = resolve
-  })
-  const hasBegun = new Promise<void>((resolve) => {
-    begun = resolve
-  })
+  const working = gate()
+  const release = gate()
+  begun = working.open
+  finish = release.opened
   const database = memoryDatabase()
   const app = await startApp(metadata, { storage: memoryStorage({ database }) })
   const scheduler = app.get<Scheduler>(schedulerToken)
   const { id } = await scheduler.trigger('long')
-  await hasBegun
+  await working.opened
   const closing = app.close()
   await new Promise((resolve) => setImmediate(resolve))
-  release()
+  release.open()
   await closing
   const reader = memoryStorage({ database })
   const { occurrences } = await reader.get({ occurrences: [id] })
   course.push(`run ${occurrences[0]?.state}`)
   return course
 }
+
+describe('while the application ends and a task still runs', () => {
+  /** A server whose routes ask, and which is closing: its scheduler waits for a task until that is released. */
+  async function closingServer() {
+    @Controller()
+    class Web {
+      constructor(
+        @InjectJobs() private readonly jobs: JobOperations,
+        @InjectScheduler() private readonly scheduler: Scheduler,
+      ) {}
+      @Get('ask')
+      async ask() {
+        return this.jobs.trigger('asked')
+      }
+      @Get('wait')
+      async wait() {
+        const { id } = await this.jobs.trigger('asked')
+        return this.jobs.waitFor(id).catch(({ code }) => ({ id, code }))
+      }
+      @Get('scheduler')
+      async directly() {
+        return this.scheduler.trigger('asked').catch(({ code }) => ({ code }))
+      }
+    }
+    @Job({ name: 'asked', overlapPolicy: 'allow' })
+    class Asked {
+      @Task()
+      work() {}
+    }
+    course = []
+    const database = memoryDatabase()
+    const working = gate()
+    const release = gate()
+    begun = working.open
+    finish = release.opened
+    const app = await createApp(
+      { providers: [Long, Database, Asked], controllers: [Web] },
+      { storage: memoryStorage({ database }) },
+    )
+    await app.listen(0, '127.0.0.1')
+    const { port } = app.getHttpServer().address() as AddressInfo
+    await app.get<Scheduler>(schedulerToken).trigger('long')
+    await working.opened
+    const closed = app.close()
+    const headers = { connection: 'close' }
+    const ask = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${port}/${path}`, { headers })
+      return (await response.json()) as { readonly id: OccurrenceId; readonly code?: string }
+    }
+    // Only then the scheduler is asked to end.
+    while ((await ask('scheduler')).code === undefined);
+    return { app, database, ask, release: release.open, closed }
+  }
+
+  it('requests can still ask for jobs: what they ask for is stored, and left to other processes', async () => {
+    const { app, database, ask, release, closed } = await closingServer()
+    const { id, code } = await ask('ask')
+    expect(code).toBeUndefined()
+    release()
+    await closed
+    const { occurrences } = await memoryStorage({ database }).get({ occurrences: [id] })
+    expect(occurrences[0]?.state).toBe('pending')
+    await expect(app.get<JobOperations>(jobsToken).trigger('asked')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('nobody waits for a run: the server would wait for the answer, and the application for the server', async () => {
+    const { ask, release, closed } = await closingServer()
+    expect((await ask('wait')).code).toBe('SCHEDULER_STATE')
+    release()
+    await closed
+  })
+})
 
 describe('app.close()', () => {
   it('lets running tasks end before what they need is closed, in the same module', async () => {
@@ -199,5 +279,34 @@ describe('forRootAsync', () => {
 
   it('refuses to guess', () => {
     expect(() => JobistemerModule.forRootAsync({})).toThrow('useFactory')
+  })
+})
+
+describe('a second module', () => {
+  const storage = () => memoryStorage({ database: memoryDatabase() })
+
+  it.each([
+    ['forRoot', () => JobistemerModule.forRoot({ storage: storage() })],
+    ['forClient', () => JobistemerModule.forClient({ storage: storage() })],
+  ])('with %s is refused: jobs would run twice, or nobody could say where', async (_, second) => {
+    @Module({ imports: [second()] })
+    class Feature {}
+    await expect(createApp({ imports: [Feature] })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/Feature and by RootTestModule|RootTestModule and by Feature/),
+    })
+  })
+
+  it('is not what two modules import as one, nor the class without options', async () => {
+    const jobs = JobistemerModule.forRoot({ storage: storage() })
+    @Module({ imports: [jobs] })
+    class One {}
+    @Module({ imports: [jobs, JobistemerModule] })
+    class Two {}
+    const module = await Test.createTestingModule({ imports: [One, Two] }).compile()
+    const app = module.createNestApplication({ logger: false })
+    onTestFinished(() => app.close())
+    await app.init()
+    expect(await app.get<Scheduler>(schedulerToken).nodes()).toHaveLength(1)
   })
 })
