@@ -27,11 +27,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 /** An engine that is a node. Each call reaches it in the turn in which it is made. */
 class EngineScheduler extends OperationsFace implements Scheduler {
   readonly nodeId: string
+  readonly incarnation: string
   readonly #engine: Engine
 
   constructor(engine: Engine) {
     super(engine.operations, (_options, call) => call(engine.operations))
     this.nodeId = engine.nodeId
+    this.incarnation = engine.owner.incarnation
     this.#engine = engine
   }
 

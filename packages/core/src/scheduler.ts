@@ -29,6 +29,8 @@ export interface ShutdownOptions {
 export interface Scheduler extends JobOperations, AsyncDisposable {
   /** This node's name. */
   readonly nodeId: string
+  /** Which of the lives of a node of this name it is: what `nodes()` says of it has the same one. Each scheduler has its own. */
+  readonly incarnation: string
   /**
    * Stores the definitions, settles what was missed, and begins to run jobs. Resolves once jobs are being scheduled. A
    * storage that does not answer is asked until it does.

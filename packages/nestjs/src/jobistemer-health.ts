@@ -1,4 +1,4 @@
-import type { DurationInput, JobOperations } from '@jobistemer/core'
+import type { DurationInput, JobOperations, Scheduler } from '@jobistemer/core'
 
 /** What `@nestjs/terminus` takes as the result of an indicator. */
 export type HealthReport<Key extends string> = Record<
@@ -14,12 +14,12 @@ export type HealthReport<Key extends string> = Record<
  */
 export class JobistemerHealth {
   readonly #jobs: Pick<JobOperations, 'nodes'>
-  readonly #nodeId: string | null
+  readonly #own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null
 
-  /** `nodeId`: of this process; `null` where that is no node. */
-  constructor(jobs: Pick<JobOperations, 'nodes'>, nodeId: string | null) {
+  /** `own`: the node of this process; `null` where that is none. */
+  constructor(jobs: Pick<JobOperations, 'nodes'>, own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null) {
     this.#jobs = jobs
-    this.#nodeId = nodeId
+    this.#own = own
   }
 
   /**
@@ -34,12 +34,13 @@ export class JobistemerHealth {
   }
 
   async #look(timeout: DurationInput): Promise<HealthReport<string>[string]> {
-    const node = this.#nodeId
+    const node = this.#own?.nodeId ?? null
     try {
       const nodes = await this.#jobs.nodes({ timeout })
       const living = nodes.filter(({ state }) => state === 'working').length
       if (node === null) return { status: 'up', nodes: living }
-      const own = nodes.findLast((one) => one.node === node && one.pid === process.pid)
+      // Names stay the same from life to life, and in containers so do the ids of processes.
+      const own = nodes.find(({ incarnation }) => incarnation === this.#own?.incarnation)
       const state = own?.state ?? 'unknown'
       return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }
     } catch (error) {

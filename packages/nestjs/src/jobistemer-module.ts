@@ -56,7 +56,7 @@ const jobsOfScheduler: Provider = {
 const healthOfScheduler: Provider = {
   provide: JobistemerHealth,
   inject: [schedulerToken],
-  useFactory: (of: Scheduler) => new JobistemerHealth(of, of.nodeId),
+  useFactory: (of: Scheduler) => new JobistemerHealth(of, of),
 }
 
 const client: Provider = {

@@ -1,8 +1,9 @@
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { Controller, Get, Inject } from '@nestjs/common'
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus'
+import { hostname } from 'node:os'
 import type { AddressInfo } from 'node:net'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { JobistemerHealth } from '../src/index.ts'
 import { createApp, startApp } from './world.ts'
 
@@ -21,6 +22,33 @@ it('is down when the storage does not answer, before the start and after the end
   expect((await health.isHealthy()).jobistemer).toMatchObject({ status: 'down' })
   const idle = await startApp({}, { start: false })
   expect((await idle.get(JobistemerHealth).isHealthy()).jobistemer).toMatchObject({ status: 'down' })
+})
+
+describe('with what an earlier life of the same name and process id has left', () => {
+  // As in a container, where both are the same in each life.
+  const earlierLife = (leaving: boolean) => ({
+    node: 'web-1',
+    // Listed last.
+    incarnation: 'zzzzzzzzzzzz',
+    counter: 5,
+    startedAt: 1000,
+    leaving,
+    about: { host: hostname(), pid: process.pid, maxConcurrentJobs: 10, deadAfterMs: 30_000, running: 1 },
+  })
+  async function startedBeside(leaving: boolean, start: boolean) {
+    const storage = memoryStorage()
+    const app = await startApp({}, { storage, nodeId: 'web-1', start })
+    await storage.heartbeat({ now: Date.now(), own: earlierLife(leaving), remove: [], profilesOf: [] })
+    return app.get(JobistemerHealth).isHealthy('jobs')
+  }
+
+  it('is up while the node of this process works', async () => {
+    expect((await startedBeside(true, true)).jobs).toMatchObject({ status: 'up', state: 'working', running: 0 })
+  })
+
+  it('is down while there is no node of this process', async () => {
+    expect((await startedBeside(false, false)).jobs).toMatchObject({ status: 'down', state: 'unknown' })
+  })
 })
 
 it('is an indicator of @nestjs/terminus', async () => {

@@ -292,6 +292,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
   })
 
+  it('a scheduler knows which of the lives of its name it is', async () => {
+    const world = createWorld(place)
+    const first = await world.start({ nodeId: 'same', ...life })
+    await first.shutdown()
+    const second = await world.start({ nodeId: 'same', ...life })
+    const nodes = await second.nodes()
+    expect(nodes.map(({ incarnation, state }) => ({ [incarnation]: state }))).toContainEqual({
+      [second.incarnation]: 'working',
+    })
+    expect(second.incarnation).not.toBe(first.incarnation)
+  })
+
   it('a node that leaves work behind at its end is taken for dead, and that work taken over', async () => {
     const world = createWorld(place)
     const ran: string[] = []
