@@ -22,8 +22,8 @@ export interface SharedPluginOptions {
   /** Whether the storage is closed when the server is. Default true. */
   readonly closeStorage?: boolean
   /**
-   * Serves the dashboard, from the package `@jobistemer/dashboard`, below its `basePath`. It is closed until `authorize` or
-   * `token` is given. Default: none.
+   * Serves the dashboard, from the package `@jobistemer/dashboard`, below its `basePath`, which comes after the prefixes of the
+   * scopes around and of the plugin. It is closed until `authorize` or `token` is given. Default: none.
    */
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
 }
@@ -32,7 +32,10 @@ export interface SharedPluginOptions {
 export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
   /** Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true. */
   readonly start?: boolean
-  /** Fills a registry, by the package `@jobistemer/metrics-prometheus`, and serves it. Default: none. */
+  /**
+   * Fills a registry, by the package `@jobistemer/metrics-prometheus`, and serves it. `metrics` beside it are told too.
+   * Default: none.
+   */
   readonly metricsRoute?: MetricsRoute
 }
 

@@ -4,11 +4,13 @@ import {
   createScheduler,
   type JobOperations,
   type Logger,
+  type Metrics,
   type Scheduler,
-  type SchedulerOptions,
 } from '@jobistemer/core'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
+import { areMetrics, bothMetrics } from './both-metrics.ts'
+import { withPluginNames } from './plugin-names.ts'
 import type {
   JobistemerClientPluginOptions,
   JobistemerPluginOptions,
@@ -25,10 +27,27 @@ declare module 'fastify' {
   }
 }
 
-async function register(app: FastifyInstance, options: JobistemerPluginOptions): Promise<void> {
-  const { start = true, closeStorage = true, dashboard, metricsRoute, ...given } = options
-  const metrics = metricsRoute === undefined ? {} : { metrics: await prometheusMetricsOf(metricsRoute) }
-  const scheduler = createScheduler({ ...loggerOf(app), ...metrics, ...given })
+/** What Fastify itself takes with every plugin: where its routes are, and how they log. */
+function routeOptionsOf({ prefix, logLevel, logSerializers }: RegisterOptions): RegisterOptions {
+  return {
+    ...(prefix !== undefined && { prefix }),
+    ...(logLevel !== undefined && { logLevel }),
+    ...(logSerializers !== undefined && { logSerializers }),
+  }
+}
+
+const ownNames = ['closeStorage', 'dashboard', 'prefix', 'logLevel', 'logSerializers']
+
+async function register(app: FastifyInstance, options: JobistemerPluginOptions & RegisterOptions): Promise<void> {
+  const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
+  const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
+  const routes = routeOptionsOf(options)
+  // What are no metrics at all, the scheduler refuses.
+  const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
+  const metrics = isServed ? { metrics: await metricsOf(metricsRoute, given.metrics) } : {}
+  const scheduler = withPluginNames(['start', 'metricsRoute', ...ownNames], () =>
+    createScheduler({ ...loggerOf(app), ...given, ...metrics }),
+  )
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
   // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
@@ -37,31 +56,50 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions):
     if (closeStorage) await given.storage.close()
   })
   if (start) app.addHook('onReady', () => scheduler.start())
-  if (metricsRoute !== undefined) serveMetrics(app, metricsRoute)
-  if (dashboard !== undefined) await serveDashboard(app, given, dashboard)
+  if (metricsRoute !== undefined) serveMetrics(app, metricsRoute, routes)
+  if (dashboard !== undefined) await serveDashboard(app, { given, options: dashboard, routes })
 }
 
-async function registerClient(app: FastifyInstance, options: JobistemerClientPluginOptions): Promise<void> {
-  const { closeStorage = true, dashboard, ...given } = options
-  const client = createClient({ ...loggerOf(app), ...given })
+async function registerClient(
+  app: FastifyInstance,
+  options: JobistemerClientPluginOptions & RegisterOptions,
+): Promise<void> {
+  const { closeStorage = true, dashboard, ...others } = options
+  const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
+  const client = withPluginNames(ownNames, () => createClient({ ...loggerOf(app), ...given }))
   app.decorate('jobs', client)
   app.addHook('onClose', async () => {
     await client.close()
     if (closeStorage) await given.storage.close()
   })
-  if (dashboard !== undefined) await serveDashboard(app, given, dashboard)
+  if (dashboard !== undefined) {
+    await serveDashboard(app, { given, options: dashboard, routes: routeOptionsOf(options) })
+  }
 }
 
-async function prometheusMetricsOf({ registry }: MetricsRoute): Promise<NonNullable<SchedulerOptions['metrics']>> {
+/** Fills the registry of the route, and whatever else the scheduler is to tell. */
+async function metricsOf({ registry }: MetricsRoute, others: Metrics | undefined): Promise<Metrics> {
   const { prometheusMetrics } = await import('@jobistemer/metrics-prometheus')
-  return prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
+  const own = prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
+  return others === undefined ? own : bothMetrics(others, own)
 }
 
-function serveMetrics(app: FastifyInstance, { path = '/metrics', registry }: MetricsRoute): void {
-  app.get(path, async (_request, reply) => {
+function serveMetrics(
+  app: FastifyInstance,
+  { path = '/metrics', registry }: MetricsRoute,
+  { prefix = '', ...logging }: RegisterOptions,
+): void {
+  app.get(joined(prefix, path), logging, async (_request, reply) => {
     const text = await registry.metrics()
     return reply.type(registry.contentType).send(text)
   })
+}
+
+/** As Fastify joins prefixes. */
+function joined(prefix: string, path: string): string {
+  if (prefix === '' || path === '') return prefix + path
+  const bare = path.startsWith('/') ? path.slice(1) : path
+  return prefix.endsWith('/') ? prefix + bare : `${prefix}/${bare}`
 }
 
 /** Fastify's logger, unless that is off, as it is by default: it would keep all failures to itself. */
@@ -89,11 +127,13 @@ function clientOptionsOf({
   }
 }
 
-async function serveDashboard(
-  app: FastifyInstance,
-  given: ClientOptions,
-  options: NonNullable<SharedPluginOptions['dashboard']>,
-): Promise<void> {
+interface ServedDashboard {
+  readonly given: ClientOptions
+  readonly options: NonNullable<SharedPluginOptions['dashboard']>
+  readonly routes: RegisterOptions
+}
+
+async function serveDashboard(app: FastifyInstance, { given, options, routes }: ServedDashboard): Promise<void> {
   const [{ createDashboard }, { fastifyPlugin: dashboardPlugin }] = await Promise.all([
     import('@jobistemer/dashboard'),
     import('@jobistemer/dashboard/fastify'),
@@ -104,8 +144,14 @@ async function serveDashboard(
   app.addHook('onClose', () => client.close())
   const { logger, clock } = clientOptions
   const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
-  const dashboard = createDashboard({ ...common, ...options, client })
-  await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, { prefix: options.basePath })
+  const { prefix = '', ...logging } = routes
+  // The whole path, below the prefixes of all scopes around: it is what a browser asks for.
+  const basePath = joined(joined(app.prefix, prefix), options.basePath)
+  const dashboard = createDashboard({ ...common, ...options, basePath, client })
+  await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, {
+    ...logging,
+    prefix: joined(prefix, options.basePath),
+  })
 }
 
 /**

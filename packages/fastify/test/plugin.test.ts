@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { createClient, defineJob, type TaskContext } from '@jobistemer/core'
+import { createClient, defineJob, type JobistemerError, silentLogger, type TaskContext } from '@jobistemer/core'
 import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
-import { wrapStorage } from '@jobistemer/core/testing'
+import { metricsCollector, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { jobistemerClientPlugin, jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
@@ -88,6 +88,23 @@ describe('a server with the plugin', () => {
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), maxConcurrentJobs: 0 }
     await expect(app.register(jobistemerPlugin, wrong).then()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
+
+describe('an option that is none', () => {
+  it.each([
+    [jobistemerPlugin, ['nodeId', 'start', 'metricsRoute', 'dashboard', 'prefix']],
+    [jobistemerClientPlugin, ['callTimeout', 'dashboard', 'prefix']],
+  ])('is refused with the names of all that are', async (plugin, names) => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const wrong = { storage: memoryStorage(), dashbord: {} } as JobistemerPluginOptions
+    const error = await app.register(plugin as typeof jobistemerPlugin, wrong).then(
+      () => null,
+      (refusal: JobistemerError) => refusal,
+    )
+    expect(error).toMatchObject({ code: 'UNKNOWN_OPTION', field: 'dashbord' })
+    for (const name of names) expect(error?.message).toContain(name)
   })
 })
 
@@ -244,6 +261,87 @@ describe('routes on request', () => {
     expect(response.headers['content-type']).toContain('text/plain')
     expect(response.body).toContain('scheduler_job_occurrences_total{job="echo",status="completed"} 1')
     expect((await app.inject('/metrics')).statusCode).toBe(404)
+  })
+
+  const everybody = { authorize: () => true }
+
+  it.each([
+    ['of the scope', { around: '/api' }, '/api/jobs'],
+    ['of the plugin', { own: '/internal' }, '/internal/jobs'],
+    ['of both, written in any way', { around: '/api/', own: 'internal/' }, '/api/internal/jobs'],
+  ])('are below the prefix %s', async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
+    const app = Fastify({ forceCloseConnections: true })
+    onTestFinished(() => app.close())
+    const options = {
+      storage: memoryStorage(),
+      dashboard: { basePath: '/jobs', ...everybody },
+      metricsRoute: { registry: new Registry() },
+    }
+    const inner: FastifyPluginAsync = async (scope) => {
+      await scope.register(jobistemerPlugin, { ...options, prefix: own })
+    }
+    await app.register(inner, { prefix: around })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    const ask = async (path: string) => fetch(`${address}${path}`)
+    const page = await ask(`${place}/`)
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining(`${place}/`)])
+    expect((await ask(`${place}/api/jobs`)).status).toBe(200)
+    expect((await ask(place.replace('/jobs', '/metrics'))).status).toBe(200)
+  })
+
+  it('are below the prefix of a client too', async () => {
+    const app = Fastify({ forceCloseConnections: true })
+    onTestFinished(() => app.close())
+    const dashboard = { basePath: '/jobs', ...everybody }
+    await app.register(jobistemerClientPlugin, { storage: memoryStorage(), prefix: '/api', dashboard })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    expect((await fetch(`${address}/api/jobs/api/jobs`)).status).toBe(200)
+  })
+
+  it('log at the level that they are registered with', async () => {
+    const lines: string[] = []
+    const app = Fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } })
+    onTestFinished(() => app.close())
+    const metricsRoute = { registry: new Registry() }
+    await app.register(jobistemerPlugin, { storage: memoryStorage(), metricsRoute, logLevel: 'error' })
+    app.get('/', async () => 'heard')
+    expect((await app.inject('/metrics')).statusCode).toBe(200)
+    expect((await app.inject('/')).statusCode).toBe(200)
+    const urls = lines.flatMap((line) => (JSON.parse(line) as { req?: { url: string } }).req?.url ?? [])
+    expect(urls).toEqual(['/'])
+  })
+
+  it('serve metrics also beside metrics of another kind, of which one that throws takes nothing from the route', async () => {
+    const metrics = metricsCollector()
+    const app = await serverWith({
+      jobs: [echo],
+      metrics,
+      metricsRoute: { registry: new Registry() },
+      logger: silentLogger,
+    })
+    const broken = vi.spyOn(metrics, 'observe').mockImplementation(() => {
+      throw new Error('broken')
+    })
+    await app.ready()
+    const { id } = await app.scheduler.trigger('echo')
+    await app.scheduler.waitFor(id)
+    const { body } = await app.inject('/metrics')
+    expect(body).toContain('scheduler_job_occurrences_total{job="echo",status="completed"} 1')
+    expect(body).toContain('scheduler_nodes 1')
+    expect(body).toContain('scheduler_job_execution_duration_seconds_count{job="echo"} 1')
+    expect(broken).toHaveBeenCalled()
+    expect(metrics.counter('scheduler_job_occurrences_total', { job: 'echo' })).toBe(1)
+    expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
+  })
+
+  it('refuse beside them what are no metrics', async () => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const wrong = { storage: memoryStorage(), metrics: {} as never, metricsRoute: { registry: new Registry() } }
+    await expect(app.register(jobistemerPlugin, wrong).then()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field: 'metrics',
+    })
   })
 
   it('are not there otherwise', async () => {
