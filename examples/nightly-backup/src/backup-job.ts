@@ -11,8 +11,8 @@ export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 export const misfireThresholdMs = 1000
 
 /**
- * How long a backup of so many bytes may take: far longer than it does, since what exceeds it is aborted; and not longer
- * than that, since another node takes over from a dead one only after it. A real job would say `{ minutes: 30 }`.
+ * How long a backup of so many bytes may take: far longer than it does, since what exceeds it is aborted; and short, so that
+ * another node takes over from a dead one before that has been silent for 30 s. A real job would say `{ minutes: 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)
@@ -49,8 +49,8 @@ export function backupJob(options: BackupJobOptions): Job {
     ],
     // A slot that comes due while an earlier backup is running waits for its turn.
     overlapPolicy: 'queue',
-    // When its node dies, the occurrence is taken up where it was: by the node's next life at once, by another node when
-    // this time is over and the owner has not settled it.
+    // When its node dies, the occurrence is taken up where it was: by the node's next life at once, by another node when the
+    // dead one has been silent for its deadAfter (30 s), or when this time is over and the owner has not settled it.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
     // Slots that no node was alive for are made up, all of them.

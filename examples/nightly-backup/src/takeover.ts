@@ -13,7 +13,8 @@ export async function takeover(stage: Stage, interruption: Interruption, success
   const takeoverAt = new Date((before?.startedAt?.getTime() ?? scheduledMs) + executionTimeoutMs + graceMs)
   screen.say(
     `→ Node ${node} is dead. Node ${successor} may take over when the execution timeout (${printDuration(executionTimeoutMs)}) and`,
-    `  ${graceMs / 1000} s of grace have passed, at ${printSlot(takeoverAt)}. Until then slots that come due wait in the ledger.`,
+    `  ${graceMs / 1000} s of grace have passed, at ${printSlot(takeoverAt)}, or when ${node} has been silent for its deadAfter.`,
+    '  Until then slots that come due wait in the ledger.',
   )
   await expect(
     watch.until((occurrences) =>
