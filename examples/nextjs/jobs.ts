@@ -1,6 +1,7 @@
 import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
+import { type Running, shared } from './shared.ts'
 
 const report = defineJob({
   name: 'report',
@@ -18,27 +19,53 @@ const report = defineJob({
   ],
 })
 
-// Next.js bundles instrumentation and routes apart: each has a copy of this module, and there is to be one scheduler.
-const shared = globalThis as { jobs?: Scheduler }
+// In development an edited file makes further copies. Each takes over once, so that the newest code runs the jobs.
+let hasTakenOver = process.env.NODE_ENV !== 'development'
 
-export async function startJobs(): Promise<void> {
-  if (shared.jobs !== undefined) return
+/** Starts the scheduler of this server, unless that runs. Where it has failed it may be called again. */
+export async function startJobs(): Promise<Scheduler> {
+  if (shared.jobs === undefined || !hasTakenOver) {
+    hasTakenOver = true
+    const starting = start(shared.jobs)
+    shared.jobs = starting
+    starting.catch(() => {
+      if (shared.jobs === starting) shared.jobs = undefined
+    })
+  }
+  return (await shared.jobs).scheduler
+}
+
+async function start(before: Promise<Running> | undefined): Promise<Running> {
+  const earlier = await before?.catch(() => undefined)
+  // What runs there begins anew with the code of now.
+  await earlier?.end({ gracePeriod: 0 })
   const storage = sqliteStorage({ file: process.env.JOBS_FILE ?? 'jobs.db' })
   const scheduler = createScheduler({ storage, jobs: [report] })
-  shared.jobs = scheduler
-  await scheduler.start()
-  // Next.js leaves signals to the application when NEXT_MANUAL_SIG_HANDLE is set.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, async () => {
-      await scheduler.shutdown()
+  try {
+    await scheduler.start()
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+  endOnSignals()
+  return {
+    scheduler,
+    end: async (options) => {
+      await scheduler.shutdown(options)
       await storage.close()
-      process.exit(0)
-    })
+    },
   }
 }
 
-/** The scheduler of this server. */
-export function jobs(): Scheduler {
-  if (shared.jobs === undefined) throw new Error('The jobs have not been started: see instrumentation.ts.')
-  return shared.jobs
+/** Next.js leaves signals to the application when NEXT_MANUAL_SIG_HANDLE is set. */
+function endOnSignals(): void {
+  if (shared.jobsEndOnSignals === true) return
+  shared.jobsEndOnSignals = true
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, async () => {
+      const running = await shared.jobs?.catch(() => undefined)
+      await running?.end()
+      process.exit(0)
+    })
+  }
 }

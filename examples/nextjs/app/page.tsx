@@ -1,10 +1,11 @@
-import { jobs } from '../jobs.ts'
+import { jobs } from '../scheduler.ts'
 
 export const dynamic = 'force-dynamic'
 
 // biome-ignore lint/style/noDefaultExport: Next.js looks for it there
 export default async function Page() {
-  const { items } = await jobs().occurrences({ job: 'report', order: 'descending', limit: 20 })
+  const scheduler = await jobs()
+  const { items } = await scheduler.occurrences({ job: 'report', order: 'descending', limit: 20 })
   return (
     <ul>
       {items.map(({ id, state }) => (

@@ -1,29 +1,85 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { OccurrenceId } from '@jobistemer/core'
-import { expect, it, onTestFinished } from 'vitest'
-import { POST } from '../app/api/reports/route.ts'
-import { register } from '../instrumentation.ts'
-import { jobs } from '../jobs.ts'
+import type { OccurrenceId, Scheduler } from '@jobistemer/core'
+import { expect, it, onTestFinished, vi } from 'vitest'
+// Loaded before the tests are timed: each of them loads them anew.
+import '../app/api/reports/route.ts'
+import '../instrumentation.ts'
+import '../jobs.ts'
+import '../scheduler.ts'
 
-const ask = (pages: number) =>
-  POST(new Request('https://example.com/api/reports', { method: 'POST', body: JSON.stringify({ pages }) }))
+const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
+
+/** A place for the database of a server, which ends with the test. */
+function newServer(mode: 'production' | 'development' = 'production'): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
+  const file = join(folder, 'jobs.db')
+  vi.stubEnv('JOBS_FILE', file)
+  vi.stubEnv('NEXT_RUNTIME', 'nodejs')
+  vi.stubEnv('NODE_ENV', mode)
+  onTestFinished(async () => {
+    await (await shared.jobs)?.end()
+    shared.jobs = undefined
+    vi.unstubAllEnvs()
+    rmSync(folder, { recursive: true })
+  })
+  return file
+}
+
+/** Modules that nobody has loaded yet, as each bundle of Next.js has them, and each one after an edit. */
+async function bundle() {
+  vi.resetModules()
+  const [{ register }, { jobs }, { POST }] = await Promise.all([
+    import('../instrumentation.ts'),
+    import('../scheduler.ts'),
+    import('../app/api/reports/route.ts'),
+  ])
+  return { register, jobs, POST }
+}
 
 it('the server starts the jobs, and its route triggers one; the edge runtime has none', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  process.env.JOBS_FILE = join(folder, 'jobs.db')
-  process.env.NEXT_RUNTIME = 'edge'
+  newServer()
+  const { register } = await bundle()
+  const { jobs, POST } = await bundle()
+  vi.stubEnv('NEXT_RUNTIME', 'edge')
   await register()
-  expect(jobs).toThrow('instrumentation')
-  process.env.NEXT_RUNTIME = 'nodejs'
+  await expect(jobs()).rejects.toThrow('instrumentation')
+  vi.stubEnv('NEXT_RUNTIME', 'nodejs')
   await register()
-  onTestFinished(() => jobs().shutdown())
-  const response = await ask(2)
+  const body = JSON.stringify({ pages: 2 })
+  const response = await POST(new Request('https://example.com/api/reports', { method: 'POST', body }))
   expect(response.status).toBe(202)
   const { id } = (await response.json()) as { readonly id: OccurrenceId }
-  expect((await jobs().waitFor(id)).tasks[0]?.result).toEqual({ pages: 2 })
+  const scheduler = await jobs()
+  expect((await scheduler.waitFor(id)).tasks[0]?.result).toEqual({ pages: 2 })
   // A second copy of the module finds the same scheduler.
   await register()
+  expect((await scheduler.nodes()).length).toBe(1)
+})
+
+it('jobs that could not be started can be later', async () => {
+  const file = newServer()
+  writeFileSync(file, 'no database, but a text that is long enough to be looked at'.repeat(100))
+  const { register } = await bundle()
+  await expect(register()).rejects.toMatchObject({ code: expect.stringContaining('STORAGE_') })
+  const { jobs } = await bundle()
+  await expect(jobs()).rejects.toThrow('instrumentation')
+  rmSync(file)
+  await register()
+  expect((await (await jobs()).trigger('report')).created).toBe(true)
+})
+
+it('in development each new copy of the code takes the jobs over, once', async () => {
+  newServer('development')
+  const before = await bundle()
+  await before.register()
+  const old = await before.jobs()
+  const after = await bundle()
+  const young: Scheduler = await after.jobs()
+  await expect(old.trigger('report')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  const { id } = await young.trigger('report')
+  expect((await young.waitFor(id)).state).toBe('completed')
+  expect(await before.jobs()).toBe(young)
+  expect(await after.jobs()).toBe(young)
 })

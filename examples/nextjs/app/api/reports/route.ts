@@ -1,8 +1,9 @@
-import { jobs } from '../../../jobs.ts'
+import { jobs } from '../../../scheduler.ts'
 
 export const dynamic = 'force-dynamic'
 
 export async function POST(request: Request): Promise<Response> {
-  const { id } = await jobs().trigger('report', { data: await request.json() })
+  const scheduler = await jobs()
+  const { id } = await scheduler.trigger('report', { data: await request.json() })
   return Response.json({ id }, { status: 202 })
 }
