@@ -45,5 +45,12 @@ export function bothMetrics(first: Metrics, second: Metrics): Metrics {
         second.gauges(read)
       }
     },
+    end(read) {
+      try {
+        first.end?.(read)
+      } finally {
+        second.end?.(read)
+      }
+    },
   }
 }

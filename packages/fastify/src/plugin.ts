@@ -44,10 +44,18 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const routes = routeOptionsOf(options)
   // What are no metrics at all, the scheduler refuses.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
-  const metrics = isServed ? { metrics: await metricsOf(metricsRoute, given.metrics) } : {}
-  const scheduler = withPluginNames(['start', 'metricsRoute', ...ownNames], () =>
-    createScheduler({ ...loggerOf(app), ...given, ...metrics }),
-  )
+  const own = isServed ? await metricsOf(metricsRoute) : undefined
+  const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
+  let scheduler: Scheduler
+  try {
+    scheduler = withPluginNames(['start', 'metricsRoute', ...ownNames], () =>
+      createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
+    )
+  } catch (error) {
+    // The registry would be taken for ever.
+    own?.end?.()
+    throw error
+  }
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
   // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
@@ -77,11 +85,10 @@ async function registerClient(
   }
 }
 
-/** Fills the registry of the route, and whatever else the scheduler is to tell. */
-async function metricsOf({ registry }: MetricsRoute, others: Metrics | undefined): Promise<Metrics> {
+/** Fills the registry of the route. */
+async function metricsOf({ registry }: MetricsRoute): Promise<Metrics> {
   const { prometheusMetrics } = await import('@jobistemer/metrics-prometheus')
-  const own = prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
-  return others === undefined ? own : bothMetrics(others, own)
+  return prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
 }
 
 function serveMetrics(

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createClient, defineJob, type JobistemerError, silentLogger, type TaskContext } from '@jobistemer/core'
 import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 import { metricsCollector, wrapStorage } from '@jobistemer/core/testing'
+import { prometheusMetrics } from '@jobistemer/metrics-prometheus'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { Registry } from 'prom-client'
@@ -332,6 +333,30 @@ describe('routes on request', () => {
     expect(broken).toHaveBeenCalled()
     expect(metrics.counter('scheduler_job_occurrences_total', { job: 'echo' })).toBe(1)
     expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
+  })
+
+  it('count on for the next server with the same metrics, also where a scheduler was refused between', async () => {
+    const options = {
+      jobs: [echo],
+      metrics: prometheusMetrics({ registry: new Registry() }),
+      metricsRoute: { registry: new Registry() },
+    }
+    for (const count of [1, 2]) {
+      const app = await serverWith(options)
+      await app.ready()
+      const { id } = await app.scheduler.trigger('echo')
+      await app.scheduler.waitFor(id)
+      const { body } = await app.inject('/metrics')
+      expect(body).toContain(`scheduler_job_occurrences_total{job="echo",status="completed"} ${count}`)
+      expect(body).toContain('scheduler_nodes 1')
+      await app.close()
+      const refused = Fastify()
+      onTestFinished(() => refused.close())
+      const wrong = { ...options, storage: memoryStorage(), maxConcurrentJobs: -1 }
+      await expect(refused.register(jobistemerPlugin, wrong).then()).rejects.toMatchObject({
+        field: 'maxConcurrentJobs',
+      })
+    }
   })
 
   it('refuse beside them what are no metrics', async () => {
