@@ -1,18 +1,28 @@
 import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb'
 import { addJob, owner, slotAt, triggerItem } from '@jobistemer/test-kit'
-import { beforeEach, expect, it, vi } from 'vitest'
-import { dynamodbStorage } from '../src/index.ts'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import type { dynamodbStorage as DynamodbStorage } from '../src/index.ts'
 import { useTable } from './use-table.ts'
 
-const paused = vi.hoisted(() => ({ count: 0 }))
+const paused = { count: 0 }
 
-// How long pauses are does not matter here, only that they are made.
-vi.mock(import('../src/pauses.ts'), async (original) => ({
-  ...(await original()),
-  pause: async () => {
-    paused.count++
-  },
-}))
+let dynamodbStorage: typeof DynamodbStorage
+
+// How long pauses are does not matter here, only that they are made. Files share their modules: this copy is for this one.
+beforeAll(async () => {
+  vi.resetModules()
+  vi.doMock(import('../src/pauses.ts'), async (original) => ({
+    ...(await original()),
+    pause: async () => {
+      paused.count++
+    },
+  }))
+  dynamodbStorage = (await import('../src/index.ts')).dynamodbStorage
+})
+afterAll(() => {
+  vi.doUnmock('../src/pauses.ts')
+  vi.resetModules()
+})
 
 let client: DynamoDBClient
 
