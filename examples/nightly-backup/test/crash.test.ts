@@ -111,7 +111,10 @@ it.each(kinds)(
     const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
     onTestFinished(() => storage.close())
     const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
-    expect(occurrences.length).toBeGreaterThan(3)
+    // Nodes that start late, on a slow machine, have fewer slots: what the demo says it had, and two at the least.
+    const [, slots] = /All (\d+) slots are settled/.exec(demo.output()) ?? []
+    expect(occurrences).toHaveLength(Number(slots))
+    expect(occurrences.length).toBeGreaterThan(1)
     expect(new Set(occurrences.map(({ state }) => state))).toEqual(new Set(['completed']))
     const rescued = occurrences.filter(({ fencingToken }) => fencingToken > 1)
     expect(rescued.map(({ node, fencingToken }) => [node, fencingToken])).toEqual([[successor, 2]])
