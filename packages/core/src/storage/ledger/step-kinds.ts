@@ -38,7 +38,7 @@ const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
 /** Each item ends one at most, and wakes one at most, or several of a job with several places. */
-export function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
+function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
   if (counts.queued === 0) return needsNothing
   if (head.cancelsBelow !== null) return needsInPassing(items, head)
