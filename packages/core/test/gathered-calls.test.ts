@@ -193,6 +193,24 @@ describe('what many ask for', () => {
     expect(calls.filter((items) => items.includes('bad'))).toEqual([['a', 'b', 'c', 'bad'], ['c', 'bad'], ['bad']])
   })
 
+  it('is not refused for another one, whose caller has given up meanwhile', async () => {
+    const { ask, calls, storageOf, answerAll } = world()
+    storageOf.refuses = (items) => items.includes('bad')
+    storageOf.holds = true
+    const first = ask('first')
+    await turns()
+    const caller = new Caller()
+    const bad = ask('bad', caller).catch((error: unknown) => error)
+    const good = ask('good')
+    await answerAll()
+    caller.giveUp()
+    storageOf.holds = false
+    await answerAll()
+    expect(await bad).toBe(caller.refusal)
+    expect(await Promise.all([first, good])).toEqual(['first done', 'good done'])
+    expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
+  })
+
   it('fails for all when a call is not repeated, and not for those in others', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, isRepeated: false })
     storageOf.fails = (items) => items.includes('item 1')

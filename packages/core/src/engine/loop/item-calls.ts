@@ -111,6 +111,8 @@ export class ItemCalls {
       }
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
+      // It may have been about one that nobody waits for any more.
+      if (open.length < items.length) refusal = null
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
       const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
       await this.#try(storage, batch, open, attempt, refusal)
