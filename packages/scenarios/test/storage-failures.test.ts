@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type CancelResult,
+  createClient,
   defineJob,
   type ErrorCode,
   JobistemerError,
@@ -11,6 +12,8 @@ import {
   occurrenceId,
   silentLogger,
 } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
@@ -18,6 +21,7 @@ import { everySeconds } from './support/every.ts'
 import { InterceptedStorage, type Operation } from './support/intercepted-storage.ts'
 import { everywhere, memory } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+import { WrongClock } from './support/wrong-clock.ts'
 
 const whens = ['before its effect', 'after its effect'] as const
 
@@ -342,6 +346,49 @@ describe('a storage that somebody closed', () => {
     const failed = heard.find(({ name }) => name === 'engine.failed')?.event as { error: unknown }
     expect(JobistemerError.isInstance(failed.error, 'STORAGE_CLOSED')).toBe(true)
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('while the scheduler shuts down is said too: what ran meanwhile could not be stored', async () => {
+    const world = createWorld(memory)
+    const storage = world.connect()
+    const errors: string[] = []
+    const logger: Logger = { ...silentLogger, error: (_: object, message: string) => errors.push(message) }
+    const long = defineJob({
+      name: 'long',
+      tasks: [{ name: 'work', run: () => world.clock.sleep({ seconds: 5 }) }],
+    })
+    const scheduler = await world.start({ jobs: [long], storage, logger })
+    await scheduler.trigger('long')
+    await world.clock.advance({ seconds: 1 })
+    const ended = scheduler.shutdown({ gracePeriod: { seconds: 10 } })
+    await storage.close()
+    await world.clock.advance({ minutes: 1 })
+    await ended
+    expect(errors).toEqual(['the scheduler shuts down: its storage is gone for good'])
+  })
+
+  it('before its client is not said as of a scheduler', async () => {
+    const { clock } = createWorld(memory)
+    const storage = memoryStorage()
+    const gone = new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
+    let isGone = false
+    const serverTime = async () => {
+      if (isGone) throw gone
+      return clock.now()
+    }
+    const said: (readonly [object, string])[] = []
+    const logger: Logger = { ...silentLogger, error: (...line: [object, string]) => said.push(line) }
+    const client = createClient({
+      storage: wrapStorage(storage, { serverTime }),
+      clock: new WrongClock(clock, 0),
+      logger,
+    })
+    await client.jobs({ limit: 1 })
+    isGone = true
+    await clock.advance({ minutes: 2 })
+    expect(said).toEqual([[{ where: expect.any(String), err: gone }, 'the engine failed']])
+    await expect(client.jobs({ limit: 1 })).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+    await client.close()
   })
 })
 

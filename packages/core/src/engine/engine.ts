@@ -116,6 +116,9 @@ export class Engine implements EngineContext {
   readonly #calls = new Set<DueCall>()
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
+  /** It has connected, and starts no more. */
+  #isClient = false
+  #isStorageGone = false
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
@@ -342,7 +345,13 @@ export class Engine implements EngineContext {
   /** Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more. */
   #storageGone(where: string, error: unknown): void {
     // Whatever else was under way fails by the same.
-    if (this.#stopping !== undefined) return
+    if (this.#isStorageGone) return
+    this.#isStorageGone = true
+    if (this.#isClient) {
+      this.logger.error({ where, err: error }, 'the engine failed')
+      void this.disconnect()
+      return
+    }
     this.logger.error(
       { node: this.nodeId, where, err: error },
       'the scheduler shuts down: its storage is gone for good',
@@ -451,6 +460,7 @@ export class Engine implements EngineContext {
   }
 
   async #connect(): Promise<void> {
+    this.#isClient = true
     void this.#claimer.stop()
     this.agenda.start()
     await this.#time.start()
