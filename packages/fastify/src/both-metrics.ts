@@ -1,56 +1,46 @@
+import { types } from 'node:util'
 import type { Metrics } from '@jobistemer/core'
 
 const methods = ['increment', 'observe', 'set', 'removeJob', 'gauges'] as const
 
-/** Whether a value has all that metrics have. */
+/** Whether a value has all that metrics have, and nothing else in its place. */
 export function areMetrics(value: Metrics): boolean {
-  return typeof value === 'object' && value !== null && methods.every((name) => typeof value[name] === 'function')
+  if (typeof value !== 'object' || value === null) return false
+  const mayEnd = value.end === undefined || typeof value.end === 'function'
+  return mayEnd && methods.every((name) => typeof value[name] === 'function')
 }
 
-/** Tells both. One that throws takes nothing from the other: its error goes on afterwards, to whoever called. */
+/**
+ * Tells both. One that throws, or rejects, takes nothing from the other: its error goes on afterwards, to whoever called,
+ * by a promise when one of them answers with one.
+ */
 export function bothMetrics(first: Metrics, second: Metrics): Metrics {
+  function both<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {
+    const call = (...values: unknown[]): unknown => {
+      const promises: Promise<unknown>[] = []
+      const failures: unknown[] = []
+      for (const metrics of [first, second]) {
+        try {
+          const method = metrics[name] as ((...values: unknown[]) => unknown) | undefined
+          const answer = method?.apply(metrics, values)
+          if (types.isPromise(answer)) promises.push(answer)
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+      if (promises.length > 0) return Promise.all([...promises, ...failures.map((error) => Promise.reject(error))])
+      if (failures.length > 0) throw failures[0]
+      return undefined
+    }
+    return call as Required<Metrics>[Name]
+  }
+
   return {
-    increment(name, labels, by) {
-      try {
-        first.increment(name, labels, by)
-      } finally {
-        second.increment(name, labels, by)
-      }
-    },
-    observe(name, labels, value) {
-      try {
-        first.observe(name, labels, value)
-      } finally {
-        second.observe(name, labels, value)
-      }
-    },
-    set(name, labels, value) {
-      try {
-        first.set(name, labels, value)
-      } finally {
-        second.set(name, labels, value)
-      }
-    },
-    removeJob(job) {
-      try {
-        first.removeJob(job)
-      } finally {
-        second.removeJob(job)
-      }
-    },
-    gauges(read) {
-      try {
-        first.gauges(read)
-      } finally {
-        second.gauges(read)
-      }
-    },
-    end(read) {
-      try {
-        first.end?.(read)
-      } finally {
-        second.end?.(read)
-      }
-    },
+    increment: both('increment'),
+    observe: both('observe'),
+    set: both('set'),
+    removeJob: both('removeJob'),
+    gauges: both('gauges'),
+    end: both('end'),
   }
 }

@@ -2,6 +2,7 @@ import {
   type ClientOptions,
   createClient,
   createScheduler,
+  JobistemerError,
   type JobOperations,
   type Logger,
   type Metrics,
@@ -48,6 +49,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
   let scheduler: Scheduler
   try {
+    assertAlone(app)
     scheduler = withPluginNames(['start', 'metricsRoute', ...ownNames], () =>
       createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
     )
@@ -74,6 +76,7 @@ async function registerClient(
 ): Promise<void> {
   const { closeStorage = true, dashboard, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
+  assertAlone(app)
   const client = withPluginNames(ownNames, () => createClient({ ...loggerOf(app), ...given }))
   app.decorate('jobs', client)
   app.addHook('onClose', async () => {
@@ -83,6 +86,16 @@ async function registerClient(
   if (dashboard !== undefined) {
     await serveDashboard(app, { given, options: dashboard, routes: routeOptionsOf(options) })
   }
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` where the server has a scheduler or a client already */
+function assertAlone(app: FastifyInstance): void {
+  if (!app.hasDecorator('jobs')) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: 'This server has a scheduler or a client of jobs already.',
+    field: 'plugin',
+    remedy: 'Register the plugin once in a scope, with all jobs.',
+  })
 }
 
 /** Fills the registry of the route. */
@@ -99,6 +112,17 @@ function serveMetrics(
   app.get(joined(prefix, path), logging, async (_request, reply) => {
     const text = await registry.metrics()
     return reply.type(registry.contentType).send(text)
+  })
+}
+
+/** Of the dashboard; an empty one is the root. */
+function checkedPath(basePath: unknown): string {
+  if (typeof basePath === 'string' && (basePath === '' || basePath.startsWith('/'))) return basePath
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `dashboard.basePath is no path: ${JSON.stringify(basePath) ?? 'undefined'}.`,
+    field: 'dashboard.basePath',
+    value: basePath,
+    remedy: "Give one that begins with a slash, such as '/admin/jobs'.",
   })
 }
 
@@ -152,12 +176,13 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
   const { logger, clock } = clientOptions
   const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
   const { prefix = '', ...logging } = routes
+  const own = checkedPath(options.basePath)
   // The whole path, below the prefixes of all scopes around: it is what a browser asks for.
-  const basePath = joined(joined(app.prefix, prefix), options.basePath)
+  const basePath = joined(joined(app.prefix, prefix), own)
   const dashboard = createDashboard({ ...common, ...options, basePath, client })
   await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, {
     ...logging,
-    prefix: joined(prefix, options.basePath),
+    prefix: joined(prefix, own),
   })
 }
 

@@ -290,6 +290,27 @@ describe('routes on request', () => {
     expect((await ask(place.replace('/jobs', '/metrics'))).status).toBe(200)
   })
 
+  it.each([undefined, 'jobs'])('need a base path that is one: not %s', async (wrong) => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const dashboard = { basePath: wrong as string, ...everybody }
+    const plugin: FastifyPluginAsync = async (scope) => {
+      await scope.register(jobistemerPlugin, { storage: memoryStorage(), dashboard })
+    }
+    await expect(app.register(plugin, { prefix: '/api' }).then()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field: 'dashboard.basePath',
+    })
+  })
+
+  it('are those of one plugin in a scope, and a second one leaves nothing behind', async () => {
+    const app = await serverWith()
+    const registry = new Registry()
+    const second = { storage: memoryStorage(), metricsRoute: { registry } }
+    await expect(app.register(jobistemerPlugin, second).then()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(() => prometheusMetrics({ registry })).not.toThrow()
+  })
+
   it('are below the prefix of a client too', async () => {
     const app = Fastify({ forceCloseConnections: true })
     onTestFinished(() => app.close())
@@ -359,14 +380,38 @@ describe('routes on request', () => {
     }
   })
 
-  it('refuse beside them what are no metrics', async () => {
-    const app = Fastify()
-    onTestFinished(() => app.close())
-    const wrong = { storage: memoryStorage(), metrics: {} as never, metricsRoute: { registry: new Registry() } }
-    await expect(app.register(jobistemerPlugin, wrong).then()).rejects.toMatchObject({
-      code: 'INVALID_ARGUMENT',
-      field: 'metrics',
-    })
+  it.each([{}, { ...metricsCollector(), end: 'now' }])(
+    'refuse beside them what are no metrics: %o',
+    async (metrics) => {
+      const app = Fastify()
+      onTestFinished(() => app.close())
+      const wrong = { storage: memoryStorage(), metrics: metrics as never, metricsRoute: { registry: new Registry() } }
+      const error = await app.register(jobistemerPlugin, wrong).then(
+        () => null,
+        (refusal: JobistemerError) => refusal,
+      )
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: expect.stringMatching(/^metrics/) })
+    },
+  )
+
+  it('let no rejection of metrics beside them reach the process', async () => {
+    const rejections: unknown[] = []
+    const hear = (reason: unknown) => rejections.push(reason)
+    process.on('unhandledRejection', hear)
+    onTestFinished(() => void process.off('unhandledRejection', hear))
+    const broken = async () => {
+      throw new Error('away')
+    }
+    const metrics = { increment: broken, observe: broken, set: broken, removeJob: broken, gauges: broken }
+    const metricsRoute = { registry: new Registry() }
+    const app = await serverWith({ jobs: [echo], metrics, metricsRoute, logger: silentLogger })
+    await app.ready()
+    const { id } = await app.scheduler.trigger('echo')
+    await app.scheduler.waitFor(id)
+    const { body } = await app.inject('/metrics')
+    expect(body).toContain('scheduler_job_occurrences_total{job="echo",status="completed"} 1')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(rejections).toEqual([])
   })
 
   it('are not there otherwise', async () => {

@@ -1,4 +1,5 @@
 import { defineJob, type Job } from '@jobistemer/core'
+import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { collectingLogger } from './support/collecting-logger.ts'
 import { everySeconds, everyType } from './support/every.ts'
@@ -50,6 +51,19 @@ describe('a storage that loses its last moments', () => {
 })
 
 describe('a storage that loses everything', () => {
+  it('gets back also a job that has had its time, and the others with it', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const launch = noting(world, 'launch', { schedule: once(at(5)) })
+    const scheduler = await start({ jobs: [launch.job, job] })
+    await world.clock.advanceTo(at(12))
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect([launch.ran, ran]).toEqual([[5], [10, 20]])
+    const { items } = await scheduler.jobs({ limit: 10 })
+    expect(items.map(({ name }) => name).toSorted()).toEqual(['launch', 'tick'])
+  })
+
   it('gets the jobs of a node back within a definition interval, and their schedule goes on from now', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)

@@ -27,7 +27,8 @@ const mostRepetitions = 1_000_000_000_000
  * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES` for no repetitions
  */
 export function parseInterval(interval: string, timezone: string, start: string | undefined): ParsedInterval {
-  const parts = interval.split('/')
+  // A zone in brackets has a slash too.
+  const parts = interval.split(/\/(?![^[]*\])/)
   const isRepeating = /^R/.test(parts[0] as string)
   const repetitions = isRepeating ? parseRepetitions(parts.shift() as string, interval) : null
   const [first = '', second, ...rest] = parts

@@ -250,6 +250,12 @@ describe('bad options of an interval', () => {
   })
 })
 
+it('takes instants with a zone in brackets', () => {
+  const bracketed = iso8601('R2/2026-06-01T09:00+09:00[Asia/Tokyo]/2026-06-02T09:00+09:00[Asia/Tokyo]')
+  expect(bracketed.next(new Date('2026-05-01T00:00:00Z'))).toEqual(new Date('2026-06-01T00:00:00Z'))
+  expect(() => iso8601('R2/2026-06-01T09:00[Asia/Tokyo]/P1D')).toThrow(/zone|offset/i)
+})
+
 it('a text of 500 KB is refused before it is parsed, also one that was stored', () => {
   const interval = `R/${'T'.repeat(500_000)}/P1D`
   const refused = { code: 'INVALID_SCHEDULE', field: 'interval', remedy: expect.stringContaining('R5/') }

@@ -88,7 +88,8 @@ export class Registrations {
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
         const change = decided[index] ?? null
         // One that is stored has had its time: a restart after its end is no mistake.
-        const error = record === null ? errorOfWhatIsOver(job, now, change?.content.nextAt ?? null) : null
+        const isNew = change?.kind === 'create' && !isReturn
+        const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
         // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
         if (error !== null && !isStart) throw error
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')

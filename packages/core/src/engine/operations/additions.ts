@@ -189,8 +189,8 @@ export class Additions {
 }
 
 /** One that is stored has had its time. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
-function assertNotOver({ job, record, change }: Addition, now: number): void {
-  const error = record === null ? errorOfWhatIsOver(job, now, change?.content.nextAt ?? null) : null
+function assertNotOver({ job, change }: Addition, now: number): void {
+  const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
   if (error !== null) throw error
 }
 
