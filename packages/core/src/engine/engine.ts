@@ -171,7 +171,7 @@ export class Engine implements EngineContext {
     let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
-      removedUnheld = recordMetrics(this.events, metrics).removed
+      removedUnheld = recordMetrics(this.events, metrics, () => this.clock.now()).removed
       const read = () => this.#readGauges()
       metrics.gauges(read)
       this.#endMetrics = () => metrics.end(read)

@@ -11,10 +11,10 @@ export interface RecordedMetrics {
   removed(jobName: string): void
 }
 
-/** Turns events into metrics: a listener like any other. */
-export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetrics {
-  // What runs of a removed job may end, and would bring its series back for ever.
-  const removed = new Set<string>()
+/** Turns events into metrics: a listener like any other. `now` is in epoch milliseconds. */
+export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): RecordedMetrics {
+  // What runs of a removed job may end, and would bring its series back for ever. With when this node has heard of it.
+  const removed = new Map<string, number>()
 
   function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
     if (!('job' in labels && removed.has(labels.job))) metrics.increment(name, labels, by)
@@ -25,9 +25,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetri
   }
 
   function remove(jobName: string): void {
-    const [oldest] = removed
+    const [oldest] = removed.keys()
     if (oldest !== undefined && removed.size >= mostRemovedKept) removed.delete(oldest)
-    removed.add(jobName)
+    removed.set(jobName, now())
     metrics.removeJob(jobName)
   }
 
@@ -39,8 +39,9 @@ export function recordMetrics(events: EventHub, metrics: Metrics): RecordedMetri
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // It was added again: that a node looks up a job which it does not hold is no event.
-    if (removed.size > 0) removed.delete(job)
+    // One that came due since is of a job that was added again: that a node looks it up is no event. What had come due
+    // before may have waited here for a place.
+    if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
   })

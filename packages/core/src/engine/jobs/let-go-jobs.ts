@@ -37,20 +37,30 @@ export class LetGoJobs {
 
   /** Looks whether the next ones are still in the storage; called once in each interval. */
   async reviewSome(intervalMs: number): Promise<void> {
-    const { maxBatch, storage } = this.#engine
+    const { maxBatch } = this.#engine
+    let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
+    // Where most are gone, many were removed at once, and so are the next ones.
+    while (most > 0 && 2 * (await this.#review(most)) > most) most = Math.min(maxBatch, this.#names.size)
+  }
+
+  /** Looks at so many; answers how many of them were removed. */
+  async #review(most: number): Promise<number> {
+    const { storage } = this.#engine
     const jobs: JobId[] = []
-    const most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
     for (const id of this.#names.keys()) {
       if (jobs.length >= most) break
       jobs.push(id)
     }
-    if (jobs.length === 0) return
     const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
+    let removed = 0
     for (const [index, id] of jobs.entries()) {
       const record = records[index] ?? null
-      if (record === null || record.deletedAt !== null) this.gone(id)
-      else this.#moveToEnd(id)
+      if (record === null || record.deletedAt !== null) {
+        removed++
+        this.gone(id)
+      } else this.#moveToEnd(id)
     }
+    return removed
   }
 
   #moveToEnd(id: JobId): void {

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import { EventHub, type SchedulerEvents } from '../src/events.ts'
+import type { JobId, OccurrenceId } from '../src/ids.ts'
+import { silentLogger } from '../src/logger.ts'
+import { recordMetrics } from '../src/metrics/record-metrics.ts'
+import { metricsCollector } from '../src/testing/metrics-collector.ts'
+
+it('what had come due before its job was removed is not measured, and what came due since is that of another one', () => {
+  const events = new EventHub(silentLogger)
+  const metrics = metricsCollector()
+  let now = 100_000
+  recordMetrics(events, metrics, () => now)
+  const started = (waitedMs: number) => {
+    const event = { jobName: 'tenant', occurrenceId: 'occ_1' as OccurrenceId, waitedMs, latenessMs: waitedMs }
+    events.emit('occurrence.started', event as unknown as SchedulerEvents['occurrence.started'])
+  }
+  const measured = () => metrics.observations('scheduler_start_lateness_seconds').length
+  started(0)
+  expect(measured()).toBe(1)
+  events.emit('job.removed', { jobId: 'job_1' as JobId, jobName: 'tenant' })
+  expect(measured()).toBe(0)
+  now += 2000
+  started(3000)
+  started(2000)
+  expect(measured()).toBe(0)
+  started(1000)
+  expect(measured()).toBe(1)
+})
