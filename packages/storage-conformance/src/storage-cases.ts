@@ -11,7 +11,7 @@ import {
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
 import { delayedCases } from './cases/delayed.ts'
-import { deleteInStepsCases } from './cases/delete-in-steps.ts'
+import { deleteInStepsCases, longDeleteInStepsCases } from './cases/delete-in-steps.ts'
 import { dueJobsCases } from './cases/due-jobs.ts'
 import { failureCases, latestCases } from './cases/failures.ts'
 import { heartbeatCases } from './cases/heartbeat.ts'
@@ -58,6 +58,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...pauseWithEndCases,
     ...deleteCases,
     ...deleteInStepsCases,
+    ...longDeleteInStepsCases,
     ...updateInStepsCases,
     ...slotCases,
     ...overlapCases,

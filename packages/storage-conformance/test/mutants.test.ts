@@ -8,6 +8,7 @@ import { createMutants } from './mutants/create-mutants.ts'
 import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
 import { failureMutants } from './mutants/failure-mutants.ts'
+import { type HonestVariant, honestVariants } from './mutants/honest-variants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
@@ -145,6 +146,19 @@ describe('the intact storage with wake-ups passes where its mutants fail', () =>
       () => wakingWorld(),
       (world) => caseNamed(name, cases).run(world),
     )
+  })
+})
+
+function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
+  const cases = storageCases(capabilities).filter(({ name }) => name.startsWith(passes))
+  if (cases.length === 0) throw new Error(`there is no case "${passes}"`)
+  return cases.map(({ name, run }) => ({ variant, name, open, run }))
+}
+
+describe('what the contract leaves to a storage is refused by no case', () => {
+  const runs = honestVariants.flatMap(runsOf)
+  it.each(runs)('$variant: $name', async ({ open, run }) => {
+    await withWorld(open, run)
   })
 })
 

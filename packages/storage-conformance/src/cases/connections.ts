@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type JobId, JobistemerError, jobId } from '@jobistemer/core'
-import type { JobRecord, OccurrenceRecord, Storage, WakeUp } from '@jobistemer/core/storage'
+import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { readPages } from '../ledger/read-ledger.ts'
 import { caseGroup, type DeclaredCapabilities, type StorageCase } from '../storage-case.ts'
 import { requestItem, slotAddress, slotItem } from '../stage/create-items.ts'
@@ -378,26 +378,33 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
       const other = await world.connect()
       const watcher = new WakeUpWatch(node.storage)
       const job = await node.createJob({ policy: 'allow' })
+      let lives = 0
+      const hearOfAnotherLife = async (): Promise<void> => {
+        const incarnation = `life-${++lives}`
+        const own = { node: 'node-b', incarnation, counter: 1, startedAt: 0, leaving: false, about: {} }
+        await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(1), own, remove: [], profilesOf: [] }))
+      }
       // Once it listens it may hear of everything, since nobody knows what was said before. A second time it does not.
-      let heard: readonly WakeUp['kind'][] = []
+      let isItsOwn = false
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0
         await node.addSlot(job, round, 'pending')
         // What another one does afterwards is heard after it.
-        const own = {
-          node: 'node-b',
-          incarnation: `life-${round}`,
-          counter: 1,
-          startedAt: 0,
-          leaving: false,
-          about: {},
+        await hearOfAnotherLife()
+        const heard = [...watcher.heard]
+        if (!heard.includes('due')) {
+          isItsOwn = false
+          break
         }
-        await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(round), own, remove: [], profilesOf: [] }))
-        heard = [...watcher.heard]
-        if (!heard.includes('due')) break
+        // A storage that does not know what another one has done says everything of it: so it does without the write.
+        // Of the first one something may be said behind its 'nodes', and before that of the second one.
+        watcher.heard.length = 0
+        await hearOfAnotherLife()
+        await hearOfAnotherLife()
+        if (!watcher.heard.includes('due')) isItsOwn = true
       }
       watcher.end()
-      assert.ok(!heard.includes('due'), `the connection that created an occurrence heard: ${heard.join(', ')}`)
+      assert.ok(!isItsOwn, `the connection that created an occurrence heard 'due', and not without that`)
     },
   },
   { needs: ['subscribe'] },

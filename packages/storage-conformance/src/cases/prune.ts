@@ -119,12 +119,18 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const { id } = await node.addTrigger(job, key, slotAt(2), 'running', { run: true })
       await node.finish({ id, jobId: job.id, scheduledAt: slotAt(2), token: 1 })
     }
-    // Of one instant no more than the limit, and not a range that is not over.
-    assert.deepEqual(await node.prune({ before: slotAt(4), limit: 2 }), { removed: 2, more: true })
-    assert.equal((await node.head(job.id)).pruneFloor, slotAt(2))
-    assert.deepEqual(await scheduledTimes(node, job), [slotAt(1), slotAt(2)])
-    assert.deepEqual(await node.prune({ before: slotAt(4), limit: 2 }), { removed: 1, more: false })
-    assert.deepEqual(await scheduledTimes(node, job), [slotAt(1)])
+    // The limit is about so many. Whatever a call takes of one instant, a range that is not over is none of it.
+    let removed = 0
+    for (let calls = 0; ; calls++) {
+      assert.ok(calls < 30, 'prune never came to an end')
+      const answer = await node.prune({ before: slotAt(4), limit: 2 })
+      removed += answer.removed
+      if (removed > 0) assert.equal((await node.head(job.id)).pruneFloor, slotAt(2))
+      const left = Array<number>(Math.max(0, 3 - removed)).fill(slotAt(2))
+      assert.deepEqual(await scheduledTimes(node, job), [slotAt(1), ...left])
+      if (!answer.more) break
+    }
+    assert.equal(removed, 3)
   },
 
   'an exclusion of a future slot stays, or the slot would run after all': async (world) => {

@@ -1,6 +1,6 @@
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
-import { Ledger, ledgerStorage, type Mutant } from './mutant.ts'
+import { Ledger, ledgerStorage, letOthersGo, type Mutant } from './mutant.ts'
 
 type Kind = WakeUp['kind']
 type Listener = (wakeUp: WakeUp) => void
@@ -13,6 +13,10 @@ interface WakeUpFault {
   readonly closesAll?: boolean
   /** Of this nobody is told. */
   readonly silent?: Kind
+  /** No fault: whatever another one has done, all of this is told, in this order. */
+  readonly coarse?: readonly Kind[]
+  /** No fault: who begins to listen is told that something may be due. */
+  readonly tellsAtFirst?: boolean
 }
 
 const kindsOf: Partial<Readonly<Record<keyof Storage, Kind>>> = {
@@ -26,6 +30,15 @@ const kindsOf: Partial<Readonly<Record<keyof Storage, Kind>>> = {
 export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   const ledger = new Ledger()
   const listeners = new Map<Listener, object>()
+  let told = Promise.resolve()
+
+  /** In order, and others go on between one kind and the next. */
+  function tellLater(listener: Listener, kind: Kind): void {
+    told = told.then(async () => {
+      await letOthersGo()
+      if (listeners.has(listener)) listener({ kind })
+    })
+  }
 
   function connect(): Storage {
     const own = {}
@@ -35,7 +48,9 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
       const call: Storage['createOccurrences'] = async (request) => {
         const answer = await storage[method](request)
         for (const [listener, connection] of listeners) {
-          if (kind !== fault.silent && (connection !== own || fault.tellsItself === true)) listener({ kind })
+          if (kind === fault.silent || (connection === own && fault.tellsItself !== true)) continue
+          if (fault.coarse === undefined) listener({ kind })
+          else for (const each of fault.coarse) tellLater(listener, each)
         }
         return answer
       }
@@ -47,6 +62,7 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
       subscribe(listener) {
         const subscription: Listener = (wakeUp) => listener(wakeUp)
         listeners.set(subscription, own)
+        if (fault.tellsAtFirst === true) subscription({ kind: 'due' })
         return () => listeners.delete(subscription)
       },
       async close() {
@@ -102,6 +118,12 @@ export const connectionMutants: readonly Mutant[] = [
     rejectedBy: ['subscribe: wakes no connection for what it has written itself'],
     capabilities: wakes,
     open: () => wakingWorld({ tellsItself: true }),
+  },
+  {
+    name: 'wakes who has written, and says at first that something may be due',
+    rejectedBy: ['subscribe: wakes no connection for what it has written itself'],
+    capabilities: wakes,
+    open: () => wakingWorld({ tellsItself: true, tellsAtFirst: true }),
   },
   {
     name: 'tells nobody that there is something to do',

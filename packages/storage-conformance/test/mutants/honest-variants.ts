@@ -1,0 +1,75 @@
+import type { JobId } from '@jobistemer/core'
+import type { ClaimRequest, PruneRequest } from '@jobistemer/core/storage'
+import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
+import { wakingWorld } from './connection-mutants.ts'
+import { Ledger, ledgerStorage, ledgerWorld } from './mutant.ts'
+
+/** A storage that does what the contract leaves to it: no case may refuse it. */
+export interface HonestVariant {
+  readonly name: string
+  /** How the names of the cases begin that have to do with it. */
+  readonly passes: string
+  readonly capabilities: DeclaredCapabilities
+  readonly open: () => StorageWorld
+}
+
+/** Of few it takes another number than asked: the limit of a prune is "at most about so many". */
+function pruning(name: string, limitOf: (limit: number) => number): HonestVariant {
+  const prune = (ledger: Ledger) => async (request: PruneRequest) =>
+    ledger.prune({ ...request, limit: request.limit > 50 ? request.limit : limitOf(request.limit) })
+  return {
+    name,
+    passes: 'prune: ',
+    capabilities: { takesNext: true },
+    open: () => ledgerWorld(new Ledger(), (ledger) => ledgerStorage(ledger, { prune: prune(ledger) })),
+  }
+}
+
+/** Cancels three of a deleted job in a sweep, and says that there is more. */
+class InShortSweeps extends Ledger {
+  #isLeft = false
+
+  override tend(jobId: JobId, now: number): void {
+    if (!this.isDeleted(jobId) || this.activeCount(jobId) > 0) {
+      super.tend(jobId, now)
+      return
+    }
+    this.cancelLeft(jobId, now, 3)
+    if (this.waitingOf(jobId).length > 0) this.#isLeft = true
+  }
+
+  override claim(request: ClaimRequest) {
+    this.#isLeft = false
+    const answer = super.claim(request)
+    return { ...answer, more: answer.more || this.#isLeft }
+  }
+}
+
+export const honestVariants: readonly HonestVariant[] = [
+  pruning('prunes one at a time', () => 1),
+  pruning('prunes one more than asked', (limit) => limit + 1),
+  {
+    name: 'sweeps in short steps',
+    passes: 'delete in steps: ',
+    capabilities: { takesNext: true },
+    open: () => ledgerWorld(new InShortSweeps()),
+  },
+  {
+    name: 'tells of everything when another one has done something',
+    passes: 'subscribe: ',
+    capabilities: { takesNext: true, subscribe: true },
+    open: () => wakingWorld({ coarse: ['due', 'cancel', 'jobs', 'nodes'] }),
+  },
+  {
+    name: 'tells of everything, and of nodes first',
+    passes: 'subscribe: ',
+    capabilities: { takesNext: true, subscribe: true },
+    open: () => wakingWorld({ coarse: ['nodes', 'jobs', 'cancel', 'due'] }),
+  },
+  {
+    name: 'says at first that something may be due',
+    passes: 'subscribe: ',
+    capabilities: { takesNext: true, subscribe: true },
+    open: () => wakingWorld({ tellsAtFirst: true }),
+  },
+]
