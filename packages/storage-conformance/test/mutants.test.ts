@@ -8,7 +8,7 @@ import { createMutants } from './mutants/create-mutants.ts'
 import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
 import { failureMutants } from './mutants/failure-mutants.ts'
-import { type HonestVariant, honestVariants } from './mutants/honest-variants.ts'
+import { distantVariants, type HonestVariant, honestVariants } from './mutants/honest-variants.ts'
 import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
@@ -86,6 +86,30 @@ async function withoutWaiting<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Lets time pass in small steps, for timers and for who looks at the clock, for as long as the work goes on. */
+async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  let passedMs = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => passedMs)
+  try {
+    let isOver = false
+    const end = () => {
+      isOver = true
+    }
+    const result = work()
+    result.then(end, end)
+    while (!isOver) {
+      await new Promise((resolve) => setImmediate(resolve))
+      passedMs += 50
+      await vi.advanceTimersByTimeAsync(50)
+    }
+    return await result
+  } finally {
+    clock.mockRestore()
+    vi.useRealTimers()
+  }
+}
+
 describe('each broken storage is rejected by the case that names its fault', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
     '$fault: $name',
@@ -159,6 +183,13 @@ describe('what the contract leaves to a storage is refused by no case', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)
+  })
+})
+
+describe('a storage far away has the time that it needs', () => {
+  const runs = distantVariants.flatMap(runsOf)
+  it.each(runs)('$variant: $name', async ({ open, run }) => {
+    await inVirtualTime(async () => await withWorld(open, run))
   })
 })
 

@@ -164,25 +164,30 @@ export const deleteInStepsCases: readonly StorageCase[] = caseGroup('delete in s
   },
 })
 
-export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup('delete in steps', {
-  'leaves nothing behind for what is delayed: a sweep sees the rest past it': async (world) => {
-    const node = await TestNode.connect(world)
-    const job = await node.createJob({ policy: 'queue' })
-    const held = await node.startSlot(job, 1)
-    // More than the end of what runs cancels in passing.
-    const delayed = Array.from({ length: 70 }, (_, index) =>
-      requestItem(job, `later-${index}`, slotAt(1), { dueAt: slotAt(10_000) }),
-    )
-    const waiting = Array.from({ length: waitingCount }, (_, index) => requestItem(job, `key-${index}`, slotAt(1)))
-    const items = [...delayed, ...waiting]
-    await inBatches(node, items, async (some) => await node.createAll(some, slotAt(1)))
-    expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
-    await node.finish(held, { now })
-    await sweepAll(async () => (await node.claim(now, { sweep: true })).more)
-    assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 0, running: 0 })
-    const states: string[] = []
-    const ids = items.map(({ id }) => id)
-    await inBatches(node, ids, async (some) => states.push(...(await statesOf(node, some))))
-    assert.deepEqual(states, gone(items.length))
+export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup(
+  'delete in steps',
+  {
+    'leaves nothing behind for what is delayed: a sweep sees the rest past it': async (world) => {
+      const node = await TestNode.connect(world)
+      const job = await node.createJob({ policy: 'queue' })
+      const held = await node.startSlot(job, 1)
+      // More than the end of what runs cancels in passing.
+      const delayed = Array.from({ length: 70 }, (_, index) =>
+        requestItem(job, `later-${index}`, slotAt(1), { dueAt: slotAt(10_000) }),
+      )
+      const waiting = Array.from({ length: waitingCount }, (_, index) => requestItem(job, `key-${index}`, slotAt(1)))
+      const items = [...delayed, ...waiting]
+      await inBatches(node, items, async (some) => await node.createAll(some, slotAt(1)))
+      expectOutcome(await node.deleteSome(job.id, limit, now), 'saved')
+      await node.finish(held, { now })
+      await sweepAll(async () => (await node.claim(now, { sweep: true })).more)
+      assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 0, running: 0 })
+      const states: string[] = []
+      const ids = items.map(({ id }) => id)
+      await inBatches(node, ids, async (some) => states.push(...(await statesOf(node, some))))
+      assert.deepEqual(states, gone(items.length))
+    },
   },
-})
+  // One that takes an item a call is asked some hundred and seventy times.
+  { timeoutMs: 60_000 },
+)

@@ -299,9 +299,9 @@ export const withinWakeUpCases: readonly StorageCase[] = caseGroup(
       expectCreated(await transaction.create(requestItem(job, 'asked', slotAt(1))), 'pending')
       const watcher = new WakeUpWatch(other.storage)
       // One that comes too early comes in vain.
-      await watcher.hears('due', () => transaction.commit(), 7_000)
+      await watcher.hears('due', () => transaction.commit())
       watcher.end()
     },
   },
-  { needs: ['within', 'subscribe'], timeoutMs: 8_000 },
+  { needs: ['within', 'subscribe'] },
 )

@@ -1,8 +1,9 @@
 import type { JobId } from '@jobistemer/core'
-import type { ClaimRequest, PruneRequest } from '@jobistemer/core/storage'
-import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
+import type { ClaimRequest, PruneRequest, Storage } from '@jobistemer/core/storage'
+import type { DeclaredCapabilities, StorageWorld, WorldTransaction } from '../../src/index.ts'
 import { wakingWorld } from './connection-mutants.ts'
 import { Ledger, ledgerStorage, ledgerWorld } from './mutant.ts'
+import { transactionalWorld } from './within-mutants.ts'
 
 /** A storage that does what the contract leaves to it: no case may refuse it. */
 export interface HonestVariant {
@@ -71,5 +72,74 @@ export const honestVariants: readonly HonestVariant[] = [
     passes: 'subscribe: ',
     capabilities: { takesNext: true, subscribe: true },
     open: () => wakingWorld({ tellsAtFirst: true }),
+  },
+]
+
+const toConnectMs = 4_000
+const toAnswerMs = 200
+
+async function passTime(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Answers each call of these late. */
+function late<T extends object>(target: T, methods: readonly (keyof T)[]): T {
+  const calls = methods.map((method) => {
+    const call = target[method] as (...args: unknown[]) => unknown
+    return [
+      method,
+      async (...args: unknown[]) => {
+        await passTime(toAnswerMs)
+        return await call.apply(target, args)
+      },
+    ]
+  })
+  return { ...target, ...Object.fromEntries(calls) }
+}
+
+function isMethodOfCalls(storage: Storage, name: string): name is keyof Storage & string {
+  return typeof storage[name as keyof Storage] === 'function' && name !== 'subscribe' && name !== 'within'
+}
+
+/** The same storage on another continent, where a call takes one item. */
+function farAway({ connect, beginTransaction, dispose }: StorageWorld): StorageWorld {
+  return {
+    dispose,
+    async connect() {
+      await passTime(toConnectMs)
+      const storage = await connect()
+      const methods = Object.keys(storage).filter((name) => isMethodOfCalls(storage, name))
+      const slow = late(storage, methods as (keyof Storage)[])
+      const { within } = storage
+      return {
+        ...slow,
+        capabilities: { ...storage.capabilities, maxBatch: 1 },
+        ...(within && {
+          within: (transaction: unknown) => late(within(transaction), ['createOccurrences', 'settle', 'forbidCommit']),
+        }),
+      }
+    },
+    ...(beginTransaction && {
+      beginTransaction: async (): Promise<WorldTransaction> => {
+        await passTime(toConnectMs)
+        return late(await beginTransaction(), ['commit', 'rollback'])
+      },
+    }),
+  }
+}
+
+/** Far away, and asked one item at a time. */
+export const distantVariants: readonly HonestVariant[] = [
+  {
+    name: 'wakes others from far away',
+    passes: 'within a transaction: others are woken by the commit',
+    capabilities: { takesNext: true, subscribe: true, within: true },
+    open: () => farAway(transactionalWorld()),
+  },
+  {
+    name: 'cancels what is delayed from far away',
+    passes: 'delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it',
+    capabilities: { takesNext: true },
+    open: () => farAway(ledgerWorld(new Ledger())),
   },
 ]
