@@ -5,12 +5,13 @@ import {
   isSuperseded,
   type OccurrenceAddress,
   type OccurrenceRecord,
+  withRuns,
   woken,
 } from '@jobistemer/core/storage'
 import type { StoredHead } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
-import { readPlan } from './plan.ts'
+import { type PlannedWrite, readPlan } from './plan.ts'
 import { checkHead, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
 import { transactionLimit } from './requests.ts'
 import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
@@ -57,7 +58,7 @@ const recordsPerTransaction = Math.floor((transactionLimit - 1) / 2)
 async function writeSome(
   table: Table,
   head: StoredHead,
-  wanted: readonly RecordWrite[],
+  wanted: readonly PlannedWrite[],
   survivors: Survivors,
 ): Promise<boolean> {
   return await untilDecided(table, head.id, async () => {
@@ -80,7 +81,7 @@ async function writeSome(
 async function stillToWrite(
   table: Table,
   head: StoredHead,
-  writes: readonly RecordWrite[],
+  writes: readonly PlannedWrite[],
   survivors: Survivors,
 ): Promise<readonly RecordWrite[]> {
   const stored = await loadOccurrences(
@@ -92,22 +93,23 @@ async function stillToWrite(
 
 function leftOf(
   head: StoredHead,
-  write: RecordWrite,
+  write: PlannedWrite,
   there: StoredOccurrence | null,
   survivors: Survivors,
 ): RecordWrite | null {
-  const { record: wanted } = write
+  const { record: wanted, changed } = write
   if (there === null) return write.revision === 0 ? write : null
   const { record, revision, marked } = there
   const { details, runs, state } = record
-  if (revision === write.revision) return { ...write, record: { ...wanted, details, runs }, before: there }
+  if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
   // Either this was written already, or something came between the reading and the plan that does not go through the
   // head: what may overlap was claimed, what ran was changed or handed back.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
+  const said = withSaid(record, write)
   if (isFinal(wanted.state)) {
-    if (!isClaimed) return anew(ended(record, wanted.state, wanted.reason, wanted.finishedAt as number))
+    if (!isClaimed) return anew(ended(said, wanted.state, wanted.reason, wanted.finishedAt as number))
     survivors.set(record.id, addressOf(record))
   } else if (wanted.state !== 'running') return null
   if (state !== 'running' && head.deletedAt !== null) {
@@ -115,10 +117,16 @@ function leftOf(
   }
   const cancelRequest = record.cancelRequest ?? wanted.cancelRequest
   const isMarked = state === 'running' && (marked || write.marked || concerns)
-  if (isMarked === marked && cancelRequest === record.cancelRequest) return null
-  return { ...anew({ ...record, cancelRequest }), marked: isMarked }
+  if (isMarked === marked && cancelRequest === record.cancelRequest && said.sequence === record.sequence) return null
+  return { ...anew({ ...said, cancelRequest }), marked: isMarked }
 
-  function anew(changed: OccurrenceRecord): RecordWrite {
-    return { record: changed, before: there, marked: false, revision, staleAddress: null }
+  function anew(next: OccurrenceRecord): RecordWrite {
+    return { record: next, before: there, marked: false, revision, staleAddress: null }
   }
+}
+
+/** With the runs that the planned step was told, unless its owner has told of later ones meanwhile. */
+function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
+  if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
+  return withRuns(record, changed.runs, sequence)
 }

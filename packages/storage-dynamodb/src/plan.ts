@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import { number, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
 import type { RecordWrite } from './record-writes.ts'
@@ -13,6 +14,14 @@ import type { Table } from './table.ts'
 
 // Well below the 400 KB of an item. What is new comes with all its data, which may be more than an item holds.
 const bytesPerPart = 300_000
+
+/** One record that a plan still holds. That of a stored one comes without its details and runs. */
+export interface PlannedWrite extends RecordWrite {
+  /** What the step changes of a stored record's details and runs. Absent for a new record, and in plans of old versions. */
+  readonly changed?: Bulk
+}
+
+type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
 /** The items of a plan for these writes. */
 export function planWrites(
@@ -30,16 +39,22 @@ export function planWrites(
 }
 
 /** What the plan of a job holds; `null` when it has been carried out. */
-export async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly RecordWrite[] | null> {
+export async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly PlannedWrite[] | null> {
   const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
   const found = await requests.getAll(places)
   const parts = places.map((place) => found.get(place)?.j?.B)
   if (!parts.every((part) => part !== undefined)) return null
-  return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly RecordWrite[]
+  return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly PlannedWrite[]
 }
 
-/** Details and runs of a stored record do not change while it waits: they are taken from there again. */
-function withoutBulk(write: RecordWrite): RecordWrite {
-  if (write.revision === 0) return write
-  return { ...write, before: null, record: { ...write.record, details: {}, runs: [] } }
+/** Details and runs of a stored record are taken from there again, where the step leaves them as they are. */
+function withoutBulk(write: RecordWrite): PlannedWrite {
+  const { record, before, revision } = write
+  if (revision === 0) return write
+  const { details, runs } = record
+  const changed: Bulk = {
+    ...(before?.record.details !== details && { details }),
+    ...(before?.record.runs !== runs && { runs }),
+  }
+  return { ...write, before: null, record: { ...record, details: {}, runs: [] }, changed }
 }

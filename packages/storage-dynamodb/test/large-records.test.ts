@@ -9,7 +9,7 @@ import {
 import { type JobId, occurrenceId } from '@jobistemer/core'
 import type { CreateRecovery, OccurrenceRecord, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
 import {
   addJob,
@@ -20,6 +20,7 @@ import {
   slotAt,
   slotItem,
   start,
+  succeeded,
   triggerItem,
 } from '@jobistemer/test-kit'
 import { useTable } from './use-table.ts'
@@ -423,6 +424,131 @@ it('a replace that lets hundreds of queued occurrences overlap wakes them all', 
     sweep: false,
   })
   expect([claimed.length, more]).toEqual([100, true])
+})
+
+/**
+ * A job whose slot 1 runs, with 12 slots and 150 triggers queued behind it; a replacement lets them overlap, and has begun
+ * to cancel the slots. The next step on the job cancels the last of these and wakes all triggers: it goes by a plan.
+ */
+async function addCutOff(name: string): Promise<JobId> {
+  const { id } = await addJob(storage, name, 'queue')
+  for (let slot = 1; slot <= 13; slot++) {
+    await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
+  }
+  for (const first of [0, 75]) {
+    const items = Array.from({ length: 75 }, (_, key) => triggerItem(id, first + key, slotAt(2)))
+    await storage.createOccurrences({ now: slotAt(13), owner, items })
+  }
+  const change = {
+    kind: 'replace',
+    id,
+    content: { ...contentOf(name, 'allow'), fingerprint: 'print-2', nextAt: slotAt(14) },
+    expectedVersion: 1,
+    expectedWatermark: slotAt(13),
+    waiting: 'cancel',
+  } as const
+  expect(await storage.saveJobs({ now: slotAt(14), changes: [change], cancelLimit: 10 })).toMatchObject([
+    { outcome: 'saved', more: true },
+  ])
+  return id
+}
+
+/** A client whose plans come late: something else is done just before each. Tells how many there were. */
+function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> & { readonly plans: number } {
+  let plans = 0
+  const send = async (command: object, options: object): Promise<unknown> => {
+    const isPlan =
+      command instanceof TransactWriteItemsCommand &&
+      command.input.TransactItems?.some(({ Put: put }) => put?.Item?.sk?.S?.startsWith('plan/'))
+    if (isPlan) {
+      plans++
+      await first()
+    }
+    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
+  }
+  return {
+    send: send as DynamoDBClient['send'],
+    get plans() {
+      return plans
+    },
+  }
+}
+
+describe('what is said of one by whose end hundreds wake is stored as it was said', () => {
+  it('of a finish', async () => {
+    const id = await addCutOff('finish')
+    const late = latePlans(async () => {})
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    const last = finishItem(id, 1)
+    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+    expect(late.plans).toBe(1)
+    expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 1, runs: last.runs })
+    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 150, queued: 0, running: 0 }])
+    await assertLedger(storage)
+  })
+
+  it('of a finish, where an earlier word of the owner arrives before the plan', async () => {
+    const plain = storage
+    const id = await addCutOff('overtaken')
+    const last = { ...finishItem(id, 1), sequence: 2 }
+    const late = latePlans(async () => {
+      const progress = {
+        ...last,
+        sequence: 1,
+        runs: succeeded(start, start + 1),
+        change: { kind: 'progress' } as const,
+      }
+      expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+    })
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+    expect(late.plans).toBe(1)
+    expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 2, runs: last.runs })
+    await assertLedger(plain)
+  })
+
+  it('of a reap, where a later word of the owner arrives before the plan', async () => {
+    const plain = storage
+    const id = await addCutOff('alive')
+    const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
+    const progress = { ...finishItem(id, 1), runs: succeeded(start, start + 1), change: { kind: 'progress' } as const }
+    const late = latePlans(async () => {
+      expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
+    })
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    const address = { id: occurrence, jobId, scheduledAt }
+    const reap = { ...address, token: 1, sequence: 0, runs, action: 'fail', reason: 'dead' } as const
+    expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
+    expect(late.plans).toBe(1)
+    expect(await recordOf(occurrence)).toMatchObject({ state: 'failed_stale', sequence: 1, runs: progress.runs })
+    await assertLedger(plain)
+  })
+
+  it('of a finish with runs that are too large for its item', async () => {
+    const id = await addCutOff('large-finish')
+    const last = { ...finishItem(id, 1), runs: largeRuns(4) }
+    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+    expect((await recordOf(last.id))?.runs).toEqual(last.runs)
+  })
+
+  it('of a reap', async () => {
+    const id = await addCutOff('reap')
+    const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
+    const reap = {
+      id: occurrence,
+      jobId,
+      scheduledAt,
+      token: 1,
+      sequence: 0,
+      runs,
+      action: 'fail',
+      reason: 'dead',
+    } as const
+    expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
+    expect(await recordOf(occurrence)).toMatchObject({ state: 'failed_stale', runs })
+    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 150, queued: 0, running: 0 }])
+    await assertLedger(storage)
+  })
 })
 
 it('the newest of queue_one takes the place of hundreds, and is woken by the one that ran meanwhile', async () => {
