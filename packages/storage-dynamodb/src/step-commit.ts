@@ -74,27 +74,34 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   const others = jobWrites(table, write)
   const writes = await writesOf(table, records)
   if (writes === null) return false
+  const isPlanned = isTooLarge([...writes.items, ...others])
+  if (isPlanned && step.isDivisible) throw new StepTooLarge()
+  const plan = isPlanned ? planWrites(table, changed.id, records) : []
   const revision = write.before === null ? 0 : (job.head as StoredHead).revision
-  const head = { ...changed, revision: revision + 1 }
-  if (!isTooLarge([...writes.items, ...others])) {
-    try {
-      return await commit(table, writes, [putHead(table, head, revision), ...others])
-    } catch (error) {
-      throw await headError(table, job, head, error)
-    }
+  const head = { ...changed, revision: revision + 1, planParts: plan.length }
+  const withHead = [putHead(table, head, revision), ...plan, ...others]
+  try {
+    if (!(await (isPlanned ? table.requests.transact(withHead) : commit(table, writes, withHead)))) return false
+  } catch (error) {
+    if (!isFull(table, head, error)) throw error
+    if (job.hasLooked) throw await fullError(table, job, head, error)
+    // Many of those in its list may have ended. The step stands: what is final stays so.
+    await job.lookAtActive()
+    return await commitWithHead(table, job, write, step)
   }
-  if (step.isDivisible) throw new StepTooLarge()
-  const plan = planWrites(table, head.id, records)
-  const planned = { ...head, planParts: plan.length }
-  if (!(await table.requests.transact([putHead(table, planned, revision), ...plan, ...others]))) return false
-  await carryOut(table, planned)
+  if (!isPlanned) return true
+  await carryOut(table, head)
   step.outlived(await outlived(table, write))
   return true
 }
 
-/** A failure as users are to hear of it: a job of which too many live is told by its name. */
-async function headError(table: Table, job: JobReading, head: StoredHead, error: unknown): Promise<unknown> {
-  if (!isTooLargeItem(error) || sizeOf(headItem(table.keys, head)) < nearlyFull) return error
+/** Whether a write failed since the head has no room for all that it lists. */
+function isFull({ keys }: Table, head: StoredHead, error: unknown): boolean {
+  return isTooLargeItem(error) && sizeOf(headItem(keys, head)) >= nearlyFull
+}
+
+/** The failure as users are to hear of it: by the job's name, and with how many live. */
+async function fullError(table: Table, job: JobReading, head: StoredHead, error: unknown): Promise<unknown> {
   const [loaded] = await loadJobs(table, [head.id])
   const live = job.active.length + (job.head?.queued.length ?? 0)
   return fullHeadError(table.requests.tableName, { job: loaded?.job.name ?? head.id, live }, error)
@@ -116,9 +123,18 @@ async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Pro
   const live = [...changed.values()].filter(({ state }) => !isFinal(state))
   const active = [...stay(job.active), ...live.filter(({ state }) => state !== 'queued').map(addressOf)]
   const queued = [...stay(head.queued), ...live.filter(({ state }) => state === 'queued').map(waitingOf)]
-  const lookAt = tidies ? Math.max(firstLookAt, 2 * job.active.length) : head.lookAt
+  const next = nextLookAt(job.active.length)
+  const lookAt = tidies ? next : job.hasLooked ? Math.min(head.lookAt, next) : head.lookAt
   return { ...head, active, queued: queued.sort(compareOrder), lookAt }
 }
+
+/** Looks become rarer the more live, and yet there is always one before the list has no room. */
+function nextLookAt(live: number): number {
+  return Math.max(firstLookAt, Math.min(2 * live, Math.ceil((live + mostActive) / 2)))
+}
+
+/** About so many a head has room for, with nobody queued. */
+const mostActive = 18_000
 
 /** What the step changes; and whoever runs has to know that its end concerns others. */
 function recordsOf(job: JobReading, { occurrences }: JobWrite, head: StoredHead): readonly RecordWrite[] {

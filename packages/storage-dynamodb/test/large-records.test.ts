@@ -2,15 +2,24 @@ import { randomBytes } from 'node:crypto'
 import {
   DeleteItemCommand,
   type DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { type JobId, occurrenceId } from '@jobistemer/core'
-import type { CreateRecovery, OccurrenceRecord, RecoveryEntry, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import type {
+  CreateRecovery,
+  OccurrenceAddress,
+  OccurrenceRecord,
+  RecoveryEntry,
+  Storage,
+  TaskRunRecord,
+} from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
+import { printLiveList } from '../src/live-list.ts'
 import {
   addJob,
   contentOf,
@@ -317,35 +326,6 @@ it('a hundred waiting triggers with large data are canceled in one step', async 
   expect(new Set(found.map(({ details }) => details.data))).toEqual(new Set(items.map(({ details }) => details.data)))
 })
 
-it('a job of which no more can live says so, by its name', async () => {
-  const { id } = await addJob(storage, 'crowded', 'allow')
-  const entryBytes = 22
-  const fill = async (count: number): Promise<boolean> => {
-    try {
-      await client.send(
-        new UpdateItemCommand({
-          TableName: 'large',
-          Key: { pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } },
-          UpdateExpression: 'SET l = :live, k = :later',
-          ExpressionAttributeValues: { ':live': { B: Buffer.alloc(entryBytes * count, 7) }, ':later': { N: '99999' } },
-        }),
-      )
-      return true
-    } catch (error) {
-      expect((error as Error).message).toMatch(/size/)
-      return false
-    }
-  }
-  let count = Math.floor(409_600 / entryBytes)
-  while (!(await fill(count))) count--
-  const call = storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(id, 1, slotAt(1))] })
-  await expect(call).rejects.toMatchObject({
-    code: 'STORAGE_REFUSED',
-    message: expect.stringContaining(`Job "crowded" has ${count} live occurrences`),
-    cause: { code: 'STORAGE_FAILED' },
-  })
-})
-
 function recoveryOf(job: JobId, count: number): CreateRecovery {
   const entries = Array.from({ length: count }, (_, index): RecoveryEntry => {
     const scheduledAt = slotAt(index + 1)
@@ -370,6 +350,107 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
     entries,
   }
 }
+
+describe('the list of those that are active', () => {
+  /** As much as a list of one kind of entry takes. */
+  async function fillList(id: JobId, entry: OccurrenceAddress, count: number, lookAt: number): Promise<boolean> {
+    try {
+      await client.send(
+        new UpdateItemCommand({
+          TableName: 'large',
+          Key: headKey(id),
+          UpdateExpression: 'SET l = :live, k = :later',
+          ExpressionAttributeValues: {
+            ':live': { B: Buffer.alloc(entryBytes * count, printLiveList([entry])) },
+            ':later': { N: String(lookAt) },
+          },
+        }),
+      )
+      return true
+    } catch (error) {
+      expect((error as Error).message).toMatch(/size/)
+      return false
+    }
+  }
+
+  const entryBytes = 22
+  const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
+
+  /** Fills the list until nothing more fits, and answers how many that are. A look is far off. */
+  async function fillWhole(id: JobId, entry: OccurrenceAddress): Promise<number> {
+    let count = Math.floor(409_600 / entryBytes)
+    while (!(await fillList(id, entry, count, 99_999))) count--
+    return count
+  }
+
+  async function storedList(id: JobId): Promise<{ readonly listed: number; readonly lookAt: number }> {
+    const { Item: item } = await client.send(
+      new GetItemCommand({ TableName: 'large', Key: headKey(id), ConsistentRead: true }),
+    )
+    return { listed: (item?.l?.B?.length ?? 0) / entryBytes, lookAt: Number(item?.k?.N ?? 12) }
+  }
+
+  async function addTrigger(id: JobId, key: number) {
+    const item = triggerItem(id, key, slotAt(1))
+    return { item, answers: await storage.createOccurrences({ now: slotAt(1), owner, items: [item] }) }
+  }
+
+  /** One that has ended, by a write that does not concern the head. */
+  async function addEnded(id: JobId): Promise<OccurrenceAddress> {
+    const { item } = await addTrigger(id, 0)
+    const { claimed } = await storage.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+    const { token, sequence } = claimed[0] as OccurrenceRecord
+    const finish = {
+      ...finishItem(id, 1),
+      id: item.id,
+      scheduledAt: item.scheduledAt,
+      token,
+      sequence: sequence + 1,
+    }
+    expect(await storage.settle({ now: slotAt(1), items: [finish] })).toMatchObject([{ outcome: 'ok' }])
+    return item
+  }
+
+  it('full of one that lives, as often as it fits: no more can live, and the job is named', async () => {
+    const { id } = await addJob(storage, 'crowded', 'allow')
+    const { item } = await addTrigger(id, 0)
+    const count = await fillWhole(id, item)
+    const refusal = {
+      code: 'STORAGE_REFUSED',
+      message: expect.stringContaining(`Job "crowded" has ${count} live occurrences`),
+      cause: { code: 'STORAGE_FAILED' },
+    }
+    await expect(addTrigger(id, 1)).rejects.toMatchObject(refusal)
+    // So many go by a plan.
+    const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+    await expect(storage.createOccurrences(recovery)).rejects.toMatchObject(refusal)
+    expect((await storedList(id)).listed).toBe(count)
+    expect(await historyOf(id)).toHaveLength(1)
+  })
+
+  it.each(['has ended', 'was pruned'])('full of what %s makes room for others', async (what) => {
+    const { id } = await addJob(storage, what, 'allow')
+    const ended = await addEnded(id)
+    await fillWhole(id, what === 'has ended' ? ended : { ...ended, scheduledAt: slotAt(0) })
+    expect((await addTrigger(id, 1)).answers).toMatchObject([{ outcome: 'created', state: 'pending' }])
+    expect(await storedList(id)).toEqual({ listed: 1, lookAt: 12 })
+    await fillWhole(id, ended)
+    const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+    expect(await storage.createOccurrences(recovery)).toMatchObject([{ outcome: 'created' }])
+    expect((await storedList(id)).listed).toBe(200)
+  })
+
+  it.each([100, 9400, 17_000])('with %i that live is looked at again before it is full', async (count) => {
+    const { id } = await addJob(storage, 'many', 'allow')
+    const { item } = await addTrigger(id, 0)
+    await fillList(id, item, count, count)
+    await addTrigger(id, 1)
+    const { listed, lookAt } = await storedList(id)
+    expect(listed).toBe(count + 1)
+    expect(lookAt).toBeGreaterThan(listed)
+    expect(lookAt).toBeLessThanOrEqual(Math.min(2 * count, 18_000))
+  })
+})
 
 async function historyOf(job: JobId) {
   const items = []
