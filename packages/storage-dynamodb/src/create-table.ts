@@ -52,11 +52,15 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
     tableName: readTableName(options.tableName),
     timeoutMs: toDurationMs(timeout, 'timeout'),
   })
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const found = await calls.look()
     if (found === 'ready') return
+    // DynamoDB may say for a while that there is no such table, and yet that there is one already.
+    const mayCreate = found === 'absent' && isFirst
+    if (calls.leftMs <= 0 && !mayCreate) {
+      throw calls.busy('DescribeTable', new Error(`the table is not ready: ${found}`))
+    }
     if (found === 'absent') await calls.create()
-    else if (calls.leftMs <= 0) throw calls.busy('DescribeTable', new Error(`the table is not ready: ${found}`))
     await pause(Math.min(lookEveryMs, Math.max(calls.leftMs, 0)))
   }
 }

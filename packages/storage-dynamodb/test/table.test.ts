@@ -157,6 +157,20 @@ describe('createTable', () => {
     nobody.destroy()
   })
 
+  it('ends at its time limit where the table is told to be there and is never found', async () => {
+    let requests = 0
+    const hidden = answering((command) => {
+      // Else one that goes on for ever would be heard of by nobody.
+      if (requests++ === 500) return failure('ValidationException')
+      const isLook = command instanceof DescribeTableCommand
+      return failure(isLook ? 'ResourceNotFoundException' : 'ResourceInUseException')
+    })
+    const error = await rejection(createTable({ client: hidden, tableName: 'hidden', timeout: 50 }))
+    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.message).toContain('not ready: absent')
+    expect(error.remedy).toContain('raise timeout')
+  })
+
   it('repeats what is throttled, and what is lost', async () => {
     const met = new Set<object>()
     const throttled = answering(({ constructor: kind }) => {
