@@ -68,21 +68,59 @@ describe('steps', () => {
   })
 })
 
-it('of several who count one goes on in each turn, in the order in which they wait', async () => {
-  const clock = workClock()
-  const turns = new SlotTurns(clock)
-  const order: string[] = []
-  turns.begin()
-  const count = async (name: string) => {
-    for (let step = 0; step < 3; step++) {
-      clock.work(10)
-      const turn = turns.stepped()
-      if (turn !== null) await turn
-      order.push(name)
+describe('several who count', () => {
+  /** Each takes so many steps of so long. Notes in which turn of the event loop whose steps were taken. */
+  async function together(counting: readonly { name: string; steps: number; stepMs: number }[]) {
+    const clock = workClock()
+    const turns = new SlotTurns(clock)
+    const taken: string[][] = []
+    let left = counting.length
+    const nextTurn = (): void => {
+      taken.push([])
+      if (left > 0) setImmediate(nextTurn)
     }
+    nextTurn()
+    turns.begin()
+    const count = async ({ name, steps, stepMs }: (typeof counting)[number]) => {
+      for (let step = 0; step < steps; step++) {
+        clock.work(stepMs)
+        taken.at(-1)?.push(name)
+        const turn = turns.stepped()
+        // Those who wait do other things, too, before they go on.
+        if (turn !== null) await turn.then(() => null).then(() => null)
+      }
+      left--
+    }
+    await Promise.all(counting.map(count))
+    return taken.filter((names) => names.length > 0)
   }
-  await Promise.all([count('first'), count('second'), count('third')])
-  expect(order).toEqual(['first', 'second', 'third', 'first', 'second', 'third', 'first', 'second', 'third'])
+
+  it('go on in the order in which they wait, and a long step ends the turn', async () => {
+    const counting = ['first', 'second', 'third'].map((name) => ({ name, steps: 3, stepMs: 10 }))
+    const later = ['second', 'third', 'first', 'second', 'third']
+    const taken = await together(counting)
+    expect(taken).toEqual([['first', 'second', 'third'], ['first'], ...later.map((name) => [name])])
+  })
+
+  it('share a turn when each needs a part of it', async () => {
+    const long = { name: 'long', steps: 3, stepMs: 7 }
+    const short = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => ({ name, steps: 2, stepMs: 1 }))
+    const taken = await together([long, ...short])
+    expect(taken).toEqual([
+      ['long', 'a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      ['long'],
+      // Those for whom nothing is left of a turn are the first in the next one.
+      ['a', 'b', 'c', 'd', 'e'],
+      ['f', 'g', 'long'],
+    ])
+  })
+
+  it('share a turn where time stands still, too', async () => {
+    const counting = ['a', 'b', 'c'].map((name) => ({ name, steps: 60_000, stepMs: 0 }))
+    const taken = await together(counting)
+    expect(taken.length).toBeLessThan(6)
+    for (const names of taken) expect(names.length).toBeLessThan(51_000)
+  })
 })
 
 it('it is known how long the steps took after which somebody waits, and not what others did before', async () => {
@@ -96,4 +134,25 @@ it('it is known how long the steps took after which somebody waits, and not what
   clock.work(1)
   expect(turns.stepped()).not.toBeNull()
   expect(turns.lastStepsMs).toBe(1)
+})
+
+it('what those took who went on before in the same turn is not counted, either', async () => {
+  const clock = workClock()
+  const turns = new SlotTurns(clock)
+  const lasted: number[] = []
+  const count = async (stepsMs: readonly number[]) => {
+    for (const stepMs of stepsMs) {
+      clock.work(stepMs)
+      const turn = turns.stepped()
+      if (turn === null) continue
+      lasted.push(turns.lastStepsMs)
+      await turn
+    }
+  }
+  turns.begin()
+  const first = count([10, 4])
+  turns.begin()
+  const second = count([20, 3])
+  await Promise.all([first, second])
+  expect(lasted).toEqual([10, 20, 3])
 })

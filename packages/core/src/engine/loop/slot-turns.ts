@@ -16,7 +16,8 @@ const quickMs = 0.2
 
 /**
  * Keeps the event loop free while slots are counted, by a schedule of which nobody knows how long it takes. All who count
- * share the turns: in each, one of those that wait goes on, the one that has waited longest.
+ * share the turns: in each, those that wait go on one after the other, the one that has waited longest first, until the
+ * turn is used up. The others go on in the next one, before those that came later.
  */
 export class SlotTurns {
   readonly #clock: Pick<Clock, 'monotonic' | 'track'>
@@ -36,7 +37,7 @@ export class SlotTurns {
   /** Slots are asked for from here on: the time of the next step is that which has passed since. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
-    else this.#lookedAt = this.#clock.monotonic()
+    else this.#lookAfterNextStep(this.#clock.monotonic())
   }
 
   /** A slot was asked for. `null`: go on at once. Otherwise it resolves in the turn in which it may go on. */
@@ -47,7 +48,7 @@ export class SlotTurns {
     const now = this.#clock.monotonic()
     this.#lastStepsMs = now - this.#lookedAt
     this.#lookedAt = now
-    if (now - beganAt >= longestTurnMs || this.#steps >= mostStepsPerTurn) return this.#nextTurn()
+    if (this.#isUsedUp(beganAt, now)) return this.#nextTurn()
     const isQuick = this.#lastStepsMs < quickMs
     this.#stepsPerLook = isQuick ? Math.min(2 * this.#stepsPerLook, mostStepsPerLook) : 1
     this.#lookAtStep = this.#steps + this.#stepsPerLook
@@ -65,24 +66,54 @@ export class SlotTurns {
     return turn
   }
 
+  #isUsedUp(beganAt: number, now: number): boolean {
+    return now - beganAt >= longestTurnMs || this.#steps >= mostStepsPerTurn
+  }
+
   #begin(): number {
     const now = this.#clock.monotonic()
     this.#beganAt = now
-    this.#lookedAt = now
     this.#steps = 0
-    this.#lookAtStep = 0
-    this.#stepsPerLook = 1
+    this.#lookAfterNextStep(now)
     afterThisTurn(this.#next)
     return now
+  }
+
+  /** Steps of another schedule may be slower. */
+  #lookAfterNextStep(now: number): void {
+    this.#lookedAt = now
+    this.#lookAtStep = 0
+    this.#stepsPerLook = 1
   }
 
   readonly #next = (): void => {
     this.#beganAt = null
     this.#steps = 0
     this.#lookAtStep = 0
+    if (this.#waiting.length === 0) return
+    this.#begin()
+    this.#goOn()
+  }
+
+  /** Lets one go on, and once that one waits again, or does without, the next one, as long as the turn lasts. */
+  readonly #goOn = (): void => {
     const goOn = this.#waiting.shift()
     if (goOn === undefined) return
-    this.#begin()
     goOn()
+    if (this.#waiting.length > 0) queueMicrotask(this.#whenQuiet)
+  }
+
+  /** What is asked for from within a microtask comes after all of them: all that the one does that goes on now. */
+  readonly #whenQuiet = (): void => {
+    process.nextTick(this.#goOnInTurn)
+  }
+
+  readonly #goOnInTurn = (): void => {
+    // Those who wait go on in the next turn, which has been asked for.
+    if (this.#beganAt === null) return
+    const now = this.#clock.monotonic()
+    if (this.#isUsedUp(this.#beganAt, now)) return
+    this.#lookAfterNextStep(now)
+    this.#goOn()
   }
 }
