@@ -480,3 +480,43 @@ describe('decisions about missed slots', () => {
     )
   })
 })
+
+describe('a decision', () => {
+  it.each([
+    { runs: 20, asked: 0 },
+    { runs: 21, asked: 1 },
+    { runs: 1000, asked: 1 },
+  ])('of $runs runs asks for room $asked times', async ({ runs, asked }) => {
+    let times = 0
+    const roomForMany = async () => void times++
+    const until = runs * minute
+    const decision = await decideMissedSlots({
+      series: schedule,
+      first: minute,
+      until,
+      now: until + minute,
+      strategy: { type: 'execute_all' },
+      limit: 1000,
+      recorded: none,
+      turns,
+      roomForMany,
+    })
+    expect(decision.toRun).toBe(runs)
+    expect(times).toBe(asked)
+  })
+
+  it('of many runs that there is no room for any more ends', async () => {
+    const deciding = decideMissedSlots({
+      series: schedule,
+      first: minute,
+      until: 100 * minute,
+      now: 101 * minute,
+      strategy: { type: 'execute_all' },
+      limit: 1000,
+      recorded: none,
+      turns,
+      roomForMany: () => Promise.reject(new Error('not wanted')),
+    })
+    await expect(deciding).rejects.toThrow('not wanted')
+  })
+})

@@ -23,7 +23,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from './support
 const startedAt = 2100
 
 interface CreateRequest {
-  readonly items?: readonly { readonly kind: string; readonly jobId: string }[]
+  readonly items?: readonly { readonly kind: string; readonly jobId: string; readonly entries?: readonly unknown[] }[]
 }
 
 /** A job, and the slots that it ran. */
@@ -86,6 +86,42 @@ it('a call of runDue runs others meanwhile, and ends when it is decided about mi
   await world.clock.advance({ seconds: 60 })
   expect(await called).toMatchObject({ ended: 'idle', finished: 6, nextAt: null })
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
+})
+
+it('of many jobs of which all missed slots are to run few are stored at a time, and others do not wait for all', async () => {
+  const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
+  const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
+  const late = names.map((name) => noting([], name, 1.5, all))
+  // They are found late after all others.
+  const none = noting([], 'none to run', 10, { priority: -10, recoveryStrategy: 'mark_as_missed' })
+  const few = noting([], 'few to run', 200, { priority: -10, ...all })
+  const jobs = [...late, none, few]
+  const world = await afterOutage(jobs)
+  const { calls, storage } = new InterceptedStorage(world.connect())
+  const node = world.scheduler({ jobs, storage })
+  const heard = listen(node, 'recovery.decided')
+  await node.start()
+  await world.clock.advance({ seconds: 1 })
+  await node.shutdown({ gracePeriod: 0 })
+
+  const recoveries = calls
+    .filter(({ operation, request }) => operation === 'createOccurrences' && isRecovery(request))
+    .map(({ request }) => (request as CreateRequest).items ?? [])
+  const sizes = recoveries.map((items) => items.reduce((sum, { entries }) => sum + (entries?.length ?? 0), 0))
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(3000)
+  const firstOf = (name: string) => recoveries.findIndex((items) => items.some((item) => item.jobId === jobId(name)))
+  for (const name of ['none to run', 'few to run']) {
+    expect(firstOf(name)).toBeGreaterThanOrEqual(0)
+    expect(firstOf(name)).toBeLessThan(3)
+  }
+
+  // Each has its turn before any of them has another one, and nothing is left out.
+  const decided = heard
+    .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
+    .filter(({ name }) => names.includes(name))
+  expect(new Set(decided.slice(0, names.length).map(({ name }) => name)).size).toBe(names.length)
+  const toRun = names.map((name) => decided.reduce((sum, one) => (one.name === name ? sum + one.toRun : sum), 0))
+  expect(toRun).toEqual(names.map(() => 1359))
 })
 
 it('a pause that ends while missed slots are counted holds for none of them', async () => {

@@ -32,6 +32,9 @@ const mostTogether = 50_000
 // looked up one by one up to so many, and listed beyond.
 const slotsPerLook = 100
 
+/** A decision of more runs than this is one of many. */
+export const fewRuns = 20
+
 /** Slots that nobody ran in time, and how they are to be judged. */
 export interface MissedSlots {
   readonly series: SlotSeries
@@ -46,6 +49,8 @@ export interface MissedSlots {
   readonly recorded: RecordedAhead
   /** Asked after each slot. What it rejects with ends the decision: it is not wanted any more. */
   readonly turns: Pick<SlotTurns, 'stepped'>
+  /** Asked once, before there are more than a few runs. `null`: go on at once. What it rejects with ends the decision. */
+  readonly roomForMany?: () => Promise<void> | null
 }
 
 /**
@@ -66,6 +71,7 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
   for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
     const isRecorded = recorded.has(slot)
     if (!isRecorded && toRun === limit) break
+    if (!isRecorded && toRun === fewRuns) await options.roomForMany?.()
     // One that has its record keeps that.
     entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
     if (!isRecorded) toRun++

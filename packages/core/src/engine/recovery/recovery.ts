@@ -17,6 +17,7 @@ import { ItemRefused } from '../loop/item-calls.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
 import { EngineStopped } from '../loop/storage-caller.ts'
 import type { Standby } from '../nodes/standby.ts'
+import { ManyRuns } from './many-runs.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
 
@@ -24,6 +25,9 @@ const noDetails: OccurrenceDetails = Object.freeze({})
 
 // Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
 const recoveryLimit = 1000
+
+// A call with so many entries gets no more: a storage that works within the event loop holds it meanwhile.
+const enoughEntries = 2000
 
 /** So many jobs are decided about at once, each as long as it takes; others wait. */
 const mostAtOnce = 1000
@@ -91,6 +95,7 @@ export class Recovery {
   /** How many jobs were begun with, and are not over. */
   #atWork = 0
   #decided: Decided[] = []
+  readonly #many = new ManyRuns<Pending>()
   #calls = 0
   /** What is decided in the same turn is stored together, and what comes while it is being stored, after that. */
   readonly #sending = new AfterTurn(() => this.#sendDecided())
@@ -132,6 +137,7 @@ export class Recovery {
   /** Decides nothing more; resolves when what is being stored has been answered. */
   stop(): Promise<void> {
     this.#isStopped = true
+    this.#many.stop()
     for (const { pending } of this.#decided.splice(0)) this.#end(pending)
     this.#waiting.length = 0
     this.#sayIdle()
@@ -140,9 +146,10 @@ export class Recovery {
 
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
-    const count = Math.min(this.#waiting.length, mostAtOnce - this.#atWork)
+    const atWork = this.#atWork - this.#many.waiting
+    const count = Math.min(this.#waiting.length, mostAtOnce - atWork)
     // Those that are begun with together cost one call, and mostly end together.
-    if (count === 0 || (count < this.#waiting.length && count < this.#enough)) return
+    if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     this.#atWork += count
     const now = this.#engine.now()
@@ -151,8 +158,10 @@ export class Recovery {
     for (const pending of group) void this.#decide(pending, now, looking)
   }
 
-  #end({ late, ended }: Pending): void {
+  #end(pending: Pending): void {
+    const { late, ended } = pending
     this.#atWork--
+    this.#many.letGo(pending)
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
     this.#sayIdle()
@@ -200,7 +209,8 @@ export class Recovery {
       }
       const turns = this.#turnsOf(late)
       const missed = missedSlotsOf(late, now)
-      const decision = await decideMissedSlots({ ...missed, now, limit: recoveryLimit, recorded: ofJob, turns })
+      const judged = { ...missed, now, limit: recoveryLimit, recorded: ofJob, turns }
+      const decision = await decideMissedSlots({ ...judged, roomForMany: () => this.#roomForMany(pending) })
       const item = this.#itemFor(late, decision)
       // What took long in that is named, too.
       const turn = turns.stepped()
@@ -212,6 +222,18 @@ export class Recovery {
       this.#undecided(late, error)
       this.#end(pending)
     }
+  }
+
+  #roomForMany(pending: Pending): Promise<void> | null {
+    this.#assertWanted(pending.late)
+    const room = this.#many.take(pending)
+    if (room === null) return null
+    // Another job may be begun with instead.
+    if (this.#waiting.length > 0) this.#beginning.ask()
+    return room.then(() => {
+      this.#assertWanted(pending.late)
+      this.#engine.slotTurns.begin()
+    })
   }
 
   #undecided(late: LateSlot, error: unknown): void {
@@ -251,8 +273,18 @@ export class Recovery {
   #sendDecided(): void {
     const { maxBatch } = this.#engine
     while (mayCall(this.#calls, Math.min(this.#decided.length, maxBatch), this.#enough)) {
-      void this.#send(this.#decided.splice(0, maxBatch))
+      void this.#send(this.#decided.splice(0, this.#nextCall()))
     }
+  }
+
+  /** How many of the decisions go into the next call. */
+  #nextCall(): number {
+    const most = Math.min(this.#decided.length, this.#engine.maxBatch)
+    let count = 0
+    for (let entries = 0; count < most && entries < enoughEntries; count++) {
+      entries += this.#decided[count]?.item.entries.length ?? 0
+    }
+    return count
   }
 
   /** To count may have taken long: what was decided is stored only if it holds for the job as it is by now. */
