@@ -124,6 +124,51 @@ it('of many jobs of which all missed slots are to run few are stored at a time, 
   expect(toRun).toEqual(names.map(() => 1359))
 })
 
+describe('while a job with many missed slots to run waits until those of others are stored', () => {
+  const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
+
+  /** What is done while the first of them are being stored. */
+  async function during(act: (node: Scheduler) => Promise<unknown>) {
+    const names = ['first', 'second', 'third', 'fourth']
+    const jobs = names.map((name, index) => noting([], name, 10, { ...all, priority: -index }))
+    const world = await afterOutage(jobs)
+    const intercepted = new InterceptedStorage(world.connect())
+    const node = world.scheduler({ jobs, storage: intercepted.storage })
+    const heard = listen(node, 'recovery.decided')
+    let acting: Promise<unknown> | undefined
+    intercepted.intercept = async (call) => {
+      if (acting === undefined && call.operation === 'createOccurrences' && isRecovery(call.request)) acting = act(node)
+      return call.proceed()
+    }
+    await node.start()
+    await world.clock.advance({ seconds: 5 })
+    await acting
+    return { world, jobs, heard }
+  }
+
+  it('a pause makes nothing run of it', async () => {
+    const { heard } = await during((node) => node.pause('fourth'))
+    const decided = heard.map(({ event }) => `${event.jobName}: ${event.strategy} ${event.toRun}`)
+    const ofOthers = ['first', 'second', 'third'].map((name) => `${name}: execute_all 203`)
+    expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
+  })
+
+  it('a shutdown ends the wait, and whoever comes next decides', async () => {
+    const { world, jobs, heard } = await during((node) => node.shutdown({ gracePeriod: 0 }))
+    expect(heard.length).toBeLessThan(4)
+    const next = world.scheduler({ jobs })
+    const heardOfNext = listen(next, 'recovery.decided')
+    await next.start()
+    await world.clock.advance({ seconds: 5 })
+    const decided = [...heard, ...heardOfNext].map(({ event }) => event)
+    const toRun = jobs.map(({ name }) =>
+      decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
+    )
+    // One more than before, of which it was not too late for the first node.
+    expect(toRun).toEqual([204, 204, 204, 204])
+  })
+})
+
 it('a pause that ends while missed slots are counted holds for none of them', async () => {
   const ran: string[] = []
   const schedule = everySeconds(0.001, +at(2000))
