@@ -33,7 +33,7 @@ const mostTogether = 50_000
 const slotsPerLook = 100
 
 /** A decision of more runs than this is one of many. */
-export const fewRuns = 20
+const fewRuns = 20
 
 /** Slots that nobody ran in time, and how they are to be judged. */
 export interface MissedSlots {
