@@ -143,15 +143,33 @@ describe('a handler', () => {
   })
 
   it('that goes on hearing from outside is waited for longer than the patience', async () => {
-    const patience = 50
-    const clock = virtualClock(startMs, { patience })
-    const { scheduler, reports } = await scene(clock, async () => {
-      const end = performance.now() + 6 * patience
-      while (performance.now() < end) await readFile(new URL(import.meta.url))
-    })
-    await clock.advance({ minutes: 1 })
-    expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
-    await scheduler.shutdown()
+    const patience = 100
+    for (;;) {
+      const clock = virtualClock(startMs, { patience })
+      let longest = 0
+      let ended: () => void = () => {}
+      const end = new Promise<void>((resolve) => {
+        ended = resolve
+      })
+      const { scheduler, reports } = await scene(clock, async () => {
+        let heard = performance.now()
+        const until = heard + 4 * patience
+        while (heard < until) {
+          await readFile(new URL(import.meta.url))
+          const now = performance.now()
+          longest = Math.max(longest, now - heard)
+          heard = now
+        }
+        ended()
+      })
+      await clock.advance({ minutes: 1 })
+      await end
+      await scheduler.shutdown()
+      // A machine that stood still for so long meanwhile has let nobody hear anything: that says nothing, and is done again.
+      if (longest > patience / 2) continue
+      expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
+      return
+    }
   })
 
   it('that was left behind is waited for again once it asks the storage', async () => {
