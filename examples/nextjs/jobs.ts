@@ -36,6 +36,7 @@ export async function startJobs(): Promise<Scheduler> {
 }
 
 async function start(before: Promise<Running> | undefined): Promise<Running> {
+  // One that failed to start has told whoever asked for it, and has nothing to end.
   const earlier = await before?.catch(() => undefined)
   // What runs there begins anew with the code of now.
   await earlier?.end({ gracePeriod: 0 })
@@ -63,6 +64,7 @@ function endOnSignals(): void {
   shared.jobsEndOnSignals = true
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
+      // A start that failed has left nothing to end.
       const running = await shared.jobs?.catch(() => undefined)
       await running?.end()
       process.exit(0)

@@ -133,8 +133,8 @@ export interface SchedulerEvents {
     readonly lostTasks: readonly string[]
   }
   /**
-   * It was canceled through this node while it waited, also as its job was updated or removed, or by force. What runs tells `occurrence.finished`, when it has
-   * stopped; of what was canceled by force its owner does, if it lives.
+   * It was canceled through this node while it waited, also as its job was updated or removed, or by force. What runs tells
+   * `occurrence.finished`, when it has stopped; of what was canceled by force its owner does, if it lives.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent

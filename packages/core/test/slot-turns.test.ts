@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SlotTurns } from '../src/engine/loop/slot-turns.ts'
-
-/** A clock that only work moves. */
-function workClock() {
-  let now = 0
-  const work = (milliseconds: number): void => {
-    now += milliseconds
-  }
-  return { monotonic: () => now, work }
-}
+import { workClock } from './work-clock.ts'
 
 /** Takes so many steps of so long, and notes in which turn of the event loop each was taken. */
 async function stepsOf(turns: SlotTurns, clock: ReturnType<typeof workClock>, { steps = 100, stepMs = 0 }) {

@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Turns } from '../src/engine/loop/turns.ts'
-
-/** A clock that only work moves. */
-function workClock() {
-  let now = 0
-  const work = (milliseconds: number): void => {
-    now += milliseconds
-  }
-  return { monotonic: () => now, work }
-}
+import { workClock } from './work-clock.ts'
 
 /** Does so much work in each of many calls that follow one another, and notes in which turn of the event loop. */
 async function callsOf(

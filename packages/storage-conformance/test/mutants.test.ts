@@ -66,8 +66,11 @@ function caseNamed(name: string, cases: readonly StorageCase[] = everything): St
   return found
 }
 
-/** Lets the time of timers pass, a second each turn, for as long as the work goes on. */
-async function withoutWaiting<T>(work: () => Promise<T>): Promise<T> {
+/** Lets the time of timers pass, so much each turn, for as long as the work goes on. */
+async function withoutWaiting<T>(
+  work: () => Promise<T>,
+  { stepMs = 1_000, passes = (_: number): void => {} } = {},
+): Promise<T> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     let isOver = false
@@ -78,7 +81,8 @@ async function withoutWaiting<T>(work: () => Promise<T>): Promise<T> {
     result.then(end, end)
     while (!isOver) {
       await new Promise((resolve) => setImmediate(resolve))
-      await vi.advanceTimersByTimeAsync(1_000)
+      passes(stepMs)
+      await vi.advanceTimersByTimeAsync(stepMs)
     }
     return await result
   } finally {
@@ -88,25 +92,15 @@ async function withoutWaiting<T>(work: () => Promise<T>): Promise<T> {
 
 /** Lets time pass in small steps, for timers and for who looks at the clock, for as long as the work goes on. */
 async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   let passedMs = 0
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => passedMs)
+  const passes = (stepMs: number): void => {
+    passedMs += stepMs
+  }
   try {
-    let isOver = false
-    const end = () => {
-      isOver = true
-    }
-    const result = work()
-    result.then(end, end)
-    while (!isOver) {
-      await new Promise((resolve) => setImmediate(resolve))
-      passedMs += 50
-      await vi.advanceTimersByTimeAsync(50)
-    }
-    return await result
+    return await withoutWaiting(work, { stepMs: 50, passes })
   } finally {
     clock.mockRestore()
-    vi.useRealTimers()
   }
 }
 

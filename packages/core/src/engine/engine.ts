@@ -116,8 +116,7 @@ export class Engine implements EngineContext {
   readonly #calls = new Set<DueCall>()
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
-  /** It has connected, and starts no more. */
-  #isClient = false
+  readonly #isClient: boolean
   #isStorageGone = false
   #stopping: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -138,6 +137,7 @@ export class Engine implements EngineContext {
     { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
   ) {
     this.#options = options
+    this.#isClient = isClient
     this.#callOf = callOf
     this.nodeId = options.nodeId
     this.logger = options.logger
@@ -460,7 +460,6 @@ export class Engine implements EngineContext {
   }
 
   async #connect(): Promise<void> {
-    this.#isClient = true
     void this.#claimer.stop()
     this.agenda.start()
     await this.#time.start()

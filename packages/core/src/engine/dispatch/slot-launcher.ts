@@ -242,6 +242,6 @@ export class SlotLauncher {
     this.#inHand.delete(job)
     job.isInHand = false
     // One that was removed, and may have come back as another, is left alone.
-    if (cameUpAgain && this.#registry.get(job.job.id) === job) this.#registry.reload(job)
+    if (cameUpAgain && this.#registry.holds(job)) this.#registry.reload(job)
   }
 }

@@ -130,6 +130,11 @@ export class JobRegistry {
     return this.#jobs.get(id)
   }
 
+  /** Whether it is the one that is held here: it was not removed, and has not come back as another. */
+  holds(job: RegisteredJob): boolean {
+    return this.#jobs.get(job.job.id) === job
+  }
+
   /** Also sees those that come while it is gone through. */
   all(): IterableIterator<RegisteredJob> {
     return this.#jobs.values()

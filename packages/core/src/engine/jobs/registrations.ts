@@ -138,9 +138,7 @@ export class Registrations {
   /** Puts this node's own definitions of these jobs back into force, where nothing has happened to them meanwhile. */
   async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
     const { storage } = this.#engine
-    const definitions = jobs
-      .filter((job) => this.#registry.get(job.job.id) === job)
-      .map((job) => this.#registry.definitionOf(job))
+    const definitions = jobs.filter((job) => this.#registry.holds(job)).map((job) => this.#registry.definitionOf(job))
     for (const { id } of definitions) this.#registry.followed.putBack(id)
     await this.register(definitions, { storage, isReturn: true })
   }

@@ -55,7 +55,7 @@ export class VanishedJobs {
 
   /** Whether it was not known yet that this job is gone. */
   isNews(job: RegisteredJob): boolean {
-    return this.#isRegistered(job) && !this.#awaited.has(job)
+    return this.#registry.holds(job) && !this.#awaited.has(job)
   }
 
   isBack(job: RegisteredJob): void {
@@ -84,7 +84,7 @@ export class VanishedJobs {
   /** `null`: nothing, or nothing yet. */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
     // It was removed, or has vanished before, and somebody still had it in hand.
-    if (!this.#isRegistered(job)) {
+    if (!this.#registry.holds(job)) {
       this.#awaited.delete(job)
       return null
     }
@@ -95,10 +95,6 @@ export class VanishedJobs {
     if (until !== undefined) return monotonic < until ? null : 'stored_again'
     this.#awaited.set(job, monotonic + this.#patienceMs)
     return 'awaited'
-  }
-
-  #isRegistered(job: RegisteredJob): boolean {
-    return this.#registry.get(job.job.id) === job
   }
 
   async #store(jobs: readonly RegisteredJob[], now: number, storage: StorageCalls): Promise<Stored> {
@@ -138,7 +134,7 @@ export class VanishedJobs {
       // Another look of this node may have found the same.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
       // As long as this took, it may have been removed and defined again here.
-      if (this.#isRegistered(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
+      if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }
 

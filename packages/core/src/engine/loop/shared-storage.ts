@@ -110,8 +110,8 @@ export class SharedStorage {
   }
 
   /**
-   * A start may have woken another one, also for later. Who takes nothing tells nothing: otherwise two nodes would go on telling
-   * each other. And what waited for the same time before is no news: each start would wake everybody for nothing.
+   * A start may have woken another one, also for later. Who takes nothing tells nothing: otherwise two nodes would go on
+   * telling each other. And what waited for the same time before is no news: each start would wake everybody for nothing.
    */
   #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
     if (claimed.length === 0) return nothing

@@ -307,7 +307,7 @@ export class Standby {
 
   #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
     this.#passed.delete(job)
-    if (this.#registry.get(job.job.id) !== job) return
+    if (!this.#registry.holds(job)) return
     const rank = this.#precedence.rankOf(job)
     // What has come meanwhile is looked at in its turn.
     if (last > slot) this.passed(job, last, rank)

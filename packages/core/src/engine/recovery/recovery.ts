@@ -242,7 +242,7 @@ export class Recovery {
     this.#standby.answered(job, slot, 'nobody')
     if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
     // One that was removed, and may have come back as another, is left alone.
-    else if (this.#isHeld(job)) this.#registry.reload(job)
+    else if (this.#registry.holds(job)) this.#registry.reload(job)
   }
 
   /** The storage has failed for good, and that was said. */
@@ -260,14 +260,10 @@ export class Recovery {
     if (!this.#isAsFound(late)) throw superseded
   }
 
-  #isHeld(job: RegisteredJob): boolean {
-    return this.#registry.get(job.job.id) === job
-  }
-
   /** Whether nobody has done anything to the job, as far as this node knows. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
-    return isSame && job.pausedUntil === pausedUntil && this.#isHeld(job)
+    return isSame && job.pausedUntil === pausedUntil && this.#registry.holds(job)
   }
 
   #sendDecided(): void {
