@@ -272,10 +272,12 @@ export class CompletionPlayers {
     const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
-    if (fault !== null) transaction.breakAfter(fault, random.whole(0, statements))
+    // Few tries get as far as their commit, whose answer matters most: some faults wait for it.
+    const faultOfCommit = fault !== null && random.chance(0.15) ? fault : null
+    if (fault !== null && faultOfCommit === null) transaction.breakAfter(fault, random.whole(0, statements))
     const isReplaced = isReplacedFirst || (!isCalm && !database.isExclusive && random.chance(0.08) && (await replace()))
     try {
-      await this.#move({ context, transaction, mark, isCalm, isReplaced })
+      await this.#move({ context, transaction, mark, isCalm, isReplaced, faultOfCommit })
     } finally {
       const statement = await transaction.end()
       if (fault !== null && statement !== null) countFault(this.#tally, fault, statement)
@@ -289,7 +291,7 @@ export class CompletionPlayers {
     return this.#random.chance(0.7) ? this.#random.pick(database.faults) : null
   }
 
-  async #move({ context, transaction, mark, isCalm, isReplaced }: Try): Promise<void> {
+  async #move({ context, transaction, mark, isCalm, isReplaced, faultOfCommit }: Try): Promise<void> {
     const may = (share: number) => !isCalm && this.#random.chance(share)
     const { id } = context.occurrence
     const token = context.fencingToken
@@ -312,6 +314,7 @@ export class CompletionPlayers {
         if (this.#owners.isOvertaken(id, token)) this.#tally.overtaken++
       }
       this.#unanswered.add(mark)
+      if (faultOfCommit !== null) transaction.breakAfter(faultOfCommit, 0)
       await transaction.commit()
       this.#unanswered.delete(mark)
       this.#acknowledged.add(mark)
@@ -375,6 +378,8 @@ interface Try {
   readonly isCalm: boolean
   /** The occurrence has been taken from this owner. */
   readonly isReplaced: boolean
+  /** What is to happen to the commit. */
+  readonly faultOfCommit: string | null
 }
 
 /** See {@link CompletionPlayers}. */
