@@ -44,7 +44,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
 
     it.each<[level: string, JobSettingsInput, JobSettingsInput, JobSettingsInput, number]>([
-      ['by default, where no level says anything', {}, {}, {}, 300],
+      ['the executionTimeout, where no level sets taskTimeout', {}, { executionTimeout: 'PT5M' }, {}, 300],
       ['as the scheduler says, over the default', { taskTimeout: 'PT40S' }, {}, {}, 40],
       ['as the job says, over the scheduler', { taskTimeout: 'PT40S' }, { taskTimeout: 'PT30S' }, {}, 30],
       [
@@ -212,17 +212,6 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('by default', () => {
-    it('an attempt may take five minutes', async () => {
-      const world = createWorld(place)
-      const scheduler = await world.start({ jobs: [endless(world)] })
-      await world.clock.advance({ seconds: 309 })
-      expect(await fates(scheduler, 'endless')).toEqual(['10 running'])
-      await world.clock.advance({ seconds: 2 })
-      const { state, tasks: reports } = await onlyOccurrence(scheduler, 'endless')
-      expect(state).toBe('failed')
-      expect(reports).toMatchObject([{ error: { code: 'TASK_TIMEOUT' }, attempts: [{ durationMs: 300_000 }] }])
-    })
-
     it('an occurrence may take an hour, whatever its tasks may', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world, { taskTimeout: { hours: 3 } })] })

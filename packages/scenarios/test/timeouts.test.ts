@@ -29,6 +29,25 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
+  it('an attempt without taskTimeout runs until the executionTimeout of its job', async () => {
+    const { clock, start } = createWorld(place)
+    const run = ({ signal, data }: TaskContext<{ minutes: number }>) => clock.sleep(data, signal)
+    const jobs = [10, 30].map((minutes) =>
+      defineJob({
+        name: `takes-${minutes}`,
+        executionTimeout: { minutes: 20 },
+        tasks: [{ name: 'work', data: { minutes }, run }],
+      }),
+    )
+    const scheduler = await start({ jobs })
+    for (const { name } of jobs) await scheduler.trigger(name)
+    await clock.advance({ hours: 1 })
+    const [quick, slow] = await Promise.all(jobs.map(({ name }) => onlyOccurrence(scheduler, name)))
+    expect(quick).toMatchObject({ state: 'completed', tasks: [{ attempts: [{ durationMs: 600_000 }] }] })
+    expect(slow).toMatchObject({ state: 'failed', tasks: [{ attempts: [{ durationMs: 1_200_000 }] }] })
+    expect(slow?.tasks[0]?.error).toMatchObject({ code: 'EXECUTION_TIMEOUT' })
+  })
+
   it('an attempt that timed out is tried again, with all of its time', async () => {
     const { clock, start } = createWorld(place)
     const calledAt: number[] = []

@@ -88,7 +88,7 @@ export interface TaskSettingsInput {
   readonly failureStrategy?: FailureStrategy
   /** Default: no retry. */
   readonly retryPolicy?: RetryPolicyInput
-  /** For one attempt. Default 5 min. */
+  /** The longest duration of one attempt. Default: the job's `executionTimeout`. */
   readonly taskTimeout?: DurationInput
   /**
    * Keeps what handlers log through `context.logger`, on all levels, with their attempts: the last lines, each cut after
@@ -195,8 +195,8 @@ export interface TaskSettings {
   readonly failureStrategy: FailureStrategy
   /** `null`: no level has set one. */
   readonly retryPolicy: RetryPolicy | null
-  /** For one attempt. */
-  readonly taskTimeoutMs: number
+  /** The longest duration of one attempt, in ms. `null`: only `executionTimeoutMs` bounds it. */
+  readonly taskTimeoutMs: number | null
   /** Of what its handler logs; `null`: nothing is kept. */
   readonly keepLogs: KeepLogs | null
 }
@@ -254,7 +254,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   failureStrategy: 'fail_fast',
   retryPolicy: null,
   executionTimeoutMs: 3_600_000,
-  taskTimeoutMs: 300_000,
+  taskTimeoutMs: null,
   keepLogs: null,
   overlapPolicy: 'skip',
   maxQueued: 1000,

@@ -222,7 +222,7 @@ export class TaskProgress implements Alarm {
     const { engine, voice } = this.#owner
     if (attempt.state === 'waiting') this.#replaceLastAttempt({ state: 'running', startedAt: engine.now() })
     this.#step = 'running'
-    engine.agenda.setAlarm(this, this.plan.settings.taskTimeoutMs)
+    this.#startTimeout()
     voice.attemptStarted(this.plan.name, number)
     const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
     this.#trace = trace
@@ -261,13 +261,17 @@ export class TaskProgress implements Alarm {
     return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 
+  #startTimeout(): void {
+    const { taskTimeoutMs } = this.plan.settings
+    // Without a timeout of its own, the attempt ends with the execution's alarm.
+    if (taskTimeoutMs !== null) this.#owner.engine.agenda.setAlarm(this, taskTimeoutMs)
+  }
+
   #runIsolated(work: IsolatedWork, context: RunningTaskContext): Promise<JsonValue | undefined> {
     const { engine, children } = this.#owner
-    const { agenda } = engine
     // Its time begins when it has its child.
-    agenda.cancelAlarm(this)
-    const onBegin = (): void => agenda.setAlarm(this, this.plan.settings.taskTimeoutMs)
-    this.#isolated = new IsolatedAttempt(engine, children, { work, context, onBegin })
+    engine.agenda.cancelAlarm(this)
+    this.#isolated = new IsolatedAttempt(engine, children, { work, context, onBegin: () => this.#startTimeout() })
     return this.#isolated.result
   }
 
