@@ -1,0 +1,50 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { workspacePackages } from '../runner/packages.mjs'
+import { readJson, root } from '../runner/repository.mjs'
+
+const repository = 'https://github.com/jobistemer/jobistemer/'
+
+const published = workspacePackages().filter(({ publishable }) => publishable)
+
+describe.each(published)('the documents of $name', ({ path }) => {
+  const { files } = readJson(join(root, path, 'package.json'))
+  const documents = readdirSync(join(root, path), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.md') && isPublished(file, files),
+  )
+  const links = documents.flatMap((document) =>
+    linksOf(readFileSync(join(root, path, document), 'utf8')).map((link) => ({ document, link })),
+  )
+
+  it('link to files of the same tarball, or to an address', () => {
+    expect(documents).toContain('README.md')
+    const relative = links.filter(({ link }) => !/^(https?:|mailto:|#)/.test(link))
+    const wrong = relative.filter(({ document, link }) => {
+      const target = posix.join(dirname(document), String(link.split('#')[0]))
+      return !isPublished(target, files) || !existsSync(join(root, path, target))
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('link to files of the repository that exist', () => {
+    const wrong = links.filter(({ link }) => {
+      const [, target] = link.match(new RegExp(`^${repository}(?:blob|tree)/main/([^#]+)`)) ?? []
+      return target !== undefined && !existsSync(join(root, target))
+    })
+    expect(wrong).toEqual([])
+  })
+})
+
+/** @param {string} text @returns {string[]} */
+function linksOf(text) {
+  const prose = text.replaceAll(/^```[\s\S]*?^```/gm, '')
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => String(link))
+}
+
+/** @param {string} file @param {readonly string[]} files the `files` of package.json */
+function isPublished(file, files) {
+  if (file.startsWith('node_modules')) return false
+  // npm always publishes these two.
+  return file === 'README.md' || file === 'LICENSE' || files.some((one) => file === one || file.startsWith(`${one}/`))
+}
