@@ -21,9 +21,17 @@ export function hasHash(texts: Readonly<Record<FieldName, string>>): boolean {
   return Object.values(texts).some((text) => text.split(',').some((item) => hashedItem.test(item)))
 }
 
-/** The items of a field's list. @throws JobistemerError `INVALID_SCHEDULE` when one is empty */
+const fullNames: Partial<Readonly<Record<FieldName, RegExp>>> = {
+  month: /january|february|march|april|june|july|august|september|october|november|december/gi,
+  dayOfWeek: /sunday|monday|tuesday|wednesday|thursday|friday|saturday/gi,
+}
+const weekdayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+
+/** The items of a field's list, names with three letters. @throws JobistemerError `INVALID_SCHEDULE` when one is empty */
 export function splitList(context: FieldContext): readonly string[] {
-  const items = context.text.split(',')
+  const names = fullNames[context.field.name]
+  const text = names === undefined ? context.text : context.text.replaceAll(names, (name) => name.slice(0, 3))
+  const items = text.split(',')
   if (items.includes('')) throw invalidField(context, 'a list has an empty entry')
   return items
 }
@@ -125,7 +133,7 @@ function parsePlain(item: string, context: FieldContext): readonly number[] {
   if (known !== undefined) return known
   let values: readonly number[]
   try {
-    values = readWithCronParser(field.name, item)
+    values = (field.name === 'dayOfWeek' ? wrappedWeekdays(item) : null) ?? readWithCronParser(field.name, item)
   } catch (error) {
     throw invalidField(context, error instanceof Error ? error.message : String(error), error)
   }
@@ -155,15 +163,25 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
   return [...new Set(values.map((value) => value % 7))].sort((left, right) => left - right)
 }
 
-/**
- * A range that ends on Sunday ends on 7: cron-parser reads the name as 0. In steps it counts to 7: `1/2` would be Monday,
- * Wednesday, Friday and, as 7, Sunday.
- */
+/** In steps cron-parser counts to 7: `1/2` would be Monday, Wednesday, Friday and, as 7, Sunday. */
 function weekdayItem(item: string): string {
   const [range = '', every] = item.split('/')
-  if (range.includes('-')) return item.replace(/^([1-7]|(?!sun)[a-z]{3})-sun/i, '$1-7')
-  if (every === undefined) return item
-  return /^[*?]$/.test(range)
-    ? `${fields.dayOfWeek.min}-${fields.dayOfWeek.max}/${every}`
-    : `${range}-${fields.dayOfWeek.max}/${every}`
+  if (range.includes('-') || every === undefined) return item
+  const { min, max } = fields.dayOfWeek
+  return /^[*?]$/.test(range) ? `${min}-${max}/${every}` : `${range}-${max}/${every}`
+}
+
+/** The days of a range over the end of the week, such as `FRI-MON` or `FRI-SUN`. `null`: any other item. */
+function wrappedWeekdays(item: string): readonly number[] | null {
+  const [range = '', every = '1'] = item.split('/')
+  const [from = Number.NaN, to = Number.NaN] = range.split('-').map(weekdayNumber)
+  if (!(from > to) || from > 7) return null
+  const days = []
+  for (let day = from; day <= to + 7; day += Number(every)) days.push(day % 7)
+  return days.sort((left, right) => left - right)
+}
+
+function weekdayNumber(text: string): number {
+  const named = weekdayNames.indexOf(text.toLowerCase())
+  return named === -1 ? Number(text) : named
 }

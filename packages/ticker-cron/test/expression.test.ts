@@ -54,6 +54,8 @@ describe('an expression', () => {
     ['0 30 4 * * * *', '30 4 * * *'],
     ['0 30 4 * * * 1970-2399', '30 4 * * *'],
     ['0 0 l * friL', '0 0 L * FRIL'],
+    ['0 0 * january,MAY-September Monday', '0 0 * 1,5-9 1'],
+    ['0 0 * * fridayL,Tuesday#2,sunday', '0 0 * * FRIL,TUE#2,0'],
     ['*/60 * * * *', '0 * * * *'],
     ['0 */24 * * *', '0 0 * * *'],
     ['0 0 */31 */12 *', '0 0 1 1 *'],
@@ -151,7 +153,11 @@ describe('a bad expression', () => {
     ['* * * JUX *', 'expression.month'],
     ['* * * MON *', 'expression.month'],
     ['* * * * JAN', 'expression.dayOfWeek'],
-    ['* * * * FRI-MON', 'expression.dayOfWeek'],
+    ['* * * NOV-FEB *', 'expression.month'],
+    ['* * * * FRIDAYS', 'expression.dayOfWeek'],
+    ['* * * JULYS *', 'expression.month'],
+    ['* * * * JULY', 'expression.dayOfWeek'],
+    ['* * * * 9-1', 'expression.dayOfWeek'],
     ['* * * * L', 'expression.dayOfWeek'],
     ['* * * * 5#0', 'expression.dayOfWeek'],
     ['* * * * 5#6', 'expression.dayOfWeek'],
@@ -282,5 +288,14 @@ it('Sunday ends a range, as 0 and by its name', () => {
   expect(weekdaysOf('fri-sun/2')).toEqual([0, 5])
   expect(weekdaysOf('sun-sun')).toEqual([0])
   expect(weekdaysOf('sun-tue')).toEqual([0, 1, 2])
-  expect(() => weekdaysOf('fri-mon')).toThrow(expect.objectContaining({ field: 'expression.dayOfWeek' }))
+})
+
+it('a range of weekdays passes the end of the week', () => {
+  const weekdaysOf = (field: string) => parseExpression(`0 0 * * ${field}`, null).fields.days.dayOfWeek?.weekdays
+  expect(weekdaysOf('fri-mon')).toEqual([0, 1, 5, 6])
+  expect(weekdaysOf('5-1')).toEqual([0, 1, 5, 6])
+  expect(weekdaysOf('7-2')).toEqual([0, 1, 2])
+  expect(weekdaysOf('saturday-sunday')).toEqual([0, 6])
+  expect(weekdaysOf('fri-mon/2')).toEqual([0, 5])
+  expect(weekdaysOf('fri-mon/3')).toEqual([1, 5])
 })
