@@ -1,3 +1,4 @@
+import { readMethods } from './configuration/read-value.ts'
 import { type InstantInput, toInstantMs } from './instant.ts'
 import type { Schedule } from './schedule/schedule.ts'
 
@@ -12,9 +13,9 @@ export interface ScheduleDifference {
 }
 
 /**
- * Compares the slots of two schedules in `[from, to)`; `null` stands for none. Every slot of both is listed, so keep the stretch short for
- * schedules by the second.
- * @throws JobistemerError `INVALID_INSTANT`
+ * Compares the slots of two schedules in `[from, to)`; `null` stands for no schedule. The result lists each slot of both:
+ * keep the time span short for schedules by the second.
+ * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function diffSchedules(
   before: Pick<Schedule, 'nextMs'> | null,
@@ -22,6 +23,8 @@ export function diffSchedules(
   from: InstantInput,
   to: InstantInput,
 ): ScheduleDifference {
+  if (before !== null) readMethods(before, 'before', ['nextMs'])
+  if (after !== null) readMethods(after, 'after', ['nextMs'])
   const end = toInstantMs(to, 'to')
   const start = toInstantMs(from, 'from') - 1
   const added: Date[] = []

@@ -43,7 +43,7 @@ export interface DurationBounds {
  * Milliseconds of a duration given in any accepted form.
  * @throws JobistemerError `INVALID_DURATION`
  */
-export function toDurationMs(input: DurationInput, field: string, bounds: DurationBounds = {}): number {
+export function toDurationMs(input: DurationInput, field = 'duration', bounds: DurationBounds = {}): number {
   const min = bounds.min ?? 0
   const max = bounds.max ?? longestMs
   const milliseconds = readDuration(input)

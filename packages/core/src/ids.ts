@@ -1,4 +1,4 @@
-import { isWellFormed } from './configuration/read-value.ts'
+import { isWellFormed, readInteger } from './configuration/read-value.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import { type InstantInput, toInstantText } from './instant.ts'
 import { uuidV5In } from './uuid-v5.ts'
@@ -37,9 +37,20 @@ export function jobId(name: string): JobId {
   return id
 }
 
-/** The id of a job's task. @throws JobistemerError `INVALID_NAME` */
+/** The id of a job's task. @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT` */
 export function taskId(job: JobId, taskName: string): TaskId {
-  return uuid.task(`${job}:${readText(taskName, 'taskName')}`)
+  return uuid.task(`${idOf(job, 'job')}:${readText(taskName, 'taskName')}`)
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+function idOf<Id extends string>(id: Id, field: string): Id {
+  if (typeof id === 'string') return id
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} is not an id: ${printValue(id)}.`,
+    field,
+    value: id,
+    remedy: 'Give the id as a string, as jobId(), occurrenceId() or taskRunId() returns it.',
+  })
 }
 
 /** All halves of surrogate pairs are one and the same in UTF-8: names that differ in them alone would share an id. */
@@ -55,20 +66,20 @@ function readText(text: unknown, field: string): string {
 
 /**
  * The id of a job's occurrence at an instant. Every node derives the same one, and races to create it.
- * @throws JobistemerError `INVALID_INSTANT`
+ * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
-  return uuid.occurrence(`${job}:${toInstantText(at)}`)
+  return uuid.occurrence(`${idOf(job, 'job')}:${toInstantText(at)}`)
 }
 
 /**
  * The id of the one record that stands for several missed slots, the first of them at `from`, whether they are recorded
  * as missed or covered by one run: an id space of its own, because any of these slots can have a record already. It has
  * one when it was canceled ahead.
- * @throws JobistemerError `INVALID_INSTANT`
+ * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
-  return uuid.occurrence(`${job}:missed:${toInstantText(from)}`)
+  return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
 /**
@@ -91,12 +102,12 @@ export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: numb
   return uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)
 }
 
-/** The id of a task inside an occurrence. */
+/** The id of a task inside an occurrence. @throws JobistemerError `INVALID_ARGUMENT` */
 export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
-  return uuid.run(`${occurrence}:${task}`)
+  return uuid.run(`${idOf(occurrence, 'occurrence')}:${idOf(task, 'task')}`)
 }
 
-/** The id of one try of a task run; `number` counts from 1. */
+/** The id of one try of a task run; `number` counts from 1. @throws JobistemerError `INVALID_ARGUMENT` */
 export function attemptId(run: TaskRunId, number: number): AttemptId {
-  return uuid.attempt(`${run}:${number}`)
+  return uuid.attempt(`${idOf(run, 'run')}:${readInteger(number, 'number', 0, Number.MAX_SAFE_INTEGER)}`)
 }

@@ -1,3 +1,4 @@
+import { JobistemerError, printValue } from './errors.ts'
 import type { Occurrence } from './occurrence.ts'
 
 const byStateAndReason: Readonly<Record<string, string>> = {
@@ -51,8 +52,20 @@ const byState: Readonly<Record<Occurrence['state'], string>> = {
 
 const stoppedBecause = 'backfill_stopped: '
 
-/** Why a run is as it is, in a sentence. What users gave as a reason is theirs, and stands beside it. */
-export function whyOf({ state, reason }: Pick<Occurrence, 'state' | 'reason'>): string {
+/**
+ * Explains the state of a run in a sentence. A reason that a user gave is not part of it.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string {
+  if (typeof occurrence !== 'object' || occurrence === null || !Object.hasOwn(byState, occurrence.state)) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `occurrence is not an occurrence: ${printValue(occurrence)}.`,
+      field: 'occurrence',
+      value: occurrence,
+      remedy: 'Give an occurrence as occurrences() or explain() returns it.',
+    })
+  }
+  const { state, reason } = occurrence
   if (reason?.startsWith(stoppedBecause))
     return `It waited in a backfill that was stopped: ${reason.slice(stoppedBecause.length)}`
   return byStateAndReason[`${state} ${reason}`] ?? byState[state]

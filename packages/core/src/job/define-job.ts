@@ -1,5 +1,5 @@
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
-import { readDescription, readName, readObject, readOptionalFunction, readTags } from '../configuration/read-value.ts'
+import { isPlainObject, readDescription, readName, readObject, readOptionalFunction, readTags } from '../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
@@ -203,8 +203,26 @@ export function readSchedule(schedule: Schedule, jobName: string, timezone: stri
       remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
     })
   }
-  if (!isUnbound(schedule)) return schedule
-  return schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone })
+  const bound = isUnbound(schedule) ? schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone }) : schedule
+  assertSerializable(bound, jobName)
+  return bound
+}
+
+/** @throws JobistemerError `INVALID_SCHEDULE` */
+function assertSerializable(schedule: Schedule, jobName: string): void {
+  let cause: unknown
+  try {
+    if (isPlainObject(schedule.toJSON())) return
+  } catch (error) {
+    cause = error
+  }
+  throw new JobistemerError('INVALID_SCHEDULE', {
+    message: `schedule of job ${printValue(jobName)} cannot be stored: its toJSON() ${cause === undefined ? 'does not return a plain object' : 'throws an error'}.`,
+    field: 'schedule',
+    value: schedule,
+    remedy: 'Let toJSON() return a plain object with the type of the schedule and its options.',
+    cause,
+  })
 }
 
 function isUnbound(schedule: Schedule): schedule is UnboundSchedule {
