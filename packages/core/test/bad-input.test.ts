@@ -1,5 +1,14 @@
 import { expect, it } from 'vitest'
-import { attemptId, defineJob, diffSchedules, occurrenceId, taskId, taskRunId, toDurationMs, whyOf } from '../src/index.ts'
+import {
+  attemptId,
+  defineJob,
+  diffSchedules,
+  occurrenceId,
+  taskId,
+  taskRunId,
+  toDurationMs,
+  whyOf,
+} from '../src/index.ts'
 import { missedRangeId } from '../src/ids.ts'
 import { noSchedule } from '../src/schedule/no-schedule.ts'
 
@@ -8,7 +17,8 @@ const call = (callee: unknown, ...values: unknown[]) => (callee as (...values: u
 
 const plain = noSchedule
 const schedule = (toJSON: () => unknown) => ({ ...plain, nextMs: () => 0, toJSON })
-const job = (own: unknown) => defineJob({ name: 'report', schedule: own as never, tasks: [{ name: 'a', run: () => 1 }] })
+const job = (own: unknown) =>
+  defineJob({ name: 'report', schedule: own as never, tasks: [{ name: 'a', run: () => 1 }] })
 
 it.each<[title: string, code: string, field: string, () => unknown]>([
   ['toDurationMs without a field', 'INVALID_DURATION', 'duration', () => call(toDurationMs, 'soon')],

@@ -2,6 +2,7 @@ import { JobistemerError, type OccurrenceId } from '@jobistemer/core'
 import { Access, signIn } from './access.ts'
 import { Assets } from './assets.ts'
 import { changeStream } from './change-stream.ts'
+import { checkRequest } from './check-arguments.ts'
 import { pageDocument, pagePaths, problemDocument } from './documents.ts'
 import { goneOf } from './incoming.ts'
 import { Input } from './input.ts'
@@ -59,7 +60,7 @@ class DashboardServer {
   }
 
   async answer(request: Request): Promise<Response> {
-    const url = new URL(request.url)
+    const url = new URL(checkRequest(request).url)
     const { basePath } = this.#settings
     if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return secured(notFound())
     const path = url.pathname.slice(basePath.length) || '/'

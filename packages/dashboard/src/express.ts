@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 import { keepIncoming } from './incoming.ts'
 import { nodeListener } from './node.ts'
@@ -21,6 +22,7 @@ export type ExpressMiddleware = (request: ExpressRequest, response: ServerRespon
  * app.use('/admin/jobs', expressMiddleware(dashboard))
  */
 export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
+  checkDashboard(dashboard)
   return (request, response) => {
     const { url, body } = request
     // What a parser has read cannot be read again.

@@ -1,3 +1,4 @@
+import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 
 /** What Hono hands to a handler, as far as it is used. */
@@ -16,5 +17,6 @@ export type HonoHandler = (context: HonoContext) => Promise<Response>
  * app.all('/admin/jobs', honoHandler(dashboard)).all('/admin/jobs/*', honoHandler(dashboard))
  */
 export function honoHandler(dashboard: Dashboard): HonoHandler {
+  checkDashboard(dashboard)
   return (context) => dashboard(context.req.raw)
 }

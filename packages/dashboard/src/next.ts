@@ -1,3 +1,4 @@
+import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 
 /** What a route of Next.js exports. */
@@ -19,5 +20,6 @@ export interface NextHandlers {
  * export const dynamic = 'force-dynamic'
  */
 export function nextHandlers(dashboard: Dashboard): NextHandlers {
+  checkDashboard(dashboard)
   return { GET: dashboard, HEAD: dashboard, POST: dashboard }
 }

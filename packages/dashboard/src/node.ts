@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toNodeHandler } from 'srvx/node'
+import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 import { keepIncoming } from './incoming.ts'
 
@@ -15,6 +16,7 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
  * createServer(nodeListener(dashboard)).listen(3000)
  */
 export function nodeListener(dashboard: Dashboard): NodeListener {
+  checkDashboard(dashboard)
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)

@@ -11,6 +11,7 @@ import {
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import { areMetrics, bothMetrics } from './both-metrics.ts'
+import { checkOwnOptions } from './check-options.ts'
 import { withPluginNames } from './plugin-names.ts'
 import type {
   JobistemerClientPluginOptions,
@@ -40,6 +41,7 @@ function routeOptionsOf({ prefix, logLevel, logSerializers }: RegisterOptions): 
 const ownNames = ['closeStorage', 'dashboard', 'prefix', 'logLevel', 'logSerializers']
 
 async function register(app: FastifyInstance, options: JobistemerPluginOptions & RegisterOptions): Promise<void> {
+  checkOwnOptions(options)
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
@@ -74,6 +76,7 @@ async function registerClient(
   app: FastifyInstance,
   options: JobistemerClientPluginOptions & RegisterOptions,
 ): Promise<void> {
+  checkOwnOptions(options)
   const { closeStorage = true, dashboard, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   assertAlone(app)
@@ -112,17 +115,6 @@ function serveMetrics(
   app.get(joined(prefix, path), logging, async (_request, reply) => {
     const text = await registry.metrics()
     return reply.type(registry.contentType).send(text)
-  })
-}
-
-/** Of the dashboard; an empty one is the root. */
-function checkedPath(basePath: unknown): string {
-  if (typeof basePath === 'string' && (basePath === '' || basePath.startsWith('/'))) return basePath
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `dashboard.basePath is no path: ${JSON.stringify(basePath) ?? 'undefined'}.`,
-    field: 'dashboard.basePath',
-    value: basePath,
-    remedy: "Give one that begins with a slash, such as '/admin/jobs'.",
   })
 }
 
@@ -176,7 +168,7 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
   const { logger, clock } = clientOptions
   const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
   const { prefix = '', ...logging } = routes
-  const own = checkedPath(options.basePath)
+  const own = options.basePath
   // The whole path, below the prefixes of all scopes around: it is what a browser asks for.
   const basePath = joined(joined(app.prefix, prefix), own)
   const dashboard = createDashboard({ ...common, ...options, basePath, client })

@@ -290,6 +290,24 @@ describe('routes on request', () => {
     expect((await ask(place.replace('/jobs', '/metrics'))).status).toBe(200)
   })
 
+  it.each<[field: string, options: object]>([
+    ['dashboard', { dashboard: null }],
+    ['dashboard', { dashboard: 5 }],
+    ['metricsRoute', { metricsRoute: null }],
+    ['metricsRoute.path', { metricsRoute: { path: 'metrics', registry: new Registry() } }],
+    ['start', { start: 'no' }],
+    ['closeStorage', { closeStorage: null }],
+  ])('that are wrong are refused, naming %s: %o', async (field, wrong) => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const options = { storage: memoryStorage(), ...wrong } as JobistemerPluginOptions
+    await expect(app.register(jobistemerPlugin, options).then()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field,
+    })
+    expect(app.hasDecorator('jobs')).toBe(false)
+  })
+
   it.each([undefined, 'jobs'])('need a base path that is one: not %s', async (wrong) => {
     const app = Fastify()
     onTestFinished(() => app.close())

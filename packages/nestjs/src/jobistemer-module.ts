@@ -6,8 +6,9 @@ import {
   type JobOperations,
   type Scheduler,
 } from '@jobistemer/core'
-import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common'
+import { type DynamicModule, Global, type InjectionToken, Module, type Provider } from '@nestjs/common'
 import { DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core'
+import { checkAsyncOptions, checkFactory, checkOptions } from './check-options.ts'
 import { JobistemerHealth } from './jobistemer-health.ts'
 import { JobsUntilTheEnd } from './jobs-until-the-end.ts'
 import { ClientLifecycle, Lifecycle } from './lifecycle.ts'
@@ -134,7 +135,7 @@ export class JobistemerModule {
    * class AppModule {}
    */
   static forRoot(options: JobistemerModuleOptions): DynamicModule {
-    return moduleWithScheduler([{ provide: optionsToken, useValue: options }])
+    return moduleWithScheduler([{ provide: optionsToken, useValue: checkOptions(options, 'forRoot') }])
   }
 
   /**
@@ -148,7 +149,7 @@ export class JobistemerModule {
    * })
    */
   static forRootAsync(options: JobistemerModuleAsyncOptions): DynamicModule {
-    return moduleWithScheduler(asyncOptions(options), options.imports)
+    return moduleWithScheduler(asyncOptions(options, 'forRootAsync'), options.imports)
   }
 
   /**
@@ -159,25 +160,30 @@ export class JobistemerModule {
    * class WebModule {}
    */
   static forClient(options: JobistemerClientOptions): DynamicModule {
-    return moduleWithClient([{ provide: optionsToken, useValue: options }])
+    return moduleWithClient([{ provide: optionsToken, useValue: checkOptions(options, 'forClient') }])
   }
 
   /** A client alone, as {@link forClient}, with options that something injected has a part in. */
   static forClientAsync(options: JobistemerModuleAsyncOptions<JobistemerClientOptions>): DynamicModule {
-    return moduleWithClient(asyncOptions(options), options.imports)
+    return moduleWithClient(asyncOptions(options, 'forClientAsync'), options.imports)
   }
 }
 Module({})(JobistemerModule)
 
-function asyncOptions<Options>(options: JobistemerModuleAsyncOptions<Options>): Provider[] {
-  const { useFactory, inject = [], useClass, useExisting } = options
-  if (useFactory !== undefined) return [{ provide: optionsToken, useFactory, inject } as Provider]
-  const token = useExisting ?? useClass
-  if (token === undefined) throw new TypeError('Options that are injected need useFactory, useClass or useExisting.')
+function asyncOptions<Options extends object>(
+  options: JobistemerModuleAsyncOptions<Options>,
+  from: string,
+): Provider[] {
+  const { useFactory, inject = [], useClass, useExisting } = checkAsyncOptions(options, from)
+  if (useFactory !== undefined) {
+    const make = async (...injected: never[]) => checkOptions(await useFactory(...injected), from)
+    return [{ provide: optionsToken, useFactory: make, inject } as Provider]
+  }
   const make: Provider = {
     provide: optionsToken,
-    inject: [token],
-    useFactory: (factory: JobistemerOptionsFactory<Options>) => factory.createJobistemerOptions(),
+    inject: [(useExisting ?? useClass) as InjectionToken],
+    useFactory: async (factory: JobistemerOptionsFactory<Options>) =>
+      checkOptions(await checkFactory(factory).createJobistemerOptions(), from),
   }
   return useExisting === undefined && useClass !== undefined ? [useClass, make] : [make]
 }

@@ -1,5 +1,12 @@
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
-import { isPlainObject, readDescription, readName, readObject, readOptionalFunction, readTags } from '../configuration/read-value.ts'
+import {
+  isPlainObject,
+  readDescription,
+  readName,
+  readObject,
+  readOptionalFunction,
+  readTags,
+} from '../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
@@ -203,7 +210,9 @@ export function readSchedule(schedule: Schedule, jobName: string, timezone: stri
       remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
     })
   }
-  const bound = isUnbound(schedule) ? schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone }) : schedule
+  const bound = isUnbound(schedule)
+    ? schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone })
+    : schedule
   assertSerializable(bound, jobName)
   return bound
 }

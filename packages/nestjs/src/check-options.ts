@@ -1,0 +1,47 @@
+import { JobistemerError, printValue } from '@jobistemer/core'
+import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './module-options.ts'
+
+/**
+ * Checks what this module reads of the options; the scheduler or the client checks the rest. `from` names the call.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
+export function checkOptions<Options extends object>(options: Options, from: string): Options {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('options', options, `${from} got no options`, 'Give an object with storage.')
+  }
+  const { jobs, handlers } = options as { jobs?: unknown; handlers?: unknown }
+  if (jobs !== undefined && !Array.isArray(jobs)) {
+    throw invalid('jobs', jobs, 'jobs is not a list', 'Give an array of what defineJob() returns.')
+  }
+  if (handlers !== undefined && (typeof handlers !== 'object' || handlers === null)) {
+    throw invalid('handlers', handlers, 'handlers is not an object', 'Give an object with a function for each name.')
+  }
+  return options
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function checkAsyncOptions<Options>(
+  options: JobistemerModuleAsyncOptions<Options>,
+  from: string,
+): JobistemerModuleAsyncOptions<Options> {
+  const { useFactory, useClass, useExisting } = Object(options) as JobistemerModuleAsyncOptions<Options>
+  const isFactory =
+    useFactory === undefined ? (useClass ?? useExisting) !== undefined : typeof useFactory === 'function'
+  if (isFactory) return options
+  throw invalid('options', options, `${from} cannot make options`, 'Give useFactory, useClass or useExisting.')
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function checkFactory<Options>(factory: JobistemerOptionsFactory<Options>): JobistemerOptionsFactory<Options> {
+  if (typeof factory?.createJobistemerOptions === 'function') return factory
+  throw invalid(
+    'useClass',
+    factory,
+    'the class has no method createJobistemerOptions',
+    'Let the class implement JobistemerOptionsFactory.',
+  )
+}
+
+function invalid(field: string, value: unknown, what: string, remedy: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', { message: `${what}: ${printValue(value)}.`, field, value, remedy })
+}
