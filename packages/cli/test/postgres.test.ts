@@ -164,10 +164,10 @@ it('a server that is not there, or never answers, is told of within the timeout 
   const { port } = mute.address() as AddressInfo
   const silent = await ask(['jobs', '--timeout', '300ms'], `postgres://joe:secret@127.0.0.1:${port}/app`)
   mute.close()
-  expect(silent).toMatchObject({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|TIMEOUT)/) })
+  expect(silent).toMatchObject({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|UNREACHABLE|TIMEOUT)/) })
   const gone = await startCli(['jobs', '-s', 'postgres://joe@127.0.0.1:1/app?password=secret', '--timeout', '1s']).ended
   expect(gone).toMatchObject({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
   const examined = await ask(['doctor', '--json'], 'postgres://joe:secret@127.0.0.1:1/app')
-  expect({ code: examined.code, codes: codesOf(examined.out) }).toEqual({ code: 3, codes: ['STORAGE_BUSY'] })
+  expect({ code: examined.code, codes: codesOf(examined.out) }).toEqual({ code: 3, codes: ['STORAGE_UNREACHABLE'] })
   expect(silent.err + gone.err + examined.out).not.toContain('secret')
 })

@@ -47,11 +47,23 @@ export type ErrorCode =
   | 'STORAGE_SCHEMA_NEWER'
   | 'STORAGE_FULL'
   | 'STORAGE_BUSY'
+  | 'STORAGE_UNREACHABLE'
   | 'STORAGE_CLOSED'
   | 'STORAGE_REPLACED'
   | 'STORAGE_TIMEOUT'
   | 'STORAGE_FAILED'
   | 'STORAGE_REFUSED'
+
+/** HTTP status by code, for requests that a client of a web server caused. Other codes are faults of the server. */
+const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
+  INVALID_PAYLOAD: 400,
+  JOB_NOT_FOUND: 404,
+  OCCURRENCE_NOT_FOUND: 404,
+  VERSION_CONFLICT: 409,
+  DATA_TOO_LARGE: 413,
+  STORAGE_BUSY: 503,
+  STORAGE_UNREACHABLE: 503,
+}
 
 const brand = Symbol.for('jobistemer.error')
 
@@ -93,6 +105,14 @@ export class JobistemerError extends Error {
     this.value = options.value
     this.remedy = options.remedy
     Object.defineProperty(this, brand, { value: true })
+  }
+
+  /**
+   * The HTTP status that Express, Fastify and NestJS answer with when a route throws this error: 400, 404, 409, 413, 429 or
+   * 503. `undefined`, which means 500, for codes that a request does not cause.
+   */
+  get statusCode(): number | undefined {
+    return statusCodes[this.code]
   }
 
   /** True for a JobistemerError of any copy of this package in the process, optionally of one code. */

@@ -172,8 +172,9 @@ export function busyError(
 ): JobistemerError {
   const name = nameOf(cause)
   const why = cause === null ? 'parts of the request were put off' : `${name}: ${messageOf(cause)}`
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `DynamoDB is overloaded or cannot be reached (${operation}, ${why}): ${tableName}.`,
+  const isAway = isUnreachable(cause)
+  return new JobistemerError(isAway ? 'STORAGE_UNREACHABLE' : 'STORAGE_BUSY', {
+    message: `DynamoDB ${isAway ? 'cannot be reached' : 'is overloaded'} (${operation}, ${why}): ${tableName}.`,
     field: 'tableName',
     value: tableName,
     remedy: `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`,

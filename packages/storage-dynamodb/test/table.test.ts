@@ -149,10 +149,10 @@ describe('createTable', () => {
     silent.close()
   })
 
-  it('says STORAGE_BUSY where nobody listens', async () => {
+  it('rejects with STORAGE_UNREACHABLE where no server listens', async () => {
     const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
     const error = await rejection(createTable({ client: nobody, tableName: 'jobs', timeout: 50 }))
-    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.code).toBe('STORAGE_UNREACHABLE')
     expect(error.message).toContain('ECONNREFUSED')
     nobody.destroy()
   })
@@ -390,11 +390,11 @@ describe('a service that refuses or is not there', () => {
     expect((error.cause as Error).name).toBe(name)
   })
 
-  it('an endpoint where nobody listens ends in STORAGE_BUSY', async () => {
+  it('an endpoint without a server ends in STORAGE_UNREACHABLE', async () => {
     const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
     const storage = dynamodbStorage({ client: nobody, tableName: 'jobs', retryTimeout: 100 })
     const error = await rejection(storage.listJobs(look))
-    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.code).toBe('STORAGE_UNREACHABLE')
     expect(error.message).toContain('ECONNREFUSED')
     nobody.destroy()
   })

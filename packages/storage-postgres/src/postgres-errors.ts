@@ -198,7 +198,7 @@ export function storageError(error: unknown, place: string): JobistemerError {
     })
   }
   if (isBroken(error)) {
-    return new JobistemerError('STORAGE_BUSY', {
+    return new JobistemerError('STORAGE_UNREACHABLE', {
       message: `PostgreSQL cannot be reached, or the connection broke (${detail}): ${place}.`,
       remedy: 'Check that the server runs, and host and port. The call may have taken effect, and can be repeated.',
       ...details,

@@ -44,7 +44,10 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
  * that it has given up.
  */
 function mayStillRun(error: unknown): boolean {
-  if (isBroken(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
+  if (isBroken(error)) return true
+  if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
+    return true
+  }
   // Values that a driver does not take, and answers that cannot be read: nothing runs.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)

@@ -41,5 +41,5 @@ it('a connection that is terminated in the moment in which it is there fails a c
     // In one piece, so that the client reads both before anybody hears of the first.
     socket.once('data', () => socket.end(Buffer.concat([ready, fatal])))
   })
-  await expect(ask(url)).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  await expect(ask(url)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
 })

@@ -134,7 +134,7 @@ it('says what is wrong with a database', async () => {
   expect(stranger).toMatchObject({ code: 'STORAGE_UNREADABLE', cause: { code: '28000' } })
   expect(stranger.message).not.toContain('secret')
   const nowhere = await refusal({ url: urlAt({ host: '127.0.0.1', port: 1 }) })
-  expect(nowhere).toMatchObject({ code: 'STORAGE_BUSY' })
+  expect(nowhere).toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   expect(nowhere.message).toContain('127.0.0.1:1')
 })
 

@@ -7,14 +7,14 @@ const withCode = (code: string, message = 'injected') => Object.assign(new Error
 describe('a connection counts as broken', () => {
   it.each(['08006', '57P01', '25P03', '25P04', 'ECONNRESET', 'EPIPE'])('with the code %s', (code) => {
     expect(isBroken(withCode(code))).toBe(true)
-    expect(storageError(withCode(code), 'here')).toMatchObject({ code: 'STORAGE_BUSY' })
+    expect(storageError(withCode(code), 'here')).toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   })
 
   it.each(['Query read timeout', 'Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
     'when its driver says: %s',
     (message) => {
       const error = storageError(new Error(message), 'here')
-      expect(error).toMatchObject({ code: 'STORAGE_BUSY', remedy: expect.stringContaining('may have taken effect') })
+      expect(error).toMatchObject({ code: 'STORAGE_UNREACHABLE', remedy: expect.stringContaining('may have taken effect') })
       expect(isBroken(new Error('Failed query', { cause: new Error(message) }))).toBe(true)
     },
   )

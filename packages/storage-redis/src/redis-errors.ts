@@ -106,7 +106,7 @@ export function storageError(error: unknown, place: string, connection: Error | 
     const reason = connection === null ? text : printConnectionError(connection)
     const known = connection === null ? undefined : meanings.find(({ pattern }) => pattern.test(connection.message))
     if (known !== undefined) return storageError(connection, place, null)
-    return new JobistemerError('STORAGE_BUSY', {
+    return new JobistemerError('STORAGE_UNREACHABLE', {
       message: `Redis cannot be reached, or the connection broke (${reason}): ${place}.`,
       field: 'url',
       value: place,
@@ -131,7 +131,8 @@ function printConnectionError(error: Error): string {
 
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
-  return new JobistemerError('STORAGE_BUSY', {
+  // Without a connection, the client keeps the command until its time is over.
+  return new JobistemerError(connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE', {
     message: `Redis has not answered within ${limitMs} ms${reason}: ${place}.`,
     field: 'commandTimeout',
     value: limitMs,
@@ -185,5 +186,5 @@ export function isRepeated(error: unknown): boolean {
 /** True when the server, or a shard of it, may answer again by itself: others need not wait for that. */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
-  return error.code === 'STORAGE_BUSY' || error.code === 'STORAGE_FULL'
+  return ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FULL'].includes(error.code)
 }

@@ -98,7 +98,7 @@ it('a master that is gone makes a call fail within its limit', async () => {
   await node?.kill()
   const ids = Array.from({ length: 20 }, (_, index) => jobId(`job-${index}`))
   const error = await refusal(storage.get({ jobs: ids }))
-  expect(error.code).toBe('STORAGE_BUSY')
+  expect(error.code).toBe('STORAGE_UNREACHABLE')
   await node?.restart()
 })
 

@@ -123,7 +123,7 @@ describe('data in an older form', () => {
       const dying = watch(url, (count) => {
         if (count > steps) throw new Error('Connection is closed.')
       })
-      expect((await refusal(openAs(presentForm, { client: dying }))).code).toBe('STORAGE_BUSY')
+      expect((await refusal(openAs(presentForm, { client: dying }))).code).toBe('STORAGE_UNREACHABLE')
       expect(await meta(client)).toEqual({ shards: '2', schema: '1', migratingFrom: '0' })
       expect((await refusal(openAs(oldForm, { url }))).code).toBe('STORAGE_SCHEMA_NEWER')
       await openAs(presentForm, { url })
@@ -162,7 +162,7 @@ describe('data in a newer form', () => {
     const dying = watch(url, (count) => {
       if (count === 3) throw new Error('Connection is closed.')
     })
-    expect((await refusal(openAs(slowForm, { client: dying }))).code).toBe('STORAGE_BUSY')
+    expect((await refusal(openAs(slowForm, { client: dying }))).code).toBe('STORAGE_UNREACHABLE')
     expect(await forms(admin(url))).toEqual(['1+xx', null])
     expect((await refusal(look(storage))).code).toBe('STORAGE_SCHEMA_NEWER')
     expect((await refusal(look(open({ url })))).code).toBe('STORAGE_SCHEMA_NEWER')

@@ -31,7 +31,7 @@ describe('the first call', () => {
     const server = await start()
     await server.kill()
     const error = await refusal(look(open({ url: server.url })))
-    expect(error.code).toBe('STORAGE_BUSY')
+    expect(error.code).toBe('STORAGE_UNREACHABLE')
     expect(error.message).toContain(`127.0.0.1:${server.port}`)
     expect(error.message).toContain('ECONNREFUSED')
   })

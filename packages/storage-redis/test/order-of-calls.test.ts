@@ -102,7 +102,7 @@ it('an end is sent also when the claim before it fails', async () => {
   const ending = end(storage, ends[0])
   await turns()
   sent[0]?.hear(new Error('Connection is closed.'))
-  await expect(claiming).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
+  await expect(claiming).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   await turns()
   expect(sent.map(({ call }) => call)).toEqual(['claim', 'other'])
   sent[1]?.hear()

@@ -79,6 +79,6 @@ it('a password that the server refuses is nowhere in the error, and nor is that 
   expect(everythingOf(wrong)).not.toContain('hunter2')
   await server.kill()
   const away = await refusal(open({ url }).get({}))
-  expect(away.code).toBe('STORAGE_BUSY')
+  expect(away.code).toBe('STORAGE_UNREACHABLE')
   expect(everythingOf(away)).not.toContain('hunter2')
 })

@@ -137,7 +137,7 @@ describe('a claim over shards of which one fails', () => {
     expect((await refusal(storage.claim(request))).code).toBe('STORAGE_FOREIGN')
     expect((await other.claim({ ...request, limit: 0 })).more).toBe(true)
     const none = open({ client: connect('redis://127.0.0.1:1', { maxRetriesPerRequest: 0 }), shards: 2 })
-    expect((await refusal(none.claim(request))).code).toBe('STORAGE_BUSY')
+    expect((await refusal(none.claim(request))).code).toBe('STORAGE_UNREACHABLE')
     expect((await other.claim({ ...request, limit: 1 })).claimed).toHaveLength(1)
     expect(first).toBeDefined()
   })
@@ -214,7 +214,7 @@ it('a claim that comes late, after its owner has claimed again, takes nothing an
     late.push(async () => await send(...values))
     throw new Error('Connection is closed.')
   }
-  expect(await refusal(storage.claim(request))).toMatchObject({ code: 'STORAGE_BUSY' })
+  expect(await refusal(storage.claim(request))).toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   isAway = false
   expect((await storage.claim(request)).claimed).toEqual([])
   await other.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })

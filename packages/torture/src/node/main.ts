@@ -38,7 +38,7 @@ function crash(point: string): void {
 }
 
 // What a storage that is locked, cut off or on its way up may say.
-const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_FAILED']
+const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FAILED']
 
 const openAgainMs = 100
 

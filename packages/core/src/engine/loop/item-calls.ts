@@ -16,6 +16,7 @@ export class ItemRefused {
 /** Failures of a storage that is away or out of order: no item is to blame. */
 const outages: readonly ErrorCode[] = [
   'STORAGE_BUSY',
+  'STORAGE_UNREACHABLE',
   'STORAGE_FULL',
   'STORAGE_UNREADABLE',
   'STORAGE_FOREIGN',
