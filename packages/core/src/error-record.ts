@@ -1,4 +1,5 @@
 import { cutText } from './cut-text.ts'
+import { withoutOwnFrames } from './own-frames.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
 
 // A failing job repeats its error for as long as it fails, so what is kept of each is bounded.
@@ -28,7 +29,7 @@ class ErrorRecorder {
         name: cut(describe(name), 100),
         message: cut(describe(message), longestMessage),
         ...(typeof code === 'string' && { code: cut(code, 100) }),
-        ...(typeof stack === 'string' && { stack: cut(stack, depth === 0 ? longestStack : longestInnerStack) }),
+        ...(typeof stack === 'string' && { stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestInnerStack) }),
         ...this.#inner(thrown, depth),
       }
     } catch {

@@ -1,10 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import { isErrorLike } from './error-record.ts'
+import { withoutOwnFrames } from './own-frames.ts'
 
 const longestText = 10_000
-
-// How a handler came to be called is of no use to whoever looks for what is wrong with it. Source maps name `src`.
-const ownPlaces = placesOf(import.meta.url)
 
 /** What was thrown as text for people: its stack, with what caused it. */
 export function printError(error: unknown): string {
@@ -34,26 +31,5 @@ function printOne(error: unknown): string {
   } catch {
     // A getter or a toJSON of what was thrown throws itself.
     return 'something that cannot be printed was thrown'
-  }
-}
-
-/** Up to where the engine called it. An error of the engine itself is left whole. */
-function withoutOwnFrames(stack: string): string {
-  const lines = stack.split('\n')
-  const isFrame = (line: string) => line.startsWith('    at ')
-  const firstOwn = lines.findIndex((line) => isFrame(line) && ownPlaces.some((place) => line.includes(place)))
-  const hasOthers = lines.slice(0, Math.max(0, firstOwn)).some(isFrame)
-  return hasOthers ? lines.slice(0, firstOwn).join('\n') : stack
-}
-
-/** Where the engine is, as stacks may name it; nothing in bundles, whose modules have no file of their own. */
-export function placesOf(moduleUrl: string): readonly string[] {
-  if (!moduleUrl.startsWith('file://')) return []
-  try {
-    const root = new URL('..', moduleUrl)
-    return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/engine/`, `${place}src/engine/`])
-  } catch {
-    // Some bundlers make up addresses that no file can have.
-    return []
   }
 }
