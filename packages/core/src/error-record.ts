@@ -29,7 +29,9 @@ class ErrorRecorder {
         name: cut(describe(name), 100),
         message: cut(describe(message), longestMessage),
         ...(typeof code === 'string' && { code: cut(code, 100) }),
-        ...(typeof stack === 'string' && { stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestInnerStack) }),
+        ...(typeof stack === 'string' && {
+          stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestInnerStack),
+        }),
         ...this.#inner(thrown, depth),
       }
     } catch {

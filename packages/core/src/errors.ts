@@ -115,6 +115,17 @@ export class JobistemerError extends Error {
     return statusCodes[this.code]
   }
 
+  /** The same as `statusCode`: Express and NestJS read this name. */
+  get status(): number | undefined {
+    return this.statusCode
+  }
+
+  /** Whether a web server may send the message to its client: true for a status from 400 to 499. */
+  get expose(): boolean {
+    const { statusCode = 500 } = this
+    return statusCode < 500
+  }
+
   /** True for a JobistemerError of any copy of this package in the process, optionally of one code. */
   static isInstance(error: unknown, code?: ErrorCode): error is JobistemerError {
     if (typeof error !== 'object' || error === null || !(brand in error)) return false

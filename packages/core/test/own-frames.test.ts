@@ -16,7 +16,11 @@ it('the files of the engine are found by URL and by path, and not in bundles', (
 
 it.each<[title: string, frames: readonly string[], kept: number]>([
   ['of a handler ends at the handler', ['/app/jobs.js', `${own}engine/attempt.js`, 'node:async_hooks'], 1],
-  ['of a call of core keeps the frames of core above the handler', [`${own}duration.js`, '/app/jobs.js', `${own}a.js`], 2],
+  [
+    'of a call of core keeps the frames of core above the handler',
+    [`${own}duration.js`, '/app/jobs.js', `${own}a.js`],
+    2,
+  ],
   ['without the engine stays whole', ['/app/jobs.js', 'node:internal/timers'], 2],
   ['of the engine alone stays whole', [`${own}engine/a.js`, `${own}engine/b.js`], 2],
 ])('a stack %s', (_, frames, kept) => {

@@ -66,6 +66,31 @@ describe('a server with the plugin', () => {
     expect(await response.json()).toEqual({ page: 7 })
   })
 
+  it('answers 400 for a wrong payload and 404 for an unknown job, and 500 for other errors', async () => {
+    const validate = (value: unknown) => (value === 1 ? { value } : { issues: [{ message: 'Give 1.' }] })
+    const payload = { '~standard': { version: 1, vendor: 'test', validate } } as const
+    const job = defineJob({ name: 'checked', payload, tasks: [{ name: 'work', run: () => undefined }] })
+    const app = await serverWith({ jobs: [job] })
+    app.post('/jobs/:name', ({ params, body }) => {
+      return app.jobs.trigger((params as { readonly name: string }).name, { data: body })
+    })
+    app.get('/jobs', () => app.jobs.occurrences({ limit: -1 }))
+    await app.ready()
+    const status = async (url: string, body: object | number) =>
+      (
+        await app.inject({
+          method: 'POST',
+          url,
+          payload: JSON.stringify(body),
+          headers: { 'content-type': 'application/json' },
+        })
+      ).statusCode
+    expect(await status('/jobs/checked', 1)).toBe(200)
+    expect(await status('/jobs/checked', 2)).toBe(400)
+    expect(await status('/jobs/absent', 1)).toBe(404)
+    expect((await app.inject('/jobs')).statusCode).toBe(500)
+  })
+
   it('has its scheduler in routes of other plugins too', async () => {
     const app = await serverWith({ nodeId: 'web-1' })
     await app.register(async (inner) => {

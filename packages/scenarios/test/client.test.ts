@@ -89,6 +89,18 @@ describe.each(everywhere)('on $name a client', (place) => {
     expect(await client.remove(['a', 'b'])).toEqual(['a', 'b'])
   })
 
+  it('refuses to add a job whose task is a function, and names the handler as the remedy', async () => {
+    const world = createWorld(place)
+    const { client } = await scene(world)
+    const job = defineJob({ name: 'lost', tasks: [{ name: 'work', run: () => undefined }] })
+    await expect(client.add(job)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field: 'tasks[0].run',
+      remedy: expect.stringContaining('handler'),
+    })
+    await expect(client.job('lost')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
   it('looks ahead and back, cancels, replays and prunes', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)

@@ -92,6 +92,8 @@ it('names what a user may not do', async () => {
 })
 
 it('a server that is not there is told of as the storage tells of it', async () => {
-  await expect(inspectPostgres({ url: 'postgres://localhost:1/none' })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
+  await expect(inspectPostgres({ url: 'postgres://localhost:1/none' })).rejects.toMatchObject({
+    code: 'STORAGE_UNREACHABLE',
+  })
   await expect(inspectPostgres({ url: 'here' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'url' })
 })

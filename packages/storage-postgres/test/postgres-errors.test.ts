@@ -14,7 +14,10 @@ describe('a connection counts as broken', () => {
     'when its driver says: %s',
     (message) => {
       const error = storageError(new Error(message), 'here')
-      expect(error).toMatchObject({ code: 'STORAGE_UNREACHABLE', remedy: expect.stringContaining('may have taken effect') })
+      expect(error).toMatchObject({
+        code: 'STORAGE_UNREACHABLE',
+        remedy: expect.stringContaining('may have taken effect'),
+      })
       expect(isBroken(new Error('Failed query', { cause: new Error(message) }))).toBe(true)
     },
   )

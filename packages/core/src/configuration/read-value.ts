@@ -168,10 +168,33 @@ export function readObject<T extends object>(value: T, field: string, known: rea
       message: `${path} is not an option.`,
       field: path,
       value: (value as Record<string, unknown>)[name],
-      remedy: `Known are ${known.join(', ')}.`,
+      remedy: `${suggestionFor(name, known)}Known are ${known.join(', ')}.`,
     })
   }
   return value
+}
+
+/** `Did you mean taskTimeout? ` for a name that differs from a known one in a third of its letters at most; else empty. */
+export function suggestionFor(name: string, known: readonly string[]): string {
+  const closest = known
+    .map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((left, right) => left.distance - right.distance)[0]
+  if (closest === undefined || closest.distance > Math.max(name.length, closest.candidate.length) / 3) return ''
+  return `Did you mean ${closest.candidate}? `
+}
+
+/** Levenshtein distance: how many letters are to be inserted, removed or replaced (Wagner and Fischer, 1974). */
+function distanceOf(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, column) => column)
+  for (let line = 1; line <= left.length; line++) {
+    const above = row
+    row = [line]
+    for (let column = 1; column <= right.length; column++) {
+      const replaced = (above[column - 1] as number) + (left[line - 1] === right[column - 1] ? 0 : 1)
+      row.push(Math.min(replaced, (above[column] as number) + 1, (row[column - 1] as number) + 1))
+    }
+  }
+  return row[right.length] as number
 }
 
 function invalid(value: unknown, field: string, what: string, remedy: string): JobistemerError {

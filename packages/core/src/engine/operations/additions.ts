@@ -1,6 +1,6 @@
-import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
+import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject } from '../../configuration/read-value.ts'
-import { printValue } from '../../errors.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
@@ -21,6 +21,20 @@ interface Addition {
   readonly record: JobRecord | null
   /** What is to be stored; `null`: nothing. */
   readonly change: DefinitionChange | null
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function, which no other process can call */
+function refuseFunctions({ name, tasks }: Job): void {
+  const index = tasks.findIndex(({ run }) => run !== undefined && isolatedWorkOf(run) === null)
+  if (index === -1) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `Job ${printValue(name)} has a task with a function, and a client runs no tasks: tasks[${index}].run.`,
+    field: `tasks[${index}].run`,
+    value: tasks[index]?.run,
+    remedy:
+      "Name the code: { name, handler: 'report' } here, and createScheduler({ handlers: { report } }) in the processes that run it. " +
+      'Or add the job with the scheduler of such a process.',
+  })
 }
 
 /** Stores jobs at run time, on all nodes that can run them. What exists is replaced if it differs. */
@@ -59,7 +73,8 @@ export class Additions {
   async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
     const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
-    if (!this.#isClient) assertModulesExist(worksOf(jobs))
+    if (this.#isClient) for (const job of jobs) refuseFunctions(job)
+    else assertModulesExist(worksOf(jobs))
     asked.assertWanted()
     try {
       await this.#add(jobs, asked)
