@@ -269,10 +269,38 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
+/** The listeners of one event. Each `on` is an entry of its own, also for a listener that was added before. */
+class Listeners {
+  readonly #entries = new Set<{ readonly listener: SchedulerListener<SchedulerEventName> }>()
+  /** The listeners as an emission calls them; `null` after a change. Only an emission copies them. */
+  #list: readonly SchedulerListener<SchedulerEventName>[] | null = null
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** The returned function removes the listener. */
+  add(listener: SchedulerListener<SchedulerEventName>): () => void {
+    const entry = { listener }
+    this.#entries.add(entry)
+    this.#list = null
+    return () => {
+      this.#entries.delete(entry)
+      this.#list = null
+    }
+  }
+
+  /** Later changes leave the returned list as it is. */
+  list(): readonly SchedulerListener<SchedulerEventName>[] {
+    this.#list ??= Array.from(this.#entries, ({ listener }) => listener)
+    return this.#list
+  }
+}
+
 /** Listeners by event. What a listener throws never reaches the engine. */
 export class EventHub {
   readonly #logger: Logger
-  readonly #listeners = new Map<SchedulerEventName, readonly SchedulerListener<SchedulerEventName>[]>()
+  readonly #listeners = new Map<SchedulerEventName, Listeners>()
   readonly #failed = new Set<SchedulerEventName>()
   readonly #above: EventHub | null
 
@@ -282,24 +310,20 @@ export class EventHub {
     this.#above = above
   }
 
-  /** Adds a listener; the returned function takes it away again. */
+  /** Adds a listener; the returned function removes it. Neither costs more with the number of listeners. */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
-    const added = listener as SchedulerListener<SchedulerEventName>
-    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), added])
-    return () => {
-      const left = (this.#listeners.get(name) ?? []).filter((other) => other !== added)
-      if (left.length === 0) this.#listeners.delete(name)
-      else this.#listeners.set(name, left)
-    }
+    const listeners = this.#listeners.get(name) ?? new Listeners()
+    this.#listeners.set(name, listeners)
+    return listeners.add(listener as SchedulerListener<SchedulerEventName>)
   }
 
   /** Asked before an event is put together, so that events nobody hears cost nothing. */
   hears(name: SchedulerEventName): boolean {
-    return this.#listeners.has(name) || this.#above?.hears(name) === true
+    return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#above?.hears(name) === true
   }
 
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
-    for (const listener of this.#listeners.get(name) ?? []) {
+    for (const listener of this.#listeners.get(name)?.list() ?? []) {
       try {
         catchRejection(listener(event), (error) => this.#listenerFailed(name, error))
       } catch (error) {

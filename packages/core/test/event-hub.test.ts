@@ -53,6 +53,61 @@ describe('an event', () => {
   })
 })
 
+/** Counts the array elements that spreads, loops and filters visit while `work` runs. */
+function visitedElements(work: () => void): number {
+  let visited = 0
+  const { filter, values } = Array.prototype
+  const replace = (replaced: { filter: unknown; iterator: unknown }): void => {
+    Object.defineProperty(Array.prototype, 'filter', { value: replaced.filter, configurable: true, writable: true })
+    const iterator = { value: replaced.iterator, configurable: true, writable: true }
+    Object.defineProperty(Array.prototype, Symbol.iterator, iterator)
+  }
+  replace({
+    filter(this: unknown[], ...args: Parameters<typeof filter>) {
+      visited += this.length
+      return filter.apply(this, args)
+    },
+    iterator(this: unknown[]) {
+      visited += this.length
+      return values.call(this)
+    },
+  })
+  try {
+    work()
+  } finally {
+    replace({ filter, iterator: values })
+  }
+  return visited
+}
+
+describe('many listeners of one event', () => {
+  it('are added, called and removed without a copy per listener', () => {
+    const hub = new EventHub(silentLogger)
+    let calls = 0
+    const visited = visitedElements(() => {
+      const removals = Array.from({ length: 20_000 }, () => hub.on('scheduler.started', () => calls++))
+      hub.emit('scheduler.started', started)
+      for (const remove of removals) remove()
+    })
+    expect(calls).toBe(20_000)
+    expect(hub.hears('scheduler.started')).toBe(false)
+    // One visit for the emission, and one for the removal.
+    expect(visited).toBeLessThanOrEqual(40_000)
+  })
+
+  it('are removed one by one, also if they are the same function', () => {
+    const hub = new EventHub(silentLogger)
+    let calls = 0
+    const listener = () => calls++
+    const remove = hub.on('scheduler.started', listener)
+    hub.on('scheduler.started', listener)
+    remove()
+    remove()
+    hub.emit('scheduler.started', started)
+    expect(calls).toBe(1)
+  })
+})
+
 describe('a listener that throws', () => {
   it('is reported, and neither its emitter nor other listeners notice', () => {
     const hub = new EventHub(silentLogger)

@@ -1,4 +1,4 @@
-import { type Client, createClient, defineJob, type JobUpdate, type TaskContext } from '@jobistemer/core'
+import { type Client, createClient, defineJob, jobId, type JobUpdate, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -141,6 +141,19 @@ describe.each(everywhere)('on $name a client', (place) => {
     await client.counts()
     await world.clock.advance({ minutes: 2 })
     expect(calls).toEqual(['get', 'createOccurrences', 'get'])
+  })
+
+  it('reads a job once for all the requests that it sends together', async () => {
+    const world = createWorld(place)
+    await scene(world)
+    const intercepted = new InterceptedStorage(world.connect())
+    const client = createClient({ storage: intercepted.storage, clock: world.clock })
+    const requests = Array.from({ length: 50 }, () => client.trigger('report'))
+    await settle(world)
+    await Promise.all(requests)
+    const reads = intercepted.calls.filter(({ operation }) => operation === 'get')
+    expect(reads.map(({ request }) => request)).toEqual([{ jobs: [jobId('report')] }])
+    await client.close()
   })
 
   it('refuses what is wrong, and everything once it is closed', async () => {

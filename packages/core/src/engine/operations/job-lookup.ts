@@ -2,6 +2,7 @@ import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { definitionsAtOnce } from '../jobs/save-limits.ts'
@@ -18,6 +19,8 @@ export class JobLookup {
   readonly #reads: GatheredCalls<JobId, JobRecord | null>
   /** Nobody tells a client of changes: it looks again each time. */
   readonly #isClient: boolean
+  /** As a client: the job that was made of a record. Thousands of callers can share the answer of one read. */
+  readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
   constructor(
     engine: EngineContext,
@@ -30,7 +33,7 @@ export class JobLookup {
     this.#reads = new GatheredCalls(engine, {
       operation: 'get',
       isRepeated: true,
-      call: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
+      call: readJobs,
     })
   }
 
@@ -94,10 +97,21 @@ export class JobLookup {
   }
 
   #take(record: JobRecord): RegisteredJob | null {
-    const held = this.#registry.get(record.id)
+    const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
     // What somebody does to a job needs no handlers.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
-    return job === null ? null : this.#registry.adopt(job, record)
+    if (job === null) return null
+    const adopted = this.#registry.adopt(job, record)
+    if (this.#isClient) this.#made.set(record, adopted)
+    return adopted
   }
+}
+
+/** Reads each job once, however many callers ask for it in one call. */
+async function readJobs(storage: Storage, ids: readonly JobId[]): Promise<readonly (JobRecord | null)[]> {
+  const places = new Map<JobId, number>()
+  for (const id of ids) if (!places.has(id)) places.set(id, places.size)
+  const { jobs } = await storage.get({ jobs: [...places.keys()] })
+  return ids.map((id) => jobs[places.get(id) as number] as JobRecord | null)
 }
