@@ -100,7 +100,7 @@ export interface JobOperations {
    * before the commit.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
    * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
-   * process has that; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
+   * process has that; `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**

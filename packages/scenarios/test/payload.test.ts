@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { createClient, defineJob, type StandardSchema, type TriggerOptions } from '@jobistemer/core'
 import { runJob } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
@@ -8,6 +9,11 @@ import { z } from 'zod'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
 import { createWorld } from './support/world.ts'
+
+/** A schema whose answer is whatever `validate` returns. */
+function schemaOf(validate: (value: unknown) => unknown): StandardSchema {
+  return { '~standard': { version: 1, vendor: 'own', validate: validate as never } }
+}
 
 interface Day {
   day: string
@@ -176,6 +182,101 @@ describe('a payload schema', () => {
       code: 'INVALID_PAYLOAD',
       cause: { message: 'no database' },
     })
+  })
+
+  it('that never answers ends a call by its timeout, by callTimeout and by its signal, and nothing is stored', async () => {
+    const world = createWorld()
+    const payload = schemaOf(() => new Promise(() => undefined))
+    const job = defineJob({ name: 'stuck', payload, tasks: [{ name: 'work', run: () => 1 }] })
+    const node = await world.start({ jobs: [job], callTimeout: { seconds: 20 } })
+    const controller = new AbortController()
+    const { signal } = controller
+    const calls = [
+      node.trigger('stuck', { data: 1, timeout: 500 }),
+      node.triggerMany([{ job: 'stuck', data: 1 }], { timeout: 500 }),
+      node.trigger('stuck', { data: 1 }),
+      node.triggerMany([{ job: 'stuck', data: 1 }]),
+      node.trigger('stuck', { data: 1, signal }),
+      node.triggerMany([{ job: 'stuck', data: 1 }], { signal }),
+    ]
+    const ended: string[] = []
+    for (const [index, call] of calls.entries()) {
+      call.catch(({ code, message }) => ended.push(`${index} ${code} ${message.includes('payload schema')}`))
+    }
+    await world.clock.advance(499)
+    expect(ended).toEqual([])
+    await world.clock.advance(1)
+    expect(ended.splice(0)).toEqual(['0 WAIT_TIMEOUT true', '1 WAIT_TIMEOUT true'])
+    controller.abort()
+    await world.clock.settle()
+    expect(ended.splice(0)).toEqual(['4 ABORTED true', '5 ABORTED true'])
+    await world.clock.advance({ seconds: 20 })
+    expect(ended).toEqual(['2 WAIT_TIMEOUT true', '3 WAIT_TIMEOUT true'])
+    expect((await node.occurrences({ job: 'stuck' })).items).toEqual([])
+  })
+
+  it('that never answers ends a replay and a backfill by their timeout', async () => {
+    const world = createWorld()
+    let isStuck = false
+    const payload = schemaOf((value) => (isStuck ? new Promise(() => undefined) : { value }))
+    const tasks = [{ name: 'work', run: () => 1 }]
+    const job = defineJob({ name: 'stuck', payload, schedule: everySeconds(60), tasks })
+    const node = await world.start({ jobs: [job] })
+    const { id } = await node.trigger('stuck', { data: 1 })
+    await world.clock.advance({ minutes: 2 })
+    isStuck = true
+    const span = { from: world.clock.now() - 60_000, to: world.clock.now() }
+    const calls = [
+      node.replay(id, { data: 2, timeout: 500 }),
+      node.backfill('stuck', { ...span, which: 'all', data: 2, timeout: 500 }),
+    ]
+    const codes = Promise.all(calls.map((call) => call.then(String, ({ code }) => code)))
+    await world.clock.advance(500)
+    expect(await codes).toEqual(['WAIT_TIMEOUT', 'WAIT_TIMEOUT'])
+  })
+
+  it('that never answers fails a run at its execution timeout', async () => {
+    const world = createWorld()
+    const payload = schemaOf(() => new Promise(() => undefined))
+    const tasks = [{ name: 'work', run: () => 1 }]
+    await world.start({ jobs: [defineJob({ name: 'stuck', payload, executionTimeout: { minutes: 1 }, tasks })] })
+    const client = createClient({ storage: world.connect(), clock: world.clock })
+    const { id } = await client.trigger('stuck', { data: 1 })
+    await world.clock.advance({ minutes: 2 })
+    expect(await client.occurrence(id)).toMatchObject({ state: 'failed', reason: 'execution_timeout' })
+  })
+
+  it.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['a text', 'fine'],
+    ['no member', {}],
+    ['issues that are no list', { issues: 5 }],
+    ['issues that are null', { issues: null }],
+    ['an issue that is null', { issues: [null] }],
+    ['an issue without a message', { issues: [{}] }],
+    ['a message that is a number', { issues: [{ message: 5 }] }],
+    ['a path that is a text', { issues: [{ message: 'wrong', path: 'day' }] }],
+    ['a path with null', { issues: [{ message: 'wrong', path: [null] }] }],
+    ['no issue', { issues: [] }],
+  ])('that answers %s refuses the data as INVALID_PAYLOAD', async (_, result) => {
+    const world = createWorld()
+    const tasks = [{ name: 'work', run: () => 1 }]
+    const jobs = [
+      defineJob({ name: 'sync', payload: schemaOf(() => result), tasks }),
+      defineJob({ name: 'async', payload: schemaOf(async () => result), tasks }),
+      defineJob({
+        name: 'foreign',
+        payload: schemaOf(() => runInNewContext('Promise.resolve(result)', { result })),
+        tasks,
+      }),
+    ]
+    const node = await world.start({ jobs })
+    for (const { name } of jobs) {
+      const refusal = { code: 'INVALID_PAYLOAD', message: expect.stringContaining(`job "${name}"`) }
+      await expect(node.trigger(name, { data: 1 })).rejects.toMatchObject(refusal)
+      await expect(node.triggerMany([{ job: name, data: 1 }])).rejects.toMatchObject(refusal)
+    }
   })
 
   it('has to be one', () => {

@@ -1,6 +1,7 @@
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
-import type { SchemaIssue, SchemaResult, StandardSchema } from '../standard-schema.ts'
+import { isThenable } from '../rejection.ts'
+import type { SchemaIssue, StandardSchema } from '../standard-schema.ts'
 
 /** What the schema of a job's data makes of any value. */
 export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
@@ -35,14 +36,22 @@ export function parsePayload(
   data: unknown,
   place: PayloadPlace,
 ): JsonValue | undefined | Promise<JsonValue | undefined> {
-  const judge = (result: SchemaResult<unknown>): JsonValue | undefined => {
-    if (result.issues !== undefined) throw invalidPayload(data, place, describeIssues(result.issues))
-    return result.value === undefined ? undefined : toJsonValue(result.value, place.field)
-  }
   const failed = (error: unknown) => invalidPayload(data, place, 'the schema itself failed', error)
-  let result: SchemaResult<unknown> | Promise<SchemaResult<unknown>>
+  const judge = (result: unknown): JsonValue | undefined => {
+    let read: ReadResult
+    try {
+      read = readResult(result)
+    } catch (error) {
+      throw failed(error)
+    }
+    if (read.wrong !== null) throw invalidPayload(data, place, read.wrong)
+    return read.value === undefined ? undefined : toJsonValue(read.value, place.field)
+  }
+  let result: unknown
   try {
     result = schema['~standard'].validate(data)
+    // What is no promise of the language may throw in its `then`, or call both functions.
+    if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
     throw failed(error)
   }
@@ -52,6 +61,36 @@ export function parsePayload(
       throw failed(error)
     })
     .then(judge)
+}
+
+/** What a schema makes of a value, or a text that names what is wrong with the value. */
+type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
+
+/** @throws JobistemerError `INVALID_ARGUMENT` for what is no result of a Standard Schema; and what its getters throw */
+function readResult(result: unknown): ReadResult {
+  if (typeof result === 'object' && result !== null) {
+    const { issues } = result as { readonly issues?: unknown }
+    if (issues === undefined && 'value' in result) return { wrong: null, value: result.value }
+    if (Array.isArray(issues) && issues.every(isIssue)) return { wrong: describeIssues(issues) }
+  }
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `The schema has answered what is no result of a Standard Schema: ${printValue(result)}.`,
+    field: 'payload',
+    value: result,
+    remedy: 'Answer { value }, or { issues } with a list of { message, path }.',
+  })
+}
+
+function isIssue(issue: unknown): issue is SchemaIssue {
+  if (typeof issue !== 'object' || issue === null) return false
+  const { message, path } = issue as { readonly message?: unknown; readonly path?: unknown }
+  return typeof message === 'string' && (path === undefined || (Array.isArray(path) && path.every(isStep)))
+}
+
+function isStep(step: unknown): boolean {
+  return typeof step === 'object'
+    ? step !== null && 'key' in step
+    : ['string', 'number', 'symbol'].includes(typeof step)
 }
 
 function invalidPayload(data: unknown, { jobName, field }: PayloadPlace, what: string, cause?: unknown): Error {
@@ -69,6 +108,7 @@ const mostIssues = 10
 
 function describeIssues(issues: readonly SchemaIssue[]): string {
   const told = issues.slice(0, mostIssues).map(describeIssue)
+  if (told.length === 0) return 'the schema names no issue'
   if (issues.length > mostIssues) told.push(`${issues.length - mostIssues} more`)
   return told.join('; ')
 }

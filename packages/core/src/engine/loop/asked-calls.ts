@@ -10,7 +10,8 @@ import type { Asked, StorageCaller, StorageCalls } from './storage-caller.ts'
 export interface CallOptions {
   /**
    * How long to wait for each answer of the storage before the call rejects with `STORAGE_TIMEOUT`, whose `cause` is what
-   * the storage failed with meanwhile. At least 1 ms. Default: the scheduler's `callTimeout`.
+   * the storage failed with meanwhile. A payload schema that does not answer for as long rejects the call with
+   * `WAIT_TIMEOUT`. At least 1 ms. Default: the scheduler's `callTimeout`.
    */
   readonly timeout?: DurationInput
   /** Ends the waiting when it fires: the call rejects with `ABORTED`. */
@@ -21,6 +22,9 @@ export interface CallOptions {
 export const callOptionNames = ['timeout', 'signal'] as const
 
 const longestTimerMs = 60_000
+
+/** Who has to answer a call: the storage, or the payload schema of a job. */
+type Answering = 'storage' | 'schema'
 
 /**
  * The storage, for one call from outside: as long as its caller waits. What the caller does not wait for any more is
@@ -61,8 +65,8 @@ export class AskedCalls implements Asked, StorageCalls {
   }
 
   /** The time of a wait is over. */
-  timedOut(): JobistemerError {
-    return timedOut(this.timeoutMs, this.#failure)
+  timedOut(answering: Answering): JobistemerError {
+    return answering === 'schema' ? schemaTimedOut(this.timeoutMs) : timedOut(this.timeoutMs, this.#failure)
   }
 
   /** A wait has ended. */
@@ -78,12 +82,15 @@ export class AskedCalls implements Asked, StorageCalls {
     return this.within(() => this.#storage.repeated(operation, call, this))
   }
 
-  /** The answer to a call, or the refusal when it takes too long. @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` */
-  within<T>(call: () => Promise<T>): Promise<T> {
+  /**
+   * The answer to a call, or the refusal when it takes too long.
+   * @throws JobistemerError `ABORTED`; `STORAGE_TIMEOUT`, or `WAIT_TIMEOUT` for a schema
+   */
+  within<T>(call: () => Promise<T>, answering: Answering = 'storage'): Promise<T> {
     return new Promise((resolve, reject) => {
       this.assertWanted()
       const answer = call()
-      const wait = this.wait(reject)
+      const wait = this.wait(reject, answering)
       answer.then(
         (value) => {
           wait.end()
@@ -98,8 +105,8 @@ export class AskedCalls implements Asked, StorageCalls {
   }
 
   /** Begins to wait; `refuse` is called when the caller waits no more, until the wait is ended. */
-  wait(refuse: (refusal: JobistemerError) => void): Wait {
-    return new Wait(this, refuse)
+  wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): Wait {
+    return new Wait(this, refuse, answering)
   }
 
   /** Whoever waits is told this, now and from now on. */
@@ -113,12 +120,14 @@ export class AskedCalls implements Asked, StorageCalls {
 export class Wait {
   readonly #asked: AskedCalls
   readonly #refuse: (refusal: JobistemerError) => void
+  readonly #answering: Answering
   readonly #endAt: number
   #timer: Timer
 
-  constructor(asked: AskedCalls, refuse: (refusal: JobistemerError) => void) {
+  constructor(asked: AskedCalls, refuse: (refusal: JobistemerError) => void, answering: Answering) {
     this.#asked = asked
     this.#refuse = refuse
+    this.#answering = answering
     const { clock, timeoutMs, signal } = asked
     this.#endAt = clock.monotonic() + timeoutMs
     this.#timer = clock.setTimer(Math.min(timeoutMs, longestTimerMs), this.#look)
@@ -133,14 +142,14 @@ export class Wait {
 
   /** The signal has fired. */
   handleEvent(): void {
-    this.#over(aborted(this.#asked.signal as AbortSignal))
+    this.#over(aborted(this.#asked.signal as AbortSignal, this.#answering))
   }
 
   readonly #look = (): void => {
     const { clock } = this.#asked
     const leftMs = this.#endAt - clock.monotonic()
     if (leftMs > 0) this.#timer = clock.setTimer(Math.min(leftMs, longestTimerMs), this.#look)
-    else this.#over(this.#asked.timedOut())
+    else this.#over(this.#asked.timedOut(this.#answering))
   }
 
   #over(refusal: JobistemerError): void {
@@ -162,6 +171,17 @@ function timedOut(timeoutMs: number, failure: { readonly error: unknown } | null
   })
 }
 
+const schemaRemedy = 'Nothing was sent. Find out what the schema waits for, or give a longer timeout.'
+
+function schemaTimedOut(timeoutMs: number): JobistemerError {
+  return new JobistemerError('WAIT_TIMEOUT', {
+    message: `The payload schema has not answered within ${timeoutMs} ms.`,
+    field: 'timeout',
+    value: timeoutMs,
+    remedy: schemaRemedy,
+  })
+}
+
 const longestReason = 300
 
 /** The code of an error and its message, as a sentence. */
@@ -171,12 +191,13 @@ function reasonOf(error: unknown): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`
 }
 
-function aborted(signal: AbortSignal): JobistemerError {
+function aborted(signal: AbortSignal, answering: Answering = 'storage'): JobistemerError {
+  const who = answering === 'schema' ? 'payload schema' : 'storage'
   return new JobistemerError('ABORTED', {
-    message: 'The signal of the call fired before the storage had answered.',
+    message: `The signal of the call fired before the ${who} had answered.`,
     field: 'signal',
     value: signal,
-    remedy,
+    remedy: answering === 'schema' ? schemaRemedy : remedy,
     cause: signal.reason,
   })
 }

@@ -9,6 +9,7 @@ export function perform<T>({ clock, context }: Pick<EngineContext, 'clock' | 'co
   return context.run(clock.perform === undefined ? call : () => performOn(clock, call))
 }
 
-function performOn<T>(clock: Pick<Clock, 'perform'>, call: () => T): T {
+/** Calls code of the user's in the caller's own context. A virtual clock may have to wait for it. */
+export function performOn<T>(clock: Pick<Clock, 'perform'>, call: () => T): T {
   return clock.perform === undefined ? call() : clock.perform(call)
 }

@@ -65,7 +65,7 @@ export class Backfills {
     const { name, payload, id } = job.job
     // Without data a run is like that of its slot, whatever the schema.
     const withoutData = options.data === undefined
-    const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload })
+    const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.#registry, job, parsed)
     const key = checked.key ?? uniqueSuffix(this.#engine.random())
     const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }

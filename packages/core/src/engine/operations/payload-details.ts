@@ -2,6 +2,8 @@ import type { PayloadSchema } from '../../job/payload.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { AskedCalls } from '../loop/asked-calls.ts'
+import { performOn } from '../loop/perform.ts'
 import { detailsOf, type RequestOptions } from './request-options.ts'
 
 /** The job that a request is for. */
@@ -13,11 +15,12 @@ interface RequestedJob {
 
 /**
  * As {@link detailsOf}, with the data as the job's schema makes them. A promise only where the schema needs one.
- * @throws JobistemerError `INVALID_PAYLOAD`, and those of `detailsOf`
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
  */
 export function parsedDetailsOf(
   options: RequestOptions,
   { name, payload }: RequestedJob,
+  asked: AskedCalls,
   path = '',
 ): OccurrenceDetails | Promise<OccurrenceDetails> {
   if (payload === null) return detailsOf(options, path)
@@ -28,6 +31,8 @@ export function parsedDetailsOf(
     isParsed: true,
     ...(parsed !== undefined && { data: parsed }),
   })
-  const parsed = parsePayload(payload, data, { jobName: name, field: `${path}data` })
-  return parsed instanceof Promise ? parsed.then(withData) : withData(parsed)
+  const place = { jobName: name, field: `${path}data` }
+  const parsed = performOn(asked.clock, () => parsePayload(payload, data, place))
+  if (!(parsed instanceof Promise)) return withData(parsed)
+  return asked.within(() => parsed, 'schema').then(withData)
 }

@@ -79,7 +79,7 @@ export class Requests {
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
     const startAt = readStart(options, this.#engine.now())
-    const read = parsedDetailsOf(options, withSchema(job.job, given.job))
+    const read = parsedDetailsOf(options, withSchema(job.job, given.job), asked)
     const { transaction } = options
     const send = (details: OccurrenceDetails): Promise<TriggerResult> => {
       const { results } = given
@@ -157,7 +157,11 @@ export class Requests {
     const details = {
       ...(data !== undefined && { data }),
       ...(isParsed && options.data === undefined && { isParsed }),
-      ...(await parsedDetailsOf({ ...options, ...(tasks !== undefined && { tasks }) }, { name, payload: schema })),
+      ...(await parsedDetailsOf(
+        { ...options, ...(tasks !== undefined && { tasks }) },
+        { name, payload: schema },
+        asked,
+      )),
       replayOf: original.id,
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
@@ -205,7 +209,7 @@ export class Requests {
       const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
       const startAt = readStart(options, this.#engine.now(), path)
-      const read = parsedDetailsOf(options, withSchema(job.job, given), path)
+      const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
       const details = read instanceof Promise ? await read : read
       planOfRequest(this.#registry, job, details, path)
       requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt } })

@@ -14,6 +14,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
@@ -235,14 +236,13 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#misfit = error
     }
     try {
-      const parsed = parsePayload(payload, details.data, { jobName: name, field: 'data' })
+      const place = { jobName: name, field: 'data' }
+      const parsed = perform(this.engine, () => parsePayload(payload, details.data, place))
       if (!(parsed instanceof Promise)) {
         take(parsed)
         return null
       }
-      const checking = parsed.then(take, refuse)
-      this.engine.clock.track?.(checking)
-      return checking
+      return parsed.then(take, refuse)
     } catch (error) {
       refuse(error)
       return null

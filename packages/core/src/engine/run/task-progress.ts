@@ -1,6 +1,7 @@
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
+import { isThenable } from '../../rejection.ts'
 import type {
   AttemptRecord,
   AttemptState,
@@ -610,8 +611,4 @@ function changedAttempt(attempt: AttemptRecord, change: Partial<AttemptRecord>):
 
 function resultOf(returned: unknown): JsonValue | undefined {
   return returned === undefined ? undefined : toJsonValue(returned, 'result', 'RESULT_NOT_SERIALISABLE')
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
