@@ -1,10 +1,17 @@
-import { defineJob, type Job, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import {
+  defineJob,
+  type ExecutionReport,
+  type Job,
+  type JobSettingsInput,
+  type Scheduler,
+  type TaskContext,
+} from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere, memory } from './support/places.ts'
-import { createWorld, fates, onlyOccurrence, secondsOf, type World } from './support/world.ts'
+import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
 const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
 const quickLife = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 6 } }
@@ -98,6 +105,84 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     await world.clock.advance({ seconds: 20 })
     expect(calls).toEqual(['work 0 attempt 1 token 1', expect.stringMatching(/^work .* attempt 2 token 2$/)])
     expect(await attemptsOf(full)).toEqual([['work', 'completed', '1 lost', '2 succeeded']])
+  })
+
+  it.each([
+    ['sequential', undefined, [['one', 'canceled', '1 lost']]],
+    [
+      'parallel',
+      undefined,
+      [
+        ['one', 'canceled', '1 lost'],
+        ['two', 'canceled', '1 lost'],
+      ],
+    ],
+    ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
+  ] as const)(
+    '%s, of tasks %s, shows its first attempts after a cancel by force right after its start',
+    async (...row) => {
+      const [taskExecutionMode, tasks, shown] = row
+      const world = createWorld(place)
+      const reports: ExecutionReport[] = []
+      const asking = asked(world, 30, { taskExecutionMode }, ['one', 'two'])
+      const job = { ...asking.job, onComplete: (report: ExecutionReport) => void reports.push(report) }
+      const full = await fullNode(world, job)
+      await world.clock.advance(100)
+      const { id } = await full.trigger('asked', tasks === undefined ? {} : { tasks })
+      await world.start({ jobs: [job], ...rarely })
+      await world.clock.advance(200)
+      expect(asking.calls).toHaveLength(shown.length)
+      await full.cancel(id, { force: true })
+      await world.clock.advance({ seconds: 60 })
+      expect(await attemptsOf(full)).toEqual(shown)
+      const { tasks: listed } = await onlyOccurrence(full, 'asked')
+      expect(listed[0]?.attempts).toMatchObject([{ number: 1, startedAt: at(0.1), endedAt: at(0.3) }])
+      expect((await full.occurrence(id)).tasks).toEqual(listed)
+      expect((await full.waitFor(id)).tasks).toEqual(listed)
+      expect(reports[0]?.tasks).toEqual(listed)
+      expect((await full.occurrences({ job: 'asked', tasks: false })).items[0]?.tasks).toEqual([])
+    },
+  )
+
+  it('shows the first attempt of a queued slot after a cancel by force right after its start', async () => {
+    const world = createWorld(place)
+    const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
+    const tasks = [{ name: 'work', run }]
+    const job = defineJob({ name: 'asked', schedule: everySeconds(10, +at(20)), overlapPolicy: 'queue', tasks })
+    const node = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 25.2 })
+    const { occurrence } = await node.explain('asked', at(20))
+    expect(occurrence).toMatchObject({ state: 'running', tasks: [] })
+    if (occurrence !== null) await node.cancel(occurrence.id, { force: true })
+    const ended = { number: 1, state: 'lost', startedAt: at(25), endedAt: at(25.2) }
+    expect((await node.explain('asked', at(20))).occurrence).toMatchObject({
+      state: 'canceled',
+      tasks: [{ name: 'work', state: 'canceled', attempts: [ended] }],
+    })
+  })
+
+  it('shows no attempt if a cancel ends it before its claim', async () => {
+    const world = createWorld(place)
+    const { job } = asked(world, 30)
+    const full = await fullNode(world, job)
+    const { id } = await full.trigger('asked')
+    await full.cancel(id, { force: true })
+    expect(await attemptsOf(full)).toEqual([])
+  })
+
+  it('shows the attempt whose handler began if the next one displaces it right after its start', async () => {
+    const world = createWorld(place)
+    const { job, calls } = asked(world, 30, { overlapPolicy: 'cancel_running' })
+    const full = await fullNode(world, job)
+    const { id } = await full.trigger('asked')
+    await world.start({ jobs: [job], ...rarely })
+    await world.clock.advance(200)
+    await full.trigger('asked')
+    await world.clock.advance({ seconds: 60 })
+    expect(calls).toHaveLength(2)
+    const { state, reason, tasks } = await full.occurrence(id)
+    expect([state, reason]).toEqual(['canceled', 'displaced'])
+    expect(tasks).toMatchObject([{ name: 'work', state: 'canceled', attempts: [{ number: 1, state: 'aborted' }] }])
   })
 
   it('never runs again under `onInterrupted: fail`, when its node died before it said anything', async () => {

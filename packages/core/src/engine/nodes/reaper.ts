@@ -1,5 +1,3 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
-import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -10,6 +8,8 @@ import { ItemRefused } from '../loop/item-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import {
   abandoned,
+  type Beginning,
+  definitionOf,
   hasEndedTasks,
   hasUnfinishedAttempt,
   runsOfLeft,
@@ -20,9 +20,6 @@ import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself: twice what a handler has to stop. */
 const graceMs = 10_000
-
-/** What becomes of an occurrence by its own version of its job. */
-type Definition = Parameters<typeof runsOfLeft>[1]
 
 /**
  * What an earlier life of this node had sent may take effect after the look for it: it is looked again so soon, and then
@@ -277,7 +274,7 @@ export class Reaper {
   }
 
   /** The job of an occurrence: this node need not know it, nor have its handlers. */
-  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Definition | null }> {
+  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Beginning | null }> {
     const job = this.#registry.get(jobId)
     const plan = job?.version === jobVersion ? this.#registry.plans.planOf(job) : null
     if (job !== undefined && plan !== null) return { name: job.job.name, definition: plan }
@@ -286,8 +283,6 @@ export class Reaper {
     )
     const name = jobs[0]?.name ?? jobId
     const [version] = versions
-    if (version == null) return { name, definition: null }
-    const { defaults, settings, tasks } = readJobDocument(version.definition)
-    return { name, definition: { settings: resolveJobSettings(defaults, settings), tasks } }
+    return { name, definition: version == null ? null : definitionOf(version) }
   }
 }

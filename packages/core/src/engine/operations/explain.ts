@@ -7,6 +7,7 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { coveringRecord, firstOf } from './covering-record.ts'
+import { withRunsOfClaim } from './runs-of-claim.ts'
 
 /** What became, or will become, of an instant of a job. */
 export interface Explanation {
@@ -50,8 +51,11 @@ export async function explain(
   const id = occurrenceId(jobId, at)
   const { jobs, occurrences } = await storage.once((calls) => calls.get({ jobs: [jobId], occurrences: [id] }))
   const head = jobs[0] ?? null
-  const record = occurrences[0] ?? null
-  if (record !== null) return { ...found(at, id, record), verdict: 'recorded' }
+  const [record] = await withRunsOfClaim(
+    storage,
+    occurrences.flatMap((found) => found ?? []),
+  )
+  if (record !== undefined) return { ...found(at, id, record), verdict: 'recorded' }
   if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
   const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }

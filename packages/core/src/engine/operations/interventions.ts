@@ -12,6 +12,7 @@ import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
+import { withRunsOfClaim } from './runs-of-claim.ts'
 
 /** Why somebody intervenes, and who. Both are kept in the record. */
 export interface InterventionOptions extends CallOptions {
@@ -63,8 +64,11 @@ export class Interventions {
   async find(id: OccurrenceId, storage: StorageCalls): Promise<OccurrenceRecord> {
     readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
     const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))
-    const [record] = occurrences
-    if (record != null) return record
+    const [record] = await withRunsOfClaim(
+      storage,
+      occurrences.flatMap((found) => found ?? []),
+    )
+    if (record !== undefined) return record
     throw new JobistemerError('OCCURRENCE_NOT_FOUND', {
       message: `There is no occurrence ${printValue(id)}.`,
       field: 'occurrenceId',

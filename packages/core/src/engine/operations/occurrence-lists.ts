@@ -6,6 +6,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { CheckedFilter } from './occurrence-filter.ts'
+import { withRunsOfClaim } from './runs-of-claim.ts'
 
 const pageSize = 1000
 
@@ -26,7 +27,8 @@ export async function listOccurrences(
     cursor = page.cursor
   } while (cursor !== null && records.length < limit)
   const names = await namesOf([...new Set(records.map(({ jobId }) => jobId))], storage)
-  const items = records.map((record) => ({ ...occurrenceOf(record), job: names.get(record.jobId) ?? null }))
+  const shown = query.runs ? await withRunsOfClaim(storage, records) : records
+  const items = shown.map((record) => ({ ...occurrenceOf(record), job: names.get(record.jobId) ?? null }))
   return { items, cursor: cursors.seal(cursor) }
 }
 

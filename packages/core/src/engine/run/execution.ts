@@ -2,7 +2,13 @@ import { JobistemerError } from '../../errors.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
-import type { FinalState, OccurrenceState, TaskRunRecord, TraceContext } from '../../storage/occurrence-record.ts'
+import type {
+  FinalState,
+  OccurrenceRecord,
+  OccurrenceState,
+  TaskRunRecord,
+  TraceContext,
+} from '../../storage/occurrence-record.ts'
 import { orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
@@ -28,7 +34,7 @@ import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { TaskProgress } from './task-progress.ts'
-import { runsWithoutTask, shownRuns } from './task-run-records.ts'
+import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
 import type { UnsaidThings } from './unsaid.ts'
 
 /** What an execution tells whoever started it. */
@@ -669,12 +675,16 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     try {
       const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
       const record = occurrences[0] ?? null
-      this.#finalRuns = record === null ? noRuns : shownRuns(record)
+      this.#finalRuns = record === null ? noRuns : shownRuns(this.#withRunsOfClaim(record))
       const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
       this.#tellReport(report, true)
     } catch (error) {
       failInBackground(this.engine, 'get', error)
     }
+  }
+
+  #withRunsOfClaim(record: OccurrenceRecord): OccurrenceRecord {
+    return endedByClaim(record) ? { ...record, runs: runsOfLeft(record, this.#plan) } : record
   }
 
   #close(change: SettleChange): void {

@@ -1,5 +1,7 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../../configuration/settings.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { JobVersionRecord } from '../../storage/job-record.ts'
 import {
   type AttemptRecord,
   isFinal,
@@ -74,13 +76,30 @@ export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean
   return runs.length === 0
 }
 
+/** What an occurrence begins with, by its own version of its job. */
+export interface Beginning {
+  readonly settings: JobSettings
+  readonly tasks: readonly Named[]
+}
+
+/** The beginning of the occurrences of a stored version. */
+export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'>): Beginning {
+  const { defaults, settings, tasks } = readJobDocument(definition)
+  return { settings: resolveJobSettings(defaults, settings), tasks }
+}
+
+/** A cancel by force ended the occurrence after its claim, and before its owner stored anything of its attempts. */
+export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence' | 'runs'>): boolean {
+  return record.state === 'canceled' && record.token > 0 && record.sequence === 0 && beginsByClaim(record)
+}
+
 /**
  * The task runs of an occurrence that its owner has left. If they had begun by the claim, they are those that its
  * definition begins with, although nothing is stored of them: see decision 0012.
  */
 export function runsOfLeft(
   record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
-  definition: { readonly settings: JobSettings; readonly tasks: readonly Named[] },
+  definition: Beginning,
 ): readonly TaskRunRecord[] {
   if (!beginsByClaim(record)) return record.runs
   const { tasks: wanted, overrides = {} } = record.details
