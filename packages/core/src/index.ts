@@ -26,6 +26,7 @@ export type {
   Retention,
   RetentionInput,
   RetryPolicy,
+  RetryPolicyInCode,
   RetryPolicyInput,
   StartRateInput,
   KeepLogs,
@@ -79,6 +80,7 @@ export type {
   TriggerResult,
   TypedTriggerOptions,
 } from './engine/operations/request-options.ts'
+export { NonRetryableError } from './non-retryable-error.ts'
 export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
 export type {

@@ -49,6 +49,7 @@ export type OccurrenceReason =
 /**
  * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
  *
+ * - Failed: `not_retryable` (a retry was left, and the error or `retryIf` ruled it out).
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
  * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
  * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has code for it any more).
@@ -56,6 +57,7 @@ export type OccurrenceReason =
  * Later versions may know more.
  */
 export type TaskReason =
+  | 'not_retryable'
   | 'fail_fast'
   | 'canceled'
   | 'execution_timeout'

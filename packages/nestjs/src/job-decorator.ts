@@ -1,13 +1,15 @@
-import type { IsolationOptions, JobOptions, JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
+import type { IsolationOptions, JobOptions, RetryPolicyInCode, TaskSettingsInput } from '@jobistemer/core'
 import { Injectable } from '@nestjs/common'
 
 /** What {@link Job} takes: the options of `defineJob`. Its tasks are the methods of the class. */
-export interface JobDecoratorOptions extends JobSettingsInput, Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
+export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
 /** What {@link Task} takes. With `module` it decorates a property, and the default export of that file does the work. */
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
   /** Default: the name of the method or the property. */
   readonly name?: string
+  /** Default: no retry. */
+  readonly retryPolicy?: RetryPolicyInCode
   /** Plain data for the method, in `context.data`. */
   readonly data?: unknown
 }

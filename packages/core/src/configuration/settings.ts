@@ -46,6 +46,20 @@ export interface RetryPolicyInput {
   readonly jitter?: number
 }
 
+/** A retry policy where the code of the task is. */
+export interface RetryPolicyInCode extends RetryPolicyInput {
+  /**
+   * Called after an attempt that failed or timed out, if a retry would follow. `false` ends the task at once. It has to
+   * answer at once: a promise counts as a failure of it. When it fails, the failure is logged and emitted as `hook.failed`,
+   * and the task is retried.
+   *
+   * It is code, as `run` is: the storage does not keep it. A change of the other members by `update` leaves it in force.
+   * It is refused for a task that names a `handler`, in `defaults`, in `update` and in `overrides`. It gets the errors of
+   * isolated tasks as the node revives them, with `name`, `message`, `code`, `stack` and `cause`, but not of their class.
+   */
+  retryIf?(error: unknown): boolean
+}
+
 /** What becomes of slots that nobody ran in time. Slots older than the misfire threshold are missed. */
 export type RecoveryStrategyInput =
   /** Every missed slot runs, in order. */

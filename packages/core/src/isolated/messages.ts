@@ -75,7 +75,13 @@ export function isFromProgram(message: unknown): message is SentFromChild {
 /** What a child says to its node. */
 export type FromChild =
   | { readonly kind: 'returned'; readonly run: number; readonly result?: JsonValue }
-  | { readonly kind: 'threw'; readonly run: number; readonly error: ErrorRecord }
+  | {
+      readonly kind: 'threw'
+      readonly run: number
+      readonly error: ErrorRecord
+      /** The error says that a further attempt is useless. */
+      readonly isNonRetryable?: true
+    }
   | { readonly kind: 'progress'; readonly run: number; readonly fraction: number; readonly message: string | null }
   | {
       readonly kind: 'log'

@@ -1,6 +1,7 @@
 import { toErrorRecord } from '../error-record.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
+import { isNonRetryable } from '../non-retryable-error.ts'
 import { machineMonotonic } from '../system-clock.ts'
 import { AskedParent } from './asked-parent.ts'
 import { BoundedTalk } from './bounded-talk.ts'
@@ -57,7 +58,8 @@ class RunningAttempt {
       this.#parent.post({ kind: 'returned', run, ...(result !== undefined && { result }) })
     } catch (error) {
       this.#talk.end()
-      this.#parent.post({ kind: 'threw', run, error: toErrorRecord(error) })
+      const final = isNonRetryable(error) ? ({ isNonRetryable: true } as const) : {}
+      this.#parent.post({ kind: 'threw', run, error: toErrorRecord(error), ...final })
     }
     if (this.#order.isLast) this.#parent.leave()
   }

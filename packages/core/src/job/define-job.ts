@@ -7,7 +7,13 @@ import {
   readOptionalFunction,
   readTags,
 } from '../configuration/read-value.ts'
-import type { JobOverrides, JobSettingsInput, TaskOverrides, TaskSettingsInput } from '../configuration/settings.ts'
+import type {
+  JobOverrides,
+  JobSettingsInput,
+  RetryPolicyInCode,
+  TaskOverrides,
+  TaskSettingsInput,
+} from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
@@ -30,6 +36,8 @@ import type { OccurrenceContext, TaskDefinition } from './task.ts'
 /** A task of any data and result. */
 export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly name: string
+  /** Default: no retry. */
+  readonly retryPolicy?: RetryPolicyInCode
   /** Handed to its work; kept as JSON with the definition. */
   readonly data?: unknown
   /** Its work. Either this or `handler` or `module`. */
@@ -47,6 +55,8 @@ export interface JobOptions extends JobSettingsInput {
    * when it is triggered or an occurrence of it is replayed. `undefined` is refused: leave it out.
    */
   readonly schedule?: Schedule
+  /** Default: no retry. A task's own replaces it whole. */
+  readonly retryPolicy?: RetryPolicyInCode
   /** At least one. Under `sequential` they run in this order. */
   readonly tasks: readonly AnyTask[]
   /** Tag of whoever declares the job, so that definitions that were removed from the code can be found. */
@@ -77,6 +87,8 @@ export interface JobTask {
   readonly data: JsonValue | undefined
   /** Its work; `undefined` when `handler` names it. Of an isolated task what stands for it: a scheduler alone can run it. */
   readonly run: ((context: never) => unknown) | undefined
+  /** Whether an error is retried; `undefined`: each is. As `run`, it is never stored. */
+  readonly retryIf: RetryPolicyInCode['retryIf']
   /** The name of its work; `undefined` when `run` is there. */
   readonly handler: string | undefined
   /** In what its work runs, as its definition says; `null`: in the process of its node. Of a `handler` each node says so. */
@@ -169,7 +181,8 @@ export function defineJob<
 ): Job<PayloadInput<Payload>> {
   readObject(options, '', jobOptionNames)
   const name = readName(options.name, 'name')
-  const overrides = readJobSettings(options)
+  const { settings, retryIf } = withoutRetryIf(options, '')
+  const overrides = readJobSettings(settings)
   // The scheduler's own settings are looked at with it; what the definition itself says is known here.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
@@ -183,7 +196,7 @@ export function defineJob<
     schedule: schedule === undefined ? noSchedule : readSchedule(schedule, name, overrides.timezone),
     unbound: schedule !== undefined && overrides.timezone === undefined && isUnbound(schedule) ? schedule : null,
     overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
-    tasks: readTasks(options.tasks),
+    tasks: readTasks(options.tasks, [], retryIf),
     payload: payload === undefined ? null : (readPayloadSchema(payload, 'payload') as PayloadSchema<never>),
     onStart: readOptionalFunction(options.onStart, 'onStart'),
     onComplete: readOptionalFunction(options.onComplete, 'onComplete'),
@@ -244,11 +257,27 @@ export function withDefaultTimezone(job: Job, timezone: string | undefined): Job
   return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
 }
 
+/** Takes the function out of a retry policy, since settings are data. */
+function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInCode }>(
+  settings: Settings,
+  path: string,
+) {
+  const { retryPolicy } = settings
+  if (typeof retryPolicy !== 'object' || retryPolicy === null || !('retryIf' in retryPolicy)) return { settings }
+  const { retryIf, ...others } = retryPolicy
+  readOptionalFunction(retryIf, `${path}retryPolicy.retryIf`)
+  return { settings: { ...settings, retryPolicy: others }, retryIf }
+}
+
 /**
  * Checks a list of tasks. With `known`, a task of one of these names may leave out `run` and `handler`: it keeps the
- * known one's.
+ * known one's. `retryIf` holds for the tasks without a retry policy of their own.
  */
-export function readTasks(tasks: readonly AnyTask[], known: readonly JobTask[] = []): readonly JobTask[] {
+export function readTasks(
+  tasks: readonly AnyTask[],
+  known: readonly JobTask[] = [],
+  retryIf: RetryPolicyInCode['retryIf'] = undefined,
+): readonly JobTask[] {
   if (!Array.isArray(tasks) || tasks.length === 0) {
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `tasks is not a list of tasks: ${printValue(tasks)}.`,
@@ -271,17 +300,32 @@ export function readTasks(tasks: readonly AnyTask[], known: readonly JobTask[] =
       })
     }
     names.add(name)
-    const overrides = readTaskSettings(task, `${path}.`)
+    const { settings, retryIf: own } = withoutRetryIf(task, `${path}.`)
+    const overrides = readTaskSettings(settings, `${path}.`)
+    const before = known.find((one) => one.name === name)
+    const work = readWork(task, path, before)
+    const given = task.retryPolicy === undefined ? retryIf : own
+    if (given !== undefined && task.run === undefined && task.module === undefined) {
+      throw retryIfWithoutCode(given, name, own === undefined ? '' : `${path}.`)
+    }
     return {
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      ...readWork(
-        task,
-        path,
-        known.find((one) => one.name === name),
-      ),
+      // What keeps the known work keeps this too.
+      retryIf: given ?? (work.run !== undefined && work.run === before?.run ? before.retryIf : undefined),
+      ...work,
     }
+  })
+}
+
+function retryIfWithoutCode(retryIf: unknown, taskName: string, path: string): JobistemerError {
+  const field = `${path}retryPolicy.retryIf`
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `${field} cannot hold for task ${printValue(taskName)}, which has neither run nor module.`,
+    field,
+    value: retryIf,
+    remedy: 'Other nodes run a handler by its name, without this function. Throw a NonRetryableError in the handler.',
   })
 }
 

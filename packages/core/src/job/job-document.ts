@@ -77,14 +77,10 @@ export function isDataAlone({ tasks }: JobDocument): boolean {
 
 /** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
-  return document.tasks.map(({ name, settings, handler, data, isolation = null }) => ({
-    name,
-    overrides: settings,
-    data,
-    handler,
-    run: handler === undefined ? own.find((task) => task.name === name)?.run : undefined,
-    isolation,
-  }))
+  return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
+    const task = handler === undefined ? own.find((one) => one.name === name) : undefined
+    return { name, overrides: settings, data, handler, run: task?.run, retryIf: task?.retryIf, isolation }
+  })
 }
 
 /**

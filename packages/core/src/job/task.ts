@@ -1,4 +1,4 @@
-import type { TaskSettingsInput } from '../configuration/settings.ts'
+import type { RetryPolicyInCode, TaskSettingsInput } from '../configuration/settings.ts'
 import type { DurationInput } from '../duration.ts'
 import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
@@ -169,6 +169,8 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
    * member that is `undefined` is left out.
    */
   readonly data?: Data
+  /** Default: no retry. */
+  readonly retryPolicy?: RetryPolicyInCode
   /** Does the work. What it returns is kept as JSON with the run; what JSON would change fails the attempt. */
   run?(context: TaskContext<Jsonify<Data>, Input>): Result | Promise<Result>
   /** Name of a handler in `createScheduler({ handlers })`: the job is data alone, and any node with it can run it. */

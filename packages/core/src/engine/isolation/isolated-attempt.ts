@@ -133,6 +133,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
         return
       case 'threw': {
         const error = revivedError(message.error)
+        if (message.isNonRetryable) Object.defineProperty(error, 'retryable', { value: false, enumerable: true })
         // What could not be imported once cannot be imported again in the same child.
         this.#release(!JobistemerError.isInstance(error, 'INVALID_MODULE'))
         this.#reject(error)

@@ -25,5 +25,5 @@ export const anyHandler: Handlers = new EveryHandler()
 /** A stored task whose code is in another process. */
 export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
   const run = handler === undefined ? notHere : undefined
-  return { name, overrides: settings, data, handler, run, isolation: isolation ?? null }
+  return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }
 }

@@ -10,6 +10,8 @@ export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
+  /** Whether an error is retried; `undefined`: each is. */
+  readonly retryIf: JobTask['retryIf']
   /** Its work runs in a child; `null`: here. */
   readonly isolated: IsolatedWork | null
   readonly settings: TaskSettings
@@ -36,12 +38,10 @@ export function planFromDocument(
   const settings = resolveJobSettings(document.defaults, document.settings)
   const tasks: TaskPlan[] = []
   for (const task of document.tasks) {
-    const run =
-      task.handler === undefined
-        ? own.tasks.find((candidate) => candidate.name === task.name)?.run
-        : own.handlers.get(task.handler)
+    const code = task.handler === undefined ? own.tasks.find((candidate) => candidate.name === task.name) : undefined
+    const run = task.handler === undefined ? code?.run : own.handlers.get(task.handler)
     if (run === undefined) return null
-    tasks.push(toTaskPlan(settings, { ...task, run, data: task.data }))
+    tasks.push(toTaskPlan(settings, { ...task, run, retryIf: code?.retryIf, data: task.data }))
   }
   return { version, settings, tasks }
 }
@@ -53,19 +53,26 @@ export function planFromJob(job: Job, defaults: JobOverrides, version: number, h
   for (const task of job.tasks) {
     const run = task.run ?? handlers.get(task.handler ?? '')
     if (run === undefined) return null
-    tasks.push(toTaskPlan(settings, { name: task.name, data: task.data, run, settings: task.overrides }))
+    tasks.push(toTaskPlan(settings, { ...task, run, settings: task.overrides }))
   }
   return { version, settings, tasks }
 }
 
 function toTaskPlan(
   jobSettings: JobSettings,
-  task: { name: string; data: unknown; run: (context: never) => unknown; settings: TaskOverrides },
+  task: {
+    name: string
+    data: unknown
+    run: (context: never) => unknown
+    retryIf: JobTask['retryIf']
+    settings: TaskOverrides
+  },
 ): TaskPlan {
   return {
     name: task.name,
     data: task.data,
     run: task.run,
+    retryIf: task.retryIf,
     isolated: isolatedWorkOf(task.run),
     settings: resolveTaskSettings(jobSettings, task.settings),
     alwaysRuns: task.settings.failureStrategy === 'continue',

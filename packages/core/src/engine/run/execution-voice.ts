@@ -1,3 +1,5 @@
+import { JobistemerError } from '../../errors.ts'
+import { catchRejection, isThenable } from '../../rejection.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace } from '../../tracing/tracing.ts'
@@ -106,11 +108,28 @@ export class ExecutionVoice {
       const called = async (): Promise<void> => await call()
       await perform(engine, () => (trace === null ? called() : trace.within(called)))
     } catch (error) {
-      const { engine, job } = this.#source
-      const jobName = job.job.name
-      engine.events.emit('hook.failed', { hook, error, jobName })
-      engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
+      this.#hookFailed(hook, error)
     }
+  }
+
+  /** Calls a task's `retryIf`. If that throws or returns a promise, the failure is reported, and the task is retried. */
+  allowsRetry(call: () => unknown): boolean {
+    try {
+      const answer = perform(this.#source.engine, call)
+      if (!isThenable(answer)) return Boolean(answer)
+      catchRejection(answer, (error) => this.#hookFailed('retryIf', error))
+      this.#hookFailed('retryIf', promisedAnswer(answer))
+    } catch (error) {
+      this.#hookFailed('retryIf', error)
+    }
+    return true
+  }
+
+  #hookFailed(hook: string, error: unknown): void {
+    const { engine, job } = this.#source
+    const jobName = job.job.name
+    engine.events.emit('hook.failed', { hook, error, jobName })
+    engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
   }
 
   #names() {
@@ -122,6 +141,15 @@ export class ExecutionVoice {
       scheduledAt: new Date(occurrence.scheduledAt),
     }
   }
+}
+
+function promisedAnswer(answer: unknown): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: 'retryPolicy.retryIf has returned a promise.',
+    field: 'retryPolicy.retryIf',
+    value: answer,
+    remedy: 'Answer true or false at once.',
+  })
 }
 
 function durationOf({ startedAt, endedAt }: AttemptRecord): number {

@@ -1,6 +1,7 @@
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
+import { isNonRetryable } from '../../non-retryable-error.ts'
 import { isThenable } from '../../rejection.ts'
 import type {
   AttemptRecord,
@@ -538,14 +539,14 @@ export class TaskProgress implements Alarm {
             ...this.#notes?.ended(),
           },
     )
-    const retryInMs = this.#judge(state, result)
+    const retryInMs = this.#judge(state, result, error)
     voice.attemptEnded(this.plan.name, attempt, error, retryInMs, this.#trace)
     if (retryInMs !== null) this.announce(retryInMs)
     this.#owner.advance()
   }
 
   /** Decides what becomes of the task when an attempt has ended; answers the delay of its retry, if there is one. */
-  #judge(state: AttemptState, result: JsonValue | undefined): number | null {
+  #judge(state: AttemptState, result: JsonValue | undefined, error: unknown): number | null {
     if (state === 'succeeded') {
       this.#state = 'completed'
       this.#result = result
@@ -565,7 +566,11 @@ export class TaskProgress implements Alarm {
       owner.failMisfit()
       return null
     }
-    const retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())
+    let retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())
+    if (retryInMs !== null && !this.#isRetryable(error)) {
+      retryInMs = null
+      this.#reason = 'not_retryable'
+    }
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
     if (retryInMs !== null && owner.isHandedBack) {
       this.#state = 'retrying'
@@ -575,6 +580,12 @@ export class TaskProgress implements Alarm {
     this.#state = 'failed'
     if (this.plan.settings.failureStrategy !== 'continue') owner.failFast()
     return null
+  }
+
+  #isRetryable(error: unknown): boolean {
+    if (isNonRetryable(error)) return false
+    const { retryIf } = this.plan
+    return retryIf === undefined || this.#owner.voice.allowsRetry(() => retryIf(error))
   }
 
   #aborted(reason: AbortReason): void {
