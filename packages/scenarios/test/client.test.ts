@@ -156,6 +156,26 @@ describe.each(everywhere)('on $name a client', (place) => {
     await client.close()
   })
 
+  it('stores requests that it sends together under the version that a node stores meanwhile', async () => {
+    const world = createWorld(place)
+    const { node } = await scene(world)
+    const intercepted = new InterceptedStorage(world.connect())
+    const client = createClient({ storage: intercepted.storage, clock: world.clock })
+    let updating: Promise<unknown> | null = null
+    intercepted.intercept = async ({ operation, proceed }) => {
+      if (operation !== 'createOccurrences') return proceed()
+      updating ??= node.update('report', { overlapPolicy: 'allow' })
+      await updating
+      return proceed()
+    }
+    const requests = Promise.all(Array.from({ length: 20 }, () => client.trigger('report')))
+    await settle(world)
+    const ids = (await requests).map(({ id }) => id)
+    const versions = await Promise.all(ids.map(async (id) => (await client.occurrence(id)).jobVersion))
+    expect(versions).toEqual(Array(20).fill(2))
+    await client.close()
+  })
+
   it('refuses what is wrong, and everything once it is closed', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
