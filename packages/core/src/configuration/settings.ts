@@ -49,13 +49,13 @@ export interface RetryPolicyInput {
 /** A retry policy where the code of the task is. */
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
-   * Called after an attempt that failed or timed out, if a retry would follow. `false` ends the task at once. It has to
-   * answer at once: a promise counts as a failure of it. When it fails, the failure is logged and emitted as `hook.failed`,
-   * and the task is retried.
+   * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task
+   * at once. The function is synchronous. If it throws or returns a promise, the node logs that, emits `hook.failed`, and
+   * retries the task.
    *
-   * It is code, as `run` is: the storage does not keep it. A change of the other members by `update` leaves it in force.
-   * It is refused for a task that names a `handler`, in `defaults`, in `update` and in `overrides`. It gets the errors of
-   * isolated tasks as the node revives them, with `name`, `message`, `code`, `stack` and `cause`, but not of their class.
+   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks
+   * that name a `handler`, `defaults`, `update` and `overrides` refuse it. Errors of isolated tasks keep `name`, `message`,
+   * `code`, `stack` and `cause`, and lose their class.
    */
   retryIf?(error: unknown): boolean
 }

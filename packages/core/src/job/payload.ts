@@ -50,7 +50,7 @@ export function parsePayload(
   let result: unknown
   try {
     result = schema['~standard'].validate(data)
-    // What is no promise of the language may throw in its `then`, or call both functions.
+    // A promise of another library may throw in its `then`, or call both functions.
     if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
     throw failed(error)
@@ -66,7 +66,7 @@ export function parsePayload(
 /** What a schema makes of a value, or a text that names what is wrong with the value. */
 type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for what is no result of a Standard Schema; and what its getters throw */
+/** @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result; and what its getters throw */
 function readResult(result: unknown): ReadResult {
   if (typeof result === 'object' && result !== null) {
     const { issues } = result as { readonly issues?: unknown }
@@ -74,10 +74,10 @@ function readResult(result: unknown): ReadResult {
     if (Array.isArray(issues) && issues.every(isIssue)) return { wrong: describeIssues(issues) }
   }
   throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `The schema has answered what is no result of a Standard Schema: ${printValue(result)}.`,
+    message: `The schema returned no Standard Schema result: ${printValue(result)}.`,
     field: 'payload',
     value: result,
-    remedy: 'Answer { value }, or { issues } with a list of { message, path }.',
+    remedy: 'Return { value }, or { issues } with a list of { message, path }.',
   })
 }
 

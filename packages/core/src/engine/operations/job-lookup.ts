@@ -19,7 +19,7 @@ export class JobLookup {
   readonly #reads: GatheredCalls<JobId, JobRecord | null>
   /** Nobody tells a client of changes: it looks again each time. */
   readonly #isClient: boolean
-  /** As a client: the job that was made of a record. Thousands of callers can share the answer of one read. */
+  /** As a client: the job made from each record. Thousands of callers can share the answer of one read. */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
   constructor(
