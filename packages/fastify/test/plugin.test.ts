@@ -74,7 +74,7 @@ describe('a server with the plugin', () => {
     app.post('/jobs/:name', ({ params, body }) => {
       return app.jobs.trigger((params as { readonly name: string }).name, { data: body })
     })
-    app.get('/jobs', () => app.jobs.occurrences({ limit: -1 }))
+    app.get('/jobs', () => app.jobs.occurrences({ job: 'checked', limit: -1 }))
     await app.ready()
     const status = async (url: string, body: object | number) =>
       (

@@ -85,7 +85,7 @@ it('a task that fails tells how', async () => {
 })
 
 it('a task that hangs runs into its timeout', async () => {
-  const tasks = [{ name: 'work', run: () => new Promise(() => undefined) }]
+  const tasks = [{ name: 'work', taskTimeout: 'PT5M', run: () => new Promise(() => undefined) }]
   const hanging = defineJob({ name: 'hanging', schedule: everyMinute, tasks })
   const { attempts } = await runTask(hanging, 'work', { storage: memoryStorage(), now, patience: 10 })
   expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])

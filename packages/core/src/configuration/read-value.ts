@@ -175,7 +175,7 @@ export function readObject<T extends object>(value: T, field: string, known: rea
 }
 
 /** `Did you mean taskTimeout? ` for a name that differs from a known one in a third of its letters at most; else empty. */
-export function suggestionFor(name: string, known: readonly string[]): string {
+function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known
     .map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))
     .sort((left, right) => left.distance - right.distance)[0]
