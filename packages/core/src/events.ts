@@ -13,6 +13,7 @@ export interface OccurrenceEvent {
   /** The job's name as this node knows it; the id, where it does not know the job. */
   readonly jobName: string
   readonly occurrenceId: OccurrenceId
+  /** As in `Occurrence`: for a replay or a backfill's run not the slot, but when it was asked for, or is to start. */
   readonly scheduledAt: Date
 }
 

@@ -5,7 +5,12 @@ import type { BackfillReference } from './job/task.ts'
 import type { JsonValue } from './json.ts'
 import type { OccurrenceReason } from './occurrence-reason.ts'
 import type { TaskReport } from './report.ts'
-import type { OccurrenceKind, OccurrenceRecord, OccurrenceState } from './storage/occurrence-record.ts'
+import {
+  type OccurrenceKind,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  slotOf,
+} from './storage/occurrence-record.ts'
 
 /** An occurrence as the storage has it, for people and programs to look at. */
 export interface Occurrence {
@@ -16,8 +21,13 @@ export interface Occurrence {
   readonly state: OccurrenceState
   /** Why it is in its state, where that alone does not say. */
   readonly reason: OccurrenceReason | null
-  /** The slot; for a trigger, a replay or a run of a backfill, when it was asked for, or is to start. */
+  /** The slot; for a trigger, a replay or a run of a backfill, when it was asked for, or is to start. Lists are in this order. */
   readonly scheduledAt: Date
+  /**
+   * The instant that the run works for, where that is not `scheduledAt`; its handler has it as `context.scheduledAt`. Of a
+   * backfill's run: its slot. Of a replay: the instant that its original worked for. `null` for other runs.
+   */
+  readonly slot: Date | null
   readonly createdAt: Date
   /** When the present or last owner took it; `null` before the first. */
   readonly startedAt: Date | null
@@ -70,6 +80,7 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
     state: record.state,
     reason: record.reason,
     scheduledAt: new Date(record.scheduledAt),
+    slot: toDate(slotOf(details)),
     createdAt: new Date(record.createdAt),
     startedAt: toDate(record.startedAt),
     finishedAt: toDate(record.finishedAt),

@@ -18,7 +18,7 @@ export interface ExecutionReport {
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot; for a trigger or a replay, when it was asked for, or is to start. */
+  /** The instant that the run worked for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
   /** When its last owner took it. */
   readonly startedAt: Date

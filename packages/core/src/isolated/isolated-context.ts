@@ -27,6 +27,7 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
     job: attempt.job,
     occurrence: attempt.occurrence,
     scheduledAt: new Date(attempt.scheduledAt),
+    requestedAt: attempt.requestedAt === null ? null : new Date(attempt.requestedAt),
     startedAt: new Date(attempt.startedAt),
     latenessMs: attempt.latenessMs,
     recovered: attempt.recovered,

@@ -14,6 +14,7 @@ export interface IsolatedAttemptData {
   readonly job: { readonly id: string; readonly name: string; readonly version: number }
   readonly occurrence: { readonly id: string; readonly kind: OccurrenceKind }
   readonly scheduledAt: number
+  readonly requestedAt: number | null
   readonly startedAt: number
   readonly latenessMs: number
   readonly recovered: boolean

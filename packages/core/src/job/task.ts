@@ -9,6 +9,7 @@ import type { IsolationOptions } from './isolated-work.ts'
 /** A run of the job before the present one. */
 export interface PreviousRun {
   readonly id: OccurrenceId
+  /** The instant that it worked for, as its handler had it. */
   readonly scheduledAt: Date
   /** When it ended. */
   readonly finishedAt: Date
@@ -48,11 +49,19 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** The slot, of a backfill too; for a trigger or a replay, when it was asked for, or is to start. */
+  /**
+   * The instant that the run works for: its slot. A run of a backfill has the slot that it makes up for. A trigger has the
+   * instant for which it was asked. A replay has that of its original.
+   */
   readonly scheduledAt: Date
+  /** When the trigger or replay was asked for. A run of a backfill: when the run was created. `null` for a slot. */
+  readonly requestedAt: Date | null
   /** When the present owner took it. */
   readonly startedAt: Date
-  /** `startedAt - scheduledAt`, in milliseconds; of a run of a backfill, since that one was its turn. */
+  /**
+   * `startedAt - scheduledAt`, in milliseconds. Of a replay and of a backfill's run: the time since that run was to start,
+   * so that a replay after eight hours is not eight hours late.
+   */
   readonly latenessMs: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
@@ -60,7 +69,7 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly replayOf: OccurrenceId | null
   /** The backfill that it is a run of; `null` for others. */
   readonly backfill: BackfillReference | null
-  /** The missed slots that it covers under the recovery strategy `compressed`. */
+  /** The missed slots that it, or the original of a replay, covers under the recovery strategy `compressed`. */
   readonly span: CoveredSpan | null
   /**
    * Grows with each owner of the occurrence. Hand it on to what the task writes to: a writer with a smaller token than

@@ -121,6 +121,8 @@ export interface OccurrenceDetails {
   readonly overrides?: JsonObject
   /** The occurrence that this one replays. */
   readonly replayOf?: OccurrenceId
+  /** Of a replay: the instant that its original worked for, epoch milliseconds. */
+  readonly slot?: number
   /** Results of the replayed occurrence's tasks that do not run again. */
   readonly results?: JsonObject
   /** The key of the request, when it had one. */
@@ -129,12 +131,20 @@ export interface OccurrenceDetails {
   readonly requestReason?: string
   /** Who triggered or replayed it. */
   readonly requestActor?: string
-  /** The slots that a `missed` record stands for, or that a compressed run covers. */
+  /** The slots that a `missed` record stands for, or that a compressed run or its replay covers. */
   readonly span?: SlotSpan
   /** The backfill that it is a run of. */
   readonly backfill?: BackfillRecord
   /** The call that asked for it, where that was traced. */
   readonly trace?: TraceContext
+}
+
+/**
+ * The instant that an occurrence works for, where that is not its `scheduledAt`: of a backfill's run and of a replay.
+ * `null` for other occurrences. Their `scheduledAt` orders them among waiting occurrences.
+ */
+export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
+  return backfill?.slot ?? slot ?? null
 }
 
 /** How an occurrence came to be. */

@@ -50,8 +50,9 @@ export interface TracedRun {
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** This node's name. */
   readonly node: string
+  /** The instant that the run works for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** Between the slot and the start. */
+  /** As `context.latenessMs`: of a replay since that was to start. */
   readonly latenessMs: number
   /** Grows with each owner. */
   readonly fencingToken: number

@@ -1,5 +1,5 @@
 import { occurrenceId } from '@jobistemer/core'
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { type OccurrenceRecord, slotOf } from '@jobistemer/core/storage'
 import type { WitnessStart } from '../record/witness.ts'
 import type { CheckedJob } from './recorded-run.ts'
 import { groupBy } from './group-by.ts'
@@ -75,10 +75,11 @@ function* recordProblems(
   asked: ReadonlySet<string>,
 ): Iterable<readonly [Rule, string]> {
   const { scheduledAt, kind } = record
-  if (scheduledAt !== start.scheduledAt || kind !== start.kind) {
+  const slot = slotOf(record.details) ?? scheduledAt
+  if (slot !== start.scheduledAt || kind !== start.kind) {
     yield [
       'start-unknown',
-      `the handler was told ${start.kind} ${time(start.scheduledAt)}, the ledger has ${kind} ${time(scheduledAt)}`,
+      `the handler was told ${start.kind} ${time(start.scheduledAt)}, the ledger has ${kind} ${time(slot)}`,
     ]
   }
   if (kind === 'slot') {

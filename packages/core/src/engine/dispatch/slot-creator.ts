@@ -210,6 +210,7 @@ export class SlotCreator {
         kind: 'slot',
         token,
         jobVersion: item.jobVersion,
+        createdAt: now,
         startedAt: now,
         dueAt: item.scheduledAt,
         executionTimeoutMs: item.executionTimeoutMs,

@@ -9,6 +9,7 @@ export function attemptData(context: TaskContext): IsolatedAttemptData {
     job: context.job,
     occurrence: context.occurrence,
     scheduledAt: context.scheduledAt.getTime(),
+    requestedAt: context.requestedAt?.getTime() ?? null,
     startedAt: context.startedAt.getTime(),
     latenessMs: context.latenessMs,
     recovered: context.recovered,

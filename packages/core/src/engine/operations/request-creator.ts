@@ -242,6 +242,7 @@ function begunBy(item: CreateRequested, token: number): StartedOccurrence {
     kind: item.kind,
     token,
     jobVersion: item.jobVersion,
+    createdAt: item.dueAt,
     startedAt: item.dueAt,
     dueAt: item.dueAt,
     executionTimeoutMs: item.executionTimeoutMs,

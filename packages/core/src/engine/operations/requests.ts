@@ -4,7 +4,7 @@ import { type JobId, jobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceDetails, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceDetails, type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -163,6 +163,7 @@ export class Requests {
         asked,
       )),
       replayOf: original.id,
+      ...workOf(original),
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
     return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked, original)
@@ -247,6 +248,14 @@ export class Requests {
 /** The schema of whoever asks holds where this process has no code of the job. */
 function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
   return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
+}
+
+/** What a replay works for: the instant of its original, and the slots that its original stands for. */
+function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
+  const { span } = details
+  // A run for several slots has the last of them. The record of slots that were missed together stands at their first.
+  const slot = slotOf(details) ?? span?.to ?? scheduledAt
+  return span === undefined ? { slot } : { slot, span }
 }
 
 /** Results of an occurrence's completed tasks, but for those that run again. */

@@ -1,12 +1,13 @@
 import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
 import type { BackfillReference } from '../../job/task.ts'
 import type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from '../../report.ts'
-import type {
-  AttemptRecord,
-  FinalState,
-  LogLineRecord,
-  OccurrenceDetails,
-  TaskRunRecord,
+import {
+  type AttemptRecord,
+  type FinalState,
+  type LogLineRecord,
+  type OccurrenceDetails,
+  slotOf,
+  type TaskRunRecord,
 } from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
@@ -27,7 +28,7 @@ export function reportOf(options: {
   return {
     job: { id: occurrence.jobId, name: options.jobName, version: occurrence.jobVersion },
     occurrence: { id: occurrence.id, kind: occurrence.kind },
-    scheduledAt: new Date(occurrence.scheduledAt),
+    scheduledAt: new Date(slotOf(occurrence.details) ?? occurrence.scheduledAt),
     startedAt: new Date(occurrence.startedAt),
     finishedAt: new Date(finishedAt),
     durationMs: finishedAt - occurrence.startedAt,

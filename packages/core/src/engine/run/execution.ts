@@ -2,12 +2,13 @@ import { JobistemerError } from '../../errors.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ExecutionReport } from '../../report.ts'
-import type {
-  FinalState,
-  OccurrenceRecord,
-  OccurrenceState,
-  TaskRunRecord,
-  TraceContext,
+import {
+  type FinalState,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  slotOf,
+  type TaskRunRecord,
+  type TraceContext,
 } from '../../storage/occurrence-record.ts'
 import { orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
@@ -197,7 +198,7 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       job: { id: occurrence.jobId, name: job.job.name, version: jobVersion },
       occurrence: { id, kind },
       node: engine.owner.node,
-      scheduledAt: new Date(details.backfill?.slot ?? scheduledAt),
+      scheduledAt: new Date(slotOf(details) ?? scheduledAt),
       latenessMs: startedAt - scheduledAt,
       fencingToken: occurrence.token,
       recovered: occurrence.recovered,

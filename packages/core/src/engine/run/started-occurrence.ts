@@ -5,6 +5,7 @@ export interface StartedOccurrence extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly token: number
   readonly jobVersion: number
+  readonly createdAt: number
   readonly startedAt: number
   readonly dueAt: number
   readonly executionTimeoutMs: number

@@ -20,7 +20,7 @@ import type {
 } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
 import { boundLogger, keepingLogger, type Logger, tracedLogger } from '../../logger.ts'
-import type { LogLevel, OccurrenceState } from '../../storage/occurrence-record.ts'
+import { type LogLevel, type OccurrenceState, slotOf } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -64,10 +64,14 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return new Date(this.#slot)
   }
 
-  /** What the handler works for: a run of a backfill stands at another time than its slot. */
   get #slot(): number {
     const { details, scheduledAt } = this.#source.occurrence
-    return details.backfill?.slot ?? scheduledAt
+    return slotOf(details) ?? scheduledAt
+  }
+
+  get requestedAt(): Date | null {
+    const { kind, createdAt } = this.#source.occurrence
+    return kind === 'slot' ? null : new Date(createdAt)
   }
 
   get startedAt(): Date {
@@ -146,7 +150,7 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     if (record === undefined) return null
     return {
       id: record.id,
-      scheduledAt: new Date(record.scheduledAt),
+      scheduledAt: new Date(slotOf(record.details) ?? record.scheduledAt),
       finishedAt: new Date(record.finishedAt as number),
       state: record.state,
     }
