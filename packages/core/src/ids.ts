@@ -82,16 +82,17 @@ export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
+/** The id of a trigger: an id space of its own, so that it never takes the place of a slot. */
+export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
+  return uuid.occurrence(`${job}:trigger:${key}`)
+}
+
 /**
- * The id of an occurrence that was asked for: an id space of its own, so that it never takes the place of a slot. `base`
- * is the job for a trigger and the occurrence for a replay.
+ * The id of a replay. `number` counts the replays of an original from 1, those of its replays included. So all of them are
+ * found by the id of the original alone.
  */
-export function requestedOccurrenceId(
-  base: JobId | OccurrenceId,
-  kind: 'trigger' | 'replay',
-  key: string,
-): OccurrenceId {
-  return uuid.occurrence(`${base}:${kind}:${key}`)
+export function replayOccurrenceId(original: OccurrenceId, number: number): OccurrenceId {
+  return uuid.occurrence(`${original}:replay:${number}`)
 }
 
 /**

@@ -38,7 +38,7 @@ import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
 import type { Job } from './job/define-job.ts'
 import type { Listing } from './listing.ts'
-import type { ListedOccurrence, Occurrence } from './occurrence.ts'
+import type { Failure, ListedOccurrence, Occurrence } from './occurrence.ts'
 import type { LiveState, OccurrenceState } from './storage/occurrence-record.ts'
 import type { LiveCounts } from './storage/storage.ts'
 
@@ -72,6 +72,11 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
   readonly to?: InstantInput
   /** Default `descending` by `finishedAt`: the newest first. */
   readonly order?: 'ascending' | 'descending'
+  /**
+   * Also those that are resolved: a replay, or a run of a backfill for the same slot, was completed since. One of chosen
+   * tasks alone resolves a failure if the original has completed all other tasks. Default false.
+   */
+  readonly includeResolved?: boolean
 }
 
 /** Which occurrences that are not over to read. */
@@ -259,10 +264,11 @@ export interface JobOperations {
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
    * Reads what failed, of all jobs or of one, the newest first: occurrences that are `failed`, `failed_stale` (no node
-   * ended them) or `completed_with_errors`. Costs the same however long the history is.
+   * ended them) or `completed_with_errors`. It leaves out failures that are resolved, unless `includeResolved` is set.
+   * Costs the same however long the history is: the runs that resolve a failure are found by its id.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
-  failures(filter?: FailuresFilter, options?: CallOptions): Listing<ListedOccurrence>
+  failures(filter?: FailuresFilter, options?: CallOptions): Listing<Failure>
   /**
    * Reads what runs, and where, or what waits, of all jobs, in an order of the storage's choice.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`

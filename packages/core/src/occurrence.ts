@@ -71,6 +71,12 @@ export interface ListedOccurrence extends Occurrence {
   readonly job: string | null
 }
 
+/** A failure in a list. */
+export interface Failure extends ListedOccurrence {
+  /** The run that was completed since and makes up for it; `null` while there is none. */
+  readonly resolvedBy: OccurrenceId | null
+}
+
 export function occurrenceOf(record: OccurrenceRecord): Occurrence {
   const { details } = record
   return {

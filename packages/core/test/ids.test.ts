@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { v5 } from 'uuid'
 import { describe, expect, it } from 'vitest'
-import { attemptId, jobId, missedRangeId, occurrenceId, requestedOccurrenceId, taskId, taskRunId } from '../src/ids.ts'
+import {
+  attemptId,
+  jobId,
+  missedRangeId,
+  occurrenceId,
+  replayOccurrenceId,
+  taskId,
+  taskRunId,
+  triggerOccurrenceId,
+} from '../src/ids.ts'
 import { toInstantText } from '../src/instant.ts'
 import { uuidV5In } from '../src/uuid-v5.ts'
 import { thrownBy } from './support/thrown-by.ts'
@@ -65,20 +74,20 @@ describe('ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('of requests are never those of slots, nor those of another kind, base or key', () => {
+  it('of requests are never those of slots, nor those of another kind, job, key, original or number', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const slot = occurrenceId(job, at)
     const ids = [
       slot,
-      requestedOccurrenceId(job, 'trigger', at),
-      requestedOccurrenceId(job, 'replay', at),
-      requestedOccurrenceId(slot, 'replay', at),
-      requestedOccurrenceId(slot, 'replay', 'again'),
-      requestedOccurrenceId(jobId('b'), 'trigger', at),
+      triggerOccurrenceId(job, at),
+      triggerOccurrenceId(job, 'again'),
+      replayOccurrenceId(slot, 1),
+      replayOccurrenceId(slot, 2),
+      triggerOccurrenceId(jobId('b'), at),
     ]
     expect(new Set(ids).size).toBe(ids.length)
-    expect(requestedOccurrenceId(job, 'trigger', at)).toBe(ids[1])
+    expect(triggerOccurrenceId(job, at)).toBe(ids[1])
   })
 
   it('of missed ranges are never those of slots or requests, and tell jobs and first slots apart', () => {
@@ -89,7 +98,7 @@ describe('ids', () => {
       missedRangeId(job, '2026-01-01T00:00:01Z'),
       missedRangeId(jobId('b'), at),
       occurrenceId(job, at),
-      requestedOccurrenceId(job, 'trigger', at),
+      triggerOccurrenceId(job, at),
     ]
     expect(new Set(ids).size).toBe(ids.length)
     expect(missedRangeId(job, Date.parse(at))).toBe(ids[0])

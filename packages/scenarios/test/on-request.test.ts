@@ -32,7 +32,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     expect(ran).toEqual([
       [7200, 'of the client'],
       [7205, 'of the node'],
-      [7206, 'of the node'],
+      [7205, 'of the node'],
     ])
     expect([node.nextRuns('report'), await client.nextRuns('report')]).toEqual([[], []])
     expect(await client.explain('report', at(60))).toMatchObject({ verdict: 'not_a_slot' })

@@ -123,6 +123,12 @@ export interface OccurrenceDetails {
   readonly replayOf?: OccurrenceId
   /** Of a replay: the instant that its original worked for, epoch milliseconds. */
   readonly slot?: number
+  /** Of a replay of a replay: the occurrence that the first of them replays. */
+  readonly root?: OccurrenceId
+  /** Of a replay: unique to the request for it, which tells a repeated call from another request. */
+  readonly requestId?: string
+  /** Of a replay: it leaves out a task that the original has not completed, so its success makes up for no failure. */
+  readonly isPartial?: true
   /** Results of the replayed occurrence's tasks that do not run again. */
   readonly results?: JsonObject
   /** The key of the request, when it had one. */

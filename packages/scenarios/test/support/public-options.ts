@@ -423,6 +423,7 @@ export const entryPoints: readonly EntryPoint[] = [
       'filter.from': 'instant',
       'filter.to': 'instant',
       'filter.order': 'choice',
+      'filter.includeResolved': 'boolean',
       'filter.tasks': 'boolean',
       'filter.limit': { integerFrom: 1, to: 1_000_000 },
       options: 'object',

@@ -24,6 +24,8 @@ export interface CheckedFilter {
   /** The storage's. */
   readonly cursor: string | null
   readonly cursors: Cursors
+  /** Of failures: whether those that a later run makes up for are left out. `null`: it is a list of something else. */
+  readonly leavesOutResolved: boolean | null
 }
 
 type Query = OccurrenceQuery extends infer Each ? (Each extends object ? Omit<Each, 'limit' | 'cursor'> : never) : never
@@ -46,13 +48,15 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
 
 /** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
 export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
-  readObject(filter, 'filter', ['job', 'from', 'to', 'order', ...pageNames])
-  return withPage(filter, {
+  readObject(filter, 'filter', ['job', 'from', 'to', 'order', 'includeResolved', ...pageNames])
+  const checked = withPage(filter, {
     kind: 'failed',
     order: readChoice(orDefault(filter.order, 'descending'), orders, 'filter.order'),
     ...(filter.job !== undefined && { jobId: jobIdOf(filter.job) }),
     ...boundsOf(filter),
   })
+  const includesResolved = readBoolean(orDefault(filter.includeResolved, false), 'filter.includeResolved')
+  return { ...checked, leavesOutResolved: !includesResolved }
 }
 
 /** @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
@@ -82,6 +86,7 @@ function withPage(
     limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
     cursor: cursors.open(cursor, 'filter.cursor'),
     cursors,
+    leavesOutResolved: null,
   }
 }
 

@@ -6,7 +6,7 @@ import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from '../../job-operations.ts'
 import type { JsonObject } from '../../json.ts'
 import { type Listing, listing, pageOf } from '../../listing.ts'
-import { type ListedOccurrence, type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import { type Failure, type ListedOccurrence, type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { LiveCounts, WakeUp } from '../../storage/storage.ts'
@@ -44,7 +44,7 @@ import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './jo
 import { JobLookup } from './job-lookup.ts'
 import { type JobVersion, type VersionsOptions, versionsOf } from './job-versions.ts'
 import { type CheckedFilter, readFailuresFilter, readLiveFilter, readOccurrenceFilter } from './occurrence-filter.ts'
-import { listOccurrences } from './occurrence-lists.ts'
+import { listFailures, listOccurrences } from './occurrence-lists.ts'
 import { type PauseOptions, readPause } from './pause-options.ts'
 import { type RealignedJob, Realigner } from './realign.ts'
 import { type RemoveOptions, Removals } from './removals.ts'
@@ -303,8 +303,10 @@ export class Operations implements JobOperations {
     return this.#listed(filter, readOccurrenceFilter, options)
   }
 
-  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readFailuresFilter, options)
+  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<Failure> {
+    return listing(async (cursor) =>
+      listFailures(readFailuresFilter(pageOf(filter, cursor)), options, this.#asked(options)),
+    )
   }
 
   live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {

@@ -1,7 +1,7 @@
 import { printValue } from '../../errors.ts'
-import type { OccurrenceId } from '../../ids.ts'
+import { type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
 import type { JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -22,6 +22,9 @@ import type { TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 import { type RequestSteps, type Sending, SentRequest } from './sent-request.ts'
 
+/** Replays of one original that are read with one call. Few originals are replayed more often. */
+const replaysAtOnce = 8
+
 /** Creates the occurrences that are asked for, and starts those that there is room for in the same step. */
 export class RequestCreator implements RequestSteps {
   readonly #engine: EngineContext
@@ -29,8 +32,8 @@ export class RequestCreator implements RequestSteps {
   readonly #pool: ExecutionPool
   readonly #capacity: Capacity
   readonly #creates: GatheredCalls<CreateRequested, CreateAnswer>
-  /** The last request of each key that is under way. */
-  readonly #ofKeys = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
+  /** The last request of each turn that is under way. */
+  readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
 
@@ -70,7 +73,9 @@ export class RequestCreator implements RequestSteps {
 
   /** As {@link submit}, but rejects as soon as the caller waits no more. */
   submitAlone(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
-    if (request.details.requestKey === undefined) return this.#submit(job, request, asked, true)
+    if (request.kind === 'trigger' && request.details.requestKey === undefined) {
+      return this.#submit(job, request, asked, true)
+    }
     const answering = this.submit(job, request, asked)
     return asked.within(() => answering)
   }
@@ -78,16 +83,16 @@ export class RequestCreator implements RequestSteps {
   #submit(job: RegisteredJob, request: Request, asked: AskedCalls, waits: boolean): Promise<TriggerResult> {
     const ids = new RequestIds(this.#engine, request)
     const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked, waits }
-    if (request.details.requestKey === undefined) return this.#send(sending)
-    const { id } = ids
+    const { turn } = ids
+    if (turn === null) return this.#send(sending)
     const send = (): Promise<TriggerResult> => this.#send(sending)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
-    const earlier = this.#ofKeys.get(id)
+    const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
-    this.#ofKeys.set(id, answering)
+    this.#inTurn.set(turn, answering)
     const forget = (): void => {
-      if (this.#ofKeys.get(id) === answering) this.#ofKeys.delete(id)
+      if (this.#inTurn.get(turn) === answering) this.#inTurn.delete(turn)
       if (earlier !== undefined) this.closed()
     }
     answering.then(forget, forget)
@@ -154,6 +159,12 @@ export class RequestCreator implements RequestSteps {
     const again = { job, request, after, ids, asked, waits: false }
     switch (answer.outcome) {
       case 'exists':
+        if (request.kind === 'replay') {
+          const found = await this.#sameReplay(request, ids, asked)
+          if (found === null) return this.#send(again)
+          if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
+          return { id: found.id, state: found.state, reason: found.reason, created: false }
+        }
         if (item.runs !== null) await this.#startOwn(job, item, answer)
         return this.#answerExists(item, answer.state, asked)
       case 'pruned':
@@ -171,11 +182,35 @@ export class RequestCreator implements RequestSteps {
     }
   }
 
+  /**
+   * The replay that this request, or an earlier one of its key, has created. `null`: there is none, and `ids` has the first
+   * number that no replay has.
+   */
+  async #sameReplay(
+    { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
+    ids: RequestIds,
+    asked: AskedCalls,
+  ): Promise<OccurrenceRecord | null> {
+    for (;;) {
+      const numbers = Array.from({ length: replaysAtOnce }, (_, index) => ids.number + index)
+      const { occurrences } = await asked.repeated('get', (calls) =>
+        calls.get({ occurrences: numbers.map((number) => replayOccurrenceId(base, number)) }),
+      )
+      for (const record of occurrences) {
+        if (record === null) return null
+        const { details, state } = record
+        const isOfKey = requestKey !== undefined && details.requestKey === requestKey && details.replayOf === replayOf
+        if (details.requestId === ids.unique || (isOfKey && state !== 'skipped')) return record
+        ids.number++
+      }
+    }
+  }
+
   /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
   async #startOwn(
     job: RegisteredJob,
-    { id }: CreateRequested,
-    { state, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+    { id }: Pick<CreateRequested, 'id'>,
+    { state, owner }: Pick<OccurrenceRecord, 'state' | 'owner'>,
   ): Promise<void> {
     const mayBeOwn = state === 'running' && owner?.incarnation === this.#engine.owner.incarnation
     if (mayBeOwn) await this.#recognise(job, id)

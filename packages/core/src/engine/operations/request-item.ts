@@ -1,4 +1,4 @@
-import { type JobId, type OccurrenceId, requestedOccurrenceId } from '../../ids.ts'
+import { type JobId, type OccurrenceId, replayOccurrenceId, triggerOccurrenceId } from '../../ids.ts'
 import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
@@ -9,18 +9,23 @@ import { uniqueSuffix } from '../loop/unique-suffix.ts'
 import { initialRuns } from '../run/task-run-records.ts'
 
 /** One run that somebody asks for. */
-export interface Request {
-  readonly kind: 'trigger' | 'replay'
-  /** What the id derives from, together with the key of the request. */
-  readonly base: JobId | OccurrenceId
+export type Request = RequestBase &
+  (
+    | { readonly kind: 'trigger'; readonly base: JobId }
+    /** `base` is the original; of a replay of a replay the original of the first of them. */
+    | { readonly kind: 'replay'; readonly base: OccurrenceId }
+  )
+
+interface RequestBase {
   readonly details: OccurrenceDetails
   /** Not to start before, in epoch milliseconds; `null`: at once. */
   readonly startAt: number | null
 }
 
 /**
- * The two ids that a request may be recorded under: new ones for each, but for the one that its key names. Made when they
- * are asked for: a thousand requests may wait to be sent, and texts take most of the room.
+ * The ids that a request may be recorded under. A trigger has a new one, or the one that its key names. A replay has that of
+ * the first number that no other replay of its original has. Made when they are asked for: a thousand requests may wait to
+ * be sent, and texts take most of the room.
  */
 export class RequestIds {
   readonly #incarnation: string
@@ -28,6 +33,8 @@ export class RequestIds {
   readonly #chance: number
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
+  /** Of a replay: its number, as far as is known. */
+  number = 1
 
   constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
     this.#incarnation = engine.owner.incarnation
@@ -37,15 +44,32 @@ export class RequestIds {
 
   get id(): OccurrenceId {
     const { kind, base, details } = this.#request
-    if (details.requestKey === undefined) return this.skippedId
-    this.#ofKey ??= requestedOccurrenceId(base, kind, details.requestKey)
+    if (kind === 'replay') return replayOccurrenceId(base, this.number)
+    if (details.requestKey === undefined) return this.#unkeyed(base)
+    this.#ofKey ??= triggerOccurrenceId(base, details.requestKey)
     return this.#ofKey
   }
 
-  /** A key whose request is skipped is not used up: the entry that says so has another id. */
-  get skippedId(): OccurrenceId {
-    const { kind, base } = this.#request
-    this.#own ??= requestedOccurrenceId(base, kind, `${this.#incarnation}:${uniqueSuffix(this.#chance)}`)
+  /** The key of a trigger that is skipped is not used up: the entry that says so has another id. */
+  get skippedId(): OccurrenceId | null {
+    const { kind, base, details } = this.#request
+    return kind === 'replay' || details.requestKey === undefined ? null : this.#unkeyed(base)
+  }
+
+  /** Unique to the request. */
+  get unique(): string {
+    return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
+  }
+
+  /** What requests are stored one after the other for: those of one key, and the replays of one original. */
+  get turn(): OccurrenceId | null {
+    const { kind, base, details } = this.#request
+    if (kind === 'replay') return base
+    return details.requestKey === undefined ? null : this.id
+  }
+
+  #unkeyed(base: JobId): OccurrenceId {
+    this.#own ??= triggerOccurrenceId(base, this.unique)
     return this.#own
   }
 }
@@ -74,8 +98,9 @@ export function requestItemOf(
     dueAt,
     jobVersion: job.version,
     executionTimeoutMs,
-    details: prioritized(details, plan.settings.priority),
+    details: prioritized(kind === 'replay' ? { ...details, requestId: ids.unique } : details, plan.settings.priority),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
   }
-  return details.requestKey === undefined ? item : { ...item, skippedId: ids.skippedId }
+  const { skippedId } = ids
+  return skippedId === null ? item : { ...item, skippedId }
 }

@@ -28,6 +28,7 @@ import {
   triggerOptionNames,
 } from './request-options.ts'
 import { planOfRequest, tasksFrom } from './request-plan.ts'
+import { rootOf } from './resolved-failures.ts'
 import { tracedAlone, tracedTogether } from './traced-requests.ts'
 import { TransactionRequests } from './transaction-requests.ts'
 
@@ -164,9 +165,19 @@ export class Requests {
       )),
       replayOf: original.id,
       ...workOf(original),
+      ...(original.kind === 'replay' && { root: rootOf(original) }),
+      ...(tasks !== undefined && this.#leavesOut(job, original, tasks) && { isPartial: true as const }),
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: original.id, details, startAt }, asked, original)
+    return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, original)
+  }
+
+  /** Whether a replay of these tasks leaves out one that the original was to run and has not completed. */
+  #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
+    if (details.isPartial === true) return true
+    const wanted = details.tasks ?? planOfRequest(this.#registry, job, {}).tasks.map(({ name }) => name)
+    const isCompleted = (name: string) => runs.some(({ task, state }) => task === name && state === 'completed')
+    return wanted.some((name) => !again.includes(name) && !isCompleted(name))
   }
 
   /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
