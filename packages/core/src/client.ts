@@ -1,7 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { JobSettingsInput } from './configuration/settings.ts'
 import type { DurationInput } from './duration.ts'
-import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { JobOperations } from './job-operations.ts'
 import type { Logger } from './logger.ts'
 import type { ScheduleType } from './schedule/schedule.ts'
@@ -39,12 +38,6 @@ export interface ClientOptions {
  * until that is closed.
  */
 export interface Client extends JobOperations, AsyncDisposable {
-  /**
-   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive
-   * the job's schedule
-   */
-  nextRuns(name: string, count?: number, options?: CallOptions): Promise<readonly Date[]>
   /** Waits for the requests that are under way. Further calls reject with `SCHEDULER_STATE`. */
   close(): Promise<void>
 }

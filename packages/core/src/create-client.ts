@@ -1,7 +1,6 @@
 import type { Client, ClientOptions } from './client.ts'
 import { readObject } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
-import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { JobOperations } from './job-operations.ts'
 import { OperationsFace } from './operations-face.ts'
 import { readSchedulerOptions } from './scheduler-options.ts'
@@ -42,11 +41,6 @@ class EngineClient extends OperationsFace implements Client {
   override waitFor: JobOperations['waitFor'] = async (id, options) => {
     const left = await this.#engine.connectToWait(options)
     return this.#engine.operations.waitFor(id, left)
-  }
-
-  async nextRuns(name: string, count = 5, options: CallOptions = {}): Promise<readonly Date[]> {
-    await this.#engine.connect(options)
-    return this.#engine.operations.nextRunsOf(name, count, options)
   }
 
   close(): Promise<void> {

@@ -53,10 +53,6 @@ class EngineScheduler extends OperationsFace implements Scheduler {
     return this.shutdown()
   }
 
-  nextRuns(name: string, count?: number): readonly Date[] {
-    return this.#engine.operations.nextRuns(name, count)
-  }
-
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
     readFunction(listener, 'listener')
     return this.#engine.events.on(readEventName(event), listener)

@@ -240,6 +240,13 @@ export interface JobOperations {
    */
   realign(name?: string, options?: CallOptions): Promise<readonly RealignedJob[]>
   /**
+   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Slots that were canceled ahead are left
+   * out. Fewer when there are no more.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive
+   * the job's schedule
+   */
+  nextRuns(name: string, count?: number, options?: CallOptions): Promise<readonly Date[]>
+  /**
    * What became of an instant of a job, or will, and why.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,
    * when this node cannot revive the job's schedule

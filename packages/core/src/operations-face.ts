@@ -74,6 +74,9 @@ export class OperationsFace implements JobOperations {
   realign: JobOperations['realign'] = (name, options) =>
     this.#ask(options, (operations) => operations.realign(name, options))
 
+  nextRuns: JobOperations['nextRuns'] = (name, count, options) =>
+    this.#ask(options, (operations) => operations.nextRuns(name, count, options))
+
   explain: JobOperations['explain'] = (name, at, options) =>
     this.#ask(options, (operations) => operations.explain(name, at, options))
 

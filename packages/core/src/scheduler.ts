@@ -66,12 +66,6 @@ export interface Scheduler extends JobOperations, AsyncDisposable {
    * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>
-  /**
-   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Fewer when there are no more.
-   * @throws JobistemerError `JOB_NOT_FOUND`, also for a job that this node does not hold, see the option `heldJobs`;
-   * `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive the job's schedule
-   */
-  nextRuns(name: string, count?: number): readonly Date[]
   /** Adds a listener; call what it returns to take it away. @throws JobistemerError `INVALID_ARGUMENT` */
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void
 }

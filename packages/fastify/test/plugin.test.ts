@@ -255,7 +255,7 @@ describe('routes on request', () => {
     const response = await fetch(`${address}/jobs/api/next?job=tide`)
     expect([response.status, ((await response.json()) as string[])[0]]).toEqual([
       200,
-      app.scheduler.nextRuns('tide', 1)[0]?.toISOString(),
+      (await app.scheduler.nextRuns('tide', 1))[0]?.toISOString(),
     ])
   })
 

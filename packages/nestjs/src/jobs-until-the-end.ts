@@ -24,6 +24,7 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
   plan: true,
   apply: true,
   realign: true,
+  nextRuns: true,
   explain: true,
   nodes: true,
   prune: true,

@@ -46,7 +46,7 @@ describe('a class with @Job', () => {
     ])
     expect(app.get(Mailer).sent).toEqual(['{"rows":3}'])
     expect((await scheduler.job('report')).tags).toEqual(['nightly'])
-    expect(scheduler.nextRuns('report', 1)[0]?.getUTCHours()).toBe(2)
+    expect((await scheduler.nextRuns('report', 1))[0]?.getUTCHours()).toBe(2)
   })
 
   it('may be a provider of any module, or a controller', async () => {

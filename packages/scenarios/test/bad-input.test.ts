@@ -94,10 +94,8 @@ describe('a question is refused when', () => {
 
   it('it is about the next runs of a job that is not there, or of less than one', async () => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
-    expect(() => scheduler.nextRuns('b')).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND', value: 'b' }))
-    expect(() => scheduler.nextRuns('a', 0)).toThrow(
-      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'count' }),
-    )
+    await expect(scheduler.nextRuns('b')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', value: 'b' })
+    await expect(scheduler.nextRuns('a', 0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'count' })
   })
 
   it('a listener is no function, or its event is none', async () => {

@@ -606,10 +606,10 @@ describe.each(everywhere)('on $name', (place) => {
         ['kept'],
         ['gone'],
       ])
-      expect(scheduler.nextRuns('kept', 1)).toEqual([at(10)])
+      expect(await scheduler.nextRuns('kept', 1)).toEqual([at(10)])
       await scheduler.apply(plan)
-      expect([scheduler.nextRuns('kept', 1), scheduler.nextRuns('fresh', 1)]).toEqual([[at(20)], [at(30)]])
-      expect(() => scheduler.nextRuns('gone')).toThrow(expect.objectContaining({ code: 'JOB_NOT_FOUND' }))
+      expect([await scheduler.nextRuns('kept', 1), await scheduler.nextRuns('fresh', 1)]).toEqual([[at(20)], [at(30)]])
+      await expect(scheduler.nextRuns('gone')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
       await expect(scheduler.apply(plan)).rejects.toMatchObject({ code: 'VERSION_CONFLICT' })
     })
   })

@@ -178,12 +178,12 @@ describe('a storage that loses everything', () => {
     const heard = listen(old, 'job.vanished')
     losing.loseAll()
     await world.clock.advanceTo(at(16))
-    expect(old.nextRuns('tick', 2)).toEqual([at(30), at(45)])
+    expect(await old.nextRuns('tick', 2)).toEqual([at(30), at(45)])
     await world.shutdown(young)
     losing.loseAll()
     await world.clock.advanceTo(at(31))
     expect(heard.map(({ event }) => event.becomes).slice(-2)).toEqual(['awaited', 'stored_again'])
-    expect(old.nextRuns('tick', 1)).toEqual([at(40)])
+    expect(await old.nextRuns('tick', 1)).toEqual([at(40)])
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
@@ -197,11 +197,11 @@ describe('a storage that loses everything', () => {
     // With them all that nodes have said of themselves, which the newer one says again later than the older one looks.
     losing.loseAll()
     await world.clock.advanceTo(at(1502))
-    expect(old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
+    expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
     expect(heard.map(({ event }) => event.change)).not.toContain('updated')
     await world.shutdown(young)
     await world.clock.advanceTo(at(1602))
-    expect(old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
+    expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
   })
 
   it('gets a paused job back paused', async () => {
@@ -227,7 +227,7 @@ describe('a storage that loses everything', () => {
     losing.loseAll()
     await start({ jobs: [second.job], nodeId: 'second' })
     await world.clock.advanceTo(at(61))
-    expect(scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
+    expect(await scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
   })
 
   it('does not get back what was removed before', async () => {

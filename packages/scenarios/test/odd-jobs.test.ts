@@ -155,7 +155,7 @@ describe('a schedule of a user’s own that is wrong stops its job alone, and sa
     expect(await fates(scheduler, 'odd')).toEqual([])
     expect(failures.map(({ event }) => event.where)).toEqual(['schedule of job odd'])
     expect(failures[0]?.event.error).toMatchObject({ code: 'INVALID_SCHEDULE', field: 'schedule' })
-    await expect(async () => scheduler.nextRuns('odd')).rejects.toMatchObject({ code: 'INVALID_SCHEDULE' })
+    await expect(scheduler.nextRuns('odd')).rejects.toMatchObject({ code: 'INVALID_SCHEDULE' })
   })
 
   it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const)(

@@ -34,7 +34,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
       [7205, 'of the node'],
       [7205, 'of the node'],
     ])
-    expect([node.nextRuns('report'), await client.nextRuns('report')]).toEqual([[], []])
+    expect([await node.nextRuns('report'), await client.nextRuns('report')]).toEqual([[], []])
     expect(await client.explain('report', at(60))).toMatchObject({ verdict: 'not_a_slot' })
     expect(await client.job('report')).toMatchObject({
       schedule: null,

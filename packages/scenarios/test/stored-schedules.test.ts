@@ -81,7 +81,7 @@ it('a type that this node does not know is said once, and keeps no other job fro
         'Pass its type to createScheduler({ scheduleTypes: [...] }).',
     },
   ])
-  expect(() => worker.nextRuns('odd')).toThrow('scheduleTypes')
+  await expect(worker.nextRuns('odd')).rejects.toThrow('scheduleTypes')
   await worker.trigger('odd')
   await world.clock.settle()
   expect(ran).toEqual(['plain', 'plain', 'odd'])
@@ -162,8 +162,8 @@ it('a job of the code that another node gives an unknown schedule stops neither 
   ])
   await world.clock.advance({ hours: 1, minutes: 1 })
   expect(new Set(ran)).toEqual(new Set(['other']))
-  expect(() => before.nextRuns('changed')).toThrow('scheduleTypes')
-  expect(() => after.nextRuns('changed')).toThrow('scheduleTypes')
+  await expect(before.nextRuns('changed')).rejects.toThrow('scheduleTypes')
+  await expect(after.nextRuns('changed')).rejects.toThrow('scheduleTypes')
 })
 
 it('a plan shows of a job with an unknown schedule what is stored', async () => {

@@ -159,10 +159,10 @@ describe.each(everywhere)('on $name', (place) => {
       tasks: [{ name: 'work', run: () => 1 }],
     })
     const scheduler = await start({ jobs: [job] })
-    expect(scheduler.nextRuns('short', 5)).toEqual([at(10), at(20)])
+    expect(await scheduler.nextRuns('short', 5)).toEqual([at(10), at(20)])
     await clock.advance({ minutes: 2 })
     expect(await fates(scheduler, 'short')).toEqual(['10 completed', '20 completed'])
-    expect(scheduler.nextRuns('short')).toEqual([])
+    expect(await scheduler.nextRuns('short')).toEqual([])
   })
 
   it('jobs of one instant run side by side', async () => {

@@ -264,7 +264,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
     // What a node says of the slots to come is the same for those that it leaves to others.
     for (const node of nodes) {
-      for (const name of names) expect(node.nextRuns(name, 2).map(secondsOf)).toEqual([61, 62])
+      for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
     }
   })
 

@@ -177,7 +177,7 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
     return slots.push(context.scheduledAt.getTime())
   }) as never)
   const scheduler = await start('a', [daily])
-  const [first] = scheduler.nextRuns('daily', 1)
+  const [first] = await scheduler.nextRuns('daily', 1)
   await scheduler.cancelSlot('daily', first as Date)
   // What still runs keeps the deleted job's head from being removed with its history.
   await scheduler.trigger('daily')

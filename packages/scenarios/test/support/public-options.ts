@@ -462,9 +462,12 @@ export const entryPoints: readonly EntryPoint[] = [
   },
   {
     name: 'nextRuns',
-    options: { name: 'name', count: { integerFrom: 1, to: 100_000 } },
-    call: (path, value, scheduler) =>
-      path === 'name' ? scheduler.nextRuns(value as string) : scheduler.nextRuns('a', value as number),
+    options: { name: 'name', count: { integerFrom: 1, to: 100_000 }, options: 'object', ...limits },
+    call(path, value, scheduler) {
+      if (path === 'name') return scheduler.nextRuns(value as string)
+      if (path === 'count') return scheduler.nextRuns('a', value as number)
+      return scheduler.nextRuns('a', 1, path === 'options' ? (value as never) : withMember(path, value))
+    },
   },
   {
     name: 'on',

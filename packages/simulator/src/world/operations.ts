@@ -82,7 +82,7 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       return `${victim.id} ${outcome}`
     }
     case 'cancelSlot': {
-      const slots = scheduler.nextRuns(name, 5)
+      const slots = await scheduler.nextRuns(name, 5)
       if (slots.length === 0) return 'no slots'
       const slot = random.pick(slots)
       return `${slot.toISOString()} ${(await scheduler.cancelSlot(name, slot, patience)).outcome}`
@@ -124,7 +124,7 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
     }
     case 'explain': {
       const at = clock.setTime() + random.whole(-120_000, 60_000)
-      const slot = scheduler.nextRuns(name, 1)[0]
+      const slot = (await scheduler.nextRuns(name, 1))[0]
       return (await scheduler.explain(name, slot !== undefined && random.chance(0.5) ? slot : at, patience)).verdict
     }
     case 'look':

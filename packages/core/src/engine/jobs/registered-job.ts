@@ -69,16 +69,14 @@ export class RegisteredJob implements SlotEntry {
     this.series = series
   }
 
-  /** The next slots, at most so many. */
-  nextSlots(count: number, now: number): readonly number[] {
-    const slots: number[] = []
+  /** The next slots, as this node knows them. */
+  *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
     // A job whose next slot is not in the heap has no further one, unless it is left to others.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
-    while (slot !== null && slots.length < count) {
-      slots.push(slot)
+    while (slot !== null) {
+      yield slot
       slot = this.series.nextMs(slot)
     }
-    return slots
   }
 }

@@ -21,9 +21,11 @@ import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
-import { lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import { type Extras, type JobWithExtras, lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import { upcomingSlots } from './upcoming-slots.ts'
 
 const pageSize = 500
+const headAlone: Extras = { lastRun: false, counts: false, outcomes: null }
 /** A page of which less than a half is wanted is followed by one so many times as large. */
 const pageGrowth = 4
 const mostPerPage = 10_000
@@ -81,7 +83,10 @@ export interface JobInfo {
   readonly schedule: SerializedSchedule | null
   /** In words, `on request` where there is none; `null` where this process cannot revive it. */
   readonly scheduleDescription: string | null
-  /** The next slot as the storage has it; `null` when there is none. */
+  /**
+   * The next slot that was not canceled ahead; `null` when there is none, or when all that are known were canceled and this
+   * process cannot revive the schedule.
+   */
   readonly nextAt: Date | null
   /** Since when and until when, why, and by whom; `null` while it is not paused, also when its pause has ended by itself. */
   readonly paused: PauseInfo | null
@@ -191,7 +196,7 @@ export class JobCatalog {
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
         // The next page begins after the last one that there is room for, which the storage has to say.
-        looking = lookAt(await list(page.items.indexOf(last[0]) + 1, cursor), size, room)
+        looking = lookAt(await list(page.items.indexOf(last.record) + 1, cursor), size, room)
         continue
       }
       const roomAfter = room - found.length
@@ -200,7 +205,7 @@ export class JobCatalog {
         // It is awaited in its turn. When something fails before, that is the news.
         looking.catch(() => undefined)
       }
-      for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
+      for (const one of found) items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras })
       cursor = page.cursor
       if (cursor === null || roomAfter === 0) break
       if (ahead !== null) continue
@@ -217,13 +222,16 @@ export class JobCatalog {
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
-    const { at, isCertain } = await lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
-      storage.once((calls) => calls.listOccurrences(query)),
-    )
+    const [{ at, isCertain }, [one]] = await Promise.all([
+      lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
+        storage.once((calls) => calls.listOccurrences(query)),
+      ),
+      withExtras([record], headAlone, storage),
+    ])
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
     return {
-      ...(await this.#infoOf(record, now)),
+      ...(await this.#infoOf(one as JobWithExtras, now, storage)),
       lastRun: lastRunOf(found.latest[0] ?? null),
       counts: found.counts[0] as LiveCounts,
       lastSuccessAt: at === null ? null : new Date(at),
@@ -231,10 +239,12 @@ export class JobCatalog {
     }
   }
 
-  async #infoOf(record: JobRecord, now: number): Promise<JobInfo> {
+  async #infoOf(one: JobWithExtras, now: number, storage: StorageCalls): Promise<JobInfo> {
+    const { record } = one
     const document = readJobDocument(record.definition)
     const { defaults, settings } = document
-    const { id, name, owner, version, paused, nextAt, createdAt, changedAt } = record
+    const { id, name, owner, version, paused, createdAt, changedAt } = record
+    const nextAt = await this.#nextOf(one, storage)
     const schedule = record.timeline.at(-1)?.schedule ?? null
     return {
       id,
@@ -251,6 +261,24 @@ export class JobCatalog {
       tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),
       changedAt: new Date(changedAt),
+    }
+  }
+
+  async #nextOf({ record, isNextCanceled }: JobWithExtras, storage: StorageCalls): Promise<number | null> {
+    if (!isNextCanceled || record.nextAt === null) return record.nextAt
+    const learning = this.#registry.learn([record])
+    if (learning !== null) await learning
+    const [slot = null] = await upcomingSlots(storage, record.id, this.#slotsAfter(record, record.nextAt), 1)
+    return slot
+  }
+
+  *#slotsAfter({ id, timeline }: JobRecord, after: number): Generator<number, void> {
+    try {
+      const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
+      for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
+    } catch {
+      // A process without the ticker can still show everything else.
+      return
     }
   }
 

@@ -1,4 +1,5 @@
 import { orDefault, readChoice, readList } from '../../configuration/read-value.ts'
+import { occurrenceId } from '../../ids.ts'
 import { occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
@@ -32,22 +33,45 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
   return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
 }
 
+/** A job of a list, with what is wanted of it beside its head. */
+export interface JobWithExtras {
+  readonly record: JobRecord
+  readonly extras: Found
+  /** Its next slot was canceled ahead: no node has passed it yet. */
+  readonly isNextCanceled: boolean
+}
+
 /** The jobs of a page whose latest run ended as asked for, with what else is wanted of them: one call. */
 export async function withExtras(
   jobs: readonly JobRecord[],
   { lastRun, counts, outcomes }: Extras,
   storage: StorageCalls,
-): Promise<readonly (readonly [JobRecord, Found])[]> {
-  if ((!lastRun && !counts) || jobs.length === 0) return jobs.map((job) => [job, {}])
+): Promise<readonly JobWithExtras[]> {
   const ids = jobs.map(({ id }) => id)
+  const slots = jobs.flatMap(({ id, nextAt }) => (nextAt === null ? [] : [occurrenceId(id, nextAt)]))
+  if (slots.length === 0 && ((!lastRun && !counts) || jobs.length === 0)) {
+    return jobs.map((record) => ({ record, extras: {}, isNextCanceled: false }))
+  }
   const found = await storage.once((calls) =>
-    calls.get({ ...(lastRun && { latest: ids }), ...(counts && { counts: ids }) }),
+    calls.get({
+      ...(lastRun && { latest: ids }),
+      ...(counts && { counts: ids }),
+      ...(slots.length > 0 && { occurrences: slots }),
+    }),
   )
-  const all = jobs.map((job, index): readonly [JobRecord, Found] => {
+  let place = 0
+  const all = jobs.map((record, index): JobWithExtras => {
     const latest = lastRun ? { lastRun: lastRunOf(found.latest[index] ?? null) } : {}
-    return [job, { ...latest, ...(counts && { counts: found.counts[index] as LiveCounts }) }]
+    const slot = record.nextAt === null ? null : found.occurrences[place++]
+    return {
+      record,
+      extras: { ...latest, ...(counts && { counts: found.counts[index] as LiveCounts }) },
+      isNextCanceled: slot?.state === 'canceled',
+    }
   })
-  return outcomes === null ? all : all.filter(([, { lastRun: last }]) => last != null && isOneOf(outcomes, last))
+  return outcomes === null
+    ? all
+    : all.filter(({ extras }) => extras.lastRun != null && isOneOf(outcomes, extras.lastRun))
 }
 
 function isOneOf(outcomes: readonly FinalState[], { state }: LastRun): boolean {

@@ -11,7 +11,7 @@ import type { PauseRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { LiveCounts, WakeUp } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
-import { jobNotFound, jobNotHeld } from '../jobs/job-not-found.ts'
+import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { AskedCalls, callOptionNames, type CallOptions } from '../loop/asked-calls.ts'
@@ -57,6 +57,7 @@ import type {
   TriggerResult,
 } from './request-options.ts'
 import { Requests } from './requests.ts'
+import { upcomingSlots } from './upcoming-slots.ts'
 import { type WaitOptions, Waits } from './waits.ts'
 
 /** What an engine lends to its operations. */
@@ -339,20 +340,14 @@ export class Operations implements JobOperations {
     return this.#history.counts(name, options, this.#asked(options))
   }
 
-  /** As {@link nextRuns}, of any stored job. */
-  async nextRunsOf(name: string, count: number, options: CallOptions): Promise<readonly Date[]> {
+  async nextRuns(name: string, count = 5, options: CallOptions = {}): Promise<readonly Date[]> {
+    const asked = this.#asked(options)
+    const held = this.#held(name)
     readInteger(count, 'count', 1, 100_000)
     readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
-  }
-
-  nextRuns(name: string, count = 5): readonly Date[] {
-    const job = this.#held(name)
-    if (job === undefined) throw this.#registry.loose.isPartial ? jobNotHeld(name) : jobNotFound(name)
-    readInteger(count, 'count', 1, 100_000)
-    return job.nextSlots(count, this.#engine.now()).map((slot) => new Date(slot))
+    const job = held ?? (await this.#lookUp(name, asked))
+    const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.#engine.now()), count)
+    return slots.map((slot) => new Date(slot))
   }
 
   #asked(options: CallOptions): AskedCalls {
