@@ -98,10 +98,10 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/cancel.ts')).cancel,
   },
   {
-    name: 'skip',
+    name: 'cancel-slot',
     summary: 'cancel a slot that lies ahead',
     group: acting,
-    load: async () => (await import('./commands/skip.ts')).skip,
+    load: async () => (await import('./commands/cancel-slot.ts')).cancelSlot,
   },
   {
     name: 'pause',

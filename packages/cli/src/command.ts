@@ -46,6 +46,8 @@ export interface Command {
   readonly options?: readonly CommandOption[]
   /** Command lines without the program's name, and what each does. */
   readonly examples: readonly (readonly [string, string])[]
+  /** Words of its output, and what each means, under a title of their own in its help. */
+  readonly words?: { readonly title: string; readonly meanings: Readonly<Record<string, string>> }
   /** What its exit code 1 says, when it can be. */
   readonly exitsWithNo?: string
   /** Answers the exit code; what is no number: fine. `args` and `options` are as the command's own lists say. */

@@ -72,7 +72,7 @@ function withDistances(argv: readonly string[], program: Commander): readonly st
   const global = valuesIn(argv, program.options)
   const name = argv.find((word, index) => !word.startsWith('-') && !global.has(index))
   const command = program.commands.find((one) => one.name() === name)
-  if (command === undefined || (name !== 'explain' && name !== 'skip') || argv.includes('--')) return argv
+  if (command === undefined || (name !== 'explain' && name !== 'cancel-slot') || argv.includes('--')) return argv
   const values = valuesIn(argv, [...program.options, ...command.options])
   const isDistance = (index: number) => /^-\d/.test(argv[index] as string) && !values.has(index)
   const distances = argv.filter((_, index) => isDistance(index))

@@ -41,11 +41,18 @@ function complete(commander: Commander, name: string, command: Command, runner: 
   for (const option of command.options ?? []) commander.addOption(optionOf(option))
   const examples = command.examples.flatMap(([line, what]) => [`  $ jobistemer ${line}`, `      ${what}`])
   const no = command.exitsWithNo === undefined ? '' : `\n\nExit code 1: ${command.exitsWithNo}.`
-  commander.addHelpText('after', `\nExamples:\n${examples.join('\n')}${no}`)
+  commander.addHelpText('after', `\nExamples:\n${examples.join('\n')}${no}${wordsOf(command)}`)
   commander.action(async () => {
     await runner(command, commander.processedArgs, commander.optsWithGlobals())
   })
   commander.helpOption('-h, --help', `print the help of ${name}`)
+}
+
+function wordsOf({ words }: Command): string {
+  if (words === undefined) return ''
+  const meanings = Object.entries(words.meanings)
+  const width = meanings.reduce((most, [word]) => Math.max(most, word.length), 0)
+  return `\n\n${words.title}:\n${meanings.map(([word, meaning]) => `  ${word.padEnd(width)}  ${meaning}`).join('\n')}`
 }
 
 function optionOf({ flags, description, parse, choices, ...others }: CommandOption): Option {

@@ -235,7 +235,7 @@ describe('failures', () => {
       "
     `)
     expect((await ask('failures', '--since', '-1h')).out).toMatchInlineSnapshot(`
-      "No failures since 2026-01-02 11:30:00Z (1 h ago).
+      "No unresolved failures since 2026-01-02 11:30:00Z (1 h ago).
       "
     `)
     expect(await json('failures', '--job', 'import')).toMatchObject({ failures: [], cursor: null })

@@ -105,7 +105,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   trigger: 'nightly-report --key terminal',
   replay: 'FAILED --key terminal',
   cancel: 'FAILED',
-  skip: 'import 2100-01-01T00:00:00Z',
+  'cancel-slot': 'import 2100-01-01T00:00:00Z',
   pause: 'import',
   resume: 'import',
   realign: '',

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createClient, createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, silentLogger, stateMeanings } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
+import { cron } from '@jobistemer/ticker-cron'
 import { describe, expect, it } from 'vitest'
 import { useScratch } from './ledger.ts'
 import { type Ran, type RunOptions, runCli } from './run-cli.ts'
@@ -177,4 +178,60 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     expect(await scheduler.isRunning('long')).toBe(true)
     await scheduler.shutdown()
   })
+})
+
+describe('a replay and a run of a backfill', () => {
+  it('show the slot that they work for in `history` and `run`, and resolve a failure', async () => {
+    const { place, storage } = await scratch.ledger()
+    const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
+    const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)
+    const [{ id: failed }] = (await json('failures')).failures
+    const { id: replayed } = await json('replay', failed)
+    const span = ['--from', '2026-01-01T00:00:00Z', '--to', '2026-01-02T00:00:00Z', '--all', '--key', 'first']
+    await ask('backfill', 'nightly-report', ...span, '--no-wait')
+    const run = async () => ({ rows: 7 })
+    const tasks = [
+      { name: 'export', run },
+      { name: 'upload', run },
+    ]
+    const schedule = cron('0 2 * * *', { timezone: 'Europe/Berlin' })
+    const clock = virtualClock('2026-01-02T12:40:00Z')
+    const job = defineJob({ name: 'nightly-report', owner: 'reports', schedule, overlapPolicy: 'queue', tasks })
+    const scheduler = createScheduler({ storage: storage(), clock, jobs: [job], nodeId: 'day-1', logger: silentLogger })
+    await scheduler.start()
+    await clock.advance({ minutes: 1 })
+    await scheduler.shutdown()
+    const lines = (await ask('history', 'nightly-report')).out.split('\n')
+    expect(lines[0]).toMatch(/^SCHEDULED +SLOT +STATE/)
+    const shown = lines
+      .map((line) => /(\S+ \S+Z) {2}completed .* (replay|backfill)/.exec(line)?.slice(1))
+      .filter(Boolean)
+    expect(shown.sort()).toEqual([
+      ['2026-01-01 01:00:00Z', 'backfill'],
+      ['2026-01-02 01:00:00Z', 'replay'],
+    ])
+    expect((await ask('run', replayed)).out).toMatch(/^slot +2026-01-02 01:00:00Z/m)
+    expect((await ask('failures', '--since', '-9d')).out).toContain('No unresolved failures since')
+    expect((await ask('failures', '--since', '-9d', '--resolved')).out).toContain(`resolved by ${replayed}`)
+    expect((await json('failures', '--since', '-9d', '--resolved')).failures).toMatchObject([{ resolvedBy: replayed }])
+  })
+})
+
+describe('a canceled slot', () => {
+  it('is no longer next in `next`, `jobs` and `job`', async () => {
+    const { place } = await scratch.ledger()
+    const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
+    const [first, second] = JSON.parse((await ask('next', 'nightly-report', '--json')).out).slots
+    await ask('cancel-slot', 'nightly-report', first)
+    expect(JSON.parse((await ask('next', 'nightly-report', '--json')).out).slots[0]).toBe(second)
+    const { jobs } = JSON.parse((await ask('jobs', 'nightly', '--json')).out)
+    expect(jobs).toMatchObject([{ nextAt: second }])
+    expect(JSON.parse((await ask('job', 'nightly-report', '--json')).out).job).toMatchObject({ nextAt: second })
+  })
+})
+
+it('the help of `history` explains each state', async () => {
+  const { out } = await runCli(['history', '--help'])
+  for (const [state, meaning] of Object.entries(stateMeanings))
+    expect(out).toMatch(new RegExp(`^  ${state} +${meaning}$`, 'm'))
 })

@@ -125,6 +125,7 @@ export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Listing, ListPage } from './listing.ts'
 export type { Failure, ListedOccurrence, Occurrence } from './occurrence.ts'
+export { stateMeanings } from './state-meanings.ts'
 export { whyOf } from './why-of.ts'
 export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'

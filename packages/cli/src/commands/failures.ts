@@ -7,16 +7,19 @@ import { readCount, readInstant, readText } from '../values.ts'
 interface Options {
   readonly since: string
   readonly job?: string
+  readonly resolved?: true
   readonly cursor?: string
   readonly limit: number
 }
 
 /** `jobistemer failures`. */
 export const failures: Command = {
-  description: 'Lists runs of all jobs that have failed, in whole or in part, newest first.',
+  description:
+    'Lists runs of all jobs that have failed, in whole or in part, newest first. A failure is left out once a replay or a backfill run for its slot was completed.',
   options: [
     { flags: '--since <instant>', description: 'ended from then on (default: -24h)', default: '-24h' },
     { flags: '--job <name>', description: 'only of this job', parse: readText('--job') },
+    { flags: '--resolved', description: 'also those that a completed replay or backfill run makes up for' },
     {
       flags: '--cursor <cursor>',
       description: 'where the page begins: as the page before said',
@@ -33,17 +36,31 @@ export const failures: Command = {
     ['failures', 'of the last 24 hours'],
     ['failures --since -7d --json', 'of a week, for a program'],
   ],
-  async run(context: Context, _, { since, job, cursor, limit }: Options) {
+  async run(context: Context, _, { since, job, resolved, cursor, limit }: Options) {
     const client = await context.client()
     const from = readInstant(since, { field: '--since', now: context.now(), isUtc: context.isUtc })
     if (job !== undefined) await jobOf(context, job)
-    const filter = { from, limit, ...(job !== undefined && { job }), ...(cursor !== undefined && { cursor }) }
+    const includeResolved = resolved === true
+    const filter = {
+      from,
+      limit,
+      includeResolved,
+      ...(job !== undefined && { job }),
+      ...(cursor !== undefined && { cursor }),
+    }
     const page = await client.failures(filter, context.call)
     if (context.out.isJson) return context.out.json({ since: from, failures: page.items, cursor: page.cursor })
-    if (page.items.length === 0) return context.out.line(text`No failures since ${context.times.full(from)}.`)
+    if (page.items.length === 0)
+      return context.out.line(
+        text`No ${includeResolved ? '' : 'unresolved '}failures since ${context.times.full(from)}.`,
+      )
     await printRuns(
       context,
-      page.items.map((occurrence) => ({ job: occurrence.job ?? '(deleted)', occurrence })),
+      page.items.map(({ resolvedBy, ...occurrence }) => ({
+        job: occurrence.job ?? '(deleted)',
+        occurrence,
+        note: resolvedBy === null ? null : `resolved by ${resolvedBy}`,
+      })),
     )
     if (page.cursor !== null) context.out.line(text`There are more: --cursor ${page.cursor}`)
   },

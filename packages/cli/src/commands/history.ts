@@ -1,3 +1,4 @@
+import { stateMeanings } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { jobOf } from '../job-of.ts'
 import { printRuns } from '../output/runs-table.ts'
@@ -39,6 +40,7 @@ export const history: Command = {
       parse: readText('--cursor'),
     },
   ],
+  words: { title: 'States', meanings: stateMeanings },
   examples: [
     ['history nightly-report', 'the last 20 runs'],
     ['history nightly-report --state failed,failed_stale --from -7d', 'what failed in the last week'],

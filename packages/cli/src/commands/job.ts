@@ -31,7 +31,9 @@ export const job: Command = {
       ['by', (paused ?? resumed)?.actor ?? null],
       [
         'last run',
-        lastRun === null ? 'none' : text`${lastRun.state}, ${times.full(lastRun.scheduledAt)}, ${lastRun.id}`,
+        lastRun === null
+          ? 'none'
+          : text`${lastRun.state}, ${times.full(lastRun.slot ?? lastRun.scheduledAt)}, ${lastRun.id}`,
       ],
       ['last success', lastSuccessAt === null ? null : times.full(lastSuccessAt)],
       ['silent', silentSince === null ? null : out.styles.red(text`since ${times.full(silentSince)}`)],

@@ -6,7 +6,8 @@ import { finishRequest, type RequestOptions, requestOf, requestOptions, requests
 
 /** `jobistemer replay`. */
 export const replay: Command = {
-  description: 'Runs once more what has ended, whole or in part, as a new run that is linked to it.',
+  description:
+    'Runs once more what has ended, whole or in part, as a new run that is linked to it. Its handlers get the slot of the original run as scheduledAt.',
   arguments: '<run>',
   options: [
     {

@@ -37,6 +37,7 @@ export function printRun(context: Context, job: string | null, occurrence: Occur
     ['why', whyOf(occurrence)],
     ['reason', occurrence.reason],
     ['kind', text`${occurrence.kind}${occurrence.recovered ? ', recovered' : ''}`],
+    ['slot', occurrence.slot === null ? null : times.full(occurrence.slot)],
     ['scheduled', times.full(occurrence.scheduledAt)],
     ['priority', occurrence.priority === 0 ? null : String(occurrence.priority)],
     [
@@ -53,7 +54,7 @@ export function printRun(context: Context, job: string | null, occurrence: Occur
       occurrence.rescues === 0 ? null : text`${counted(occurrence.rescues, 'time')}, from a node that was gone`,
     ],
     ['replay of', occurrence.replayOf],
-    ['backfill of', occurrence.backfill === null ? null : times.full(occurrence.backfill.slot)],
+    ['backfill', occurrence.backfill?.key ?? null],
     ['key', occurrence.requestKey],
     ['asked by', occurrence.requestActor],
     ['asked why', occurrence.requestReason],

@@ -8,13 +8,18 @@ import { duration } from './times.ts'
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence
+  /** What else is to be said of it; stands first. */
+  readonly note?: string | null
 }
 
 /** Writes runs, one a line. */
 export async function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): Promise<void> {
   const hasJobs = runs.some(({ job }) => job !== undefined)
+  // A replay and a run of a backfill work for another instant than the one at which they were to start.
+  const hasSlots = runs.some(({ occurrence }) => occurrence.slot !== null)
   const columns: Column[] = [
     { title: 'SCHEDULED' },
+    ...(hasSlots ? [{ title: 'SLOT' }] : []),
     ...(hasJobs ? [{ title: 'JOB', shrinks: true }] : []),
     { title: 'STATE' },
     { title: 'TOOK', align: 'right' },
@@ -24,14 +29,15 @@ export async function printRuns({ out, times, now }: Context, runs: readonly Lis
   ]
   await out.table(
     columns,
-    runs.map(({ job, occurrence }): readonly (string | Cell)[] => [
+    runs.map(({ job, occurrence, note = null }): readonly (string | Cell)[] => [
       times.at(occurrence.scheduledAt),
+      ...(hasSlots ? [slotText(occurrence, times)] : []),
       ...(hasJobs ? [job ?? ''] : []),
       stateCell(occurrence.state, out.styles),
       tookOf(occurrence, now()),
       occurrence.node ?? '',
       occurrence.id,
-      whatOf(occurrence),
+      [note, whatOf(occurrence)].filter(Boolean).join(', '),
     ]),
   )
 }
@@ -42,10 +48,15 @@ export function tookOf({ startedAt, finishedAt, state }: Occurrence, now: number
   return duration(Math.max(0, (finishedAt?.getTime() ?? now) - startedAt.getTime()))
 }
 
-function whatOf({ kind, reason, recovered, span, tasks, replayOf }: Occurrence): string {
+function slotText({ kind, slot, scheduledAt }: Occurrence, times: Context['times']): string {
+  if (slot !== null) return times.at(slot)
+  return kind === 'slot' ? times.at(scheduledAt) : ''
+}
+
+function whatOf({ kind, reason, recovered, span, tasks, replayOf, backfill }: Occurrence): string {
   const failed = tasks.find(({ error }) => error !== null)
   const parts = [
-    kind === 'slot' ? null : kind,
+    backfill !== null ? 'backfill' : kind === 'slot' ? null : kind,
     recovered ? 'recovered' : null,
     span === null ? null : `${span.count} slots`,
     replayOf === null ? null : `of ${replayOf}`,

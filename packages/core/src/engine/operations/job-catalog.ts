@@ -122,7 +122,10 @@ export interface JobDetails extends JobInfo {
  * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
  * are passed over.
  */
-export type LastRun = Pick<Occurrence, 'id' | 'state' | 'reason' | 'scheduledAt' | 'startedAt' | 'finishedAt' | 'node'>
+export type LastRun = Pick<
+  Occurrence,
+  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
+>
 
 /** A task of a stored job. */
 export interface JobTaskInfo {

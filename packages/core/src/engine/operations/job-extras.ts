@@ -81,6 +81,6 @@ function isOneOf(outcomes: readonly FinalState[], { state }: LastRun): boolean {
 export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
   // The ids of tasks and attempts are digests: of 10,000 jobs they would take longer than all the rest.
-  const { id, state, reason, scheduledAt, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
-  return { id, state, reason, scheduledAt, startedAt, finishedAt, node }
+  const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
+  return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
 }

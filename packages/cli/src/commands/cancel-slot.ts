@@ -5,12 +5,12 @@ import { text } from '../output/rendered.ts'
 import { readInstant } from '../values.ts'
 import { actorOf, interventionOptions } from '../intervention-options.ts'
 
-/** `jobistemer skip`. */
-export const skip: Command = {
-  description: 'Cancels a slot that lies ahead: no node will run it.',
+/** `jobistemer cancel-slot`. */
+export const cancelSlot: Command = {
+  description: 'Cancels a slot that lies ahead: no node runs it, and it is no longer listed as next.',
   arguments: '<name> <instant>',
   options: interventionOptions,
-  examples: [['skip nightly-report 2026-01-31T02:00:00Z --reason maintenance', 'not that night']],
+  examples: [['cancel-slot nightly-report 2026-01-31T02:00:00Z --reason maintenance', 'not that night']],
   exitsWithNo: 'the slot had been decided before',
   async run(
     context: Context,
