@@ -1,4 +1,4 @@
-import { JobistemerError, type OccurrenceId } from '@jobistemer/core'
+import { JobistemerError, type OccurrenceId, stateMeanings } from '@jobistemer/core'
 import { Access, signIn } from './access.ts'
 import { Assets } from './assets.ts'
 import { changeStream } from './change-stream.ts'
@@ -170,7 +170,7 @@ class DashboardServer {
 
   #session(): Session {
     const { readOnly, clock } = this.#settings
-    return { readOnly, now: new Date(clock.now()).toISOString() }
+    return { readOnly, now: new Date(clock.now()).toISOString(), states: stateMeanings }
   }
 
   /** What a storage throws that is away, its driver decides. So it is asked whether it is. */

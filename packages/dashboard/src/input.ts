@@ -81,6 +81,13 @@ export class Input {
     })
   }
 
+  /** A list of texts; empty when it was not given. */
+  texts(name: string): readonly string[] {
+    const value = this.value(name) ?? []
+    if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value
+    throw wrong(name, value, 'is not a list of texts')
+  }
+
   /** Those that are there, as core takes them. */
   pick(names: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.value(name)]))

@@ -1,4 +1,4 @@
-import type { JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
+import type { Failure, JobInfo, LastRun, ListedOccurrence, TaskReport } from '@jobistemer/core'
 import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridPage, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from '@jobistemer/core'
@@ -8,7 +8,7 @@ const lateMs = 30_000
 const longestMessage = 300
 
 /** A run as lists show it. */
-export function runLineOf(run: ListedOccurrence, hidden: Hidden): RunLine {
+export function runLineOf(run: ListedOccurrence & Partial<Pick<Failure, 'resolvedBy'>>, hidden: Hidden): RunLine {
   return {
     id: run.id,
     job: run.job,
@@ -17,6 +17,7 @@ export function runLineOf(run: ListedOccurrence, hidden: Hidden): RunLine {
     reason: run.reason,
     why: whyOf(run),
     scheduledAt: run.scheduledAt.toISOString(),
+    slot: textOf(run.slot),
     createdAt: run.createdAt.toISOString(),
     startedAt: textOf(run.startedAt),
     finishedAt: textOf(run.finishedAt),
@@ -28,6 +29,7 @@ export function runLineOf(run: ListedOccurrence, hidden: Hidden): RunLine {
     cancelRequested: run.cancelRequest !== null,
     slots: run.span?.count ?? 1,
     error: errorLineOf(run.tasks, hidden),
+    resolvedBy: run.resolvedBy ?? null,
   }
 }
 
@@ -40,10 +42,10 @@ export function gridOf(runs: readonly ListedOccurrence[]): Omit<GridPage, 'curso
     names.set(name, names.size)
     return names.size - 1
   }
-  const columns = runs.map(({ id, state, scheduledAt, startedAt, finishedAt, tasks }): GridRun => {
+  const columns = runs.map(({ id, state, scheduledAt, slot, startedAt, finishedAt, tasks }): GridRun => {
     const tookMs = startedAt === null || finishedAt === null ? null : finishedAt.getTime() - startedAt.getTime()
     const cells = tasks.map((task) => [placeOf(task.name), task.state, task.attemptCount, task.durationMs] as const)
-    return { id, state, at: scheduledAt.toISOString(), tookMs, tasks: cells }
+    return { id, state, at: (slot ?? scheduledAt).toISOString(), tookMs, tasks: cells }
   })
   return { names: [...names.keys()], runs: columns }
 }
@@ -100,10 +102,11 @@ function pauseOf(paused: JobInfo['paused']): Wire<JobInfo['paused']> {
 
 function lastRunOf(run: LastRun | null): JobLine['lastRun'] {
   if (run === null) return null
-  const { scheduledAt, startedAt, finishedAt, ...others } = run
+  const { scheduledAt, slot, startedAt, finishedAt, ...others } = run
   return {
     ...others,
     scheduledAt: scheduledAt.toISOString(),
+    slot: textOf(slot),
     startedAt: textOf(startedAt),
     finishedAt: textOf(finishedAt),
   }

@@ -13,7 +13,7 @@ export type DashboardAction =
   | 'trigger'
   | 'replay'
   | 'cancel'
-  | 'skip'
+  | 'cancelSlot'
   | 'pause'
   | 'resume'
   | 'backfill'

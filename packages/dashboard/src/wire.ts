@@ -35,6 +35,8 @@ export interface Page<T> {
 export interface Session {
   readonly readOnly: boolean
   readonly now: string
+  /** What each state of a run means, in a sentence. */
+  readonly states: Readonly<Record<string, string>>
 }
 
 /** A value of any size: its beginning, when it is long. */
@@ -61,6 +63,8 @@ export interface RunLine {
   readonly reason: string | null
   readonly why: string
   readonly scheduledAt: string
+  /** The instant that it works for, where that is not `scheduledAt`: of a replay and of a run of a backfill. */
+  readonly slot: string | null
   readonly createdAt: string
   readonly startedAt: string | null
   readonly finishedAt: string | null
@@ -72,6 +76,8 @@ export interface RunLine {
   readonly cancelRequested: boolean
   readonly slots: number
   readonly error: ErrorLine | null
+  /** Of a failure: the completed run that makes up for it. `null` for other runs. */
+  readonly resolvedBy: string | null
 }
 
 /** A task in the grid of a job: the place of its name in {@link GridPage}, its state, its attempts, and how long it took. */
@@ -81,6 +87,7 @@ export type GridTask = readonly [name: number, state: TaskReport['state'], attem
 export interface GridRun {
   readonly id: string
   readonly state: Occurrence['state']
+  /** The instant that it works for. */
   readonly at: string
   /** `null`: it is not over, or never began. */
   readonly tookMs: number | null
@@ -247,12 +254,14 @@ export interface LateView extends Page<JobLine> {
   readonly isPart: boolean
 }
 
-/** A backfill that has not come to its end. */
+/** A backfill: one that runs, and of one job also those that were stopped or have come to their end. */
 export interface BackfillLine {
   readonly job: string
   readonly key: string
-  /** `stopped`: nothing of it waits or runs, and some of its slots are still to be run. */
-  readonly state: 'running' | 'stopped'
+  /** `stopped`: nothing of it waits or runs, and some of its slots are still to be run. `ended`: none is. */
+  readonly state: 'running' | 'stopped' | 'ended'
+  /** When its last run ended; `null` while it runs. */
+  readonly endedAt: string | null
   readonly from: string
   readonly to: string
   readonly which: BackfillReference['which']
@@ -267,7 +276,7 @@ export interface BackfillLine {
   readonly mayAct: boolean
 }
 
-/** Backfills that have not come to their end. */
+/** Backfills, those that run first. */
 export interface BackfillsView {
   readonly items: readonly BackfillLine[]
   /** There are more, which were not looked at. */
@@ -292,10 +301,21 @@ export interface BulkAnswer {
   readonly cursor: string | null
 }
 
+/** A job or a run that a bulk action would act on. */
+export interface BulkItem {
+  /** The name of the job, or the id of a run whose job is gone. */
+  readonly what: string
+  /** `null`: it is a job. */
+  readonly run: string | null
+  /** The instant that the run works for. */
+  readonly at: string | null
+  readonly endedAt: string | null
+}
+
 /** What a bulk action would do. */
 export interface BulkPlan {
   readonly count: number
-  readonly first: readonly string[]
+  readonly first: readonly BulkItem[]
   /** There are more than were counted. */
   readonly isPart: boolean
 }

@@ -145,12 +145,13 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect([paused, resumed?.actor, resumed?.reason]).toEqual([null, 'anna', 'there is room'])
   })
 
-  it('skips a slot, and explains what became of it', async () => {
+  it('cancels a slot, leaves it out of the list, and explains what became of it', async () => {
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const [slot] = await world.client.nextRuns('nightly-report', 1)
-    await opens(page, 'Skip')
-    await press(page, 'Skip it')
-    await told(/is skipped/)
+    await opens(page, 'Cancel slot')
+    await press(page, 'Cancel the slot')
+    await told(/is canceled/)
+    await page.locator(`ul.lines time[datetime="${slot?.toISOString()}"]`).first().waitFor({ state: 'detached' })
     const { occurrence } = await world.client.explain('nightly-report', slot as Date)
     expect([occurrence?.state, occurrence?.requestActor]).toEqual(['canceled', 'anna'])
     await press(page, 'Explain')
@@ -254,6 +255,8 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
   })
 
   it('replays all failures of a job, and cancels all that waits', async () => {
+    const failed = await world.client.trigger('nightly-report', { data: { fail: true } })
+    await world.client.waitFor(failed.id)
     await open(page, origin, '/failures?of=nightly-report')
     await opens(page, 'Replay all')
     await page.getByText('1 failure').waitFor()

@@ -117,7 +117,7 @@ describe('two people at once', () => {
     expect(answers.map(({ created }) => created).sort()).toEqual([false, true])
   })
 
-  it('replay nothing that runs, and skip no slot twice', async () => {
+  it('replay nothing that runs, and cancel no slot twice', async () => {
     const { id: run } = await world.client.trigger('blocked')
     const dashboard = world.dashboard()
     const replayed = await post(dashboard, '/api/replay', { run })
@@ -127,10 +127,12 @@ describe('two people at once', () => {
     const at = (slot as Date).toISOString()
     const outcomes = []
     for (let count = 0; count < 2; count++) {
-      outcomes.push((await jsonOf<{ outcome: string }>(post(dashboard, '/api/skip', { job: 'hourly', at }))).outcome)
+      outcomes.push(
+        (await jsonOf<{ outcome: string }>(post(dashboard, '/api/cancel-slot', { job: 'hourly', at }))).outcome,
+      )
     }
     expect(outcomes).toEqual(['canceled', 'final'])
-    expect((await post(dashboard, '/api/skip', { job: 'hourly', at: '2030-01-01T00:30:00Z' })).status).toBe(400)
+    expect((await post(dashboard, '/api/cancel-slot', { job: 'hourly', at: '2030-01-01T00:30:00Z' })).status).toBe(400)
   })
 })
 

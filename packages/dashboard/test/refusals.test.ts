@@ -21,7 +21,7 @@ const bodies: Readonly<Record<string, object>> = {
   '/api/trigger': {},
   '/api/replay': {},
   '/api/cancel': {},
-  '/api/skip': { at: '2030-01-01T01:00:00Z' },
+  '/api/cancel-slot': { at: '2030-01-01T01:00:00Z' },
   '/api/pause': {},
   '/api/resume': {},
   '/api/backfill': { from: '2026-01-01T00:00:00Z', to: '2026-01-01T05:00:00Z', which: 'all' },

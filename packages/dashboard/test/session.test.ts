@@ -124,7 +124,7 @@ describe('rights', () => {
       trigger: false,
       replay: false,
       cancel: false,
-      skip: false,
+      cancelSlot: false,
       pause: true,
       resume: false,
       backfill: false,
@@ -132,7 +132,11 @@ describe('rights', () => {
     const plan = await jsonOf<BulkPlan>(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {}, dryRun: true }),
     )
-    expect(plan).toEqual({ count: 1, first: ['hourly'], isPart: false })
+    expect(plan).toEqual({
+      count: 1,
+      first: [{ what: 'hourly', run: null, at: null, endedAt: null }],
+      isPart: false,
+    })
     const done = await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} }))
     expect(done).toMatchObject({ done: 1, failed: [], cursor: null })
     expect(done.passedOver).toBeGreaterThan(5)

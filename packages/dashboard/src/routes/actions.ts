@@ -45,10 +45,10 @@ const cancel: Act = {
   },
 }
 
-const skip: Act = {
+const cancelSlot: Act = {
   method: 'POST',
-  path: '/api/skip',
-  action: 'skip',
+  path: '/api/cancel-slot',
+  action: 'cancelSlot',
   about: 'job',
   takes: ['at'],
   answer({ client, job, input, voice, options }) {
@@ -110,4 +110,4 @@ const stopBackfill: Act = {
 }
 
 /** What is done to one job or one run. */
-export const actions: readonly Act[] = [trigger, replay, cancel, skip, pause, resume, backfill, stopBackfill]
+export const actions: readonly Act[] = [trigger, replay, cancel, cancelSlot, pause, resume, backfill, stopBackfill]

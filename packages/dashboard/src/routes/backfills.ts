@@ -1,5 +1,5 @@
 import type { BackfillReference, Client, ListedOccurrence } from '@jobistemer/core'
-import { liveStates } from '@jobistemer/core/storage'
+import { failedStates, isFinal, liveStates } from '@jobistemer/core/storage'
 import { Problem, problemOf } from '../problem.ts'
 import type { Act, Call, Read } from '../route.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
@@ -9,9 +9,10 @@ const mostLooked = 10_000
 const pageSize = 1000
 /** So many backfills are shown at most: how far each one is takes calls of its own. */
 const mostShown = 50
-/** One that was stopped is looked for among so many of the job's latest canceled runs. */
-const mostCanceled = 1000
-const stoppedReason = 'backfill_stopped'
+/** Those that were stopped or have ended are looked for among so many of the job's latest runs. */
+const mostEnded = 2000
+/** Results of backfills that have ended, which are not counted again. Beyond so many the memory starts anew. */
+const mostKept = 500
 
 /** A run that is one of a backfill. */
 type Run = ListedOccurrence & { readonly job: string; readonly backfill: BackfillReference }
@@ -41,15 +42,14 @@ const backfills: Read = {
   async answer(call): Promise<BackfillsView> {
     const of = call.input.text('of')
     const { found, isPart } = await findLive(call)
-    if (of !== undefined) found.add(await stoppedOf(call, of))
+    if (of !== undefined) found.add(await endedOf(call, of))
     const items: BackfillLine[] = []
     let isLong = false
     for (const run of found.runs.values()) {
       if ((of !== undefined && run.job !== of) || !(await call.access.may('view', run.job))) continue
       isLong = items.length === mostShown
       if (isLong) break
-      const line = await lineOf(call, run)
-      if (line !== null) items.push(line)
+      items.push(await lineOf(call, run))
     }
     return { items, isPart: isPart || isLong }
   },
@@ -75,32 +75,51 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
   return { found, isPart: false }
 }
 
-async function stoppedOf({ client, options }: Call, job: string): Promise<readonly ListedOccurrence[]> {
-  const filter = { job, states: ['canceled'], order: 'descending', tasks: false, limit: mostCanceled } as const
+/** Runs that have ended, the newest first. What was skipped or missed is no run of a backfill. */
+const endedStates = [...failedStates, 'completed', 'canceled'] as const
+
+async function endedOf({ client, options }: Call, job: string): Promise<readonly ListedOccurrence[]> {
+  const filter = { job, states: endedStates, order: 'descending', tasks: false, limit: mostEnded } as const
   const { items } = await client.occurrences(filter, options)
-  // What was said as the reason comes after it.
-  return items.filter(({ reason }) => reason?.startsWith(stoppedReason))
+  return items
 }
 
-/** `null`: it is over. */
-async function lineOf({ client, options, access }: Call, run: Run): Promise<BackfillLine | null> {
-  const { job, id, requestActor, requestReason } = run
+/** Of each client, by the last run of a backfill: how far the backfill was after that run. */
+const results = new WeakMap<Client, Map<string, BackfillView>>()
+
+async function progressOf({ client, options }: Call, run: Run): Promise<BackfillView> {
+  const kept = results.get(client) ?? new Map<string, BackfillView>()
+  results.set(client, kept)
+  const known = kept.get(run.id)
+  if (known !== undefined) return known
+  const { key, from, to, which, order } = run.backfill
+  const asked = { key, from, to, which, order, dryRun: true } as const
+  const progress = (await client.backfill(run.job, { ...asked, ...options })) as unknown as BackfillView
+  if (isFinal(run.state) && progress.live === 0 && progress.open === 0) {
+    if (kept.size >= mostKept) kept.clear()
+    kept.set(run.id, progress)
+  }
+  return progress
+}
+
+async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
+  const { access } = call
+  const { job, id, requestActor, requestReason, finishedAt } = run
   const { key, from, to, which, order } = run.backfill
   let progress: BackfillView | null = null
   try {
-    const asked = { key, from, to, which, order, dryRun: true } as const
-    progress = (await client.backfill(job, { ...asked, ...options })) as unknown as BackfillView
+    progress = await progressOf(call, run)
   } catch (error) {
     // That of a schedule which this process does not know, or of a job that has none any more, cannot be counted.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }
-  const isStopped = run.state === 'canceled'
-  if (isStopped && (progress === null || progress.live > 0 || progress.open === 0)) return null
+  const isRunning = progress === null ? !isFinal(run.state) : progress.live > 0
   return {
     job,
     key,
-    state: isStopped ? 'stopped' : 'running',
+    state: isRunning ? 'running' : progress !== null && progress.open > 0 ? 'stopped' : 'ended',
+    endedAt: isRunning ? null : (finishedAt?.toISOString() ?? null),
     from: from.toISOString(),
     to: to.toISOString(),
     which,

@@ -5,7 +5,7 @@ import type { DashboardAction } from '../options.ts'
 import { Problem, problemOf } from '../problem.ts'
 import type { Act, Call } from '../route.ts'
 import { tellAudit } from '../tell-audit.ts'
-import type { BulkAnswer, BulkPlan } from '../wire.ts'
+import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf } from './lists.ts'
 
 /** So many are seen by one request: the page goes on by the cursor, shows how far it is, and can be stopped. */
@@ -13,6 +13,8 @@ const perPart = 100
 const atOnce = 8
 const mostCounted = 10_000
 const mostNamed = 20
+/** Runs that can be left out one by one. */
+const mostChosen = 100
 
 interface Target<T> {
   readonly action: DashboardAction
@@ -25,6 +27,9 @@ interface Target<T> {
   }>
   jobOf(item: T): string | null
   runOf(item: T): string | null
+  itemOf(item: T): BulkItem
+  /** As many are named before it is done. */
+  readonly mostNamed: number
   /** Answers why nothing came of it; `null`: it is done. */
   act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
 }
@@ -51,6 +56,8 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     },
     jobOf: ({ name }) => name,
     runOf: () => null,
+    itemOf: ({ name }) => ({ what: name, run: null, at: null, endedAt: null }),
+    mostNamed,
     act: async ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
       // A part that is sent again, because its answer got lost, runs nothing twice.
@@ -63,6 +70,18 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
   }
 }
 
+const ofRuns = {
+  jobOf: ({ job }: ListedOccurrence) => job,
+  runOf: ({ id }: ListedOccurrence) => id,
+  itemOf: ({ id, job, slot, scheduledAt, finishedAt }: ListedOccurrence): BulkItem => ({
+    what: job ?? id,
+    run: id,
+    at: (slot ?? scheduledAt).toISOString(),
+    endedAt: finishedAt?.toISOString() ?? null,
+  }),
+  mostNamed: mostChosen,
+}
+
 const runActions = ['cancel', 'replay'] as const
 
 function runTarget(action: (typeof runActions)[number], filter: Input): Target<ListedOccurrence> {
@@ -73,8 +92,7 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
     return {
       action,
       list: async ({ client, options }, page) => client.live({ ...where, ...page }, options),
-      jobOf: ({ job }) => job,
-      runOf: ({ id }) => id,
+      ...ofRuns,
       act: async ({ client, options, voice }, { id }, actor) =>
         problemOfCancel(await client.cancel(id, { ...voice, ...actor, ...options })),
     }
@@ -85,8 +103,7 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
   return {
     action,
     list: async ({ client, options }, page) => client.failures({ ...where, ...page }, options),
-    jobOf: ({ job }) => job,
-    runOf: ({ id }) => id,
+    ...ofRuns,
     act: async ({ client, options, input, voice }, { id }, actor) => {
       const key = `${input.needed('key')} ${id}`
       return problemOfStart(await client.replay(id, { key, ...voice, ...actor, ...options }))
@@ -94,7 +111,7 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
   }
 }
 
-const takes = ['action', 'filter', 'dryRun', 'cursor', 'key', 'for'] as const
+const takes = ['action', 'filter', 'except', 'dryRun', 'cursor', 'key', 'for'] as const
 
 const bulkJobs: Act = {
   method: 'POST',
@@ -136,19 +153,20 @@ async function perform<T>(call: Call, target: Target<T>): Promise<BulkAnswer | B
 
 async function planOf<T>(call: Call, target: Target<T>): Promise<BulkPlan> {
   const { items, cursor } = await target.list(call, { limit: mostCounted, cursor: null })
-  const names: string[] = []
+  const first: BulkItem[] = []
   let count = 0
   for (const item of items) {
     if (!(await call.access.may(target.action, target.jobOf(item)))) continue
     count++
-    if (names.length < mostNamed) names.push(target.jobOf(item) ?? String(target.runOf(item)))
+    if (first.length < target.mostNamed) first.push(target.itemOf(item))
   }
-  return { count, first: names, isPart: cursor !== null }
+  return { count, first, isPart: cursor !== null }
 }
 
 async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
   const { items, cursor } = await target.list(call, { limit: perPart, cursor: call.input.text('cursor') ?? null })
-  const waiting = [...items]
+  const except = new Set(call.input.texts('except'))
+  const waiting = items.filter((item) => !except.has(target.runOf(item) ?? ''))
   const failed: { what: string; message: string }[] = []
   let done = 0
   let passedOver = 0

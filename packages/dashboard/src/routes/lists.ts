@@ -145,9 +145,9 @@ const sparklines: Read = {
   },
 }
 
-function barOf({ id, state, startedAt, finishedAt, scheduledAt }: ListedOccurrence): Bar {
+function barOf({ id, state, startedAt, finishedAt, scheduledAt, slot }: ListedOccurrence): Bar {
   const durationMs = startedAt === null || finishedAt === null ? null : finishedAt.getTime() - startedAt.getTime()
-  return { id, state, durationMs, scheduledAt: scheduledAt.toISOString() }
+  return { id, state, durationMs, scheduledAt: (slot ?? scheduledAt).toISOString() }
 }
 
 const failures: Read = {
@@ -155,11 +155,12 @@ const failures: Read = {
   path: '/api/failures',
   action: 'open',
   about: 'all',
-  takes: ['of', 'from', 'to', 'limit', 'cursor'],
+  takes: ['of', 'from', 'to', 'resolved', 'limit', 'cursor'],
   async answer(call) {
     const { client, input, options } = call
     const of = input.text('of')
-    const filter = { ...input.pick(['from', 'to']), ...(of !== undefined && { job: of }) }
+    const includeResolved = input.flag('resolved') === true
+    const filter = { ...input.pick(['from', 'to']), includeResolved, ...(of !== undefined && { job: of }) }
     return linesOf(call, pageOf(input), (page) => client.failures({ ...filter, ...page }, options))
   },
 }

@@ -105,6 +105,7 @@ export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonl
       title={`Run ${job}`}
       submit="Run"
       isPrimary
+      text="A run outside the schedule, for the present time. To repeat a run, replay it. To run past slots, use Backfill."
       fields={fields}
       onSubmit={async ({ task, ...values }) => {
         const asked = { job, key: `${key}-${round}`, ...values, ...(task !== undefined && { tasks: [task] }) }
@@ -161,17 +162,21 @@ export function Resume({ job, reload }: OfJob) {
   )
 }
 
-export function SkipSlot({ job, at, reload }: OfJob & { readonly at: string }) {
+export function CancelSlot({ job, at, reload }: OfJob & { readonly at: string }) {
   return (
     <DialogButton
-      label="Skip"
-      title={`Skip a slot of ${job}`}
-      submit="Skip it"
-      text={`No node will run the slot of ${at}.`}
+      label="Cancel slot"
+      title={`Cancel a slot of ${job}`}
+      submit="Cancel the slot"
+      text={`No node will run the slot of ${at}, and it is no longer listed as next.`}
       fields={[reason]}
       onSubmit={async (values) => {
-        const { outcome, state } = await act<{ outcome: string; state: string }>('/api/skip', { job, at, ...values })
-        notify(outcome === 'final' ? `It had ended before: ${state}.` : `The slot of ${at} is skipped.`)
+        const { outcome, state } = await act<{ outcome: string; state: string }>('/api/cancel-slot', {
+          job,
+          at,
+          ...values,
+        })
+        notify(outcome === 'final' ? `It had ended before: ${state}.` : `The slot of ${at} is canceled.`)
         reload()
       }}
     />
@@ -245,6 +250,7 @@ export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonl
       title="Run it once more"
       submit="Replay"
       isPrimary
+      text="A replay is a new run. Its handlers get the slot of this run as scheduledAt, not the present time."
       fields={fields}
       onSubmit={async (values) => {
         const { id, state, reason: why } = await act<Asked>('/api/replay', { run, key: `${key}-${round}`, ...values })

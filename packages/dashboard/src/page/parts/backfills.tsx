@@ -7,7 +7,7 @@ import { Empty, Loaded } from './loaded.tsx'
 import { notify } from './notices.tsx'
 import { JobLink } from './runs.tsx'
 import { StateBadge } from './state.tsx'
-import { At } from './time.tsx'
+import { Ago, At } from './time.tsx'
 
 const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   missed: 'what never ran',
@@ -16,7 +16,7 @@ const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   all: 'all slots',
 }
 
-/** Backfills that have not come to their end: of all jobs those that run, of one job also those that were stopped. */
+/** Backfills: of all jobs those that run, of one job also those that were stopped or have come to their end. */
 export function Backfills({ of }: { readonly of?: string }) {
   const [stopped, setStopped] = useState<readonly BackfillLine[]>([])
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })
@@ -29,7 +29,7 @@ export function Backfills({ of }: { readonly of?: string }) {
         return (
           <div class="card">
             {all.length === 0 ? (
-              <Empty>{of === undefined ? 'No backfill runs.' : 'No backfill of it runs, and none was stopped.'}</Empty>
+              <Empty>{of === undefined ? 'No backfill runs.' : 'No backfill of it is known.'}</Empty>
             ) : (
               <ul class="lines">
                 {all.map((one) => (
@@ -65,7 +65,7 @@ interface BackfillProps {
 }
 
 function Backfill({ of: backfill, hasJob, stopped, goesOn }: BackfillProps) {
-  const { job, key, state, from, to, which, order, actor, reason: why, run, progress, mayAct } = backfill
+  const { job, key, state, endedAt, from, to, which, order, actor, reason: why, run, progress, mayAct } = backfill
   return (
     <li class="backfill">
       <StateBadge state={state} />
@@ -76,6 +76,11 @@ function Backfill({ of: backfill, hasJob, stopped, goesOn }: BackfillProps) {
         </span>
         <span class="quiet">
           {whiches[which]}, {order === 'newest_first' ? 'newest first' : 'oldest first'}
+          {endedAt !== null && (
+            <>
+              , last run ended <Ago at={endedAt} />
+            </>
+          )}
         </span>
         {(actor !== null || why !== null) && (
           <span class="quiet" dir="auto">

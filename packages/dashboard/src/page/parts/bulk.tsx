@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { BulkAnswer, BulkPlan } from '../../wire.ts'
+import type { BulkAnswer, BulkItem, BulkPlan } from '../../wire.ts'
 import { act, newKey, type Query } from '../request.ts'
 import { Dialog } from './dialog.tsx'
+import { Ago, At } from './time.tsx'
 
 interface BulkAction {
   readonly action: string
@@ -64,6 +65,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
   const [problem, setProblem] = useState<string | null>(null)
   const [progress, setProgress] = useState<Progress | null>(null)
   const isStopped = useRef(false)
+  const [except, setExcept] = useState<ReadonlySet<string>>(new Set())
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined && value !== ''))
   useEffect(() => {
     act<BulkPlan>(path, { action: action.action, filter: given, dryRun: true }).then(setPlan, (error) =>
@@ -83,7 +85,13 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
     setProgress({ done, failed, state: 'working' })
     try {
       do {
-        const body = { action: action.action, filter: given, key, cursor: cursor ?? undefined }
+        const body = {
+          action: action.action,
+          filter: given,
+          key,
+          cursor: cursor ?? undefined,
+          ...(except.size > 0 && { except: [...except] }),
+        }
         const answer: BulkAnswer = await act(path, { ...body, ...(reason !== '' && { reason }) })
         done += answer.done
         failed = [...failed, ...answer.failed]
@@ -115,9 +123,17 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
           </p>
           {plan.first.length > 0 && (
             <ul class="names">
-              {plan.first.map((name, index) => (
-                <li key={`${index} ${name}`} dir="auto">
-                  {name}
+              {plan.first.map((item) => (
+                <li key={`${item.run} ${item.what}`} dir="auto">
+                  {item.run === null ? (
+                    item.what
+                  ) : (
+                    <BulkRun
+                      item={item}
+                      isChosen={!except.has(item.run)}
+                      choose={(run, isChosen) => setExcept(changed(except, run, isChosen))}
+                    />
+                  )}
                 </li>
               ))}
               {plan.count > plan.first.length && <li class="quiet">and {plan.count - plan.first.length} more</li>}
@@ -131,7 +147,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
             <button type="button" class="button" onClick={onClose}>
               Cancel
             </button>
-            {plan.count > 0 && (
+            {plan.count > except.size && (
               <button type="submit" class={action.isDangerous === true ? 'button danger' : 'button primary'}>
                 {action.submit}
               </button>
@@ -141,9 +157,13 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
       )}
       {plan !== null && progress !== null && (
         <div class="form">
-          <progress aria-label="Progress" max={Math.max(plan.count, progress.done)} value={progress.done} />
+          <progress
+            aria-label="Progress"
+            max={Math.max(plan.count - except.size, progress.done)}
+            value={progress.done}
+          />
           <p role="status">
-            {progress.done.toLocaleString('en')} of {plan.count.toLocaleString('en')} done
+            {progress.done.toLocaleString('en')} of {(plan.count - except.size).toLocaleString('en')} done
             {progress.failed.length > 0 && `, ${progress.failed.length} refused`}
             {progress.state === 'stopped' && ', stopped'}
             {progress.state === 'finished' && '.'}
@@ -178,6 +198,37 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
       )}
     </Dialog>
   )
+}
+
+interface BulkRunProps {
+  readonly item: BulkItem
+  readonly isChosen: boolean
+  readonly choose: (run: string, isChosen: boolean) => void
+}
+
+/** A run that can be left out. */
+function BulkRun({ item: { what, run, at, endedAt }, isChosen, choose }: BulkRunProps) {
+  return (
+    <label>
+      <input type="checkbox" checked={isChosen} onChange={(event) => choose(run ?? '', event.currentTarget.checked)} />
+      <span>
+        <bdi>{what}</bdi> <At at={at} />
+        {endedAt !== null && (
+          <span class="quiet">
+            , ended <Ago at={endedAt} />
+          </span>
+        )}
+      </span>
+    </label>
+  )
+}
+
+/** The runs that are left out, with one more or one less. */
+function changed(except: ReadonlySet<string>, run: string, isChosen: boolean): ReadonlySet<string> {
+  const next = new Set(except)
+  if (isChosen) next.delete(run)
+  else next.add(run)
+  return next
 }
 
 function messageOf(error: unknown): string {

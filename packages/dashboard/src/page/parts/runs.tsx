@@ -1,8 +1,8 @@
 import type { RunLine } from '../../wire.ts'
 import { Link } from '../location.tsx'
 import { Empty } from './loaded.tsx'
-import { StateBadge } from './state.tsx'
-import { Ago, AtAndAgo, Took } from './time.tsx'
+import { StateBadge, StateLegend } from './state.tsx'
+import { Ago, At, AtAndAgo, Took } from './time.tsx'
 
 interface RunsProps {
   readonly runs: readonly RunLine[]
@@ -15,51 +15,54 @@ interface RunsProps {
 export function RunsTable({ runs, caption, empty, hasJobs = true }: RunsProps) {
   if (runs.length === 0) return <Empty>{empty}</Empty>
   return (
-    <div class="table-box" role="region" aria-label={caption} tabIndex={0}>
-      <table>
-        <caption class="hidden-text">{caption}</caption>
-        <thead>
-          <tr>
-            {hasJobs && <th scope="col">Job</th>}
-            <th scope="col">State</th>
-            <th scope="col">Scheduled</th>
-            <th scope="col" class="wide-only">
-              Took
-            </th>
-            <th scope="col" class="wide-only">
-              Node
-            </th>
-            <th scope="col">What</th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map((run) => (
-            <tr key={run.id}>
-              {hasJobs && (
-                <td class="name-cell">
-                  <JobLink job={run.job} />
-                </td>
-              )}
-              <td>
-                <StateBadge state={run.state} detail={run.reason === run.state ? null : shortReason(run.reason)} />
-              </td>
-              <td>
-                <Link to="/run" query={{ run: run.id }}>
-                  <AtAndAgo at={run.scheduledAt} />
-                </Link>
-              </td>
-              <td class="wide-only">
-                <Took from={run.startedAt} to={run.finishedAt} />
-              </td>
-              <td class="wide-only break">{run.node ?? <span class="quiet">–</span>}</td>
-              <td class="what-cell">
-                <What run={run} />
-              </td>
+    <>
+      <div class="table-box" role="region" aria-label={caption} tabIndex={0}>
+        <table>
+          <caption class="hidden-text">{caption}</caption>
+          <thead>
+            <tr>
+              {hasJobs && <th scope="col">Job</th>}
+              <th scope="col">State</th>
+              <th scope="col">Scheduled</th>
+              <th scope="col" class="wide-only">
+                Took
+              </th>
+              <th scope="col" class="wide-only">
+                Node
+              </th>
+              <th scope="col">What</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {runs.map((run) => (
+              <tr key={run.id}>
+                {hasJobs && (
+                  <td class="name-cell">
+                    <JobLink job={run.job} />
+                  </td>
+                )}
+                <td>
+                  <StateBadge state={run.state} detail={run.reason === run.state ? null : shortReason(run.reason)} />
+                </td>
+                <td>
+                  <Link to="/run" query={{ run: run.id }}>
+                    <AtAndAgo at={run.slot ?? run.scheduledAt} />
+                  </Link>
+                </td>
+                <td class="wide-only">
+                  <Took from={run.startedAt} to={run.finishedAt} />
+                </td>
+                <td class="wide-only break">{run.node ?? <span class="quiet">–</span>}</td>
+                <td class="what-cell">
+                  <What run={run} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <StateLegend />
+    </>
   )
 }
 
@@ -97,7 +100,7 @@ export function JobLink({ job }: { readonly job: string | null }) {
 
 /** What is worth knowing of a run beyond its state. */
 function What({ run }: { readonly run: RunLine }) {
-  const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state } = run
+  const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state, slot } = run
   const notes = [
     isBackfill ? 'backfill' : kind === 'slot' ? null : kind,
     actor === null ? null : `by ${actor}`,
@@ -112,6 +115,16 @@ function What({ run }: { readonly run: RunLine }) {
         <span class="quiet" dir="auto">
           {notes.join(', ')}
         </span>
+      )}
+      {slot !== null && (
+        <span class="quiet">
+          asked for at <At at={run.createdAt} />
+        </span>
+      )}
+      {run.resolvedBy !== null && (
+        <Link to="/run" query={{ run: run.resolvedBy }}>
+          resolved by a later run
+        </Link>
       )}
       {error !== null && (
         <span class="error-line" dir="auto">

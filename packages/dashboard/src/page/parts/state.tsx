@@ -1,4 +1,6 @@
 import type { JSX } from 'preact'
+import { session } from '../session.ts'
+import { useStore } from '../store.ts'
 
 type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'wait' | 'idle'
 
@@ -61,14 +63,52 @@ function StateIcon({ state }: { readonly state: string }) {
   )
 }
 
-/** A state: by its word, its shape and its colour. */
+/** What states mean that are not those of runs. */
+const meanings: Readonly<Record<string, string>> = {
+  succeeded: 'The attempt ended without an error.',
+  timed_out: 'The attempt took longer than its taskTimeout.',
+  lost: 'The node of the attempt went away. Whether the handler ended is unknown.',
+  aborted: 'The attempt was told to stop.',
+  retrying: 'The task waits for its next attempt.',
+  waiting: 'The task or attempt has not started yet.',
+  stopped: 'A person stopped the backfill. Some of its slots are still to be run.',
+  paused: 'A person paused the job: nothing of it starts, and its slots are skipped.',
+  late: 'No node has decided about the next slot within 30 seconds.',
+  silent: 'No run of the job was completed within its alertAfter.',
+  working: 'The node runs jobs.',
+  leaving: 'The node shuts down.',
+  ended: 'Nothing more follows.',
+}
+
+/** A state: by its word, its shape and its colour. Its tooltip says what it means. */
 export function StateBadge({ state, detail }: { readonly state: string; readonly detail?: string | null | undefined }) {
   const { tone, text } = lookOf(state)
+  const { states } = useStore(session)
   return (
-    <span class={`badge tone-${tone}`}>
+    <span class={`badge tone-${tone}`} title={states[state] ?? meanings[state]}>
       <StateIcon state={state} />
       {text}
       {detail != null && detail !== '' && <span class="badge-detail">{detail}</span>}
     </span>
+  )
+}
+
+/** What each state of a run means. */
+export function StateLegend() {
+  const { states } = useStore(session)
+  return (
+    <details class="legend">
+      <summary>What the states mean</summary>
+      <dl>
+        {Object.entries(states).map(([state, meaning]) => (
+          <div key={state}>
+            <dt>
+              <StateBadge state={state} />
+            </dt>
+            <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
   )
 }

@@ -6,7 +6,9 @@ export function Backfills() {
   return (
     <>
       <Heading title="Backfills" />
-      <p class="quiet">Those that run. One that was stopped is found with its job, and can be gone on with there.</p>
+      <p class="quiet">
+        Those that run. The page of a job also shows those that were stopped or have ended, with their results.
+      </p>
       <BackfillsList />
     </>
   )

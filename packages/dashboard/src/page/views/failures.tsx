@@ -11,11 +11,16 @@ import { useResource } from '../resource.ts'
 import { session } from '../session.ts'
 import { useStore } from '../store.ts'
 
+const shown = [
+  ['', 'Unresolved'],
+  ['true', 'Also those replayed or backfilled since'],
+] as const
+
 /** What has failed, of all jobs or of one. */
 export function Failures() {
   const { query } = usePlace()
-  const { of, cursor } = query
-  const failures = useResource<Page<RunLine>>(pathOf('/api/failures', { of, cursor }), {
+  const { of, cursor, resolved } = query
+  const failures = useResource<Page<RunLine>>(pathOf('/api/failures', { of, resolved, cursor }), {
     on: ['failures'],
     everyMs: 15_000,
   })
@@ -24,7 +29,10 @@ export function Failures() {
     <>
       <Heading title="Failures" />
       <Filters
-        fields={[{ name: 'of', label: 'Job', kind: 'search' }]}
+        fields={[
+          { name: 'of', label: 'Job', kind: 'search' },
+          { name: 'resolved', label: 'Show', kind: 'choice', choices: shown },
+        ]}
         aside={
           !readOnly && (
             <Bulk
@@ -32,7 +40,12 @@ export function Failures() {
               filter={{ of }}
               unit="failure"
               actions={[
-                { action: 'replay', label: 'Replay all', title: 'Replay every failure', submit: 'Replay them' },
+                {
+                  action: 'replay',
+                  label: 'Replay all',
+                  title: 'Replay every unresolved failure',
+                  submit: 'Replay them',
+                },
               ]}
               reload={failures.reload}
             />
@@ -42,7 +55,7 @@ export function Failures() {
       <Loaded of={failures}>
         {({ items, cursor: next }) => (
           <div class="card">
-            <RunsTable runs={items} caption="Failures" empty={emptyOf(next, cursor)} />
+            <RunsTable runs={items} caption="Failures" empty={emptyOf(next, cursor, resolved)} />
             <Pager cursor={next} />
           </div>
         )}
@@ -51,7 +64,10 @@ export function Failures() {
   )
 }
 
-function emptyOf(next: string | null, cursor: string | undefined): string {
+function emptyOf(next: string | null, cursor: string | undefined, resolved: string | undefined): string {
   if (next !== null) return 'You may see none of the failures that were looked at here. The next page looks further.'
-  return cursor === undefined ? 'Nothing has failed, as far as history is kept.' : 'There are no further failures.'
+  if (cursor !== undefined) return 'There are no further failures.'
+  return resolved === 'true'
+    ? 'Nothing has failed, as far as history is kept.'
+    : 'Every failure is resolved, as far as history is kept.'
 }

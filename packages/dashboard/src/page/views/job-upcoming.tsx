@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import type { JobView } from '../../wire.ts'
 import { now } from '../browser-clock.ts'
 import { Link } from '../location.tsx'
-import { SkipSlot } from '../parts/actions.tsx'
+import { CancelSlot } from '../parts/actions.tsx'
 import { Calendar } from '../parts/calendar.tsx'
 import { Empty, Loaded } from '../parts/loaded.tsx'
 import { ActionForm } from '../parts/form.tsx'
@@ -33,7 +33,11 @@ export function JobUpcoming({ job }: { readonly job: JobView }) {
         {(slots) =>
           slots.length === 0 ? (
             <Section title="Slots">
-              <Empty>It has no slots: it runs on request.</Empty>
+              <Empty>
+                {job.schedule === null || job.schedule === 'on request'
+                  ? 'It has no slots: it runs on request.'
+                  : 'It has no more slots.'}
+              </Empty>
             </Section>
           ) : (
             <>
@@ -47,7 +51,7 @@ export function JobUpcoming({ job }: { readonly job: JobView }) {
                       <span class="line-main">
                         <AtAndAgo at={at} />
                       </span>
-                      {job.rights.skip && <SkipSlot job={job.name} at={at} reload={next.reload} />}
+                      {job.rights.cancelSlot && <CancelSlot job={job.name} at={at} reload={next.reload} />}
                     </li>
                   ))}
                 </ul>

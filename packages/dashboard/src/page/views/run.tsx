@@ -113,6 +113,7 @@ function RunHead({ run, isLive, reload }: HeadProps) {
       </div>
       <Facts
         of={{
+          'Works for': run.slot === null ? null : <AtAndAgo at={run.slot} />,
           Scheduled: <AtAndAgo at={run.scheduledAt} />,
           Started: run.startedAt === null ? null : <AtAndAgo at={run.startedAt} />,
           Finished: run.finishedAt === null ? null : <AtAndAgo at={run.finishedAt} />,
@@ -123,7 +124,6 @@ function RunHead({ run, isLive, reload }: HeadProps) {
           'Asked by': run.actor === null ? null : <bdi>{run.actor}</bdi>,
           'Asked because': run.requestReason === null ? null : <bdi>{run.requestReason}</bdi>,
           Backfill: run.backfill?.key,
-          'Makes up for': run.backfill === null ? null : <AtAndAgo at={run.backfill.slot} />,
           'Replay of':
             run.replayOf === null ? null : (
               <Link to="/run" query={{ run: run.replayOf }}>
