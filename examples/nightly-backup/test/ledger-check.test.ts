@@ -92,6 +92,7 @@ function occurrence(slot: number, tasks: readonly TaskReport[], change: Partial<
     state: 'completed',
     reason: null,
     scheduledAt,
+    slot: null,
     createdAt: scheduledAt,
     startedAt: scheduledAt,
     finishedAt: scheduledAt,
