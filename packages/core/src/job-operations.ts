@@ -73,8 +73,8 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
   /** Default `descending` by `finishedAt`: the newest first. */
   readonly order?: 'ascending' | 'descending'
   /**
-   * Also those that are resolved: a replay, or a run of a backfill for the same slot, was completed since. One of chosen
-   * tasks alone resolves a failure if the original has completed all other tasks. Default false.
+   * Lists resolved failures too: a replay, or a run of a backfill for the same slot, was completed since. A replay of chosen
+   * tasks resolves a failure if the original has completed all other tasks. Default false.
    */
   readonly includeResolved?: boolean
 }

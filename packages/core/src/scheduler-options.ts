@@ -92,7 +92,8 @@ export interface SchedulerOptions {
   readonly definitionInterval?: DurationInput
   /**
    * How many jobs that are data alone this node holds in its memory. When more are stored that it can run, it looks up those
-   * that come due, and lets go the others: some events and gauges then know those that it holds alone. Has no effect on DynamoDB, where all are held. 0 to 10,000,000. Default 5,000.
+   * that come due, and lets go the rest: some events and gauges then know only the jobs that it holds. Has no effect on
+   * DynamoDB, where all are held. 0 to 10,000,000. Default 5,000.
    */
   readonly heldJobs?: number
   /**

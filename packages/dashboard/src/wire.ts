@@ -254,7 +254,7 @@ export interface LateView extends Page<JobLine> {
   readonly isPart: boolean
 }
 
-/** A backfill: one that runs, and of one job also those that were stopped or have come to their end. */
+/** A backfill that runs, was stopped or has ended. */
 export interface BackfillLine {
   readonly job: string
   readonly key: string
@@ -276,7 +276,7 @@ export interface BackfillLine {
   readonly mayAct: boolean
 }
 
-/** Backfills, those that run first. */
+/** Backfills, running ones first. */
 export interface BackfillsView {
   readonly items: readonly BackfillLine[]
   /** There are more, which were not looked at. */

@@ -75,7 +75,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('of all failures leaves out those that are resolved, and those that are not chosen', async () => {
+  it('of all failures leaves out resolved failures, and failures that are not chosen', async () => {
     const filter = { of: 'nightly-report' }
     const dashboard = world.dashboard()
     const body = { action: 'replay', filter }

@@ -19,7 +19,7 @@ export const failures: Command = {
   options: [
     { flags: '--since <instant>', description: 'ended from then on (default: -24h)', default: '-24h' },
     { flags: '--job <name>', description: 'only of this job', parse: readText('--job') },
-    { flags: '--resolved', description: 'also those that a completed replay or backfill run makes up for' },
+    { flags: '--resolved', description: 'also failures that a completed replay or backfill run resolves' },
     {
       flags: '--cursor <cursor>',
       description: 'where the page begins: as the page before said',

@@ -9,9 +9,9 @@ const mostLooked = 10_000
 const pageSize = 1000
 /** So many backfills are shown at most: how far each one is takes calls of its own. */
 const mostShown = 50
-/** Those that were stopped or have ended are looked for among so many of the job's latest runs. */
+/** Runs of a job in which its stopped and ended backfills are found: the latest ones. One call reads them. */
 const mostEnded = 2000
-/** Results of backfills that have ended, which are not counted again. Beyond so many the memory starts anew. */
+/** Kept results of ended backfills, so that they are counted once. The cache is emptied when it is full. */
 const mostKept = 500
 
 /** A run that is one of a backfill. */

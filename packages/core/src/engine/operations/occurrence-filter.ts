@@ -24,7 +24,7 @@ export interface CheckedFilter {
   /** The storage's. */
   readonly cursor: string | null
   readonly cursors: Cursors
-  /** Of failures: whether those that a later run makes up for are left out. `null`: it is a list of something else. */
+  /** Whether resolved failures are left out. `null`: the filter is for another list. */
   readonly leavesOutResolved: boolean | null
 }
 

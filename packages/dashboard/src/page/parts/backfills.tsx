@@ -16,7 +16,7 @@ const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   all: 'all slots',
 }
 
-/** Backfills: of all jobs those that run, of one job also those that were stopped or have come to their end. */
+/** Running backfills. Of one job also its stopped and ended backfills. */
 export function Backfills({ of }: { readonly of?: string }) {
   const [stopped, setStopped] = useState<readonly BackfillLine[]>([])
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })

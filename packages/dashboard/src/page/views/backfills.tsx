@@ -7,7 +7,7 @@ export function Backfills() {
     <>
       <Heading title="Backfills" />
       <p class="quiet">
-        Those that run. The page of a job also shows those that were stopped or have ended, with their results.
+        Running backfills. The page of a job also shows its stopped and ended backfills, with their results.
       </p>
       <BackfillsList />
     </>
