@@ -42,7 +42,7 @@ describe('versions', () => {
     `)
     expect(await json('versions', 'import', '-n', '1')).toMatchObject({
       job: 'import',
-      versions: [{ version: 3, changes: ['schedule', 'retention'] }],
+      versions: [{ version: 3, changes: [{ part: 'schedule' }, { part: 'retention', after: null }] }],
     })
   })
 

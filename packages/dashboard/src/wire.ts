@@ -279,6 +279,9 @@ export interface VersionView {
   readonly version: number
   readonly createdAt: string
   readonly isFirstKnown: boolean
+  /** Why `update` made this version, and who called it. */
+  readonly reason: string | null
+  readonly actor: string | null
   readonly changes: readonly { readonly name: string; readonly before: string; readonly after: string }[]
   readonly tasks: Wire<JobVersion['tasks']> | null
 }
