@@ -71,7 +71,7 @@ describe('doctor', () => {
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
                If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
-      sqlite:jobs.db: 3 jobs, 1 node, 21 checks: 1 error, 1 warning, 1 info.
+      sqlite:jobs.db: 3 jobs, 1 node, 22 checks: 1 error, 1 warning, 1 info.
       ",
       }
     `)
@@ -124,6 +124,18 @@ describe('doctor', () => {
     const { code, findings } = await examine()
     expect({ code, findings }).toMatchObject({ code: 0, findings: [{ code: 'VERSIONS_DIFFER', severity: 'warning' }] })
     expect(findings[0]?.message).toContain('0.1.0 (old)')
+    await scheduler.shutdown()
+  })
+
+  it('TIME_ZONES_DIFFER: living nodes have different time zone data', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { nodeId: 'new' })
+    const about = { versions: { timeZones: '1999z' } }
+    const old = { node: 'old', incarnation: 'old-1', counter: 7, startedAt: 0, leaving: false, about }
+    await storage.heartbeat({ now: 0, own: old, remove: [], profilesOf: [] })
+    const found = (await examine()).findings.find(({ code }) => code === 'TIME_ZONES_DIFFER')
+    expect(found).toMatchObject({ severity: 'warning', message: expect.stringContaining('1999z (old)') })
+    expect(found?.message).toContain(`${process.versions.tz} (new)`)
     await scheduler.shutdown()
   })
 

@@ -66,7 +66,7 @@ export type { JobVersion, VersionsOptions } from './engine/operations/job-versio
 export type { WaitOptions } from './engine/operations/waits.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
 export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abilities.ts'
-export type { NodeInfo } from './engine/nodes/node-info.ts'
+export type { NodeDeath, NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
   ReplayOptions,

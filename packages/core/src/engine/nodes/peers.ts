@@ -1,6 +1,14 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { callEndsAtOf, deadAfterOf, hasEnded } from './node-info.ts'
+import {
+  callEndsAtOf,
+  deadAfterOf,
+  deathOf,
+  hasEnded,
+  type NodeDeath,
+  timeZoneVersion,
+  timeZoneVersionOf,
+} from './node-info.ts'
 
 /** What this node has seen of another one. */
 interface Sighting {
@@ -33,7 +41,10 @@ export class Peers {
   readonly #sightings = new Map<string, Sighting>()
   /** Dead ones whose records are gone: one that comes again was not dead. */
   readonly #buried = new Set<string>()
+  /** Other versions of time zone data that this node has warned of. */
+  readonly #warnedOf = new Set<string>()
   #beginsAnew = true
+  #isQuiet = false
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
 
@@ -90,13 +101,26 @@ export class Peers {
     return sighting === undefined ? null : this.#engine.clock.monotonic() - sighting.since
   }
 
+  /** Whether a heartbeat of a node was seen. Before that, nothing tells how long the node has been silent. */
+  isProven(incarnation: string): boolean {
+    return this.#sightings.get(incarnation)?.isProven === true
+  }
+
   /** A look has failed: how long the others have been silent is not known any more. */
   beginAnew(): void {
     this.#beginsAnew = true
   }
 
-  /** What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed. */
-  observe(records: readonly NodeRecord[], askedAt: number): boolean {
+  /**
+   * What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed.
+   * `isQuiet`: this process is no node. It neither logs nor emits what it sees.
+   */
+  observe(
+    records: readonly NodeRecord[],
+    askedAt: number,
+    { isQuiet = false }: { readonly isQuiet?: boolean } = {},
+  ): boolean {
+    this.#isQuiet = isQuiet
     const { clock, owner } = this.#engine
     const answeredAt = clock.monotonic()
     // Of two looks that were under way at once, the older one does not know who has come since.
@@ -109,8 +133,14 @@ export class Peers {
     this.#lookedAt = answeredAt
     let hasChanged = false
     const seen = new Set<string>()
+    const deaths = new Map<string, NodeDeath>()
     for (const record of records) {
       if (record.incarnation === owner.incarnation) continue
+      const death = deathOf(record)
+      if (death !== null) {
+        deaths.set(record.incarnation, death)
+        continue
+      }
       seen.add(record.incarnation)
       if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
@@ -118,8 +148,8 @@ export class Peers {
       if (seen.has(incarnation) || isOverlapping) continue
       this.#sightings.delete(incarnation)
       hasChanged = true
-      // Whoever has taken over its work takes its record away.
-      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
+      // Whoever has taken over its work states its death, or takes its record away.
+      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting, deaths.get(incarnation))
       if (this.#buried.size >= mostBuried) this.#buried.clear()
       if (!hasEnded(sighting.record)) this.#buried.add(incarnation)
     }
@@ -154,7 +184,9 @@ export class Peers {
     sighting.since = answeredAt
     sighting.isLost = false
     sighting.isProven = true
+    if (!isProven) this.#compareTimeZones(record)
     if (isLost) this.#sayBack(record)
+    else if (this.#isQuiet) return true
     else if (!isProven && !record.leaving) events.emit('node.joined', names)
     if (record.leaving && !before.leaving) events.emit('node.left', names)
     const hasStarted = record.counter > 0 && before.counter <= 0
@@ -162,16 +194,32 @@ export class Peers {
     return isNews || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
   }
 
+  /** Nodes with other time zone data may disagree about the instants of a slot. */
+  #compareTimeZones(record: NodeRecord): void {
+    const version = timeZoneVersionOf(record)
+    if (this.#isQuiet || version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    this.#warnedOf.add(version)
+    const { logger, owner } = this.#engine
+    logger.warn(
+      { node: owner.node, timeZones: timeZoneVersion, otherNode: record.node, otherTimeZones: version },
+      'two nodes have different time zone data; bring both to one version of Node.js',
+    )
+  }
+
   #sayBack(record: NodeRecord): void {
+    if (this.#isQuiet) return
     const names = namesOf(record)
     this.#engine.logger.warn(names, 'a node that was taken for dead lives')
     this.#engine.events.emit('node.joined', names)
   }
 
-  #sayLost({ record, since }: Sighting): void {
+  #sayLost({ record, since }: Sighting, death?: NodeDeath): void {
+    if (this.#isQuiet) return
     const { clock, events, logger } = this.#engine
     const names = namesOf(record)
-    const silentForMs = Math.round(clock.monotonic() - since)
+    // After a gap, this node has seen less of the silence than the node that states the death.
+    const stated = death === undefined ? 0 : clock.now() - death.since.getTime()
+    const silentForMs = Math.round(Math.max(clock.monotonic() - since, stated))
     events.emit('node.lost', { ...names, silentForMs })
     logger.warn({ ...names, silentForMs }, 'a node is dead: what it ran is taken over')
   }

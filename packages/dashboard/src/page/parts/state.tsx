@@ -29,6 +29,7 @@ const looks: Readonly<Record<string, Look>> = {
   failed_stale: { tone: 'bad', text: 'failed, stale', icon: 'cross' },
   timed_out: { tone: 'bad', text: 'timed out', icon: 'cross' },
   lost: { tone: 'bad', text: 'lost', icon: 'cross' },
+  dead: { tone: 'bad', text: 'dead', icon: 'cross' },
   aborted: { tone: 'warn', text: 'aborted', icon: 'stop' },
   running: { tone: 'busy', text: 'running', icon: 'play' },
   retrying: { tone: 'warn', text: 'retrying', icon: 'again' },

@@ -19,7 +19,7 @@ export function Overview() {
       <Loaded of={overview}>
         {({ counts, nodes }) => {
           const living = nodes.filter(({ state }) => state === 'working')
-          const lost = nodes.filter(({ state }) => state === 'lost').length
+          const dead = nodes.filter(({ state }) => state === 'dead').length
           const look = survey.data
           const capacity = living.reduce((sum, { maxConcurrentJobs }) => sum + maxConcurrentJobs, 0)
           return (
@@ -36,8 +36,8 @@ export function Overview() {
               <Tile to="/late" label="Late jobs" count={look?.lateCount} isBad>
                 {look !== null && look.paused > 0 && `${look.paused} paused`}
               </Tile>
-              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || lost > 0} badAt={-1}>
-                {lost > 0 ? `${lost} lost` : 'at work'}
+              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || dead > 0} badAt={-1}>
+                {dead > 0 ? `${dead} dead` : 'at work'}
               </Tile>
             </ul>
           )
