@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -168,6 +169,34 @@ describe('doctor', () => {
     expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_WITHOUT_CODE', job: 'orphan' }] })
     expect(findings[0]?.message).toMatch(/needs: gone\.$/)
     await scheduler.shutdown()
+  })
+
+  it('JOB_WITHOUT_CODE: the command of the remedy removes a job that was renamed in the code', async () => {
+    const { place, storage, clock, examine } = patient()
+    const named = (name: string) => defineJob({ name, schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
+    await (await node(storage, clock, { jobs: [named("ann's report")] })).shutdown()
+    const scheduler = await node(storage, clock, { jobs: [named('report of ann')] })
+    const client = createClient({ storage, clock, logger: silentLogger })
+    const { id } = await client.trigger("ann's report")
+    const ask = (...argv: string[]) => runCli([...argv, '-s', place], { now: clock })
+    expect((await ask('jobs')).out).toMatch(/^ann's report +no code /m)
+    expect((await ask('jobs')).out).toMatch(/^report of ann +active /m)
+    expect((await ask('job', "ann's report")).out).toMatch(/^code +no code: /m)
+    const found = (await examine()).findings.filter(({ code }) => code === 'JOB_WITHOUT_CODE')
+    expect(found).toMatchObject([{ severity: 'error', job: "ann's report" }])
+    const command = /jobistemer (remove .*)$/.exec(found[0]?.remedy ?? '')?.[1] ?? ''
+    // A shell takes the words apart.
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+    expect(await ask(...words, '--yes')).toMatchObject({ code: 0 })
+    expect((await client.occurrence(id)).state).toBe('canceled')
+    await scheduler.shutdown()
+    const again = await node(storage, clock, { jobs: [named('report of ann')] })
+    expect((await client.jobs({ include: ['code'] })).items).toMatchObject([{ name: 'report of ann', hasCode: true }])
+    expect((await examine()).codes).not.toContain('JOB_WITHOUT_CODE')
+    await client.close()
+    await again.shutdown()
   })
 
   it('JOB_LATE: a slot is due, and nobody has decided about it', async () => {

@@ -114,6 +114,8 @@ export interface JobLine {
   readonly timezone: string | null
   readonly nextAt: string | null
   readonly isLate: boolean
+  /** No living node has its code. */
+  readonly hasNoCode: boolean
   readonly paused: Wire<JobInfo['paused']>
   readonly lastRun: Wire<JobInfo['lastRun']> | null
   readonly counts: LiveCounts | null
@@ -232,6 +234,9 @@ export interface SurveyView {
   readonly lateCount: number
   readonly failing: readonly JobLine[]
   readonly failingCount: number
+  /** No living node has their code. */
+  readonly withoutCode: readonly JobLine[]
+  readonly withoutCodeCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
   /** Rights were asked for the first of them alone: of the others some may be seen, too. */
   readonly isAskedPart: boolean

@@ -1,20 +1,14 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import {
-  callEndsAtOf,
-  deadAfterOf,
-  deathOf,
-  hasEnded,
-  type NodeDeath,
-  timeZoneVersion,
-  timeZoneVersionOf,
-} from './node-info.ts'
+import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './node-info.ts'
 
 /** What this node has seen of another one. */
 interface Sighting {
   record: NodeRecord
   /** Monotonic instant since which the counter stands. */
   since: number
+  /** Monotonic instant at which the counter was last seen to grow, or the node first seen. */
+  heardAt: number
   /** Its counter was seen to grow: without that it may be long dead. */
   isProven: boolean
   isLost: boolean
@@ -133,14 +127,10 @@ export class Peers {
     this.#lookedAt = answeredAt
     let hasChanged = false
     const seen = new Set<string>()
-    const deaths = new Map<string, NodeDeath>()
     for (const record of records) {
       if (record.incarnation === owner.incarnation) continue
-      const death = deathOf(record)
-      if (death !== null) {
-        deaths.set(record.incarnation, death)
-        continue
-      }
+      // Another node has taken over what it ran, as if its record were gone.
+      if (deathOf(record) !== null) continue
       seen.add(record.incarnation)
       if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
@@ -149,7 +139,7 @@ export class Peers {
       this.#sightings.delete(incarnation)
       hasChanged = true
       // Whoever has taken over its work states its death, or takes its record away.
-      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting, deaths.get(incarnation))
+      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
       if (this.#buried.size >= mostBuried) this.#buried.clear()
       if (!hasEnded(sighting.record)) this.#buried.add(incarnation)
     }
@@ -164,7 +154,13 @@ export class Peers {
     const sighting = this.#sightings.get(record.incarnation)
     if (sighting === undefined) {
       const isBack = this.#buried.delete(record.incarnation)
-      this.#sightings.set(record.incarnation, { record, since: answeredAt, isProven: isBack, isLost: false })
+      this.#sightings.set(record.incarnation, {
+        record,
+        since: answeredAt,
+        heardAt: answeredAt,
+        isProven: isBack,
+        isLost: false,
+      })
       if (isBack) this.#sayBack(record)
       return true
     }
@@ -182,6 +178,7 @@ export class Peers {
     const names = namesOf(record)
     sighting.record = record
     sighting.since = answeredAt
+    sighting.heardAt = answeredAt
     sighting.isLost = false
     sighting.isProven = true
     if (!isProven) this.#compareTimeZones(record)
@@ -213,13 +210,11 @@ export class Peers {
     this.#engine.events.emit('node.joined', names)
   }
 
-  #sayLost({ record, since }: Sighting, death?: NodeDeath): void {
+  #sayLost({ record, heardAt }: Sighting): void {
     if (this.#isQuiet) return
     const { clock, events, logger } = this.#engine
     const names = namesOf(record)
-    // After a gap, this node has seen less of the silence than the node that states the death.
-    const stated = death === undefined ? 0 : clock.now() - death.since.getTime()
-    const silentForMs = Math.round(Math.max(clock.monotonic() - since, stated))
+    const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
     logger.warn({ ...names, silentForMs }, 'a node is dead: what it ran is taken over')
   }

@@ -21,6 +21,7 @@ import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
+import { LivingCode } from './living-code.ts'
 import { lastRunOf, readExtras, withExtras } from './job-extras.ts'
 
 const pageSize = 500
@@ -47,8 +48,8 @@ export interface JobsFilter {
    * and is included.
    */
   readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page. Default: nothing. */
-  readonly include?: readonly ('lastRun' | 'counts')[]
+  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** At most so many on a page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** Of the page before. Default: from the first job. */
@@ -98,12 +99,19 @@ export interface JobInfo {
   readonly lastRun?: LastRun | null
   /** How many of its occurrences live. Absent where they were not asked for. */
   readonly counts?: LiveCounts
+  /**
+   * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
+   * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
+   * not asked for.
+   */
+  readonly hasCode?: boolean | null
 }
 
 /** A stored job that was asked for by its name: everything is there. */
 export interface JobDetails extends JobInfo {
   readonly lastRun: LastRun | null
   readonly counts: LiveCounts
+  readonly hasCode: boolean | null
   /**
    * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
    * at, which is thousands of the latest occurrences.
@@ -149,6 +157,7 @@ export class JobCatalog {
   readonly #registry: JobRegistry
   /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
   readonly #descriptions = new Map<string, string>()
+  readonly #livingCode = new LivingCode()
 
   constructor(registry: JobRegistry) {
     this.#registry = registry
@@ -181,6 +190,7 @@ export class JobCatalog {
       ])
       return { page, size, found, ahead, sizeAfter }
     }
+    const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
     const items: JobInfo[] = []
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
     const firstSize = Math.min(limit, pageSize)
@@ -200,7 +210,10 @@ export class JobCatalog {
         // It is awaited in its turn. When something fails before, that is the news.
         looking.catch(() => undefined)
       }
-      for (const [record, more] of found) items.push({ ...(await this.#infoOf(record, now)), ...more })
+      for (const [record, more] of found) {
+        const code = hasCode === null ? {} : { hasCode: hasCode(record) }
+        items.push({ ...(await this.#infoOf(record, now)), ...more, ...code })
+      }
       cursor = page.cursor
       if (cursor === null || roomAfter === 0) break
       if (ahead !== null) continue
@@ -220,12 +233,14 @@ export class JobCatalog {
     const { at, isCertain } = await lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
       storage.once((calls) => calls.listOccurrences(query)),
     )
+    const hasCode = await this.#livingCode.read(storage, now)
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
     return {
       ...(await this.#infoOf(record, now)),
       lastRun: lastRunOf(found.latest[0] ?? null),
       counts: found.counts[0] as LiveCounts,
+      hasCode: hasCode(record),
       lastSuccessAt: at === null ? null : new Date(at),
       silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
     }

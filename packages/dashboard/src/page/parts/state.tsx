@@ -42,6 +42,7 @@ const looks: Readonly<Record<string, Look>> = {
   stopped: { tone: 'warn', text: 'stopped', icon: 'stop' },
   paused: { tone: 'warn', text: 'paused', icon: 'pause' },
   late: { tone: 'bad', text: 'late', icon: 'clock' },
+  no_code: { tone: 'bad', text: 'no code', icon: 'bang' },
   silent: { tone: 'bad', text: 'silent', icon: 'bang' },
   working: { tone: 'good', text: 'working', icon: 'check' },
   leaving: { tone: 'warn', text: 'leaving', icon: 'stop' },

@@ -68,12 +68,19 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
         <div class="badges">
           {paused !== null && <StateBadge state="paused" />}
           {job.isLate && <StateBadge state="late" />}
+          {job.hasNoCode && <StateBadge state="no_code" />}
           {job.silentSince !== null && <StateBadge state="silent" />}
           <Tags tags={job.tags} />
         </div>
         {job.description !== null && (
           <p class="description" dir="auto">
             {job.description}
+          </p>
+        )}
+        {job.hasNoCode && (
+          <p class="callout" dir="auto">
+            No living node has the code of this job: its runs wait. If it was removed from the code or renamed, delete
+            it with <code>jobistemer remove {name}</code>; otherwise start a node that has the code.
           </p>
         )}
         {paused !== null && (
