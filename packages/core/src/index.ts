@@ -57,7 +57,7 @@ export type {
 export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Change } from './engine/operations/change.ts'
 export type { ChangesOptions } from './engine/operations/changes.ts'
-export type { Explanation } from './engine/operations/explain.ts'
+export type { Explanation, NearestSlots } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { PauseOptions } from './engine/operations/pause-options.ts'
 export type { JobSelection } from './engine/operations/bulk-pauses.ts'

@@ -153,8 +153,8 @@ const explain: Read = {
   about: 'job',
   takes: ['at'],
   async answer({ client, input, options, job: name }) {
-    const { at, verdict, reason, id, occurrence } = await client.explain(name, input.needed('at'), options)
-    return { at, verdict, reason, id, run: occurrence?.id ?? null }
+    const { at, verdict, reason, id, occurrence, nearest } = await client.explain(name, input.needed('at'), options)
+    return { at, verdict, reason, id, run: occurrence?.id ?? null, nearest }
   },
 }
 

@@ -262,7 +262,9 @@ export class Definitions {
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
     }
-    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
+    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null)).sort(byName)
+    for (const some of [added, changed]) some.sort(byName)
+    unchanged.sort()
     return { owner, jobs: tagged, added, changed, removed, unchanged }
   }
 
@@ -399,6 +401,10 @@ function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
     value: timezone,
     remedy: 'Give the schedule too: the stored one has its time zone already.',
   })
+}
+
+function byName(one: PlannedChange, other: PlannedChange): number {
+  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
 }
 
 function readPlan(plan: DefinitionPlan): void {

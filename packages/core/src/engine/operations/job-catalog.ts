@@ -1,6 +1,7 @@
 import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
+import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
@@ -28,12 +29,16 @@ const pageSize = 500
 /** A page of which less than a half is wanted is followed by one so many times as large. */
 const pageGrowth = 4
 const mostPerPage = 10_000
+/** Up to so many jobs, a list is in the order of names: all their heads are read for each page. */
+const mostSorted = 2000
+/** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
+const byName = 'name '
 /** The last success is looked for with so many calls. */
 const mostSearches = 10
 /** Beyond so many remembered descriptions the memory starts anew. */
 const rememberedDescriptions = 1000
 
-/** Which stored jobs to read. */
+/** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
 export interface JobsFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
@@ -152,6 +157,37 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
+/**
+ * The heads of all jobs that `list` reads, in the order of names, from behind the job of the cursor on. `null`: there are
+ * more than {@link mostSorted}, or the page before was in the order of the storage.
+ * @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone
+ */
+async function sortedHeads(
+  cursor: string | null,
+  list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
+): Promise<readonly JobRecord[] | null> {
+  const isSorted = cursor?.startsWith(byName) === true
+  if (cursor !== null && !isSorted) return null
+  const heads: JobRecord[] = []
+  let next: string | null = null
+  do {
+    const page: Page<JobRecord> = await list(pageSize, next)
+    heads.push(...page.items)
+    next = page.cursor
+    if (!isSorted && heads.length > mostSorted) return null
+  } while (next !== null)
+  heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+  if (cursor === null) return heads
+  const place = heads.findIndex(({ id }) => id === cursor.slice(byName.length))
+  if (place !== -1) return heads.slice(place + 1)
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: 'filter.cursor belongs to a job that was removed since.',
+    field: 'filter.cursor',
+    value: cursor,
+    remedy: 'Begin with the first page.',
+  })
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
@@ -192,7 +228,27 @@ export class JobCatalog {
     }
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
     const items: JobInfo[] = []
+    const add = async (found: Awaited<ReturnType<typeof withExtras>>): Promise<void> => {
+      for (const [record, more] of found) {
+        const code = hasCode === null ? {} : { hasCode: hasCode(record) }
+        items.push({ ...(await this.#infoOf(record, now)), ...more, ...code })
+      }
+    }
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const sorted = await sortedHeads(cursor, list)
+    if (sorted !== null) {
+      const wanted = sorted.filter(isWanted)
+      let place = 0
+      while (place < wanted.length && items.length < limit) {
+        const some = wanted.slice(place, place + Math.min(limit, pageSize))
+        const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
+        await add(found)
+        const last = items.length === limit ? found.at(-1)?.[0] : undefined
+        place = last === undefined ? place + some.length : wanted.indexOf(last) + 1
+      }
+      const last = wanted[place - 1]
+      return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
+    }
     const firstSize = Math.min(limit, pageSize)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
     for (;;) {
@@ -210,10 +266,7 @@ export class JobCatalog {
         // It is awaited in its turn. When something fails before, that is the news.
         looking.catch(() => undefined)
       }
-      for (const [record, more] of found) {
-        const code = hasCode === null ? {} : { hasCode: hasCode(record) }
-        items.push({ ...(await this.#infoOf(record, now)), ...more, ...code })
-      }
+      await add(found)
       cursor = page.cursor
       if (cursor === null || roomAfter === 0) break
       if (ahead !== null) continue
