@@ -44,7 +44,9 @@ export interface Explanation {
 
 /** The slots of a job around an instant; `null` where the schedule has none. */
 export interface NearestSlots {
+  /** The last slot before the instant. */
   readonly before: Date | null
+  /** The first slot after the instant. */
   readonly after: Date | null
 }
 
