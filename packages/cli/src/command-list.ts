@@ -62,6 +62,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/counts.ts')).counts,
   },
   {
+    name: 'live',
+    summary: 'list what runs and what waits, of all jobs',
+    group: looking,
+    load: async () => (await import('./commands/live.ts')).live,
+  },
+  {
     name: 'nodes',
     summary: 'list the nodes',
     group: looking,
@@ -114,6 +120,12 @@ export const commandList: readonly ListedCommand[] = [
     summary: 'lift the pause of jobs',
     group: acting,
     load: async () => (await import('./commands/pause.ts')).resume,
+  },
+  {
+    name: 'update',
+    summary: 'change the schedule of a job',
+    group: defining,
+    load: async () => (await import('./commands/update.ts')).update,
   },
   {
     name: 'plan',

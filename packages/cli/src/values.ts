@@ -1,4 +1,5 @@
 import { CliError } from './cli-error.ts'
+import { instantInZone } from './zoned-instant.ts'
 
 type Reader<T> = (text: string, earlier?: unknown) => T
 
@@ -85,11 +86,17 @@ const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|
 
 /**
  * An instant: ISO 8601 with its offset, as this program shows it; `now`; or how far it is from now: `-2h`, `+30m`.
- * Without an offset it is in UTC if `--utc` says so, and refused otherwise: twice a year it would be two.
+ * Without an offset it is in UTC if `--utc` says so, else in `zone`. Without a zone it is refused: twice a year it would
+ * be two.
  */
 export function readInstant(
   text: string,
-  { field, now, isUtc }: { readonly field: string; readonly now: number; readonly isUtc: boolean },
+  {
+    field,
+    now,
+    isUtc,
+    zone,
+  }: { readonly field: string; readonly now: number; readonly isUtc: boolean; readonly zone?: string },
 ): Date {
   if (text === 'now') return new Date(now)
   const distance = /^[+-]/.test(text) ? durationOf(text.slice(1)) : null
@@ -97,11 +104,14 @@ export function readInstant(
   const found = instant.exec(text)
   if (found !== null) {
     const offset = found[1]
-    if (offset === undefined && !isUtc) {
+    if (offset === undefined && !isUtc && zone === undefined) {
       throw invalid('INVALID_INSTANT', field, text, 'has no offset from UTC', `Write ${text}Z for UTC, or give --utc.`)
     }
     const date = new Date(isoOf(text, offset))
-    if (!Number.isNaN(date.getTime()) && hasDay(text)) return date
+    if (!Number.isNaN(date.getTime()) && hasDay(text)) {
+      if (offset !== undefined || isUtc || zone === undefined) return date
+      return instantInZone(date.getTime(), zone, { field, given: text })
+    }
   }
   throw invalid(
     'INVALID_INSTANT',

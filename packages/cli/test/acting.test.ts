@@ -289,7 +289,11 @@ describe('prune', () => {
     const { ask, json } = await ledger()
     expect(await ask(['prune'])).toMatchObject({ code: 2, err: expect.stringContaining('--older-than') })
     expect(await ask(['prune', '--older-than', '1d'])).toMatchObject({ code: 2 })
+    const counted = await json('prune', '--older-than', '1d', '--job', 'nightly-report', '--dry-run')
+    expect(counted).toEqual({ dryRun: true, job: 'nightly-report', removed: 1 })
+    expect((await ask(['prune', '--older-than', '1d', '--dry-run'])).out).toContain('Nothing was done.')
     expect(await json('prune', '--older-than', '1d', '--job', 'nightly-report', '--yes')).toEqual({
+      dryRun: false,
       job: 'nightly-report',
       removed: 1,
     })

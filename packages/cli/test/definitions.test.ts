@@ -35,6 +35,10 @@ it('plan tells drift by its exit code, and apply stores what plan shows', async 
     + export
         next slots after   2026-01-03 03:00:00Z, 2026-01-04 03:00:00Z, 2026-01-05 03:00:00Z
     ~ import
+        schedule       {"type":"cron","expression":"0 0 1 1 *","timezone":"UTC"} → {"type":"cron","expression":"0 3 * * *","timezone":"UTC"}
+        task rows      {"data":{"table":"orders"}} → {"data":null}
+        overlapPolicy  queue → skip
+        startRate      30 in 1 min → unlimited
         next slots before  2027-01-01 00:00:00Z, 2028-01-01 00:00:00Z, 2029-01-01 00:00:00Z
         next slots after   2026-01-03 03:00:00Z, 2026-01-04 03:00:00Z, 2026-01-05 03:00:00Z
     2 to add, 1 to change, 0 to remove, 0 unchanged.
@@ -80,4 +84,43 @@ it('plan says what is wrong with a file of definitions', async () => {
     code: 2,
     err: expect.stringContaining('Error: no 1 (at line 3'),
   })
+})
+
+it('plan and apply list each change of a definition as versions does', async () => {
+  const { place, folder } = await scratch.ledger()
+  const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
+  const core = import.meta.resolve('@jobistemer/core')
+  const cron = import.meta.resolve('@jobistemer/ticker-cron')
+  writeFileSync(
+    join(folder, 'report.mjs'),
+    `import { defineJob } from '${core}'
+import { cron } from '${cron}'
+export default defineJob({
+  name: 'nightly-report', schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }),
+  alertAfter: { hours: 26 }, retention: { olderThan: { days: 7 } },
+  tasks: [{ name: 'export', run: () => 1 }],
+})
+`,
+  )
+  const { out } = await ask('plan', 'report.mjs', '--owner', 'imports')
+  expect(out).toMatchInlineSnapshot(`
+    "~ nightly-report
+        task upload  dropped
+        owner        reports → imports
+        retention    {"olderThanMs":2592000000,"keep":10} → {"olderThanMs":604800000,"keep":10}
+        alertAfter   null → 1 d 2 h
+        next slots before  2026-01-03 01:00:00Z, 2026-01-04 01:00:00Z, 2026-01-05 01:00:00Z
+        next slots after   2026-01-03 01:00:00Z, 2026-01-04 01:00:00Z, 2026-01-05 01:00:00Z
+    - import
+        next slots before  2027-01-01 00:00:00Z, 2028-01-01 00:00:00Z, 2029-01-01 00:00:00Z
+    0 to add, 1 to change, 1 to remove, 0 unchanged.
+    "
+  `)
+  const planned = JSON.parse((await ask('plan', 'report.mjs', '--owner', 'imports', '--json')).out)
+  await ask('apply', 'report.mjs', '--owner', 'imports', '--yes')
+  const stored = JSON.parse((await ask('versions', 'nightly-report', '--json')).out)
+  expect(stored.versions[0].changes).toEqual(planned.changed[0].changes)
+  const changes = (text: string) => text.split('\n').filter((line) => line.includes('→') || line.includes('dropped'))
+  const shown = changes((await ask('versions', 'nightly-report')).out)
+  expect(shown.map((line) => line.trim())).toEqual(changes(out).map((line) => line.trim()))
 })

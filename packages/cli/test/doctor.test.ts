@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -71,7 +72,7 @@ describe('doctor', () => {
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
                If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
-      sqlite:jobs.db: 3 jobs, 1 node, 21 checks: 1 error, 1 warning, 1 info.
+      sqlite:jobs.db: 3 jobs, 1 node, 22 checks: 1 error, 1 warning, 1 info.
       ",
       }
     `)
@@ -127,6 +128,18 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
+  it('TIME_ZONES_DIFFER: living nodes have different time zone data', async () => {
+    const { storage, clock, examine } = patient()
+    const scheduler = await node(storage, clock, { nodeId: 'new' })
+    const about = { versions: { timeZones: '1999z' } }
+    const old = { node: 'old', incarnation: 'old-1', counter: 7, startedAt: 0, leaving: false, about }
+    await storage.heartbeat({ now: 0, own: old, remove: [], profilesOf: [] })
+    const found = (await examine()).findings.find(({ code }) => code === 'TIME_ZONES_DIFFER')
+    expect(found).toMatchObject({ severity: 'warning', message: expect.stringContaining('1999z (old)') })
+    expect(found?.message).toContain(`${process.versions.tz} (new)`)
+    await scheduler.shutdown()
+  })
+
   it('DEFINITION_DIFFERS: a node defines a job otherwise than it is stored', async () => {
     const { storage, clock, examine } = patient()
     const build = (hour: number) =>
@@ -156,6 +169,34 @@ describe('doctor', () => {
     expect({ code, findings }).toMatchObject({ code: 1, findings: [{ code: 'JOB_WITHOUT_CODE', job: 'orphan' }] })
     expect(findings[0]?.message).toMatch(/needs: gone\.$/)
     await scheduler.shutdown()
+  })
+
+  it('JOB_WITHOUT_CODE: the command of the remedy removes a job that was renamed in the code', async () => {
+    const { place, storage, clock, examine } = patient()
+    const named = (name: string) => defineJob({ name, schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
+    await (await node(storage, clock, { jobs: [named("ann's report")] })).shutdown()
+    const scheduler = await node(storage, clock, { jobs: [named('report of ann')] })
+    const client = createClient({ storage, clock, logger: silentLogger })
+    const { id } = await client.trigger("ann's report")
+    const ask = (...argv: string[]) => runCli([...argv, '-s', place], { now: clock })
+    expect((await ask('jobs')).out).toMatch(/^ann's report +no code /m)
+    expect((await ask('jobs')).out).toMatch(/^report of ann +active /m)
+    expect((await ask('job', "ann's report")).out).toMatch(/^code +no code: /m)
+    const found = (await examine()).findings.filter(({ code }) => code === 'JOB_WITHOUT_CODE')
+    expect(found).toMatchObject([{ severity: 'error', job: "ann's report" }])
+    const command = /jobistemer (remove .*)$/.exec(found[0]?.remedy ?? '')?.[1] ?? ''
+    // A shell takes the words apart.
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+    expect(await ask(...words, '--yes')).toMatchObject({ code: 0 })
+    expect((await client.occurrence(id)).state).toBe('canceled')
+    await scheduler.shutdown()
+    const again = await node(storage, clock, { jobs: [named('report of ann')] })
+    expect((await client.jobs({ include: ['code'] })).items).toMatchObject([{ name: 'report of ann', hasCode: true }])
+    expect((await examine()).codes).not.toContain('JOB_WITHOUT_CODE')
+    await client.close()
+    await again.shutdown()
   })
 
   it('JOB_LATE: a slot is due, and nobody has decided about it', async () => {

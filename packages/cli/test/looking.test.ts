@@ -257,8 +257,8 @@ describe('explain', () => {
     expect(out).toContain('2026-01-02 10:30:00Z')
   })
 
-  it('refuses an instant without an offset, unless --utc says where it is', async () => {
-    const { code, err } = await runCli(['explain', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
+  it('other commands refuse an instant without an offset, unless --utc says where it is', async () => {
+    const { code, err } = await runCli(['skip', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
     expect({ code, err }).toMatchInlineSnapshot(`
       {
         "code": 2,
@@ -267,6 +267,52 @@ describe('explain', () => {
       ",
       }
     `)
+  })
+})
+
+describe('explain, for an instant beside a slot', () => {
+  it('names the slot before and the slot after', async () => {
+    expect((await ask('explain', 'nightly-report', '2026-01-03T02:00:00Z')).out).toMatchInlineSnapshot(`
+      "nightly-report at 2026-01-03 02:00:00Z (in 13 h): not_a_slot
+      The schedule has no slot at this instant.
+      slot before  2026-01-03 01:00:00Z (in 12 h)
+      slot after   2026-01-04 01:00:00Z (in 36 h)
+      "
+    `)
+    expect(await json('explain', 'import', '2026-06-01Z')).toMatchObject({
+      verdict: 'not_a_slot',
+      nearest: { before: '2026-01-01T00:00:00.000Z', after: '2027-01-01T00:00:00.000Z' },
+    })
+  })
+
+  it('takes an instant without an offset in the time zone of the job', async () => {
+    const local = (...argv: string[]) => runCli([...argv, '-s', place, '--timezone', 'UTC'], { isLocal: true })
+    expect((await local('explain', 'nightly-report', '2026-01-03 02:00')).out).toContain(
+      'nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run',
+    )
+    expect((await local('explain', 'nightly-report', '2026-07-03 02:00')).out).toContain('2026-07-03 00:00:00Z')
+    const skipped = await local('explain', 'nightly-report', '2026-03-29 02:30')
+    expect(skipped).toMatchObject({ code: 2, err: expect.stringContaining('does not exist in Europe/Berlin') })
+    const twice = await local('explain', 'nightly-report', '2026-10-25 02:30')
+    expect(twice).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give "2026-10-25 02:30:00+02:00" or "2026-10-25 02:30:00+01:00".'),
+    })
+  })
+})
+
+describe('live', () => {
+  it('lists what runs and what waits, of all jobs', async () => {
+    expect((await ask('live')).out).toMatch(
+      /SCHEDULED +JOB +STATE[\s\S]*import +pending[\s\S]*import +queued[\s\S]*import +queued/,
+    )
+    expect((await ask('live')).out).toContain('0 running, 1 pending, 2 queued.')
+    expect((await ask('live', '--state', 'queued', '-n', '1')).out).toContain('There are more than are listed')
+    expect(await json('live', '--state', 'pending')).toMatchObject({
+      counts: { pending: 1, queued: 2, running: 0 },
+      runs: [{ job: 'import', state: 'pending' }],
+      isPartial: false,
+    })
   })
 })
 

@@ -103,6 +103,8 @@ const everyCommand: Readonly<Record<string, string>> = {
   plan: 'jobs.mjs --owner nobody',
   backfill: 'nightly-report --from 2025-12-01T00:00:00Z --to 2025-12-03T00:00:00Z --dry-run',
   trigger: 'nightly-report --key terminal',
+  live: '',
+  update: 'nightly-report --no-schedule',
   replay: 'FAILED --key terminal',
   cancel: 'FAILED',
   'cancel-slot': 'import 2100-01-01T00:00:00Z',

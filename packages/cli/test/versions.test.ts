@@ -42,7 +42,7 @@ describe('versions', () => {
     `)
     expect(await json('versions', 'import', '-n', '1')).toMatchObject({
       job: 'import',
-      versions: [{ version: 3, changes: ['schedule', 'retention'] }],
+      versions: [{ version: 3, changes: [{ part: 'schedule' }, { part: 'retention', after: null }] }],
     })
   })
 
@@ -50,6 +50,41 @@ describe('versions', () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['versions', 'imprt'])).toMatchObject({ code: 4, err: expect.stringContaining('"import"') })
+  })
+})
+
+describe('update', () => {
+  it('changes the schedule as a version that keeps who asked for it and why', async () => {
+    const { ask, json, client } = await ledger()
+    await client.close()
+    const said = ['--reason', 'the backup takes longer', '--actor', 'ann']
+    const { code, out } = await ask(['update', 'nightly-report', '--cron', '0 3 * * *', ...said])
+    expect([code, out]).toEqual([0, 'nightly-report: version 2; next 2026-01-03 03:00:00Z (in 14 h)\n'])
+    expect(await json('versions', 'nightly-report', '-n', '1')).toMatchObject({
+      versions: [{ version: 2, reason: 'the backup takes longer', actor: 'ann', changes: [{ part: 'schedule' }] }],
+    })
+    expect((await ask(['versions', 'nightly-report', '-n', '1'])).out).toMatch(
+      /^ +by +ann\n +reason +the backup takes longer\n +schedule/m,
+    )
+    const again = await ask(['update', 'nightly-report', '--cron', '0 3 * * *'])
+    expect(again).toMatchObject({ code: 1, out: expect.stringContaining('as it was before') })
+    const zoned = ['update', 'nightly-report', '--cron', '0 3 * * *', '--zone', 'Europe/Berlin']
+    expect(await json(...zoned)).toMatchObject({ version: 3, changed: true, nextAt: '2026-01-03T02:00:00.000Z' })
+    expect(await json('update', 'nightly-report', '--no-schedule')).toMatchObject({ version: 4, nextAt: null })
+  })
+
+  it('refuses an expression that is none, another version, and no change at all', async () => {
+    const { ask, client } = await ledger()
+    await client.close()
+    expect(await ask(['update', 'import', '--cron', 'never'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('INVALID_SCHEDULE'),
+    })
+    expect(await ask(['update', 'import', '--cron', '0 3 * * *', '--expected-version', '7'])).toMatchObject({
+      err: expect.stringContaining('VERSION_CONFLICT'),
+    })
+    expect(await ask(['update', 'import'])).toMatchObject({ code: 2, err: expect.stringContaining('USAGE') })
+    expect(await ask(['update', 'import', '--zone', 'UTC', '--no-schedule'])).toMatchObject({ code: 2 })
   })
 })
 

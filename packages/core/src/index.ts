@@ -57,15 +57,16 @@ export type {
 export type { CallOptions } from './engine/loop/asked-calls.ts'
 export type { Change } from './engine/operations/change.ts'
 export type { ChangesOptions } from './engine/operations/changes.ts'
-export type { Explanation } from './engine/operations/explain.ts'
+export type { Explanation, NearestSlots } from './engine/operations/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
 export type { PauseOptions } from './engine/operations/pause-options.ts'
 export type { JobSelection } from './engine/operations/bulk-pauses.ts'
+export type { ChangedPart } from './job/changed-parts.ts'
 export type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 export type { WaitOptions } from './engine/operations/waits.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
 export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abilities.ts'
-export type { NodeInfo } from './engine/nodes/node-info.ts'
+export type { NodeDeath, NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
   ReplayOptions,

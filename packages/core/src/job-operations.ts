@@ -95,6 +95,8 @@ export interface PruneOptions extends CallOptions {
   readonly olderThan: DurationInput
   /** The latest so many of each job are kept all the same. Default 0. */
   readonly keep?: number
+  /** Only count what would be removed. Reads the history that is older. Default false. */
+  readonly dryRun?: boolean
 }
 
 /** What can be asked of stored jobs and their occurrences: by a scheduler, and by a client, which runs nothing. */

@@ -67,6 +67,7 @@ export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'de
   readonly schedule: string | null
   readonly timezone: string | null
   readonly isLate: boolean
+  readonly hasNoCode: boolean
   readonly lastRun: LastRun | null
   readonly counts: JobLine['counts']
 }
@@ -83,6 +84,7 @@ export function listedJobOf(job: JobInfo, now: number): ListedJob {
     timezone: timezoneOf(job),
     nextAt,
     isLate: isLate(job, now),
+    hasNoCode: job.hasCode === false,
     paused,
     lastRun,
     counts,

@@ -48,12 +48,14 @@ export class Surveys {
     const now = this.#settings.clock.now()
     const late = jobs.filter((job) => job.isLate)
     const failing = jobs.filter(({ lastRun }) => lastRun !== null && isFailure(lastRun.state))
+    const withoutCode = jobs.filter(({ hasNoCode }) => hasNoCode)
     const upcoming = jobs.filter(
       (job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY,
     )
-    const [seenLate, seenFailing, seenUpcoming] = await Promise.all([
+    const [seenLate, seenFailing, seenWithoutCode, seenUpcoming] = await Promise.all([
       firstSeen(late, (one, other) => dueOf(one) - dueOf(other), isSeen),
       firstSeen(failing, (one, other) => endOf(other) - endOf(one), isSeen),
+      firstSeen(withoutCode, (one, other) => compareNames(one.name, other.name), isSeen),
       firstSeen(upcoming, (one, other) => dueOf(one) - dueOf(other), isSeen),
     ])
     return {
@@ -65,7 +67,9 @@ export class Surveys {
       lateCount: late.length,
       failing: seenFailing.seen.map(jobLineOf),
       failingCount: failing.length,
-      isAskedPart: seenLate.isPart || seenFailing.isPart,
+      withoutCode: seenWithoutCode.seen.map(jobLineOf),
+      withoutCodeCount: withoutCode.length,
+      isAskedPart: seenLate.isPart || seenFailing.isPart || seenWithoutCode.isPart,
       upcoming: seenUpcoming.seen.map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
     }
   }
@@ -160,7 +164,7 @@ export class Surveys {
     const jobs: ListedJob[] = []
     let cursor: string | null = null
     do {
-      const page = await client.jobs({ include: ['lastRun'], limit: pageSize, cursor })
+      const page = await client.jobs({ include: ['lastRun', 'code'], limit: pageSize, cursor })
       jobs.push(...page.items.map((job) => listedJobOf(job, at)))
       cursor = page.cursor
     } while (cursor !== null && jobs.length < mostJobs)

@@ -121,6 +121,8 @@ export interface JobLine {
   readonly timezone: string | null
   readonly nextAt: string | null
   readonly isLate: boolean
+  /** No living node has its code. */
+  readonly hasNoCode: boolean
   readonly paused: Wire<JobInfo['paused']>
   readonly lastRun: Wire<JobInfo['lastRun']> | null
   readonly counts: LiveCounts | null
@@ -239,6 +241,9 @@ export interface SurveyView {
   readonly lateCount: number
   readonly failing: readonly JobLine[]
   readonly failingCount: number
+  /** No living node has their code. */
+  readonly withoutCode: readonly JobLine[]
+  readonly withoutCodeCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
   /** Rights were asked for the first of them alone: of the others some may be seen, too. */
   readonly isAskedPart: boolean
@@ -288,6 +293,9 @@ export interface VersionView {
   readonly version: number
   readonly createdAt: string
   readonly isFirstKnown: boolean
+  /** Why `update` made this version, and who called it. */
+  readonly reason: string | null
+  readonly actor: string | null
   readonly changes: readonly { readonly name: string; readonly before: string; readonly after: string }[]
   readonly tasks: Wire<JobVersion['tasks']> | null
 }

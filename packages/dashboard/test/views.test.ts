@@ -1,4 +1,4 @@
-import type { OccurrenceId } from '@jobistemer/core'
+import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accessibilityFindings, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from './effort.ts'
@@ -26,6 +26,7 @@ beforeAll(async () => {
   const day = 86_400_000
   await client.backfill('hourly', { from: Date.now() - day, to: Date.now(), which: 'all' })
   await client.backfill('rebuild', { from: Date.now() - 3 * day, to: Date.now(), which: 'all' })
+  await client.add(defineJob({ name: 'renamed-since', tasks: [{ name: 'only', handler: 'gone' }] }))
   await client.update('hourly', { tags: ['eu', 'changed'], retryPolicy: { maxRetries: 2 } })
   await client.pause('hourly', { actor: 'bob', reason: 'the disk is full', for: { hours: 8 } })
   runs.running = (await client.trigger('blocked')).id
@@ -45,6 +46,9 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['jobs with all kinds of names', () => '/jobs', oddNames.markup],
   ['failures with all kinds of errors', () => '/failures', 'the disk is full'],
   ['jobs that match none', () => '/jobs?text=nothing-like-it', 'No job matches.'],
+  ['a job without code', () => job('renamed-since'), 'jobistemer remove renamed-since'],
+  ['a job without code in the overview', () => '/', 'no code'],
+  ['a job without code in the list', () => '/jobs', 'no code'],
   ['a paused job', () => job('hourly'), 'the disk is full'],
   ['a job that is not there', () => job('none'), 'Not found.'],
   ['a run that is not there', () => '/run?run=none', 'Not found.'],

@@ -103,7 +103,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await hear(200)).filter(({ kind }) => kind === 'nodes')).toEqual([])
     expect((await hear(60)).filter(({ kind }) => kind === 'nodes')).toEqual([nodes])
     const states = (await client.nodes()).map(({ node, state }) => [node, state])
-    expect(states).toContainEqual(['dying', 'lost'])
+    expect(states).toContainEqual(['dying', 'dead'])
   })
 
   it('iterations share one look a second, wake-ups make it four at most, and nobody who waits means no call', async () => {

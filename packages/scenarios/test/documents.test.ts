@@ -87,6 +87,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 48 },
   { file: 'core/docs/isolated-tasks.md', shows: [], compared: 0 },
   { file: 'core/docs/before-production.md', shows: [], compared: 0 },
+  { file: 'core/docs/remove-or-rename.md', shows: [], compared: 2 },
   { file: 'core/docs/schedule.md', shows: ['@jobistemer/core/schedule'], compared: 15 },
   { file: 'core/docs/storage.md', shows: ['@jobistemer/core/storage'], compared: 50 },
   { file: 'dashboard/README.md', shows: ['@jobistemer/dashboard'], compared: 5 },

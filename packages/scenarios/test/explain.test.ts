@@ -34,6 +34,17 @@ async function outage(world: World, job: ReturnType<typeof defineJob>, from: num
 }
 
 describe.each(everywhere)('on $name, it is explained', (place) => {
+  it('which slots lie around an instant that is none', async () => {
+    const world = createWorld(place)
+    const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
+    await world.clock.advanceTo(at(45))
+    const nearestOf = async (second: number) => (await scheduler.explain('tick', at(second))).nearest
+    expect(await nearestOf(25)).toEqual({ before: at(20), after: at(30) })
+    expect(await nearestOf(75.5)).toEqual({ before: at(70), after: at(80) })
+    expect(await nearestOf(500)).toEqual({ before: at(100), after: null })
+    expect([await nearestOf(20), await nearestOf(70)]).toEqual([null, null])
+  })
+
   it('that a slot is due, from its very instant until a node has decided about it', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())

@@ -1,4 +1,4 @@
-import { type Client, createClient, defineJob, type ListedOccurrence } from '@jobistemer/core'
+import { type Client, createClient, defineJob, type ListedOccurrence, silentLogger } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -37,6 +37,45 @@ const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
 describe.each(everywhere)('on $name', (place) => {
+  it('jobs are listed by name, also across pages and filters', async () => {
+    const world = createWorld(place)
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    const tasks = [{ name: 'work', handler: 'none' }]
+    const names = ['b', 'a', 'ä', 'B', 'job 10', 'job 2', 'zebra', 'c']
+    await client.add(names.map((name) => defineJob({ name, tasks, ...(name !== 'B' && { tags: ['eu'] }) })))
+    const sorted = [...names].sort()
+    const namesOf = (items: readonly { readonly name: string }[]) => items.map(({ name }) => name)
+    expect(namesOf((await client.jobs()).items)).toEqual(sorted)
+    expect(namesOf(await all(client.jobs({ limit: 3 })))).toEqual(sorted)
+    expect(namesOf(await all(client.jobs({ limit: 2, tag: 'eu' })))).toEqual(sorted.filter((name) => name !== 'B'))
+    const { cursor } = await client.jobs({ limit: 3 })
+    await client.add(defineJob({ name: 'between', tasks }))
+    const rest = [...sorted, 'between'].sort().filter((name) => name > 'a')
+    expect(namesOf((await client.jobs({ cursor })).items)).toEqual(
+      rest.filter((name) => !sorted.slice(0, 3).includes(name)),
+    )
+    await client.remove(sorted[2] as string)
+    await expect(client.jobs({ limit: 3, cursor })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await client.close()
+  })
+
+  it('a dry run of prune counts what prune removes', async () => {
+    const { world, client, node } = await scene(place)
+    await world.clock.advance({ hours: 1 })
+    const prunings = [
+      { olderThan: { minutes: 50 }, keep: 350 },
+      { olderThan: { minutes: 40 }, keep: 0, job: 'good' },
+      { olderThan: { minutes: 20 }, keep: 0 },
+    ]
+    for (const pruning of prunings) {
+      const counted = await client.prune({ ...pruning, dryRun: true })
+      expect(counted).toBeGreaterThan(10)
+      expect(await client.prune({ ...pruning, dryRun: true })).toBe(counted)
+      expect(await node.prune(pruning)).toBe(counted)
+    }
+    expect(await client.prune({ olderThan: 0, job: 'none at all', dryRun: true })).toBe(0)
+  })
+
   it('failures of all jobs come newest first, page by page or in a loop, with the names of their jobs', async () => {
     const { world, client } = await scene(place)
     await world.clock.advance({ seconds: 1 })
@@ -151,4 +190,19 @@ describe.each(everywhere)('on $name', (place) => {
     const wrongNode = client.live({ state: 'queued', node: 'a' })
     await expect(wrongNode).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.node' })
   })
+})
+
+it('more than 2,000 jobs are listed in the order of the storage, each once', async () => {
+  const world = createWorld()
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  const tasks = [{ name: 'work', handler: 'none' }]
+  const names = Array.from({ length: 2001 }, (_, index) => `job ${index}`)
+  await client.add(names.map((name) => defineJob({ name, tasks })))
+  const listed = (await all(client.jobs({ limit: 700 }))).map(({ name }) => name)
+  expect(listed.slice().sort()).toEqual(names.slice().sort())
+  expect(listed).not.toEqual(names.slice().sort())
+  await client.remove('job 7')
+  const fewer = (await all(client.jobs({ limit: 700 }))).map(({ name }) => name)
+  expect(fewer).toEqual(names.filter((name) => name !== 'job 7').sort())
+  await client.close()
 })

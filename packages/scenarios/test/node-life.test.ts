@@ -47,6 +47,11 @@ async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
 }
 
+/** Whether an instant lies within a heartbeat of a second. */
+function isAbout(instant: Date | undefined, second: number): boolean {
+  return Math.abs(Number(instant) - Number(at(second))) <= 5000
+}
+
 /** Two nodes with the long job, of which the first begins it. */
 async function twoNodes(world: World, settings: JobSettingsInput = {}) {
   const { job, called } = longJob(world, settings)
@@ -55,6 +60,29 @@ async function twoNodes(world: World, settings: JobSettingsInput = {}) {
   const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
   return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
 }
+
+it('a dead node is listed for a day, with since when it is dead and which node took over its runs', async () => {
+  const world = createWorld()
+  const { first, second } = await twoNodes(world)
+  await world.clock.advance({ seconds: 18 })
+  world.crash(first)
+  await world.clock.advance({ minutes: 2 })
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  const dead = async () => (await client.nodes()).filter(({ state }) => state === 'dead')
+  const [found, ...others] = await dead()
+  expect(others).toEqual([])
+  expect(found).toMatchObject({ node: 'first', dead: { takenOverBy: 'second' } })
+  expect(isAbout(found?.dead?.since, 30)).toBe(true)
+  expect((await second.nodes())[0]).toMatchObject({ node: 'first', state: 'dead', dead: found?.dead })
+  // Rare heartbeats make the virtual day short.
+  await world.start({ nodeId: 'third' })
+  await world.shutdown(second)
+  await world.clock.advance({ hours: 23 })
+  expect(await dead()).toHaveLength(1)
+  await world.clock.advance({ hours: 1, minutes: 5 })
+  expect(await dead()).toEqual([])
+  await client.close()
+})
 
 // One that wants heartbeats to be rare, as DynamoDB does.
 it('where heartbeats are sent every 10 s, what a node ran is taken over within 75 s whenever it dies', async () => {
@@ -142,7 +170,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('the record of a dead node goes when its work has been taken over, and not before', async () => {
+  it('the record of a node states its death when its work has been taken over, and not before', async () => {
     const world = createWorld(place)
     const { job } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -158,10 +186,16 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs: [job], nodeId: 'second', storage: reaping, ...life })
     world.crash(first)
     await world.clock.advance({ minutes: 2 })
-    expect((await recordsIn(storage)).map(({ node }) => node).sort()).toEqual(['first', 'second'])
+    expect((await recordsIn(storage)).map(({ node, about }) => [node, about.dead]).sort()).toEqual([
+      ['first', undefined],
+      ['second', undefined],
+    ])
     refuses = false
     await world.clock.advance({ seconds: 20 })
-    expect((await recordsIn(storage)).map(({ node }) => node)).toEqual(['second'])
+    expect((await recordsIn(storage)).map(({ node, about }) => [node, about.dead !== undefined]).sort()).toEqual([
+      ['first', true],
+      ['second', false],
+    ])
   })
 
   it('nobody is dead when the storage was away for everybody', async () => {
@@ -263,12 +297,15 @@ describe.each(everywhere)('on $name', (place) => {
 
   it('a node that was taken for dead says again what it has code for', async () => {
     const world = createWorld(place)
-    const { first } = await twoNodes(world)
+    const { first, second } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
     world.freeze(first)
     await world.clock.advance({ seconds: 60 })
     const storage = world.connect()
-    expect((await recordsIn(storage)).map(({ node }) => node)).toEqual(['second'])
+    expect((await second.nodes()).map(({ node, state }) => `${node} ${state}`)).toEqual([
+      'first dead',
+      'second working',
+    ])
     await world.thaw(first, 'ran on')
     await world.clock.advance({ seconds: 10 })
     const profilesOf = (await recordsIn(storage)).map(({ incarnation }) => incarnation)
@@ -290,6 +327,101 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 60 })
     expect(await stateOf()).toEqual(['second working'])
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
+  })
+
+  it('a dead node without runs is listed with no successor', async () => {
+    const world = createWorld(place)
+    const first = await world.start({ nodeId: 'first', ...life })
+    const second = await world.start({ nodeId: 'second', ...life })
+    await world.clock.advance({ seconds: 20 })
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    const nodes = await second.nodes()
+    expect(nodes).toMatchObject([
+      { node: 'first', state: 'dead', dead: { takenOverBy: null } },
+      { node: 'second', state: 'working', dead: null },
+    ])
+    expect(isAbout(nodes[0]?.dead?.since, 20)).toBe(true)
+  })
+
+  it('of three nodes, the one that took over the runs is listed', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    const third = await world.start({ nodeId: 'a third', ...life })
+    await world.clock.advance({ seconds: 20 })
+    const reaped = [second, third].map((node) => listen(node, 'occurrence.reaped'))
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    const takers = ['second', 'a third'].filter((_, index) => reaped[index]?.length === 1)
+    expect(takers).toHaveLength(1)
+    for (const node of [second, third]) {
+      const dead = (await node.nodes()).filter(({ state }) => state === 'dead')
+      expect(dead.map(({ dead: death }) => death?.takenOverBy)).toEqual(takers)
+    }
+  })
+
+  it('a dead node that starts again is listed once', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    await world.start({ nodeId: 'first', ...life })
+    await world.clock.advance({ minutes: 1 })
+    const states = (await second.nodes()).map(({ node, state }) => `${node} ${state}`)
+    expect(states).toEqual(['first working', 'second working'])
+  })
+
+  it('at most 20 dead nodes are kept', async () => {
+    const world = createWorld(place)
+    const survivor = await world.start({ nodeId: 'survivor', ...life })
+    for (let count = 1; count <= 24; count++) world.crash(await world.start({ nodeId: `dies ${count}`, ...life }))
+    await world.clock.advance({ minutes: 2 })
+    expect((await survivor.nodes()).filter(({ state }) => state === 'dead')).toHaveLength(20)
+  })
+
+  it('a client sees that nodes die, and does not log it', async () => {
+    const world = createWorld(place)
+    const { first } = await twoNodes(world)
+    const log = collectingLogger()
+    const { logger } = log
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger })
+    const stateOf = async () =>
+      (await client.nodes()).map(({ node, state, silentForMs }) => `${node} ${state} ${silentForMs}`)
+    expect(await stateOf()).toEqual(['first working null', 'second working null'])
+    world.crash(first)
+    for (let seconds = 0; seconds < 120; seconds += 5) {
+      await world.clock.advance({ seconds: 5 })
+      await client.nodes()
+    }
+    expect(await stateOf()).toEqual([
+      expect.stringMatching(/^first dead \d{6}$/),
+      expect.stringMatching(/^second working \d{1,4}$/),
+    ])
+    expect(log.loud()).toEqual([])
+    await client.close()
+  })
+
+  it('a node warns once of other nodes with other time zone data', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { logger, loud } = collectingLogger()
+    const node = await world.start({ nodeId: 'here', logger, ...life })
+    const versions = { node: '20.0.0', jobistemer: '0.1.0', timeZones: '1999z' }
+    const beats = async (counter: number): Promise<void> => {
+      for (const name of ['there', 'there too']) {
+        const own: NodeRecord = {
+          ...{ node: name, incarnation: `${name} 1`, counter, startedAt: +at(0), leaving: false },
+          about: { versions, maxConcurrentJobs: 1, host: 'machine', pid: 7, running: 0 },
+        }
+        await storage.heartbeat({ now: +at(0), own, remove: [], profilesOf: [] })
+      }
+      await world.clock.advance({ seconds: 5 })
+    }
+    for (let counter = 1; counter < 5; counter++) await beats(counter)
+    const warnings = loud().filter((line) => JSON.stringify(line).includes('time zone data'))
+    expect(warnings).toHaveLength(1)
+    expect(JSON.stringify(warnings)).toContain('1999z')
+    expect((await node.nodes()).map((one) => one.versions.timeZones)).toEqual([process.versions.tz, '1999z', '1999z'])
   })
 
   it('a scheduler knows which of the lives of its name it is', async () => {

@@ -75,7 +75,9 @@ describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
     await scheduler.add(define('again', 10))
     await scheduler.remove('again')
     const plan = await scheduler.plan([define('again', 20)], { owner })
-    expect(plan.added).toEqual([{ name: 'again', version: null, before: [], after: [at(20), at(40), at(60)] }])
+    expect(plan.added).toEqual([
+      { name: 'again', version: null, changes: [], before: [], after: [at(20), at(40), at(60)] },
+    ])
     await scheduler.apply(plan)
     expect(await scheduler.nextRuns('again', 1)).toEqual([at(20)])
   })
@@ -89,7 +91,7 @@ describe.each(everywhere)('on $name, a plan', (place) => {
     await scheduler.add(define('nobodys', 10))
     await scheduler.apply(await scheduler.plan([define('ours', 10)], { owner }))
     const { removed } = await scheduler.plan([], { owner })
-    expect(removed).toEqual([{ name: 'ours', version: 1, before: [at(10), at(20), at(30)], after: [] }])
+    expect(removed).toEqual([{ name: 'ours', version: 1, changes: [], before: [at(10), at(20), at(30)], after: [] }])
   })
 
   it('shows fewer slots of a schedule that ends', async () => {
@@ -115,5 +117,42 @@ describe.each(everywhere)('on $name, a removal', (place) => {
     expect(await scheduler.nextRuns('job', 1)).toEqual([at(10)])
     await scheduler.remove('job', { expectedVersion: 2 })
     expect(await refusalOf(scheduler.nextRuns('job'))).toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+})
+
+describe.each(everywhere)('on $name, a plan of a changed definition', (place) => {
+  it('lists each change that `versions` lists after the plan is applied', async () => {
+    const world = createWorld(place)
+    const scheduler = await world.start()
+    const task = (name: string, more: object = {}) => ({ name, run: () => 1, ...more })
+    const base = { name: 'report', schedule: everySeconds(10) }
+    const earlier = defineJob({ ...base, tasks: [task('extract'), task('clean'), task('load'), task('mail')] })
+    await scheduler.apply(await scheduler.plan([earlier], { owner: 'old-team' }))
+    const later = defineJob({
+      ...base,
+      schedule: everySeconds(20),
+      retention: 'forever',
+      alertAfter: { hours: 2 },
+      tasks: [task('load', { taskTimeout: { seconds: 7 } }), task('extract'), task('notify')],
+    })
+    const plan = await scheduler.plan([later], { owner })
+    const [changed] = plan.changed
+    expect(changed?.changes).toEqual([
+      {
+        part: 'schedule',
+        before: { type: 'every', intervalMs: 10_000, endMs: null },
+        after: { type: 'every', intervalMs: 20_000, endMs: null },
+      },
+      { part: 'task', task: 'clean', before: expect.any(Object), after: null },
+      { part: 'task', task: 'load', before: { taskTimeoutMs: null }, after: { taskTimeoutMs: 7000 } },
+      { part: 'task', task: 'mail', before: expect.any(Object), after: null },
+      { part: 'task', task: 'notify', before: null, after: expect.any(Object) },
+      { part: 'order of tasks', before: ['extract', 'load'], after: ['load', 'extract'] },
+      { part: 'owner', before: 'old-team', after: owner },
+      { part: 'retention', before: { olderThanMs: 2_592_000_000, keep: 10 }, after: null },
+      { part: 'alertAfterMs', before: null, after: 7_200_000 },
+    ])
+    await scheduler.apply(plan)
+    expect((await scheduler.versions('report'))[0]?.changes).toEqual(changed?.changes)
   })
 })

@@ -124,13 +124,31 @@ describe.each(everywhere)('on $name', (place) => {
       { version: 2, schedule: { type: 'every', intervalMs: 60_000 }, description: null, settings: { maxQueued: 1000 } },
       { version: 1, schedule: null, tags: [], tasks: [{ name: 'work', handler: null }], changes: [] },
     ])
-    expect(versions.map(({ changes }) => [...changes].sort())).toEqual([
+    expect(versions.map(({ changes }) => changes.map(({ part }) => part).sort())).toEqual([
       ['description', 'maxQueued', 'schedule'],
       ['schedule', 'tags'],
       [],
     ])
     expect((await client.versions('slow', { limit: 1 })).map(({ changes }) => changes.length)).toEqual([3])
+    expect(versions[1]?.changes).toEqual([
+      { part: 'schedule', before: null, after: { type: 'every', intervalMs: 60_000, endMs: null } },
+      { part: 'tags', before: [], after: ['eu'] },
+    ])
     await expect(client.versions('none')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  it('a version keeps the reason and the actor of its update', async () => {
+    const world = createWorld(place)
+    const { client } = await scene(world)
+    await client.update('slow', { maxQueued: 5 }, { reason: 'the queue was full', actor: 'ann' })
+    await client.update('slow', { maxQueued: 6 })
+    const versions = await client.versions('slow')
+    expect(versions.map(({ reason, actor }) => [reason, actor])).toEqual([
+      [null, null],
+      ['the queue was full', 'ann'],
+      [null, null],
+    ])
+    await expect(client.update('slow', { maxQueued: 7 }, { actor: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
   it('all jobs of a tag, or of an owner, are paused and resumed together', async () => {

@@ -128,7 +128,7 @@ async function defines(client: Client): Promise<void> {
   assert.deepEqual([version, changed], [2, true])
   await assert.rejects(client.update('one', { maxQueued: 3 }, { expectedVersion: 1 }), { code: 'VERSION_CONFLICT' })
   assert.deepEqual(
-    (await client.versions('one')).map(({ version: number, changes }) => [number, changes]),
+    (await client.versions('one')).map(({ version: number, changes }) => [number, changes.map(({ part }) => part)]),
     [
       [2, ['schedule']],
       [1, []],

@@ -2,6 +2,7 @@ import type { JobInfo } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
+import { shellWord } from '../shell-word.ts'
 import { settingTexts } from '../output/settings.ts'
 
 /** `jobistemer job`. */
@@ -37,6 +38,7 @@ export const job: Command = {
       ],
       ['last success', lastSuccessAt === null ? null : times.full(lastSuccessAt)],
       ['silent', silentSince === null ? null : out.styles.red(text`since ${times.full(silentSince)}`)],
+      ['code', info.hasCode === false ? out.styles.red(noCode(info.name)) : null],
       ['live', text`${counts.running} running, ${counts.pending} pending, ${counts.queued} queued`],
     ])
     out.line()
@@ -51,6 +53,10 @@ export const job: Command = {
       ]),
     )
   },
+}
+
+function noCode(name: string): string {
+  return `no code: no living node can run it. If it was removed or renamed: jobistemer remove ${shellWord(name)}`
 }
 
 function scheduleText({ schedule }: JobInfo): string {

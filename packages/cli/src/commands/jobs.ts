@@ -26,7 +26,7 @@ const finalStateNames = allStates.filter(
 
 /** `jobistemer jobs`. */
 export const jobs: Command = {
-  description: 'Lists the stored jobs, whoever has their code, in the order of the storage.',
+  description: 'Lists the stored jobs by name; more than 2,000 jobs in the order of the storage.',
   arguments: '[text]',
   options: [
     { flags: '--owner <tag>', description: 'only those with this owner tag', parse: readText('--owner') },
@@ -59,7 +59,7 @@ export const jobs: Command = {
     const client = await context.client()
     const filter = {
       limit: limit ?? (names === true ? mostJobs : 100),
-      ...(names !== true && { include: ['lastRun'] as const }),
+      ...(names !== true && { include: ['lastRun', 'code'] as const }),
       ...(tag !== undefined && { tag }),
       ...(outcome !== undefined && { lastOutcome: outcome }),
       ...(owner !== undefined && { owner }),
@@ -88,12 +88,10 @@ function printNames({ out }: Context, items: readonly JobInfo[]): void {
 }
 
 async function printJobs({ out, times }: Context, items: readonly JobInfo[]): Promise<void> {
-  const stateOf = ({ paused }: JobInfo): string | Cell => {
-    if (paused === null) return 'active'
-    return {
-      text: paused.until === null ? 'paused' : `paused until ${times.at(paused.until)}`,
-      style: out.styles.yellow,
-    }
+  const stateOf = ({ paused, hasCode }: JobInfo): string | Cell => {
+    const pause = paused === null ? [] : [paused.until === null ? 'paused' : `paused until ${times.at(paused.until)}`]
+    if (hasCode === false) return { text: [...pause, 'no code'].join(', '), style: out.styles.red }
+    return pause[0] === undefined ? 'active' : { text: pause[0], style: out.styles.yellow }
   }
   if (items.length === 0) {
     out.line('No jobs.')

@@ -24,10 +24,13 @@ export const nodes: Command = {
   ],
   async run(context: Context, _, { observe }: { readonly observe: number }) {
     const [client, storage, clock] = await Promise.all([context.client(), context.storage(), context.session.clock()])
-    const observed = await observeNodes(storage, { clock, forMs: observe, signal: context.signal })
-    const lives = new Map(observed.map(({ record, isAlive }) => [record.incarnation, lifeOf(isAlive)]))
+    const watched = await observeNodes(storage, { clock, forMs: observe, signal: context.signal })
+    const lives = new Map(watched.map(({ record, isAlive }) => [record.incarnation, lifeOf(isAlive)]))
     const known = await client.nodes(context.call)
-    const items = known.map((node) => ({ ...node, observed: lives.get(node.incarnation) ?? 'unknown' }))
+    const items = known.map((node) => {
+      const observed: Life = node.dead === null ? (lives.get(node.incarnation) ?? 'unknown') : 'silent'
+      return { ...node, observed }
+    })
     if (context.out.isJson) return context.out.json({ nodes: items.map(({ silentForMs: _, ...node }) => node) })
     await printNodes(context, items)
   },
@@ -54,10 +57,11 @@ async function printNodes(
       { title: 'PID', align: 'right' },
       { title: 'VERSION' },
       { title: 'NODE.JS' },
+      { title: 'ZONES' },
     ],
     items.map((node): readonly (string | Cell)[] => [
       node.node,
-      node.state,
+      node.dead === null ? node.state : { text: deathOf(node.dead, times), style: red },
       { text: node.observed, style: styles[node.observed] },
       `${node.running}/${node.maxConcurrentJobs}`,
       times.at(node.startedAt),
@@ -65,8 +69,13 @@ async function printNodes(
       String(node.pid),
       node.versions.jobistemer,
       node.versions.node,
+      node.versions.timeZones,
     ]),
   )
+}
+
+function deathOf({ since, takenOverBy }: NonNullable<NodeInfo['dead']>, times: Context['times']): string {
+  return `dead since ${times.at(since)}${takenOverBy === null ? '' : `, runs taken over by ${takenOverBy}`}`
 }
 
 function lifeOf(isAlive: boolean | null): Life {

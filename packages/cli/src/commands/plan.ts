@@ -5,6 +5,7 @@ import type { Command, CommandOption, Context } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { definitionsOf } from '../definitions-of.ts'
+import { changedPartTexts } from '../output/changed-parts.ts'
 import { text } from '../output/rendered.ts'
 import { whileCalling } from '../progress.ts'
 import { readText } from '../values.ts'
@@ -90,8 +91,9 @@ function print({ out, times }: Context, planned: DefinitionPlan, isApplied: bool
   const { green, yellow, red } = out.styles
   const slots = (dates: readonly Date[]) =>
     dates.length === 0 ? 'none' : dates.map((date) => times.at(date)).join(', ')
-  const line = (mark: string, style: typeof red, { name, before, after }: PlannedChange): void => {
+  const line = (mark: string, style: typeof red, { name, before, after, changes }: PlannedChange): void => {
     out.line(style(text`${mark} ${name}`))
+    out.fields(changedPartTexts(changes, '    '))
     if (before.length > 0) out.line(text`    next slots before  ${slots(before)}`)
     if (after.length > 0) out.line(text`    next slots after   ${slots(after)}`)
   }

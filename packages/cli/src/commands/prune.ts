@@ -3,7 +3,7 @@ import { counted } from '../output/counted.ts'
 import { doToAll } from '../bulk.ts'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
-import { confirm } from '../confirm.ts'
+import { confirm, confirmOptions } from '../confirm.ts'
 import { jobOf } from '../job-of.ts'
 import { text } from '../output/rendered.ts'
 import { duration } from '../output/times.ts'
@@ -15,6 +15,7 @@ interface Options {
   readonly keep: number
   readonly job?: string
   readonly yes?: true
+  readonly dryRun?: true
 }
 
 /** `jobistemer prune`. */
@@ -34,14 +35,15 @@ export const prune: Command = {
       parse: readCount('--keep', 0, Number.MAX_SAFE_INTEGER),
     },
     { flags: '--job <name>', description: 'of this job alone', parse: readText('--job') },
-    { flags: '-y, --yes', description: 'do not ask' },
+    ...confirmOptions,
   ],
   examples: [
     ['prune --older-than 90d --keep 100', 'of all jobs'],
+    ['prune --older-than 90d --dry-run', 'only count what would be removed'],
     ['prune --older-than 7d --job import --yes', 'of one, without asking'],
   ],
   exitsWithNo: 'you said no',
-  async run(context: Context, _, { olderThan, keep, job, yes }: Options) {
+  async run(context: Context, _, { olderThan, keep, job, yes, dryRun }: Options) {
     if (olderThan === undefined) {
       throw new CliError({
         code: 'USAGE',
@@ -53,10 +55,16 @@ export const prune: Command = {
     const client = await context.client()
     if (job !== undefined) await jobOf(context, job)
     const whose = job === undefined ? 'all jobs' : job
+    if (dryRun === true) {
+      const count = await client.prune({ olderThan, keep, ...(job !== undefined && { job }), dryRun, ...context.call })
+      if (context.out.isJson) return context.out.json({ dryRun: true, job: job ?? null, removed: count })
+      context.out.line(text`Would remove ${counted(count, 'run')} of ${whose}. Nothing was done.`)
+      return
+    }
     await confirm(context, text`Remove the history of ${whose} that is older than ${duration(olderThan)}?`, yes)
     const how = { olderThan, keep, ...context.call }
     const removed = job === undefined ? await pruneAll(context, how) : await client.prune({ ...how, job })
-    if (context.out.isJson) return context.out.json({ job: job ?? null, removed })
+    if (context.out.isJson) return context.out.json({ dryRun: false, job: job ?? null, removed })
     context.out.line(text`Removed ${counted(removed, 'run')}.`)
   },
 }

@@ -1,8 +1,8 @@
 import type { JobVersion } from '@jobistemer/core'
 import type { Command, Context } from '../command.ts'
 import { withNearNames } from '../job-of.ts'
+import { changedPartTexts } from '../output/changed-parts.ts'
 import { text } from '../output/rendered.ts'
-import { settingText } from '../output/settings.ts'
 import { readCount } from '../values.ts'
 
 /** `jobistemer versions`. */
@@ -38,20 +38,12 @@ export const versions: Command = {
 }
 
 function printChanges({ out }: Context, one: JobVersion, before: JobVersion | undefined): void {
+  out.fields([
+    ['  by', one.actor],
+    ['  reason', one.reason],
+  ])
   if (one.version === 1) out.line('  the first')
   else if (before?.version !== one.version - 1) out.line('  the version before it is not kept')
   else if (one.changes.length === 0) out.line('  no difference')
-  else {
-    out.fields(
-      one.changes.map((name) => {
-        const [title, old] = partOf(before, name)
-        return [`  ${title}`, text`${old} → ${partOf(one, name)[1]}`]
-      }),
-    )
-  }
-}
-
-function partOf({ settings, ...parts }: JobVersion, name: string): readonly [string, string] {
-  const all: Readonly<Record<string, unknown>> = { ...settings, ...parts }
-  return settingText(name, all[name] ?? null)
+  else out.fields(changedPartTexts(one.changes, '  '))
 }

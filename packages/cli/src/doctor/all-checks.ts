@@ -19,6 +19,7 @@ import { runStuck } from './checks/run-stuck.ts'
 import { runWaits } from './checks/run-waits.ts'
 import { storageKeeps } from './checks/storage-keeps.ts'
 import { storageWrites } from './checks/storage-writes.ts'
+import { timeZonesDiffer } from './checks/time-zones-differ.ts'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
@@ -44,6 +45,7 @@ export const allChecks: Readonly<Record<string, Check>> = {
   'a node lives': noNodeLives,
   'all nodes give heartbeats': nodeSilent,
   'all nodes have one version': buildsDiffer,
+  'all nodes have one version of time zone data': timeZonesDiffer,
   'all nodes define jobs as they are stored': definitionDiffers,
   'a node has the code of each job': jobWithoutCode,
   'no job is ahead of the clocks': jobAhead,

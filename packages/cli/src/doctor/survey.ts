@@ -117,6 +117,7 @@ async function allJobs(
     jobs.push(...page.items)
     cursor = page.cursor
   } while (cursor !== null && jobs.length < most)
+  jobs.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
   return { jobs, isPartial: cursor !== null }
 }
 

@@ -11,7 +11,7 @@ import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts
 import { refuseBoundsOf } from './overlap-bounds.ts'
 
 /** Who has brought a definition into force. */
-export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates'>
+export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
 // Some storages bound a record's size, and a definition that fits here is to fit everywhere.
 const mostBytes = 262_144
@@ -93,7 +93,13 @@ export function contentOf(
   const { defaults, timeline, nextAt } = options
   const settings = resolveJobSettings(defaults, job.overrides)
   const schedule = job.schedule.toJSON()
-  const definition = { ...toJobDocument(job, defaults), schedule, ...options.origin } as unknown as JsonObject
+  const document: JobDocument = {
+    ...toJobDocument(job, defaults),
+    ...(job.owner !== null && { owner: job.owner }),
+    schedule,
+    ...options.origin,
+  }
+  const definition = document as unknown as JsonObject
   refuseTooLarge(job, definition)
   refuseTooMany(job, settings, options.mostQueued)
   return {

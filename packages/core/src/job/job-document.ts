@@ -13,6 +13,8 @@ export interface JobDocument {
   /** Left out where there are none. */
   readonly tags?: readonly string[]
   readonly description?: string
+  /** Left out where the job has no owner tag. */
+  readonly owner?: string
   /** As it was asked for: from when on it holds, the timeline says. */
   readonly schedule?: SerializedSchedule
   /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
@@ -22,6 +24,9 @@ export interface JobDocument {
    * took the place of. Nodes of that build go by it.
    */
   readonly updates?: string
+  /** Why `update` made this version, and who called it. They are no part of the fingerprint. */
+  readonly reason?: string
+  readonly actor?: string
 }
 
 export interface TaskDocument {

@@ -99,7 +99,7 @@ const jobs: Read = {
   takes: [...jobFilterNames, 'limit', 'cursor'],
   async answer(call): Promise<Page<JobLine>> {
     const { client, options } = call
-    const { items: lines, cursor } = await jobsOf(call, ['lastRun', 'counts'])
+    const { items: lines, cursor } = await jobsOf(call, ['lastRun', 'counts', 'code'])
     const counted: JobLine[] = []
     for (let start = 0; start < lines.length; start += atOnce) {
       const some = lines.slice(start, start + atOnce).map(async (job) => {

@@ -1,4 +1,4 @@
-import type { JobVersion } from '@jobistemer/core'
+import type { ChangedPart, JobVersion } from '@jobistemer/core'
 import { finalStates, liveStates } from '@jobistemer/core/storage'
 import { gridOf, jobLineOf, listedJobOf, runLineOf, textOf } from '../lines.ts'
 import type { Call, Read } from '../route.ts'
@@ -7,7 +7,6 @@ import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from
 
 const mostVersions = 50
 const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill'] as const
-const parts = ['schedule', 'tasks', 'tags', 'description'] as const
 
 /** What may be done to a job, for the page to offer: it is asked for again when it is done. */
 export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {
@@ -124,22 +123,23 @@ const versions: Read = {
         version: one.version,
         createdAt: one.createdAt.toISOString(),
         isFirstKnown,
-        changes: one.changes.map((part) => ({
-          name: part,
-          before: before === undefined ? '' : partOf(before, part, isHidden),
-          after: partOf(one, part, isHidden),
-        })),
+        reason: one.reason,
+        actor: one.actor,
+        changes: one.changes.map((part) => changeOf(part, isHidden)),
         tasks: isHidden ? null : (one.tasks as unknown as Wire<JobVersion['tasks']>),
       }
     })
   },
 }
 
-function partOf(version: JobVersion, name: string, isHidden: boolean): string {
-  const part = parts.find((one) => one === name)
-  if (part === undefined) return textOfValue((version.settings as unknown as Record<string, unknown>)[name])
-  if (part !== 'tasks' || !isHidden) return textOfValue(version[part])
-  return textOfValue(version.tasks.map((task) => ({ ...task, data: 'hidden' })))
+function changeOf({ part, task, before, after }: ChangedPart, isHidden: boolean): VersionView['changes'][number] {
+  const shown = (value: ChangedPart['before']): string =>
+    textOfValue(isHidden && isObject(value) && 'data' in value ? { ...value, data: 'hidden' } : value)
+  return { name: task === undefined ? part : `task ${task}`, before: shown(before), after: shown(after) }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function textOfValue(value: unknown): string {
@@ -153,8 +153,8 @@ const explain: Read = {
   about: 'job',
   takes: ['at'],
   async answer({ client, input, options, job: name }) {
-    const { at, verdict, reason, id, occurrence } = await client.explain(name, input.needed('at'), options)
-    return { at, verdict, reason, id, run: occurrence?.id ?? null }
+    const { at, verdict, reason, id, occurrence, nearest } = await client.explain(name, input.needed('at'), options)
+    return { at, verdict, reason, id, run: occurrence?.id ?? null, nearest }
   },
 }
 

@@ -92,7 +92,7 @@ function asKnown(client: Client): Client {
       const member = Reflect.get(target, name)
       if (name === 'nodes') {
         return async (...args: Parameters<Client['nodes']>) => {
-          const versions = { jobistemer: '1.2.3', node: '20.19.0' }
+          const versions = { jobistemer: '1.2.3', node: '20.19.0', timeZones: '2026a' }
           return (await target.nodes(...args)).map((node) => ({ ...node, host: 'machine-1', pid: 4711, versions }))
         }
       }

@@ -563,6 +563,20 @@ export const sharesItsName: Stage = async (cast) => {
   return 35
 }
 
+/** A node with other time zone data sends heartbeats. */
+export const meetsOtherTimeZones: Stage = async (cast) => {
+  const world = createWorld()
+  await cast.watched(world.scheduler, { ...life, jobs: [odd(cast)] })
+  const storage = world.connect()
+  const about = { versions: { timeZones: 'another' } }
+  for (let counter = 1; counter <= 3; counter++) {
+    const own = { node: 'other', incarnation: 'other 1', counter, startedAt: 0, leaving: false, about }
+    await storage.heartbeat({ now: 0, own, remove: [], profilesOf: [] })
+    await world.clock.advance({ seconds: 5 })
+  }
+  return 15
+}
+
 /** An earlier node of its name has left its record behind, and nobody knows whether it lives. */
 export const followsANamesake: Stage = async (cast) => {
   const world = createWorld()

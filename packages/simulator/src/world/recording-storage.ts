@@ -136,6 +136,8 @@ class Recorder {
   #heard({ own }: HeartbeatRequest): void {
     if (own === null) return
     const { incarnation, counter, leaving, about } = own
+    // The record of another node, whose death this node states.
+    if (about.dead !== undefined) return
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
     this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving, ended: about.ended === true })
   }

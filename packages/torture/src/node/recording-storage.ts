@@ -156,7 +156,8 @@ class Recorder {
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     const sentAt = hostTime().mono
     const answer = await this.#inner.heartbeat(request)
-    if (request.own !== null) this.#record({ event: 'heartbeat', sentAt })
+    // A record that states a death is that of another node.
+    if (request.own !== null && request.own.about.dead === undefined) this.#record({ event: 'heartbeat', sentAt })
     return answer
   }
 

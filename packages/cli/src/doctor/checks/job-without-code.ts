@@ -1,3 +1,4 @@
+import { shellWord } from '../../shell-word.ts'
 import type { Finding } from '../finding.ts'
 import { definitionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
@@ -9,8 +10,8 @@ export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {
     const { id, name, nextAt } = job
+    const hasWork = nextAt !== null || waiting.has(id)
     const { tasks } = definitionOf(job)
-    if (nextAt === null && !waiting.has(id)) return []
     if (living.some(({ abilities }) => abilities?.canRun({ id, tasks }))) return []
     const missing = tasks.flatMap(({ handler }) =>
       handler === undefined || living.some(({ abilities }) => abilities?.canRun({ id, tasks: [{ name: '', handler }] }))
@@ -21,10 +22,10 @@ export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise
     return [
       {
         code: 'JOB_WITHOUT_CODE',
-        severity: 'error',
+        severity: hasWork ? 'error' : 'warning',
         job: name,
         message: `No living node can run ${name}: none has ${what}.`,
-        remedy: `Start a node that has it, or delete the job where it was defined.`,
+        remedy: `Start a node that has it. If the job was removed from the code or renamed: jobistemer remove ${shellWord(name)}`,
       },
     ]
   })

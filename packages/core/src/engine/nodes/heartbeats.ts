@@ -9,7 +9,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
 import { type NodeCode, readAbilities } from './abilities.ts'
-import { aboutOf, type NodeInfo, nodeInfoOf } from './node-info.ts'
+import { aboutOf, deathOf, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
 import { Peers } from './peers.ts'
 import { lives, livesHere } from './process-mark.ts'
 
@@ -266,6 +266,20 @@ export class Heartbeats {
     this.#remove.set(incarnation, { incarnation, counter })
   }
 
+  /** When a dead node sent its last heartbeat, by the time of this node. */
+  deadSince({ incarnation }: NodeRecord): number {
+    return Math.round(this.#engine.now() - (this.peers.silentForMs(incarnation) ?? 0))
+  }
+
+  /** States the death of a node in its record. A heartbeat of that node that came in between stays. */
+  async stateDeath(record: NodeRecord, death: Parameters<typeof recordOfDead>[1]): Promise<void> {
+    const { incarnation, counter } = record
+    const own = recordOfDead(record, death)
+    await this.#engine.storage.repeated('heartbeat', (calls) =>
+      calls.heartbeat({ now: this.#engine.now(), own, remove: [{ incarnation, counter }], profilesOf: [] }),
+    )
+  }
+
   /** What earlier lives of this node ran is settled: their records may go. */
   forgetEarlierLives(): void {
     for (const record of this.#earlierLives) this.forget(record)
@@ -282,16 +296,24 @@ export class Heartbeats {
   async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
     const askedAt = this.#engine.clock.monotonic()
     const answer = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
-    // Whoever is no node has no heartbeats that would tell: it learns who is silent by asking more than once.
-    if (!this.isKnown) this.peers.observe(answer.nodes, askedAt)
-    const lost = new Set(this.peers.lost().map(({ incarnation }) => incarnation))
+    // A process that is no node has no heartbeats: it learns which nodes are silent from several calls.
+    if (!this.isKnown) this.peers.observe(answer.nodes, askedAt, { isQuiet: true })
     return answer.nodes
-      .map((record) => {
-        const { incarnation } = record
-        const silentForMs = Math.round(this.peers.silentForMs(incarnation) ?? 0)
-        return nodeInfoOf(record, { isLost: lost.has(incarnation), silentForMs })
-      })
+      .map((record) => nodeInfoOf(record, this.#lifeOf(record)))
       .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
+  }
+
+  #lifeOf(record: NodeRecord): Pick<NodeInfo, 'dead' | 'silentForMs'> {
+    const { peers } = this
+    const { incarnation } = record
+    const now = this.#engine.now()
+    if (incarnation === this.#engine.owner.incarnation) return { dead: null, silentForMs: 0 }
+    const stated = deathOf(record)
+    if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
+    const silentForMs = Math.round(peers.silentForMs(incarnation) ?? 0)
+    const isLost = peers.lost().some((lost) => lost.incarnation === incarnation)
+    if (isLost) return { dead: { since: new Date(now - silentForMs), takenOverBy: null }, silentForMs }
+    return { dead: null, silentForMs: peers.isProven(incarnation) ? silentForMs : null }
   }
 
   get #retryInMs(): number {
@@ -345,6 +367,7 @@ export class Heartbeats {
     this.#answerWanted(wanted, answer)
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
     this.#lookForNamesakes(answer.nodes)
+    for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     const { peers } = this
     if (hasChanged || hasNewCode || peers.lost().length + peers.ended().length > 0) this.changed.send()
   }

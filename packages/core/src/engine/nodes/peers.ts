@@ -1,12 +1,14 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { callEndsAtOf, deadAfterOf, hasEnded } from './node-info.ts'
+import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './node-info.ts'
 
 /** What this node has seen of another one. */
 interface Sighting {
   record: NodeRecord
   /** Monotonic instant since which the counter stands. */
   since: number
+  /** Monotonic instant at which the counter was last seen to grow, or the node first seen. */
+  heardAt: number
   /** Its counter was seen to grow: without that it may be long dead. */
   isProven: boolean
   isLost: boolean
@@ -33,7 +35,10 @@ export class Peers {
   readonly #sightings = new Map<string, Sighting>()
   /** Dead ones whose records are gone: one that comes again was not dead. */
   readonly #buried = new Set<string>()
+  /** Other versions of time zone data that this node has warned of. */
+  readonly #warnedOf = new Set<string>()
   #beginsAnew = true
+  #isQuiet = false
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
 
@@ -90,13 +95,26 @@ export class Peers {
     return sighting === undefined ? null : this.#engine.clock.monotonic() - sighting.since
   }
 
+  /** Whether a heartbeat of a node was seen. Before that, nothing tells how long the node has been silent. */
+  isProven(incarnation: string): boolean {
+    return this.#sightings.get(incarnation)?.isProven === true
+  }
+
   /** A look has failed: how long the others have been silent is not known any more. */
   beginAnew(): void {
     this.#beginsAnew = true
   }
 
-  /** What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed. */
-  observe(records: readonly NodeRecord[], askedAt: number): boolean {
+  /**
+   * What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed.
+   * `isQuiet`: this process is no node. It neither logs nor emits what it sees.
+   */
+  observe(
+    records: readonly NodeRecord[],
+    askedAt: number,
+    { isQuiet = false }: { readonly isQuiet?: boolean } = {},
+  ): boolean {
+    this.#isQuiet = isQuiet
     const { clock, owner } = this.#engine
     const answeredAt = clock.monotonic()
     // Of two looks that were under way at once, the older one does not know who has come since.
@@ -111,6 +129,8 @@ export class Peers {
     const seen = new Set<string>()
     for (const record of records) {
       if (record.incarnation === owner.incarnation) continue
+      // Another node has taken over what it ran, as if its record were gone.
+      if (deathOf(record) !== null) continue
       seen.add(record.incarnation)
       if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
@@ -118,7 +138,7 @@ export class Peers {
       if (seen.has(incarnation) || isOverlapping) continue
       this.#sightings.delete(incarnation)
       hasChanged = true
-      // Whoever has taken over its work takes its record away.
+      // Whoever has taken over its work states its death, or takes its record away.
       if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
       if (this.#buried.size >= mostBuried) this.#buried.clear()
       if (!hasEnded(sighting.record)) this.#buried.add(incarnation)
@@ -134,7 +154,13 @@ export class Peers {
     const sighting = this.#sightings.get(record.incarnation)
     if (sighting === undefined) {
       const isBack = this.#buried.delete(record.incarnation)
-      this.#sightings.set(record.incarnation, { record, since: answeredAt, isProven: isBack, isLost: false })
+      this.#sightings.set(record.incarnation, {
+        record,
+        since: answeredAt,
+        heardAt: answeredAt,
+        isProven: isBack,
+        isLost: false,
+      })
       if (isBack) this.#sayBack(record)
       return true
     }
@@ -152,9 +178,12 @@ export class Peers {
     const names = namesOf(record)
     sighting.record = record
     sighting.since = answeredAt
+    sighting.heardAt = answeredAt
     sighting.isLost = false
     sighting.isProven = true
+    if (!isProven) this.#compareTimeZones(record)
     if (isLost) this.#sayBack(record)
+    else if (this.#isQuiet) return true
     else if (!isProven && !record.leaving) events.emit('node.joined', names)
     if (record.leaving && !before.leaving) events.emit('node.left', names)
     const hasStarted = record.counter > 0 && before.counter <= 0
@@ -162,16 +191,30 @@ export class Peers {
     return isNews || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
   }
 
+  /** Nodes with other time zone data may disagree about the instants of a slot. */
+  #compareTimeZones(record: NodeRecord): void {
+    const version = timeZoneVersionOf(record)
+    if (this.#isQuiet || version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    this.#warnedOf.add(version)
+    const { logger, owner } = this.#engine
+    logger.warn(
+      { node: owner.node, timeZones: timeZoneVersion, otherNode: record.node, otherTimeZones: version },
+      'two nodes have different time zone data; bring both to one version of Node.js',
+    )
+  }
+
   #sayBack(record: NodeRecord): void {
+    if (this.#isQuiet) return
     const names = namesOf(record)
     this.#engine.logger.warn(names, 'a node that was taken for dead lives')
     this.#engine.events.emit('node.joined', names)
   }
 
-  #sayLost({ record, since }: Sighting): void {
+  #sayLost({ record, heardAt }: Sighting): void {
+    if (this.#isQuiet) return
     const { clock, events, logger } = this.#engine
     const names = namesOf(record)
-    const silentForMs = Math.round(clock.monotonic() - since)
+    const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
     logger.warn({ ...names, silentForMs }, 'a node is dead: what it ran is taken over')
   }

@@ -1,3 +1,4 @@
+import type { NodeRecord } from '../../storage/node-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
@@ -53,6 +54,10 @@ export class Reaper {
   #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
   #hasTakenOver = false
+  /** How many runs of dead nodes this node has taken over. */
+  #takenOverCount = 0
+  /** Dead nodes from which this node has taken runs, and since when they are dead. */
+  readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
@@ -79,7 +84,7 @@ export class Reaper {
     this.#lookingAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgainAndGoOn() })
     this.#heartbeats.changed.listen(() => {
       const { peers } = this.#heartbeats
-      if (peers.lost().length + peers.ended().length > 0) this.#takingOver.run()
+      if (peers.lost().length + peers.ended().length + this.#deaths.size > 0) this.#takingOver.run()
     })
   }
 
@@ -173,15 +178,32 @@ export class Reaper {
   async #takeOver(): Promise<void> {
     const { peers } = this.#heartbeats
     this.#hasTakenOver = false
+    const lost = new Set(peers.lost())
     for (const record of new Set([...peers.lost(), ...peers.ended(), ...peers.over(this.#engine.now())])) {
       // What is taken over is handed on by this node's time.
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
       const { node, incarnation } = record
+      const countBefore = this.#takenOverCount
       const found = await this.#reapAll({ node }, 'node_lost', ({ owner }) => owner?.incarnation === incarnation)
       // What was taken over now may not have gone through: it is looked again at the next heartbeat.
-      if (found === 0) this.#heartbeats.forget(record)
-      else this.#hasTakenOver = true
+      const since = this.#heartbeats.deadSince(record)
+      if (lost.has(record) && this.#takenOverCount > countBefore) this.#deaths.set(incarnation, { record, since })
+      if (found > 0) this.#hasTakenOver = true
+      else if (!lost.has(record)) this.#heartbeats.forget(record)
+      else if (!this.#deaths.has(incarnation)) await this.#heartbeats.stateDeath(record, { since, takenOverBy: null })
+    }
+    await this.#stateDeaths()
+  }
+
+  /** Nothing is left of them, or another node has stated their death already and did not know who took their runs. */
+  async #stateDeaths(): Promise<void> {
+    const { peers } = this.#heartbeats
+    if (this.#hasTakenOver) return
+    for (const [incarnation, { record, since }] of this.#deaths) {
+      this.#deaths.delete(incarnation)
+      if (peers.living().some((living) => living.incarnation === incarnation)) continue
+      await this.#heartbeats.stateDeath(record, { since, takenOverBy: this.#engine.owner.node })
     }
   }
 
@@ -255,6 +277,7 @@ export class Reaper {
     answer: ReapAnswer,
   ): void {
     if (answer.outcome !== 'reaped') return
+    if (item.reason === 'node_lost') this.#takenOverCount++
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
     const scheduledAt = new Date(item.scheduledAt)

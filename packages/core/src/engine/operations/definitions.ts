@@ -14,6 +14,7 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
+import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
@@ -38,6 +39,7 @@ import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/aske
 import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 import { tellCanceled } from './tell-canceled.ts'
 
@@ -62,7 +64,7 @@ export interface JobUpdate extends JobSettingsInput {
 }
 
 /** How to update a job. */
-export interface UpdateOptions extends CallOptions {
+export interface UpdateOptions extends InterventionOptions {
   /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
   readonly expectedVersion?: number
   /** Default `immediate`. */
@@ -104,6 +106,8 @@ export interface PlannedChange {
   readonly before: readonly Date[]
   /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
   readonly after: readonly Date[]
+  /** What differs from the stored definition; empty for a job that is added or removed. */
+  readonly changes: readonly ChangedPart[]
 }
 
 /** What a set of definitions would change. */
@@ -148,17 +152,18 @@ export class Definitions {
     storage: StorageCalls,
   ): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
-    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...callOptionNames])
+    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...interventionOptionNames])
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
+    const said = readSaid(options)
     // Between the look and the write the job can move on to its next slot; then it is looked at again.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
       const updated = this.#merged(job, record, change)
-      const content = this.#updatedContent(updated, record, policy)
+      const content = this.#updatedContent(updated, record, policy, said)
       if (content.fingerprint === record.fingerprint) {
         return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
       }
@@ -218,7 +223,7 @@ export class Definitions {
     return this.#registry.revive(present)
   }
 
-  #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy): JobContent {
+  #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy, said: Said): JobContent {
     const { mostQueued } = this.#engine
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
@@ -227,7 +232,7 @@ export class Definitions {
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
-    const origin = originOfUpdate(record)
+    const origin = { ...originOfUpdate(record), ...said }
     if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint, origin })
     const series = this.#registry.seriesOf(record.timeline, job)
     const { watermark } = record
@@ -257,7 +262,9 @@ export class Definitions {
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
     }
-    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
+    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null)).sort(byName)
+    for (const some of [added, changed]) some.sort(byName)
+    unchanged.sort()
     return { owner, jobs: tagged, added, changed, removed, unchanged }
   }
 
@@ -295,6 +302,10 @@ export class Definitions {
       version: record?.version ?? null,
       before: record === null ? [] : this.#nextSlots(record),
       after: content === null ? [] : this.#nextSlots(content),
+      changes:
+        record === null || content === null
+          ? []
+          : changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition)),
     }
   }
 
@@ -372,6 +383,16 @@ function changedLabels(document: JobDocument, { tags, description }: JobUpdate):
   }
 }
 
+/** Why a job is updated, and who asks for that. */
+type Said = Pick<JobDocument, 'reason' | 'actor'>
+
+function readSaid({ reason, actor }: InterventionOptions): Said {
+  return {
+    ...(reason !== undefined && { reason: readName(reason, 'reason') }),
+    ...(actor !== undefined && { actor: readName(actor, 'actor') }),
+  }
+}
+
 function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
   if (timezone === undefined || schedule != null) return
   throw new JobistemerError('INVALID_ARGUMENT', {
@@ -382,6 +403,10 @@ function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
   })
 }
 
+function byName(one: PlannedChange, other: PlannedChange): number {
+  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+}
+
 function readPlan(plan: DefinitionPlan): void {
   readObject(plan, 'plan', ['owner', 'jobs', 'added', 'changed', 'removed', 'unchanged'])
   readName(plan.owner, 'plan.owner', 'Give what plan() has answered.')
@@ -389,7 +414,7 @@ function readPlan(plan: DefinitionPlan): void {
   for (const part of ['added', 'changed', 'removed'] as const) {
     for (const [index, change] of readList(plan[part], `plan.${part}`).entries()) {
       const field = `plan.${part}[${index}]`
-      readObject(change, field, ['name', 'version', 'before', 'after'])
+      readObject(change, field, ['name', 'version', 'before', 'after', 'changes'])
       readName(change.name, `${field}.name`)
       if (change.version !== null) readInteger(change.version, `${field}.version`, 1, Number.MAX_SAFE_INTEGER)
     }

@@ -38,6 +38,16 @@ export interface Explanation {
   readonly id: OccurrenceId
   /** Its record, or the one that it is part of; `null` when there is none. */
   readonly occurrence: Occurrence | null
+  /** If the instant is no slot: the slots around it. `null` otherwise. */
+  readonly nearest: NearestSlots | null
+}
+
+/** The slots of a job around an instant; `null` where the schedule has none. */
+export interface NearestSlots {
+  /** The last slot before the instant. */
+  readonly before: Date | null
+  /** The first slot after the instant. */
+  readonly after: Date | null
 }
 
 /** Says of any instant, past or future, what becomes of it and why. */
@@ -59,12 +69,15 @@ export async function explain(
   if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
   const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
-  const isSlot = registry.seriesOf(head.timeline, job.job).nextMs(at - 1) === at
+  const series = registry.seriesOf(head.timeline, job.job)
+  const isSlot = series.nextMs(at - 1) === at
   // What somebody has asked for at that very instant.
   const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
   const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
   if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
-  return withoutRecord(now, head, isSlot, at, id)
+  const explained = withoutRecord(now, head, isSlot, at, id)
+  if (isSlot || head.deletedAt !== null) return explained
+  return { ...explained, nearest: { before: dateOf(series.previousMs(at)), after: dateOf(series.nextMs(at)) } }
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
@@ -104,11 +117,15 @@ function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Exp
     ? `: asked for at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
     : ''
   const reason = `${record.state}${why}${covers}${by}${until}`
-  return { at: new Date(at), id, reason, occurrence: occurrenceOf(record) }
+  return { at: new Date(at), id, reason, occurrence: occurrenceOf(record), nearest: null }
 }
 
 function answer(at: number, id: OccurrenceId, verdict: Explanation['verdict'], reason: string): Explanation {
-  return { at: new Date(at), id, verdict, reason, occurrence: null }
+  return { at: new Date(at), id, verdict, reason, occurrence: null, nearest: null }
+}
+
+function dateOf(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds)
 }
 
 function text(milliseconds: number): string {

@@ -1,4 +1,4 @@
-import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readBoolean, readInteger, readObject } from '../../configuration/read-value.ts'
 import { toDurationMs } from '../../duration.ts'
 import { jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -7,6 +7,7 @@ import type { LiveCounts } from '../../storage/storage.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
+import { countPrunable } from './count-prunable.ts'
 
 const pruneBatch = 10_000
 
@@ -41,11 +42,12 @@ export class History {
   }
 
   async prune(options: PruneOptions, storage: StorageCalls): Promise<number> {
-    readObject(options, 'options', ['job', 'olderThan', 'keep', ...callOptionNames])
+    readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
     const now = this.#engine.now()
     const before = now - toDurationMs(options.olderThan, 'olderThan')
     const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
     const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
+    if (readBoolean(orDefault(options.dryRun, false), 'dryRun')) return countPrunable({ target, before, keep }, storage)
     let removed = 0
     for (let more = true; more; ) {
       const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: pruneBatch }))

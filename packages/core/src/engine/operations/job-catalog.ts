@@ -1,6 +1,7 @@
 import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
+import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
@@ -22,19 +23,24 @@ import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
 import { type Extras, type JobWithExtras, lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
 
 const pageSize = 500
-const headAlone: Extras = { lastRun: false, counts: false, outcomes: null }
+const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** A page of which less than a half is wanted is followed by one so many times as large. */
 const pageGrowth = 4
 const mostPerPage = 10_000
+/** Up to so many jobs, a list is in the order of names: all their heads are read for each page. */
+const mostSorted = 2000
+/** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
+const byName = 'name '
 /** The last success is looked for with so many calls. */
 const mostSearches = 10
 /** Beyond so many remembered descriptions the memory starts anew. */
 const rememberedDescriptions = 1000
 
-/** Which stored jobs to read. */
+/** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
 export interface JobsFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
@@ -49,8 +55,8 @@ export interface JobsFilter {
    * and is included.
    */
   readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page. Default: nothing. */
-  readonly include?: readonly ('lastRun' | 'counts')[]
+  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** At most so many on a page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** Of the page before. Default: from the first job. */
@@ -103,12 +109,19 @@ export interface JobInfo {
   readonly lastRun?: LastRun | null
   /** How many of its occurrences live. Absent where they were not asked for. */
   readonly counts?: LiveCounts
+  /**
+   * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
+   * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
+   * not asked for.
+   */
+  readonly hasCode?: boolean | null
 }
 
 /** A stored job that was asked for by its name: everything is there. */
 export interface JobDetails extends JobInfo {
   readonly lastRun: LastRun | null
   readonly counts: LiveCounts
+  readonly hasCode: boolean | null
   /**
    * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
    * at, which is thousands of the latest occurrences.
@@ -152,11 +165,43 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
+/**
+ * The heads of all jobs that `list` reads, in the order of names, from behind the job of the cursor on. `null`: there are
+ * more than {@link mostSorted}, or the page before was in the order of the storage.
+ * @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone
+ */
+async function sortedHeads(
+  cursor: string | null,
+  list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
+): Promise<readonly JobRecord[] | null> {
+  const isSorted = cursor?.startsWith(byName) === true
+  if (cursor !== null && !isSorted) return null
+  const heads: JobRecord[] = []
+  let next: string | null = null
+  do {
+    const page: Page<JobRecord> = await list(pageSize, next)
+    heads.push(...page.items)
+    next = page.cursor
+    if (!isSorted && heads.length > mostSorted) return null
+  } while (next !== null)
+  heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+  if (cursor === null) return heads
+  const place = heads.findIndex(({ id }) => id === cursor.slice(byName.length))
+  if (place !== -1) return heads.slice(place + 1)
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: 'filter.cursor belongs to a job that was removed since.',
+    field: 'filter.cursor',
+    value: cursor,
+    remedy: 'Begin with the first page.',
+  })
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
   /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
   readonly #descriptions = new Map<string, string>()
+  readonly #livingCode = new LivingCode()
 
   constructor(registry: JobRegistry) {
     this.#registry = registry
@@ -189,8 +234,29 @@ export class JobCatalog {
       ])
       return { page, size, found, ahead, sizeAfter }
     }
+    const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
     const items: JobInfo[] = []
+    const add = async (found: Awaited<ReturnType<typeof withExtras>>): Promise<void> => {
+      for (const one of found) {
+        const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
+        items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
+      }
+    }
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const sorted = await sortedHeads(cursor, list)
+    if (sorted !== null) {
+      const wanted = sorted.filter(isWanted)
+      let place = 0
+      while (place < wanted.length && items.length < limit) {
+        const some = wanted.slice(place, place + Math.min(limit, pageSize))
+        const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
+        await add(found)
+        const last = items.length === limit ? found.at(-1)?.record : undefined
+        place = last === undefined ? place + some.length : wanted.indexOf(last) + 1
+      }
+      const last = wanted[place - 1]
+      return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
+    }
     const firstSize = Math.min(limit, pageSize)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
     for (;;) {
@@ -208,7 +274,7 @@ export class JobCatalog {
         // It is awaited in its turn. When something fails before, that is the news.
         looking.catch(() => undefined)
       }
-      for (const one of found) items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras })
+      await add(found)
       cursor = page.cursor
       if (cursor === null || roomAfter === 0) break
       if (ahead !== null) continue
@@ -225,11 +291,12 @@ export class JobCatalog {
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
-    const [{ at, isCertain }, [one]] = await Promise.all([
+    const [{ at, isCertain }, [one], hasCode] = await Promise.all([
       lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
         storage.once((calls) => calls.listOccurrences(query)),
       ),
       withExtras([record], headAlone, storage),
+      this.#livingCode.read(storage, now),
     ])
     const rule = isCertain ? silenceRuleOf(record) : null
     const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
@@ -237,6 +304,7 @@ export class JobCatalog {
       ...(await this.#infoOf(one as JobWithExtras, now, storage)),
       lastRun: lastRunOf(found.latest[0] ?? null),
       counts: found.counts[0] as LiveCounts,
+      hasCode: hasCode(record),
       lastSuccessAt: at === null ? null : new Date(at),
       silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
     }

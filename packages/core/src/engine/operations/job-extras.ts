@@ -11,6 +11,8 @@ import type { JobInfo, JobsFilter, LastRun } from './job-catalog.ts'
 export interface Extras {
   readonly lastRun: boolean
   readonly counts: boolean
+  /** Whether a living node has the code of the jobs. */
+  readonly code: boolean
   /** Only jobs whose latest run ended in one of these; `null`: all. */
   readonly outcomes: readonly FinalState[] | null
 }
@@ -21,10 +23,15 @@ type Found = Pick<JobInfo, 'lastRun' | 'counts'>
 export function readExtras({ include, lastOutcome }: JobsFilter): Extras {
   const field = 'filter.include'
   const included = readList(orDefault(include, []), field).map((name, index) =>
-    readChoice(name, ['lastRun', 'counts'], `${field}[${index}]`),
+    readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
   )
   const outcomes = lastOutcome === undefined ? null : readOutcomes(lastOutcome)
-  return { lastRun: included.includes('lastRun') || outcomes !== null, counts: included.includes('counts'), outcomes }
+  return {
+    lastRun: included.includes('lastRun') || outcomes !== null,
+    counts: included.includes('counts'),
+    code: included.includes('code'),
+    outcomes,
+  }
 }
 
 function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly FinalState[] {
@@ -44,7 +51,7 @@ export interface JobWithExtras {
 /** The jobs of a page whose latest run ended as asked for, with what else is wanted of them: one call. */
 export async function withExtras(
   jobs: readonly JobRecord[],
-  { lastRun, counts, outcomes }: Extras,
+  { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
   storage: StorageCalls,
 ): Promise<readonly JobWithExtras[]> {
   const ids = jobs.map(({ id }) => id)

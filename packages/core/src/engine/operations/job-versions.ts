@@ -1,8 +1,8 @@
 import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import { jobId } from '../../ids.ts'
-import { fingerprintOf } from '../../job/fingerprint.ts'
-import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
+import { labelsOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
@@ -26,10 +26,14 @@ export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'sche
   /** Equal definitions have equal ones. */
   readonly fingerprint: string
   /**
-   * What differs from the version before it, as `schedule`, `tasks`, `tags`, `description` and names of settings; none
-   * where the storage has that no more, and of a version that only takes the place of an equal one.
+   * What differs from the version before it. Empty if the storage no longer has that version, and if this version only
+   * replaces an equal one.
    */
-  readonly changes: readonly string[]
+  readonly changes: readonly ChangedPart[]
+  /** The `reason` that `update` was given; `null` without one. */
+  readonly reason: string | null
+  /** The `actor` that `update` was given; `null` without one. */
+  readonly actor: string | null
 }
 
 /** Versions are numbered without gaps, and old ones that nothing refers to go with the history. */
@@ -71,7 +75,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
 
 function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRecord, before: JobVersionRecord | null) {
   const document = readJobDocument(definition)
-  const { schedule } = document
+  const { schedule, reason = null, actor = null } = document
   return {
     version,
     createdAt: new Date(createdAt),
@@ -80,17 +84,8 @@ function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRe
     schedule: schedule === undefined || isNoSchedule(schedule) ? null : schedule,
     settings: resolveJobSettings(document.defaults, document.settings),
     tasks: taskInfosOf(document),
-    changes: before === null ? [] : changesBetween(readJobDocument(before.definition), document),
+    changes: before === null ? [] : changedPartsBetween(readJobDocument(before.definition), document),
+    reason,
+    actor,
   }
-}
-
-function changesBetween(before: JobDocument, after: JobDocument): readonly string[] {
-  const [old, fresh] = [before, after].map(partsOf) as [Record<string, unknown>, Record<string, unknown>]
-  return Object.keys(fresh).filter((name) => fingerprintOf(old[name] ?? null) !== fingerprintOf(fresh[name] ?? null))
-}
-
-function partsOf(document: JobDocument): Record<string, unknown> {
-  const { tags, description } = labelsOf(document)
-  const { schedule, tasks, defaults, settings } = document
-  return { schedule, tasks, tags, description, ...resolveJobSettings(defaults, settings) }
 }

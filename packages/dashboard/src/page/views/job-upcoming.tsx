@@ -20,6 +20,7 @@ interface Explained {
   readonly verdict: string
   readonly reason: string
   readonly run: string | null
+  readonly nearest: { readonly before: string | null; readonly after: string | null } | null
 }
 
 /** What is to come of a job. */
@@ -91,6 +92,12 @@ function Explain({ job }: { readonly job: JobView }) {
       {found !== null && (
         <p class="callout" role="status">
           <strong>{found.verdict.replaceAll('_', ' ')}.</strong> <span dir="auto">{found.reason}</span>{' '}
+          {found.nearest !== null && (
+            <>
+              The slot before: <AtAndAgo at={found.nearest.before} none="none" />. The slot after:{' '}
+              <AtAndAgo at={found.nearest.after} none="none" />.
+            </>
+          )}
           {found.run !== null && (
             <Link to="/run" query={{ run: found.run }}>
               The run

@@ -18,12 +18,23 @@ export function JobVersions({ job }: { readonly job: JobView }) {
               title={`Version ${version.version}${index === 0 ? ', in force' : ''}`}
               aside={<AtAndAgo at={version.createdAt} />}
             >
+              <Said by={version.actor} why={version.reason} />
               <Changes of={version} />
             </Section>
           ))}
         </>
       )}
     </Loaded>
+  )
+}
+
+function Said({ by, why }: { readonly by: string | null; readonly why: string | null }) {
+  if (by === null && why === null) return null
+  return (
+    <p class="quiet">
+      {by !== null && `Updated by ${by}. `}
+      {why !== null && `Reason: ${why}`}
+    </p>
   )
 }
 

@@ -59,6 +59,11 @@ export function Job() {
   )
 }
 
+/** A word as a shell takes it: names with other characters stand in single quotes. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
 function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () => void }) {
   const { name, paused, rights, counts, lastRun } = job
   return (
@@ -68,12 +73,19 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
         <div class="badges">
           {paused !== null && <StateBadge state="paused" />}
           {job.isLate && <StateBadge state="late" />}
+          {job.hasNoCode && <StateBadge state="no_code" />}
           {job.silentSince !== null && <StateBadge state="silent" />}
           <Tags tags={job.tags} />
         </div>
         {job.description !== null && (
           <p class="description" dir="auto">
             {job.description}
+          </p>
+        )}
+        {job.hasNoCode && (
+          <p class="callout" dir="auto">
+            No living node has the code of this job: its runs wait. If it was removed from the code or renamed, delete
+            it with <code>jobistemer remove {shellWord(name)}</code>; otherwise start a node that has the code.
           </p>
         )}
         {paused !== null && (

@@ -189,6 +189,7 @@ function LastRun({ job: { lastRun } }: { readonly job: JobLine }) {
 }
 
 function Next({ job }: { readonly job: JobLine }) {
+  if (job.hasNoCode) return <StateBadge state="no_code" />
   if (job.paused !== null) {
     return (
       <>

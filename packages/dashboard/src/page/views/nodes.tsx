@@ -4,7 +4,7 @@ import { Link } from '../location.tsx'
 import { Empty, Loaded } from '../parts/loaded.tsx'
 import { Heading } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
-import { Ago } from '../parts/time.tsx'
+import { Ago, AtAndAgo } from '../parts/time.tsx'
 import { useResource } from '../resource.ts'
 import { duration } from '../times.ts'
 
@@ -56,8 +56,8 @@ export function Nodes() {
 }
 
 function NodeRow({ node }: { readonly node: Wire<NodeInfo> }) {
-  const { state, running, maxConcurrentJobs, silentForMs, versions } = node
-  const isOver = state === 'ended' || state === 'lost'
+  const { state, dead, running, maxConcurrentJobs, silentForMs, versions } = node
+  const isOver = state === 'ended' || state === 'dead'
   return (
     <tr>
       <td class="name-cell">
@@ -67,6 +67,16 @@ function NodeRow({ node }: { readonly node: Wire<NodeInfo> }) {
       </td>
       <td>
         <StateBadge state={state} />
+        {dead !== null && (
+          <div class="quiet">
+            since <AtAndAgo at={dead.since} />
+            {dead.takenOverBy !== null && (
+              <>
+                , runs taken over by <bdi>{dead.takenOverBy}</bdi>
+              </>
+            )}
+          </div>
+        )}
       </td>
       <td class="number">
         {isOver ? (
@@ -83,7 +93,9 @@ function NodeRow({ node }: { readonly node: Wire<NodeInfo> }) {
           </span>
         )}
       </td>
-      <td class="number">{isOver ? <span class="quiet">–</span> : `${duration(silentForMs)} ago`}</td>
+      <td class="number">
+        {isOver || silentForMs === null ? <span class="quiet">–</span> : `${duration(silentForMs)} ago`}
+      </td>
       <td class="wide-only">
         <Ago at={node.startedAt} />
       </td>
@@ -91,7 +103,7 @@ function NodeRow({ node }: { readonly node: Wire<NodeInfo> }) {
         {node.host}, process {node.pid}
       </td>
       <td class="wide-only quiet">
-        Jobistemer {versions.jobistemer}, Node {versions.node}
+        Jobistemer {versions.jobistemer}, Node {versions.node}, time zones {versions.timeZones}
       </td>
     </tr>
   )

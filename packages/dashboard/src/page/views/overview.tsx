@@ -19,7 +19,7 @@ export function Overview() {
       <Loaded of={overview}>
         {({ counts, nodes }) => {
           const living = nodes.filter(({ state }) => state === 'working')
-          const lost = nodes.filter(({ state }) => state === 'lost').length
+          const dead = nodes.filter(({ state }) => state === 'dead').length
           const look = survey.data
           const capacity = living.reduce((sum, { maxConcurrentJobs }) => sum + maxConcurrentJobs, 0)
           return (
@@ -36,8 +36,8 @@ export function Overview() {
               <Tile to="/late" label="Late jobs" count={look?.lateCount} isBad>
                 {look !== null && look.paused > 0 && `${look.paused} paused`}
               </Tile>
-              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || lost > 0} badAt={-1}>
-                {lost > 0 ? `${lost} lost` : 'at work'}
+              <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || dead > 0} badAt={-1}>
+                {dead > 0 ? `${dead} dead` : 'at work'}
               </Tile>
             </ul>
           )
@@ -91,14 +91,18 @@ export function Overview() {
 
 /** Which jobs are late, and which have failed last. */
 function Attention({ survey }: { readonly survey: SurveyView }) {
-  const { late, lateCount, failing, failingCount } = survey
-  const more = lateCount + failingCount - late.length - failing.length
+  const { late, lateCount, failing, failingCount, withoutCode, withoutCodeCount } = survey
+  const shown = late.length + failing.length + withoutCode.length
+  const more = lateCount + failingCount + withoutCodeCount - shown
   return (
     <Section title="Jobs that need a look" aside={<Link to="/jobs">All jobs</Link>}>
-      {late.length + failing.length === 0 ? (
+      {shown === 0 ? (
         <Empty>{nothingToLookAt(survey)}</Empty>
       ) : (
         <ul class="lines">
+          {withoutCode.map((job) => (
+            <AttentionLine key={`no code ${job.name}`} job={job} state="no_code" at={job.nextAt} />
+          ))}
           {late.map((job) => (
             <AttentionLine key={`late ${job.name}`} job={job} state="late" at={job.nextAt} />
           ))}
@@ -117,8 +121,8 @@ function Attention({ survey }: { readonly survey: SurveyView }) {
   )
 }
 
-function nothingToLookAt({ lateCount, failingCount, isAskedPart }: SurveyView): string {
-  if (lateCount + failingCount === 0) return 'No job is late, and none has failed last.'
+function nothingToLookAt({ lateCount, failingCount, withoutCodeCount, isAskedPart }: SurveyView): string {
+  if (lateCount + failingCount + withoutCodeCount === 0) return 'No job is late, and none has failed last.'
   if (isAskedPart) return 'You may see none of the first of those that are late or have failed last.'
   return 'No job that you may see is late, and none has failed last.'
 }

@@ -1,0 +1,31 @@
+import { CliError } from './cli-error.ts'
+import { Times } from './output/times.ts'
+
+const dayMs = 86_400_000
+
+/**
+ * The instant of a wall clock time in a time zone. `wallMs`: the time as if it were in UTC.
+ * @throws CliError for a time that the clocks of the zone skip, and for one that they show twice
+ */
+export function instantInZone(wallMs: number, zone: string, { field, given }: { field: string; given: string }): Date {
+  const times = new Times({ timezone: zone, now: () => wallMs })
+  const offsetAt = (ms: number): number => Date.parse(`${times.at(new Date(ms)).slice(0, 19).replace(' ', 'T')}Z`) - ms
+  // Zones change their offset by hours, and never twice within two days.
+  const wholeMs = Math.floor(wallMs / 1000) * 1000
+  const offsets = new Set([offsetAt(wholeMs - dayMs), offsetAt(wholeMs + dayMs)])
+  const instants = [...offsets].map((offset) => wholeMs - offset).filter((ms) => ms + offsetAt(ms) === wholeMs)
+  const [first, second] = instants.map((ms) => new Date(ms + wallMs - wholeMs)).sort((one, other) => +one - +other)
+  if (first !== undefined && second === undefined) return first
+  throw new CliError({
+    code: 'INVALID_INSTANT',
+    field,
+    message:
+      first === undefined
+        ? `${field} does not exist in ${zone}: its clocks skip ${given}.`
+        : `${field} is two instants in ${zone}: its clocks show ${given} twice.`,
+    remedy:
+      first === undefined || second === undefined
+        ? 'Give a time that exists there, or one with its offset from UTC.'
+        : `Give "${times.at(first)}" or "${times.at(second)}".`,
+  })
+}

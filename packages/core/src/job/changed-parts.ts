@@ -1,0 +1,87 @@
+import { resolveJobSettings } from '../configuration/resolve-settings.ts'
+import type { JsonValue } from '../json.ts'
+import { isNoSchedule, noSchedule } from '../schedule/no-schedule.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { type JobDocument, labelsOf, type TaskDocument } from './job-document.ts'
+
+/** One part of a job's definition that differs between two definitions. */
+export interface ChangedPart {
+  /** `schedule`, `task`, `order of tasks`, `tags`, `description`, `owner`, or the name of a setting. */
+  readonly part: string
+  /** The name of the task, if the part is a `task`. */
+  readonly task?: string
+  /**
+   * The value in the earlier definition; `null` if the earlier definition has no such part. Of a task that both
+   * definitions have: only the members that differ.
+   */
+  readonly before: JsonValue
+  /** The value in the later definition; `null` if the later definition has no such part. */
+  readonly after: JsonValue
+}
+
+/** What differs between two stored definitions of a job. */
+export function changedPartsBetween(before: JobDocument, after: JobDocument): readonly ChangedPart[] {
+  const [old, fresh] = [partsOf(before), partsOf(after)]
+  const { schedule, ...others } = differencesOf(old, fresh)
+  return [
+    ...(schedule === undefined ? [] : [{ part: 'schedule', ...schedule }]),
+    ...changedTasks(before.tasks, after.tasks),
+    ...Object.entries(others).map(([part, values]) => ({ part, ...values })),
+  ]
+}
+
+type Members = Readonly<Record<string, unknown>>
+type Difference = Pick<ChangedPart, 'before' | 'after'>
+
+function partsOf(document: JobDocument): Members {
+  const { schedule = noSchedule.toJSON(), owner = null, defaults, settings } = document
+  return {
+    schedule: isNoSchedule(schedule) ? null : schedule,
+    ...labelsOf(document),
+    owner,
+    ...resolveJobSettings(defaults, settings),
+  }
+}
+
+function differencesOf(before: Members, after: Members): Readonly<Record<string, Difference>> {
+  const names = Object.keys({ ...before, ...after })
+  const pairs = names.map((name) => [name, { before: jsonOf(before[name]), after: jsonOf(after[name]) }] as const)
+  return Object.fromEntries(pairs.filter(([, pair]) => fingerprintOf(pair.before) !== fingerprintOf(pair.after)))
+}
+
+/** Stored definitions are JSON. */
+function jsonOf(member: unknown): JsonValue {
+  return (member ?? null) as JsonValue
+}
+
+function changedTasks(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
+  const [old, fresh] = [before, after].map((tasks) => new Map(tasks.map((task) => [task.name, membersOf(task)])))
+  const names = new Set([...before, ...after].map(({ name }) => name))
+  const changed = [...names].flatMap((task): ChangedPart[] => {
+    const [earlier, later] = [old?.get(task), fresh?.get(task)]
+    if (earlier === undefined || later === undefined) {
+      return [{ part: 'task', task, before: jsonOf(earlier), after: jsonOf(later) }]
+    }
+    const differences = Object.entries(differencesOf(earlier, later))
+    if (differences.length === 0) return []
+    const side = (of: 'before' | 'after') => Object.fromEntries(differences.map(([name, pair]) => [name, pair[of]]))
+    return [{ part: 'task', task, before: side('before'), after: side('after') }]
+  })
+  return [...changed, ...changedOrder(before, after)]
+}
+
+function membersOf({ name: _, settings, ...rest }: TaskDocument): Members {
+  return { ...settings, ...rest }
+}
+
+/** Tasks that only one of the definitions has do not change the order of the other tasks. */
+function changedOrder(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
+  const common = (some: readonly TaskDocument[], others: readonly TaskDocument[]): string[] => {
+    const names = new Set(others.map(({ name }) => name))
+    return some.map(({ name }) => name).filter((name) => names.has(name))
+  }
+  const [old, fresh] = [common(before, after), common(after, before)]
+  return old.every((name, index) => name === fresh[index])
+    ? []
+    : [{ part: 'order of tasks', before: old, after: fresh }]
+}
