@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'HANDLER_NOT_FOUND'
   | 'OCCURRENCE_NOT_FOUND'
   | 'VERSION_CONFLICT'
+  | 'QUEUE_FULL'
   // Running work
   | 'TASK_TIMEOUT'
   | 'EXECUTION_TIMEOUT'

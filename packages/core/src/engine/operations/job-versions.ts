@@ -1,8 +1,7 @@
 import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import { jobId } from '../../ids.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
-import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
@@ -78,7 +77,7 @@ function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRe
     fingerprint,
     ...labelsOf(document),
     schedule: schedule === undefined || isNoSchedule(schedule) ? null : schedule,
-    settings: resolveJobSettings(document.defaults, document.settings),
+    settings: settingsOf(document),
     tasks: taskInfosOf(document),
     changes: before === null ? [] : changesBetween(readJobDocument(before.definition), document),
   }
@@ -91,6 +90,6 @@ function changesBetween(before: JobDocument, after: JobDocument): readonly strin
 
 function partsOf(document: JobDocument): Record<string, unknown> {
   const { tags, description } = labelsOf(document)
-  const { schedule, tasks, defaults, settings } = document
-  return { schedule, tasks, tags, description, ...resolveJobSettings(defaults, settings) }
+  const { schedule, tasks } = document
+  return { schedule, tasks, tags, description, ...settingsOf(document) }
 }
