@@ -1,5 +1,6 @@
 import { printValue } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
 import type { JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
@@ -231,7 +232,9 @@ export class RequestCreator implements RequestSteps {
         runs: item.runs ?? [],
         fresh: true,
       })
-    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workStored()
+    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {
+      this.#capacity.workStored(handlerKeyOf(job.job))
+    }
     if (answer.state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
     return resultOf({ id, state: answer.state, reason: answer.reason, created: true })
   }
