@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createClient, createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, silentLogger, type TaskContext } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
 /** A call of `triggerMany` takes no more. */
@@ -28,47 +28,44 @@ export async function backlogTrial(connect: () => Storage, count: number): Promi
   const lookWhetherAll = (): void => {
     if (ran.size === count && ranBeforeLate >= 0) ended()
   }
-  const busy = defineJob({
-    name: 'busy',
-    tasks: [
-      {
-        name: 'work',
-        run: ({ input }) => {
-          ran.set(input, (ran.get(input) ?? 0) + 1)
-          lookWhetherAll()
-        },
-      },
-    ],
-  })
-  const late = defineJob({
-    name: 'late',
-    tasks: [
-      {
-        name: 'work',
-        run: () => {
-          ranBeforeLate = ran.size
-          lookWhetherAll()
-        },
-      },
-    ],
-  })
+  const handlers = {
+    busy: ({ input }: TaskContext) => {
+      ran.set(input, (ran.get(input) ?? 0) + 1)
+      lookWhetherAll()
+    },
+    late: () => {
+      ranBeforeLate = ran.size
+      lookWhetherAll()
+    },
+  }
+  const jobs = ['busy', 'late'].map((name) => defineJob({ name, tasks: [{ name: 'work', handler: name }] }))
   const storage = connect()
   const client = createClient({ storage, callTimeout: { minutes: 10 } })
-  const node = createScheduler({ storage, jobs: [busy, late], logger: silentLogger })
+  const node = createScheduler({ storage, handlers, logger: silentLogger })
   try {
-    await client.add([busy, late])
+    await client.add(jobs)
     const startedAt = performance.now()
     for (let first = 0; first < count; first += mostTogether) {
       const size = Math.min(mostTogether, count - first)
-      const items = Array.from({ length: size }, (_, index) => ({ job: 'busy', data: first + index }))
+      const items = Array.from({ length: size }, (_, index) => ({
+        job: 'busy',
+        data: first + index,
+      }))
       for (const { error } of await client.triggerMany(items)) assert.equal(error, null)
     }
     const storedAt = performance.now()
-    assert.deepEqual(await client.counts('busy'), { pending: count, queued: 0, running: 0 })
+    assert.deepEqual(await client.counts('busy'), {
+      pending: count,
+      queued: 0,
+      running: 0,
+    })
     await client.trigger('late')
     await node.start()
     await all
-    const times = { storedMs: storedAt - startedAt, ranMs: performance.now() - storedAt }
+    const times = {
+      storedMs: storedAt - startedAt,
+      ranMs: performance.now() - storedAt,
+    }
     assert.ok(
       [...ran.values()].every((calls) => calls === 1),
       'a request ran twice',

@@ -9,20 +9,28 @@ const pauseFactor = 20
 /** A round of more jobs than this ends: no job of so many holds most of the node. */
 const mostInRound = 100
 
+/** Runs of a job that make up its turn. In shorter backlogs the oldest work goes first, whatever its job. */
+const runsPerTurn = 10
+
 /**
  * Gives each job with waiting work its turn while more waits in the storage than this node has room for. A claim takes
  * the oldest work first, so thousands of requests of one job would keep all others waiting.
  *
- * Turns go in rounds. A job has had its turn when this node has begun a run of it. A look is a claim that leaves out the
- * jobs that have had their turn. The round ends with the look that finds nothing; the next claim takes from all jobs.
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look
+ * is a claim that leaves out the jobs that have had their turn. The round ends with the look that finds nothing; the next
+ * claim takes from all jobs.
+ *
+ * Priority has precedence: a job with a priority above 0 is never left out, and a round in which a run with a priority
+ * below 0 has begun has no further looks.
  *
  * Jobs are told apart by their handler keys. Jobs whose tasks name the same handlers share a turn.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** Handler keys of the jobs that have had their turn in this round. */
-  #served = new Set<string>()
-  /** Handler keys of the jobs of the last round that ended; `null`: unknown. */
+  /** Runs that this node has begun in this round, by handler key. */
+  #begun = new Map<string, number>()
+  #hasLowPriority = false
+  /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
   /** Monotonic instants: of the next look, and of the first that the cost of the last look allows. */
   #nextAt = Number.NEGATIVE_INFINITY
@@ -34,30 +42,35 @@ export class FairTurns {
 
   /** Handler keys that the next claim leaves out; `null`: the claim takes from all jobs. */
   leftOut(): readonly string[] | null {
-    return this.#served.size > 0 && this.#clock.monotonic() >= this.#nextAt ? [...this.#served] : null
+    if (this.#hasLowPriority || this.#clock.monotonic() < this.#nextAt) return null
+    const served = this.#served()
+    return served.length === 0 ? null : served
   }
 
   /** Returns whether a job waits for its turn, although other jobs hold the node. */
   isNewcomer(handlerKey: string): boolean {
-    return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && !this.#served.has(handlerKey)
+    return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && !this.#hasHadTurn(handlerKey)
   }
 
   /** This node has stored work of a job that is due. The jobs of the last round have had their turn before a newcomer. */
   stored(handlerKey: string): void {
     if (!this.isNewcomer(handlerKey)) return
-    for (const key of this.#lastRound ?? []) this.#served.add(key)
+    for (const key of this.#lastRound ?? []) this.#begun.set(key, runsPerTurn)
     this.#nextAt = this.#soonestAt
   }
 
   /** This node begins a run of a job. */
-  served(handlerKey: string): void {
-    this.#served.add(handlerKey)
-    if (this.#served.size > mostInRound) this.clear()
+  begun(handlerKey: string, priority: number): void {
+    if (priority < 0) this.#hasLowPriority = true
+    if (priority > 0) return
+    this.#begun.set(handlerKey, (this.#begun.get(handlerKey) ?? 0) + 1)
+    if (this.#begun.size > mostInRound) this.clear()
   }
 
   /** A claim from all jobs leaves nothing, so no job waits for its turn. */
   clear(): void {
-    this.#served.clear()
+    this.#begun.clear()
+    this.#hasLowPriority = false
     this.#lastRound = null
   }
 
@@ -67,8 +80,17 @@ export class FairTurns {
     this.#soonestAt = now + pauseFactor * tookMs
     this.#nextAt = this.#soonestAt
     if (hasFound) return
-    if (this.#served.size === 1) this.#nextAt = Math.max(this.#soonestAt, now + pauseMs)
-    this.#lastRound = this.#served
-    this.#served = new Set()
+    const served = this.#served()
+    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + pauseMs)
+    this.#lastRound = new Set(served)
+    this.#begun.clear()
+  }
+
+  #hasHadTurn(handlerKey: string): boolean {
+    return (this.#begun.get(handlerKey) ?? 0) >= runsPerTurn
+  }
+
+  #served(): readonly string[] {
+    return [...this.#begun.keys()].filter((key) => this.#hasHadTurn(key))
   }
 }

@@ -103,7 +103,7 @@ export class ExecutionPool implements ExecutionOwner {
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else {
-      this.#capacity.turns.served(handlerKeyOf(options.job.job))
+      this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
       this.#capacity.enter(execution)
     }
     if (this.#isIsolated) execution.isolate()
