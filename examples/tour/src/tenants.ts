@@ -49,7 +49,8 @@ console.log(`${bills.size} tenants billed, ${[...bills.values()].reduce((sum, co
 for await (const { job, tasks } of client.failures()) console.log(`${job}: ${tasks[0]?.error?.message}`)
 
 await client.remove('bill-tenant-7')
-await client.trigger('bill-tenant-8', { reason: 'a new contract' })
+const { skipped } = await client.trigger('bill-tenant-8', { reason: 'a new contract' })
+if (skipped !== null) console.log(`the bill of tenant-8 was skipped: ${skipped}`)
 await clock.advance({ hours: 1 })
 console.log(`tenant-7 ${bills.get('tenant-7')} bills, tenant-8 ${bills.get('tenant-8')} bills`)
 

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
+import { createClient, createScheduler, JobistemerError, type OccurrenceId } from '@jobistemer/core'
 import { createDashboard } from '@jobistemer/dashboard'
 import { expressMiddleware } from '@jobistemer/dashboard/express'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -17,8 +17,13 @@ await scheduler.start()
 const app = express()
 app.use(express.json())
 app.post('/reports', async (request, response) => {
-  const { id } = await scheduler.trigger(report.name, { data: request.body })
-  response.status(202).json({ id })
+  try {
+    const { id } = await scheduler.trigger(report.name, { data: request.body })
+    response.status(202).json({ id })
+  } catch (error) {
+    if (!JobistemerError.isInstance(error, 'QUEUE_FULL')) throw error
+    response.status(429).json({ error: error.message })
+  }
 })
 app.get('/reports/:id', async (request, response) => {
   const { state, tasks } = await scheduler.occurrence(request.params.id as OccurrenceId)

@@ -1,5 +1,5 @@
 import { serve } from '@hono/node-server'
-import { createClient, createScheduler, type OccurrenceId } from '@jobistemer/core'
+import { createClient, createScheduler, JobistemerError, type OccurrenceId } from '@jobistemer/core'
 import { createDashboard } from '@jobistemer/dashboard'
 import { honoHandler } from '@jobistemer/dashboard/hono'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -16,8 +16,13 @@ await scheduler.start()
 
 const app = new Hono()
 app.post('/reports', async (context) => {
-  const { id } = await scheduler.trigger(report.name, { data: await context.req.json() })
-  return context.json({ id }, 202)
+  try {
+    const { id } = await scheduler.trigger(report.name, { data: await context.req.json() })
+    return context.json({ id }, 202)
+  } catch (error) {
+    if (!JobistemerError.isInstance(error, 'QUEUE_FULL')) throw error
+    return context.json({ error: error.message }, 429)
+  }
 })
 app.get('/reports/:id', async (context) => {
   const { state, tasks } = await scheduler.occurrence(context.req.param('id') as OccurrenceId)

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'HANDLER_NOT_FOUND'
   | 'OCCURRENCE_NOT_FOUND'
   | 'VERSION_CONFLICT'
+  | 'QUEUE_FULL'
   // Running work
   | 'TASK_TIMEOUT'
   | 'EXECUTION_TIMEOUT'
@@ -61,6 +62,7 @@ const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   OCCURRENCE_NOT_FOUND: 404,
   VERSION_CONFLICT: 409,
   DATA_TOO_LARGE: 413,
+  QUEUE_FULL: 429,
   STORAGE_BUSY: 503,
   STORAGE_UNREACHABLE: 503,
 }

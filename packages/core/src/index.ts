@@ -78,6 +78,7 @@ export type {
   TriggerManyOptions,
   TriggerManyResult,
   TriggerOptions,
+  SkipReason,
   TriggerResult,
   TypedTriggerOptions,
 } from './engine/operations/request-options.ts'

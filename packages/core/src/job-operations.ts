@@ -104,8 +104,9 @@ export interface JobOperations {
   /**
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended. With `transaction` it is stored with that: it waits then, whatever room there is, and nobody else sees it
-   * before the commit.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
+   * before the commit. `skipped` of the result says whether the overlap policy `skip` dropped the request.
+   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued: nothing is stored then;
+   * `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
    * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
    * process has that; `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
@@ -121,8 +122,8 @@ export interface JobOperations {
    *
    * Each item is a request of its own: they are not stored together or not at all. A list with a wrong item is refused
    * before anything is sent. After that the call does not reject any more: it answers in the order of the items, with an
-   * `error` for each item that the storage refuses (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`),
-   * or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
+   * `error` for each item that the queue of its job does not hold (`QUEUE_FULL`), that the storage refuses
+   * (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`), or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
    *
    * With `transaction` all of them stand or fall with that. Then the call rejects when the storage fails, and where some
    * were written before, the transaction can only be rolled back.
@@ -132,7 +133,7 @@ export interface JobOperations {
   /**
    * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`,
-   * `INVALID_PAYLOAD`
+   * `INVALID_PAYLOAD`, `QUEUE_FULL`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**

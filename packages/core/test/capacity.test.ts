@@ -265,7 +265,7 @@ describe('slots that find no place within a tenth of a second, where handlers ar
 
   function store(capacity: Capacity, count: number): void {
     capacity.storing(count)
-    for (let one = 0; one < count; one++) capacity.workStored()
+    for (let one = 0; one < count; one++) capacity.workStored('key')
   }
 
   it('are offered to other nodes by as many as there are places, and then wait here until it is known who has room', () => {

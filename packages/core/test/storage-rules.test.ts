@@ -106,6 +106,10 @@ describe('the overlap rule', () => {
     expect(decideOverlap(situation('queue', { running: 1, queued: 1 })).state).toBe('queued')
     const full = decideOverlap(situation('queue', { running: 1, queued: 2 }))
     expect([full.state, full.reason]).toEqual(['skipped', 'queue_full'])
+    for (const kind of ['trigger', 'replay'] as const) {
+      const refused = decideOverlap(situation('queue', { running: 1, queued: 2, kind }))
+      expect([refused.state, refused.reason]).toEqual(['refused', 'queue_full'])
+    }
   })
 
   it('skips the slots of a paused job, and lets its triggers wait', () => {

@@ -132,7 +132,7 @@ describe.each(everywhere)('on $name', (place) => {
     await scheduler.cancel(id, { reason: 'ordered twice', actor: 'bob' })
     await world.clock.advance({ minutes: 1 })
     const again = await scheduler.trigger('asked', { key: 'order-7' })
-    expect(again).toEqual({ id, state: 'canceled', reason: 'ordered twice', created: false })
+    expect(again).toEqual({ id, state: 'canceled', skipped: null, reason: 'ordered twice', created: false })
     const [entry] = (await scheduler.occurrences({ job: 'asked' })).items
     expect(entry?.cancelRequest).toEqual({ at: at(0), reason: 'ordered twice', actor: 'bob' })
   })

@@ -121,18 +121,24 @@ describe.each(everywhere)('on $name', (place) => {
     const versions = await client.versions('slow')
     expect(versions).toMatchObject([
       { version: 3, schedule: null, description: 'Sleeps.', settings: { maxQueued: 5 }, tags: ['eu'] },
-      { version: 2, schedule: { type: 'every', intervalMs: 60_000 }, description: null, settings: { maxQueued: 1000 } },
+      {
+        version: 2,
+        schedule: { type: 'every', intervalMs: 60_000 },
+        description: null,
+        settings: { maxQueued: 100_000 },
+      },
       { version: 1, schedule: null, tags: [], tasks: [{ name: 'work', handler: null }], changes: [] },
     ])
     expect(versions.map(({ changes }) => changes.map(({ part }) => part).sort())).toEqual([
-      ['description', 'maxQueued', 'schedule'],
-      ['schedule', 'tags'],
+      ['description', 'maxQueued', 'overlapPolicy', 'schedule'],
+      ['overlapPolicy', 'schedule', 'tags'],
       [],
     ])
-    expect((await client.versions('slow', { limit: 1 })).map(({ changes }) => changes.length)).toEqual([3])
+    expect((await client.versions('slow', { limit: 1 })).map(({ changes }) => changes.length)).toEqual([4])
     expect(versions[1]?.changes).toEqual([
       { part: 'schedule', before: null, after: { type: 'every', intervalMs: 60_000, endMs: null } },
       { part: 'tags', before: [], after: ['eu'] },
+      { part: 'overlapPolicy', before: 'allow', after: 'skip' },
     ])
     await expect(client.versions('none')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })

@@ -240,6 +240,8 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly (Cr
           nextAt: readInstant(numbers, scheduleLayout.at.nextAt),
         }
       }
+      case 'f':
+        return { outcome: 'queue_full', maxQueued: next().readDoubleLE(0) }
       default:
         return { outcome: 'absent' }
     }

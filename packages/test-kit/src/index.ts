@@ -1,4 +1,5 @@
 export { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
+export { type BacklogTimes, backlogTrial } from './backlog-trial.ts'
 export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
 export type { HostileDatabase, HostileTransaction, MovedRow } from './hostile/hostile-database.ts'

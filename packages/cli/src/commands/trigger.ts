@@ -44,8 +44,7 @@ export const requestOptions: readonly CommandOption[] = [
 ]
 
 /** What exit code 1 says of a request. */
-export const requestsNo =
-  'the run was skipped, by the overlap policy or because too many wait; with --wait: it was not completed'
+export const requestsNo = 'the run was skipped by the overlap policy; with --wait: it was not completed'
 
 /** `jobistemer trigger`. */
 export const trigger: Command = {
@@ -111,6 +110,7 @@ export async function finishRequest(
     // The answer is the run then.
     const printer = isWaiting ? err : out
     printer.line(text`${job ?? result.id}: ${result.state}${why}${again}`)
+    if (result.skipped !== null) err.line(text`This request never runs. ${whyOf(result)}`)
     printer.line(text`jobistemer run ${result.id}`)
   }
   if (!isWaiting) {

@@ -12,6 +12,28 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
   return intern(Object.assign({}, defaultSettings, ...levels))
 }
 
+/**
+ * Effective settings of a job, for which the default overlap policy depends on its schedule. A job without a schedule
+ * runs every request: at once, or in turn if a bound is set, which `allow` does not have.
+ */
+export function resolveScheduledSettings(
+  { isOnRequest }: { readonly isOnRequest: boolean },
+  ...levels: readonly JobOverrides[]
+): JobSettings {
+  if (!isOnRequest || levels.some(({ overlapPolicy }) => overlapPolicy !== undefined)) {
+    return resolveJobSettings(...levels)
+  }
+  const { maxConcurrency, startRate = null }: JobOverrides = Object.assign({}, ...levels)
+  const isBounded = maxConcurrency !== undefined || startRate !== null
+  return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, ...levels)
+}
+
+/** The defaults of a scheduler on a storage that keeps at most `mostQueued` queued occurrences of a job. */
+export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOverrides {
+  if (defaults.maxQueued !== undefined || defaultSettings.maxQueued <= mostQueued) return defaults
+  return { ...defaults, maxQueued: mostQueued }
+}
+
 /** Effective settings of a task: its own overrides over its job's effective settings. */
 export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
   const isItsJobs = levels.every(isEmpty)

@@ -118,9 +118,15 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly taskExecutionMode?: TaskExecutionMode
   /** For a whole occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
-  /** Default `skip`. */
+  /**
+   * Default `skip` for a job with a schedule. A job without one runs every request: default `allow`, or `queue` if
+   * `maxConcurrency` or `startRate` bounds its runs.
+   */
   readonly overlapPolicy?: OverlapPolicy
-  /** Under `queue`: how many occurrences may wait. Default 1,000. */
+  /**
+   * Under `queue`: how many occurrences may wait. A request beyond that is refused with `QUEUE_FULL`, a slot is skipped.
+   * Default 100,000, or the storage's limit if that is lower (DynamoDB: 10,000).
+   */
   readonly maxQueued?: number
   /**
    * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. What is due beyond that is queued or
@@ -271,7 +277,7 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   taskTimeoutMs: null,
   keepLogs: null,
   overlapPolicy: 'skip',
-  maxQueued: 1000,
+  maxQueued: 100_000,
   maxConcurrency: 1,
   startRate: null,
   priority: 0,

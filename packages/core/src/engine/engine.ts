@@ -1,3 +1,4 @@
+import { withMaxQueued } from '../configuration/resolve-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
@@ -147,12 +148,12 @@ export class Engine implements EngineContext {
     this.clock = options.clock
     this.sleeps = new Sleeps(options.clock)
     this.slotTurns = new SlotTurns(options.clock)
-    this.defaults = options.defaults
+    this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
+    this.defaults = withMaxQueued(options.defaults, this.mostQueued)
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
     const { maxBatch, worthwhileBatch = maxBatch } = options.storage.capabilities
     this.maxBatch = maxBatch
     this.worthwhileBatch = Math.min(worthwhileBatch, maxBatch)
-    this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.agenda = new Agenda({
       clock: this.clock,
       wallNow: () => this.now(),
@@ -618,7 +619,8 @@ export class Engine implements EngineContext {
   }
 
   #code(): NodeCode {
-    const { jobs: given, handlers, defaults } = this.#options
+    const { jobs: given, handlers } = this.#options
+    const { defaults } = this
     // They are told of before they are registered.
     if (this.#registry.size === 0)
       return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })

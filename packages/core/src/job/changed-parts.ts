@@ -1,8 +1,7 @@
-import { resolveJobSettings } from '../configuration/resolve-settings.ts'
 import type { JsonValue } from '../json.ts'
 import { isNoSchedule, noSchedule } from '../schedule/no-schedule.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { type JobDocument, labelsOf, type TaskDocument } from './job-document.ts'
+import { type JobDocument, labelsOf, settingsOf, type TaskDocument } from './job-document.ts'
 
 /** One part of a job's definition that differs between two definitions. */
 export interface ChangedPart {
@@ -34,12 +33,12 @@ type Members = Readonly<Record<string, unknown>>
 type Difference = Pick<ChangedPart, 'before' | 'after'>
 
 function partsOf(document: JobDocument): Members {
-  const { schedule = noSchedule.toJSON(), owner = null, defaults, settings } = document
+  const { schedule = noSchedule.toJSON(), owner = null } = document
   return {
     schedule: isNoSchedule(schedule) ? null : schedule,
     ...labelsOf(document),
     owner,
-    ...resolveJobSettings(defaults, settings),
+    ...settingsOf(document),
   }
 }
 

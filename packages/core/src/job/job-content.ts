@@ -1,7 +1,8 @@
-import { resolveJobSettings } from '../configuration/resolve-settings.ts'
+import { resolveScheduledSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
+import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { OverlapRule, ScheduleSegment } from '../storage/job-record.ts'
 import { overlapRuleOf } from '../storage/rules.ts'
 import type { JobContent } from '../storage/storage.ts'
@@ -91,8 +92,8 @@ export function contentOf(
   },
 ): JobContent {
   const { defaults, timeline, nextAt } = options
-  const settings = resolveJobSettings(defaults, job.overrides)
   const schedule = job.schedule.toJSON()
+  const settings = resolveScheduledSettings({ isOnRequest: isNoSchedule(schedule) }, defaults, job.overrides)
   const document: JobDocument = {
     ...toJobDocument(job, defaults),
     ...(job.owner !== null && { owner: job.owner }),

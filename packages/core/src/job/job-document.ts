@@ -1,5 +1,7 @@
-import { defaultSettings, type JobOverrides, type TaskOverrides } from '../configuration/settings.ts'
+import { resolveScheduledSettings } from '../configuration/resolve-settings.ts'
+import { defaultSettings, type JobOverrides, type JobSettings, type TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
+import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import type { Job, JobTask } from './define-job.ts'
 import type { Isolation } from './isolated-work.ts'
@@ -62,6 +64,11 @@ export function toJobDocument(
 /** What a storage gave back as the definition that {@link toJobDocument} made. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return stored as unknown as JobDocument
+}
+
+/** The effective settings of a stored definition. */
+export function settingsOf({ defaults, settings, schedule }: JobDocument): JobSettings {
+  return resolveScheduledSettings({ isOnRequest: schedule !== undefined && isNoSchedule(schedule) }, defaults, settings)
 }
 
 /** The priority of what is created of a stored job, unless a request says otherwise. */

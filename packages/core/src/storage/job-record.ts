@@ -9,7 +9,7 @@ export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_r
 export interface OverlapRule {
   /** What becomes of the later one. */
   readonly policy: OverlapPolicy
-  /** Under `queue`: how many may wait; what comes beyond is skipped with the reason `queue_full`. */
+  /** Under `queue`: how many may wait. A slot beyond that is skipped with the reason `queue_full`, a request is refused. */
   readonly maxQueued: number
   /**
    * Under `skip`, `queue` and `queue_one`: how many may be active at once. Left out where it is 1, and under the others.

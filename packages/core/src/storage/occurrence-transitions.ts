@@ -1,5 +1,5 @@
 import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
-import { createdId, type OverlapDecision } from './rules.ts'
+import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
 // What the record of an occurrence is at first, and after each step of its life. Pure functions, for adapters to share:
@@ -10,7 +10,7 @@ import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, Recovery
 /** The record of a slot, a trigger or a replay under the decision of {@link decideOverlap}. */
 export function createdOccurrence(
   item: CreateSlot | CreateRequested,
-  decision: Pick<OverlapDecision, 'state' | 'reason'>,
+  decision: Pick<CreateDecision, 'state' | 'reason'>,
   owner: Owner,
   now: number,
 ): OccurrenceRecord {

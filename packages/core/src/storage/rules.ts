@@ -303,8 +303,18 @@ export interface OverlapSituation {
   readonly superseded: boolean
 }
 
-/** What an adapter is to do with the item. */
-export interface OverlapDecision {
+/** What an adapter does with the item: it creates an occurrence, or answers `queue_full` and stores nothing. */
+export type OverlapDecision =
+  | CreateDecision
+  | {
+      readonly state: 'refused'
+      readonly reason: 'queue_full'
+      readonly displacesWaiting: false
+      readonly cancelsRunning: false
+    }
+
+/** How the occurrence is created. */
+export interface CreateDecision {
   /** The state that the occurrence is created in. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
@@ -324,6 +334,7 @@ const decisions = {
   queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
   skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
   full: { state: 'skipped', reason: 'queue_full', displacesWaiting: false, cancelsRunning: false },
+  refuse: { state: 'refused', reason: 'queue_full', displacesWaiting: false, cancelsRunning: false },
   paused: { state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false },
 } as const satisfies Record<string, OverlapDecision>
 
@@ -430,7 +441,8 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
       // Whether any of the pending ones will ever run is seen once those that are left are canceled.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
-      return queued >= overlap.maxQueued && !superseded ? decisions.full : decisions.queue
+      if (queued < overlap.maxQueued || superseded) return decisions.queue
+      return situation.kind === 'slot' ? decisions.full : decisions.refuse
     case 'queue_one':
     case 'cancel_running':
       return {

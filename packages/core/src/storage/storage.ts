@@ -325,7 +325,8 @@ export type RecoveryEntry =
 export type CreateItem = CreateSlot | CreateRequested | CreateExclusion | CreateRecovery
 
 /**
- * In the order in which an item is judged: `exists`, `absent`, `pruned`, `stale_version`, `off_schedule`, `created`.
+ * In the order in which an item is judged: `exists`, `absent`, `pruned`, `stale_version`, `off_schedule`, `queue_full`,
+ * `created`.
  */
 export type CreateAnswer =
   | {
@@ -366,6 +367,11 @@ export type CreateAnswer =
    * recovery that stands for several slots finds a record in its place.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
+  /**
+   * A trigger or a replay under `queue`, and `maxQueued` occurrences are queued: nothing is stored of it. A slot is
+   * created as `skipped` with the reason `queue_full` instead.
+   */
+  | { readonly outcome: 'queue_full'; readonly maxQueued: number }
 
 // -------------------------------------------------------------------------------------------------------------- claim
 

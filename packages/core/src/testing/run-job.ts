@@ -70,7 +70,8 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      jobs: [{ ...job, schedule: noSchedule, unbound: null }],
+      // Under `skip`, the trigger tells whether the storage holds a run of the job already.
+      jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,
       ...(options.handlers !== undefined && { handlers: options.handlers }),

@@ -371,6 +371,16 @@ export const isFull: Stage = async (cast) => {
   return 35
 }
 
+/** A trigger meets an active run under the overlap policy `skip`. */
+export const skipsARequest: Stage = async (cast) => {
+  const world = createWorld()
+  const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast, sleeper(world))] })
+  await world.clock.advanceTo(at(11))
+  await scheduler.trigger('odd')
+  await world.clock.advanceTo(at(15))
+  return 15
+}
+
 /** It starts when slots of a job that is paused have been missed. */
 export const comesLateToWhatIsPaused: Stage = async (cast) => {
   const world = createWorld()

@@ -85,7 +85,7 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     await node.addSlot(job, 2, 'queued', { run: true })
   },
 
-  'queue: what comes beyond maxQueued is skipped with the reason queue_full': async (world) => {
+  'queue: a slot beyond maxQueued is skipped with the reason queue_full': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue', maxQueued: 2 })
     const held = await node.startSlot(job, 1)
@@ -96,6 +96,31 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     assert.equal((await node.record(full)).finishedAt, slotAt(4))
     await node.finish(held)
     await node.addSlot(job, 5, 'queued')
+  },
+
+  'queue: a request beyond maxQueued is refused with the limit, and nothing of it is stored': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue', maxQueued: 2 })
+    const held = await node.startSlot(job, 1)
+    const refused = { outcome: 'queue_full', maxQueued: 2 }
+    const [first, second, third, slot] = await node.createAll(
+      [
+        requestItem(job, 'first', slotAt(2), { run: true }),
+        requestItem(job, 'second', slotAt(2), { run: true }),
+        requestItem(job, 'third', slotAt(2), { run: true, skippedId: requestId(job, 'third, skipped', slotAt(2)) }),
+        slotItem(job, 2),
+      ],
+      slotAt(2),
+    )
+    expectCreated(first, 'queued')
+    expectCreated(second, 'queued')
+    assert.deepEqual(third, refused)
+    assert.equal(expectCreated(slot, 'skipped').reason, 'queue_full')
+    const replay = requestItem(job, 'again', slotAt(3), { kind: 'replay' })
+    assert.deepEqual(await node.create(replay), refused)
+    assert.equal((await node.history(job.id)).length, 4)
+    await node.finish(held)
+    expectCreated(await node.create(requestItem(job, 'third', slotAt(4), { run: true })), 'queued')
   },
 
   'queue_one: the newest takes the place of all that wait': async (world) => {

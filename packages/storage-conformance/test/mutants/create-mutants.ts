@@ -6,6 +6,7 @@ import type {
   OccurrenceRecord,
   Owner,
 } from '@jobistemer/core/storage'
+import { createdOccurrence } from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 /** Faults in what creates occurrences and moves a job along. */
@@ -145,11 +146,23 @@ export const createMutants: readonly Mutant[] = [
   ),
   mutant(
     'never finds a queue full',
-    ['overlap: queue: what comes beyond maxQueued is skipped with the reason queue_full'],
+    ['overlap: queue: a slot beyond maxQueued is skipped with the reason queue_full'],
     class extends Ledger {
       override createDue(item: Parameters<Ledger['createDue']>[0], head: JobRecord, owner: Owner, now: number) {
         const overlap = { ...head.overlap, maxQueued: Number.POSITIVE_INFINITY }
         return super.createDue(item, { ...head, overlap }, owner, now)
+      }
+    },
+  ),
+  mutant(
+    'stores a request that it refuses because the queue is full',
+    ['overlap: queue: a request beyond maxQueued is refused with the limit, and nothing of it is stored'],
+    class extends Ledger {
+      override createDue(item: Parameters<Ledger['createDue']>[0], head: JobRecord, owner: Owner, now: number) {
+        const answer = super.createDue(item, head, owner, now)
+        const decision = { state: 'skipped', reason: 'queue_full' } as const
+        if (answer.outcome === 'queue_full') this.put(createdOccurrence(item, decision, owner, now))
+        return answer
       }
     },
   ),

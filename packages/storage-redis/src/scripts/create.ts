@@ -158,6 +158,9 @@ local function displace(h, job, isPassing)
   return displaced, h.pending - h.delayed + h.queued > 0
 end
 
+-- The state of a request that meets a full queue: it is not created.
+local refused = -1
+
 -- Jobs that are to displace more than one call does: their items wait for further calls.
 local crowded, hasCrowded = {}, false
 
@@ -176,8 +179,8 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, 
     return skipped, '=overlap'
   end
   if h.policy == ${policyCodes.queue} then
-    if h.queued >= h.maxQueued and not isPassing then return skipped, '=queue_full' end
-    return queued, ''
+    if h.queued < h.maxQueued or isPassing then return queued, '' end
+    return kind == ${itemKinds.slot} and skipped or refused, '=queue_full'
   end
   return h.running >= h.maxConcurrency and queued or free, '', true, h.policy == ${policyCodes.cancel_running} and h.running > 0
 end
@@ -189,6 +192,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   local isForLater = kind ~= ${itemKinds.slot} and r.dueAt > now
   local starts = isStartable and mayStart(now, h)
   local state, reason, displaces, cancels = decide(h, kind, scheduledAt, starts, isForLater, isPassing, goesOn)
+  if state == refused then return answer('f', write('<d', h.maxQueued)) end
   local displaced, isLeft = '', false
   if displaces then displaced, isLeft = displace(h, job, isPassing) end
   if isLeft then

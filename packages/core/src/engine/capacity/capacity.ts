@@ -4,6 +4,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { RenewedSet } from '../loop/renewed-set.ts'
 import { Signal } from '../loop/signal.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
+import { FairTurns } from './fair-turns.ts'
 import { Offers } from './offers.ts'
 import { Pace } from './pace.ts'
 import { type InLine, WaitingLine } from './waiting-line.ts'
@@ -76,6 +77,7 @@ export class Capacity implements Alarm {
   readonly room: Signal = new Signal()
   readonly requestRoom: Signal = new Signal()
   readonly work: Signal = new Signal()
+  readonly turns: FairTurns
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
   readonly #requestHold: Alarm
   readonly #limit: number
@@ -112,6 +114,7 @@ export class Capacity implements Alarm {
     this.#prefetch = options.prefetch
     this.#pace = new Pace(options.limit)
     this.#offers = new Offers(options.limit)
+    this.turns = new FairTurns(engine.clock)
     this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
   }
 
@@ -373,8 +376,9 @@ export class Capacity implements Alarm {
   }
 
   /** As {@link workAppeared}, when this node has stored it: whoever has room first takes it. */
-  workStored(): void {
+  workStored(handlerKey: string): void {
     this.#offers.stored()
+    this.turns.stored(handlerKey)
     this.workAppeared()
   }
 

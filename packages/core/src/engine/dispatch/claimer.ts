@@ -136,11 +136,15 @@ export class Claimer implements NextTaker {
   /** Answers whether there is more to claim, and room for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
     const limit = this.#mostToClaim()
+    const { turns } = this.#capacity
+    const leftOut = limit > 0 && this.#capacity.hasBacklog ? turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
     this.#capacity.reserve(limit)
     try {
-      answer = await this.#claimSome(limit, sweep !== 'none')
+      answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
+      // Nothing is left. What begins now has its turn before what comes later.
+      if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
       const looking = answer.claimed.flatMap((record) => this.#runOrLook(record, askedAt) ?? [])
@@ -148,8 +152,14 @@ export class Claimer implements NextTaker {
     } finally {
       this.#capacity.unreserve(limit)
     }
-    this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#taken += answer.claimed.length
+    if (leftOut !== null) {
+      turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
+      // A look does not say whether what it has left out is still due. The next claim does.
+      this.#capacity.workLeft(true, answer.claimed.length)
+      return !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+    }
+    this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#nextDueAt = answer.nextDueAt
     const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
     this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
@@ -165,9 +175,9 @@ export class Claimer implements NextTaker {
     return this.#engine.isHeldBack ? 0 : Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
   }
 
-  async #claimSome(limit: number, sweep: boolean): Promise<ClaimAnswer> {
+  async #claimSome(limit: number, sweep: boolean, leftOut: readonly string[]): Promise<ClaimAnswer> {
     const { owner, storage } = this.#engine
-    const exceptHandlerKeys = this.#passedOver.keys()
+    const exceptHandlerKeys = [...this.#passedOver.keys(), ...leftOut]
     let calls = 0
     const answer = await storage.repeated('claim', (storage) => {
       calls++

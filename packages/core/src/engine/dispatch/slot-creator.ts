@@ -1,4 +1,5 @@
 import { occurrenceId } from '../../ids.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
 import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
@@ -54,7 +55,7 @@ export class SlotCreator {
 
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, itemCalls } = this.#engine
-    // What waits in the storage is older than what is due now, and goes first.
+    // What waits in the storage is older than what is due now, and goes first; but each job has its turn.
     const { hasBacklog } = this.#capacity
     const items: CreateSlot[] = []
     let reserved = 0
@@ -62,7 +63,8 @@ export class SlotCreator {
     const sent: DueSlot[] = []
     for (const one of due) {
       const isPaused = one.slot < one.job.pausedUntil
-      const starts = !hasBacklog && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      const waits = hasBacklog && !this.#capacity.turns.isNewcomer(handlerKeyOf(one.job.job))
+      const starts = !waits && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
       const item = this.#itemFor(one, starts ? now : null)
       if (item === null) continue
       items.push(item)
@@ -175,7 +177,7 @@ export class SlotCreator {
         if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
         displace(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
-        else if (answer.state === 'pending') this.#capacity.workStored()
+        else if (answer.state === 'pending') this.#capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
         // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and

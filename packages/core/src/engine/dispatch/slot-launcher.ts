@@ -1,3 +1,4 @@
+import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -203,8 +204,11 @@ export class SlotLauncher {
 
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
     const plan = this.#registry.plans.planOf(job)
-    // What does not start needs no place.
-    if (plan !== null && job.at >= job.pausedUntil) return this.#capacity.holds(job.at, plan.settings, starting, now)
+    // What does not start needs no place, and a newcomer has its turn with the next claim.
+    const isNewcomer = this.#capacity.hasBacklog && this.#capacity.turns.isNewcomer(handlerKeyOf(job.job))
+    if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
+      return this.#capacity.holds(job.at, plan.settings, starting, now)
+    }
     this.#capacity.endHold()
     return false
   }

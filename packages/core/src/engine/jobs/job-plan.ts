@@ -1,9 +1,14 @@
-import { resolveJobSettings, resolveTaskSettings } from '../../configuration/resolve-settings.ts'
+import {
+  resolveJobSettings,
+  resolveScheduledSettings,
+  resolveTaskSettings,
+} from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../../configuration/settings.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
-import type { JobDocument } from '../../job/job-document.ts'
+import { type JobDocument, settingsOf } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
 
 /** One task, ready to run. */
 export interface TaskPlan {
@@ -35,7 +40,7 @@ export function planFromDocument(
   version: number,
   own: { readonly tasks: readonly JobTask[]; readonly handlers: Handlers },
 ): JobPlan | null {
-  const settings = resolveJobSettings(document.defaults, document.settings)
+  const settings = settingsOf(document)
   const tasks: TaskPlan[] = []
   for (const task of document.tasks) {
     const code = task.handler === undefined ? own.tasks.find((candidate) => candidate.name === task.name) : undefined
@@ -48,7 +53,8 @@ export function planFromDocument(
 
 /** The plan of a local definition, in whatever version it is stored; `null` when a named handler is not here. */
 export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
-  const settings = resolveJobSettings(defaults, job.overrides)
+  const isOnRequest = isNoSchedule(job.schedule.toJSON())
+  const settings = resolveScheduledSettings({ isOnRequest }, defaults, job.overrides)
   const tasks: TaskPlan[] = []
   for (const task of job.tasks) {
     const run = task.run ?? handlers.get(task.handler ?? '')

@@ -11,23 +11,34 @@ const messages: ReadonlyMap<string, string> = new Map([
   ['queue_full', 'slots were skipped: as many as may wait are waiting'],
 ])
 
+const requestMessage =
+  'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request'
+
 /**
- * Logs slots that did not run because of what ran or waited already. The first one is logged at once, and those of the
+ * Logs slots and requests that did not run because of what ran or waited already. The first one is logged at once, and those of the
  * following minute together. A slot that was skipped because its job is paused is as somebody wanted it.
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
-  /** By job and reason, those of which there was a line within the last minute. */
+  /** By job and message, those of which there was a line within the last minute. */
   readonly #recent = new Map<string, Skipping>()
 
   constructor(engine: EngineContext) {
     this.#engine = engine
   }
 
-  note({ job }: RegisteredJob, reason: OccurrenceReason | null, slot: number): void {
+  note(job: RegisteredJob, reason: OccurrenceReason | null, slot: number): void {
     const message = messages.get(reason ?? '')
-    if (message === undefined) return
-    const key = `${job.id} ${reason}`
+    if (message !== undefined) this.#note(job, message, slot)
+  }
+
+  /** As {@link note}, for a trigger or a replay that the overlap rule has skipped. */
+  noteRequest(job: RegisteredJob, at: number): void {
+    this.#note(job, requestMessage, at)
+  }
+
+  #note({ job }: RegisteredJob, message: string, slot: number): void {
+    const key = `${job.id} ${message}`
     const known = this.#recent.get(key)
     if (known !== undefined) {
       known.note(slot)

@@ -1,10 +1,9 @@
 import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
 import type { Isolation } from '../../job/isolated-work.ts'
-import { type JobDocument, labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ListPage } from '../../listing.ts'
@@ -313,7 +312,6 @@ export class JobCatalog {
   async #infoOf(one: JobWithExtras, now: number, storage: StorageCalls): Promise<JobInfo> {
     const { record } = one
     const document = readJobDocument(record.definition)
-    const { defaults, settings } = document
     const { id, name, owner, version, paused, createdAt, changedAt } = record
     const nextAt = await this.#nextOf(one, storage)
     const schedule = record.timeline.at(-1)?.schedule ?? null
@@ -328,7 +326,7 @@ export class JobCatalog {
       nextAt: nextAt === null ? null : new Date(nextAt),
       paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
       resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
-      settings: resolveJobSettings(defaults, settings),
+      settings: settingsOf(document),
       tasks: taskInfosOf(document),
       createdAt: new Date(createdAt),
       changedAt: new Date(changedAt),

@@ -1,8 +1,7 @@
 import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import { jobId } from '../../ids.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
-import { labelsOf, readJobDocument } from '../../job/job-document.ts'
+import { labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
@@ -82,7 +81,7 @@ function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRe
     fingerprint,
     ...labelsOf(document),
     schedule: schedule === undefined || isNoSchedule(schedule) ? null : schedule,
-    settings: resolveJobSettings(document.defaults, document.settings),
+    settings: settingsOf(document),
     tasks: taskInfosOf(document),
     changes: before === null ? [] : changedPartsBetween(readJobDocument(before.definition), document),
     reason,

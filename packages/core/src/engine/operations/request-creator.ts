@@ -1,5 +1,6 @@
 import { printValue } from '../../errors.ts'
 import { type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
 import type { JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
@@ -18,7 +19,8 @@ import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { StartedOccurrence } from '../run/started-occurrence.ts'
 import { jobGone } from './job-gone.ts'
 import { dueAtOf, type Request, RequestIds, requestItemOf } from './request-item.ts'
-import type { TriggerResult } from './request-options.ts'
+import { queueFull } from './queue-full.ts'
+import { resultOf, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 import { type RequestSteps, type Sending, SentRequest } from './sent-request.ts'
 
@@ -163,7 +165,7 @@ export class RequestCreator implements RequestSteps {
           const found = await this.#sameReplay(request, ids, asked)
           if (found === null) return this.#send(again)
           if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
-          return { id: found.id, state: found.state, reason: found.reason, created: false }
+          return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
         }
         if (item.runs !== null) await this.#startOwn(job, item, answer)
         return this.#answerExists(item, answer.state, asked)
@@ -177,6 +179,8 @@ export class RequestCreator implements RequestSteps {
         if (present === null) throw jobGone(job)
         return this.#send({ ...again, job: present })
       }
+      case 'queue_full':
+        throw queueFull(job, answer.maxQueued)
       default:
         throw jobGone(job)
     }
@@ -234,9 +238,9 @@ export class RequestCreator implements RequestSteps {
 
   /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
   async #answerExists({ id }: CreateRequested, state: OccurrenceState, asked: AskedCalls): Promise<TriggerResult> {
-    if (!isFinal(state)) return { id, state, reason: null, created: false }
+    if (!isFinal(state)) return resultOf({ id, state, reason: null, created: false })
     const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-    return { id, state, reason: occurrences[0]?.reason ?? null, created: false }
+    return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created: false })
   }
 
   #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {
@@ -263,8 +267,11 @@ export class RequestCreator implements RequestSteps {
         runs: item.runs ?? [],
         fresh: true,
       })
-    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) this.#capacity.workStored()
-    return { id, state: answer.state, reason: answer.reason, created: true }
+    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {
+      this.#capacity.workStored(handlerKeyOf(job.job))
+    }
+    if (answer.state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
+    return resultOf({ id, state: answer.state, reason: answer.reason, created: true })
   }
 }
 

@@ -84,13 +84,18 @@ export interface ReplayOptions extends RequestOptions, CallOptions {
   readonly from?: string
 }
 
-/** What became of a request to run a job. */
+/** Why a request was skipped. `overlap`: another run of the job was active, under the overlap policy `skip`. */
+export type SkipReason = 'overlap'
+
+/** The outcome of a request to run a job. */
 export interface TriggerResult {
-  /** Of the occurrence; of one that was skipped, of the entry that says so. */
+  /** Id of the occurrence. If the request was skipped: id of the record of the skip. */
   readonly id: OccurrenceId
-  /** `running`, or waiting (`pending`, `queued`), or decided at once: `skipped` under the overlap policy `skip`. */
+  /** `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why it is in its state, where that alone does not say: `overlap`, `queue_full`, `delayed`, what a cancel gave. */
+  /** Why this request never runs: check it where each request counts. `null`: the request runs, waits, or has run. */
+  readonly skipped: SkipReason | null
+  /** Why it is in its state, where that alone does not say: `overlap`, `delayed`, what a cancel gave. */
   readonly reason: OccurrenceReason | null
   /** False when the key was used before: this is what became of that request. */
   readonly created: boolean
@@ -101,6 +106,13 @@ export interface TriggerResult {
  * which nothing is known to have been stored of.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
+
+/** The result of a request of which the storage has a record. */
+export function resultOf(record: Omit<TriggerResult, 'skipped'>): TriggerResult {
+  const { id, state, reason, created } = record
+  // A request is skipped by the overlap policy only.
+  return { id, state, skipped: state === 'skipped' ? 'overlap' : null, reason, created }
+}
 
 const overrideNames: readonly (keyof RunOverrides)[] = [
   'failureStrategy',

@@ -8,7 +8,8 @@ import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { jobGone } from './job-gone.ts'
 import { type Request, RequestIds, requestItemOf } from './request-item.ts'
-import type { TriggerManyResult, TriggerResult } from './request-options.ts'
+import { queueFull } from './queue-full.ts'
+import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 
 /** A request on its way. */
@@ -108,13 +109,19 @@ export class TransactionRequests {
   ): Promise<TriggerResult | Sending> {
     switch (answer.outcome) {
       case 'created':
-        return { id: createdId(item, answer.state), state: answer.state, reason: answer.reason, created: true }
+        if (answer.state === 'skipped') this.#registry.skipped.noteRequest(one.job, item.scheduledAt)
+        return resultOf({
+          id: createdId(item, answer.state),
+          state: answer.state,
+          reason: answer.reason,
+          created: true,
+        })
       case 'exists': {
         const { id } = item
         const { state } = answer
-        if (!isFinal(state)) return { id, state, reason: null, created: false }
+        if (!isFinal(state)) return resultOf({ id, state, reason: null, created: false })
         const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-        return { id, state, reason: occurrences[0]?.reason ?? null, created: false }
+        return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created: false })
       }
       case 'pruned':
         return { ...one, after: answer.pruneFloor }
@@ -124,6 +131,8 @@ export class TransactionRequests {
         if (job === null) throw jobGone(one.job)
         return { ...one, job }
       }
+      case 'queue_full':
+        throw queueFull(one.job, answer.maxQueued)
       case 'off_schedule':
         throw jobGone(one.job)
     }

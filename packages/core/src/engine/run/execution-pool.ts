@@ -1,5 +1,6 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { Children } from '../isolation/children.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
@@ -101,7 +102,10 @@ export class ExecutionPool implements ExecutionOwner {
     if (options.isUnsaid === true) this.unsaid.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
-    else this.#capacity.enter(execution)
+    else {
+      this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+      this.#capacity.enter(execution)
+    }
     if (this.#isIsolated) execution.isolate()
   }
 

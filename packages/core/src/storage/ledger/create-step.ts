@@ -105,6 +105,7 @@ function createDue(
     queued: counts.queued,
     superseded,
   })
+  if (decision.state === 'refused') return { outcome: 'queue_full', maxQueued: head.overlap.maxQueued }
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))

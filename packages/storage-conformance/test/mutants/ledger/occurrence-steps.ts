@@ -116,6 +116,7 @@ export class OccurrenceSteps extends JobSteps {
       queued: this.queuedBefore(head),
       superseded,
     })
+    if (decision.state === 'refused') return { outcome: 'queue_full', maxQueued: head.overlap.maxQueued }
     const waiting = this.liveOf(head.id, 'pending', 'queued').filter((record) => !this.isSuperseded(record))
     const displaced = decision.displacesWaiting ? this.endAll(this.displaceable(waiting), 'displaced', now) : []
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []

@@ -1,0 +1,12 @@
+import { backlogTrial } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { postgresStorage } from '../src/index.ts'
+import { useSchemas } from './schemas.ts'
+
+const { pool, schema: newSchema } = useSchemas()
+
+it('many requests wait for one job, all of them run, and another job has its turn', async () => {
+  const schema = newSchema()
+  await expect(backlogTrial(() => postgresStorage({ pool: pool(), schema }), byEffort(1000))).resolves.toBeDefined()
+})

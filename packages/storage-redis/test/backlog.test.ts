@@ -1,0 +1,14 @@
+import { backlogTrial } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { connect } from './fixtures/connect.mjs'
+import { newPrefix } from './prefixes.ts'
+import { useServers } from './servers.ts'
+
+const { start } = useServers()
+
+it('many requests wait for one job, all of them run, and another job has its turn', async () => {
+  const { url } = await start()
+  const argument = { url, prefix: newPrefix() }
+  await expect(backlogTrial(() => connect(argument), byEffort(1000))).resolves.toBeDefined()
+})

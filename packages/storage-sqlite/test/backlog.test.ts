@@ -1,0 +1,11 @@
+import { backlogTrial } from '@jobistemer/test-kit'
+import { expect, it, onTestFinished } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { sqliteStorage } from '../src/index.ts'
+import { makeScratch } from './scratch.ts'
+
+it('many requests wait for one job, all of them run, and another job has its turn', async () => {
+  const { file, remove } = makeScratch()
+  onTestFinished(remove)
+  await expect(backlogTrial(() => sqliteStorage({ file }), byEffort(1000))).resolves.toBeDefined()
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { createClient, createScheduler, defineJob, silentLogger, systemClock, type TaskContext } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+
+/** A call of `triggerMany` takes no more. */
+const mostTogether = 10_000
+
+/** How long a backlog took. */
+export interface BacklogTimes {
+  /** From the first request until all are stored, in ms. */
+  readonly storedMs: number
+  /** From the start of the node until all have run, in ms. */
+  readonly ranMs: number
+}
+
+/**
+ * Stores this many requests for one job without a schedule, while no node lives. Then a node runs all of them, and a
+ * single request of another job, stored last, has its turn before most of them.
+ * @throws AssertionError
+ */
+export async function backlogTrial(connect: () => Storage, count: number): Promise<BacklogTimes> {
+  const ran = new Map<unknown, number>()
+  let ranBeforeLate = -1
+  let ended = (): void => undefined
+  const all = new Promise<void>((resolve) => {
+    ended = resolve
+  })
+  const lookWhetherAll = (): void => {
+    if (ran.size === count && ranBeforeLate >= 0) ended()
+  }
+  const handlers = {
+    busy: ({ input }: TaskContext) => {
+      ran.set(input, (ran.get(input) ?? 0) + 1)
+      lookWhetherAll()
+    },
+    late: () => {
+      ranBeforeLate = ran.size
+      lookWhetherAll()
+    },
+  }
+  const jobs = ['busy', 'late'].map((name) => defineJob({ name, tasks: [{ name: 'work', handler: name }] }))
+  const storage = connect()
+  const client = createClient({ storage, callTimeout: { minutes: 10 } })
+  const node = createScheduler({ storage, handlers, logger: silentLogger })
+  try {
+    await client.add(jobs)
+    const startedAt = systemClock.monotonic()
+    for (let first = 0; first < count; first += mostTogether) {
+      const size = Math.min(mostTogether, count - first)
+      const items = Array.from({ length: size }, (_, index) => ({
+        job: 'busy',
+        data: first + index,
+      }))
+      for (const { error } of await client.triggerMany(items)) assert.equal(error, null)
+    }
+    const storedAt = systemClock.monotonic()
+    assert.deepEqual(await client.counts('busy'), {
+      pending: count,
+      queued: 0,
+      running: 0,
+    })
+    await client.trigger('late')
+    await node.start()
+    await all
+    const times = {
+      storedMs: storedAt - startedAt,
+      ranMs: systemClock.monotonic() - storedAt,
+    }
+    assert.ok(
+      [...ran.values()].every((calls) => calls === 1),
+      'a request ran twice',
+    )
+    assert.ok(ranBeforeLate < count, `the other job ran after ${ranBeforeLate} of ${count} requests`)
+    return times
+  } finally {
+    await node.shutdown()
+    await client.close()
+    await storage.close()
+  }
+}
