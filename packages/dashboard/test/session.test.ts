@@ -85,9 +85,10 @@ describe('a token', () => {
       },
     })
     const headers = { authorization: `Bearer ${token}` }
-    expect((await ask(dashboard, '/api/counts', { headers })).status).toBe(200)
+    expect((await ask(dashboard, '/api/nodes', { headers })).status).toBe(200)
     expect((await ask(dashboard, '/api/job?job=hourly', { headers })).status).toBe(403)
     expect(asked).toEqual([
+      { action: 'open', job: null },
       { action: 'open', job: null },
       { action: 'view', job: 'hourly' },
     ])
@@ -105,7 +106,7 @@ describe('rights', () => {
     expect(Object.keys(await jsonOf<object>(ask(dashboard, '/api/sparklines')))).toEqual(['hourly'])
     expect((await jsonOf<Page<RunLine>>(ask(dashboard, '/api/failures'))).items).toEqual([])
     const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
-    expect([survey.failing, survey.failingCount > 0]).toEqual([[], true])
+    expect([survey.failing, survey.failingCount]).toEqual([[], 0])
     expect(survey.upcoming.map(({ job }) => job)).toEqual(['hourly'])
     const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
     expect(overview.failures).toEqual([])
@@ -135,7 +136,6 @@ describe('rights', () => {
     expect(plan).toEqual({ count: 1, first: ['hourly'], isPart: false })
     const done = await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} }))
     expect(done).toMatchObject({ done: 1, failed: [], cursor: null })
-    expect(done.passedOver).toBeGreaterThan(5)
     const paused = await world.client.jobs({ paused: true })
     expect(paused.items.map(({ name }) => name)).toEqual(['hourly'])
     await world.client.resume('hourly')
@@ -283,6 +283,7 @@ describe('options', () => {
     ['basePath', '/a b'],
     ['authorize', 'yes'],
     ['token', 'short'],
+    ['secret', 'short'],
     ['readOnly', 1],
     ['hide', 'results'],
     ['hide', ['secrets']],
