@@ -48,6 +48,8 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[]
   /** What its exit code 1 says, when it can be. */
   readonly exitsWithNo?: string
+  /** No configuration is loaded for it. */
+  readonly readsNoConfig?: true
   /** Answers the exit code; what is no number: fine. `args` and `options` are as the command's own lists say. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }

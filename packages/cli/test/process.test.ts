@@ -100,6 +100,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   doctor: '--observe 0',
   conformance: '--depth cases --grep capabilities',
   completion: 'zsh',
+  trust: 'none',
   plan: 'jobs.mjs --owner nobody',
   backfill: 'nightly-report --from 2025-12-01T00:00:00Z --to 2025-12-03T00:00:00Z --dry-run',
   trigger: 'nightly-report --key terminal',
