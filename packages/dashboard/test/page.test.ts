@@ -193,9 +193,9 @@ describe('an open dashboard', () => {
     )
     await open(page, origin, '/job?job=rendering&tab=settings')
     expect(await page.locator('.tasks .quiet').allTextContents()).toEqual([
-      'code of its own',
-      'code of its own, in a process',
-      'code of its own, in a thread',
+      'function of the job',
+      'module of the job, in a process',
+      'module of the job, in a thread',
       'handler mail',
     ])
     expect(await accessibilityFindings(page)).toEqual([])

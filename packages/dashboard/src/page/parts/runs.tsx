@@ -16,7 +16,7 @@ export function RunsTable({ runs, caption, empty, hasJobs = true }: RunsProps) {
   if (runs.length === 0) return <Empty>{empty}</Empty>
   return (
     <div class="table-box" role="region" aria-label={caption} tabIndex={0}>
-      <table>
+      <table class="runs">
         <caption class="hidden-text">{caption}</caption>
         <thead>
           <tr>

@@ -33,7 +33,7 @@ export function JobUpcoming({ job }: { readonly job: JobView }) {
         {(slots) =>
           slots.length === 0 ? (
             <Section title="Slots">
-              <Empty>It has no slots: it runs on request.</Empty>
+              <Empty>This job has no further slots. It runs on request.</Empty>
             </Section>
           ) : (
             <>

@@ -51,6 +51,7 @@ export function Queue() {
                 label: 'Cancel all',
                 title: `Cancel everything that is ${state}`,
                 submit: 'Cancel them',
+                cancel: 'Keep them',
                 isDangerous: true,
               },
             ]}
