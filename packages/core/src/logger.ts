@@ -22,7 +22,10 @@ const ignore = (): void => undefined
 /** Logs nothing. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
-/** Writes warnings and errors to stderr, one line each, with an error's stack behind it. The default. */
+/**
+ * Writes warnings and errors to stderr, one line each. The stack of an error follows in indented lines. Control characters
+ * are escaped, so that a text of a job cannot forge a line. The default.
+ */
 export const stderrLogger: Logger = {
   debug: ignore,
   info: ignore,
@@ -38,8 +41,16 @@ function write(level: string, given: unknown, message: unknown): void {
   const members = Object.entries(others).map(([name, value]) => `${name}=${printField(value)}`)
   const at = new Date(systemClock.now()).toISOString()
   const text = line.message === undefined ? [] : [typeof line.message === 'string' ? line.message : print(line.message)]
-  const stack = err === undefined ? '' : `\n${printError(err)}`
-  process.stderr.write(`${[at, level, 'jobistemer:', ...text, ...members].join(' ')}${stack}\n`)
+  const stack = err === undefined ? [] : printError(err).split('\n')
+  const head = escaped([at, level, 'jobistemer:', ...text, ...members].join(' '))
+  process.stderr.write(`${[head, ...stack.map((one) => `  ${escaped(one)}`)].join('\n')}\n`)
+}
+
+/** Control characters, line separators of Unicode among them, as JavaScript writes them in a string. */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Whatever a field holds, its line is written: what JSON does not know is shown as Node shows it. */
