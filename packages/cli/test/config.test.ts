@@ -173,12 +173,17 @@ describe('a place', () => {
     [[], 'STORAGE_NOT_GIVEN'],
     [['-s', 'jobs.db'], 'INVALID_STORAGE'],
     [['-s', 'sqlite:'], 'INVALID_STORAGE'],
-    [['-s', 'http://user:secret@host'], 'http://user:***@host'],
+    [['-s', 'http://user:secret@host'], 'http://***@host'],
     [['-s', 'pglite:jobs'], 'A PGlite lives inside one process'],
     [['-s', 'memory:'], 'STORAGE_UNSUPPORTED'],
     [['-s', 'dynamodb:'], 'names no table'],
     [['-s', 'dynamodb:jobs?regoin=a'], 'unknown setting "regoin"'],
     [['-s', ' '], '--storage is empty'],
+    [['-s', ' mysql2://joe:secret@host/db'], 'mysql2://***@host/db'],
+    [['-s', 'DATABASE_URL=postgres://joe:secret@host/db'], 'DATABASE_URL=postgres://***@host/db'],
+    [['-s', '"postgres+ssl://joe:a#secret@host/db"'], 'postgres+ssl://***'],
+    [['-s', 'mysql://host/db?user=joe&password=secret'], 'mysql://host/db?***'],
+    [['-s', 'postgres2:joe:secret@host'], 'postgres2:***@host'],
   ])('%j is refused with what can be given', async (argv, problem) => {
     const { code, err } = await runCli(['jobs', ...argv], { cwd: scratch.folder() })
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })

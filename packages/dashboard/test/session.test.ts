@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Asked, AuditEntry } from '../src/index.ts'
 import { createDashboard } from '../src/index.ts'
@@ -303,6 +304,16 @@ describe('options', () => {
     } catch (error) {
       expect(error).toMatchObject({ code: name === 'basepath' ? 'UNKNOWN_OPTION' : 'INVALID_ARGUMENT' })
       if (name === 'token') expect(String(error)).not.toContain('short.')
+    }
+  })
+
+  it('an option that is unknown is refused without its value, which may be a secret', () => {
+    try {
+      createDashboard({ client: world.client, tokens: ['a-secret-of-24-characters'] } as never)
+      expect.fail('the option was accepted')
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'UNKNOWN_OPTION', field: 'tokens' })
+      expect(inspect(error, { depth: 10 }) + JSON.stringify(error)).not.toContain('a-secret')
     }
   })
 
