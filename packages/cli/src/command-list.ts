@@ -176,6 +176,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/sql.ts')).sql,
   },
   {
+    name: 'trust',
+    summary: 'trust a folder, so that commands load its configuration',
+    group: caring,
+    load: async () => (await import('./commands/trust.ts')).trust,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     group: caring,

@@ -50,6 +50,8 @@ export interface Command {
   readonly words?: { readonly title: string; readonly meanings: Readonly<Record<string, string>> }
   /** What its exit code 1 says, when it can be. */
   readonly exitsWithNo?: string
+  /** No configuration is loaded for it. */
+  readonly readsNoConfig?: true
   /** Answers the exit code; what is no number: fine. `args` and `options` are as the command's own lists say. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }

@@ -24,8 +24,11 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
   return { name, summary, options, takesJob: /<name|\[name/.test(command.arguments ?? '') }
 }
 
-/** Asks this program for the names: quickly, and silently where it cannot tell. */
-const jobNames = 'jobistemer jobs --names --timeout 2s 2>/dev/null'
+/**
+ * Asks this program for the names: within 2 s, and silently where it cannot tell. The configuration of the working folder
+ * is a program, which the TAB key must not start.
+ */
+const jobNames = 'jobistemer jobs --names --no-config --timeout 2s 2>/dev/null'
 
 function bashScript(commands: readonly CompletedCommand[]): string {
   const cases = commands.map(({ name, options, takesJob }) => {
@@ -34,20 +37,27 @@ function bashScript(commands: readonly CompletedCommand[]): string {
   })
   return `# bash completion of jobistemer
 _jobistemer() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" command='' options='' jobs='' each
+  local word="\${COMP_WORDS[COMP_CWORD]}" command='' options='' jobs='' ended='' each quoted
   for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$each" in -*) ;; *) command="$each"; break ;; esac
+  done
+  for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    if [[ "$each" == -- ]]; then ended=1; fi
   done
   COMPREPLY=()
   case "$command" in
     '') COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')}' -- "$word")); return ;;
 ${cases.join('\n')}
   esac
-  if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word")); return; fi
+  if [[ -z "$ended" && "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word")); return; fi
   if [[ -n "$jobs" ]]; then
     # Quoted, and not by compgen -W: that would run what a name may hold.
     while IFS= read -r each; do
-      if [[ "$each" == "$word"* ]]; then printf -v each %q "$each"; COMPREPLY+=("$each"); fi
+      if [[ "$each" != "$word"* ]]; then continue; fi
+      printf -v quoted %q "$each"
+      # Behind --, a name is no option.
+      if [[ -z "$ended" && "$each" == -* ]]; then quoted="-- $quoted"; fi
+      COMPREPLY+=("$quoted")
     done < <(${jobNames})
   fi
 }
@@ -61,7 +71,17 @@ function zshScript(commands: readonly CompletedCommand[]): string {
     return `    ${name}) _arguments ${words} '*:${takesJob ? 'job:_jobistemer_jobs' : 'file:_files'}' ;;`
   })
   return `#compdef jobistemer
-_jobistemer_jobs() { local -a names; names=("\${(@f)$(${jobNames})}"); compadd -a names }
+_jobistemer_jobs() {
+  local -a names dashed
+  names=("\${(@f)$(${jobNames})}")
+  # Behind --, a name is no option.
+  if (( ! \${words[(I)--]} )); then
+    dashed=("\${(@M)names:#-*}")
+    names=("\${(@)names:#-*}")
+    (( $#dashed )) && compadd -Q -- "\${(@)\${(@q)dashed}/#/-- }"
+  fi
+  compadd -a names
+}
 _jobistemer() {
   local -a commands=(
 ${commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:`, summary)}`).join('\n')}
@@ -89,7 +109,13 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      ...(takesJob ? [`${inside} -f -a '(${jobNames})'`] : []),
+      // Behind --, a name is no option.
+      ...(takesJob
+        ? [
+            `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,
+            `${inside} -n 'contains -- -- (commandline -opc)' -f -a '(${jobNames})'`,
+          ]
+        : []),
     ]
   })
   return `# fish completion of jobistemer\n${lines.join('\n')}\n`

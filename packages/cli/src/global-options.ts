@@ -29,7 +29,8 @@ export const globalOptions: readonly CommandOption[] = [
   },
   {
     flags: '-c, --config <file>',
-    description: 'configuration (default: jobistemer.config.{ts,mts,js,mjs,json} in the working folder)',
+    description:
+      'configuration (default: jobistemer.config.{ts,mts,js,mjs,json} in the working folder, if that is trusted)',
   },
   { flags: '--no-config', description: 'read no configuration' },
   {

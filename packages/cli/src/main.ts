@@ -93,7 +93,8 @@ async function runCommand(
   signal: AbortSignal,
   printerTo: (output: Output) => Printer,
 ): Promise<number> {
-  const { storage, config, prefix, timeout = storageTimeoutMs, timezone, wait } = options
+  const { storage, prefix, timeout = storageTimeoutMs, timezone, wait } = options
+  const config = command.readsNoConfig === true ? false : options.config
   const timeoutMs = wait === true ? storageTimeoutMs : timeout
   const session = new Session(io, { storage, config, prefix, timeoutMs })
   try {

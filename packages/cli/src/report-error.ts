@@ -1,3 +1,4 @@
+import { maskSecrets } from '@jobistemer/core/storage'
 import { CliError } from './cli-error.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Printer } from './output/printer.ts'
@@ -27,7 +28,8 @@ export function reportOf(error: unknown, isInterrupted: boolean): ReportedError 
       exitCode: exitCodes.interrupted,
     }
   }
-  const { code, message, field, remedy, exitCode } = membersOf(error)
+  const { code, message: said, field, remedy, exitCode } = membersOf(error)
+  const message = maskSecrets(said)
   if (error instanceof CliError) return { code, message, field, remedy, exitCode }
   return { code, message: withoutRemedy(message, remedy), field, remedy, exitCode: exitCodeOf(code) }
 }
@@ -44,7 +46,7 @@ export function printError(err: Printer, reported: ReportedError, { stack }: { r
     for (const line of others) err.block(line, '  ')
     if (remedy !== null) err.block(remedy, '  ')
   }
-  if (stack !== undefined) err.block(stackOf(stack), '    ')
+  if (stack !== undefined) err.block(withoutSecrets(stackOf(stack)), '    ')
 }
 
 function exitCodeOf(code: string): number {
@@ -72,6 +74,12 @@ function membersOf(error: unknown) {
 /** Core writes the remedy behind its message. */
 function withoutRemedy(message: string, remedy: string | null): string {
   return remedy !== null && message.endsWith(` ${remedy}`) ? message.slice(0, -remedy.length - 1) : message
+}
+
+/** Paths of packages contain `@`, so lines that name a file stay as they are. */
+function withoutSecrets(stack: string): string {
+  const lines = stack.split('\n').map((line) => (/^\s+at /.test(line) ? line : maskSecrets(line)))
+  return lines.join('\n')
 }
 
 function stackOf(error: unknown): string {

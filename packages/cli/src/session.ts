@@ -48,7 +48,7 @@ export class Session {
   }
 
   config(): Promise<LoadedConfig> {
-    this.#config ??= loadConfig(this.#io.cwd, this.#options.config)
+    this.#config ??= loadConfig(this.#io, this.#options.config)
     return this.#config
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { useScratch } from './ledger.ts'
@@ -7,6 +7,13 @@ import { runCli } from './run-cli.ts'
 const scratch = useScratch()
 const jobsOf = (text: string) => JSON.parse(text).jobs.map(({ name }: { name: string }) => name)
 const sqlite = import.meta.resolve('@jobistemer/storage-sqlite')
+
+/** What the program has around it for a user who trusts a folder. */
+async function trusting(folder: string): Promise<Readonly<Record<string, string>>> {
+  const env = { XDG_CONFIG_HOME: scratch.folder() }
+  expect(await runCli(['trust'], { cwd: folder, env })).toMatchObject({ code: 0, out: `${folder} is trusted.\n` })
+  return env
+}
 
 describe('a configuration', () => {
   it.each([
@@ -28,7 +35,8 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     const { folder } = await scratch.ledger()
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(folder, `jobistemer.config.${ending}`), content)
-    expect(jobsOf((await runCli(['jobs', '--json', '--owner', 'imports'], { cwd: folder })).out)).toEqual(['import'])
+    const argv = ['jobs', '--json', '--owner', 'imports']
+    expect(jobsOf((await runCli(argv, { cwd: folder, env: await trusting(folder) })).out)).toEqual(['import'])
   })
 
   it('is found by --config, and its paths are relative to its own folder', async () => {
@@ -44,7 +52,8 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
   it('comes after --storage and JOBISTEMER_STORAGE, in this order', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
-    const ask = (argv: string[], env = {}) => runCli(['jobs', ...argv], { cwd: folder, env })
+    const trusted = await trusting(folder)
+    const ask = (argv: string[], env = {}) => runCli(['jobs', ...argv], { cwd: folder, env: { ...trusted, ...env } })
     expect((await ask([])).err).toContain('configured.db')
     expect((await ask([], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).err).toContain('env.db')
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
@@ -57,7 +66,8 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
       file,
       'interface Unused { readonly a: number }\n\nconst port: number = JSON.parse("{")\nexport default { port }\n',
     )
-    const { code, err } = await runCli(['jobs'], { cwd: folder })
+    const env = await trusting(folder)
+    const { code, err } = await runCli(['jobs'], { cwd: folder, env })
     expect({ code, err: err.replaceAll(folder, '…') }).toMatchInlineSnapshot(`
       {
         "code": 2,
@@ -67,7 +77,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
       }
     `)
     expect(err).not.toContain('    at ')
-    expect((await runCli(['jobs', '--debug'], { cwd: folder })).err).toContain('    at ')
+    expect((await runCli(['jobs', '--debug'], { cwd: folder, env })).err).toContain('    at ')
     expect(await runCli(['jobs', '--no-config', '-s', place], { cwd: folder })).toMatchObject({ code: 0 })
   })
 
@@ -80,7 +90,10 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
   ])('%s is refused', async (content, problem) => {
     const { folder, place } = scratch.empty()
     writeFileSync(join(folder, 'jobistemer.config.json'), content)
-    const { code, err } = await runCli(['jobs', '-s', place], { cwd: folder, isLocal: true })
+    const { code, err } = await runCli(['jobs', '-s', place, '-c', 'jobistemer.config.json'], {
+      cwd: folder,
+      isLocal: true,
+    })
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
@@ -91,7 +104,67 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
       `export default { storage: 'sqlite:jobs.db', scheduleTypes: [{
   name: 'cron', revive: () => ({ type: 'cron', describe: () => 'when the moon is full' }) }] }`,
     )
-    expect((await runCli(['jobs', 'import'], { cwd: folder })).out).toContain('when the moon is full')
+    expect((await runCli(['jobs', 'import'], { cwd: folder, env: await trusting(folder) })).out).toContain(
+      'when the moon is full',
+    )
+  })
+})
+
+describe('the configuration of a folder that is not trusted', () => {
+  /** A folder whose configuration leaves a mark when it is loaded. */
+  async function hostile() {
+    const { folder, place } = await scratch.ledger()
+    const mark = join(folder, 'loaded')
+    const content = `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(mark)}, '')\nexport default { storage: 'sqlite:jobs.db' }`
+    writeFileSync(join(folder, 'jobistemer.config.mjs'), content)
+    return { folder, place, isLoaded: () => existsSync(mark), env: { XDG_CONFIG_HOME: scratch.folder() } }
+  }
+
+  it('is not loaded, and the error says how to trust it', async () => {
+    const { folder, place, isLoaded, env } = await hostile()
+    for (const argv of [['jobs'], ['jobs', '-s', place], ['doctor'], ['apply', 'jobs.mjs']]) {
+      const { code, err } = await runCli(argv, { cwd: folder, env })
+      expect([code, err]).toEqual([2, expect.stringContaining('CONFIG_UNTRUSTED')])
+      expect(err).toContain('jobistemer trust')
+    }
+    expect(isLoaded()).toBe(false)
+  })
+
+  it('is loaded by no completion', async () => {
+    const { folder, isLoaded, env } = await hostile()
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      const { code, out } = await runCli(['completion', shell], { cwd: folder, env })
+      expect(code).toBe(0)
+      const asked = /jobistemer (jobs --names.*?) 2>/.exec(out)?.[1]?.trim().split(' ') as string[]
+      expect(asked).toContain('--no-config')
+      expect((await runCli(asked, { cwd: folder, env })).err).toContain('STORAGE_NOT_GIVEN')
+      const named = await runCli(asked, { cwd: folder, env: { ...env, JOBISTEMER_STORAGE: 'sqlite:jobs.db' } })
+      expect(named.out).toContain('import\n')
+    }
+    expect(isLoaded()).toBe(false)
+  })
+
+  it('is loaded when --config names it, and from then on not without', async () => {
+    const { folder, isLoaded, env } = await hostile()
+    expect((await runCli(['jobs', '-c', 'jobistemer.config.mjs'], { cwd: folder, env })).code).toBe(0)
+    expect(isLoaded()).toBe(true)
+    expect((await runCli(['jobs'], { cwd: folder, env })).err).toContain('CONFIG_UNTRUSTED')
+  })
+
+  it('is loaded after `trust`, also through a link to the folder, and not after `trust --undo`', async () => {
+    const { folder, env } = await hostile()
+    const other = scratch.folder()
+    const ask = (argv: string[], cwd = folder) => runCli(argv, { cwd, env })
+    expect(JSON.parse((await ask(['trust', folder, '--json'], other)).out)).toEqual({ folder, trusted: true })
+    await ask(['trust', other])
+    await ask(['trust'])
+    symlinkSync(folder, join(other, 'link'))
+    expect((await ask(['jobs'])).code).toBe(0)
+    expect((await ask(['jobs'], join(other, 'link'))).code).toBe(0)
+    expect((await ask(['trust', '--undo'])).out).toBe(`${folder} is no longer trusted.\n`)
+    expect((await ask(['jobs'])).err).toContain('CONFIG_UNTRUSTED')
+    expect((await ask(['trust', 'none'])).code).toBe(2)
+    expect(readFileSync(join(env.XDG_CONFIG_HOME, 'jobistemer', 'trusted-folders'), 'utf8')).toBe(`${other}\n`)
   })
 })
 
@@ -100,12 +173,17 @@ describe('a place', () => {
     [[], 'STORAGE_NOT_GIVEN'],
     [['-s', 'jobs.db'], 'INVALID_STORAGE'],
     [['-s', 'sqlite:'], 'INVALID_STORAGE'],
-    [['-s', 'http://user:secret@host'], 'http://user:***@host'],
+    [['-s', 'http://user:secret@host'], 'http://***@host'],
     [['-s', 'pglite:jobs'], 'A PGlite lives inside one process'],
     [['-s', 'memory:'], 'STORAGE_UNSUPPORTED'],
     [['-s', 'dynamodb:'], 'names no table'],
     [['-s', 'dynamodb:jobs?regoin=a'], 'unknown setting "regoin"'],
     [['-s', ' '], '--storage is empty'],
+    [['-s', ' mysql2://joe:secret@host/db'], 'mysql2://***@host/db'],
+    [['-s', 'DATABASE_URL=postgres://joe:secret@host/db'], 'DATABASE_URL=postgres://***@host/db'],
+    [['-s', '"postgres+ssl://joe:a#secret@host/db"'], 'postgres+ssl://***'],
+    [['-s', 'mysql://host/db?user=joe&password=secret'], 'mysql://host/db?***'],
+    [['-s', 'postgres2:joe:secret@host'], 'postgres2:***@host'],
   ])('%j is refused with what can be given', async (argv, problem) => {
     const { code, err } = await runCli(['jobs', ...argv], { cwd: scratch.folder() })
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })

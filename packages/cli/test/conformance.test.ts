@@ -172,7 +172,7 @@ import { memoryStorage } from '${memory}'
 const close = async () => writeFileSync(new URL('closed', import.meta.url), '')
 export default { storage: () => Object.assign(memoryStorage(), { close }) }`,
   )
-  const ask = (...argv: string[]) => runCli(['conformance', ...argv], { cwd: folder })
+  const ask = (...argv: string[]) => runCli(['conformance', '-c', 'jobistemer.config.mjs', ...argv], { cwd: folder })
   expect(await ask()).toMatchObject({
     code: 2,
     err: expect.stringContaining('The configuration opens its storage itself'),

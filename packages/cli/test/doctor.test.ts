@@ -330,7 +330,9 @@ describe('doctor', () => {
       `import { sqliteStorage } from '${import.meta.resolve('@jobistemer/storage-sqlite')}'
 export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
-    const { code, out } = await runCli(['doctor', '--observe', '0', '--json'], { cwd: folder })
+    const { code, out } = await runCli(['doctor', '--observe', '0', '--json', '-c', 'jobistemer.config.mjs'], {
+      cwd: folder,
+    })
     expect({ code, ...JSON.parse(out) }).toMatchObject({
       code: 1,
       findings: [{ code: 'STORAGE_FORGETS', severity: 'error' }],

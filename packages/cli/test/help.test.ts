@@ -75,6 +75,24 @@ done`
   })
 })
 
+it('the completion of bash puts -- before a name that looks like an option', async () => {
+  const complete = (...words: string[]) =>
+    `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; printf '%s\\n' "\${COMPREPLY[@]}"`
+  const line = `source <(jobistemer completion bash)
+jobistemer() { printf '%s\\n' --yes import; }
+${complete('remove', '')}
+${complete('remove', '--', '')}
+${complete('remove', '--', '--y')}`
+  expect(await startShell(line).ended).toEqual({ code: 0, out: '-- --yes\nimport\n--yes\nimport\n--yes\n', err: '' })
+})
+
+it.each([
+  ['zsh', `compadd -Q -- "\${(@)\${(@q)dashed}/#/-- }"`],
+  ['fish', `jobs --names --no-config --timeout 2s 2>/dev/null | string match -v -- '-*'`],
+])('the completion of %s gives no name that looks like an option without -- before it', async (shell, line) => {
+  expect((await runCli(['completion', shell])).out).toContain(line)
+})
+
 it('the completion of zsh, which is loaded at its first use, completes then already', async () => {
   const { out } = await runCli(['completion', 'zsh'])
   expect(out.trimEnd().split('\n').at(-1)).toMatch(

@@ -73,7 +73,7 @@ describe('job', () => {
       failureStrategy    fail_fast
       retryPolicy        null
       executionTimeout   1 h
-      taskTimeout        5 min
+      taskTimeout        null
       keepLogs           null
       overlapPolicy      queue
       maxQueued          1000
@@ -103,7 +103,6 @@ describe('job', () => {
       defineJob({
         name: 'rendering',
         tasks: [
-          { name: 'plan', run: () => undefined },
           { name: 'draw', module, isolation: 'process' },
           { name: 'fold', module },
           { name: 'send', handler: 'mail' },
@@ -112,13 +111,13 @@ describe('job', () => {
     )
     const { out } = await runCli(['job', 'rendering', '-s', other])
     expect(out.slice(out.indexOf('TASK'))).toMatchInlineSnapshot(`
-      "TASK  RUNS                           DATA
-      plan  code of its own
-      draw  code of its own, in a process
-      fold  code of its own, in a thread
+      "TASK  RUNS                             DATA
+      draw  module of the job, in a process
+      fold  module of the job, in a thread
       send  handler mail
       "
     `)
+    expect((await ask('job', 'nightly-report')).out).toMatch(/^export +function of the job$/m)
   })
 
   it('names those that are like one that is not there', async () => {

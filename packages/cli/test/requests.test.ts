@@ -160,7 +160,9 @@ const storage = sqliteStorage({ file: ':memory:' })
 export default { storage: Object.assign(storage, { serverTime: () => new Promise(() => {}) }) }`,
     )
     const { ask, scheduler } = await world([])
-    const { code, err } = await ask(['trigger', 'quick', '--wait', '--timeout', '1m'], { cwd: folder })
+    const { code, err } = await ask(['trigger', 'quick', '--wait', '--timeout', '1m', '-c', 'jobistemer.config.mjs'], {
+      cwd: folder,
+    })
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('has not answered within 10000 ms') })
     await scheduler.shutdown()
   })

@@ -97,7 +97,7 @@ describe('on Redis', () => {
     const { code, out } = await startCli(asked).ended
     expect({ code, ...JSON.parse(out) }).toMatchObject({
       code: 0,
-      storage: server.url.replace('right', '***'),
+      storage: server.url.replace(':right', '***'),
       capabilities: { multiProcess: true, serverTime: true, subscribe: true },
       passed: 1,
       failed: 0,

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { useScratch } from './ledger.ts'
@@ -43,33 +44,49 @@ it('serves the dashboard of a storage for whoever has the link, until Ctrl-C', a
     const link = linkIn(text)
     origin = link.origin
     expect(link.hostname).toBe('127.0.0.1')
-    expect((await fetch(`${origin}/`)).status).toBe(401)
-    const signIn = await fetch(link, { redirect: 'manual' })
-    expect(signIn.status).toBe(303)
-    const cookie = String(signIn.headers.get('set-cookie')).split(';')[0] as string
-    const page = await fetch(`${origin}/`, { headers: { cookie } })
+    // Without the secret path there is nothing to see.
+    for (const path of ['/', '/api/jobs', `${link.pathname.slice(0, -2)}x/`]) {
+      expect([path, (await fetch(`${origin}${path}`)).status]).toEqual([path, 404])
+    }
+    const page = await fetch(link)
     expect(await page.text()).toContain(`<title>${place.slice(0, 100)}</title>`)
-    const jobs = await fetch(`${origin}/api/jobs?text=import`, { headers: { cookie } })
+    // Servers at other ports of this machine would receive a cookie.
+    expect(page.headers.get('set-cookie')).toBeNull()
+    const jobs = await fetch(`${link}api/jobs?text=import`)
     expect(await jobs.json()).toMatchObject({ items: [{ name: 'import' }] })
-    const headers = { cookie, 'content-type': 'application/json', 'x-jobistemer': '1' }
+    const headers = { 'content-type': 'application/json', 'x-jobistemer': '1' }
     const body = JSON.stringify({ job: 'import', reason: 'a move' })
-    const paused = await fetch(`${origin}/api/pause`, { method: 'POST', headers, body })
+    const paused = await fetch(`${link}api/pause`, { method: 'POST', headers, body })
     expect(await paused.json()).toMatchObject({ paused: { actor: 'ann', reason: 'a move' } })
   })
   expect({ code, err }).toEqual({ code: 0, err: 'Ctrl-C ends it.\n' })
   await expect(fetch(origin)).rejects.toThrow()
 })
 
+it('answers no request whose Host is another name than that of the link', async () => {
+  const { place } = await scratch.ledger()
+  await served(['-s', place], async (text) => {
+    const { port, pathname } = linkIn(text)
+    const statusOf = async (host: string): Promise<number | undefined> => {
+      const asked = request({ host: '127.0.0.1', port, path: `${pathname}api/counts`, headers: { host } }).end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      answer.resume()
+      return answer.statusCode
+    }
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1', `127.0.0.1:${Number(port) + 1}`]) {
+      expect([host, await statusOf(host)]).toEqual([host, 421])
+    }
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`])
+      expect([host, await statusOf(host)]).toEqual([host, 200])
+  })
+})
+
 it('refuses every action with --read-only, and says in JSON where it is', async () => {
   const { place } = await scratch.ledger()
   const { out } = await served(['-s', place, '--read-only', '--json'], async (text) => {
-    const { searchParams, origin } = linkIn(JSON.parse(text).url)
-    const headers = {
-      authorization: `Bearer ${searchParams.get('token')}`,
-      'content-type': 'application/json',
-      'x-jobistemer': '1',
-    }
-    const refused = await fetch(`${origin}/api/pause`, { method: 'POST', headers, body: '{"job":"import"}' })
+    const link = linkIn(JSON.parse(text).url)
+    const headers = { 'content-type': 'application/json', 'x-jobistemer': '1' }
+    const refused = await fetch(`${link}api/pause`, { method: 'POST', headers, body: '{"job":"import"}' })
     expect([refused.status, await refused.json()]).toMatchObject([403, { error: { code: 'READ_ONLY' } }])
   })
   expect(JSON.parse(out)).toMatchObject({ storage: place, readOnly: true })

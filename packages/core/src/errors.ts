@@ -1,3 +1,5 @@
+import { maskSecrets, maskValue } from './secrets.ts'
+
 /**
  * The stable codes of every error that Jobistemer throws. Messages may improve between releases, codes do not change.
  */
@@ -75,7 +77,7 @@ export interface JobistemerErrorOptions {
   readonly message: string
   /** The field, option or thing that is wrong, as a path: `tasks[1].retryPolicy.maxRetries`. */
   readonly field?: string
-  /** The value that was refused. */
+  /** The value that was refused. Passwords in it are masked. */
   readonly value?: unknown
   /** What to do about it. Appended to the message. */
   readonly remedy?: string
@@ -100,11 +102,12 @@ export class JobistemerError extends Error {
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {
-    const message = options.remedy === undefined ? options.message : `${options.message} ${options.remedy}`
+    const said = maskSecrets(options.message)
+    const message = options.remedy === undefined ? said : `${said} ${options.remedy}`
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.field = options.field
-    this.value = options.value
+    this.value = maskValue(options.value, options.field?.split('.').at(-1))
     this.remedy = options.remedy
     Object.defineProperty(this, brand, { value: true })
   }
@@ -135,23 +138,26 @@ export class JobistemerError extends Error {
   }
 }
 
-/** Prints a refused value for a message: JSON where possible, shortened to 80 characters. */
+/** Prints a refused value for a message: JSON where possible, without passwords, shortened to 80 characters. */
 export function printValue(value: unknown): string {
   const text = textOf(value)
   return text.length > longestPrinted ? `${text.slice(0, longestPrinted - 3)}...` : text
 }
 
 const longestPrinted = 80
+/** Longer than any address, so that a cut does not take away by what an address is recognized. */
+const longestMasked = 2000
 
 function textOf(value: unknown): string {
   // What is cut off need not be printed first.
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, longestPrinted))
+  if (typeof value === 'string')
+    return JSON.stringify(maskSecrets(value.slice(0, longestMasked)).slice(0, longestPrinted))
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'number') return String(value)
   try {
     if (typeof value === 'function') return `[function ${value.name || 'anonymous'}]`
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
-    return JSON.stringify(value, withoutNull) ?? String(value)
+    return JSON.stringify(maskValue(value), withoutNull) ?? String(value)
   } catch {
     // Cyclic objects have no JSON; their class says enough.
     return Object.prototype.toString.call(value)

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { isErrorLike } from './error-record.ts'
 import { printError } from './print-error.ts'
 import { catchRejection } from './rejection.ts'
+import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -22,7 +23,10 @@ const ignore = (): void => undefined
 /** Logs nothing. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
-/** Writes warnings and errors to stderr, one line each, with an error's stack behind it. The default. */
+/**
+ * Writes warnings and errors to stderr, one line each. The stack of an error follows in indented lines. Control characters
+ * are escaped, so that a text of a job cannot forge a line, and passwords in addresses are masked. The default.
+ */
 export const stderrLogger: Logger = {
   debug: ignore,
   info: ignore,
@@ -35,16 +39,34 @@ const unreadable = '[unreadable]'
 function write(level: string, given: unknown, message: unknown): void {
   const line = lineOf(given, message)
   const { err, ...others } = withFields({}, line.fields) as { readonly err?: unknown }
-  const members = Object.entries(others).map(([name, value]) => `${name}=${printField(value)}`)
+  const members = Object.entries(others).map(([name, value]) => `${name}=${printField(maskValue(value, name))}`)
   const at = new Date(systemClock.now()).toISOString()
-  const text = line.message === undefined ? [] : [typeof line.message === 'string' ? line.message : print(line.message)]
-  const stack = err === undefined ? '' : `\n${printError(err)}`
-  process.stderr.write(`${[at, level, 'jobistemer:', ...text, ...members].join(' ')}${stack}\n`)
+  const text =
+    line.message === undefined
+      ? []
+      : [typeof line.message === 'string' ? maskSecrets(line.message) : print(maskValue(line.message))]
+  const stack = err === undefined ? [] : printError(err).split('\n')
+  const head = escaped([at, level, 'jobistemer:', ...text, ...members].join(' '))
+  process.stderr.write(
+    `${[head, ...stack.map((one) => `  ${escaped(isFrame(one) ? one : maskSecrets(one))}`)].join('\n')}\n`,
+  )
+}
+
+/** A line of a stack that names a file. Paths of packages contain `@`. */
+function isFrame(line: string): boolean {
+  return line.startsWith('    at ')
+}
+
+/** Control characters, line separators of Unicode among them, as JavaScript writes them in a string. */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Whatever a field holds, its line is written: what JSON does not know is shown as Node shows it. */
 function printField(value: unknown): string {
-  if (typeof value === 'string' && /^[\w.:-]+$/.test(value)) return value
+  if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
   try {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
@@ -57,7 +79,7 @@ function printField(value: unknown): string {
 function print(value: unknown): string {
   try {
     if (typeof value === 'bigint') return String(value)
-    if (isErrorLike(value)) return JSON.stringify(`${value.name}: ${value.message}`)
+    if (isErrorLike(value)) return JSON.stringify(maskSecrets(`${value.name}: ${value.message}`))
     return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false }).replace(
       /\s*\n\s*/g,
       ' ',

@@ -66,17 +66,32 @@ describe('the default logger', () => {
     )
   })
 
+  it('escapes control characters, so that no text begins a line or commands a terminal', () => {
+    const forged = '2026-01-01T00:00:00.000Z error jobistemer: forged'
+    const evil = `a\n${forged}\r\u001b]0;title\u0007\u009b31m\u2028b`
+    const shown = `a\\n${forged}\\u000d\\u001b]0;title\\u0007\\u009b31m\\u2028b`
+    expect(written(({ warn }) => warn({}, evil))).toBe(`warn jobistemer: ${shown} job=report\n`)
+    vi.restoreAllMocks()
+    const text = written(({ error }) => error({ field: evil, [evil]: 1, err: new Error(evil) }, 'said'))
+    const lines = text.trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^error jobistemer: said job=report field=/)
+    for (const line of lines.slice(1)) expect(line).toMatch(/^ {2}/)
+    expect(lines.join('')).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
+  })
+
   it('writes message and stack of an error in place of the fields, also of one of another realm', () => {
     const declined = new Error('card was declined', { cause: new Error('no money') })
     const text = written(({ error }) => error(declined, 'not paid'))
-    expect(text).toMatch(/^error jobistemer: not paid job=report\nError: card was declined\n {4}at .*logger\.test/)
+    expect(text).toMatch(/^error jobistemer: not paid job=report\n {2}Error: card was declined\n {6}at .*logger\.test/)
     expect(text).toContain('caused by Error: no money')
     vi.restoreAllMocks()
     const foreign: Error = runInNewContext('new RangeError("too far")')
-    expect(written(({ error }) => error(foreign, 'said'))).toContain('said job=report\nRangeError: too far\n    at ')
+    expect(written(({ error }) => error(foreign, 'said'))).toContain(
+      'said job=report\n  RangeError: too far\n      at ',
+    )
     vi.restoreAllMocks()
     expect(written((logger) => (logger.error as (error: Error) => void)(declined))).toMatch(
-      /^error jobistemer: job=report\nError: card was declined\n/,
+      /^error jobistemer: job=report\n {2}Error: card was declined\n/,
     )
   })
 })

@@ -1,4 +1,4 @@
-import { type Change, type Client, type Clock, JobistemerError, type Timer } from '@jobistemer/core'
+import type { Client, Clock, Timer } from '@jobistemer/core'
 
 /** What has changed meanwhile is told at once, so that a busy storage does not keep pages busy. */
 const gapMs = 1000
@@ -86,15 +86,10 @@ async function follow(
     later(flush)
   }
   for await (const change of client.changes({ signal, interval: gapMs })) {
-    if (change.kind === 'away') send({ kinds: ['away'], message: messageOf(change) })
+    if (change.kind === 'away') send({ kinds: ['away'] })
     else {
       waiting.add(change.kind)
       if (isQuiet) flush()
     }
   }
-}
-
-function messageOf({ error }: Extract<Change, { readonly kind: 'away' }>): string {
-  // What a driver says may name hosts and users.
-  return JobistemerError.isInstance(error) ? error.message : ''
 }

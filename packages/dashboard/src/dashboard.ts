@@ -1,21 +1,23 @@
 import { JobistemerError, type OccurrenceId, stateMeanings } from '@jobistemer/core'
-import { Access, signIn } from './access.ts'
+import { Access, readOnlyProblem } from './access.ts'
 import { Assets } from './assets.ts'
 import { changeStream } from './change-stream.ts'
 import { checkRequest } from './check-arguments.ts'
+import { Cursors } from './cursors.ts'
 import { pageDocument, pagePaths, problemDocument } from './documents.ts'
 import { goneOf } from './incoming.ts'
 import { Input } from './input.ts'
 import { jsonAnswer, problemAnswer } from './json-answer.ts'
-import type { DashboardOptions } from './options.ts'
+import type { AuditEntry, DashboardAction, DashboardOptions } from './options.ts'
 import { refuseForms, refuseOtherOrigins } from './origin.ts'
-import { Problem, problemOf } from './problem.ts'
+import { isStorageFailure, Problem, problemOf } from './problem.ts'
 import { readOptions, type Settings } from './read-options.ts'
 import { Redaction } from './redaction.ts'
 import { readBody } from './request-body.ts'
 import type { Call, Route } from './route.ts'
 import { routes } from './routes.ts'
 import { secured } from './security-headers.ts'
+import { signInByForm, signInByLink } from './sign-in.ts'
 import { Surveys } from './survey.ts'
 import { tellAudit } from './tell-audit.ts'
 import type { Session } from './wire.ts'
@@ -46,41 +48,70 @@ const longestQuery = 8192
 /** Whoever asks has waited before. */
 const longestAwayMs = 1000
 
+const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
+
+/** What is known of an action while its rights are checked: the audit is told of it if it is refused. */
+type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
+  /** `null`: it is no action, or the audit learns of it otherwise. */
+  action: DashboardAction | null
+}
+
+/** A run that the viewer may not see counts as refused. */
+function isRefusal({ status, code }: Problem): boolean {
+  return status === 401 || status === 403 || code === 'OCCURRENCE_NOT_FOUND'
+}
+
 class DashboardServer {
   readonly #settings: Settings
   readonly #assets: Assets
   readonly #surveys: Surveys
+  readonly #cursors: Cursors
   readonly #routes: ReadonlyMap<string, readonly Route[]>
 
   constructor(settings: Settings, assets: Assets) {
     this.#settings = settings
     this.#assets = assets
     this.#surveys = new Surveys(settings)
+    this.#cursors = new Cursors(settings)
     this.#routes = grouped(routes)
   }
 
   async answer(request: Request): Promise<Response> {
     const url = new URL(checkRequest(request).url)
-    const { basePath } = this.#settings
+    const { basePath, logger } = this.#settings
     if (url.pathname !== basePath && !url.pathname.startsWith(`${basePath}/`)) return secured(notFound())
     const path = url.pathname.slice(basePath.length) || '/'
     const isDocument = pagePaths.includes(path)
+    const attempt: Attempt = { action: null, job: null, run: null, actor: null, reason: null }
     try {
-      return secured(await this.#answer(request, url, path, isDocument))
+      return secured(await this.#answer(request, url, path, attempt))
     } catch (error) {
       const problem = problemOf(error) ?? (await this.#fault(error, request, path))
-      const answer = isDocument ? problemDocument(problem, this.#settings) : await problemAnswer(request, problem)
+      if (isStorageFailure(error)) logger.error({ error, method: request.method, path }, 'the storage failed a request')
+      const { action } = attempt
+      if (action !== null && isRefusal(problem)) {
+        await tellAudit(this.#settings, { ...attempt, action, error: problem.code })
+      }
+      const answer = isDocument
+        ? problemDocument(problem, this.#settings, this.#assets)
+        : await problemAnswer(request, problem)
       return secured(bodiless(request, answer))
     }
   }
 
-  async #answer(request: Request, url: URL, path: string, isDocument: boolean): Promise<Response> {
+  async #answer(request: Request, url: URL, path: string, attempt: Attempt): Promise<Response> {
+    const { method } = request
+    const isRead = method === 'GET' || method === 'HEAD'
+    const isDocument = pagePaths.includes(path)
+    const candidates = this.#routes.get(path)
+    const route = candidates?.find((one) => one.method === method || (isRead && one.method === 'GET'))
+    if (route?.method === 'POST') attempt.action = route.action
     refuseOtherOrigins(request, url, { origins: this.#settings.origins, isDocument })
-    const isRead = request.method === 'GET' || request.method === 'HEAD'
     const access = new Access(this.#settings, request)
     if (isDocument) {
+      if (method === 'POST') return signInByForm(request, url, this.#settings)
       if (!isRead) throw wrongMethod('GET, HEAD')
-      const signedIn = signIn(request, url, this.#settings)
+      const signedIn = signInByLink(request, url, this.#settings)
       if (signedIn !== null) return signedIn
       await access.demand('open', null)
       return bodiless(request, pageDocument(this.#settings, this.#assets))
@@ -95,39 +126,44 @@ class DashboardServer {
       if (!isRead) throw wrongMethod('GET, HEAD')
       await access.demand('open', null)
       if (path === '/api/session') return bodiless(request, await jsonAnswer(request, this.#session()))
-      if (request.method === 'HEAD') return new Response(null)
+      if (method === 'HEAD') return new Response(null)
       return changeStream(this.#settings.client, this.#settings.clock, goneOf(request))
     }
-    const candidates = this.#routes.get(path)
     if (candidates === undefined) throw unknownPath()
-    const route = candidates.find(({ method }) => method === request.method || (isRead && method === 'GET'))
-    if (route === undefined) throw wrongMethod(candidates.map(({ method }) => method).join(', '))
-    const answer = await this.#run(request, url, route, access).finally(() => {
-      if (route.method === 'POST') this.#surveys.forget()
-    })
+    if (route === undefined) throw wrongMethod(candidates.map((one) => one.method).join(', '))
+    const call = await this.#prepare(request, url, route, access, attempt)
+    const answer = this.#sealed(await this.#perform(route, call, attempt))
     return bodiless(request, answer instanceof Response ? answer : await jsonAnswer(request, answer))
   }
 
-  /** The right is looked at before the route is called, and before anything is told of what it is about. */
-  async #run(request: Request, url: URL, route: Route, access: Access): Promise<unknown> {
+  /** Checks the rights, and reads nothing of the storage before `open` is granted. @throws Problem */
+  async #prepare(request: Request, url: URL, route: Route, access: Access, attempt: Attempt): Promise<Call> {
     const { client, clock } = this.#settings
     if (url.search.length > longestQuery) throw new Problem(414, 'QUERY_TOO_LONG', 'The query is too long.')
-    access.demandEntry()
+    attempt.actor = await access.demand('open', null)
     if (route.method === 'POST') refuseForms(request)
-    const input = route.method === 'GET' ? Input.ofQuery(url.searchParams) : new Input(await readBody(request))
+    const sent = route.method === 'GET' ? Input.ofQuery(url.searchParams) : new Input(await readBody(request))
+    const input = route.takes.includes('cursor') ? sent.with('cursor', this.#opened(sent.text('cursor'))) : sent
     const options = { signal: request.signal }
     const about = route.about === 'all' ? [] : [route.about]
-    let job: string | null = null
-    let run: Call['run'] | null = null
-    if (route.about === 'job') job = input.needed('job')
-    if (route.about === 'run') {
-      run = await this.#findRun(input.needed('run'), route.action, access, options)
-      job = run.job
-    }
-    const actor = await access.demand(route.action, job)
-    input.allow([...about, ...route.takes, ...(route.method === 'POST' ? ['reason'] : [])])
     const reason = route.method === 'POST' ? input.text('reason') : undefined
-    const call: Call = {
+    attempt.reason = reason ?? null
+    let run: Call['run'] | null = null
+    if (route.method === 'POST' && route.isBulk === true) {
+      const wanted = input.text('action')
+      attempt.action = actions.find((one) => one === wanted) ?? attempt.action
+      if (this.#settings.readOnly) throw readOnlyProblem()
+    }
+    if (route.about === 'job') attempt.job = input.needed('job')
+    if (route.about === 'run') {
+      attempt.run = input.needed('run')
+      run = await this.#findRun(attempt.run, access, options, attempt)
+    }
+    const { job } = attempt
+    const actor = (await access.demand(route.action, job)) ?? attempt.actor
+    attempt.actor = actor
+    input.allow([...about, ...route.takes, ...(route.method === 'POST' ? ['reason'] : [])])
+    return {
       client,
       request,
       input,
@@ -141,8 +177,14 @@ class DashboardServer {
       run: run as Call['run'],
       voice: { ...(actor !== null && { actor }), ...(reason !== undefined && { reason }) },
     }
-    if (route.method === 'GET' || route.isBulk === true || route.isDry?.(input) === true) return route.answer(call)
-    const entry = { action: route.action, job, run: run?.id ?? null, actor, reason: reason ?? null }
+  }
+
+  async #perform(route: Route, call: Call, attempt: Attempt): Promise<unknown> {
+    if (route.method === 'GET' || route.isBulk === true) return route.answer(call)
+    // From here on the action is no refused one.
+    attempt.action = null
+    if (route.isDry?.(call.input) === true) return route.answer(call)
+    const entry = { ...attempt, action: route.action, run: call.run?.id ?? null }
     try {
       const answer = await route.answer(call)
       await tellAudit(this.#settings, { ...entry, error: null })
@@ -150,21 +192,36 @@ class DashboardServer {
     } catch (error) {
       await tellAudit(this.#settings, { ...entry, error: problemOf(error)?.code ?? 'INTERNAL' })
       throw error
+    } finally {
+      this.#surveys.forget()
     }
   }
 
-  /** One of a job that may not be seen is answered like one that is not there. @throws Problem 401, 403 or 404 */
-  async #findRun(id: string, action: Route['action'], access: Access, options: Call['options']): Promise<Call['run']> {
+  #opened(cursor: string | undefined): string | undefined {
+    return cursor === undefined || cursor === '' ? undefined : this.#cursors.open(cursor)
+  }
+
+  /** An answer whose cursor, if it has one, tells the viewer nothing. */
+  #sealed(answer: unknown): unknown {
+    if (typeof answer !== 'object' || answer === null || !('cursor' in answer)) return answer
+    const { cursor } = answer
+    return typeof cursor === 'string' && cursor !== '' ? { ...answer, cursor: this.#cursors.seal(cursor) } : answer
+  }
+
+  /**
+   * A run of a job that may not be seen is answered like one that does not exist, after as many questions.
+   * @throws Problem 404
+   */
+  async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {
+    let run: Call['run'] | null = null
     try {
-      const run = await this.#settings.client.occurrence(id as OccurrenceId, options)
-      if (await access.may('view', run.job)) return run
+      run = await this.#settings.client.occurrence(id as OccurrenceId, options)
     } catch (error) {
-      if (!JobistemerError.isInstance(error) || error.code !== 'OCCURRENCE_NOT_FOUND') {
-        await access.demand(action, null)
-        throw error
-      }
+      if (!JobistemerError.isInstance(error) || error.code !== 'OCCURRENCE_NOT_FOUND') throw error
     }
-    await access.demand(action, null)
+    attempt.job = run?.job ?? null
+    const isSeen = await access.may('view', attempt.job)
+    if (run !== null && isSeen) return run
     throw new Problem(404, 'OCCURRENCE_NOT_FOUND', 'There is no such run.', 'run')
   }
 

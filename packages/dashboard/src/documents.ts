@@ -17,32 +17,52 @@ export const pagePaths: readonly string[] = [
 ]
 
 /** The document that loads the page. */
-export function pageDocument({ basePath, title }: Settings, { names }: Assets): Response {
-  const at = (name: string): string => escaped(`${basePath}/assets/${name}`)
+export function pageDocument(settings: Settings, assets: Assets): Response {
+  const { basePath, title } = settings
   return html(
     200,
     `<meta name="jobistemer-base" content="${escaped(basePath)}">
 <meta name="jobistemer-title" content="${escaped(title)}">
-<title>${escaped(title)}</title>
-<link rel="icon" type="image/svg+xml" href="${at(names.icon)}">
-<link rel="stylesheet" href="${at(names.style)}">
-<script type="module" src="${at(names.script)}"></script>`,
+${headOf(settings, assets)}
+<script type="module" src="${escaped(`${basePath}/assets/${assets.names.script}`)}"></script>`,
     '<div id="app"></div><noscript><p>This dashboard needs JavaScript.</p></noscript>',
   )
 }
 
-/** What people see who are not let in. */
-export function problemDocument({ status, code, message }: Problem, { title }: Settings): Response {
+/** What a user sees who is not let in. With a token, it is the sign-in page. */
+export function problemDocument(problem: Problem, settings: Settings, assets: Assets): Response {
+  const { status, code, message } = problem
+  const { title } = settings
+  const isSignIn = code === 'SIGN_IN' || code === 'WRONG_TOKEN'
   const more: Readonly<Record<string, string>> = {
     CLOSED: 'Give createDashboard() an authorize function that says who may do what, or a token.',
-    SIGN_IN: 'Whoever has started the dashboard has the link.',
-    FORBIDDEN: 'Ask whoever looks after it.',
+    FORBIDDEN: 'Ask the administrator of this dashboard for the right.',
   }
+  const text =
+    code === 'SIGN_IN' ? '' : `<p${isSignIn ? ' class="form-error" role="alert"' : ''}>${escaped(message)}</p>`
+  const note = more[code] === undefined ? '' : `<p class="quiet">${escaped(more[code])}</p>`
   return html(
     status,
-    `<title>${escaped(title)}</title>`,
-    `<main><h1>${escaped(title)}</h1><p>${escaped(message)}</p><p>${escaped(more[code] ?? '')}</p></main>`,
+    headOf(settings, assets),
+    `<main class="gate card"><h1>${escaped(title)}</h1>${text}${note}${isSignIn ? signInForm : ''}</main>`,
   )
+}
+
+/** The form is sent to the address of the page that the user asked for. */
+const signInForm = `<form class="form" method="post">
+<div class="field">
+<label for="token">Token</label>
+<input id="token" name="token" type="password" required autofocus autocomplete="current-password">
+<p class="hint">The option <code>token</code> of this dashboard. Its administrator has it.</p>
+</div>
+<div class="form-foot"><button type="submit" class="button primary">Sign in</button></div>
+</form>`
+
+function headOf({ basePath, title }: Settings, { names }: Assets): string {
+  const at = (name: string): string => escaped(`${basePath}/assets/${name}`)
+  return `<title>${escaped(title)}</title>
+<link rel="icon" type="image/svg+xml" href="${at(names.icon)}">
+<link rel="stylesheet" href="${at(names.style)}">`
 }
 
 function html(status: number, head: string, body: string): Response {

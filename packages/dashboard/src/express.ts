@@ -40,9 +40,17 @@ function withBody(request: Request, from: ExpressRequest): Request {
   const headers = new Headers(request.headers)
   headers.delete('content-length')
   const { method, signal, url } = request
-  const whole = new Request(url, { method, headers, signal, body: bytesOf(from.body) })
+  const isForm = headers.get('content-type')?.startsWith('application/x-www-form-urlencoded') === true
+  const body = isForm ? formOf(from.body) : bytesOf(from.body)
+  const whole = new Request(url, { method, headers, signal, body })
   keepIncoming(whole, from)
   return whole
+}
+
+/** What `express.urlencoded` has made of a form, as it came. */
+function formOf(body: unknown): Uint8Array<ArrayBuffer> | string {
+  const isParsed = typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
+  return isParsed ? new URLSearchParams(body as Record<string, string>).toString() : bytesOf(body)
 }
 
 /** What a parser has made of a body, as it came: `express.raw` and `express.text` leave it as it is. */

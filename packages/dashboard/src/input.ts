@@ -32,6 +32,12 @@ export class Input {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
   }
 
+  /** The same input with another value; `undefined` takes the member away. */
+  with(name: string, value: unknown): Input {
+    const { [name]: _, ...others } = this.#values
+    return new Input(value === undefined ? others : { ...others, [name]: value })
+  }
+
   has(name: string): boolean {
     return this.value(name) !== undefined
   }

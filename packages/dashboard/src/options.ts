@@ -27,13 +27,18 @@ export interface Asked {
 }
 
 /**
- * Says whether a request may do what it asks for. `{ actor }` says yes, and who it is: the name is kept with what is done.
- * What it throws, or rejects with, is a no.
+ * Decides whether a request may do what it asks for. `{ actor }` allows it and names the user: core keeps the name with
+ * each action. If the function throws or rejects, the request is refused.
+ *
+ * The first question of each request is `open`. A request puts each question once, and at most 1,000 more.
  */
 export type Authorize = (request: Request, asked: Asked) => Verdict | Promise<Verdict>
 
-/** What {@link Authorize} answers. */
-export type Verdict = boolean | { readonly actor: string }
+/**
+ * What {@link Authorize} answers. `seesAll` in the answer to `open`: the user may view every job. Then no question of
+ * `view` follows, and counts are exact for any number of jobs.
+ */
+export type Verdict = boolean | { readonly actor: string; readonly seesAll?: boolean }
 
 /**
  * What can be hidden.
@@ -51,13 +56,13 @@ export type HideRule = (
   asked: { readonly job: string | null; readonly request: Request },
 ) => boolean | Promise<boolean>
 
-/** What somebody has done by the dashboard. */
+/** An action that a user took or tried through the dashboard. */
 export interface AuditEntry {
   /** By the clock of this process. */
   readonly at: Date
   /** What was done, or asked for. */
   readonly action: DashboardAction
-  /** The name of the job; `null` when that is gone. */
+  /** The name of the job; `null` when that is gone, and when the request was refused before it was read. */
   readonly job: string | null
   /** The run that it was done to; `null` when it was done to the job. */
   readonly run: string | null
@@ -78,21 +83,27 @@ export interface DashboardOptions {
   /** Asked for every read and every action. Without it, and without a `token`, the dashboard is closed. */
   readonly authorize?: Authorize
   /**
-   * Whoever knows it may come in: by a link with `?token=…`, which leaves a cookie, or by `Authorization: Bearer …`. What
-   * they may do, `authorize` says; without it, everything. At least 16 characters.
+   * Lets a user in: by a link with `?token=…` or the sign-in page, which set a cookie, or by `Authorization: Bearer …`.
+   * `authorize` decides what the user may do; without it, everything is allowed. At least 16 characters.
    */
   readonly token?: string
   /** Refuses every action, whatever `authorize` says. Default false. */
   readonly readOnly?: boolean
   /** What to hide: some kinds from everybody, or by a rule. Default: nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
-  /** Told of every action, also of one that has failed. What it throws is ignored. */
+  /** Called after every action, also after one that failed or was refused. What it throws is ignored. */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
    * Further origins that pages of this dashboard may come from, as `https://jobs.example.com`: for proxies that change
    * the `Host` header. Default: only the one that a request is made to.
    */
   readonly origins?: readonly string[]
+  /**
+   * Encrypts the cursors of lists. Processes that serve one dashboard need the same one, so that a page of one process
+   * continues on another. At least 16 characters. Default: the `token`; without it a random one, and a cursor ends with
+   * its process.
+   */
+  readonly secret?: string
   /** Stands above the page. Default `Jobistemer`. */
   readonly title?: string
   /** Told of what went wrong inside the dashboard. Default: `console`. */

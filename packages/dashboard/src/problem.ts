@@ -25,16 +25,24 @@ const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
   UNKNOWN_SCHEDULE_TYPE: 409,
   CLOCK_UNCONFIRMED: 503,
   SCHEDULER_STATE: 503,
-  STORAGE_REFUSED: 409,
   ABORTED: 503,
   WAIT_TIMEOUT: 503,
+}
+
+/** What a storage says of its failures may name hosts, users and files: only the log of the dashboard gets it. */
+export function isStorageFailure(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && error.code.startsWith('STORAGE_')
 }
 
 /** An error as it is answered; `null`: it is a fault of this program, and nothing of it is told. */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error
   if (!JobistemerError.isInstance(error)) return null
+  if (isStorageFailure(error)) {
+    const isRefused = error.code === 'STORAGE_REFUSED'
+    const what = isRefused ? 'The storage refused the change.' : 'The storage does not answer.'
+    return new Problem(isRefused ? 409 : 503, error.code, `${what} The log of this dashboard has the reason.`)
+  }
   const { code, message, field } = error
-  const status = statuses[code] ?? (code.startsWith('STORAGE_') ? 503 : 400)
-  return new Problem(status, code, message, field)
+  return new Problem(statuses[code] ?? 400, code, message, field)
 }

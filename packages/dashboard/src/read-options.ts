@@ -8,6 +8,7 @@ export interface Settings {
   readonly basePath: string
   readonly authorize: Authorize | undefined
   readonly token: string | undefined
+  readonly secret: string | undefined
   readonly readOnly: boolean
   readonly hide: HideRule
   readonly audit: NonNullable<DashboardOptions['audit']>
@@ -22,6 +23,7 @@ const names = [
   'basePath',
   'authorize',
   'token',
+  'secret',
   'readOnly',
   'hide',
   'audit',
@@ -31,7 +33,7 @@ const names = [
   'clock',
 ]
 const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
-const shortestToken = 16
+const shortestSecret = 16
 
 /** @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT` */
 export function readOptions(options: DashboardOptions): Settings {
@@ -66,7 +68,8 @@ export function readOptions(options: DashboardOptions): Settings {
     client,
     basePath: readBasePath(options.basePath ?? ''),
     authorize: readFunction(authorize, 'authorize'),
-    token: readToken(options.token),
+    token: readSecret(options.token, 'token'),
+    secret: readSecret(options.secret, 'secret'),
     readOnly,
     hide: readHide(options.hide ?? []),
     audit: readFunction(audit, 'audit') as Settings['audit'],
@@ -95,14 +98,14 @@ function readBasePath(value: unknown): string {
   throw wrong('basePath', value, 'is not a path', 'Give one such as /admin/jobs, of letters, digits, - . _ and ~.')
 }
 
-function readToken(value: unknown): string | undefined {
+function readSecret(value: unknown, field: 'token' | 'secret'): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'string' && value.length >= shortestToken && /^[\w.~+/=-]+$/.test(value)) return value
+  if (typeof value === 'string' && value.length >= shortestSecret && /^[\w.~+/=-]+$/.test(value)) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
     // It is a secret, even if it is a bad one.
-    message: 'token is too short, or has characters that do not fit into a link.',
-    field: 'token',
-    remedy: `Give at least ${shortestToken} letters and digits, such as randomBytes(24).toString('base64url').`,
+    message: `${field} is too short, or has characters that do not fit into a link.`,
+    field,
+    remedy: `Give at least ${shortestSecret} letters and digits, such as randomBytes(24).toString('base64url').`,
   })
 }
 

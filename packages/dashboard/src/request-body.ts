@@ -4,8 +4,8 @@ import { Problem } from './problem.ts'
 /** What core keeps of a payload at most, and room for the rest. */
 const mostBytes = 256 * 1024
 
-/** The JSON object that a request brings. @throws Problem 400, 413 */
-export async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
+/** The body of a request. @throws Problem 413 */
+export async function readBytes(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > mostBytes) throw tooLarge()
   const chunks: Uint8Array[] = []
@@ -21,9 +21,15 @@ export async function readBody(request: Request): Promise<Readonly<Record<string
       chunks.push(next.value)
     }
   }
+  return Buffer.concat(chunks)
+}
+
+/** The JSON object that a request brings. @throws Problem 400, 413 */
+export async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await readBytes(request)
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
     throw new Problem(400, 'INVALID_JSON', 'The body is not JSON.')
   }

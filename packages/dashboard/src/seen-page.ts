@@ -1,4 +1,5 @@
 import type { Access } from './access.ts'
+import type { DashboardAction } from './options.ts'
 import type { Page } from './wire.ts'
 
 /** Where a page of a list begins, and how long it may be. */
@@ -7,19 +8,20 @@ export interface PageAt {
   readonly cursor: string | null
 }
 
-/** Whoever may see little is looked for so often at most, and then so many items at a time. */
+/** If the viewer may see little, the list is read on this often at most, with this many items at a time. */
 const mostReads = 6
 const readOnSize = 200
 
 /**
- * A page of what may be seen. Where some of it may not, the list is read on until the page is full, its end is reached, or
- * about a thousand items were looked at: so nothing was found only where there is no cursor.
+ * A page of the items whose jobs the viewer may see, or may act on. The list is read on until the page is full, the list
+ * ends, about a thousand items were read, or the request has put all its questions. Without a cursor, the list has ended.
  */
 export async function seenPage<T>(
-  access: Pick<Access, 'may'>,
+  access: Pick<Access, 'may' | 'isSpent'>,
   { limit, cursor: first }: PageAt,
   read: (page: PageAt) => PromiseLike<Page<T>>,
   jobOf: (item: T) => string | null,
+  action: DashboardAction = 'view',
 ): Promise<Page<T>> {
   const found: T[] = []
   let cursor = first
@@ -27,11 +29,22 @@ export async function seenPage<T>(
   for (let reads = 1; ; ) {
     const page = await read({ limit: size, cursor })
     const places: number[] = []
-    for (const [place, item] of page.items.entries()) if (await access.may('view', jobOf(item))) places.push(place)
+    let asked = 0
+    for (const item of page.items) {
+      const isSeen = await access.may(action, jobOf(item))
+      if (!isSeen && access.isSpent) break
+      if (isSeen) places.push(asked)
+      asked++
+    }
     const room = limit - found.length
     if (places.length > room) {
-      // A cursor stands behind a whole page: so it is read again, as far as there is room.
+      // A cursor stands behind a whole page, so the page is read again with fewer items.
       size = (places[room - 1] as number) + 1
+      continue
+    }
+    if (asked < page.items.length) {
+      if (asked === 0) return { items: found, cursor: cursor ?? '' }
+      size = asked
       continue
     }
     for (const place of places) found.push(page.items[place] as T)

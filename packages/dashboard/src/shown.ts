@@ -10,10 +10,11 @@ export function shownOf(value: JsonValue | undefined, isHidden: boolean): Shown 
   if (isHidden) return { kind: 'hidden' }
   const text = JSON.stringify(value, null, 2)
   if (text.length <= longestShown) return { kind: 'whole', value }
-  return { kind: 'beginning', text: wholeCharacters(text.slice(0, longestShown)), length: text.length }
+  return { kind: 'beginning', text: firstCharacters(text, longestShown), length: text.length }
 }
 
-/** Without half of a character at the end. */
-function wholeCharacters(text: string): string {
-  return /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text
+/** The beginning of a text, without half of a character at its end. */
+export function firstCharacters(text: string, length: number): string {
+  const beginning = text.slice(0, length)
+  return length < text.length && /[\uD800-\uDBFF]$/.test(beginning) ? beginning.slice(0, -1) : beginning
 }

@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer'
-import type { JobsFilter } from '@jobistemer/core'
+import type { CallOptions, Clock, JobInfo, JobsFilter, LiveCounts } from '@jobistemer/core'
+import type { Access } from './access.ts'
 import { jobLineOf, type ListedJob, listedJobOf } from './lines.ts'
 import { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
-import type { JobLine, LateView, Page, SurveyView } from './wire.ts'
+import type { CountsView, JobLine, LateView, Page, SurveyView } from './wire.ts'
 
 const pageSize = 10_000
 const mostJobs = 20_000
 const mostListed = 20
-const mostAsked = 2000
 const perPage = 50
 /** A look is used for so long at least, and for so many times as long as it took. */
 const freshMs = 5000
@@ -19,85 +19,103 @@ const keptCursor = /^kept-([\w-]+)$/
 /** Behind which instant and name a page of late jobs begins. */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
+/** The rights of a request. */
+type Viewer = Pick<Access, 'may' | 'isSpent' | 'seesAll'>
+
 interface Look {
   readonly at: number
-  readonly tookMs: number
   readonly jobs: readonly ListedJob[]
   readonly isPart: boolean
 }
 
 /**
- * Looks at all jobs, for what no list can be asked for: which are late, and which have failed last. All who ask share a
- * look, and looks are taken more rarely the longer they take.
+ * Reads all jobs for questions that no list of a storage answers: which are late, and which failed last. All requests
+ * share a reading, and readings become rarer the longer they take. Each request counts only the jobs that it may view.
  */
 export class Surveys {
   readonly #settings: Settings
-  #last: Look | null = null
-  #looking: Promise<Look> | null = null
+  readonly #look: Shared<Look>
+  readonly #counts: Shared<ReadonlyMap<string, LiveCounts>>
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#look = new Shared(settings.clock, () => this.#takeLook())
+    this.#counts = new Shared(settings.clock, () => this.#takeCounts())
   }
 
-  /**
-   * Counts are of all jobs; what is named may be seen.
-   * @param isSeen whether whoever asks may see a job.
-   */
-  async view(isSeen: (job: string) => Promise<boolean>): Promise<SurveyView> {
-    const { at, jobs, isPart } = await this.#look()
+  async view(access: Viewer): Promise<SurveyView> {
+    const { at, jobs, isPart } = await this.#look.get()
     const now = this.#settings.clock.now()
-    const late = jobs.filter((job) => job.isLate)
-    const failing = jobs.filter(({ lastRun }) => lastRun !== null && isFailure(lastRun.state))
-    const withoutCode = jobs.filter(({ hasNoCode }) => hasNoCode)
-    const upcoming = jobs.filter(
-      (job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY,
-    )
-    const [seenLate, seenFailing, seenWithoutCode, seenUpcoming] = await Promise.all([
-      firstSeen(late, (one, other) => dueOf(one) - dueOf(other), isSeen),
-      firstSeen(failing, (one, other) => endOf(other) - endOf(one), isSeen),
-      firstSeen(withoutCode, (one, other) => compareNames(one.name, other.name), isSeen),
-      firstSeen(upcoming, (one, other) => dueOf(one) - dueOf(other), isSeen),
-    ])
+    const late = jobs.filter((job) => job.isLate).sort(compareDue)
+    const failing = jobs
+      .filter(({ lastRun }) => lastRun !== null && isFailure(lastRun.state))
+      .sort((one, other) => endOf(other) - endOf(one))
+    const withoutCode = jobs
+      .filter(({ hasNoCode }) => hasNoCode)
+      .sort((one, other) => compareNames(one.name, other.name))
+    const upcoming = jobs
+      .filter((job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY)
+      .sort(compareDue)
+    const { seen, isAskedPart } = await seenOf(new Set([...late, ...failing, ...withoutCode, ...upcoming, ...jobs]), access)
+    const ofSeen = (some: readonly ListedJob[]) => some.filter((job) => seen.has(job))
+    const [seenLate, seenFailing, seenWithoutCode] = [ofSeen(late), ofSeen(failing), ofSeen(withoutCode)]
     return {
       at: new Date(at).toISOString(),
-      jobs: jobs.length,
+      jobs: seen.size,
       isPart,
-      paused: jobs.filter(({ paused }) => paused !== null).length,
-      late: seenLate.seen.map(jobLineOf),
-      lateCount: late.length,
-      failing: seenFailing.seen.map(jobLineOf),
-      failingCount: failing.length,
-      withoutCode: seenWithoutCode.seen.map(jobLineOf),
-      withoutCodeCount: withoutCode.length,
-      isAskedPart: seenLate.isPart || seenFailing.isPart || seenWithoutCode.isPart,
-      upcoming: seenUpcoming.seen.map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
+      paused: [...seen].filter(({ paused }) => paused !== null).length,
+      late: seenLate.slice(0, mostListed).map(jobLineOf),
+      lateCount: seenLate.length,
+      failing: seenFailing.slice(0, mostListed).map(jobLineOf),
+      failingCount: seenFailing.length,
+      withoutCode: seenWithoutCode.slice(0, mostListed).map(jobLineOf),
+      withoutCodeCount: seenWithoutCode.length,
+      isAskedPart,
+      upcoming: ofSeen(upcoming)
+        .slice(0, mostListed)
+        .map((job) => ({ job: job.name, at: (job.nextAt as Date).toISOString() })),
     }
   }
 
   /**
-   * The jobs that are late and may be seen, the latest first.
-   * @throws Problem 400 for a cursor that is none
+   * The late jobs that the viewer may see, the latest first.
+   * @throws Problem 400 for a cursor of another list
    */
-  async late(cursor: string | undefined, isSeen: (job: string) => Promise<boolean>): Promise<LateView> {
+  async late(cursor: string | undefined, access: Viewer): Promise<LateView> {
     const after = readPlace(cursor)
-    const { at, jobs, isPart } = await this.#look()
+    const { at, jobs, isPart } = await this.#look.get()
     const late = jobs.filter((job) => job.isLate).sort(compareDue)
     const rest = after === null ? late : late.filter((job) => compareDue(job, after) > 0)
-    const items: JobLine[] = []
-    let last: ListedJob | undefined
-    let place = 0
-    for (; place < rest.length && items.length < perPage; place++) {
-      last = rest[place] as ListedJob
-      if (await isSeen(last.name)) items.push(jobLineOf(last))
-    }
+    const { seen, asked, isAskedPart } = await seenOf(new Set([...rest, ...late]), access)
+    const items = rest.filter((job) => seen.has(job)).slice(0, perPage)
+    const last = items.length === perPage ? items.at(-1) : rest[asked - 1]
     return {
       at: new Date(at).toISOString(),
-      items,
-      count: late.length,
-      isPart,
-      // A look of another time has them at other places.
-      cursor: last !== undefined && place < rest.length ? `${dueOf(last)}-${keyOf(last.name)}` : null,
+      items: items.map(jobLineOf),
+      count: seen.size,
+      isPart: isPart || isAskedPart,
+      // A later reading has the jobs at other places.
+      cursor: last !== undefined && last !== rest.at(-1) ? `${dueOf(last)}-${keyOf(last.name)}` : null,
     }
+  }
+
+  /** What waits and runs of the jobs that the viewer may see. */
+  async counts(access: Viewer, options: CallOptions): Promise<CountsView> {
+    const { client } = this.#settings
+    const whole = async (): Promise<CountsView> => ({ ...(await client.counts(undefined, options)), isPart: false })
+    if (await access.seesAll()) return whole()
+    const { jobs, isPart } = await this.#look.get()
+    const { seen, isAskedPart } = await seenOf(new Set(jobs), access)
+    if (seen.size === jobs.length && !isPart) return whole()
+    const of = seen.size === 0 ? new Map<string, LiveCounts>() : await this.#counts.get()
+    const sum = { pending: 0, queued: 0, running: 0 }
+    for (const { name } of seen) {
+      const { pending = 0, queued = 0, running = 0 } = of.get(name) ?? {}
+      sum.pending += pending
+      sum.queued += queued
+      sum.running += running
+    }
+    return { ...sum, isPart: isPart || isAskedPart }
   }
 
   /**
@@ -111,7 +129,7 @@ export class Surveys {
     const behind = cursor === null ? null : keptCursor.exec(cursor)?.[1]
     if (behind === undefined) return null
     const after = behind === null ? null : nameOf(behind)
-    const { jobs, isPart } = await this.#look()
+    const { jobs, isPart } = await this.#look.get()
     if (isPart) return null
     const outcomes: readonly string[] = [lastOutcome].flat()
     const part = text?.toLowerCase()
@@ -135,55 +153,93 @@ export class Surveys {
     }
   }
 
-  /** Somebody has changed something: what is shown next is to show it. */
+  /** After an action: the next answer shows its effect. */
   forget(): void {
-    this.#last = null
-    this.#looking = null
+    this.#look.forget()
+    this.#counts.forget()
   }
 
-  async #look(): Promise<Look> {
-    const { clock } = this.#settings
-    const last = this.#last
-    if (last !== null && clock.now() - last.at < Math.max(freshMs, last.tookMs * pauseFactor)) return last
-    if (this.#looking !== null) return this.#looking
-    const looking = this.#take()
-    this.#looking = looking
-    try {
-      const look = await looking
-      if (this.#looking === looking) this.#last = look
-      return look
-    } finally {
-      if (this.#looking === looking) this.#looking = null
-    }
-  }
-
-  async #take(): Promise<Look> {
-    const { client, clock } = this.#settings
-    const at = clock.now()
-    const begun = clock.monotonic()
+  async #takeLook(): Promise<Look> {
+    const at = this.#settings.clock.now()
     const jobs: ListedJob[] = []
+    const isPart = await this.#readJobs(['lastRun', 'code'], (job) => jobs.push(listedJobOf(job, at)))
+    return { at, jobs, isPart }
+  }
+
+  async #takeCounts(): Promise<ReadonlyMap<string, LiveCounts>> {
+    const counts = new Map<string, LiveCounts>()
+    await this.#readJobs(['counts'], (job) => counts.set(job.name, job.counts as LiveCounts))
+    return counts
+  }
+
+  /** Returns whether there are more jobs than were read. */
+  async #readJobs(include: JobsFilter['include'], take: (job: JobInfo) => void): Promise<boolean> {
+    const { client } = this.#settings
     let cursor: string | null = null
+    let read = 0
     do {
-      const page = await client.jobs({ include: ['lastRun', 'code'], limit: pageSize, cursor })
-      jobs.push(...page.items.map((job) => listedJobOf(job, at)))
+      const page = await client.jobs({ include: include ?? [], limit: pageSize, cursor })
+      page.items.forEach(take)
+      read += page.items.length
       cursor = page.cursor
-    } while (cursor !== null && jobs.length < mostJobs)
-    return { at, tookMs: clock.monotonic() - begun, jobs, isPart: cursor !== null }
+    } while (cursor !== null && read < mostJobs)
+    return cursor !== null
   }
 }
 
-/** The first ones that may be seen. A rule may be slow, so it is not asked for all of them. */
-async function firstSeen(
-  jobs: ListedJob[],
-  order: (one: ListedJob, other: ListedJob) => number,
-  isSeen: (job: string) => Promise<boolean>,
-): Promise<{ readonly seen: readonly ListedJob[]; readonly isPart: boolean }> {
-  const seen: ListedJob[] = []
-  for (const [asked, job] of jobs.sort(order).entries()) {
-    if (seen.length === mostListed || asked === mostAsked) return { seen, isPart: true }
-    if (await isSeen(job.name)) seen.push(job)
+/** A value that requests share until it is old. */
+class Shared<T> {
+  readonly #clock: Clock
+  readonly #take: () => Promise<T>
+  #last: { readonly at: number; readonly tookMs: number; readonly value: T } | null = null
+  #taking: Promise<T> | null = null
+
+  constructor(clock: Clock, take: () => Promise<T>) {
+    this.#clock = clock
+    this.#take = take
   }
-  return { seen, isPart: false }
+
+  async get(): Promise<T> {
+    const last = this.#last
+    if (last !== null && this.#clock.now() - last.at < Math.max(freshMs, last.tookMs * pauseFactor)) return last.value
+    this.#taking ??= this.#read()
+    return this.#taking
+  }
+
+  forget(): void {
+    this.#last = null
+    this.#taking = null
+  }
+
+  #read(): Promise<T> {
+    const at = this.#clock.now()
+    const begun = this.#clock.monotonic()
+    const taking = this.#take()
+      .then((value) => {
+        if (this.#taking === taking) this.#last = { at, tookMs: this.#clock.monotonic() - begun, value }
+        return value
+      })
+      .finally(() => {
+        if (this.#taking === taking) this.#taking = null
+      })
+    return taking
+  }
+}
+
+/** The jobs that the viewer may see. Questions are put in the order of the jobs, until the request has put all of its. */
+async function seenOf(
+  jobs: ReadonlySet<ListedJob>,
+  access: Viewer,
+): Promise<{ readonly seen: ReadonlySet<ListedJob>; readonly asked: number; readonly isAskedPart: boolean }> {
+  if (await access.seesAll()) return { seen: jobs, asked: jobs.size, isAskedPart: false }
+  const seen = new Set<ListedJob>()
+  let asked = 0
+  for (const job of jobs) {
+    if (await access.may('view', job.name)) seen.add(job)
+    else if (access.isSpent) return { seen, asked, isAskedPart: true }
+    asked++
+  }
+  return { seen, asked, isAskedPart: false }
 }
 
 /** @throws Problem 400 */

@@ -218,9 +218,15 @@ export interface TaskView {
   }[]
 }
 
+/** What waits and runs of the jobs that the viewer may see. */
+export interface CountsView extends LiveCounts {
+  /** The request could not ask about all jobs: there may be more. */
+  readonly isPart: boolean
+}
+
 /** What the overview begins with. */
 export interface Overview {
-  readonly counts: LiveCounts
+  readonly counts: CountsView
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
@@ -231,8 +237,9 @@ export interface Overview {
 
 /** What a look at all jobs has found. */
 export interface SurveyView {
-  /** When the look was taken. */
+  /** When all jobs were read. */
   readonly at: string
+  /** Jobs that the viewer may see. The other counts are of these, too. */
   readonly jobs: number
   /** There are more, which were not looked at. */
   readonly isPart: boolean
@@ -245,7 +252,7 @@ export interface SurveyView {
   readonly withoutCode: readonly JobLine[]
   readonly withoutCodeCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
-  /** Rights were asked for the first of them alone: of the others some may be seen, too. */
+  /** The request could not ask about all jobs: the viewer may see more of them. */
   readonly isAskedPart: boolean
 }
 
@@ -253,7 +260,7 @@ export interface SurveyView {
 export interface LateView extends Page<JobLine> {
   /** When they were looked for. */
   readonly at: string
-  /** How many they are, also those that may not be seen. */
+  /** How many the viewer may see. */
   readonly count: number
   /** There are more jobs, which were not looked at. */
   readonly isPart: boolean
@@ -303,7 +310,6 @@ export interface VersionView {
 /** What a bulk action did with one part of what matches. */
 export interface BulkAnswer {
   readonly done: number
-  readonly passedOver: number
   readonly failed: readonly { readonly what: string; readonly message: string }[]
   /** Where to go on; `null`: all were seen. */
   readonly cursor: string | null

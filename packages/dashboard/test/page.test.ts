@@ -184,7 +184,6 @@ describe('an open dashboard', () => {
       defineJob({
         name: 'rendering',
         tasks: [
-          { name: 'plan', run: () => undefined },
           { name: 'draw', module, isolation: 'process' },
           { name: 'fold', module },
           { name: 'send', handler: 'mail' },
@@ -193,11 +192,12 @@ describe('an open dashboard', () => {
     )
     await open(page, origin, '/job?job=rendering&tab=settings')
     expect(await page.locator('.tasks .quiet').allTextContents()).toEqual([
-      'code of its own',
-      'code of its own, in a process',
-      'code of its own, in a thread',
+      'module of the job, in a process',
+      'module of the job, in a thread',
       'handler mail',
     ])
+    await open(page, origin, '/job?job=large&tab=settings')
+    expect(await page.locator('.tasks .quiet').allTextContents()).toEqual(['function of the job'])
     expect(await accessibilityFindings(page)).toEqual([])
   })
 

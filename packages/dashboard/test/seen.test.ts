@@ -5,7 +5,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDashboard, type Dashboard } from '../src/index.ts'
+import { createDashboard, type Dashboard, type DashboardOptions } from '../src/index.ts'
 import type { JobLine, LateView, Overview, Page, RunLine, SurveyView } from '../src/wire.ts'
 import { nodeListener } from '../src/node.ts'
 import { open, openBrowser, type TestBrowser } from './browser.ts'
@@ -19,7 +19,8 @@ let browser: TestBrowser
 
 function dashboardOf(sees: (job: string) => boolean, now: () => number = systemClock.now): Dashboard {
   const clock = { ...systemClock, now }
-  return createDashboard({ client, basePath, clock, authorize: (_, { job }) => job === null || sees(job) })
+  const authorize: DashboardOptions['authorize'] = (_, { job }) => job === null || sees(job)
+  return createDashboard({ client, basePath, clock, secret: 'shared-by-all-dashboards', authorize: authorize as never })
 }
 
 beforeAll(async () => {

@@ -30,6 +30,7 @@ describe('options', () => {
     [{ url, prefix: 'a*' }, 'prefix'],
     [{ url, prefix: 'a:tenant' }, 'prefix'],
     [{ url, prefix: ':' }, 'prefix'],
+    [{ url, prefix: 'half-\ud83d' }, 'prefix'],
     [{ url: 'redis://localhost/jobs' }, 'url'],
     [{ url: 'redis://localhost/0#jobs' }, 'url'],
     [{ url, shards: 0 }, 'shards'],

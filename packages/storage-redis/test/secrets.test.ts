@@ -48,7 +48,7 @@ describe('an address that is refused shows no password', () => {
     expect([error.code, error.field]).toEqual(['INVALID_ARGUMENT', 'url'])
     expect(error.message).toContain('***')
     expect(everythingOf(error)).not.toContain('hunter2')
-    if (url.startsWith('redis://')) expect(error.value).toBe('redis://***')
+    if (url.startsWith('redis://')) expect(error.value).toMatch(/^redis:\/\/\*\*\*(@(localhost(:99999)?)?)?$/)
   })
 
   it.each<[what: string, options: unknown]>([

@@ -11,6 +11,7 @@ export const completion: Command = {
     ['completion zsh > ~/.zfunc/_jobistemer', 'zsh'],
     ['completion fish > ~/.config/fish/completions/jobistemer.fish', 'fish'],
   ],
+  readsNoConfig: true,
   async run({ out, io, commands }: Context, [shell = '']) {
     const script = await completionScripts(shell, commands)
     if (script === null) {

@@ -48,7 +48,7 @@ export const job: Command = {
       [{ title: 'TASK' }, { title: 'RUNS' }, { title: 'DATA', shrinks: true }],
       info.tasks.map(({ name: task, handler, data, isolation }) => [
         task,
-        handler === null ? `code of its own${isolation === null ? '' : `, in a ${isolation}`}` : `handler ${handler}`,
+        workOf(handler, isolation),
         data === undefined ? '' : JSON.stringify(data),
       ]),
     )
@@ -61,4 +61,9 @@ function noCode(name: string): string {
 
 function scheduleText({ schedule }: JobInfo): string {
   return schedule === null ? 'none' : JSON.stringify(schedule)
+}
+
+function workOf(handler: string | null, isolation: string | null): string {
+  if (handler !== null) return `handler ${handler}`
+  return isolation === null ? 'function of the job' : `module of the job, in a ${isolation}`
 }

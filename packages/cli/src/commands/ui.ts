@@ -18,8 +18,8 @@ interface Options {
 interface DashboardPackage {
   createDashboard(options: {
     readonly client: Client
-    readonly token: string
-    readonly authorize: () => { readonly actor: string }
+    readonly basePath: string
+    readonly authorize: () => { readonly actor: string; readonly seesAll: boolean }
     readonly readOnly: boolean
     readonly title: string
     readonly clock: Clock
@@ -40,7 +40,7 @@ const longestTitle = 100
 /** `jobistemer ui`. */
 export const ui: Command = {
   description:
-    'Serves the dashboard for this storage, on this machine alone, until Ctrl-C. The link that it prints has a token: whoever has it may do everything.',
+    'Serves the dashboard for this storage, on this machine alone, until Ctrl-C. The link that it prints is secret: it allows everything.',
   options: [
     {
       flags: '--port <port>',
@@ -63,19 +63,24 @@ export const ui: Command = {
     const client = await context.client()
     // A storage that is not there is told of here, and not by the page.
     await client.counts(undefined, context.call)
-    const token = randomBytes(24).toString('base64url')
+    // In the path, and not in a cookie: servers at other ports of this machine would receive the cookie.
+    const basePath = `/${randomBytes(24).toString('base64url')}`
     const actor = actorOf(context)
     const dashboard = createDashboard({
       client,
-      token,
-      authorize: () => ({ actor }),
+      basePath,
+      authorize: () => ({ actor, seesAll: true }),
       readOnly: readOnly === true,
       title: context.session.place.slice(0, longestTitle),
       clock: await context.session.clock(),
     })
-    const server = createServer(nodeListener(dashboard))
+    const answer = nodeListener(dashboard)
+    const server = createServer((request, response) => {
+      if (isOwnHost(request)) answer(request, response)
+      else response.writeHead(421, { 'content-type': 'text/plain' }).end(`Open http://${loopback}, by this name.\n`)
+    })
     await listen(server, port)
-    const url = `http://${loopback}:${(server.address() as AddressInfo).port}/?token=${token}`
+    const url = `http://${loopback}:${(server.address() as AddressInfo).port}${basePath}/`
     if (context.out.isJson) context.out.json({ url, storage: context.session.place, readOnly: readOnly === true })
     else {
       context.out.line(text`${context.session.place}: ${url}`)
@@ -85,6 +90,11 @@ export const ui: Command = {
     server.closeAllConnections()
     await new Promise<void>((resolve) => server.close(() => resolve()))
   },
+}
+
+/** Another name that leads to this machine may belong to a page that wants to read from here (DNS rebinding). */
+function isOwnHost({ headers, socket }: IncomingMessage): boolean {
+  return headers.host === `${loopback}:${socket.localPort}` || headers.host === `localhost:${socket.localPort}`
 }
 
 function listen(server: Server, port: number): Promise<void> {

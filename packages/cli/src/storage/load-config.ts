@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CliError } from '../cli-error.ts'
 import type { CliConfig } from '../config.ts'
+import type { Io } from '../io.ts'
+import { shellWord } from '../shell-word.ts'
 import { importModule } from './import-module.ts'
+import { TrustedFolders } from './trusted-folders.ts'
 
 const fileNames = ['ts', 'mts', 'js', 'mjs', 'json'].map((ending) => `jobistemer.config.${ending}`)
 const memberNames = ['storage', 'prefix', 'scheduleTypes', 'defaults', 'owner', 'timezone']
@@ -14,11 +17,15 @@ export interface LoadedConfig {
 }
 
 /**
- * The configuration of a file, or of the one in the working folder; an empty one when there is none.
+ * The configuration of a file, or of the one in the working folder; an empty one when there is none. The working folder
+ * must be trusted. A file that the user names is trusted by that.
  * @param asked the file that was asked for; `false`: none is to be read.
  * @throws CliError
  */
-export async function loadConfig(cwd: string, asked: string | false | undefined): Promise<LoadedConfig> {
+export async function loadConfig(
+  { cwd, env }: Pick<Io, 'cwd' | 'env'>,
+  asked: string | false | undefined,
+): Promise<LoadedConfig> {
   if (asked === false) return { config: {}, folder: cwd }
   const file = asked === undefined ? fileNames.map((name) => join(cwd, name)).find(existsSync) : resolve(cwd, asked)
   if (file === undefined) return { config: {}, folder: cwd }
@@ -28,6 +35,14 @@ export async function loadConfig(cwd: string, asked: string | false | undefined)
       message: `There is no file ${file}.`,
       field: '--config',
       remedy: `Give a file, or leave the option out: then one of ${fileNames.join(', ')} in the working folder is read.`,
+    })
+  }
+  if (asked === undefined && !new TrustedFolders(env).has(cwd)) {
+    throw new CliError({
+      code: 'CONFIG_UNTRUSTED',
+      message: `${file} was not loaded: you have not trusted its folder yet.`,
+      field: '--config',
+      remedy: `Read the file, which is a program. Then run jobistemer trust, or name it: --config ${shellWord(basename(file))}. --no-config leaves it out.`,
     })
   }
   const { default: config } = await importModule(file, '--config')

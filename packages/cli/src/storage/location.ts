@@ -1,3 +1,4 @@
+import { maskAddress, maskSecrets } from '@jobistemer/core/storage'
 import { CliError } from '../cli-error.ts'
 
 /** Where the data are, as `--storage` says it. */
@@ -51,7 +52,7 @@ export function readLocation(text: string, field: string): Location {
   throw new CliError({
     code: 'INVALID_STORAGE',
     // It may be a URL with a password, mistyped.
-    message: `${field} does not say where a storage is: ${JSON.stringify(maskPassword(text))}.`,
+    message: `${field} does not say where a storage is: ${JSON.stringify(maskSecrets(text))}.`,
     field,
     remedy: `Give ${locationForms}.`,
   })
@@ -64,7 +65,7 @@ export function printLocation(location: Location): string {
       return `sqlite:${location.file}`
     case 'redis':
     case 'postgres':
-      return maskPassword(location.url)
+      return maskAddress(location.url)
     case 'dynamodb':
       return `dynamodb:${location.table}`
   }
@@ -85,8 +86,4 @@ function readTable(rest: string, field: string): Location {
   }
   const { region, endpoint } = Object.fromEntries(settings)
   return { kind: 'dynamodb', table, region, endpoint }
-}
-
-function maskPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/[^:@/]*):.*@/i, '$1:***@').replace(/([?&](?:ssl)?password=)[^&#]*/gi, '$1***')
 }

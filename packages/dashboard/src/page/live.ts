@@ -5,9 +5,9 @@ import { Store } from './store.ts'
 export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
 
 /** Whether what is shown is what is so. */
-export type Connection =
-  | { readonly state: 'live' | 'connecting' | 'unreachable' }
-  | { readonly state: 'away'; readonly message: string }
+export interface Connection {
+  readonly state: 'live' | 'connecting' | 'unreachable' | 'away'
+}
 
 export const connection = new Store<Connection>({ state: 'connecting' })
 
@@ -56,9 +56,9 @@ export function follow(): void {
   connect()
 }
 
-function take(change: { readonly kinds: readonly ChangeKind[]; readonly message?: string }): void {
+function take(change: { readonly kinds: readonly ChangeKind[] }): void {
   const kinds = new Set(change.kinds)
-  if (kinds.has('away')) connection.value = { state: 'away', message: change.message ?? '' }
+  if (kinds.has('away')) connection.value = { state: 'away' }
   else if (connection.value.state !== 'live') connection.value = { state: 'live' }
   for (const listener of [...listeners]) listener(kinds)
 }

@@ -154,13 +154,12 @@ function Banner() {
     <div role="status" class="banner-place">
       {found.state === 'away' && (
         <p class="banner">
-          <strong>The storage does not answer.</strong> {found.message} What is shown may be old. It is asked again and
-          again.
+          <strong>The storage does not answer.</strong> This page may be out of date. The dashboard keeps asking.
         </p>
       )}
       {found.state === 'unreachable' && (
         <p class="banner">
-          <strong>The server of this dashboard does not answer.</strong> What is shown may be old. It is tried again.
+          <strong>The server of this dashboard does not answer.</strong> This page may be out of date. It keeps trying.
         </p>
       )}
     </div>

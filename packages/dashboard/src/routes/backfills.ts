@@ -2,6 +2,7 @@ import type { BackfillReference, Client, ListedOccurrence } from '@jobistemer/co
 import { failedStates, isFinal, liveStates } from '@jobistemer/core/storage'
 import { Problem, problemOf } from '../problem.ts'
 import type { Act, Call, Read } from '../route.ts'
+import { visibleJobOf } from './lists.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 
 /** So many waiting and running occurrences are looked through at most: backfills have few of them each. */
@@ -40,15 +41,17 @@ const backfills: Read = {
   about: 'all',
   takes: ['of'],
   async answer(call): Promise<BackfillsView> {
-    const of = call.input.text('of')
+    const of = await visibleJobOf(call, call.input.text('of'))
     const { found, isPart } = await findLive(call)
     if (of !== undefined) found.add(await endedOf(call, of))
     const items: BackfillLine[] = []
     let isLong = false
     for (const run of found.runs.values()) {
-      if ((of !== undefined && run.job !== of) || !(await call.access.may('view', run.job))) continue
-      isLong = items.length === mostShown
+      if (of !== undefined && run.job !== of) continue
+      const isSeen = await call.access.may('view', run.job)
+      isLong = isSeen ? items.length === mostShown : call.access.isSpent
       if (isLong) break
+      if (!isSeen) continue
       items.push(await lineOf(call, run))
     }
     return { items, isPart: isPart || isLong }

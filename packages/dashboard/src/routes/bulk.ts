@@ -6,7 +6,8 @@ import { Problem, problemOf } from '../problem.ts'
 import type { Act, Call } from '../route.ts'
 import { tellAudit } from '../tell-audit.ts'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
-import { jobFilterNames, jobsFilterOf } from './lists.ts'
+import { seenPage } from '../seen-page.ts'
+import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
 /** So many are seen by one request: the page goes on by the cursor, shows how far it is, and can be stopped. */
 const perPart = 100
@@ -84,7 +85,8 @@ const ofRuns = {
 
 const runActions = ['cancel', 'replay'] as const
 
-function runTarget(action: (typeof runActions)[number], filter: Input): Target<ListedOccurrence> {
+async function runTarget(call: Call, action: (typeof runActions)[number]): Promise<Target<ListedOccurrence>> {
+  const filter = call.input.object('filter')
   if (action === 'cancel') {
     filter.allow(['state', 'node'])
     const state = filter.choice('state', liveStates) ?? 'pending'
@@ -98,7 +100,7 @@ function runTarget(action: (typeof runActions)[number], filter: Input): Target<L
     }
   }
   filter.allow(['of', 'from', 'to'])
-  const of = filter.text('of')
+  const of = await visibleJobOf(call, filter.text('of'))
   const where = { ...filter.pick(['from', 'to']), ...(of !== undefined && { job: of }), tasks: false }
   return {
     action,
@@ -139,13 +141,11 @@ const bulkRuns: Act = {
   async answer(call) {
     const action = call.input.choice('action', runActions)
     if (action === undefined) throw new Problem(400, 'INVALID_ARGUMENT', 'action is missing.', 'action')
-    return perform(call, runTarget(action, call.input.object('filter')))
+    return perform(call, await runTarget(call, action))
   },
 }
 
 async function perform<T>(call: Call, target: Target<T>): Promise<BulkAnswer | BulkPlan> {
-  if (call.settings.readOnly)
-    throw new Problem(403, 'READ_ONLY', 'This dashboard only shows: it was made with readOnly.')
   if (call.input.flag('dryRun') === true) return planOf(call, target)
   if (target.action === 'trigger' || target.action === 'replay') call.input.needed('key')
   return part(call, target)
@@ -156,27 +156,31 @@ async function planOf<T>(call: Call, target: Target<T>): Promise<BulkPlan> {
   const first: BulkItem[] = []
   let count = 0
   for (const item of items) {
-    if (!(await call.access.may(target.action, target.jobOf(item)))) continue
+    if (!(await call.access.may(target.action, target.jobOf(item)))) {
+      if (call.access.isSpent) break
+      continue
+    }
     count++
     if (first.length < target.mostNamed) first.push(target.itemOf(item))
   }
-  return { count, first, isPart: cursor !== null }
+  return { count, first, isPart: cursor !== null || call.access.isSpent }
 }
 
 async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
-  const { items, cursor } = await target.list(call, { limit: perPart, cursor: call.input.text('cursor') ?? null })
+  const { items, cursor } = await seenPage(
+    call.access,
+    { limit: perPart, cursor: call.input.text('cursor') ?? null },
+    (page) => target.list(call, page),
+    target.jobOf,
+    target.action,
+  )
   const except = new Set(call.input.texts('except'))
   const waiting = items.filter((item) => !except.has(target.runOf(item) ?? ''))
   const failed: { what: string; message: string }[] = []
   let done = 0
-  let passedOver = 0
   const work = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
       const [job, run] = [target.jobOf(item), target.runOf(item)]
-      if (!(await call.access.may(target.action, job))) {
-        passedOver++
-        continue
-      }
       const actor = await call.access.demand(target.action, job)
       const entry = { action: target.action, job, run, actor, reason: call.voice.reason ?? null }
       try {
@@ -193,8 +197,12 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       }
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  return { done, passedOver, failed, cursor }
+  try {
+    await Promise.all(Array.from({ length: atOnce }, work))
+  } finally {
+    if (items.length > 0) call.surveys.forget()
+  }
+  return { done, failed, cursor }
 }
 
 /** What is done to everything that matches. */

@@ -27,6 +27,12 @@ export function jobsFilterOf(input: Input): JobsFilter {
   }
 }
 
+/** A job that a filter names. One that may not be seen is refused before any read. @throws Problem 403 */
+export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
+  if (job !== undefined) await access.demand('view', job)
+  return job
+}
+
 /** Runs that may be seen, as lines. */
 async function linesOf(
   { access, redaction }: Call,
@@ -50,16 +56,16 @@ const overview: Read = {
   about: 'all',
   takes: [],
   async answer(call): Promise<Overview> {
-    const { client, options } = call
-    const [counts, failures, running, waiting, nodes] = await Promise.all([
-      client.counts(undefined, options),
+    const { access, client, options, surveys } = call
+    const [failures, running, waiting, nodes] = await Promise.all([
       linesOf(call, shortPage, (page) => client.failures(page, options)),
       linesOf(call, shortPage, (page) => client.live({ ...page, state: 'running', tasks: false }, options)),
       linesOf(call, shortPage, (page) => client.live({ ...page, state: 'pending', tasks: false }, options)),
       client.nodes(options),
     ])
     return {
-      counts,
+      // After the lists: they name what is seen first, so they put their questions first.
+      counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,
       waiting: waiting.items,
@@ -79,7 +85,7 @@ const survey: Read = {
   action: 'open',
   about: 'all',
   takes: [],
-  answer: ({ surveys, access }) => surveys.view((job) => access.may('view', job)),
+  answer: ({ surveys, access }) => surveys.view(access),
 }
 
 const late: Read = {
@@ -88,7 +94,7 @@ const late: Read = {
   action: 'open',
   about: 'all',
   takes: ['cursor'],
-  answer: ({ surveys, access, input }) => surveys.late(input.text('cursor'), (job) => access.may('view', job)),
+  answer: ({ surveys, access, input }) => surveys.late(input.text('cursor'), access),
 }
 
 const jobs: Read = {
@@ -158,7 +164,7 @@ const failures: Read = {
   takes: ['of', 'from', 'to', 'resolved', 'limit', 'cursor'],
   async answer(call) {
     const { client, input, options } = call
-    const of = input.text('of')
+    const of = await visibleJobOf(call, input.text('of'))
     const includeResolved = input.flag('resolved') === true
     const filter = { ...input.pick(['from', 'to']), includeResolved, ...(of !== undefined && { job: of }) }
     return linesOf(call, pageOf(input), (page) => client.failures({ ...filter, ...page }, options))
@@ -185,7 +191,7 @@ const counts: Read = {
   action: 'open',
   about: 'all',
   takes: [],
-  answer: ({ client, options }) => client.counts(undefined, options),
+  answer: ({ surveys, access, options }) => surveys.counts(access, options),
 }
 
 const nodes: Read = {

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import type { Shown } from '../../wire.ts'
 import { now } from '../browser-clock.ts'
 import { go } from '../location.tsx'
 import { act, newKey } from '../request.ts'
@@ -38,12 +39,15 @@ interface ButtonProps {
   readonly submit: string
   readonly isDangerous?: boolean
   readonly isPrimary?: boolean
+  /** What the button says that does nothing. Default: `Cancel`. */
+  readonly cancel?: string
   readonly text?: string
   readonly onSubmit: (values: Values) => Promise<void>
 }
 
 /** A button that opens a dialog, and does what the dialog says. */
-export function DialogButton({ label, title, fields, submit, isDangerous, isPrimary, text, onSubmit }: ButtonProps) {
+export function DialogButton(props: ButtonProps) {
+  const { label, title, fields, submit, cancel, isDangerous, isPrimary, text, onSubmit } = props
   const [isOpen, setOpen] = useState(false)
   const close = (): void => setOpen(false)
   return (
@@ -58,6 +62,7 @@ export function DialogButton({ label, title, fields, submit, isDangerous, isPrim
             fields={fields}
             submit={submit}
             isDangerous={isDangerous === true}
+            {...(cancel !== undefined && { cancel })}
             onCancel={close}
             onSubmit={async (values) => {
               await onSubmit(values)
@@ -205,8 +210,9 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
       label="Cancel run"
       title="Cancel this run"
       submit="Cancel the run"
+      cancel="Keep the run"
       isDangerous
-      text={isRunning ? 'Its node is asked to stop it.' : 'It waits, and will not be run.'}
+      text={isRunning ? 'Its node is asked to stop it.' : 'The run waits. After this, no node starts it.'}
       fields={fields}
       onSubmit={async (values) => {
         const { outcome, state } = await act<{ outcome: string; state: string }>('/api/cancel', { run, ...values })
@@ -222,7 +228,13 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
   )
 }
 
-export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonly string[] }) {
+interface ReplayProps extends OfRun {
+  readonly tasks: readonly string[]
+  /** The data of the run. */
+  readonly input: Shown | null
+}
+
+export function Replay({ run, tasks, input, reload }: ReplayProps) {
   const [key] = useState(newKey)
   const [round, setRound] = useState(0)
   const fields: readonly Field[] = [
@@ -240,7 +252,7 @@ export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonl
           },
         ]
       : []),
-    { name: 'data', label: 'Data', kind: 'json', hint: 'JSON. Empty: those of this run.' },
+    { name: 'data', label: 'Data', kind: 'json', ...dataOfRun(input) },
     priority,
     reason,
   ]
@@ -252,8 +264,10 @@ export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonl
       isPrimary
       text="A replay is a new run. Its handlers get the slot of this run as scheduledAt, not the present time."
       fields={fields}
-      onSubmit={async (values) => {
-        const { id, state, reason: why } = await act<Asked>('/api/replay', { run, key: `${key}-${round}`, ...values })
+      onSubmit={async ({ data, ...values }) => {
+        const isChanged = data !== undefined && !isDataOf(input, data)
+        const asked = { run, key: `${key}-${round}`, ...values, ...(isChanged && { data }) }
+        const { id, state, reason: why } = await act<Asked>('/api/replay', asked)
         setRound(round + 1)
         notify(`The replay is ${state}${why === null ? '' : `, ${why}`}.`, { isBad: state === 'skipped' })
         reload()
@@ -261,6 +275,19 @@ export function Replay({ run, tasks, reload }: OfRun & { readonly tasks: readonl
       }}
     />
   )
+}
+
+/** How a field for the data of a replay begins: with those of the run, where they are known here. */
+function dataOfRun(input: Shown | null): Pick<Field, 'value' | 'hint'> {
+  if (input === null) return { hint: 'JSON. The run had no data.' }
+  if (input.kind === 'hidden') return { hint: 'JSON. Empty: the data of the run, which are hidden from you.' }
+  if (input.kind === 'beginning')
+    return { hint: 'JSON. Empty: the data of the run, which are too long for this field.' }
+  return { value: JSON.stringify(input.value, null, 2), hint: 'JSON. The data of the run; empty means these, too.' }
+}
+
+function isDataOf(input: Shown | null, data: unknown): boolean {
+  return input?.kind === 'whole' && JSON.stringify(input.value) === JSON.stringify(data)
 }
 
 /** The past day, for fields that ask for a span. */

@@ -9,7 +9,11 @@ interface BulkAction {
   readonly label: string
   readonly title: string
   readonly submit: string
+  /** What the button says that does nothing. Default: `Cancel`. */
+  readonly cancel?: string
   readonly isDangerous?: boolean
+  /** Said instead of what would be done, while no filter is set. */
+  readonly needsFilter?: string
 }
 
 interface BulkProps {
@@ -67,7 +71,9 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
   const isStopped = useRef(false)
   const [except, setExcept] = useState<ReadonlySet<string>>(new Set())
   const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined && value !== ''))
+  const isRefused = action.needsFilter !== undefined && Object.keys(given).length === 0
   useEffect(() => {
+    if (isRefused) return
     act<BulkPlan>(path, { action: action.action, filter: given, dryRun: true }).then(setPlan, (error) =>
       setProblem(messageOf(error)),
     )
@@ -111,7 +117,17 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
           {problem}
         </p>
       )}
-      {plan === null && problem === null && <p role="status">Counting…</p>}
+      {isRefused && (
+        <div class="form">
+          <p class="dialog-text">{action.needsFilter}</p>
+          <div class="form-foot">
+            <button type="button" class="button primary" onClick={onClose}>
+              Close
+            </button>
+          </div>
+        </div>
+      )}
+      {!isRefused && plan === null && problem === null && <p role="status">Counting…</p>}
       {plan !== null && progress === null && (
         <form class="form" onSubmit={start}>
           <p class="dialog-text" role="status">
@@ -145,7 +161,7 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
           </div>
           <div class="form-foot">
             <button type="button" class="button" onClick={onClose}>
-              Cancel
+              {action.cancel ?? 'Cancel'}
             </button>
             {plan.count > except.size && (
               <button type="submit" class={action.isDangerous === true ? 'button danger' : 'button primary'}>

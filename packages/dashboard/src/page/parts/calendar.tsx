@@ -24,7 +24,7 @@ export function Calendar({ slots, isPart }: CalendarProps) {
   const today = localTime(now(), zone).date
   // Days are counted in UTC, where each has 24 hours.
   const first = mondayOf(Date.parse(`${today}T00:00:00Z`))
-  const last = localTime(Date.parse(slots.at(-1) as string), zone).date
+  const lastDay = localTime(Date.parse(slots.at(-1) as string), zone)
   return (
     <>
       <table class="calendar">
@@ -49,7 +49,7 @@ export function Calendar({ slots, isPart }: CalendarProps) {
                     date={date}
                     isToday={date === today}
                     isPast={date < today}
-                    isUnknown={isPart && date > last}
+                    isPart={isPart && date >= lastDay.date}
                     times={times.get(date) ?? []}
                   />
                 )
@@ -60,7 +60,8 @@ export function Calendar({ slots, isPart }: CalendarProps) {
       </table>
       {isPart && (
         <p class="quiet note">
-          The next {slots.length} slots are shown, up to {last}.
+          The calendar shows the next {slots.length} slots, up to {lastDay.date} {lastDay.time.slice(0, 5)}. The days
+          marked with … may have more.
         </p>
       )}
     </>
@@ -71,24 +72,31 @@ interface DayProps {
   readonly date: string
   readonly isToday: boolean
   readonly isPast: boolean
-  readonly isUnknown: boolean
+  /** It may have more slots than are known here. */
+  readonly isPart: boolean
   readonly times: readonly string[]
 }
 
-function Day({ date, isToday, isPast, isUnknown, times }: DayProps) {
-  const kind = `day${isToday ? ' today' : ''}${isPast || isUnknown ? ' past' : ''}`
+function Day({ date, isToday, isPast, isPart, times }: DayProps) {
+  const kind = `day${isToday ? ' today' : ''}${isPast ? ' past' : ''}`
+  const more = Math.max(0, times.length - named)
   return (
     <td class={kind} aria-current={isToday ? 'date' : undefined}>
       <span class="day-date">
         {date.slice(8)}
-        <span class="hidden-text">{` ${date}, ${times.length} slots`}</span>
+        <span class="hidden-text">{` ${date}, ${times.length}${isPart ? ' or more' : ''} slots`}</span>
       </span>
       {times.slice(0, named).map((time, index) => (
         <span key={`${index} ${time}`} class="day-time">
           {time}
         </span>
       ))}
-      {times.length > named && <span class="day-more">+{times.length - named}</span>}
+      {(more > 0 || isPart) && (
+        <span class="day-more" aria-hidden="true">
+          {more > 0 && `+${more}`}
+          {isPart && '…'}
+        </span>
+      )}
     </td>
   )
 }

@@ -1,6 +1,9 @@
 import type { ComponentChildren } from 'preact'
+import { connection } from '../live.ts'
+import { change } from '../location.tsx'
 import type { RequestError } from '../request.ts'
 import type { Resource } from '../resource.ts'
+import { useStore } from '../store.ts'
 import { Heading } from './section.tsx'
 
 interface LoadedProps<T> {
@@ -35,19 +38,35 @@ interface ErrorBoxProps {
 
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
+  const { state } = useStore(connection)
+  // Then a banner at the top of the page says why.
+  const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (
     <div class="error-box" role="alert">
       <p>
-        <strong>{isStale ? 'This is not up to date.' : headlineOf(error)}</strong> {error.message}
+        <strong>{isStale ? 'This part of the page is out of date.' : headlineOf(error)}</strong>{' '}
+        {!isSaid && error.message}
       </p>
       <p class="quiet">
-        {isTransient && 'It is tried again every few seconds. '}
+        {isTransient && 'The page tries again every few seconds. '}
         <code>{error.code}</code>
       </p>
-      <button type="button" class="button" onClick={reload}>
-        Try again
-      </button>
+      <ErrorButton error={error} reload={reload} />
     </div>
+  )
+}
+
+function ErrorButton({ error: { status, field }, reload }: Pick<ErrorBoxProps, 'error' | 'reload'>) {
+  const [label, act] =
+    status === 401
+      ? ['Sign in', () => window.location.reload()]
+      : field === 'cursor'
+        ? ['First page', () => change({ cursor: null })]
+        : ['Try again', reload]
+  return (
+    <button type="button" class="button" onClick={act as () => void}>
+      {label as string}
+    </button>
   )
 }
 

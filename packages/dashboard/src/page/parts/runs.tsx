@@ -17,7 +17,7 @@ export function RunsTable({ runs, caption, empty, hasJobs = true }: RunsProps) {
   return (
     <>
       <div class="table-box" role="region" aria-label={caption} tabIndex={0}>
-        <table>
+        <table class="runs">
           <caption class="hidden-text">{caption}</caption>
           <thead>
             <tr>

@@ -87,7 +87,7 @@ export function JobRuns({ job }: { readonly job: JobView }) {
                 runs={items}
                 caption={`Runs of ${job.name}`}
                 hasJobs={false}
-                empty={isFiltered ? 'No run matches.' : 'It has not run yet.'}
+                empty={isFiltered ? 'No run matches.' : 'This job has not run yet.'}
               />
               <Pager cursor={cursor} />
             </>

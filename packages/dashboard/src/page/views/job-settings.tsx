@@ -14,7 +14,11 @@ export function JobSettings({ job }: { readonly job: JobView }) {
             Created: <AtAndAgo at={job.createdAt} />,
             Changed: <AtAndAgo at={job.changedAt} />,
             ...Object.fromEntries(
-              Object.entries(job.settings).map(([name, value]) => [titleOf(name), textOf(name, value)]),
+              // The zone of the schedule, which may be another one than that of the settings.
+              Object.entries({ ...job.settings, timezone: job.timezone }).map(([name, value]) => [
+                titleOf(name),
+                textOf(name, value),
+              ]),
             ),
           }}
         />
@@ -38,7 +42,7 @@ export function JobSettings({ job }: { readonly job: JobView }) {
 
 function workOf({ handler, isolation }: TaskOfJob): string {
   if (handler !== null) return `handler ${handler}`
-  return isolation === null ? 'code of its own' : `code of its own, in a ${isolation}`
+  return isolation === null ? 'function of the job' : `module of the job, in a ${isolation}`
 }
 
 function titleOf(name: string): string {

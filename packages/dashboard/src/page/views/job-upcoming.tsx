@@ -36,8 +36,8 @@ export function JobUpcoming({ job }: { readonly job: JobView }) {
             <Section title="Slots">
               <Empty>
                 {job.schedule === null || job.schedule === 'on request'
-                  ? 'It has no slots: it runs on request.'
-                  : 'It has no more slots.'}
+                  ? 'This job has no slots. It runs on request.'
+                  : 'This job has no further slots.'}
               </Empty>
             </Section>
           ) : (

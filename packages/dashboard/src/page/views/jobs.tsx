@@ -51,7 +51,7 @@ export function Jobs() {
             label: 'Paused',
             kind: 'choice',
             choices: [
-              ['', 'Paused or not'],
+              ['', 'All jobs'],
               ['true', 'Paused'],
               ['false', 'Not paused'],
             ],
@@ -73,7 +73,14 @@ export function Jobs() {
                   title: 'Resume every job that matches',
                   submit: 'Resume them',
                 },
-                { action: 'trigger', label: 'Run all', title: 'Run every job that matches', submit: 'Run them' },
+                {
+                  action: 'trigger',
+                  label: 'Run all',
+                  title: 'Run every job that matches',
+                  submit: 'Run them',
+                  needsFilter:
+                    'Set a filter first, such as a tag or a part of the name. Without one, every job would run.',
+                },
               ]}
               reload={jobs.reload}
             />

@@ -22,14 +22,10 @@ export function Late() {
           <>
             <p role="status">
               {countText(count)}
-              {isPart && ' Not all jobs were looked at.'}
+              {isPart && ' Not all jobs were checked: more may be late.'}
             </p>
             <div class="card">
-              {items.length === 0 ? (
-                <Empty>{count === 0 ? 'No job is late.' : 'You may see none of those that are late here.'}</Empty>
-              ) : (
-                <LateTable jobs={items} />
-              )}
+              {items.length === 0 ? <Empty>No job is late here.</Empty> : <LateTable jobs={items} />}
               <Pager cursor={next} />
             </div>
           </>

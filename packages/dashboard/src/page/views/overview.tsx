@@ -24,16 +24,35 @@ export function Overview() {
           const capacity = living.reduce((sum, { maxConcurrentJobs }) => sum + maxConcurrentJobs, 0)
           return (
             <ul class="tiles">
-              <Tile to="/queue" query={{ state: 'running' }} label="Running" count={counts.running}>
+              <Tile
+                to="/queue"
+                query={{ state: 'running' }}
+                label="Running"
+                count={counts.running}
+                isPart={counts.isPart}
+              >
                 {capacity > 0 && `of ${capacity} places`}
               </Tile>
-              <Tile to="/queue" query={{ state: 'pending' }} label="Waiting" count={counts.pending + counts.queued}>
+              <Tile
+                to="/queue"
+                query={{ state: 'pending' }}
+                label="Waiting"
+                count={counts.pending + counts.queued}
+                isPart={counts.isPart}
+              >
                 {counts.queued > 0 && `${counts.queued} queued behind a run`}
               </Tile>
-              <Tile to="/jobs" query={{ outcome: 'bad' }} label="Failing jobs" count={look?.failingCount} isBad>
-                {look !== null && `of ${look.jobs}${look.isPart ? '+' : ''} jobs`}
+              <Tile
+                to="/jobs"
+                query={{ outcome: 'bad' }}
+                label="Failing jobs"
+                count={look?.failingCount}
+                isPart={isPartOf(look)}
+                isBad
+              >
+                {look !== null && `of ${look.jobs}${isPartOf(look) ? '+' : ''} jobs`}
               </Tile>
-              <Tile to="/late" label="Late jobs" count={look?.lateCount} isBad>
+              <Tile to="/late" label="Late jobs" count={look?.lateCount} isPart={isPartOf(look)} isBad>
                 {look !== null && look.paused > 0 && `${look.paused} paused`}
               </Tile>
               <Tile to="/nodes" label="Nodes" count={living.length} isBad={living.length === 0 || dead > 0} badAt={-1}>
@@ -89,6 +108,11 @@ export function Overview() {
   )
 }
 
+/** Not all jobs were read, or the request could not ask about all of them. */
+function isPartOf(look: SurveyView | null): boolean {
+  return look !== null && (look.isPart || look.isAskedPart)
+}
+
 /** Which jobs are late, and which have failed last. */
 function Attention({ survey }: { readonly survey: SurveyView }) {
   const { late, lateCount, failing, failingCount, withoutCode, withoutCodeCount } = survey
@@ -121,10 +145,10 @@ function Attention({ survey }: { readonly survey: SurveyView }) {
   )
 }
 
-function nothingToLookAt({ lateCount, failingCount, withoutCodeCount, isAskedPart }: SurveyView): string {
-  if (lateCount + failingCount + withoutCodeCount === 0) return 'No job is late, and none has failed last.'
-  if (isAskedPart) return 'You may see none of the first of those that are late or have failed last.'
-  return 'No job that you may see is late, and none has failed last.'
+function nothingToLookAt({ isAskedPart }: SurveyView): string {
+  return isAskedPart
+    ? 'No checked job is late, failed last or lacks code. You may see more jobs.'
+    : 'No job is late, failed last or lacks code.'
 }
 
 function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {
@@ -176,18 +200,23 @@ interface TileProps {
   readonly query?: Query
   readonly label: string
   readonly count: number | undefined
+  /** There may be more. */
+  readonly isPart?: boolean
   readonly isBad?: boolean
   /** More than this many are bad. */
   readonly badAt?: number
   readonly children?: ComponentChildren
 }
 
-function Tile({ to, query = {}, label, count, isBad = false, badAt = 0, children }: TileProps) {
+function Tile({ to, query = {}, label, count, isPart = false, isBad = false, badAt = 0, children }: TileProps) {
   const tone = isBad && count !== undefined && count > badAt ? 'tile bad' : 'tile'
   return (
     <li class={tone}>
       <Link to={to} query={query}>
-        <span class="tile-count">{count?.toLocaleString('en') ?? '…'}</span>
+        <span class="tile-count">
+          {count?.toLocaleString('en') ?? '…'}
+          {isPart && '+'}
+        </span>
         <span class="tile-label">{label}</span>
         <span class="tile-note">{children}</span>
       </Link>

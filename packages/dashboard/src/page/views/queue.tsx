@@ -1,5 +1,4 @@
-import type { LiveCounts } from '@jobistemer/core'
-import type { Page, RunLine } from '../../wire.ts'
+import type { CountsView, Page, RunLine } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { Bulk } from '../parts/bulk.tsx'
 import { Loaded } from '../parts/loaded.tsx'
@@ -22,7 +21,7 @@ export function Queue() {
   const { query } = usePlace()
   const { state = 'running', node, cursor } = query
   const options = { on: ['runs'] as const, everyMs: 5000 }
-  const counts = useResource<LiveCounts>('/api/counts', options)
+  const counts = useResource<CountsView>('/api/counts', options)
   const runs = useResource<Page<RunLine>>(pathOf('/api/live', { state, node, cursor }), options)
   const { readOnly } = useStore(session)
   const empty = states.find(([id]) => id === state)?.[2] ?? ''
@@ -33,7 +32,11 @@ export function Queue() {
         <nav class="tabs" aria-label="States">
           {states.map(([id, label]) => (
             <Link key={id} to="/queue" query={{ state: id }} aria-current={id === state ? 'page' : undefined}>
-              {label} <span class="count">{counts.data?.[id].toLocaleString('en') ?? ''}</span>
+              {label}{' '}
+              <span class="count">
+                {counts.data?.[id].toLocaleString('en')}
+                {counts.data?.isPart === true && '+'}
+              </span>
             </Link>
           ))}
         </nav>
@@ -48,6 +51,7 @@ export function Queue() {
                 label: 'Cancel all',
                 title: `Cancel everything that is ${state}`,
                 submit: 'Cancel them',
+                cancel: 'Keep them',
                 isDangerous: true,
               },
             ]}

@@ -70,17 +70,17 @@ function Attempt({ of: attempt }: { readonly of: TaskView['attempts'][number] })
 }
 
 function ErrorView({ error }: { readonly error: ErrorRecord }) {
-  const { name, message, code, stack, cause, errors = [] } = error
-  const isInStack = stack?.includes(message) === true && message !== ''
+  const { name, message, code, cause, errors = [] } = error
+  const frames = framesOf(error)
   return (
     <div class="error-view">
       <p class="error-head" dir="auto">
         <strong>{name}</strong>
         {code !== undefined && <code>{code}</code>} {message === '' ? <span class="quiet">(no message)</span> : message}
       </p>
-      {stack !== undefined && (
+      {frames !== '' && (
         <pre class="stack" tabIndex={0} role="group" aria-label="Stack" dir="ltr">
-          {isInStack ? stack.slice(stack.indexOf(message) + message.length).replace(/^\n/, '') : stack}
+          {frames}
         </pre>
       )}
       {cause !== undefined && (
@@ -97,6 +97,16 @@ function ErrorView({ error }: { readonly error: ErrorRecord }) {
       ))}
     </div>
   )
+}
+
+/** The stack without its head, if that only repeats the name and the message, which may be cut. */
+function framesOf({ name, message, stack = '' }: ErrorRecord): string {
+  const at = stack.search(/^\s+at /m)
+  const head = (at === -1 ? stack : stack.slice(0, at)).trim()
+  const said = message.split('\n', 1)[0]?.replace(/…$/, '') ?? ''
+  const isRepeated = said === '' ? head === name || head === 'Error' : head.includes(said)
+  if (!isRepeated) return stack
+  return at === -1 ? '' : stack.slice(at).replace(/^\n/, '')
 }
 
 interface LogsProps {

@@ -107,7 +107,7 @@ function RunHead({ run, isLive, reload }: HeadProps) {
       </div>
       <div class="buttons">
         {!isLive && rights.replay && run.job !== null && (
-          <Replay run={run.id} tasks={run.tasks.map(({ name }) => name)} reload={reload} />
+          <Replay run={run.id} tasks={run.tasks.map(({ name }) => name)} input={run.input} reload={reload} />
         )}
         {isLive && rights.cancel && <Cancel run={run.id} isRunning={run.state === 'running'} reload={reload} />}
       </div>
@@ -119,7 +119,7 @@ function RunHead({ run, isLive, reload }: HeadProps) {
           Finished: run.finishedAt === null ? null : <AtAndAgo at={run.finishedAt} />,
           Took: run.startedAt === null ? null : <Took from={run.startedAt} to={run.finishedAt} />,
           Node: run.node,
-          'It is': how.filter(Boolean).join(', '),
+          Kind: how.filter(Boolean).join(', '),
           'Stands for': span === null ? null : `${span.count} slots, ${span.from} to ${span.to}`,
           'Asked by': run.actor === null ? null : <bdi>{run.actor}</bdi>,
           'Asked because': run.requestReason === null ? null : <bdi>{run.requestReason}</bdi>,

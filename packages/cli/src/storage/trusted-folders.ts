@@ -1,0 +1,42 @@
+import { appendFileSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Io } from '../io.ts'
+
+/**
+ * Folders whose configuration the user trusts: a configuration is a program, and the working folder may be someone
+ * else's. The list is a file of the user with one absolute path on each line.
+ */
+export class TrustedFolders {
+  readonly #file: string
+
+  constructor(env: Io['env']) {
+    const base = env.XDG_CONFIG_HOME || env.APPDATA || join(env.HOME || homedir(), '.config')
+    this.#file = join(base, 'jobistemer', 'trusted-folders')
+  }
+
+  /** A folder that is moved, or replaced by a link to another one, is not trusted. */
+  has(folder: string): boolean {
+    return this.#read().includes(realpathSync(folder))
+  }
+
+  add(folder: string): void {
+    if (this.has(folder)) return
+    mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 })
+    appendFileSync(this.#file, `${realpathSync(folder)}\n`, { mode: 0o600 })
+  }
+
+  remove(folder: string): void {
+    const kept = this.#read().filter((one) => one !== realpathSync(folder))
+    if (this.has(folder)) writeFileSync(this.#file, kept.map((one) => `${one}\n`).join(''))
+  }
+
+  #read(): readonly string[] {
+    try {
+      return readFileSync(this.#file, 'utf8').split('\n').filter(Boolean)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  }
+}

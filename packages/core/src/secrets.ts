@@ -1,0 +1,91 @@
+// A host, a port and the name of a database: none of these is a secret.
+const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
+const path = String.raw`(?:\/[\w.-]*)*`
+const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
+const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
+/** An address whose parts are certain: one `@`, no `#`, and no delimiter within the part before the `@`. */
+const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
+/** A text that is an address as a whole, perhaps quoted, or behind the name of a variable. */
+const wholeAddress = new RegExp(
+  String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})(${scheme}[\s\S]*)$`,
+  'i',
+)
+/** Delimiters of user, query and fragment, and a colon that does not begin a port. */
+const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
+// The lengths below are bounded, so that the time does not grow with the square of the length of a text.
+/** Greedy: a password may contain any character, also `@`. A file has no password, and paths of packages contain `@`. */
+const userOfAddress = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\n]{0,1000}@/gi
+const queryOfMasked = /(\*\*\*@[\w.:[\]-]*(?:\/[\w.-]*)*)\?[^\s"'`]*/g
+const noPort = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s"'`/?#@*]*:(?!\d{1,5}(?!\w))[^\s"'`]*/gi
+/** `postgres:user:password@host` */
+const withoutSlashes = /(?<![a-z\d+.-])(?!file:|node:)([a-z][a-z\d+.-]{0,30}):(?!\/)[^\s:@/]{0,100}:[^\s]{0,1000}@/gi
+const secretName = String.raw`[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|api_?key|access_?key|credential)s?`
+/** A secret that stands behind its name. Numbers such as those of fencing tokens are none. */
+const named = new RegExp(
+  String.raw`((?<![\w-])${secretName}(?:["']?\s*:\s*(?=["'])|["']?\s*=\s*))(?!\d+(?!\w))("[^"]*"|'[^']*'|[^\s&,;"')}\]]+)`,
+  'gi',
+)
+const namesSecret = new RegExp(`^${secretName}$`, 'i')
+
+/**
+ * What may be shown of an address that may contain a password: scheme, host, port and database, if it is certain where they
+ * are. A password with a `#`, `/` or `@` would otherwise pass for a host or a path.
+ */
+export function maskAddress(address: string): string {
+  if (plain.test(address)) return address
+  const [, head, user, rest, query] = certain.exec(address) ?? []
+  if (head === undefined) return `${new RegExp(`^${scheme}`, 'i').exec(address)?.[0] ?? ''}***`
+  return `${head}${user === undefined ? '' : '***@'}${rest}${query === undefined ? '' : '?***'}`
+}
+
+/** A text without the passwords in it: those of addresses, and values behind names such as `password`. */
+export function maskSecrets(text: string): string {
+  const [, before = '', address] = wholeAddress.exec(text) ?? []
+  if (address !== undefined && suspicious.test(address.slice(address.indexOf('://') + 3))) {
+    const [, bare = '', quote = ''] = /^([\s\S]*?)([\s"'`>)}\]]*)$/.exec(address) ?? []
+    return `${before}${maskAddress(bare)}${quote}`
+  }
+  return text
+    .replace(userOfAddress, '$1***@')
+    .replace(queryOfMasked, '$1?***')
+    .replace(noPort, '$1***')
+    .replace(withoutSlashes, '$1:***@')
+    .replace(named, '$1***')
+}
+
+const deepest = 5
+/** Members that are looked through: a client of a database leads to thousands. */
+const mostMembers = 1000
+
+/**
+ * A value for an error or a log, without the passwords in it. A value without any is returned as it is.
+ * @param name of the option or member that holds it.
+ */
+export function maskValue(value: unknown, name = ''): unknown {
+  return masked(value, name, 0, { members: mostMembers })
+}
+
+function masked(value: unknown, name: string, depth: number, left: { members: number }): unknown {
+  if (typeof value === 'string') return namesSecret.test(name) && value !== '' ? '***' : maskSecrets(value)
+  if (typeof value !== 'object' || value === null || depth > deepest) return value
+  try {
+    if (value instanceof Date) return value
+    if (value instanceof URL) return maskSecrets(value.href) === value.href ? value : maskSecrets(value.href)
+    const members = Object.entries(value)
+    left.members -= members.length
+    if (left.members < 0) return value
+    const shown = members.map(([key, member]) => {
+      return [key, masked(member, Array.isArray(value) ? name : key, depth + 1, left)] as const
+    })
+    if (shown.every(([, member], index) => Object.is(member, members[index]?.[1]))) return value
+    if (Array.isArray(value)) return shown.map(([, member]) => member)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    // Another class keeps more than its members show.
+    return prototype === Object.prototype || prototype === null
+      ? Object.fromEntries(shown)
+      : Object.prototype.toString.call(value)
+  } catch {
+    // A getter or a proxy that throws has no members that a logger could print.
+    return value
+  }
+}

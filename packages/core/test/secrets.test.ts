@@ -1,0 +1,205 @@
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { createClient, JobistemerError, printValue } from '../src/index.ts'
+import { guardedLogger, stderrLogger } from '../src/logger.ts'
+import { maskAddress, maskSecrets } from '../src/storage/index.ts'
+
+/** All that a logger may print of an error. */
+const everythingOf = (error: unknown): string =>
+  inspect(error, { depth: 20, showHidden: true, maxStringLength: null }) + JSON.stringify(error) + String(error)
+
+/** What the default logger writes. */
+function logged(log: (logger: typeof stderrLogger) => void): string {
+  const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  log(guardedLogger(stderrLogger))
+  const text = spy.mock.calls.map(([line]) => String(line)).join('')
+  spy.mockRestore()
+  return text
+}
+
+const schemes = ['postgres', 'postgresql', 'postgres+ssl', 'mysql2', 'redis', 'rediss', 'mongodb+srv', 'amqp', 'HTTPS']
+const word = fc.stringMatching(/^[a-z]{1,8}$/)
+/** Two parts that must not be shown, with what separates them: any character that a URL gives a meaning. */
+const password = (separators: string) =>
+  fc
+    .tuple(fc.stringMatching(/^[a-z\d]{6}$/), fc.constantFrom(...separators, ''), fc.stringMatching(/^[a-z\d]{6}$/))
+    .map(([one, between, other]) => ({ parts: [`Sx${one}`, `Sy${other}`], text: `Sx${one}${between}Sy${other}` }))
+const around = fc.constantFrom(
+  (text: string) => text,
+  (text: string) => `  ${text}`,
+  (text: string) => `\n\t${text} `,
+  (text: string) => `"${text}"`,
+  (text: string) => `'${text}'`,
+  (text: string) => `DATABASE_URL=${text}`,
+  (text: string) => `export REDIS_URL="${text}"`,
+)
+const place = fc.record({
+  scheme: fc.constantFrom(...schemes),
+  user: word,
+  host: word,
+  port: fc.integer({ min: 1, max: 65_535 }),
+  base: word,
+})
+
+/** A connection string, and the parts of its password. */
+const connection = fc.oneof(
+  fc
+    .tuple(place, password(`@#/?&=:%+ "'\\`), fc.boolean())
+    .map(([{ scheme, user, host, port, base }, { parts, text }, isEncoded]) => {
+      const shown = isEncoded ? encodeURIComponent(text) : text
+      return { parts, text: `${scheme}://${user}:${shown}@${host}:${port}/${base}?sslmode=require` }
+    }),
+  fc
+    .tuple(place, password('#/?:'))
+    .map(([{ scheme, host }, { parts, text }]) => ({ parts, text: `${scheme}://:${text}@${host}` })),
+  fc
+    .tuple(place, password('%.-_'))
+    .map(([{ scheme, host }, { parts, text }]) => ({ parts, text: `${scheme}://${text}@${host}` })),
+  fc
+    .tuple(place, password('%.-_~'), fc.constantFrom('password', 'sslpassword', 'token', 'PGPASSWORD', 'api_key'))
+    .map(([{ scheme, host, base }, { parts, text }, name]) => ({
+      parts,
+      text: `${scheme}://${host}/${base}?application_name=x&${name}=${text}`,
+    })),
+  fc
+    .tuple(place, password('#?:%'))
+    .map(([{ user, host }, { parts, text }]) => ({ parts, text: `postgres:${user}:${text}@${host}` })),
+)
+
+const options = { numRuns: byEffort(300) }
+
+describe('the password of a connection string', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('is in no message, value or printed form of an error', () => {
+    fc.assert(
+      fc.property(connection, around, ({ parts, text }, wrap) => {
+        const given = wrap(text)
+        const errors = [given, { storage: given }, [given], { nested: { list: [{ url: given }] } }].map(
+          (value) =>
+            new JobistemerError('INVALID_ARGUMENT', {
+              message: `storage is no storage: ${printValue(value)}.`,
+              field: 'storage',
+              value,
+            }),
+        )
+        for (const shown of [maskSecrets(given), ...errors.map(everythingOf)]) {
+          for (const part of parts) expect(shown).not.toContain(part)
+        }
+      }),
+      options,
+    )
+  })
+
+  it('is in no message that a driver has put it into, as it is', () => {
+    fc.assert(
+      fc.property(connection, ({ parts, text }) => {
+        const error = new JobistemerError('STORAGE_FAILED', { message: `Cannot reach ${text}, connect ECONNREFUSED.` })
+        for (const part of parts) expect(everythingOf(error)).not.toContain(part)
+      }),
+      options,
+    )
+  })
+
+  it('is in no line of the default log', () => {
+    fc.assert(
+      fc.property(connection, around, ({ parts, text }, wrap) => {
+        const given = wrap(text)
+        const lines = logged(({ error, warn }) => {
+          warn(
+            { url: given, options: { storage: given }, err: new Error(`Cannot reach ${text}`) },
+            `Cannot reach ${text}`,
+          )
+          error(new Error('no', { cause: new Error(`Cannot reach ${text}`) }), given)
+        })
+        for (const part of parts) expect(lines).not.toContain(part)
+      }),
+      options,
+    )
+  })
+})
+
+describe('a secret', () => {
+  it('in place of a storage is not in the error', () => {
+    try {
+      createClient({ storage: 'redis://admin:hunter2@localhost' as never })
+      expect.fail('the storage was accepted')
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
+      expect(everythingOf(error)).not.toContain('hunter2')
+    }
+  })
+
+  it('behind a name that says so is masked in values', () => {
+    const values = [
+      ['tokens', ['hunter2-of-24-characters']],
+      ['token', 'hunter2'],
+      ['clientOptions', { password: 'hunter2', host: 'h' }],
+      ['options', { auth: { apiKey: 'hunter2' } }],
+      [
+        'client',
+        new (class Client {
+          readonly options = { password: 'hunter2' }
+        })(),
+      ],
+    ] as const
+    for (const [field, value] of values) {
+      const error = new JobistemerError('UNKNOWN_OPTION', {
+        message: `${field} is unknown: ${printValue(value)}.`,
+        field,
+        value,
+      })
+      // The name of the option alone does not mask the text of a message, so messages do not print such values.
+      expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
+    }
+  })
+})
+
+it('the time to mask a text grows with its length alone', () => {
+  const took = (text: string): number => {
+    const begun = performance.now()
+    maskSecrets(text)
+    return performance.now() - begun
+  }
+  for (const part of ['a://', 'a:b:', ' ', '"', 'a=', 'token ', 'token:', '@', 'x://a@', 'ab', '***@a?', 'a://b:']) {
+    expect([part, took(part.repeat(100_000 / part.length)) < 2000]).toEqual([part, true])
+  }
+})
+
+describe('what holds no secret', () => {
+  it.each([
+    'redis://localhost:6379/0',
+    'postgres://localhost/jobs',
+    'https://example.com/docs',
+    'sqlite:jobs.db',
+    'dynamodb:jobs?region=eu-central-1',
+    'dynamodb:TABLE?region=eu-central-1&endpoint=http://localhost:8000',
+    'expression is none: "@daily".',
+    'Cannot find package "@jobistemer/core" imported from file:///app/node_modules/.pnpm/pg@8/index.js:10:5',
+    'node:internal/modules/run_main:98:12',
+    'at 2026-01-02T02:00:00.000Z, jobs@example.com',
+    'token is too short, or has characters that do not fit into a link.',
+    '{"fencingToken":12,"token":3}',
+    'nightly: report 12:30:00 @ home',
+  ])('is shown as it is: %s', (text) => {
+    expect(maskSecrets(text)).toBe(text)
+  })
+
+  it('of an address stays: scheme, host, port and database', () => {
+    expect(maskAddress('postgres://joe:pw@db.example.com:5432/jobs?password=x')).toBe(
+      'postgres://***@db.example.com:5432/jobs?***',
+    )
+    expect(maskAddress('redis://:p#w@localhost')).toBe('redis://***')
+    for (const text of ['redis://***@h:1/0', 'redis://***', 'postgres://***@h/d?***'])
+      expect(maskAddress(text)).toBe(text)
+  })
+
+  it('is the same value as the one that was given', () => {
+    const value = { schedule: { type: 'cron' }, names: ['a', 'b@c'] }
+    expect(new JobistemerError('INVALID_ARGUMENT', { message: 'm', value }).value).toBe(value)
+  })
+})

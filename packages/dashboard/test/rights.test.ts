@@ -1,0 +1,433 @@
+import { type Client, createClient, defineJob, JobistemerError, silentLogger } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { cron } from '@jobistemer/ticker-cron'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Asked, type AuditEntry, createDashboard, type DashboardOptions } from '../src/index.ts'
+import { routes } from '../src/routes.ts'
+import type { BulkAnswer, BulkPlan, CountsView, JobLine, LateView, Overview, Page, SurveyView } from '../src/wire.ts'
+import { fillHistory } from './fill.ts'
+import { ask, basePath, jsonOf, post } from './world.ts'
+
+const token = 'a-token-of-24-characters'
+/** Of 1,200 jobs, more than one request may ask about. */
+const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
+const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
+
+let storage: Storage
+let client: Client
+let reads: string[] = []
+
+beforeAll(async () => {
+  storage = wrapStorage(sqliteStorage({ file: ':memory:' }), {
+    around: (call) => {
+      reads.push(call.method)
+      return call.proceed()
+    },
+  })
+  client = createClient({ storage, logger: silentLogger })
+  const tasks = [{ name: 'only', handler: 'none' }]
+  const schedule = cron('0 0 * * *')
+  await client.add(['mine', ...hidden].map((name) => defineJob({ name, schedule, overlapPolicy: 'allow', tasks })))
+  await fillHistory(storage, { job: 'mine', tasks: ['only'], runs: 1, last: Date.now() - 7_200_000, allFail: true })
+  await client.trigger('mine')
+  for (const job of hidden.slice(0, 150)) {
+    await fillHistory(storage, { job, tasks: ['only'], runs: 1, last: Date.now() - 3_600_000, allFail: true })
+    await client.trigger(job)
+  }
+})
+afterAll(async () => {
+  await client.close()
+  await storage.close()
+})
+
+function dashboardOf(options: Partial<DashboardOptions> = {}) {
+  return createDashboard({ client, basePath, logger: { error: () => undefined }, ...options })
+}
+
+/** May open the dashboard, and do anything with one job. */
+const onlyMine: DashboardOptions['authorize'] = (_, { job }) => job === null || job === 'mine'
+/** May open the dashboard, and nothing else. */
+const onlyOpen: DashboardOptions['authorize'] = (_, { action }) => action === 'open'
+
+describe('a viewer without the right to view a job', () => {
+  it('gets counts of the jobs that it may view', async () => {
+    // Fewer jobs than a request may ask about.
+    const few = sqliteStorage({ file: ':memory:' })
+    const own = createClient({ storage: few, logger: silentLogger })
+    const tasks = [{ name: 'only', handler: 'none' }]
+    const schedule = cron('0 0 * * *')
+    const names = ['mine', ...hidden.slice(0, 20)]
+    await own.add(names.map((name) => defineJob({ name, schedule, overlapPolicy: 'allow', tasks })))
+    for (const name of names) {
+      await fillHistory(few, { job: name, tasks: ['only'], runs: 1, last: Date.now() - 3_600_000, allFail: true })
+      await own.trigger(name)
+      await own.pause(name)
+    }
+    const counted = async (authorize: DashboardOptions['authorize']) => {
+      const dashboard = dashboardOf({ client: own, authorize: authorize as never })
+      const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
+      const counts = await jsonOf<CountsView>(ask(dashboard, '/api/counts'))
+      const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+      expect(overview.counts).toEqual(counts)
+      return [counts.pending, counts.isPart, survey.jobs, survey.paused, survey.failingCount]
+    }
+    expect(await counted(onlyOpen)).toEqual([0, false, 0, 0, 0])
+    expect(await counted(onlyMine)).toEqual([1, false, 1, 1, 1])
+    expect(await counted(() => true)).toEqual([21, false, 21, 21, 21])
+    await own.close()
+    await few.close()
+  })
+
+  it('gets the number of late jobs that it may view', async () => {
+    const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
+    const count = async (authorize: DashboardOptions['authorize']) =>
+      (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count
+    expect(await count(onlyOpen)).toBe(0)
+    expect(await count(() => ({ actor: 'anna', seesAll: true }))).toBe(1201)
+  })
+
+  it('cannot tell by any answer whether a hidden job has a prefix', async () => {
+    const answers = async (text: string) => {
+      const dashboard = dashboardOf({ authorize: onlyOpen as never })
+      const bodies = [
+        ['/api/bulk-jobs', { action: 'trigger', key: 'k', filter: { text } }],
+        ['/api/bulk-jobs', { action: 'trigger', key: 'k', filter: { text }, dryRun: true }],
+        ['/api/bulk-runs', { action: 'replay', key: 'k', filter: { of: text } }],
+        ['/api/bulk-runs', { action: 'replay', key: 'k', filter: { of: text }, dryRun: true }],
+      ] as const
+      const told = []
+      for (const [path, body] of bodies) told.push(await (await post(dashboard, path, body)).text())
+      for (const path of [
+        `/api/jobs?text=${text}`,
+        `/api/sparklines?text=${text}`,
+        `/api/failures?of=${text}`,
+        `/api/backfills?of=${text}`,
+      ])
+        told.push(await (await ask(dashboard, path)).text())
+      return told.map((one) => one.replaceAll(text, 'TEXT'))
+    }
+    expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
+  })
+
+  it('counts of bulk actions hold only what the viewer may act on', async () => {
+    const dashboard = dashboardOf({ authorize: onlyMine as never })
+    const plan = { action: 'pause', filter: {}, dryRun: true }
+    expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({ count: 1, first: ['mine'] })
+    const replay = { action: 'replay', filter: {}, key: 'k', dryRun: true }
+    expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-runs', replay))).toEqual({
+      count: 1,
+      first: ['mine'],
+      isPart: false,
+    })
+    const done = await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} }))
+    expect(Object.keys(done).sort()).toEqual(['cursor', 'done', 'failed'])
+    expect(done.done).toBe(1)
+    await client.resume('mine')
+  })
+})
+
+describe('a cursor', () => {
+  const decoded = (cursor: string) => Buffer.from(cursor, 'base64url').toString('latin1')
+
+  it('holds no name, and its length does not depend on names', async () => {
+    const lists = [
+      '/api/jobs?limit=3',
+      '/api/failures?limit=3',
+      '/api/live?state=pending&limit=3',
+      '/api/jobs?outcome=bad&limit=3',
+    ]
+    const dashboard = dashboardOf({ authorize: () => ({ actor: 'anna', seesAll: true }) })
+    for (const path of lists) {
+      const { cursor } = await jsonOf<Page<unknown>>(ask(dashboard, path))
+      for (const text of [String(cursor), decoded(String(cursor))])
+        expect([path, text]).not.toEqual([path, expect.stringMatching(/secret|mine/)])
+    }
+    const { Cursors } = await import('../src/cursors.ts')
+    const cursors = new Cursors({ secret: undefined, token: undefined })
+    expect(cursors.seal('a').length).toBe(cursors.seal('a'.repeat(100)).length)
+    for (const text of ['', 'ä🚚', 'x'.repeat(1000)]) expect(cursors.open(cursors.seal(text))).toBe(text)
+  })
+
+  it('continues on another process with the same secret or token, and after a restart', async () => {
+    for (const shared of [{ secret: 'a-secret-of-25-characters', authorize: () => true }, { token }]) {
+      const headers = { authorization: `Bearer ${token}` }
+      const first = await jsonOf<Page<JobLine>>(ask(dashboardOf(shared), '/api/jobs?limit=2', { headers }))
+      const path = `/api/jobs?limit=2&cursor=${first.cursor}`
+      const second = await jsonOf<Page<JobLine>>(ask(dashboardOf(shared), path, { headers }))
+      expect(second.items.map(({ name }) => name)).not.toEqual(first.items.map(({ name }) => name))
+      expect(second.items).toHaveLength(2)
+    }
+  })
+
+  it('of a process without a secret is refused by another one, which says to begin at the first page', async () => {
+    const authorize = () => true
+    const { cursor } = await jsonOf<Page<JobLine>>(ask(dashboardOf({ authorize }), '/api/jobs?limit=2'))
+    const response = await ask(dashboardOf({ authorize }), `/api/jobs?limit=2&cursor=${cursor}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({
+      error: { code: 'INVALID_ARGUMENT', field: 'cursor', message: expect.stringContaining('Begin at the first page') },
+    })
+  })
+})
+
+describe('authorize', () => {
+  const send = (dashboard: ReturnType<typeof dashboardOf>, path: string, method: string, body: object) =>
+    method === 'POST' ? post(dashboard, path, body) : ask(dashboard, `${path}?${new URLSearchParams(body as never)}`)
+
+  it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
+    'is asked for `open` before %s reads the storage',
+    async (_, { about, path, method }) => {
+      const { items } = await client.failures()
+      const run = String(items[0]?.id)
+      const asked: Asked[] = []
+      const dashboard = dashboardOf({
+        authorize: (__, question) => {
+          asked.push(question)
+          return false
+        },
+      })
+      reads = []
+      const named = about === 'run' ? { run } : about === 'job' ? { job: 'mine' } : {}
+      const response = await send(dashboard, path, method, named)
+      expect([response.status, asked, reads]).toEqual([403, [{ action: 'open', job: null }], []])
+    },
+  )
+
+  it('is asked as often about a run that may not be seen as about one that does not exist', async () => {
+    const { items } = await client.failures({ limit: 1 })
+    const questions = async (run: string) => {
+      const asked: string[] = []
+      const dashboard = dashboardOf({
+        authorize: (_, { action }) => {
+          asked.push(action)
+          return action === 'open'
+        },
+      })
+      expect((await ask(dashboard, `/api/run?run=${run}`)).status).toBe(404)
+      return asked
+    }
+    const absent = 'occ_00000000-0000-5000-8000-000000000000'
+    expect(await questions(String(items[0]?.id))).toEqual(await questions(absent))
+  })
+
+  it('is asked `open` and at most 1,000 more questions by one request', async () => {
+    const bodies: Readonly<Record<string, object>> = {
+      '/api/bulk-jobs': { action: 'pause', filter: {}, dryRun: true },
+      '/api/bulk-runs': { action: 'replay', filter: {}, key: 'k', dryRun: true },
+    }
+    const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
+    let most = 0
+    for (const { about, path, method } of routes.filter((one) => one.about === 'all')) {
+      let count = 0
+      const dashboard = dashboardOf({
+        clock,
+        authorize: (_, { action, job }) => {
+          count++
+          return action === 'open' || job === 'mine'
+        },
+      })
+      const response = await send(dashboard, path, method, bodies[path] ?? {})
+      expect([about, path, response.status]).toEqual(['all', path, 200])
+      most = Math.max(most, count)
+      expect([path, count <= 1001]).toEqual([path, true])
+    }
+    expect(most).toBe(1001)
+  })
+
+  it('that answers seesAll is asked one question for a list', async () => {
+    const asked: Asked[] = []
+    const dashboard = dashboardOf({
+      authorize: (_, question) => {
+        asked.push(question)
+        return { actor: 'anna', seesAll: true }
+      },
+    })
+    const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+    expect([survey.jobs, survey.isAskedPart, asked]).toEqual([1201, false, [{ action: 'open', job: null }]])
+  })
+
+  it('that was asked 1,000 questions ends the page, and the next page goes on without a gap', async () => {
+    const dashboard = dashboardOf({ authorize: (_, { job }) => job === null || job === 'mine' || job >= 'secret-1150' })
+    const found: string[] = []
+    let cursor: string | null = null
+    do {
+      const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+      const page: Page<JobLine> = await jsonOf(ask(dashboard, `/api/jobs?limit=200${query}`))
+      found.push(...page.items.map(({ name }) => name))
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
+  })
+
+  it('gives an actor that is cut at a whole character', async () => {
+    const entries: AuditEntry[] = []
+    const dashboard = dashboardOf({
+      authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),
+      audit: (entry) => void entries.push(entry),
+    })
+    expect((await post(dashboard, '/api/resume', { job: 'mine' })).status).toBe(200)
+    expect(entries[0]?.actor).toBe('x'.repeat(254))
+  })
+})
+
+describe('a refused action', () => {
+  const audited = async (options: Partial<DashboardOptions>, path: string, body: object, headers = {}) => {
+    const entries: AuditEntry[] = []
+    const dashboard = dashboardOf({ ...options, audit: (entry) => void entries.push(entry) })
+    const { status } = await post(dashboard, path, body, headers)
+    return [status, entries.map(({ at: _, ...entry }) => entry)]
+  }
+  const byAnna: DashboardOptions['authorize'] = (_, { action, job }) =>
+    action === 'open' ? { actor: 'anna' } : action === 'view' && job === 'mine'
+
+  it('reaches the audit, with the actor, the job, the reason and the code', async () => {
+    const body = { job: 'mine', reason: 'a try' }
+    const entry = { action: 'pause', job: 'mine', run: null, actor: 'anna', reason: 'a try', error: 'FORBIDDEN' }
+    expect(await audited({ authorize: byAnna as never }, '/api/pause', body)).toEqual([403, [entry]])
+    const allowed = { authorize: () => ({ actor: 'anna' }), readOnly: true }
+    expect(await audited(allowed, '/api/pause', body)).toEqual([403, [{ ...entry, error: 'READ_ONLY' }]])
+    expect(await audited(allowed, '/api/bulk-jobs', { action: 'resume', filter: {} })).toEqual([
+      403,
+      [{ action: 'resume', job: null, run: null, actor: 'anna', reason: null, error: 'READ_ONLY' }],
+    ])
+  })
+
+  it('of a run that may not be seen reaches the audit with the id of the run', async () => {
+    const run = String((await client.failures({ job: 'secret-0001' })).items[0]?.id)
+    expect(await audited({ authorize: byAnna as never }, '/api/replay', { run })).toEqual([
+      404,
+      [{ action: 'replay', job: 'secret-0001', run, actor: 'anna', reason: null, error: 'OCCURRENCE_NOT_FOUND' }],
+    ])
+  })
+
+  it('from another origin, without the token, or without `open` reaches the audit', async () => {
+    const entry = { action: 'pause', job: null, run: null, actor: null, reason: null }
+    const body = { job: 'mine' }
+    expect(await audited({ authorize: () => true }, '/api/pause', body, { origin: 'https://evil.example' })).toEqual([
+      403,
+      [{ ...entry, error: 'OTHER_ORIGIN' }],
+    ])
+    expect(await audited({ token }, '/api/pause', body)).toEqual([401, [{ ...entry, error: 'SIGN_IN' }]])
+    expect(await audited({ authorize: () => false }, '/api/pause', body)).toEqual([
+      403,
+      [{ ...entry, error: 'FORBIDDEN' }],
+    ])
+  })
+
+  it('leaves the shared reading of all jobs in place; one that is done renews it', async () => {
+    const dashboard = dashboardOf({ authorize: byAnna as never })
+    const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
+    const before = await survey()
+    await post(dashboard, '/api/pause', { job: 'mine' })
+    await post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} })
+    await post(dashboard, '/api/backfill', { job: 'mine' })
+    expect(await survey()).toBe(before)
+    const able = dashboardOf({ authorize: () => true })
+    await ask(able, '/api/survey')
+    reads = []
+    await ask(able, '/api/survey')
+    expect(reads).toEqual([])
+    await post(able, '/api/resume', { job: 'mine' })
+    reads = []
+    await ask(able, '/api/survey')
+    expect(reads).not.toEqual([])
+  })
+})
+
+describe('a cookie of a sign-in', () => {
+  it.each([
+    ['x-forwarded-proto', { 'x-forwarded-proto': 'https' }],
+    ['x-forwarded-proto of two proxies', { 'x-forwarded-proto': 'https, http' }],
+    ['forwarded', { forwarded: 'for=192.0.2.60;proto=https;by=203.0.113.43' }],
+  ])('is Secure behind a proxy that ends TLS and sends %s', async (_, headers) => {
+    const response = await ask(dashboardOf({ token }), `/?token=${token}`, { headers })
+    expect(response.headers.get('set-cookie')).toMatch(/; Secure$/)
+  })
+
+  it('is Secure if the option origins has the host with https, or the form comes from https', async () => {
+    const origins = ['https://localhost']
+    expect((await ask(dashboardOf({ token, origins }), `/?token=${token}`)).headers.get('set-cookie')).toMatch(
+      /; Secure$/,
+    )
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: 'https://localhost' }
+    const signedIn = await ask(dashboardOf({ token }), '/', { method: 'POST', headers, body: `token=${token}` })
+    expect([signedIn.status, signedIn.headers.get('set-cookie')]).toEqual([303, expect.stringMatching(/; Secure$/)])
+  })
+
+  it('is not Secure over plain HTTP', async () => {
+    for (const headers of [{}, { 'x-forwarded-proto': 'http' }, { 'x-forwarded-proto': 'http, https' }]) {
+      const response = await ask(dashboardOf({ token }), `/?token=${token}`, { headers: headers as never })
+      expect(response.headers.get('set-cookie')).not.toContain('Secure')
+    }
+  })
+})
+
+describe('the sign-in page', () => {
+  const form = (dashboard: ReturnType<typeof dashboardOf>, path: string, body: string, headers = {}) =>
+    ask(dashboard, path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body,
+    })
+
+  it('takes the token in a field, and goes on to the page that was asked for', async () => {
+    const dashboard = dashboardOf({ token })
+    const page = await ask(dashboard, '/job?job=mine&tab=settings')
+    expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('<input id="token" name="token"')])
+    const signedIn = await form(dashboard, '/job?job=mine&tab=settings', `token=${token}`)
+    expect([signedIn.status, signedIn.headers.get('location')]).toEqual([303, `${basePath}/job?job=mine&tab=settings`])
+    const cookie = String(signedIn.headers.get('set-cookie')).split(';', 1)[0] as string
+    expect((await ask(dashboard, '/api/job?job=mine', { headers: { cookie } })).status).toBe(200)
+  })
+
+  it('says that a token is wrong, and leaves no cookie', async () => {
+    for (const body of ['token=wrong', 'token=', '', `other=${token}`]) {
+      const refused = await form(dashboardOf({ token }), '/', body)
+      expect([refused.status, refused.headers.get('set-cookie')]).toEqual([401, null])
+      expect(await refused.text()).toMatch(/This is not the token.*<input id="token"/s)
+    }
+  })
+
+  it('takes no form of another origin, of another type, or without the option token', async () => {
+    const dashboard = dashboardOf({ token })
+    expect((await form(dashboard, '/', `token=${token}`, { origin: 'https://evil.example' })).status).toBe(403)
+    expect((await form(dashboard, '/', `token=${token}`, { 'content-type': 'text/plain' })).status).toBe(415)
+    expect((await form(dashboard, '/', `token=${'x'.repeat(300_000)}`)).status).toBe(413)
+    expect((await form(dashboardOf({ authorize: () => true }), '/', `token=${token}`)).status).toBe(405)
+  })
+})
+
+describe('an error of the storage', () => {
+  it('names no address to a viewer, and is logged whole', async () => {
+    const logged: unknown[] = []
+    const failing = new Proxy(client, {
+      get(of, name) {
+        if (name !== 'counts' && name !== 'job') {
+          const member: unknown = Reflect.get(of, name)
+          return typeof member === 'function' ? member.bind(of) : member
+        }
+        return async () => {
+          throw new JobistemerError(name === 'job' ? 'STORAGE_REFUSED' : 'STORAGE_FAILED', {
+            message: 'connect ECONNREFUSED 10.1.2.3:5432, user jobs.',
+          })
+        }
+      },
+    })
+    const dashboard = dashboardOf({
+      client: failing,
+      authorize: () => ({ actor: 'anna', seesAll: true }),
+      logger: { error: (fields) => void logged.push((fields as { error: Error }).error.message) },
+    })
+    for (const [path, status] of [
+      ['/api/counts', 503],
+      ['/api/job?job=mine', 409],
+    ] as const) {
+      const response = await ask(dashboard, path)
+      const text = await response.text()
+      expect([response.status, text]).toEqual([status, expect.not.stringMatching(/10\.1\.2\.3|user jobs/)])
+    }
+    expect(logged).toEqual([expect.stringContaining('10.1.2.3'), expect.stringContaining('10.1.2.3')])
+  })
+})
