@@ -477,6 +477,9 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
       if (multiProcess) {
         assert.ok(world.processes !== undefined, 'a storage for several processes needs `processes` in its world')
       }
+      if (declared.server === true) {
+        assert.ok(world.server !== undefined, 'a test file that declares `server` needs `server` in its world')
+      }
       if (storage.within !== undefined) {
         assert.ok(world.beginTransaction !== undefined, 'a storage with `within` needs `beginTransaction` in its world')
       }

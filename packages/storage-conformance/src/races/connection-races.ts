@@ -92,10 +92,13 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           woken.every((next) => next?.scheduledAt === slotAt(2)),
           'an end among 25 at once did not wake the queued occurrence of its job',
         )
-        const claims = await Promise.all(jobs.map(() => node.claim(slotAt(2), { limit: 1 })))
-        const claimed = claims.flatMap((answer) => answer.claimed.map(({ id }) => id))
+        const claimed: string[] = []
+        for (let round = 1; claimed.length < jobs.length; round++) {
+          assert.ok(round <= 50, `25 claims at once, ${round} times over, took ${claimed.length} of 25 occurrences`)
+          const claims = await Promise.all(jobs.map(() => node.claim(slotAt(2), { limit: 1 })))
+          claimed.push(...claims.flatMap((answer) => answer.claimed.map(({ id }) => id)))
+        }
         expectDistinct(claimed, 'pending occurrences', 'claimed')
-        assert.equal(claimed.length, 25, `25 claims at once took ${claimed.length} of 25 occurrences`)
         await assertLedger(node.storage)
       },
 
