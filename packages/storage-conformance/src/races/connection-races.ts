@@ -423,6 +423,34 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         }
       },
 
+      'a prune beside new slots takes none of them back': async (world) => {
+        const [pruner, writer] = await connectTrio(world)
+        const job = await writer.createJob({ policy: 'allow' })
+        const count = rounds(40, effort)
+        let isWriting = true
+        const write = async (): Promise<void> => {
+          for (let index = 1; index <= count; index++) {
+            const answer = await writer.create(slotItem(job, index, { run: true }))
+            const { token } = expectCreated(answer, 'running')
+            await writer.finish({ ...slotItem(job, index), token })
+          }
+        }
+        const prune = async (): Promise<void> => {
+          while (isWriting) await pruner.prune({ before: slotAt(count), jobId: job.id })
+        }
+        const writing = write().finally(() => {
+          isWriting = false
+        })
+        await Promise.all([writing, prune()])
+        const { watermark, nextAt } = await writer.head(job.id)
+        assert.deepEqual(
+          [watermark, nextAt],
+          [slotAt(count), slotAt(count + 1)],
+          'a prune set the head of the job back',
+        )
+        await assertLedger(writer.storage)
+      },
+
       'a prune and a job that is set back meet, and no slot to come is lost': async (world) => {
         const [pruner, operator] = await connectTrio(world)
         for (let round = 1; round <= rounds(8, effort); round++) {

@@ -49,37 +49,42 @@ export const sqlCapabilities: DeclaredCapabilities = {
 
 let schemas = 0
 
-/** A schema of its own on the server, with the tables of this adapter. */
+/** A schema of its own with the tables of this adapter. It stays: the server goes after the tests. */
 export async function sqlWorld(
-  pool: pg.Pool,
-  url: string,
   { createTables, sqlStorage }: SqlAdapter,
+  { pool, url }: { readonly pool: pg.Pool; readonly url: string },
 ): Promise<StorageWorld> {
   const schema = `kit_${process.pid}_${++schemas}`
   await pool.query(createTables(schema))
   const { hostname: host, port } = new URL(url)
-  const ownPools = new Set<pg.Pool>()
+  const ownPools: pg.Pool[] = []
   const listen = async (): Promise<pg.Client> => {
     const client = new pg.Client({ connectionString: url })
+    // The server ends a connection that a fault leaves open.
+    client.on('error', () => {})
     await client.connect()
     return client
   }
   return {
     connect: async () => sqlStorage({ pool, schema, listen }),
+    processes: { module: new URL('./connect.mjs', import.meta.url), argument: { url, schema } },
     server: {
       host,
       port: Number(port),
       async connect(address) {
-        const own = new pg.Pool({ connectionString: url, ...address, max: 2 })
-        own.on('error', () => {})
-        ownPools.add(own)
+        const own = openPool(`postgres://postgres@${address.host}:${address.port}/postgres`, 2)
+        ownPools.push(own)
         return sqlStorage({ pool: own, schema })
       },
     },
-    processes: { module: new URL('./connect.mjs', import.meta.url), argument: { url, schema } },
-    async dispose() {
-      await Promise.all([...ownPools].map((own) => own.end()))
-      await pool.query(`DROP SCHEMA ${schema} CASCADE`)
-    },
+    // A fault may have kept connections, and `end` would wait for them.
+    dispose: async () => ownPools.forEach((own) => void own.end()),
   }
+}
+
+/** A pool whose callers give up after 5 s, so that a fault that keeps all connections does not hang. */
+export function openPool(url: string, max: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000 })
+  pool.on('error', () => {})
+  return pool
 }
