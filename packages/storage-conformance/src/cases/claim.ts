@@ -202,7 +202,8 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
       if (isFree) free.push(id)
     }
     const claimed: string[] = []
-    for (let hasMore = true; hasMore; ) {
+    for (let call = 1, hasMore = true; hasMore; call++) {
+      assert.ok(call <= 50, 'the answer to the 50th claim still said that more are due')
       const answer = await node.claim(slotAt(9), { limit: 2 })
       claimed.push(...answer.claimed.map(({ id }) => id))
       hasMore = answer.more

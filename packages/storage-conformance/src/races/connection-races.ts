@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { jobId, occurrenceId } from '@jobistemer/core'
+import { jobId, occurrenceId, systemClock } from '@jobistemer/core'
 import type { JobRecord, OverlapPolicy } from '@jobistemer/core/storage'
 import { type Effort, rounds } from '../effort.ts'
 import { assertLedger } from '../ledger/check-ledger.ts'
@@ -67,6 +67,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         writing.catch(() => undefined)
         const reading = (async () => {
           while (isWriting) {
+            await nextTurn()
             const { watermark } = await reader.head(job.id)
             if (watermark === start) continue
             const found = await reader.find(occurrenceId(job.id, watermark))
@@ -436,7 +437,10 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           }
         }
         const prune = async (): Promise<void> => {
-          while (isWriting) await pruner.prune({ before: slotAt(count), jobId: job.id })
+          while (isWriting) {
+            await nextTurn()
+            await pruner.prune({ before: slotAt(count), jobId: job.id })
+          }
         }
         const writing = write().finally(() => {
           isWriting = false
@@ -472,6 +476,11 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
     },
     { depth: 'races', timeoutMs: 120_000 },
   )
+}
+
+/** Lets timers and sockets go on: a storage may answer in the same turn of the event loop. */
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }
 
 /** Lets others go so many times. */

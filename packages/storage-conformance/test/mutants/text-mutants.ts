@@ -166,9 +166,9 @@ export const textMutants: readonly Mutant[] = [
       }
     },
   ),
-  mutantFor(
-    ['texts: an emoji is kept in every text of a node'],
+  mutant(
     'keeps the names of nodes in a character set without emoji',
+    ['texts: an emoji is kept in every text of a node'],
     class extends Ledger {
       override heartbeat({ own, ...request }: HeartbeatRequest) {
         return super.heartbeat({ ...request, own: own === null ? null : { ...own, node: withoutEmoji(own.node) } })
