@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import type { DeclaredCapabilities, StorageWorld } from '@jobistemer/storage-conformance'
+import type { DeclaredCapabilities, ServerAddress, StorageWorld } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
 
 /** Opens data for one case. */
@@ -13,20 +13,25 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
     const world = await open()
     let checking: Promise<void> | undefined
+    const checked = async (connecting: Promise<Storage>): Promise<Storage> => {
+      const storage = await connecting
+      checking ??= assertEmpty(storage)
+      try {
+        await checking
+      } catch (error) {
+        await storage.close()
+        throw error
+      }
+      return storage
+    }
+    const { server } = world
     return {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
       ...(world.beginTransaction === undefined ? {} : { beginTransaction: world.beginTransaction.bind(world) }),
-      async connect() {
-        const storage = await world.connect()
-        checking ??= assertEmpty(storage)
-        try {
-          await checking
-        } catch (error) {
-          await storage.close()
-          throw error
-        }
-        return storage
-      },
+      ...(server === undefined
+        ? {}
+        : { server: { ...server, connect: (address: ServerAddress) => checked(server.connect(address)) } }),
+      connect: () => checked(world.connect()),
       async dispose() {
         const isUnused = checking === undefined
         checking ??= assertEmptyWorld(world)
@@ -90,6 +95,7 @@ export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilit
         serverTime: serverTime !== undefined,
         subscribe: subscribe !== undefined,
         within: within !== undefined,
+        ...(world.server !== undefined && { server: true }),
       }
     } finally {
       await storage.close()

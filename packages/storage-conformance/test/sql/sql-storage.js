@@ -502,9 +502,7 @@ async function liveOf(query, jobId, state, limit) {
 /** @param {any} cause @returns {unknown} */
 function errorOf(cause) {
   if (JobistemerError.isInstance(cause)) return cause
-  const isServer = typeof cause?.code === 'string' && /^[0-9A-Z]{5}$/.test(cause.code) && !cause.code.startsWith('57')
-  const code = isServer ? 'STORAGE_FAILED' : 'STORAGE_UNREACHABLE'
-  return new JobistemerError(code, { message: `PostgreSQL: ${cause?.message}`, cause })
+  return new JobistemerError('STORAGE_FAILED', { message: `PostgreSQL: ${cause?.message}`, cause })
 }
 
 function ignore() {}
