@@ -78,7 +78,7 @@ export async function sqlWorld(
       },
     },
     // A fault may have kept connections, and `end` would wait for them.
-    dispose: async () => ownPools.forEach((own) => void own.end()),
+    dispose: async () => ownPools.forEach((own) => void own.end().catch(() => undefined)),
   }
 }
 
@@ -86,5 +86,7 @@ export async function sqlWorld(
 export function openPool(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000 })
   pool.on('error', () => {})
+  // A fault may keep a connection until the server stops.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

@@ -422,7 +422,8 @@ class SqlLedger {
   /** @param {ReadonlySet<string>} kinds */
   async notify(kinds) {
     if (this.listening !== null) await this.listening
-    await this.query('SELECT pg_notify($1, $2)', [this.schema, [this.self, ...kinds].join(' ')])
+    // A wake-up that is lost costs latency only.
+    await this.query('SELECT pg_notify($1, $2)', [this.schema, [this.self, ...kinds].join(' ')]).catch(ignore)
   }
 
   async close() {
