@@ -68,8 +68,7 @@ export class LevelLedger {
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
     const ids = [...new Set(pending.map(({ jobId }) => jobId))]
-    const heads = await this.level.getMany(ids.map(keys.jobKey))
-    const jobs = new Map(heads.map(({ job }) => [job.id, job]))
+    const jobs = new Map((await this.level.getMany(ids.map(keys.jobKey))).map(({ job }) => [job.id, job]))
     return pending.flatMap((record) => {
       const job = jobs.get(record.jobId)
       if (job === undefined || exceptHandlerKeys.includes(job.handlerKey)) return []
@@ -101,9 +100,8 @@ export class LevelLedger {
   cancelRequested({ node, incarnation }) {
     return this.database.alone(async () => {
       const running = await this.recordsAt(keys.below('state/running/'))
-      return running.filter(({ cancelRequest, owner }) => {
-        return cancelRequest !== null && owner?.node === node && owner.incarnation === incarnation
-      })
+      const own = running.filter(({ owner }) => owner?.node === node && owner.incarnation === incarnation)
+      return own.filter(({ cancelRequest }) => cancelRequest !== null)
     })
   }
 

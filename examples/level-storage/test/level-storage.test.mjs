@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,6 +14,14 @@ import { LevelLedger } from '../src/level-ledger.js'
 import { openDatabase } from '../src/open-database.js'
 
 const writer = fileURLToPath(new URL('./writer.mjs', import.meta.url))
+
+/** Lines without blank ones and comments. */
+async function countLines() {
+  const sources = new URL('../src/', import.meta.url)
+  const texts = await Promise.all((await readdir(sources)).map((name) => readFile(new URL(name, sources), 'utf8')))
+  const lines = texts.flatMap((text) => text.replaceAll(/\/\*\*[\s\S]*?\*\//g, '').split('\n'))
+  return lines.filter((line) => line.trim() !== '' && !line.trim().startsWith('//')).length
+}
 
 describe('the level storage', () => {
   let folder = ''
@@ -85,6 +93,10 @@ describe('the level storage', () => {
     expect(await again.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, queued: 0, running: 0 }] })
     expect(tries).toBe(2)
     await again.close()
+  })
+
+  it('is written in fewer than 300 lines', async () => {
+    expect(await countLines()).toBeLessThan(300)
   })
 
   it('says which folder it cannot open', async () => {

@@ -135,6 +135,43 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
+it('each world that a case opens is disposed of, also one that the case does not connect to', async () => {
+  const { ask, folder } = adapter(`import { rmSync, writeFileSync } from 'node:fs'
+let worlds = 0
+export function open() {
+  const database = memoryDatabase()
+  const file = new URL('world-' + ++worlds, import.meta.url)
+  writeFileSync(file, '')
+  return { connect: async () => memoryStorage({ database }), dispose: async () => rmSync(file) }
+}`)
+  const { code, out } = await ask(['--depth', 'cases', '--grep', 'texts:'])
+  expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining(' 0 failed') })
+  expect(readdirSync(folder)).toEqual(['adapter.mjs'])
+})
+
+it('a storage that answers counts as texts is refused, and the error quotes them', async () => {
+  const { ask } = adapter(`export function open() {
+  const database = memoryDatabase()
+  const connect = async () => {
+    const storage = memoryStorage({ database })
+    const get = storage.get.bind(storage)
+    storage.get = async (request) => {
+      const answer = await get(request)
+      const counts = answer.counts.map(({ pending, queued, running }) => {
+        return { pending: String(pending), queued: String(queued), running: String(running) }
+      })
+      return { ...answer, counts }
+    }
+    return storage
+  }
+  return { connect, dispose: async () => {} }
+}`)
+  expect(await ask(['--depth', 'cases'])).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/"pending":"0".*counts are numbers\. \(INVALID_ANSWER, MODULE\)/),
+  })
+})
+
 it('Ctrl-C ends after the case, says so, removes what was made, and exits with 130', async () => {
   const { place, folder } = await scratch.ledger()
   let interrupt = () => {}

@@ -15,6 +15,8 @@ export {
 export {
   type CaseWorld,
   type ProcessEntry,
+  type ServerAddress,
+  type ServerEntry,
   type StorageWorld,
   type WorldTransaction,
   withWorld,

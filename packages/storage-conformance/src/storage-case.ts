@@ -9,12 +9,14 @@ export type CaseDepth =
   | 'cases'
   /** Many connections, then many processes, on the same ids at once. */
   | 'races'
+  /** Connections that break before and after each message of a call; needs `server`. */
+  | 'disconnects'
   /** Random calls, compared with the memory storage answer by answer. */
   | 'model'
   /** Simulated nodes with lost and doubled answers; the history and the ledger are checked afterwards. */
   | 'soak'
 
-export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'model', 'soak']
+export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /**
  * What a storage says it can do beyond the rules that bind every one. Given before any storage is open, because test
@@ -35,6 +37,8 @@ export interface DeclaredCapabilities {
   readonly subscribe?: boolean
   /** The storage has `within`. Default `false`. */
   readonly within?: boolean
+  /** The storage talks to a server over TCP, and the worlds of the test file have `server`. Default `false`. */
+  readonly server?: boolean
 }
 
 /** What a case asks of a storage beyond the common rules. */
@@ -47,6 +51,7 @@ export type CaseNeed =
   | 'serverTime'
   | 'subscribe'
   | 'within'
+  | 'server'
 
 /** One test, as data: bindings decide how it is run. */
 export interface StorageCase {

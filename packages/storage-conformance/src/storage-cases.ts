@@ -33,6 +33,7 @@ import { textCases } from './cases/texts.ts'
 import { updateInStepsCases } from './cases/update-in-steps.ts'
 import { wakeCases } from './cases/wake.ts'
 import { withinCases, withinWakeUpCases } from './cases/within.ts'
+import { disconnectCases } from './disconnects/disconnect-cases.ts'
 import { type EffortOptions, resolveEffort } from './effort.ts'
 import { modelCases } from './model/model-cases.ts'
 import { batchRaces } from './races/batch-races.ts'
@@ -100,6 +101,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...heartbeatRaces(effort),
     ...processRaces(effort),
     ...(declared.multiProcess === true ? killRaces : soleKillRaces)(effort),
+    ...disconnectCases,
     ...modelCases(effort),
     ...soakCases(effort),
   ]

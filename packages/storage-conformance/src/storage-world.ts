@@ -17,6 +17,24 @@ export interface StorageWorld {
    * `within`. The kit ends it.
    */
   beginTransaction?(): Promise<WorldTransaction>
+  /** The server that a connection talks to. Needed when the test file declares `server`. */
+  readonly server?: ServerEntry
+}
+
+/** A server, and how an adapter reaches the data of a world through a proxy of the kit. */
+export interface ServerEntry {
+  /** Where the server listens. */
+  readonly host: string
+  /** Where the server listens, over TCP. */
+  readonly port: number
+  /** Opens one more connection to the data of this world, which talks to this address only. The kit closes it. */
+  connect(address: ServerAddress): Promise<Storage>
+}
+
+/** Where a proxy of the kit listens. */
+export interface ServerAddress {
+  readonly host: string
+  readonly port: number
 }
 
 /** A transaction of a user's. */
@@ -40,7 +58,7 @@ export interface ProcessEntry {
 }
 
 /** What a case sees of a world. */
-export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction'> {
+export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server'> {
   /** One more connection to its data. Closed when the case ends. */
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
@@ -58,17 +76,22 @@ export async function withWorld(
 
   async function openCaseWorld(): Promise<CaseWorld> {
     const world = await open()
+    const { server } = world
     const connections: Storage[] = []
+    const kept = async (connecting: Promise<Storage>): Promise<Storage> => {
+      const storage = await connecting
+      connections.push(storage)
+      return storage
+    }
     const caseWorld: CaseWorld = {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
       ...(world.beginTransaction === undefined
         ? {}
         : { beginTransaction: () => world.beginTransaction?.() as Promise<WorldTransaction> }),
-      async connect() {
-        const storage = await world.connect()
-        connections.push(storage)
-        return storage
-      },
+      ...(server === undefined
+        ? {}
+        : { server: { ...server, connect: (address: ServerAddress) => kept(server.connect(address)) } }),
+      connect: () => kept(world.connect()),
       another: openCaseWorld,
       async close() {
         if (worlds.delete(caseWorld)) await closeWorld(world, connections)

@@ -113,7 +113,7 @@ describe('each broken storage is rejected by the case that names its fault', () 
       // On a busy machine, processes may by chance do their part one after the other.
       for (let round = 1; round <= (storageCase.needs.includes('multiProcess') ? 5 : 1) && failure === null; round++) {
         const run = async () => await withWorld(mutant.open, (world) => storageCase.run(world))
-        failure = await (mutant.waits === true ? withoutWaiting(run) : run()).then(
+        failure = await (mutant.waits === true ? inVirtualTime(run) : run()).then(
           () => null,
           (error: unknown) => error,
         )

@@ -31,7 +31,7 @@ interface Subject {
   readonly ground: Ground | null
 }
 
-const depths: readonly CaseDepth[] = ['cases', 'races', 'model', 'soak']
+const depths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /** `jobistemer conformance`. */
 export const conformance: Command = {

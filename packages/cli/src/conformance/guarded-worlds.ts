@@ -1,38 +1,59 @@
 import type { Storage } from '@jobistemer/core/storage'
-import type { DeclaredCapabilities, StorageWorld } from '@jobistemer/storage-conformance'
+import type { DeclaredCapabilities, ServerAddress, StorageWorld } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
 
 /** Opens data for one case. */
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Worlds whose data were empty when they were opened: otherwise they are somebody's. The first connection looks, and what
- * was not seen empty is not removed either.
+ * Opens worlds that never touch data of others. The first connection to a world checks that its data are empty. A world
+ * that no case connected to is checked before it is disposed of. Data that were not empty stay.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
     const world = await open()
-    let looking: Promise<void> | undefined
-    let isOwn = false
+    let checking: Promise<void> | undefined
+    const checked = async (connecting: Promise<Storage>): Promise<Storage> => {
+      const storage = await connecting
+      checking ??= assertEmpty(storage)
+      try {
+        await checking
+      } catch (error) {
+        await storage.close()
+        throw error
+      }
+      return storage
+    }
+    const { server } = world
     return {
       ...(world.processes === undefined ? {} : { processes: world.processes }),
       ...(world.beginTransaction === undefined ? {} : { beginTransaction: world.beginTransaction.bind(world) }),
-      async connect() {
-        const storage = await world.connect()
-        looking ??= assertEmpty(storage)
-        try {
-          await looking
-        } catch (error) {
-          await storage.close()
-          throw error
-        }
-        isOwn = true
-        return storage
-      },
+      ...(server === undefined
+        ? {}
+        : { server: { ...server, connect: (address: ServerAddress) => checked(server.connect(address)) } }),
+      connect: () => checked(world.connect()),
       async dispose() {
-        if (isOwn) await world.dispose()
+        const isUnused = checking === undefined
+        checking ??= assertEmptyWorld(world)
+        try {
+          await checking
+        } catch (error) {
+          // A call of `connect` has already thrown the reason.
+          if (isUnused) throw error
+          return
+        }
+        await world.dispose()
       },
     }
+  }
+}
+
+async function assertEmptyWorld(world: StorageWorld): Promise<void> {
+  const storage = await world.connect()
+  try {
+    await assertEmpty(storage)
+  } finally {
+    await storage.close()
   }
 }
 
@@ -40,7 +61,16 @@ async function assertEmpty(storage: Storage): Promise<void> {
   const { items, cursor } = await storage.listJobs({ limit: 1, cursor: null })
   const { counts } = await storage.get({ counts: ['all'] })
   const [all] = counts
-  if (items.length === 0 && cursor === null && (all == null || all.pending + all.queued + all.running === 0)) return
+  const live = all == null ? [] : [all.pending, all.queued, all.running]
+  if (live.some((count) => typeof count !== 'number')) {
+    throw new CliError({
+      code: 'INVALID_ANSWER',
+      message: `The storage answered get({ counts: ['all'] }) with ${JSON.stringify(all)}: counts are numbers.`,
+      field: 'MODULE',
+      remedy: 'Convert what the driver returns: many drivers return a bigint or a sum as text.',
+    })
+  }
+  if (items.length === 0 && cursor === null && live.every((count) => count === 0)) return
   throw new CliError({
     code: 'DATA_NOT_EMPTY',
     message: 'The data that were opened for a case are not empty. They stay as they are.',
@@ -65,6 +95,7 @@ export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilit
         serverTime: serverTime !== undefined,
         subscribe: subscribe !== undefined,
         within: within !== undefined,
+        ...(world.server !== undefined && { server: true }),
       }
     } finally {
       await storage.close()

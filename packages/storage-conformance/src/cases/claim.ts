@@ -190,6 +190,27 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     )
   },
 
+  'many of one instant are found, whatever goes back to the queue before them': async (world) => {
+    const node = await TestNode.connect(world)
+    const delayed = { dueAt: slotAt(9) }
+    const free: string[] = []
+    for (let index = 1; index <= 14; index++) {
+      const job = await node.createJob({ name: `job-${index}`, policy: 'queue' })
+      const isFree = index > 12
+      if (!isFree) await node.startSlot(job, 1)
+      const { id } = await node.addTrigger(job, 'later', slotAt(2), 'pending', delayed)
+      if (isFree) free.push(id)
+    }
+    const claimed: string[] = []
+    for (let call = 1, hasMore = true; hasMore; call++) {
+      assert.ok(call <= 50, 'the answer to the 50th claim still said that more are due')
+      const answer = await node.claim(slotAt(9), { limit: 2 })
+      claimed.push(...answer.claimed.map(({ id }) => id))
+      hasMore = answer.more
+    }
+    assert.deepEqual(claimed.sort(), free.sort(), 'claims answered that no more are due, and left some that are')
+  },
+
   'a sweep leaves a sound ledger as it is': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })

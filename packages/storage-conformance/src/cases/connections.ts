@@ -359,6 +359,28 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
       watcher.end()
     },
 
+    'wakes another connection when the cancellation of a running occurrence is requested': async (world) => {
+      const watcher = new WakeUpWatch(await world.connect())
+      const node = await TestNode.connect(world, 'node-b')
+      const job = await node.createJob({ policy: 'allow' })
+      const [first, second] = [await node.startSlot(job, 1), await node.startSlot(job, 2)]
+      await watcher.hears('cancel', () => node.cancel(first))
+      await watcher.hears('cancel', () => node.cancel(second))
+      watcher.end()
+    },
+
+    'wakes another connection when a job is created, replaced, paused, resumed and deleted': async (world) => {
+      const watcher = new WakeUpWatch(await world.connect())
+      const node = await TestNode.connect(world, 'node-b')
+      const id = jobId('alpha')
+      await watcher.hears('jobs', () => node.createJob())
+      await watcher.hears('jobs', () => node.replaceJob(id, {}))
+      await watcher.hears('jobs', () => node.pause(id))
+      await watcher.hears('jobs', () => node.resume(id))
+      await watcher.hears('jobs', () => node.deleteJob(id))
+      watcher.end()
+    },
+
     'goes on waking when one of the other connections is closed': async (world) => {
       const watcher = new WakeUpWatch(await world.connect())
       const closing = await world.connect()
@@ -454,6 +476,9 @@ export function capabilityCases(declared: DeclaredCapabilities): readonly Storag
       )
       if (multiProcess) {
         assert.ok(world.processes !== undefined, 'a storage for several processes needs `processes` in its world')
+      }
+      if (declared.server === true) {
+        assert.ok(world.server !== undefined, 'a test file that declares `server` needs `server` in its world')
       }
       if (storage.within !== undefined) {
         assert.ok(world.beginTransaction !== undefined, 'a storage with `within` needs `beginTransaction` in its world')

@@ -3,6 +3,7 @@ import { jobId } from '@jobistemer/core'
 import { readPages } from '../ledger/read-ledger.ts'
 import { exclusionItem, missedEntry, recoveryItem, requestItem } from '../stage/create-items.ts'
 import { expectOne, expectOutcome } from '../stage/expect.ts'
+import { beat, nodeRecord } from '../stage/heartbeats.ts'
 import { slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
@@ -47,6 +48,177 @@ function forEachPair(
   }
 }
 
+/** Cases that put a character into each text that a storage keeps: at both ends, and twice within. */
+function keeps(what: string, character: string): Readonly<Record<string, StorageCase['run']>> {
+  const text = (name: string): string => `${character}${name}${character}${character} and on${character}`
+  return {
+    [`${what} is kept in every text of a job`]: async (world) => {
+      const node = await TestNode.connect(world)
+      const definition = {
+        [text('key')]: [text('definition'), { nested: text('nested') }],
+      }
+      const names = {
+        name: text('name'),
+        owner: text('owner'),
+        handlerKey: text('handler key'),
+      }
+      const job = await node.createJob({
+        ...names,
+        definition,
+        fingerprint: text('fingerprint'),
+      })
+      await node.replaceJob(job.id, {
+        ...names,
+        definition,
+        fingerprint: 'print-2',
+      })
+      const paused = {
+        at: start,
+        reason: text('reason'),
+        actor: text('actor'),
+      }
+      await node.saveJob({ kind: 'pause', id: job.id, paused })
+      const head = await node.head(job.id)
+      assert.deepEqual(
+        {
+          ...head,
+          ...names,
+          definition,
+          lineage: [text('fingerprint')],
+          paused,
+        },
+        head,
+      )
+      const { versions } = await node.storage.get({
+        versions: [{ jobId: job.id, version: 1 }],
+      })
+      const version = expectOne(versions)
+      assert.deepEqual([version?.definition, version?.fingerprint], [definition, text('fingerprint')])
+      const { items } = await node.storage.listJobs({
+        owner: names.owner,
+        limit: 9,
+        cursor: null,
+      })
+      assert.deepEqual(items, [head])
+    },
+
+    [`${what} is kept in every text of an occurrence`]: async (world) => {
+      const node = new TestNode(await world.connect(), text('node'), text('incarnation'))
+      const job = await node.createJob({ policy: 'allow' })
+      const details = {
+        requestKey: text('key'),
+        data: { [text('member')]: text('data') },
+      }
+      const error = {
+        name: text('name'),
+        message: text('message'),
+        code: text('code'),
+        stack: text('stack'),
+      }
+      const runs = [
+        {
+          task: text('task'),
+          state: 'failed',
+          attempts: [
+            {
+              number: 1,
+              state: 'failed',
+              startedAt: 1,
+              endedAt: 2,
+              error,
+              reason: text('attempt'),
+            },
+          ],
+          result: { [text('member')]: text('result') },
+          reason: text('run'),
+        },
+      ] as const
+      const trigger = requestItem(job, 'by-hand', slotAt(1), { details, runs })
+      expectOutcome(await node.create(trigger), 'created')
+      const held = { ...trigger, token: 1 }
+      const asked = { reason: text('why'), actor: text('who') }
+      await node.cancel(held, asked)
+      assert.equal((await node.claim(slotAt(1))).cancelRequested[0]?.reason, asked.reason)
+      const ended = await node.settle(held, { kind: 'finish', state: 'failed', reason: text('end') }, { runs })
+      assert.deepEqual(ended, {
+        outcome: 'ok',
+        woken: null,
+        cancelRequested: asked.reason,
+      })
+      const record = await node.record(trigger)
+      const cancelRequest = { at: slotAt(1), ...asked }
+      assert.deepEqual(
+        {
+          ...record,
+          details,
+          runs,
+          cancelRequest,
+          reason: text('end'),
+          owner: node.owner,
+        },
+        record,
+      )
+      assert.deepEqual(await node.history(job.id), [record])
+    },
+
+    [`${what} is kept in the reasons of exclusions, missed slots, hand-backs, reaps and cancels`]: async (world) => {
+      const node = await TestNode.connect(world)
+      const job = await node.createJob({ policy: 'allow' })
+      const exclusion = {
+        ...exclusionItem(job, 5),
+        reason: text('excluded'),
+      }
+      await node.create(exclusion, start)
+      const missed = { ...missedEntry(job, 1, 2), reason: text('missed') }
+      await node.create(recoveryItem(job, 2, { expectedWatermark: start, entries: [missed] }))
+      const held = await node.startSlot(job, 3)
+      await node.settle(held, {
+        kind: 'release',
+        dueAt: slotAt(3),
+        reason: text('released'),
+      })
+      const reaped = await node.startSlot(job, 4)
+      const { id, jobId: ofJob, scheduledAt, token } = reaped
+      const item = {
+        id,
+        jobId: ofJob,
+        scheduledAt,
+        token,
+        sequence: 0,
+        runs: [],
+        action: 'fail',
+      } as const
+      await node.storage.reap({
+        now: slotAt(5),
+        items: [{ ...item, reason: text('reaped') }],
+      })
+      const canceled = await node.addTrigger(job, 'x', slotAt(6), 'pending')
+      await node.cancel(canceled, { reason: text('canceled') })
+      assert.deepEqual(
+        (await node.history(job.id)).map(({ reason }) => reason),
+        ['missed', 'released', 'reaped', 'excluded', 'canceled'].map(text),
+      )
+    },
+
+    [`${what} is kept in every text of a node`]: async (world) => {
+      const storage = await world.connect()
+      const about = { [text('member')]: text('about') }
+      const own = nodeRecord(text('incarnation'), 1, {
+        node: text('node'),
+        about,
+      })
+      const profile = { [text('handler')]: [text('profile')] }
+      const answer = await beat(storage, own, {
+        profile,
+        profilesOf: [own.incarnation],
+      })
+      assert.deepEqual(answer, { nodes: [own], profiles: [profile] })
+      const remove = [{ incarnation: own.incarnation, counter: 1 }]
+      assert.deepEqual((await beat(storage, null, { remove })).nodes, [])
+    },
+  }
+}
+
 export const textCases: readonly StorageCase[] = caseGroup(
   'texts',
   {
@@ -60,7 +232,8 @@ export const textCases: readonly StorageCase[] = caseGroup(
 
     ...forEachPair('the list of an owner holds no job of another that is nearly equal', async (node, text, other) => {
       for (const owner of [text, other]) {
-        if ((await node.findHead(jobId(`of ${owner}`))) === null) await node.createJob({ name: `of ${owner}`, owner })
+        const name = `of ${jobId(owner)}`
+        if ((await node.findHead(jobId(name))) === null) await node.createJob({ name, owner })
       }
       const jobs = await readPages((cursor) => node.storage.listJobs({ owner: text, limit: 9, cursor }))
       assert.deepEqual(
@@ -73,10 +246,16 @@ export const textCases: readonly StorageCase[] = caseGroup(
       'a handler key is not left out of a claim for another that is nearly equal',
       async (node, text, other) => {
         for (const handlerKey of [text, other]) {
-          const job = await node.createJob({ name: `${handlerKey} / ${text}`, handlerKey, policy: 'allow' })
+          const job = await node.createJob({
+            name: `${jobId(handlerKey)} / ${jobId(text)}`,
+            handlerKey,
+            policy: 'allow',
+          })
           await node.addSlot(job, 1, 'pending')
         }
-        const { claimed } = await node.claim(slotAt(1), { exceptHandlerKeys: [other] })
+        const { claimed } = await node.claim(slotAt(1), {
+          exceptHandlerKeys: [other],
+        })
         const { jobId: claimedJob } = expectOne(claimed)
         assert.equal((await node.head(claimedJob)).handlerKey, text)
         await node.claim(slotAt(1))
@@ -84,7 +263,10 @@ export const textCases: readonly StorageCase[] = caseGroup(
     ),
 
     ...forEachPair('a node is not told of what runs on another that is nearly equal', async (first, text, other) => {
-      const job = await first.createJob({ name: `job / ${text}`, policy: 'allow' })
+      const job = await first.createJob({
+        name: `job / ${jobId(text)}`,
+        policy: 'allow',
+      })
       const nodes = [text, other].map((name) => new TestNode(first.storage, name, 'life'))
       const lives = [text, other].map((incarnation) => new TestNode(first.storage, 'node', incarnation))
       for (const [index, node] of [...nodes, ...lives].entries())
@@ -95,7 +277,14 @@ export const textCases: readonly StorageCase[] = caseGroup(
         assert.ok(cancelRequested.length > 0, `nothing was told to ${JSON.stringify(node.owner)}`)
       }
       const running = await readPages((cursor) =>
-        first.storage.listOccurrences({ kind: 'live', state: 'running', node: text, runs: false, limit: 9, cursor }),
+        first.storage.listOccurrences({
+          kind: 'live',
+          state: 'running',
+          node: text,
+          runs: false,
+          limit: 9,
+          cursor,
+        }),
       )
       assert.deepEqual([...new Set(running.map(({ owner }) => owner?.node))], [text])
     }),
@@ -103,10 +292,14 @@ export const textCases: readonly StorageCase[] = caseGroup(
     ...forEachPair(
       'a replace is not taken for repeated for a fingerprint that is nearly equal',
       async (node, text, other) => {
-        const job = await node.createJob({ name: `job / ${text}` })
+        const job = await node.createJob({ name: `job / ${jobId(text)}` })
         expectOutcome(await node.replaceJob(job.id, { fingerprint: text }), 'saved')
         const { name, nextAt, watermark } = await node.head(job.id)
-        const repeated = { expectedVersion: 1, expectedWatermark: watermark, waiting: 'keep' } as const
+        const repeated = {
+          expectedVersion: 1,
+          expectedWatermark: watermark,
+          waiting: 'keep',
+        } as const
         const change = { kind: 'replace', id: job.id, ...repeated } as const
         const contentOf = (fingerprint: string) => jobContent({ name, nextAt, fingerprint })
         expectOutcome(await node.saveJob({ ...change, content: contentOf(text) }), 'unchanged')
@@ -114,74 +307,8 @@ export const textCases: readonly StorageCase[] = caseGroup(
       },
     ),
 
-    'NUL is kept in every text of a job': async (world) => {
-      const node = await TestNode.connect(world)
-      const text = (what: string): string => `\u0000${what}\u0000\u0000 and on\u0000`
-      const definition = { [text('key')]: [text('definition'), { nested: text('nested') }] }
-      const names = { name: text('name'), owner: text('owner'), handlerKey: text('handler key') }
-      const job = await node.createJob({ ...names, definition, fingerprint: text('fingerprint') })
-      await node.replaceJob(job.id, { ...names, definition, fingerprint: 'print-2' })
-      const paused = { at: start, reason: text('reason'), actor: text('actor') }
-      await node.saveJob({ kind: 'pause', id: job.id, paused })
-      const head = await node.head(job.id)
-      assert.deepEqual({ ...head, ...names, definition, lineage: [text('fingerprint')], paused }, head)
-      const { versions } = await node.storage.get({ versions: [{ jobId: job.id, version: 1 }] })
-      const version = expectOne(versions)
-      assert.deepEqual([version?.definition, version?.fingerprint], [definition, text('fingerprint')])
-      const { items } = await node.storage.listJobs({ owner: names.owner, limit: 9, cursor: null })
-      assert.deepEqual(items, [head])
-    },
-
-    'NUL is kept in every text of an occurrence': async (world) => {
-      const text = (what: string): string => `\u0000${what}\u0000\u0000 and on\u0000`
-      const node = new TestNode(await world.connect(), text('node'), text('incarnation'))
-      const job = await node.createJob({ policy: 'allow' })
-      const details = { requestKey: text('key'), data: { [text('member')]: text('data') } }
-      const error = { name: text('name'), message: text('message'), code: text('code'), stack: text('stack') }
-      const runs = [
-        {
-          task: text('task'),
-          state: 'failed',
-          attempts: [{ number: 1, state: 'failed', startedAt: 1, endedAt: 2, error, reason: text('attempt') }],
-          result: { [text('member')]: text('result') },
-          reason: text('run'),
-        },
-      ] as const
-      const trigger = requestItem(job, 'by-hand', slotAt(1), { details, runs })
-      expectOutcome(await node.create(trigger), 'created')
-      const held = { ...trigger, token: 1 }
-      const asked = { reason: text('why'), actor: text('who') }
-      await node.cancel(held, asked)
-      assert.equal((await node.claim(slotAt(1))).cancelRequested[0]?.reason, asked.reason)
-      const ended = await node.settle(held, { kind: 'finish', state: 'failed', reason: text('end') }, { runs })
-      assert.deepEqual(ended, { outcome: 'ok', woken: null, cancelRequested: asked.reason })
-      const record = await node.record(trigger)
-      const cancelRequest = { at: slotAt(1), ...asked }
-      assert.deepEqual({ ...record, details, runs, cancelRequest, reason: text('end'), owner: node.owner }, record)
-      assert.deepEqual(await node.history(job.id), [record])
-    },
-
-    'NUL is kept in the reasons of exclusions, missed slots, hand-backs, reaps and cancels': async (world) => {
-      const node = await TestNode.connect(world)
-      const text = (what: string): string => `\u0000${what}\u0000`
-      const job = await node.createJob({ policy: 'allow' })
-      const exclusion = { ...exclusionItem(job, 5), reason: text('excluded') }
-      await node.create(exclusion, start)
-      const missed = { ...missedEntry(job, 1, 2), reason: text('missed') }
-      await node.create(recoveryItem(job, 2, { expectedWatermark: start, entries: [missed] }))
-      const held = await node.startSlot(job, 3)
-      await node.settle(held, { kind: 'release', dueAt: slotAt(3), reason: text('released') })
-      const reaped = await node.startSlot(job, 4)
-      const { id, jobId: ofJob, scheduledAt, token } = reaped
-      const item = { id, jobId: ofJob, scheduledAt, token, sequence: 0, runs: [], action: 'fail' } as const
-      await node.storage.reap({ now: slotAt(5), items: [{ ...item, reason: text('reaped') }] })
-      const canceled = await node.addTrigger(job, 'x', slotAt(6), 'pending')
-      await node.cancel(canceled, { reason: text('canceled') })
-      assert.deepEqual(
-        (await node.history(job.id)).map(({ reason }) => reason),
-        ['missed', 'released', 'reaped', 'excluded', 'canceled'].map(text),
-      )
-    },
+    ...keeps('NUL', '\u0000'),
+    ...keeps('an emoji', '\u{1f600}'),
   },
   { timeoutMs: 60_000 },
 )

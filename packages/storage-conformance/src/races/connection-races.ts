@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { jobId } from '@jobistemer/core'
+import { jobId, occurrenceId, systemClock } from '@jobistemer/core'
 import type { JobRecord, OverlapPolicy } from '@jobistemer/core/storage'
 import { type Effort, rounds } from '../effort.ts'
 import { assertLedger } from '../ledger/check-ledger.ts'
@@ -7,6 +7,7 @@ import { exclusionItem, missedEntry, recoveryItem, requestItem, runEntry, slotIt
 import { expectCreated, expectOutcome, itemAt } from '../stage/expect.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
+import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import {
   atOnce,
@@ -51,6 +52,55 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (const { id, name } of jobs) {
           assert.equal((await first.head(id)).watermark, slotAt(count), `the watermark of ${name} is not its last slot`)
         }
+      },
+
+      'a reader beside writers finds the occurrence of each watermark that it reads': async (world) => {
+        const nodes = await connectNodes(world, 4)
+        const [reader, ...writers] = nodes as [TestNode, ...TestNode[]]
+        const job = await reader.createJob({ policy: 'allow' })
+        const count = rounds(25, effort)
+        let isWriting = true
+        const writing = atOnce(writers, (node) => followSeries(node, job, count)).finally(() => {
+          isWriting = false
+        })
+        // A rejection is reported once, by the race below.
+        writing.catch(() => undefined)
+        const reading = (async () => {
+          while (isWriting) {
+            await nextTurn()
+            const { watermark } = await reader.head(job.id)
+            if (watermark === start) continue
+            const found = await reader.find(occurrenceId(job.id, watermark))
+            assert.ok(
+              found !== null,
+              `a reader got the watermark ${watermark}, and then no occurrence of that slot: it read what was not committed`,
+            )
+          }
+        })()
+        await Promise.all([writing, reading])
+      },
+
+      'one connection answers 25 calls at once': async (world) => {
+        const node = await TestNode.connect(world)
+        const jobs: JobRecord[] = []
+        for (let index = 1; index <= 25; index++) {
+          jobs.push(await node.createJob({ name: `job-${index}`, policy: 'queue' }))
+        }
+        const held = await Promise.all(jobs.map((job) => node.startSlot(job, 1)))
+        await Promise.all(jobs.map((job) => node.addSlot(job, 2, 'queued')))
+        const woken = await Promise.all(held.map((one) => node.finish(one)))
+        assert.ok(
+          woken.every((next) => next?.scheduledAt === slotAt(2)),
+          'an end among 25 at once did not wake the queued occurrence of its job',
+        )
+        const claimed: string[] = []
+        for (let round = 1; claimed.length < jobs.length; round++) {
+          assert.ok(round <= 50, `25 claims at once, ${round} times over, took ${claimed.length} of 25 occurrences`)
+          const claims = await Promise.all(jobs.map(() => node.claim(slotAt(2), { limit: 1 })))
+          claimed.push(...claims.flatMap((answer) => answer.claimed.map(({ id }) => id)))
+        }
+        expectDistinct(claimed, 'pending occurrences', 'claimed')
+        await assertLedger(node.storage)
       },
 
       'all nodes that lose a create are told the one winner': async (world) => {
@@ -374,6 +424,37 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         }
       },
 
+      'a prune beside new slots takes none of them back': async (world) => {
+        const [pruner, writer] = await connectTrio(world)
+        const job = await writer.createJob({ policy: 'allow' })
+        const count = rounds(40, effort)
+        let isWriting = true
+        const write = async (): Promise<void> => {
+          for (let index = 1; index <= count; index++) {
+            const answer = await writer.create(slotItem(job, index, { run: true }))
+            const { token } = expectCreated(answer, 'running')
+            await writer.finish({ ...slotItem(job, index), token })
+          }
+        }
+        const prune = async (): Promise<void> => {
+          while (isWriting) {
+            await nextTurn()
+            await pruner.prune({ before: slotAt(count), jobId: job.id })
+          }
+        }
+        const writing = write().finally(() => {
+          isWriting = false
+        })
+        await Promise.all([writing, prune()])
+        const { watermark, nextAt } = await writer.head(job.id)
+        assert.deepEqual(
+          [watermark, nextAt],
+          [slotAt(count), slotAt(count + 1)],
+          'a prune set the head of the job back',
+        )
+        await assertLedger(writer.storage)
+      },
+
       'a prune and a job that is set back meet, and no slot to come is lost': async (world) => {
         const [pruner, operator] = await connectTrio(world)
         for (let round = 1; round <= rounds(8, effort); round++) {
@@ -395,6 +476,11 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
     },
     { depth: 'races', timeoutMs: 120_000 },
   )
+}
+
+/** Lets timers and sockets go on: a storage may answer in the same turn of the event loop. */
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }
 
 /** Lets others go so many times. */

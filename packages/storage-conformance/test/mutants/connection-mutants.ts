@@ -139,4 +139,18 @@ export const connectionMutants: readonly Mutant[] = [
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'nodes' }),
   },
+  {
+    name: 'loses the wake-ups of cancellations',
+    rejectedBy: ['subscribe: wakes another connection when the cancellation of a running occurrence is requested'],
+    waits: true,
+    capabilities: wakes,
+    open: () => wakingWorld({ silent: 'cancel' }),
+  },
+  {
+    name: 'loses the wake-ups of jobs',
+    rejectedBy: ['subscribe: wakes another connection when a job is created, replaced, paused, resumed and deleted'],
+    waits: true,
+    capabilities: wakes,
+    open: () => wakingWorld({ silent: 'jobs' }),
+  },
 ]

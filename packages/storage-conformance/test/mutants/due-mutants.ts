@@ -42,6 +42,15 @@ function dueMutant(name: string, rejectedBy: readonly string[], Broken: new () =
 /** Faults in the index over next instants. */
 export const dueMutants: readonly Mutant[] = [
   dueMutant(
+    'keeps next instants in whole seconds',
+    ['lie after the beginning of the range, and up to its end, that instant included'],
+    class extends IndexedLedger {
+      override place(head: JobRecord) {
+        super.place({ ...head, nextAt: head.nextAt === null ? null : head.nextAt - (head.nextAt % 1_000) })
+      }
+    },
+  ),
+  dueMutant(
     'does not move its index with a recovery',
     ['move on with a recovery', 'model: random calls are answered as by the memory storage (seed 1)'],
     class extends Forgetful {

@@ -19,6 +19,17 @@ const wereRun =
 /** Faults in finding what failed, and in how a job ended last. */
 export const failureMutants: readonly Mutant[] = [
   mutant(
+    'keeps the ends of failures in whole seconds',
+    [range],
+    class extends Ledger {
+      override failedPage(query: FailedQuery) {
+        const wholeSeconds = (at: number | undefined) => (at === undefined ? {} : { at: at - (at % 1_000) })
+        const [from, to] = [wholeSeconds(query.from).at, wholeSeconds(query.to).at]
+        return super.failedPage({ ...query, ...(from !== undefined && { from }), ...(to !== undefined && { to }) })
+      }
+    },
+  ),
+  mutant(
     'leaves failures in their index when it prunes',
     [pruned],
     class extends Ledger {

@@ -361,6 +361,16 @@ export const jobMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'keeps deadlines in whole seconds',
+    ['listOccurrences: running occurrences can be narrowed to those past a deadline, that instant included'],
+    class extends Ledger {
+      override livePage(query: Extract<OccurrenceQuery, { kind: 'live' }>) {
+        const { deadlineBefore: at } = query
+        return super.livePage(at === undefined ? query : { ...query, deadlineBefore: at - (at % 1_000) + 999 })
+      }
+    },
+  ),
+  mutant(
     'keeps what has ended in the list of what is live',
     ['listOccurrences: what has ended is no longer live'],
     class extends Ledger {

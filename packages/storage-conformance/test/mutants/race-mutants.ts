@@ -33,8 +33,69 @@ function checksThenCreates(ledger: Ledger): Partial<Storage> {
   }
 }
 
+/** The connections of a pool: callers wait until one is free. */
+class Permits {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#free -= 1
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free += 1
+      else next()
+    }
+  }
+}
+
 /** Faults that only show when several connections meet. */
 export const raceMutants: readonly Mutant[] = [
+  racing(
+    'lets others read a head before its occurrence is stored',
+    ['races of connections: a reader beside writers finds the occurrence of each watermark that it reads'],
+    (ledger) => ({
+      async createOccurrences({ now, owner, items }) {
+        const answers: CreateAnswer[] = []
+        for (const item of items) {
+          const answer = ledger.createOne(item, owner, now)
+          answers.push(answer)
+          const record = ledger.occurrences.get(item.id)
+          if (answer.outcome !== 'created' || record === undefined) continue
+          ledger.remove(record)
+          await letOthersGo()
+          ledger.put(record)
+        }
+        return structuredClone(answers)
+      },
+    }),
+  ),
+  {
+    ...racing(
+      'takes a second connection of its pool for what a step reads',
+      ['races of connections: one connection answers 25 calls at once'],
+      (ledger) => {
+        const intact = ledgerStorage(ledger)
+        const pool = new Permits(10)
+        return {
+          async createOccurrences(request) {
+            return await pool.hold(async () => {
+              await letOthersGo()
+              return await pool.hold(() => intact.createOccurrences(request))
+            })
+          },
+        }
+      },
+    ),
+    waits: true,
+    throws: true,
+  },
   racing(
     'checks whether the record exists, then creates it',
     [

@@ -1,4 +1,11 @@
-import type { JobQuery, JobRecord, JobVersionRecord, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import type {
+  HeartbeatRequest,
+  JobQuery,
+  JobRecord,
+  JobVersionRecord,
+  OccurrenceRecord,
+  Owner,
+} from '@jobistemer/core/storage'
 import { Ledger, type Mutant, mutant, mutantFor } from './mutant.ts'
 
 const nulInOccurrence = 'texts: NUL is kept in every text of an occurrence'
@@ -6,6 +13,11 @@ const nulInReasons = 'texts: NUL is kept in the reasons of exclusions, missed sl
 
 function untilNul(text: string): string {
   return text.split('\u0000')[0] ?? ''
+}
+
+/** What a character set with three bytes for each character keeps. */
+function withoutEmoji(text: string): string {
+  return text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '?')
 }
 
 /** The same JSON with the members of each object in the order of their names: what `jsonb` and its like make of it. */
@@ -130,6 +142,36 @@ export const textMutants: readonly Mutant[] = [
         const { paused } = head
         const reason = paused?.reason == null ? null : untilNul(paused.reason)
         super.putHead({ ...head, paused: paused === null ? null : { ...paused, reason } })
+      }
+    },
+  ),
+  mutantFor(
+    [
+      'texts: an emoji is kept in the reasons of exclusions, missed slots, hand-backs, reaps and cancels',
+      'texts: an emoji is kept in every text of an occurrence',
+    ],
+    'keeps reasons in a character set without emoji',
+    class extends Ledger {
+      override put(record: OccurrenceRecord) {
+        super.put({ ...record, reason: record.reason === null ? null : withoutEmoji(record.reason) })
+      }
+    },
+  ),
+  mutantFor(
+    ['texts: an emoji is kept in every text of a job'],
+    'keeps the owners of jobs in a character set without emoji',
+    class extends Ledger {
+      override putHead(head: JobRecord) {
+        super.putHead({ ...head, owner: head.owner === null ? null : withoutEmoji(head.owner) })
+      }
+    },
+  ),
+  mutant(
+    'keeps the names of nodes in a character set without emoji',
+    ['texts: an emoji is kept in every text of a node'],
+    class extends Ledger {
+      override heartbeat({ own, ...request }: HeartbeatRequest) {
+        return super.heartbeat({ ...request, own: own === null ? null : { ...own, node: withoutEmoji(own.node) } })
       }
     },
   ),

@@ -67,6 +67,8 @@ class TransactionalData {
         const answer = await call.proceed()
         if (call.method === 'createOccurrences') this.#tell('due', storage)
         if (call.method === 'heartbeat') this.#tell('nodes', storage)
+        if (call.method === 'cancel') this.#tell('cancel', storage)
+        if (call.method === 'saveJobs') this.#tell('jobs', storage)
         return answer
       },
     })

@@ -1,0 +1,86 @@
+import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type StorageCase, storageCases, storageConformance, withWorld } from '../src/index.ts'
+import { kitEffort, testEffort } from '../../workspace/test-effort.ts'
+import { adapterWith, openPool, sqlCapabilities, sqlWorld } from './sql/sql-adapter.ts'
+import { type SqlFault, sqlFaults } from './sql/sql-faults.ts'
+
+let server: PostgresServer
+let pool: pg.Pool
+
+beforeAll(async () => {
+  server = await startPostgres({ quick: true })
+  pool = openPool(server.url, 10)
+})
+
+afterAll(async () => {
+  await pool?.end()
+  await server?.stop()
+})
+
+const cases = new Map<string, StorageCase>(storageCases(sqlCapabilities, kitEffort(0.5)).map((one) => [one.name, one]))
+
+function caseNamed(name: string): StorageCase {
+  const found = cases.get(name)
+  if (found === undefined) throw new Error(`there is no case "${name}"`)
+  return found
+}
+
+const faults = Object.entries(sqlFaults).flatMap(([subject, list]) => list.map((fault) => ({ ...fault, subject })))
+const noticed = faults.flatMap(({ noticedBy, ...fault }) => (noticedBy === null ? [] : [{ ...fault, noticedBy }]))
+
+/** Runs a case on the adapter with a fault, over connections of its own: the fault may not give them back. */
+async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Promise<void> {
+  const own = openPool(server.url, 10)
+  try {
+    await withWorld(() => sqlWorld(adapterWith(fault), { pool: own, url: server.url }), run)
+  } finally {
+    // A fault may have ended it, or keeps connections for which this would wait.
+    void own.end().catch(() => undefined)
+  }
+}
+
+describe('the one-line faults of an SQL adapter', () => {
+  it('are 54: the kit notices at least 50, and the table says why it cannot notice the rest', () => {
+    expect(faults).toHaveLength(54)
+    expect(noticed.length).toBeGreaterThanOrEqual(50)
+    const outOfReach = faults.filter(({ noticedBy }) => noticedBy === null)
+    expect(outOfReach.filter(({ reason = '' }) => reason === '')).toEqual([])
+    expect(faults.filter(({ line }) => line.includes('\n'))).toEqual([])
+    for (const fault of faults) expect(() => adapterWith(fault)).not.toThrow()
+  })
+
+  it.concurrent.each(noticed)('$subject: the kit notices an adapter that $name', async (fault) => {
+    const storageCase = caseNamed(fault.noticedBy)
+    let failure: unknown = null
+    // A race may miss a fault in one run.
+    for (let run = 1; run <= (storageCase.depth === 'races' ? 5 : 1) && failure === null; run++) {
+      failure = await runFaulty(fault, storageCase).then(
+        () => null,
+        (error: unknown) => error,
+      )
+    }
+    expect(failure, 'the fault was not noticed').toBeInstanceOf(Error)
+  })
+})
+
+if (testEffort > 1) {
+  storageConformance({
+    describe,
+    it,
+    name: 'the intact SQL adapter',
+    capabilities: sqlCapabilities,
+    ...kitEffort(0.2),
+    open: () => sqlWorld(adapterWith(null), { pool, url: server.url }),
+  })
+} else {
+  describe('the intact SQL adapter passes where its faults fail', () => {
+    it.each([...new Set(noticed.map(({ noticedBy }) => noticedBy))])('%s', async (name) => {
+      await withWorld(
+        () => sqlWorld(adapterWith(null), { pool, url: server.url }),
+        (world) => caseNamed(name).run(world),
+      )
+    })
+  })
+}

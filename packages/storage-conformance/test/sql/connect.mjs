@@ -1,0 +1,15 @@
+import pg from 'pg'
+import { sqlStorage } from './sql-storage.js'
+
+/** A connection of a child process. @param {{ url: string, schema: string }} argument */
+export function connect({ url, schema }) {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const listen = async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    return client
+  }
+  const storage = sqlStorage({ pool, schema, listen })
+  const close = storage.close.bind(storage)
+  return Object.assign(storage, { close: () => close().finally(() => pool.end()) })
+}
