@@ -35,6 +35,8 @@ export interface DeclaredCapabilities {
   readonly subscribe?: boolean
   /** The storage has `within`. Default `false`. */
   readonly within?: boolean
+  /** The storage keeps rows as text, and its worlds can overwrite one with `damage`. Default `false`. */
+  readonly damage?: boolean
 }
 
 /** What a case asks of a storage beyond the common rules. */
@@ -47,6 +49,7 @@ export type CaseNeed =
   | 'serverTime'
   | 'subscribe'
   | 'within'
+  | 'damage'
 
 /** One test, as data: bindings decide how it is run. */
 export interface StorageCase {

@@ -1,5 +1,5 @@
-import type { JsonValue } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
+import type { JobId, JsonValue } from '@jobistemer/core'
+import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 
 /** Data of its own, empty at first, and the ways to reach it. What an adapter's test file has to provide. */
 export interface StorageWorld {
@@ -17,7 +17,19 @@ export interface StorageWorld {
    * `within`. The kit ends it.
    */
   beginTransaction?(): Promise<WorldTransaction>
+  /**
+   * Overwrites a text that the storage keeps, as a failed disk or a careless statement does. Needed when the test file
+   * declares `damage`.
+   */
+  damage?(damaged: DamagedText): Promise<void>
 }
+
+/** Which stored text is overwritten, and by what. */
+export type DamagedText =
+  /** The definition of one version of a job. A storage that keeps more with it overwrites that too. */
+  | { readonly part: 'definition'; readonly job: JobId; readonly version: number; readonly text: string }
+  /** The details of an occurrence, in whichever place it lies. */
+  | { readonly part: 'details'; readonly occurrence: OccurrenceAddress; readonly text: string }
 
 /** A transaction of a user's. */
 export interface WorldTransaction {
@@ -40,7 +52,7 @@ export interface ProcessEntry {
 }
 
 /** What a case sees of a world. */
-export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction'> {
+export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'damage'> {
   /** One more connection to its data. Closed when the case ends. */
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
@@ -64,6 +76,9 @@ export async function withWorld(
       ...(world.beginTransaction === undefined
         ? {}
         : { beginTransaction: () => world.beginTransaction?.() as Promise<WorldTransaction> }),
+      ...(world.damage === undefined
+        ? {}
+        : { damage: (damaged: DamagedText) => world.damage?.(damaged) as Promise<void> }),
       async connect() {
         const storage = await world.connect()
         connections.push(storage)

@@ -48,6 +48,15 @@ export function optionalJson<T>(item: Item, name: string): T | null {
   return value === undefined ? null : parseJson<T>(value)
 }
 
+/** As {@link parseJson}; `undefined` for a damaged value. */
+export function storedJson(value: AttributeValue | undefined): unknown {
+  try {
+    return value === undefined ? undefined : parseJson(value)
+  } catch {
+    return undefined
+  }
+}
+
 /** How many bytes DynamoDB counts for an item, at most. */
 export function sizeOf(item: Item): number {
   let size = 0

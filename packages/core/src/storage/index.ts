@@ -12,3 +12,17 @@ export * from './occurrence-record.ts'
 export * from './occurrence-transitions.ts'
 export * from './rules.ts'
 export * from './storage.ts'
+export {
+  cancelRequestOfStored,
+  definitionOfStored,
+  detailsOfStored,
+  lineageOfStored,
+  numbersOfStored,
+  objectOfStored,
+  parseStored,
+  pauseOfStored,
+  runsOfStored,
+  timelineOfStored,
+  unreadablePartOf,
+  withRunsOfStored,
+} from './unreadable.ts'

@@ -143,6 +143,11 @@ export interface OccurrenceDetails {
   readonly backfill?: BackfillRecord
   /** The call that asked for it, where that was traced. */
   readonly trace?: TraceContext
+  /**
+   * Set by the storage on a row that it cannot read: the damaged part, `details` or `runs`. The node that starts such an
+   * occurrence fails it with `RECORD_UNREADABLE` and calls no handler.
+   */
+  readonly unreadable?: string
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readJobDocument } from '../../job/job-document.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
@@ -306,6 +307,7 @@ export class Reaper {
     )
     const name = jobs[0]?.name ?? jobId
     const [version] = versions
-    return { name, definition: version == null ? null : definitionOf(version) }
+    if (version == null || readJobDocument(version.definition).isUnreadable === true) return { name, definition: null }
+    return { name, definition: definitionOf(version) }
   }
 }
