@@ -650,3 +650,19 @@ export const findsDamage: Stage = async (cast) => {
 }
 
 const damagedDetails = { unreadable: 'details' }
+
+/** The storage is away for more than a minute. */
+export const outageLasts: Stage = async (cast) => {
+  const world = createWorld()
+  const intercepted = new InterceptedStorage(world.connect())
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: intercepted.storage })
+  await world.clock.advanceTo(at(15))
+  const through = intercepted.intercept
+  intercepted.intercept = async () => {
+    throw new JobistemerError('STORAGE_BUSY', { message: 'The server is away.' })
+  }
+  await world.clock.advanceTo(at(85))
+  intercepted.intercept = through
+  await world.clock.advanceTo(at(125))
+  return 125
+}
