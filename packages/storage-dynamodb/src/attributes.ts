@@ -39,7 +39,7 @@ export function json(value: unknown): AttributeValue {
   return compressed.length < bytes.length ? { B: compressed } : { S: plain }
 }
 
-export function parseJson<T>(value: AttributeValue): T {
+function parseJson<T>(value: AttributeValue): T {
   return JSON.parse(value.B === undefined ? (value.S ?? 'null') : gunzipSync(value.B).toString()) as T
 }
 

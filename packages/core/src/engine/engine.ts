@@ -2,6 +2,7 @@ import { withMaxQueued } from '../configuration/resolve-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
+import { jobId } from '../ids.ts'
 import type { Job } from '../job/define-job.ts'
 import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
@@ -244,7 +245,11 @@ export class Engine implements EngineContext {
     })
     this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
     for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
-    this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
+    this.#blockedLoop = new BlockedLoop(
+      this,
+      () => pool.jobNames(),
+      (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
+    )
     const standby = this.#standby
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,

@@ -247,6 +247,8 @@ export interface AttemptRecord {
   readonly logs?: LogsRecord
   /** The `traceparent` of the run that it is part of, where that is traced: it tells the next owner. */
   readonly traceparent?: string
+  /** Of an attempt that is lost because its node counted as dead: the incarnation of that node. */
+  readonly lostBy?: string
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */
