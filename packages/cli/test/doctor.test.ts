@@ -72,11 +72,50 @@ describe('doctor', () => {
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
                If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
-      sqlite:jobs.db: 3 jobs, 1 node, 22 checks: 1 error, 1 warning, 1 info.
+      sqlite:jobs.db: 3 jobs, 1 node, 24 checks: 1 error, 1 warning, 1 info.
       ",
       }
     `)
   })
+
+  it.each(['garbage', 'null', '[]'])(
+    'JOB_UNREADABLE, RUN_UNREADABLE: rows hold %s; the commands that it names repair them',
+    async (text) => {
+      const { place, folder, storage, clock, examine } = patient()
+      const scheduler = await node(storage, clock, { handlers: { note: async () => {} } })
+      const client = createClient({ storage, clock })
+      const job = (name: string) => defineJob({ name, tasks: [{ name: 'note', handler: 'note' }] })
+      await client.add([job('damaged'), job('intact')])
+      await client.pause('intact')
+      const run = await client.trigger('intact', { data: 1 })
+
+      const damaging = new Database(join(folder, 'jobs.db'))
+      damaging
+        .prepare(`UPDATE versions SET definition = ? WHERE job = (SELECT row FROM jobs WHERE name = 'damaged')`)
+        .run(text)
+      damaging.prepare('UPDATE waiting SET details = ?').run(text)
+      damaging.close()
+      const { code, findings } = await examine()
+      const damage = findings.filter((finding) => finding.code.endsWith('_UNREADABLE'))
+      expect({ code, damage }).toMatchObject({
+        code: 1,
+        damage: [
+          { code: 'JOB_UNREADABLE', job: 'damaged', remedy: expect.stringContaining('jobistemer remove damaged') },
+          {
+            code: 'RUN_UNREADABLE',
+            job: 'intact',
+            remedy: expect.stringContaining(`jobistemer cancel --force ${run.id}`),
+          },
+        ],
+      })
+      const repair = async (...argv: string[]) => (await runCli([...argv, '-s', place], { now: clock })).code
+      expect(await repair('remove', 'damaged', '--yes')).toBe(0)
+      expect(await repair('cancel', '--force', run.id)).toBe(0)
+      expect((await examine()).codes.filter((one) => one.endsWith('_UNREADABLE'))).toEqual([])
+      await client.close()
+      await scheduler.shutdown()
+    },
+  )
 
   it('STORAGE_NOT_WRITABLE: it can be read, and somebody keeps all others from writing', async () => {
     const { folder, storage, clock, examine } = patient()

@@ -27,6 +27,7 @@ export type ErrorCode =
   // Running work
   | 'TASK_TIMEOUT'
   | 'EXECUTION_TIMEOUT'
+  | 'EVENT_LOOP_BLOCKED'
   | 'WAIT_TIMEOUT'
   | 'ABORTED'
   | 'DATA_TOO_LARGE'
@@ -45,6 +46,7 @@ export type ErrorCode =
   | 'INVALID_TRANSACTION'
   | 'TRANSACTION_NOT_SUPPORTED'
   // Storage
+  | 'RECORD_UNREADABLE'
   | 'STORAGE_UNREADABLE'
   | 'STORAGE_FOREIGN'
   | 'STORAGE_SCHEMA_NEWER'

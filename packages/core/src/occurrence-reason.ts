@@ -7,7 +7,7 @@
  * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
  *   `invalid_payload` (its data do not fit the job's schema), `storage_refused` (the storage cannot keep what it returned or threw).
  * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node came back
- *   without it), `execution_timeout`.
+ *   without it), `execution_timeout`, `event_loop_blocked` (two nodes counted as dead while a handler blocked them).
  * - Waiting: `delayed` (a trigger whose time has not come), `start_rate` (its job's start rate allows no start before its
  *   `dueAt`). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
  *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
@@ -33,6 +33,7 @@ export type OccurrenceReason =
   | 'storage_refused'
   | 'invalid_payload'
   | 'node_lost'
+  | 'event_loop_blocked'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'
@@ -52,7 +53,8 @@ export type OccurrenceReason =
  * - Failed: `not_retryable` (a retry was left, and the error or `retryIf` ruled it out).
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
  * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
- * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `no_handler` (no node has code for it any more).
+ * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `event_loop_blocked`, `no_handler` (no node has
+ *   code for it any more).
  *
  * Later versions may know more.
  */
@@ -64,6 +66,7 @@ export type TaskReason =
   | 'storage_refused'
   | 'invalid_payload'
   | 'node_lost'
+  | 'event_loop_blocked'
   | 'owner_restarted'
   | 'shutdown'
   | 'no_capacity'

@@ -114,7 +114,7 @@ export interface SchedulerOptions {
    * unless the program has set another. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
-  /** How long a shutdown lets running work go on before signals fire, unless the call says otherwise. Default 25 s. */
+  /** How long a shutdown lets running work go on before signals fire, unless the call says otherwise. Default 20 s. */
   readonly gracePeriod?: DurationInput
   /** How long handlers may take to stop then, unless the call says otherwise. Default 5 s. */
   readonly abortGracePeriod?: DurationInput
@@ -266,7 +266,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     callTimeoutMs: toDurationMs(orDefault(options.callTimeout, 10_000), 'callTimeout', { min: 1 }),
     maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),
-    gracePeriodMs: toDurationMs(orDefault(options.gracePeriod, 25_000), 'gracePeriod'),
+    gracePeriodMs: toDurationMs(orDefault(options.gracePeriod, 20_000), 'gracePeriod'),
     abortGracePeriodMs: toDurationMs(orDefault(options.abortGracePeriod, 5000), 'abortGracePeriod'),
     handlers: readHandlers(orDefault(options.handlers, {})),
     scheduleTypes: readScheduleTypes(orDefault(options.scheduleTypes, [])),

@@ -6,8 +6,9 @@ import type { RunDueOptions, RunDueReport } from './run-due.ts'
 /** How to shut down. */
 export interface ShutdownOptions {
   /**
-   * How long running work may go on. Then its signals fire. Default: the scheduler's, 25 s: with the abort grace it fits
-   * into the 30 s that container platforms give.
+   * How long running work may go on. Then its signals fire. Default: the scheduler's, 20 s. With the abort grace, 2 s for
+   * children that are killed and 2 s for the farewell it fits into the 30 s that container platforms give. While the
+   * storage is away, the whole shutdown ends 3 s before the grace period does.
    */
   readonly gracePeriod?: DurationInput
   /**

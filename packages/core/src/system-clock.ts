@@ -47,6 +47,14 @@ export function eventsHeard(): number {
   return uvMetricsInfo?.events ?? 0
 }
 
+/**
+ * Milliseconds that the event loop has spent in code so far. What it spent waiting does not count, nor does the time for
+ * which the process was stopped while it waited.
+ */
+export function eventLoopBusyMs(): number {
+  return performance.eventLoopUtilization().active
+}
+
 /** A number in `[0, 1)`. For jitter only: nothing that nodes coordinate on is ever random. */
 export function random(): number {
   return Math.random()

@@ -23,6 +23,8 @@ const byStateAndReason: Readonly<Record<string, string>> = {
   'failed storage_refused': 'The storage cannot keep what a task returned or threw.',
   'failed node_lost': 'Its node died, and it is not taken up again.',
   'failed_stale node_lost': 'Its node died, and it is not taken up again.',
+  'failed_stale event_loop_blocked':
+    'Its handler blocked the event loop of two nodes until they counted as dead. Isolate the task.',
   'failed_stale owner_restarted': 'Its node was started again without it, and it is not taken up again.',
   'failed_stale execution_timeout': 'It ran longer than its executionTimeout, and its node did not end it.',
   'pending node_lost': 'Its node died; it waits for another one.',

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createScheduler, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, onTestFinished } from 'vitest'
 import { Child } from './support/child-process.ts'
@@ -35,6 +35,10 @@ class Node {
     while (!this.said.some(isWanted)) this.said.push((await this.#child.next()) as Message)
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
   /** Ends it. Everything that it has ever said is known then. */
   async end(): Promise<void> {
     this.#child.kill('SIGKILL')
@@ -49,11 +53,11 @@ class Node {
 }
 
 /** A node that blocks for so long, and its peer. */
-async function twoNodes(blockMs: number) {
+async function twoNodes(blockMs: number, ofPeer: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
-  const peer = new Node({ file, nodeId: 'peer', ...life })
+  const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer })
   await peer.until({ did: 'start' })
   const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life })
   await blocker.until({ did: 'blocking' })
@@ -122,4 +126,78 @@ it('one that holds it for longer loses its run and what runs beside it to a peer
       { state: 'completed', node: 'peer', fencingToken: 2, result: 'peer', attempts: ['lost', 'succeeded'] },
     ])
   }
+}, 60_000)
+
+/** Why a job's one occurrence failed. */
+async function failureOf(file: string, job: string) {
+  const storage = sqliteStorage({ file })
+  const client = createClient({ storage })
+  try {
+    const occurrences = (await client.occurrences({ job })).items
+    return occurrences.map(({ state, reason, tasks: [task] }) => ({
+      state,
+      reason,
+      error: task?.error,
+      attempts: task?.attempts.map((attempt) => attempt.state),
+    }))
+  } finally {
+    await client.close()
+    await storage.close()
+  }
+}
+
+const blocksToo = { blockMs: 4 * longBlockMs, blocksAlways: true, isAsking: false }
+
+it('a run that blocks a second node until that counts as dead fails with EVENT_LOOP_BLOCKED and names its job', async () => {
+  const { peer, blocker, file } = await twoNodes(longBlockMs, blocksToo)
+  await peer.until({ did: 'blocking' })
+  await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
+  expect(blocker.all('told', 'occurrence.reaped').filter(({ jobName }) => jobName === 'blocking')).toMatchObject([
+    { action: 'fail', reason: 'event_loop_blocked' },
+  ])
+  expect(await failureOf(file, 'blocking')).toMatchObject([
+    {
+      state: 'failed_stale',
+      reason: 'event_loop_blocked',
+      error: { code: 'EVENT_LOOP_BLOCKED', message: expect.stringContaining('"blocking"') },
+      attempts: ['lost', 'lost'],
+    },
+  ])
+  // A job that only ran beside it is not to blame.
+  expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
+  await peer.end()
+  await blocker.end()
+}, 60_000)
+
+it('a run that loses two nodes by kill -9 is not taken for one that blocks, and a third node completes it', async () => {
+  const { peer, blocker, file } = await twoNodes(4 * longBlockMs, blocksToo)
+  await blocker.end()
+  await peer.until({ did: 'blocking' })
+  const third = new Node({ file, nodeId: 'third', ...life })
+  await third.until({ did: 'start' })
+  await peer.end()
+  await third.until({ told: 'occurrence.finished', jobName: 'blocking' })
+  expect(await failureOf(file, 'blocking')).toMatchObject([
+    { state: 'completed', attempts: ['lost', 'lost', 'succeeded'] },
+  ])
+  await third.end()
+}, 60_000)
+
+it('a node that was stopped by a signal counts as dead, comes back, and blames no job for it', async () => {
+  const { peer, blocker, file } = await twoNodes(0)
+  await blocker.until({ did: 'beside' })
+  // A process that is stopped in the middle of a write holds the lock of the file.
+  await blocker.until({ told: 'occurrence.finished', jobName: 'blocking' })
+  blocker.signal('SIGSTOP')
+  await peer.until({ told: 'node.lost' })
+  blocker.signal('SIGCONT')
+  for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
+  const storage = sqliteStorage({ file })
+  const { nodes } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })
+  await storage.close()
+  expect(nodes.map(({ node, about }) => [node, about.blockedBy])).toEqual(
+    expect.arrayContaining([['blocker', undefined]]),
+  )
+  await peer.end()
+  await blocker.end()
 }, 60_000)

@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createScheduler, defineJob, JobistemerError, type TaskContext } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import Database from 'better-sqlite3'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { collectingLogger } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
@@ -264,7 +269,57 @@ describe('also heard is, once', () => {
     // Another cause has another remedy.
     code = 'STORAGE_FULL'
     await world.clock.advanceTo(at(200))
-    expect(loud().map(({ err }) => (err as { code: string }).code)).toEqual(['STORAGE_BUSY', 'STORAGE_FULL'])
+    const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
+    expect(said).toEqual([
+      'STORAGE_BUSY: the storage fails',
+      'STORAGE_BUSY: the storage is still unavailable',
+      'STORAGE_FULL: the storage fails',
+      'STORAGE_FULL: the storage is still unavailable',
+    ])
+  })
+
+  it('a long outage once a minute, with how long it lasts', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    await world.clock.advanceTo(at(5))
+    const through = intercepted.intercept
+    intercepted.intercept = async () => {
+      throw new JobistemerError('STORAGE_BUSY', { message: 'The server is away.' })
+    }
+    await world.clock.advanceTo(at(5 + 600))
+    intercepted.intercept = through
+    const lines = loud().filter(({ message }) => message.startsWith('the storage is still unavailable'))
+    expect(lines.length).toBeGreaterThanOrEqual(8)
+    expect(lines.length).toBeLessThanOrEqual(10)
+    for (const [index, { level, forMs, operation, failures }] of lines.entries()) {
+      expect({ level, operation, failures }).toEqual({
+        level: 'error',
+        operation: expect.any(String),
+        failures: expect.any(Number),
+      })
+      expect(forMs).toBeGreaterThanOrEqual((index + 1) * 60_000)
+      expect(forMs).toBeLessThanOrEqual((index + 1) * 66_000)
+    }
+  })
+
+  it('an outage by a dropped table once a minute, with how long it lasts', async () => {
+    const world = createWorld()
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-dropped-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'jobs.db')
+    const storage = sqliteStorage({ file })
+    onTestFinished(() => storage.close())
+    const { logger, loud } = collectingLogger()
+    await world.start({ jobs: [slow(world, 0)], storage, logger })
+    await world.clock.advanceTo(at(15))
+    const dropping = new Database(file)
+    dropping.exec('DROP TABLE running')
+    dropping.close()
+    await world.clock.advanceTo(at(15 + 310))
+    const said = loud().map(({ message }) => message.split(':')[0])
+    expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
   it('a handler that a node lacks, also when it meets its work', async () => {

@@ -1,4 +1,4 @@
-import { createScheduler, defineJob, type TaskContext } from '@jobistemer/core'
+import { createScheduler, defineJob, type ShutdownOptions, silentLogger, type TaskContext } from '@jobistemer/core'
 import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { once } from '@jobistemer/ticker-once'
@@ -27,14 +27,14 @@ describe.each(everywhere)('on $name', (place) => {
       const tasks = [task('first', 10), task('second', 5), task('third', 1)]
       const scheduler = await world.start({ jobs: [defineJob({ name: 'chain', schedule, retryPolicy, tasks })] })
       await world.clock.advance({ seconds: 12 })
-      const stopping = scheduler.shutdown()
+      const stopping = scheduler.shutdown({ gracePeriod: { seconds: 25 } })
       await world.clock.advance({ seconds: 25 })
       await stopping
       expect(called).toEqual(['10 first/1', '20 second/1', '27 second/2', '32 third/1'])
       expect(await onlyOccurrence(world.scheduler(), 'chain')).toMatchObject({ state: 'completed', finishedAt: at(33) })
     })
 
-    it('signals fire after 25 s, and handlers have 5 s more to stop', async () => {
+    it('signals fire after 20 s, and handlers have 5 s more to stop', async () => {
       const world = createWorld(place)
       const told: string[] = []
       const job = (name: string, tidiesFor: number) =>
@@ -58,10 +58,10 @@ describe.each(everywhere)('on $name', (place) => {
       const heard = listen(scheduler, 'scheduler.stopped')
       await world.clock.advance({ seconds: 20 })
       const stopping = scheduler.shutdown()
-      await world.clock.advanceTo(at(49.9))
-      expect(told.sort()).toEqual(['45 slow', '45 tidy'])
+      await world.clock.advanceTo(at(44.9))
+      expect(told.sort()).toEqual(['40 slow', '40 tidy'])
       expect(heard).toEqual([])
-      await world.clock.advanceTo(at(50))
+      await world.clock.advanceTo(at(45))
       await stopping
       expect(heard.map(({ event }) => event.abandoned)).toEqual([1])
       const reader = world.scheduler()
@@ -627,4 +627,108 @@ it('running tasks are told to stop although the storage does not answer', async 
   await world.clock.advance({ seconds: 10 })
   await world.shutdown(scheduler, 30_000)
   expect(toldAt).toEqual([25])
+})
+
+describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
+  const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
+
+  /** Shuts down at the n-th storage call of a start. Answers the order in which both settle, and how the start ended. */
+  async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    // A virtual clock would wait for the call that never answers.
+    const { track: _, ...clock } = world.clock
+    const scheduler = createScheduler({ jobs: [job()], storage: intercepted.storage, clock, logger: silentLogger })
+    const order: string[] = []
+    let stopping: Promise<unknown> | null = null
+    intercepted.intercept = async ({ proceed }) => {
+      if (intercepted.calls.length === call) {
+        stopping = scheduler.shutdown().then(() => order.push('shutdown'))
+        if (answers === 'never answers') return await new Promise(() => undefined)
+      }
+      return await proceed()
+    }
+    let code: unknown = null
+    const starting = scheduler
+      .start()
+      .catch((error) => {
+        code = error.code
+      })
+      .finally(() => order.push('start'))
+    await world.clock.advance({ seconds: 5 })
+    await Promise.all([starting, stopping ?? scheduler.shutdown()])
+    return { order, code, isShutDown: stopping !== null, calls: intercepted.calls.length }
+  }
+
+  it.each(['answers', 'never answers'] as const)(
+    'resolves after start() has settled, whichever call of the start %s',
+    async (answers) => {
+      const ends: unknown[] = []
+      for (let call = 1; ; call++) {
+        const { order, code, isShutDown } = await shutDownAt(call, answers)
+        if (!isShutDown || code === null) break
+        ends.push({ order, code })
+      }
+      expect(ends.length).toBeGreaterThan(3)
+      expect(new Set(ends.map((end) => JSON.stringify(end)))).toEqual(
+        new Set([JSON.stringify({ order: ['start', 'shutdown'], code: 'SCHEDULER_STATE' })]),
+      )
+    },
+  )
+})
+
+describe('a shutdown while the storage is away', () => {
+  /** Answers how many seconds a shutdown takes while calls fail, or while they have no answer. */
+  async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
+    const world = createWorld(memory)
+    const intercepted = new InterceptedStorage(world.connect())
+    // A virtual clock would wait for calls that never answer.
+    const { track: _, ...clock } = world.clock
+    const job = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run: (context) => run(world, context) }] })
+    const scheduler = createScheduler({ jobs: [job], storage: intercepted.storage, clock, logger: silentLogger })
+    await scheduler.start()
+    await world.clock.advance({ seconds: 20 })
+    intercepted.intercept = async () => {
+      if (away === 'fails') throw new Error('down')
+      return await new Promise(() => undefined)
+    }
+    let endedAt = Number.NaN
+    const begun = world.clock.now()
+    const stopping = scheduler.shutdown(options).then(() => {
+      endedAt = world.clock.now()
+    })
+    await world.clock.advance({ minutes: 2 })
+    await stopping
+    return (endedAt - begun) / 1000
+  }
+  type TaskRun = (world: ReturnType<typeof createWorld>, context: TaskContext) => Promise<void>
+  const deaf: TaskRun = () => new Promise(() => undefined)
+  const obedient: TaskRun = (world, { signal }) => world.clock.sleep({ hours: 1 }, signal)
+
+  it.each([
+    ['fails', 'deaf', {}, 17],
+    ['hangs', 'deaf', {}, 17],
+    ['fails', 'obedient', {}, 17],
+    ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
+    ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
+  ] as const)('that %s ends 3 s before the grace period, beside a handler that is %s, with %j', async (...given) => {
+    const [away, handler, options, mostSeconds] = given
+    const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
+    expect(seconds).toBeLessThanOrEqual(mostSeconds)
+  })
+
+  it('takes at most 29 s with the defaults when the storage answers', async () => {
+    const world = createWorld(memory)
+    const job = defineJob({
+      name: 'deaf',
+      schedule,
+      tasks: [{ name: 'work', run: () => new Promise(() => undefined) }],
+    })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 20 })
+    const stopping = scheduler.shutdown()
+    await world.clock.advance({ seconds: 29 })
+    await stopping
+    expect(secondsOf(world.clock.now())).toBe(49)
+  })
 })

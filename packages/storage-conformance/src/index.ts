@@ -14,6 +14,7 @@ export {
 } from './storage-conformance.ts'
 export {
   type CaseWorld,
+  type DamagedText,
   type ProcessEntry,
   type ServerAddress,
   type ServerEntry,

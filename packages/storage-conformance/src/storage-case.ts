@@ -39,6 +39,8 @@ export interface DeclaredCapabilities {
   readonly within?: boolean
   /** The storage talks to a server over TCP, and the worlds of the test file have `server`. Default `false`. */
   readonly server?: boolean
+  /** The storage keeps rows as text, and its worlds can overwrite one with `damage`. Default `false`. */
+  readonly damage?: boolean
 }
 
 /** What a case asks of a storage beyond the common rules. */
@@ -52,6 +54,7 @@ export type CaseNeed =
   | 'subscribe'
   | 'within'
   | 'server'
+  | 'damage'
 
 /** One test, as data: bindings decide how it is run. */
 export interface StorageCase {

@@ -10,6 +10,7 @@ import {
 } from './cases/connections.ts'
 import { exclusionCases, recoveryCases } from './cases/exclusion-and-recovery.ts'
 import { countCases } from './cases/counts.ts'
+import { damagedRowCases } from './cases/damaged-rows.ts'
 import { delayedCases } from './cases/delayed.ts'
 import { deleteInStepsCases, longDeleteInStepsCases } from './cases/delete-in-steps.ts'
 import { dueJobsCases } from './cases/due-jobs.ts'
@@ -94,6 +95,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...subscribeCases,
     ...withinCases,
     ...withinWakeUpCases,
+    ...damagedRowCases,
     ...connectionRaces(effort),
     ...claimRaces(effort),
     ...takeNextRaces(effort),

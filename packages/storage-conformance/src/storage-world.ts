@@ -1,5 +1,5 @@
-import type { JsonValue } from '@jobistemer/core'
-import type { Storage } from '@jobistemer/core/storage'
+import type { JobId, JsonValue } from '@jobistemer/core'
+import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 
 /** Data of its own, empty at first, and the ways to reach it. What an adapter's test file has to provide. */
 export interface StorageWorld {
@@ -19,6 +19,11 @@ export interface StorageWorld {
   beginTransaction?(): Promise<WorldTransaction>
   /** The server that a connection talks to. Needed when the test file declares `server`. */
   readonly server?: ServerEntry
+  /**
+   * Overwrites a text that the storage keeps, as a failed disk or a careless statement does. Needed when the test file
+   * declares `damage`.
+   */
+  damage?(damaged: DamagedText): Promise<void>
 }
 
 /** A server, and how an adapter reaches the data of a world through a proxy of the kit. */
@@ -36,6 +41,13 @@ export interface ServerAddress {
   readonly host: string
   readonly port: number
 }
+
+/** Which stored text is overwritten, and by what. */
+export type DamagedText =
+  /** The definition of one version of a job. A storage that keeps more with it overwrites that too. */
+  | { readonly part: 'definition'; readonly job: JobId; readonly version: number; readonly text: string }
+  /** The details of an occurrence, in whichever place it lies. */
+  | { readonly part: 'details'; readonly occurrence: OccurrenceAddress; readonly text: string }
 
 /** A transaction of a user's. */
 export interface WorldTransaction {
@@ -58,7 +70,7 @@ export interface ProcessEntry {
 }
 
 /** What a case sees of a world. */
-export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server'> {
+export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server' | 'damage'> {
   /** One more connection to its data. Closed when the case ends. */
   connect(): Promise<Storage>
   /** A second world: other data, which this one's must never meet. */
@@ -92,6 +104,9 @@ export async function withWorld(
         ? {}
         : { server: { ...server, connect: (address: ServerAddress) => kept(server.connect(address)) } }),
       connect: () => kept(world.connect()),
+      ...(world.damage === undefined
+        ? {}
+        : { damage: (damaged: DamagedText) => world.damage?.(damaged) as Promise<void> }),
       another: openCaseWorld,
       async close() {
         if (worlds.delete(caseWorld)) await closeWorld(world, connections)

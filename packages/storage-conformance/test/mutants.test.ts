@@ -5,6 +5,7 @@ import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { connectionMutants, wakingWorld } from './mutants/connection-mutants.ts'
 import { countMutants } from './mutants/count-mutants.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { damageableWorld, damageMutants } from './mutants/damage-mutants.ts'
 import { delayedMutants } from './mutants/delayed-mutants.ts'
 import { dueMutants } from './mutants/due-mutants.ts'
 import { failureMutants } from './mutants/failure-mutants.ts'
@@ -48,6 +49,7 @@ const mutants = [
   ...raceMutants,
   ...interleavingMutants,
   ...withinMutants,
+  ...damageMutants,
 ]
 
 const everything = storageCases({
@@ -58,6 +60,7 @@ const everything = storageCases({
   findsDueJobs: true,
   takesNext: true,
   within: true,
+  damage: true,
 })
 
 function caseNamed(name: string, cases: readonly StorageCase[] = everything): StorageCase {
@@ -152,6 +155,16 @@ describe('the intact storage with transactions passes where its mutants fail', (
   it.each(cases.filter(({ needs }) => needs.includes('within')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
       () => transactionalWorld(),
+      (world) => caseNamed(name, cases).run(world),
+    )
+  })
+})
+
+describe('the intact storage with rows passes where its mutants fail', () => {
+  const cases = storageCases({ takesNext: true, damage: true })
+  it.each(cases.filter(({ needs }) => needs.includes('damage')).map(({ name }) => name))('%s', async (name) => {
+    await withWorld(
+      () => damageableWorld(),
       (world) => caseNamed(name, cases).run(world),
     )
   })

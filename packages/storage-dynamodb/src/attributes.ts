@@ -39,13 +39,22 @@ export function json(value: unknown): AttributeValue {
   return compressed.length < bytes.length ? { B: compressed } : { S: plain }
 }
 
-export function parseJson<T>(value: AttributeValue): T {
+function parseJson<T>(value: AttributeValue): T {
   return JSON.parse(value.B === undefined ? (value.S ?? 'null') : gunzipSync(value.B).toString()) as T
 }
 
 export function optionalJson<T>(item: Item, name: string): T | null {
   const value = item[name]
   return value === undefined ? null : parseJson<T>(value)
+}
+
+/** As {@link parseJson}; `undefined` for a damaged value. */
+export function storedJson(value: AttributeValue | undefined): unknown {
+  try {
+    return value === undefined ? undefined : parseJson(value)
+  } catch {
+    return undefined
+  }
 }
 
 /** How many bytes DynamoDB counts for an item, at most. */

@@ -1,15 +1,21 @@
 import type { JobId, JsonObject } from '@jobistemer/core'
 import {
+  definitionOfStored,
   type JobRecord,
   type JobVersionRecord,
+  lineageOfStored,
+  numbersOfStored,
+  objectOfStored,
   type OccurrenceAddress,
   type OverlapPolicy,
   type OverlapRule,
   overlapRuleOf,
   type PauseRecord,
+  pauseOfStored,
   readStartNumbers,
   type ScheduleSegment,
   startNumbersOf,
+  timelineOfStored,
 } from '@jobistemer/core/storage'
 import {
   type Item,
@@ -18,7 +24,7 @@ import {
   numberOf,
   optionalJson,
   optionalNumber,
-  parseJson,
+  storedJson,
   text,
   textOf,
 } from './attributes.ts'
@@ -109,7 +115,7 @@ export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
   const id = jobOfKey(keyOf(item))
-  const { startRate, ...starts } = readStartNumbers(optionalJson<number[]>(item, 's'))
+  const { startRate, ...starts } = readStartNumbers(numbersOfStored(storedJson(item.s)))
   return {
     id,
     revision: numberOf(item, 'v'),
@@ -124,7 +130,7 @@ export function readHead(item: Item): StoredHead {
     watermark: numberOf(item, 'w'),
     nextAt: optionalNumber(item, 'a'),
     pruneFloor: optionalNumber(item, 'f'),
-    paused: optionalJson<PauseRecord>(item, headNames.paused),
+    paused: item[headNames.paused] === undefined ? null : pauseOfStored(storedJson(item[headNames.paused])),
     cancelsBelow: optionalNumber(item, headNames.cancelsBelow),
     ...starts,
     createdAt: numberOf(item, 'c'),
@@ -155,14 +161,14 @@ export function versionItem(keys: Keys, job: JobRecord, now: number): Item {
 }
 
 export function readVersion(item: Item): JobVersionRecord {
-  const { fingerprint, definition } = contentOf(item)
   const jobId = jobOfKey(keyOf(item))
+  const { fingerprint, definition } = contentOf(item, jobId)
   return { jobId, version: numberOf(item, 'n'), fingerprint, definition, createdAt: numberOf(item, 'c') }
 }
 
 /** The whole record of a job, from its head and the version that it puts in force. */
 export function readJob(head: StoredHead, version: Item): JobRecord {
-  const { name, owner, fingerprint, lineage, timeline, definition } = contentOf(version)
+  const { name, owner, fingerprint, lineage, timeline, definition } = contentOf(version, head.id)
   return {
     id: head.id,
     name,
@@ -199,6 +205,15 @@ export function headOf(
   return { id, version, handlerKey, overlap, ...course, ...starts, revision, active, queued, lookAt, planParts }
 }
 
-function contentOf(item: Item): VersionContent {
-  return parseJson<VersionContent>(item.j ?? { S: '{}' })
+/** A job with a damaged content is named by its id. */
+function contentOf(item: Item, id: JobId): VersionContent {
+  const { name, owner, fingerprint, lineage, timeline, definition } = objectOfStored(storedJson(item.j))
+  return {
+    name: typeof name === 'string' ? name : id,
+    owner: typeof owner === 'string' ? owner : null,
+    fingerprint: typeof fingerprint === 'string' ? fingerprint : '',
+    lineage: lineageOfStored(lineage),
+    timeline: timelineOfStored(timeline),
+    definition: definitionOfStored(definition),
+  }
 }

@@ -1,6 +1,5 @@
-import type { JsonObject } from '@jobistemer/core'
-import type { NodeProfile, NodeRecord } from '@jobistemer/core/storage'
-import { type Item, json, number, numberOf, optionalJson, parseJson, text } from './attributes.ts'
+import { type NodeProfile, type NodeRecord, objectOfStored } from '@jobistemer/core/storage'
+import { type Item, json, number, numberOf, optionalJson, storedJson, text } from './attributes.ts'
 import { incarnationOfKey, type Keys } from './keys.ts'
 import { keyOf } from './occurrence-item.ts'
 
@@ -28,7 +27,7 @@ export function readNode(item: Item): NodeRecord {
     counter: numberOf(item, counterName),
     startedAt: numberOf(item, 's'),
     leaving: item.l?.BOOL === true,
-    about: optionalJson<JsonObject>(item, 'a') ?? {},
+    about: objectOfStored(storedJson(item.a)),
   }
 }
 
@@ -38,5 +37,5 @@ export function profileItem(keys: Keys, incarnation: string, profile: NodeProfil
 }
 
 export function readProfile(item: Item): NodeProfile {
-  return parseJson<NodeProfile>(item.j ?? { S: '{}' })
+  return objectOfStored(storedJson(item.j))
 }

@@ -1,15 +1,26 @@
 import {
-  type CancelRequest,
+  cancelRequestOfStored,
+  detailsOfStored,
   isFailure,
   type OccurrenceAddress,
-  type OccurrenceDetails,
   type OccurrenceKind,
   type OccurrenceRecord,
   type OccurrenceState,
   orderAt,
-  type TaskRunRecord,
+  runsOfStored,
+  withRunsOfStored,
 } from '@jobistemer/core/storage'
-import { type Item, json, number, numberOf, optionalJson, optionalNumber, text, textOf } from './attributes.ts'
+import {
+  type Item,
+  json,
+  number,
+  numberOf,
+  optionalJson,
+  optionalNumber,
+  storedJson,
+  text,
+  textOf,
+} from './attributes.ts'
 import { addressOfKey, failedOrder, failedShardOf, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
 
 /** An occurrence as it is stored. */
@@ -151,9 +162,12 @@ export function readOccurrence(item: Item): StoredOccurrence {
     reason: optionalJson<string>(item, names.reason),
     recovered: item[names.recovered] !== undefined,
     rescues: optionalNumber(item, names.rescues) ?? 0,
-    cancelRequest: optionalJson<CancelRequest>(item, names.cancelRequest),
-    details: optionalJson<OccurrenceDetails>(item, names.details) ?? {},
-    runs: optionalJson<readonly TaskRunRecord[]>(item, names.runs) ?? [],
+    cancelRequest:
+      item[names.cancelRequest] === undefined ? null : cancelRequestOfStored(storedJson(item[names.cancelRequest])),
+    ...withRunsOfStored(
+      item[names.details] === undefined ? {} : detailsOfStored(storedJson(item[names.details])),
+      item[names.runs] === undefined ? [] : runsOfStored(storedJson(item[names.runs])),
+    ),
   }
   const marked = item[names.marked] !== undefined
   return { record, revision: numberOf(item, names.revision), marked, bulk: bulkOf(item) }

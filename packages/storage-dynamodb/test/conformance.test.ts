@@ -1,6 +1,7 @@
 import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
+import { damage } from './damage.ts'
 import { localClient } from './local-client.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
@@ -18,7 +19,7 @@ storageConformance({
   describe,
   it,
   name: 'dynamodb',
-  capabilities: { multiProcess: true, durability: 'power', serverTime: true },
+  capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
   // DynamoDB Local takes some hundred requests a second, and all of a core for them: as many connections and processes as
   // elsewhere meet less often. Another seed is in bad-days.test.ts.
   ...kitEffort(0.05),
@@ -29,6 +30,7 @@ storageConformance({
     return {
       connect: async () => dynamodbStorage({ client, tableName, prefix }),
       dispose: async () => {},
+      damage: (damaged) => damage(client, { tableName, prefix }, damaged),
       processes: {
         module: new URL('./fixtures/connect.mjs', import.meta.url),
         argument: { endpoint, tableName, prefix },

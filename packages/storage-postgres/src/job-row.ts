@@ -1,16 +1,20 @@
-import type { JobId, JsonObject } from '@jobistemer/core'
+import type { JobId } from '@jobistemer/core'
 import {
+  definitionOfStored,
   type JobCounts,
   type JobRecord,
   type JobVersionRecord,
   type LedgerHead,
+  lineageOfStored,
+  numbersOfStored,
   overlapRuleOf,
+  parseStored,
   type PauseEnd,
-  type PauseRecord,
+  pauseOfStored,
   readStartNumbers,
-  type ScheduleSegment,
   startNumbersOf,
   type StoredJob,
+  timelineOfStored,
 } from '@jobistemer/core/storage'
 import { jobIdOf } from './ids.ts'
 import { forEver } from './schema.ts'
@@ -35,7 +39,7 @@ export function selectJobs(schema: string): string {
 /** The head in a row with the columns of `heads`. */
 export function readHead(row: Row, id: JobId): LedgerHead {
   const { startRate, ...starts } = readStartNumbers(
-    row.starts == null ? null : (JSON.parse(row.starts as string) as number[]),
+    row.starts == null ? null : numbersOfStored(parseStored(row.starts as string)),
   )
   return {
     id,
@@ -91,15 +95,15 @@ export function readJob(row: Row): JobRecord {
     owner: readTextOrNull(row.owner),
     version,
     fingerprint: readText(row.fingerprint),
-    lineage: JSON.parse(row.lineage as string) as readonly string[],
-    definition: JSON.parse(row.definition as string) as JsonObject,
+    lineage: lineageOfStored(parseStored(row.lineage as string)),
+    definition: definitionOfStored(parseStored(row.definition as string)),
     handlerKey,
     overlap,
-    timeline: JSON.parse(row.timeline as string) as readonly ScheduleSegment[],
+    timeline: timelineOfStored(parseStored(row.timeline as string)),
     watermark,
     nextAt,
     pruneFloor,
-    paused: row.paused === null ? null : (JSON.parse(row.paused as string) as PauseRecord),
+    paused: row.paused === null ? null : pauseOfStored(parseStored(row.paused as string)),
     cancelsBelow,
     ...(starts !== undefined && { starts }),
     createdAt: numberOf(row.created_at),
@@ -114,7 +118,7 @@ export function readVersion(row: Row): JobVersionRecord {
     jobId: jobIdOf(row.job),
     version: numberOf(row.version),
     fingerprint: readText(row.fingerprint),
-    definition: JSON.parse(row.definition as string) as JsonObject,
+    definition: definitionOfStored(parseStored(row.definition as string)),
     createdAt: numberOf(row.created_at),
   }
 }

@@ -1,10 +1,11 @@
-import type { JsonObject } from '@jobistemer/core'
 import {
   byIncarnation,
   type HeartbeatAnswer,
   type HeartbeatRequest,
   type NodeProfile,
   type NodeRecord,
+  objectOfStored,
+  parseStored,
 } from '@jobistemer/core/storage'
 import { anyOf } from './one-of.ts'
 import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from './sql.ts'
@@ -78,7 +79,7 @@ async function readProfiles(
     [textArray(incarnations.map(storeText))],
   )
   const found = new Map(
-    rows.map((row) => [readText(row.incarnation), JSON.parse(row.profile as string) as NodeProfile]),
+    rows.map((row) => [readText(row.incarnation), objectOfStored(parseStored(row.profile as string))]),
   )
   return incarnations.map((incarnation) => found.get(incarnation) ?? null)
 }
@@ -90,6 +91,6 @@ function readNode(row: Row): NodeRecord {
     counter: numberOf(row.counter),
     startedAt: numberOf(row.started_at),
     leaving: isTrue(row.leaving),
-    about: JSON.parse(row.about as string) as JsonObject,
+    about: objectOfStored(parseStored(row.about as string)),
   }
 }

@@ -3,7 +3,10 @@ import {
   isFinal,
   orderAt,
   priorityStepMs,
-  type CancelRequest,
+  cancelRequestOfStored,
+  detailsOfStored,
+  parseStored,
+  withRunsOfStored,
   type LedgerHead,
   type OccurrenceDetails,
   type OccurrenceRecord,
@@ -59,9 +62,11 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
     reason: readTextOrNull(row.reason),
     recovered: isRecovered(kind),
     rescues: numberOf(row.rescues),
-    cancelRequest: row.cancel === null ? null : (JSON.parse(row.cancel as string) as CancelRequest),
-    details: row.details === null ? {} : (JSON.parse(row.details as string) as OccurrenceDetails),
-    runs: withRuns ? parseRuns(row.runs as string | null, scheduledAt) : [],
+    cancelRequest: row.cancel === null ? null : cancelRequestOfStored(parseStored(row.cancel as string)),
+    ...withRunsOfStored(
+      row.details === null ? {} : detailsOfStored(parseStored(row.details as string)),
+      withRuns ? parseRuns(row.runs as string | null, scheduledAt) : [],
+    ),
   }
 }
 

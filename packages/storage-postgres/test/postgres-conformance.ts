@@ -43,6 +43,7 @@ export function postgresConformance(
       serverTime: true,
       subscribe: settings.wakeUps !== false,
       within: true,
+      damage: true,
     },
     ...effort,
     open() {

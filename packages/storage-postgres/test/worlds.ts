@@ -2,6 +2,7 @@ import type { StorageWorld } from '@jobistemer/storage-conformance'
 import { formTable } from '../src/schema.ts'
 import { quoteName } from '../src/sql.ts'
 import { sumRows } from '../src/step-functions.ts'
+import { damageStatements } from './damage.ts'
 
 type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
 
@@ -26,6 +27,9 @@ export class Worlds {
     return {
       connect: async () => await connect(schema),
       ...(beginTransaction !== undefined && { beginTransaction }),
+      damage: async (damaged) => {
+        for (const statement of damageStatements(quoteName(schema), damaged)) await this.#query(statement)
+      },
       dispose: async () => await (hasProcesses ? this.#drop(schema) : this.#empty(schema)),
       ...(processes !== undefined && {
         processes: whenUsed(processes(schema), () => {

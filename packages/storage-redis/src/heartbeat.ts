@@ -3,8 +3,9 @@ import {
   type HeartbeatAnswer,
   type HeartbeatRequest,
   isNodesNews,
-  type NodeProfile,
   type NodeRecord,
+  objectOfStored,
+  parseStored,
 } from '@jobistemer/core/storage'
 import type { ScriptArgument } from './connection.ts'
 import type { Ledger } from './ledger.ts'
@@ -41,9 +42,9 @@ export async function heartbeat(
   return {
     nodes: stored
       .filter((_, index) => index % 2 === 1)
-      .map(readNode)
+      .flatMap((bytes) => readNode(bytes) ?? [])
       .sort(byIncarnation),
-    profiles: profiles.map((text) => (text.length === 0 ? null : (JSON.parse(text.toString()) as NodeProfile))),
+    profiles: profiles.map((text) => (text.length === 0 ? null : objectOfStored(parseStored(text.toString())))),
   }
 }
 
@@ -62,9 +63,12 @@ function printNode({ counter, ...content }: NodeRecord): Buffer {
   return Buffer.concat([printCounter(counter), Buffer.from(JSON.stringify(content satisfies NodeContent))])
 }
 
-function readNode(bytes: Buffer): NodeRecord {
-  const { node, incarnation, startedAt, leaving, about } = JSON.parse(
-    bytes.toString('utf8', nodeLayout.size),
-  ) as NodeContent
-  return { node, incarnation, counter: bytes.readDoubleLE(nodeLayout.at.counter), startedAt, leaving, about }
+/** `null` for a damaged record: it does not say which node it is of. */
+function readNode(bytes: Buffer): NodeRecord | null {
+  if (bytes.length < nodeLayout.size) return null
+  const content = objectOfStored(parseStored(bytes.toString('utf8', nodeLayout.size))) as Partial<NodeContent>
+  const { node, incarnation, startedAt = 0, leaving = false } = content
+  if (typeof node !== 'string' || typeof incarnation !== 'string') return null
+  const counter = bytes.readDoubleLE(nodeLayout.at.counter)
+  return { node, incarnation, counter, startedAt, leaving, about: objectOfStored(content.about) }
 }

@@ -1,12 +1,16 @@
-import type { JobId, JsonObject } from '@jobistemer/core'
+import type { JobId } from '@jobistemer/core'
 import {
+  definitionOfStored,
   type JobContent,
   type JobRecord,
   type JobVersionRecord,
+  objectOfStored,
   type OverlapPolicy,
   overlapRuleOf,
-  type PauseRecord,
+  parseStored,
+  pauseOfStored,
   type ScheduleSegment,
+  timelineOfStored,
 } from '@jobistemer/core/storage'
 import { readJobId } from './ids.ts'
 import { readInstant } from './numbers.ts'
@@ -52,17 +56,21 @@ export function printVersion({ fingerprint, definition }: Pick<JobContent, 'fing
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
+  // A damaged version may be shorter than the numbers that every version begins with.
+  if (bytes.length < versionLayout.size) {
+    return { fingerprint: '', definition: definitionOfStored(undefined), createdAt: 0 }
+  }
   const start = versionLayout.size
   const end = start + bytes.readUInt32LE(versionLayout.at.fingerprintSize)
   return {
     fingerprint: bytes.toString('utf8', start, end),
-    definition: JSON.parse(bytes.toString('utf8', end)) as JsonObject,
+    definition: definitionOfStored(parseStored(bytes.toString('utf8', end))),
     createdAt: bytes.readDoubleLE(versionLayout.at.createdAt),
   }
 }
 
 export function readJob([id, head, content, lineage, paused, times, version]: JobParts): JobRecord {
-  const { name, owner, timeline } = JSON.parse(content.toString()) as StoredContent
+  const { name, owner, timeline } = readContent(content, id)
   const { fingerprint, definition } = readVersion(version)
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)
@@ -87,12 +95,22 @@ export function readJob([id, head, content, lineage, paused, times, version]: Jo
     watermark: head.readDoubleLE(headAt.watermark),
     nextAt: readInstant(head, headAt.nextAt),
     pruneFloor: readInstant(head, headAt.floor),
-    paused: paused.length === 0 ? null : (JSON.parse(paused.toString()) as PauseRecord),
+    paused: paused.length === 0 ? null : pauseOfStored(parseStored(paused.toString())),
     cancelsBelow: head.readUInt32LE(headAt.cancelsBelow) || null,
     ...(starts.length > 0 && { starts }),
     createdAt: times.readDoubleLE(timesLayout.at.createdAt),
     changedAt: times.readDoubleLE(timesLayout.at.changedAt),
     deletedAt: readInstant(head, headAt.deletedAt),
+  }
+}
+
+/** A job with a damaged content is named by its id. */
+function readContent(content: Buffer, id: Buffer): StoredContent {
+  const { name, owner, timeline } = objectOfStored(parseStored(content.toString()))
+  return {
+    name: typeof name === 'string' ? name : readJobId(id, 0),
+    owner: typeof owner === 'string' ? owner : null,
+    timeline: timelineOfStored(timeline),
   }
 }
 

@@ -1,5 +1,14 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import type { CancelRequest, OccurrenceDetails, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import {
+  type CancelRequest,
+  cancelRequestOfStored,
+  detailsOfStored,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type Owner,
+  parseStored,
+  withRunsOfStored,
+} from '@jobistemer/core/storage'
 import type { ByteWriter } from './byte-writer.ts'
 import { readJobId } from './ids.ts'
 import { orNever, readInstant } from './numbers.ts'
@@ -44,7 +53,7 @@ export function parseReason(text: string): string | null {
 }
 
 export function parseCancelRequest(text: string): CancelRequest | null {
-  return text === '' ? null : (JSON.parse(text) as CancelRequest)
+  return text === '' ? null : cancelRequestOfStored(parseStored(text))
 }
 
 /** What a record is written from. */
@@ -114,8 +123,10 @@ export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecor
     recovered: isRecovered(kind % spanBit),
     rescues: Math.floor(bytes.readUInt16LE(at.standing) / rescueStep),
     cancelRequest: parseCancelRequest(bytes.toString('utf8', cancelAt, reasonAt)),
-    details: textAt === cancelAt ? {} : (JSON.parse(bytes.toString('utf8', textAt, cancelAt)) as OccurrenceDetails),
-    runs: parseRuns(bytes.toString('utf8', runsAt), scheduledAt),
+    ...withRunsOfStored(
+      textAt === cancelAt ? {} : detailsOfStored(parseStored(bytes.toString('utf8', textAt, cancelAt))),
+      parseRuns(bytes.toString('utf8', runsAt), scheduledAt),
+    ),
   }
 }
 

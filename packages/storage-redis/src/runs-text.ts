@@ -1,5 +1,12 @@
 import type { JsonValue } from '@jobistemer/core'
-import type { AttemptRecord, AttemptState, TaskRunRecord, TaskRunState } from '@jobistemer/core/storage'
+import {
+  type AttemptRecord,
+  type AttemptState,
+  parseStored,
+  runsOfStored,
+  type TaskRunRecord,
+  type TaskRunState,
+} from '@jobistemer/core/storage'
 
 // Task runs are written twice for every occurrence and make up most of its size. The ordinary ones, whose attempts
 // have no error and no reason, are stored as arrays with instants relative to the occurrence's own:
@@ -31,11 +38,17 @@ export function printRuns(runs: readonly TaskRunRecord[], scheduledAt: number): 
   return `[${text}]`
 }
 
-/** The task runs that {@link printRuns} has written. */
-export function parseRuns(text: string, scheduledAt: number): readonly TaskRunRecord[] {
+/** The task runs that {@link printRuns} has written; `null` for a damaged text. */
+export function parseRuns(text: string, scheduledAt: number): readonly TaskRunRecord[] | null {
   if (text === '') return []
-  const runs = JSON.parse(text)
-  return text.startsWith('[[') ? (runs as readonly CompactRun[]).map((run) => expandRun(run, scheduledAt)) : runs
+  const stored = parseStored(text)
+  if (!text.startsWith('[[') || stored === undefined) return runsOfStored(stored)
+  const runs = stored as readonly CompactRun[]
+  return runs.every(isCompactRun) ? runs.map((run) => expandRun(run, scheduledAt)) : null
+}
+
+function isCompactRun(run: CompactRun): boolean {
+  return Array.isArray(run) && typeof run[0] === 'string' && Array.isArray(run[2])
 }
 
 type CompactRun = readonly [task: string, state: number, attempts: readonly (number | null)[], result?: JsonValue]

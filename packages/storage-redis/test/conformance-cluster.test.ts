@@ -9,4 +9,5 @@ redisConformance(
     return { argument: { nodes }, stop: () => cluster.stop() }
   },
   fewRounds,
+  false,
 )

@@ -1,6 +1,7 @@
 import { type EffortOptions, storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { connect, type StorageArgument } from './fixtures/connect.mjs'
+import { damage } from './damage.ts'
 import { newPrefix } from './prefixes.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 
@@ -15,11 +16,15 @@ export interface ConformanceServer {
  */
 export const fewRounds: EffortOptions = kitEffort(0.05)
 
-/** Registers the whole kit for a server that all cases share, under prefixes of their own. */
+/**
+ * Registers the whole kit for a server that all cases share, under prefixes of their own. `canDamage`: one connection
+ * reaches all keys.
+ */
 export function redisConformance(
   name: string,
   start: () => Promise<ConformanceServer>,
   effort: EffortOptions = kitEffort(0.2),
+  canDamage = true,
 ): void {
   let server: ConformanceServer | undefined
 
@@ -43,12 +48,14 @@ export function redisConformance(
       takesNext: true,
       serverTime: true,
       subscribe: true,
+      damage: canDamage,
     },
     open() {
       const argument: StorageArgument = { ...server?.argument, prefix: newPrefix() }
       return {
         connect: async () => connect(argument),
         dispose: async () => {},
+        damage: (damaged) => damage(argument, damaged),
         processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument },
       }
     },

@@ -1,16 +1,21 @@
-import type { JobId, JsonObject } from '@jobistemer/core'
+import type { JobId } from '@jobistemer/core'
 import {
+  definitionOfStored,
   type JobRecord,
   type JobVersionRecord,
   type LedgerHead,
+  lineageOfStored,
   type JobCounts,
   type LiveCounts,
+  numbersOfStored,
   overlapRuleOf,
+  parseStored,
   type PauseEnd,
   type PauseRecord,
+  pauseOfStored,
   readStartNumbers,
   startNumbersOf,
-  type ScheduleSegment,
+  timelineOfStored,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
@@ -325,15 +330,15 @@ export class JobTable {
       owner,
       version,
       fingerprint,
-      lineage: JSON.parse(lineage) as string[],
-      definition: JSON.parse(definition) as JsonObject,
+      lineage: lineageOfStored(parseStored(lineage)),
+      definition: definitionOfStored(parseStored(definition)),
       handlerKey: this.#names.handlerOf(handler),
       overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
-      timeline: JSON.parse(timeline) as ScheduleSegment[],
+      timeline: timelineOfStored(parseStored(timeline)),
       watermark,
       nextAt,
       pruneFloor,
-      paused: paused === null ? null : (JSON.parse(paused) as PauseRecord),
+      paused: paused === null ? null : pauseOfStored(parseStored(paused)),
       cancelsBelow,
       ...others,
       createdAt,
@@ -347,7 +352,7 @@ export class JobTable {
       | { readonly fingerprint: string; readonly definition: string; readonly created_at: number }
       | undefined
     if (found === undefined) return undefined
-    const definition = JSON.parse(found.definition) as JsonObject
+    const definition = definitionOfStored(parseStored(found.definition))
     return { jobId: id, version, fingerprint: found.fingerprint, definition, createdAt: found.created_at }
   }
 
@@ -492,7 +497,7 @@ function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null
 }
 
 function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
-  return readStartNumbers(text === null ? null : (JSON.parse(text) as number[]))
+  return readStartNumbers(text === null ? null : numbersOfStored(parseStored(text)))
 }
 
 function pauseEndOf({ paused }: JobRecord): number | null {

@@ -1,10 +1,11 @@
-import type { JsonObject } from '@jobistemer/core'
 import {
   byIncarnation,
   type HeartbeatAnswer,
   type HeartbeatRequest,
   type NodeProfile,
   type NodeRecord,
+  objectOfStored,
+  parseStored,
 } from '@jobistemer/core/storage'
 import type { NamedTables } from './table-names.ts'
 
@@ -47,12 +48,12 @@ export class NodeTable {
 
   #profileOf(incarnation: string): NodeProfile | null {
     const profile = this.#statements.readProfile.get(incarnation) as string | undefined
-    return profile === undefined ? null : (JSON.parse(profile) as NodeProfile)
+    return profile === undefined ? null : objectOfStored(parseStored(profile))
   }
 }
 
 function readNode({ incarnation, node, counter, started_at: startedAt, leaving, about }: NodeRow): NodeRecord {
-  return { node, incarnation, counter, startedAt, leaving: leaving === 1, about: JSON.parse(about) as JsonObject }
+  return { node, incarnation, counter, startedAt, leaving: leaving === 1, about: objectOfStored(parseStored(about)) }
 }
 
 function prepareStatements(database: NamedTables) {

@@ -1,10 +1,14 @@
 import type { JobId } from '@jobistemer/core'
 import {
   type CancelRequest,
+  cancelRequestOfStored,
+  detailsOfStored,
   type OccurrenceDetails,
   type OccurrenceRecord,
   type Owner,
+  parseStored,
   priorityStepMs,
+  withRunsOfStored,
 } from '@jobistemer/core/storage'
 import { idOf, type OccurrenceKey } from './occurrence-key.ts'
 import { isRecovered, kindOf, stateCodes, stateOf } from './record-codes.ts'
@@ -91,10 +95,14 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
     reason,
     recovered: isRecovered(kind),
     rescues,
-    cancelRequest: cancel === null ? null : (JSON.parse(cancel) as CancelRequest),
-    details: details === null ? {} : (JSON.parse(details) as OccurrenceDetails),
-    runs: withRuns ? parseRuns(runs, scheduledAt) : [],
+    cancelRequest: cancel === null ? null : cancelRequestOfStored(parseStored(cancel)),
+    ...withRunsOfStored(readDetails(details), withRuns ? parseRuns(runs, scheduledAt) : []),
   }
+}
+
+/** Slots have no details as a rule. */
+export function readDetails(text: string | null): OccurrenceDetails {
+  return text === null ? {} : detailsOfStored(parseStored(text))
 }
 
 export function printCancelRequest(request: CancelRequest | null): string | null {

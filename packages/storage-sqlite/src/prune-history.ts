@@ -1,8 +1,9 @@
-import type { OccurrenceDetails, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
+import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { lastSlotOf } from '@jobistemer/core/storage'
 import { Effort } from './effort.ts'
 import { LeftoverForgetter, type TombstonesPlace, type VersionsPlace } from './forget-leftovers.ts'
 import { blockOf, compareEntries, type HistoryEntry } from './history.ts'
+import { readDetails } from './occurrence-row.ts'
 import type { Tables } from './tables.ts'
 
 /** What of one job may go. */
@@ -171,5 +172,5 @@ function isSpare(entry: HistoryEntry, { end, oldestKept, hasSpare }: Retention):
 }
 
 function lastSlot({ scheduledAt }: HistoryEntry, details: string | null): number {
-  return lastSlotOf({ scheduledAt, details: details === null ? {} : (JSON.parse(details) as OccurrenceDetails) })
+  return lastSlotOf({ scheduledAt, details: readDetails(details) })
 }

@@ -2,6 +2,7 @@ import { storageConformance } from '@jobistemer/storage-conformance'
 import Database from 'better-sqlite3'
 import { describe, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
+import { damage } from './damage.ts'
 import { makeScratch } from './scratch.ts'
 import { kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
@@ -11,13 +12,21 @@ storageConformance({
   it,
   name: 'sqlite',
   ...kitEffort(0.25),
-  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true, within: true },
+  capabilities: {
+    multiProcess: true,
+    durability: 'power',
+    findsDueJobs: true,
+    takesNext: true,
+    within: true,
+    damage: true,
+  },
   open() {
     const { file, remove } = makeScratch()
     return {
       connect: async () => sqliteStorage({ file }),
       dispose: async () => remove(),
       beginTransaction: () => beginTransaction(file),
+      damage: (damaged) => damage(file, '', damaged),
       processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
     }
   },
@@ -28,7 +37,14 @@ storageConformance({
   describe,
   it,
   name: 'sqlite, with a tablePrefix',
-  capabilities: { multiProcess: true, durability: 'power', findsDueJobs: true, takesNext: true, within: true },
+  capabilities: {
+    multiProcess: true,
+    durability: 'power',
+    findsDueJobs: true,
+    takesNext: true,
+    within: true,
+    damage: true,
+  },
   depth: 'cases',
   open() {
     const { file, remove } = makeScratch()
@@ -39,6 +55,7 @@ storageConformance({
       connect: async () => sqliteStorage({ file, tablePrefix: 'app_' }),
       dispose: async () => remove(),
       beginTransaction: () => beginTransaction(file),
+      damage: (damaged) => damage(file, 'app_', damaged),
       processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
     }
   },

@@ -2,6 +2,7 @@ export { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 export { type BacklogTimes, backlogTrial } from './backlog-trial.ts'
 export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
+export { type DamagePlace, damageTrial } from './damage-trial.ts'
 export type { HostileDatabase, HostileTransaction, MovedRow } from './hostile/hostile-database.ts'
 export { addTally, type CompletionTally, emptyTally } from './hostile/completion-tally.ts'
 export {

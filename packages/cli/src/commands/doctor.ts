@@ -62,7 +62,11 @@ export const doctor: Command = {
       const { warnings } = context.session
       const settings = { observeMs: observe, failures, most: limit }
       const seen = await survey(storage, { client, clock, settings, postgres, warnings, signal: context.signal })
-      examined = { jobs: seen.jobs.length, nodes: seen.nodes.length, isPartial: seen.isPartial }
+      examined = {
+        jobs: seen.jobs.length + seen.unreadable.length,
+        nodes: seen.nodes.length,
+        isPartial: seen.isPartial,
+      }
       const found: (readonly Finding[])[] = []
       for (const check of Object.values(allChecks)) found.push(await check(seen))
       findings = found

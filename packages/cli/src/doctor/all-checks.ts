@@ -6,6 +6,7 @@ import { jobFailing } from './checks/job-failing.ts'
 import { jobLate } from './checks/job-late.ts'
 import { jobPaused } from './checks/job-paused.ts'
 import { jobSilent } from './checks/job-silent.ts'
+import { jobUnreadable } from './checks/job-unreadable.ts'
 import { jobWithoutCode } from './checks/job-without-code.ts'
 import { longQueue } from './checks/long-queue.ts'
 import { noNodeLives } from './checks/no-node-lives.ts'
@@ -16,6 +17,7 @@ import { postgresWakes } from './checks/postgres-wakes.ts'
 import { postgresWrites } from './checks/postgres-writes.ts'
 import { retentionBehind } from './checks/retention-behind.ts'
 import { runStuck } from './checks/run-stuck.ts'
+import { runUnreadable } from './checks/run-unreadable.ts'
 import { runWaits } from './checks/run-waits.ts'
 import { storageKeeps } from './checks/storage-keeps.ts'
 import { storageWrites } from './checks/storage-writes.ts'
@@ -47,6 +49,8 @@ export const allChecks: Readonly<Record<string, Check>> = {
   'all nodes have one version': buildsDiffer,
   'all nodes have one version of time zone data': timeZonesDiffer,
   'all nodes define jobs as they are stored': definitionDiffers,
+  'all jobs can be read': jobUnreadable,
+  'all live runs can be read': runUnreadable,
   'a node has the code of each job': jobWithoutCode,
   'no job is ahead of the clocks': jobAhead,
   'no job is late': jobLate,

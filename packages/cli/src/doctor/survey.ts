@@ -1,5 +1,5 @@
 import { type Abilities, type Client, type Clock, readAbilities } from '@jobistemer/core'
-import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import { type JobRecord, type OccurrenceRecord, type Storage, unreadablePartOf } from '@jobistemer/core/storage'
 import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
@@ -19,10 +19,13 @@ export interface Survey {
   /** Those that are not known to be dead, and have not ended. */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
+  /** Jobs whose stored row is damaged. They are not among `jobs`. */
+  readonly unreadable: readonly JobRecord[]
   /** There are more jobs than were looked at. */
   readonly isPartial: boolean
   readonly running: readonly OccurrenceRecord[]
   readonly pending: readonly OccurrenceRecord[]
+  readonly queued: readonly OccurrenceRecord[]
   readonly settings: DoctorSettings
   readonly signal: AbortSignal
 }
@@ -62,12 +65,13 @@ export async function survey(
   },
 ): Promise<Survey> {
   const observing = observeNodes(storage, { clock, forMs: settings.observeMs, signal })
-  const [clockOffsetMs, nodes, { jobs, isPartial }, running, pending] = await Promise.all([
+  const [clockOffsetMs, nodes, { jobs: found, isPartial }, running, pending, queued] = await Promise.all([
     offsetOf(storage, clock),
     observing,
     allJobs(storage, settings.most),
     liveRuns(storage, 'running', settings.most),
     liveRuns(storage, 'pending', settings.most),
+    liveRuns(storage, 'queued', settings.most),
   ])
   return {
     storage,
@@ -78,10 +82,12 @@ export async function survey(
     warnings,
     nodes,
     living: await livingOf(storage, nodes),
-    jobs,
+    jobs: found.filter((job) => unreadablePartOf(job) === null),
+    unreadable: found.filter((job) => unreadablePartOf(job) !== null),
     isPartial,
     running,
     pending,
+    queued,
     settings,
     signal,
   }
@@ -123,7 +129,7 @@ async function allJobs(
 
 async function liveRuns(
   storage: Storage,
-  state: 'running' | 'pending',
+  state: 'running' | 'pending' | 'queued',
   most: number,
 ): Promise<readonly OccurrenceRecord[]> {
   const runs: OccurrenceRecord[] = []

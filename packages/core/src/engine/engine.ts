@@ -2,6 +2,7 @@ import { withMaxQueued } from '../configuration/resolve-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
+import { jobId } from '../ids.ts'
 import type { Job } from '../job/define-job.ts'
 import { assertModulesExist, isolatedWorksOf, worksOf } from '../job/isolated-work.ts'
 import { guardedMetrics } from '../metrics/guarded-metrics.ts'
@@ -57,6 +58,9 @@ const killedGraceMs = 2000
 
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
+
+/** A shutdown while the storage is away ends this much before its grace period: container platforms kill what is late. */
+const awayMarginMs = 3000
 
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
@@ -120,6 +124,9 @@ export class Engine implements EngineContext {
   readonly #isClient: boolean
   #isStorageGone = false
   #stopping: Promise<void> | undefined
+  /** Resolves when a start that had begun has settled. */
+  #startSettled: Promise<void> | null = null
+  #giveUpStart: () => void = () => undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
   /** Says to the metrics, once, that nothing more is counted. */
@@ -238,7 +245,11 @@ export class Engine implements EngineContext {
     })
     this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
     for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
-    this.#blockedLoop = new BlockedLoop(this, () => pool.jobNames())
+    this.#blockedLoop = new BlockedLoop(
+      this,
+      () => pool.jobNames(),
+      (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
+    )
     const standby = this.#standby
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
@@ -362,7 +373,13 @@ export class Engine implements EngineContext {
   }
 
   start(): Promise<void> {
-    return this.context.run(() => this.#start())
+    const starting = this.context.run(() => this.#start())
+    const settled = starting.then(
+      () => undefined,
+      () => undefined,
+    )
+    if (this.#phase === 'starting') this.#startSettled ??= settled
+    return starting
   }
 
   async #start(): Promise<void> {
@@ -374,17 +391,12 @@ export class Engine implements EngineContext {
     // A call mostly finds little to do.
     if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
+    const givenUp = new Promise<never>((_, reject) => {
+      this.#giveUpStart = () => reject(shutDownMeanwhile())
+    })
     try {
-      await this.#time.start()
-      await this.#heartbeats.lookAround()
-      await this.#heartbeats.announce()
-      await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
-      await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
-      // A call has a name of its own.
-      if (this.#callOf === null) await this.#reaper.reapEarlierLives()
-      await this.#heartbeats.start()
-      await this.#horizon.start()
-      if (this.#stopping !== undefined) throw stateError('start', 'stopped', 'It was shut down meanwhile.')
+      await Promise.race([this.#join(), givenUp])
+      if (this.#stopping !== undefined) throw shutDownMeanwhile()
     } catch (error) {
       if (this.#stopping === undefined) {
         await this.#heartbeats.end({ isEmpty: true })
@@ -411,6 +423,19 @@ export class Engine implements EngineContext {
     this.agenda.slotsLaunched()
     this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
+  }
+
+  /** Joins the other nodes: from then on this one may run jobs. */
+  async #join(): Promise<void> {
+    await this.#time.start()
+    await this.#heartbeats.lookAround()
+    await this.#heartbeats.announce()
+    await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
+    await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
+    // A call has a name of its own.
+    if (this.#callOf === null) await this.#reaper.reapEarlierLives()
+    await this.#heartbeats.start()
+    await this.#horizon.start()
   }
 
   #wake({ kind }: WakeUp): void {
@@ -548,6 +573,7 @@ export class Engine implements EngineContext {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
     const calls = Promise.all(Array.from(this.#calls, (call) => call.abort()))
+    await this.#endStart()
     this.#unsubscribe?.()
     void this.#time.stop()
     void this.#reaper.stop()
@@ -584,19 +610,54 @@ export class Engine implements EngineContext {
     this.#metricsEnded()
   }
 
+  /** Ends a start that is under way with its present call. A call without an answer is left behind. */
+  async #endStart(): Promise<void> {
+    const settled = this.#startSettled
+    if (settled === null) return
+    // Before others know of this node it has run nothing that the storage would have to hear of.
+    if (!this.#heartbeats.isKnown) this.storage.stop()
+    const ended = this.#endsWithin(settled, farewellMs)
+    this.clock.passUntil?.(ended)
+    if (!(await ended)) this.#giveUpStart()
+    await settled
+  }
+
   #metricsEnded(): void {
     this.#endMetrics?.()
     this.#endMetrics = undefined
   }
 
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
-    if (await this.#endsWithin(ended, graceMs)) return
+    // While the storage is away, no run can end and none can be handed back. The whole shutdown then fits into the grace
+    // period, minus a margin.
+    const killMs = this.#children.size === 0 ? 0 : killedGraceMs
+    const stoppedByMs = graceMs - awayMarginMs - killMs - 3 * farewellMs
+    const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
+    const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
+    if (await this.#endsWithin(ended, awayGraceMs)) return
+    const isAway = stoppedByMs > 0 && !(await this.#isStorageThere())
+    if (isAway && this.#pool.size === 0) return
+    if (!isAway && (await this.#endsWithin(ended, graceMs - awayGraceMs))) return
     this.#pool.abort()
-    if (await this.#endsWithin(ended, abortGraceMs)) return
+    if (await this.#endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.#children.size === 0) return
     // What ran in a child has stopped when that is dead, and can be handed back.
     this.#children.kill()
     await this.#endsWithin(ended, killedGraceMs)
+  }
+
+  /** Whether the storage answers a small call in time. */
+  async #isStorageThere(): Promise<boolean> {
+    const answer = this.storage.once((calls) => calls.listJobs({ limit: 1, cursor: null }))
+    let isThere = false
+    const answered = answer.then(
+      () => {
+        isThere = true
+      },
+      () => undefined,
+    )
+    await this.#endsWithin(answered, farewellMs)
+    return isThere
   }
 
   #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
@@ -632,4 +693,8 @@ export class Engine implements EngineContext {
   #asked(options: CallOptions): AskedCalls {
     return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
+}
+
+function shutDownMeanwhile() {
+  return stateError('start', 'stopped', 'It was shut down meanwhile.')
 }

@@ -3,6 +3,7 @@ import { defaultSettings, type JobOverrides, type JobSettings, type TaskOverride
 import type { JsonObject, JsonValue } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
+import { isDefinition } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
 import type { Isolation } from './isolated-work.ts'
 
@@ -29,6 +30,8 @@ export interface JobDocument {
   /** Why `update` made this version, and who called it. They are no part of the fingerprint. */
   readonly reason?: string
   readonly actor?: string
+  /** The stored definition is damaged, see `unreadablePartOf`. Never stored. */
+  readonly isUnreadable?: boolean
 }
 
 export interface TaskDocument {
@@ -61,9 +64,12 @@ export function toJobDocument(
   }
 }
 
+/** A definition that cannot be read: no task is known, so no node runs it. */
+const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, tasks: [], isUnreadable: true })
+
 /** What a storage gave back as the definition that {@link toJobDocument} made. */
 export function readJobDocument(stored: JsonObject): JobDocument {
-  return stored as unknown as JobDocument
+  return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
 }
 
 /** The effective settings of a stored definition. */
@@ -83,8 +89,8 @@ export function labelsOf({ tags = [], description }: JobDocument): Pick<Job, 'ta
 }
 
 /** Whether the tasks name handlers, and none of them has code of its own. */
-export function isDataAlone({ tasks }: JobDocument): boolean {
-  return tasks.every(({ handler }) => handler !== undefined)
+export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boolean {
+  return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
 /** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */

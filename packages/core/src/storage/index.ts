@@ -13,3 +13,17 @@ export * from './occurrence-transitions.ts'
 export * from './rules.ts'
 export { maskAddress, maskSecrets } from '../secrets.ts'
 export * from './storage.ts'
+export {
+  cancelRequestOfStored,
+  definitionOfStored,
+  detailsOfStored,
+  lineageOfStored,
+  numbersOfStored,
+  objectOfStored,
+  parseStored,
+  pauseOfStored,
+  runsOfStored,
+  timelineOfStored,
+  unreadablePartOf,
+  withRunsOfStored,
+} from './unreadable.ts'

@@ -143,6 +143,11 @@ export interface OccurrenceDetails {
   readonly backfill?: BackfillRecord
   /** The call that asked for it, where that was traced. */
   readonly trace?: TraceContext
+  /**
+   * Set by the storage on a row that it cannot read: the damaged part, `details` or `runs`. The node that starts such an
+   * occurrence fails it with `RECORD_UNREADABLE` and calls no handler.
+   */
+  readonly unreadable?: string
 }
 
 /**
@@ -242,6 +247,8 @@ export interface AttemptRecord {
   readonly logs?: LogsRecord
   /** The `traceparent` of the run that it is part of, where that is traced: it tells the next owner. */
   readonly traceparent?: string
+  /** Of an attempt that is lost because its node counted as dead: the incarnation of that node. */
+  readonly lostBy?: string
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */

@@ -3,6 +3,8 @@ import {
   defineJob,
   type Job,
   JobistemerError,
+  jobId,
+  occurrenceId,
   type Scheduler,
   type SchedulerOptions,
   systemClock,
@@ -610,4 +612,57 @@ export const killsATask: Stage = async (cast) => {
   await scheduler.waitFor(id)
   await scheduler.shutdown()
   return 0
+}
+
+/** The stored rows of two jobs and of a run are damaged when it starts. */
+export const findsDamage: Stage = async (cast) => {
+  const world = createWorld()
+  const storage = world.connect()
+  const first = await world.start(cast.options({ jobs: [odd(cast)], handlers: { note: () => 1 } }))
+  await first.add(defineJob({ name: 'lost', tasks: [{ name: 'work', handler: 'note' }] }))
+  await world.shutdown(first)
+  const now = +at(0)
+  for (const name of ['odd', 'lost']) {
+    const [head] = (await storage.get({ jobs: [jobId(name)] })).jobs
+    if (head == null) throw new Error(`no ${name}`)
+    const { id, version: expectedVersion, watermark: expectedWatermark } = head
+    const content = { ...head, definition: { unreadable: 'definition' } }
+    const change = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting: 'keep' } as const
+    await storage.saveJobs({ now, changes: [change] })
+  }
+  const run = { kind: 'trigger', jobId: jobId('odd'), jobVersion: 2, scheduledAt: now, dueAt: now } as const
+  await storage.createOccurrences({
+    now,
+    owner: { node: 'nobody', incarnation: 'nobody' },
+    items: [
+      {
+        ...run,
+        id: occurrenceId(jobId('odd/x'), now),
+        executionTimeoutMs: 60_000,
+        runs: null,
+        details: damagedDetails,
+      },
+    ],
+  })
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], handlers: { note: () => 1 } })
+  await world.clock.advanceTo(at(25))
+  return 25
+}
+
+const damagedDetails = { unreadable: 'details' }
+
+/** The storage is away for more than a minute. */
+export const outageLasts: Stage = async (cast) => {
+  const world = createWorld()
+  const intercepted = new InterceptedStorage(world.connect())
+  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: intercepted.storage })
+  await world.clock.advanceTo(at(15))
+  const through = intercepted.intercept
+  intercepted.intercept = async () => {
+    throw new JobistemerError('STORAGE_BUSY', { message: 'The server is away.' })
+  }
+  await world.clock.advanceTo(at(85))
+  intercepted.intercept = through
+  await world.clock.advanceTo(at(125))
+  return 125
 }

@@ -1,6 +1,7 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ClaimAnswer } from '../../storage/storage.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { type JobPlan, overridePlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -22,6 +23,9 @@ const mostPollsPerSweep = 60
  * storage is told, and says whether that is so.
  */
 const longestTrustMs = 1000
+
+/** A run of a job whose definition cannot be read is claimed again after this time: somebody may have repaired the job. */
+const unreadablePauseMs = 60_000
 
 /** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
 type Sweep = 'none' | 'once' | 'to the end'
@@ -308,14 +312,21 @@ export class Claimer implements NextTaker {
     const { storage } = this.#engine
     const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [record.jobId] }))
     const job = jobs[0] ?? null
-    if (job !== null && job.deletedAt === null) this.#passedOver.add(job)
+    const isAlive = job !== null && job.deletedAt === null
+    if (isAlive && unreadablePartOf(job) !== null) {
+      // Jobs share handler keys: to pass over the key would hold up the runs of readable jobs.
+      this.#registry.sayUnreadable(job)
+      await this.#release(record, 'unreadable', unreadablePauseMs)
+      return
+    }
+    if (isAlive) this.#passedOver.add(job)
     await this.#release(record, 'no_handler')
   }
 
-  async #release(record: OccurrenceRecord, reason: string): Promise<void> {
+  async #release(record: OccurrenceRecord, reason: string, delayMs = 0): Promise<void> {
     const { id, jobId, scheduledAt, token, sequence, runs } = record
     const now = this.#engine.now()
-    const change = { kind: 'release', dueAt: now, reason } as const
+    const change = { kind: 'release', dueAt: now + delayMs, reason } as const
     const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
     await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
   }

@@ -34,12 +34,13 @@ export interface JobPlan {
 /** Handlers of this node, by name. */
 export type Handlers = ReadonlyMap<string, TaskHandler>
 
-/** A plan from a stored definition; `null` when this node has no handler for one of its tasks. */
+/** A plan from a stored definition; `null` when this node has no handler for one of its tasks, or it is unreadable. */
 export function planFromDocument(
   document: JobDocument,
   version: number,
   own: { readonly tasks: readonly JobTask[]; readonly handlers: Handlers },
 ): JobPlan | null {
+  if (document.isUnreadable === true) return null
   const settings = settingsOf(document)
   const tasks: TaskPlan[] = []
   for (const task of document.tasks) {

@@ -36,8 +36,8 @@ export class JobPlans {
 
   /** Whether the job is data alone, and this node has its handlers. */
   runsAsData({ definition }: JobRecord): boolean {
-    const { tasks } = readJobDocument(definition)
-    return tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
+    const { tasks, isUnreadable = false } = readJobDocument(definition)
+    return !isUnreadable && tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
   }
 
   /** The names of the handlers that this node lacks for a stored job, and of the tasks that `own` has no code for. */
@@ -82,7 +82,15 @@ export class JobPlans {
     )
     const record = versions[0] ?? null
     const own = { tasks: job.job.tasks, handlers: this.#handlers }
-    const plan = record === null ? null : planFromDocument(readJobDocument(record.definition), version, own)
+    const document = record === null ? null : readJobDocument(record.definition)
+    const plan = document === null ? null : planFromDocument(document, version, own)
+    if (document?.isUnreadable === true) {
+      const fields = { job: job.job.name, version }
+      this.#engine.logger.error(
+        fields,
+        'a stored version of this job cannot be read: its runs use the version in force',
+      )
+    }
     if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
     this.#otherPlans.set(key, plan)
     return plan

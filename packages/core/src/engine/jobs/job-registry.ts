@@ -3,9 +3,11 @@ import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
 import { isDataAlone, labelsOf, priorityOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { Signal } from '../loop/signal.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
@@ -26,6 +28,7 @@ import type { ScheduleReviver } from './schedule-reviver.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import type { SlotSeries } from './slot-series.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
+import { repairOf, unreadableJob } from './unreadable-job.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
@@ -163,7 +166,7 @@ export class JobRegistry {
     if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
   }
 
-  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `RECORD_UNREADABLE` */
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
     if (job !== null && !(job.schedule instanceof UnrevivedSchedule)) {
       this.learnTypeOf(job)
@@ -172,12 +175,15 @@ export class JobRegistry {
       // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
+    if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
     return seriesOf(timeline, this.#reviver, job?.name)
   }
 
   /** The series of a timeline; `null` where this node cannot revive it. */
   seriesIfKnown(timeline: JobRecord['timeline']): SlotSeries | null {
-    return timeline.every(({ schedule }) => this.#reviver.knows(schedule)) ? this.seriesOf(timeline, null) : null
+    return timeline.length > 0 && timeline.every(({ schedule }) => this.#reviver.knows(schedule))
+      ? this.seriesOf(timeline, null)
+      : null
   }
 
   /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `INVALID_SCHEDULE` */
@@ -292,7 +298,10 @@ export class JobRegistry {
     if (!isUnscheduled) this.#saidOf.delete(job.id)
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
-    if (registered.plan === null) this.plans.sayMissing(job, registered.missing)
+    if (registered.plan === null) {
+      if (unreadablePartOf(record) === null) this.plans.sayMissing(job, registered.missing)
+      else this.sayUnreadable(record)
+    }
     this.#engine.agenda.setPriority(registered, priorityOf(record))
     // A new version may have set it back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
@@ -358,15 +367,30 @@ export class JobRegistry {
    * slots are.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
+    if (unreadablePartOf(record) !== null) {
+      this.sayUnreadable(record)
+      return null
+    }
     const job = this.jobOfStored(record)
     return job === null ? null : this.adopt(job, record)
+  }
+
+  /** Logs, once for each version, that this node sets a job aside because its stored row is damaged. */
+  sayUnreadable(record: JobRecord): void {
+    const { id, name, version } = record
+    const said = `unreadable ${version}`
+    if (this.#isClient || this.#saidOf.get(id) === said) return
+    this.#saidOf.set(id, said)
+    const fields = { job: name, jobId: id, version, part: unreadablePartOf(record), remedy: repairOf(name) }
+    this.#engine.logger.error(fields, 'the stored row of this job cannot be read: its slots and its runs wait')
   }
 
   /** A stored job that this node has code for; `null` for others. `isAnyData`: also one that lacks handlers here. */
   jobOfStored(record: JobRecord, { isAnyData = false }: { readonly isAnyData?: boolean } = {}): Job | null {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
-    const schedule = record.timeline.at(-1)?.schedule
+    // Of a damaged timeline nothing is known. A client can still remove the job.
+    const schedule = record.timeline.at(-1)?.schedule ?? (this.#isClient ? noSchedule.toJSON() : undefined)
     const isOpen =
       this.#isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
     if (schedule === undefined || !isOpen) return null

@@ -6,6 +6,7 @@ import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
@@ -93,8 +94,10 @@ export class Registrations {
         // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
         if (error !== null && !isStart) throw error
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
-        if (change !== null) changing.push({ job, change })
-        else this.#registry.adoptDefinition(job, record as JobRecord, undefined, origin)
+        if (change !== null) {
+          if (record !== null) this.#sayRepaired(record)
+          changing.push({ job, change })
+        } else this.#registry.adoptDefinition(job, record as JobRecord, undefined, origin)
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
@@ -109,6 +112,16 @@ export class Registrations {
       // A deleted job that comes back waits until what was left of it is canceled, some with each look.
       if (again.length > 0) await nextTurn()
     }
+  }
+
+  #sayRepaired(record: JobRecord): void {
+    const part = unreadablePartOf(record)
+    if (part === null) return
+    const { id: jobId, name: job, version } = record
+    this.#engine.logger.error(
+      { job, jobId, version, part },
+      'the stored row of this job cannot be read: this node stores its own definition',
+    )
   }
 
   /** The job is gone from the storage, or has come back: whoever looks at heads takes care of that. */
@@ -169,9 +182,10 @@ export class Registrations {
       return { kind: 'create', id: job.id, content }
     }
     const fingerprint = fingerprintOfJob(job, defaults)
-    if (record.fingerprint === fingerprint) return null
+    if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
     const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
-    const reason = reasonToFollow(own, record, this.#others)
+    // Equal fingerprints: this node has the very definition that is damaged in the storage.
+    const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
     if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
     const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
     const replacement = (): DefinitionChange => ({
@@ -209,7 +223,11 @@ export class Registrations {
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
-    const timeline = switchSchedule(present, schedule, { from, watermark })
+    // Of a damaged timeline nothing is left to switch from.
+    const timeline =
+      present.length === 0
+        ? [{ after: null, until: null, schedule }]
+        : switchSchedule(present, schedule, { from, watermark })
     return { timeline, nextAt: this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
 }

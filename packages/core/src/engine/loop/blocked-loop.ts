@@ -1,3 +1,4 @@
+import { eventLoopBusyMs } from '../../system-clock.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 
@@ -22,21 +23,33 @@ export class BlockedLoop implements Alarm {
   heapIndex: number = -1
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>
   readonly #running: () => Iterable<string>
+  readonly #blamed: (jobName: string, forMs: number) => void
   readonly #causes = new Set<string>()
+  /** `eventLoopBusyMs` at the last look. */
+  #busyMs = 0
   #dueAt = 0
   /** The jobs that ran at the last look. */
   #ranBefore: readonly string[] = []
 
-  /** `running`: the names of the jobs that run now. */
-  constructor(engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>, running: () => Iterable<string>) {
+  /**
+   * `running`: the names of the jobs that run now. `blamed` is called when one job has held the event loop for certain: a
+   * process that was stopped (SIGSTOP, a suspended machine) waited in its event loop meanwhile, and blames nobody.
+   */
+  constructor(
+    engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>,
+    running: () => Iterable<string>,
+    blamed: (jobName: string, forMs: number) => void = () => undefined,
+  ) {
     this.#engine = engine
     this.#running = running
+    this.#blamed = blamed
   }
 
   start(): void {
     // A virtual clock waits for whatever runs.
     if (this.#engine.clock.isAuthoritative === true) return
     this.#dueAt = this.#engine.clock.monotonic() + lookEveryMs
+    this.#busyMs = eventLoopBusyMs()
     this.#engine.agenda.setAlarm(this, lookEveryMs)
   }
 
@@ -55,6 +68,9 @@ export class BlockedLoop implements Alarm {
     if (blockedMs >= saidFromMs) {
       const suspects = this.#causes.size > 0 ? this.#causes : new Set([...this.#ranBefore, ...running])
       this.#say(blockedMs, [...suspects].slice(0, mostNames))
+      const [only, ...others] = suspects
+      const isBusy = eventLoopBusyMs() - this.#busyMs >= blockedMs / 2
+      if (isBusy && only !== undefined && others.length === 0) this.#blamed(only, blockedMs)
     }
     this.#causes.clear()
     this.#ranBefore = running

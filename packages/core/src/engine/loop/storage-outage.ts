@@ -2,9 +2,12 @@ import type { Clock } from '../../clock.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 
+/** While an outage lasts, the log says so this often. */
+const repeatMs = 60_000
+
 /**
- * Logs when the storage begins to fail, and when it answers again: however many calls fail, and are repeated, it is one
- * outage. It is over when every call that failed has its answer.
+ * Logs the begin of an outage, once a minute that it lasts, and its end. An outage begins with the first call that fails
+ * and is over when each call that failed has its answer.
  */
 export class StorageOutage {
   readonly #clock: Clock
@@ -15,6 +18,8 @@ export class StorageOutage {
   #failures = 0
   /** Monotonic instant. */
   #beganAt = 0
+  /** Monotonic instant of the last line about it. */
+  #saidAt = 0
   /** Codes of the failures so far. Another one has another remedy. */
   readonly #codes = new Set<string>()
 
@@ -26,12 +31,19 @@ export class StorageOutage {
   /** `isFirst`: the call has not failed before. */
   failed(operation: string, error: unknown, isFirst: boolean): void {
     if (isFirst) this.#waiting++
-    if (this.#failures === 0) this.#beganAt = this.#clock.monotonic()
+    const now = this.#clock.monotonic()
+    if (this.#failures === 0) this.#beganAt = now
     this.#failures++
     const code = JobistemerError.isInstance(error) ? error.code : ''
-    if (this.#codes.has(code)) return
+    const isNews = !this.#codes.has(code)
+    if (!isNews && now - this.#saidAt < repeatMs) return
     this.#codes.add(code)
-    this.#logger.error({ operation, err: error }, 'the storage fails: calls are repeated until it answers')
+    this.#saidAt = now
+    if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: calls are repeated until it answers')
+    else {
+      const fields = { operation, forMs: Math.round(now - this.#beganAt), failures: this.#failures, err: error }
+      this.#logger.error(fields, 'the storage is still unavailable: nothing runs that has to be written first')
+    }
   }
 
   /** A call that had failed is repeated no more, with or without an answer. */

@@ -1,4 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
+import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
@@ -29,6 +30,9 @@ const beforeStart = -1_000_000
 const longestRetryMs = 1000
 
 const wakeDelayMs = 200
+
+/** A heartbeat names at most this many jobs that have blocked the event loop: its size is bounded. */
+const mostBlocking = 10
 
 /** Somebody waits for the profile of a node. */
 interface WantedProfile {
@@ -86,6 +90,8 @@ export class Heartbeats {
   #failures = 0
   /** Living nodes of this one's name, of which that was said. */
   readonly #namesakes = new Set<string>()
+  /** Jobs whose handlers have blocked the event loop of this node for about `deadAfter`. */
+  readonly #blockedBy = new Set<JobId>()
   #endLife: () => void = () => undefined
 
   constructor(engine: EngineContext, options: HeartbeatOptions) {
@@ -122,6 +128,21 @@ export class Heartbeats {
   /** Records of this node's name, as they were at its start. */
   get earlierLives(): readonly NodeRecord[] {
     return this.#earlierLives
+  }
+
+  /** A handler of this job has held the event loop of this node for so long that other nodes took it for dead. */
+  loopWasBlocked(job: JobId, forMs: number): void {
+    if (forMs >= this.#isolatedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
+  }
+
+  /**
+   * Whether a node that counted as dead lives, and says that a handler of this job had blocked its event loop. A node that
+   * has died says nothing.
+   */
+  wasBlockedBy(incarnation: string, job: JobId): boolean {
+    if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
+    const blockedBy = this.peers.livingAgain(incarnation)?.about.blockedBy
+    return Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
   /** Tells nodes with the same code from others. */
@@ -384,6 +405,7 @@ export class Heartbeats {
         running: this.#options.running(),
         ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
         ...(this.#hasEnded && { ended: true }),
+        ...(this.#blockedBy.size > 0 && { blockedBy: [...this.#blockedBy] }),
       },
     }
   }

@@ -63,6 +63,12 @@ export class Peers {
     return living
   }
 
+  /** The record of a node whose heartbeats this node has seen, and which does not count as dead now. */
+  livingAgain(incarnation: string): NodeRecord | null {
+    const sighting = this.#sightings.get(incarnation)
+    return sighting?.isProven === true && !sighting.isLost ? sighting.record : null
+  }
+
   /** Those that are dead, and whose work may not be taken over yet. */
   lost(): readonly NodeRecord[] {
     return [...this.#sightings.values()].filter(({ isLost }) => isLost).map(({ record }) => record)

@@ -1,3 +1,5 @@
+import { toErrorRecord } from '../../error-record.ts'
+import { readJobDocument } from '../../job/job-document.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
@@ -17,6 +19,8 @@ import {
   withLostAttempts,
 } from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
+import { eventLoopBlocked } from './event-loop-blocked.ts'
+import { lives } from './process-mark.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself: twice what a handler has to stop. */
@@ -246,15 +250,21 @@ export class Reaper {
       const left = definition === null ? record.runs : runsOfLeft(record, definition)
       // Its owner had only to say that it is over: no handler is called again.
       const isDone = definition !== null && hasEndedTasks(record, left, definition)
+      const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
       const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
-      const retry = mayRescue && (settings.onInterrupted === 'retry' || isDone)
+      const retry = mayRescue && !isBlocking && (settings.onInterrupted === 'retry' || isDone)
+      const cause = isBlocking ? 'event_loop_blocked' : reason
+      const loss = {
+        ...(reason === 'node_lost' && record.owner !== null && { lostBy: record.owner.incarnation }),
+        ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(name)) }),
+      }
       // Of an occurrence that has ended, no task is left running.
       const runs = left.map((run) =>
-        retry ? withLostAttempts(run, now) : abandoned(run, { state: 'failed', reason, now }),
+        retry ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
       )
       // What fails here is the last that is heard of it.
       if (!retry) await this.#pool.relay?.handOn(record)
-      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
+      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason: cause })
       told.push({ jobName: name, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) })
     }
     const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
@@ -269,6 +279,17 @@ export class Reaper {
       answered,
     )
     for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+  }
+
+  /**
+   * Whether an earlier owner of a run counted as dead, lives, and says that the job had blocked its event loop. The
+   * present owner then very likely hangs in the same handler, unless its process is known to be gone.
+   */
+  #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
+    const lostBy = runs.flatMap(({ attempts }) => attempts.flatMap((attempt) => attempt.lostBy ?? []))
+    if (owner === null || !lostBy.some((incarnation) => this.#heartbeats.wasBlockedBy(incarnation, jobId))) return false
+    const lost = this.#heartbeats.peers.lost().find(({ incarnation }) => incarnation === owner.incarnation)
+    return lives(owner.incarnation, lost?.about.process) !== false
   }
 
   #answered(
@@ -306,6 +327,7 @@ export class Reaper {
     )
     const name = jobs[0]?.name ?? jobId
     const [version] = versions
-    return { name, definition: version == null ? null : definitionOf(version) }
+    if (version == null || readJobDocument(version.definition).isUnreadable === true) return { name, definition: null }
+    return { name, definition: definitionOf(version) }
   }
 }

@@ -25,10 +25,12 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../jobs/deference.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { cancelLimit } from '../jobs/save-limits.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
+import { unreadableJob } from '../jobs/unreadable-job.ts'
 import {
   type CheckedUpdatePolicy,
   readUpdatePolicy,
@@ -184,6 +186,8 @@ export class Definitions {
   }
 
   #merged(job: RegisteredJob, record: JobRecord, change: JobUpdate): Job {
+    const damage = unreadablePartOf(record)
+    if (damage !== null) throw unreadableJob(record.name, damage)
     const document = readJobDocument(record.definition)
     const tasks = tasksOf(document, job.job.tasks)
     const { schedule } = change

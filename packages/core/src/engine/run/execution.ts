@@ -37,6 +37,7 @@ import type { TaskOwner } from './task-owner.ts'
 import { TaskProgress } from './task-progress.ts'
 import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
 import type { UnsaidThings } from './unsaid.ts'
+import { unreadableRun } from './unreadable-run.ts'
 
 /** What an execution tells whoever started it. */
 export interface ExecutionOwner {
@@ -229,10 +230,19 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     this.#trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
-  /** What a process without the job's code has handed over is seen by its schema here for the first time. */
+  /**
+   * Finds a run that must not reach its handlers: one whose stored row is damaged, or one whose data the job's schema
+   * refuses. A process without the job's code has no schema, so this node is the first to check the data.
+   */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
-    const { kind, details } = this.occurrence
+    const { kind, details, id } = this.occurrence
+    if (details.unreadable !== undefined) {
+      this.#misfit = unreadableRun(name, id, details.unreadable)
+      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.#misfit.remedy }
+      this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
+      return null
+    }
     if (payload === null || kind === 'slot' || details.isParsed === true) return null
     const take = (data: JsonValue | undefined): void => {
       const parsed = { ...details, isParsed: true as const, ...(data !== undefined && { data }) }

@@ -14,13 +14,16 @@ interface Named {
   readonly name: string
 }
 
+/** What is known of the loss of an attempt. */
+type Loss = Pick<AttemptRecord, 'lostBy' | 'error'>
+
 /** The record with attempts that have not ended marked as lost. */
-export function withLostAttempts(record: TaskRunRecord, now: number | null): TaskRunRecord {
+export function withLostAttempts(record: TaskRunRecord, now: number | null, loss: Loss = {}): TaskRunRecord {
   if (!hasUnfinishedAttempt(record)) return record
   return {
     ...record,
     attempts: record.attempts.map((attempt) =>
-      isUnfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now } : attempt,
+      isUnfinished(attempt) ? { ...attempt, state: 'lost' as const, endedAt: now, ...loss } : attempt,
     ),
   }
 }
@@ -37,10 +40,15 @@ function isUnfinished({ state }: AttemptRecord): boolean {
 /** The record of a task that nobody goes on with; one that has ended stays as it is. */
 export function abandoned(
   record: TaskRunRecord,
-  how: { readonly state: 'failed' | 'canceled'; readonly reason: string; readonly now: number | null },
+  how: {
+    readonly state: 'failed' | 'canceled'
+    readonly reason: string
+    readonly now: number | null
+    readonly loss?: Loss
+  },
 ): TaskRunRecord {
   if (record.state !== 'running' && record.state !== 'retrying') return record
-  return { ...withLostAttempts(record, how.now), state: how.state, reason: how.reason }
+  return { ...withLostAttempts(record, how.now, how.loss), state: how.state, reason: how.reason }
 }
 
 /**

@@ -191,6 +191,7 @@ function copyAttempt(attempt: AttemptRecord): AttemptRecord {
   if (attempt.progress !== undefined) copy.progress = { ...attempt.progress }
   if (attempt.logs !== undefined) copy.logs = copyJson(attempt.logs)
   if (attempt.traceparent !== undefined) copy.traceparent = attempt.traceparent
+  if (attempt.lostBy !== undefined) copy.lostBy = attempt.lostBy
   return copy
 }
 

@@ -1,0 +1,20 @@
+import { unreadablePartOf } from '@jobistemer/core/storage'
+import { shellWord } from '../../shell-word.ts'
+import type { Finding } from '../finding.ts'
+import type { Survey } from '../survey.ts'
+
+/** Jobs whose stored row is damaged. Nodes without their code set them aside. */
+export async function jobUnreadable({ unreadable }: Survey): Promise<readonly Finding[]> {
+  return unreadable.map((job) => {
+    // Some storages keep the name with the definition.
+    const isNameless = job.name === job.id
+    const name = isNameless ? 'NAME' : shellWord(job.name)
+    return {
+      code: 'JOB_UNREADABLE',
+      severity: 'error',
+      job: job.name,
+      message: `The stored ${unreadablePartOf(job)} of ${job.name} (version ${job.version}) cannot be read. Its slots and its runs wait.`,
+      remedy: `Start a node whose code defines the job: it stores its definition again. To give the job up: jobistemer remove ${name}.`,
+    }
+  })
+}

@@ -1,0 +1,95 @@
+import type { JsonObject } from '../json.ts'
+import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
+import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
+
+// A storage answers a row that it cannot read as a record with a mark, and never with an exception: one damaged row must
+// not keep the node from the other rows of the same call. The mark is a member of what is stored as JSON, so that it
+// stays when a later step writes the record.
+
+/** Parses JSON. `undefined` stands for text that is no JSON. */
+export function parseStored(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The definition of a stored version. A damaged one is answered as `{ unreadable: 'definition' }`. */
+export function definitionOfStored(value: unknown): JsonObject {
+  return isObject(value) ? (value as JsonObject) : { unreadable: 'definition' }
+}
+
+/** The timeline of a stored job. A damaged one is answered as an empty list. */
+export function timelineOfStored(value: unknown): readonly ScheduleSegment[] {
+  const isTimeline = Array.isArray(value) && value.every((one) => isObject(one) && isObject(one.schedule))
+  return isTimeline ? (value as readonly ScheduleSegment[]) : []
+}
+
+/** The lineage of a stored job. A damaged one is answered as an empty list. */
+export function lineageOfStored(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+/** The pause of a stored job. A damaged one is answered as a pause that lasts until the job is resumed. */
+export function pauseOfStored(value: unknown): PauseRecord {
+  return isObject(value) ? (value as unknown as PauseRecord) : { at: 0, reason: 'unreadable', actor: null }
+}
+
+/** The numbers of a stored start rate. Damaged ones are answered as `null`: no rate. */
+export function numbersOfStored(value: unknown): readonly number[] | null {
+  const areNumbers = Array.isArray(value) && value.every((one) => typeof one === 'number')
+  return areNumbers ? (value as readonly number[]) : null
+}
+
+/** The details of a stored occurrence. Damaged ones are answered as `{ unreadable: 'details' }`. */
+export function detailsOfStored(value: unknown): OccurrenceDetails {
+  return isObject(value) ? (value as OccurrenceDetails) : unreadableDetails
+}
+
+const unreadableDetails: OccurrenceDetails = Object.freeze({ unreadable: 'details' })
+
+/** The task runs of a stored occurrence; `null` for damaged ones, see {@link withRunsOfStored}. */
+export function runsOfStored(value: unknown): readonly TaskRunRecord[] | null {
+  const areRuns =
+    Array.isArray(value) && value.every((one) => isObject(one) && typeof one.task === 'string' && isList(one.attempts))
+  return areRuns ? (value as readonly TaskRunRecord[]) : null
+}
+
+/** Details and task runs of a stored occurrence. Without its runs an occurrence is unreadable as a whole. */
+export function withRunsOfStored(
+  details: OccurrenceDetails,
+  runs: readonly TaskRunRecord[] | null,
+): { readonly details: OccurrenceDetails; readonly runs: readonly TaskRunRecord[] } {
+  return runs === null ? { details: { ...details, unreadable: 'runs' }, runs: [] } : { details, runs }
+}
+
+/** The stored request to cancel an occurrence. A damaged one still asks for the end of the occurrence. */
+export function cancelRequestOfStored(value: unknown): CancelRequest {
+  return isObject(value) ? (value as unknown as CancelRequest) : { at: 0, reason: 'unreadable', actor: null }
+}
+
+/** What a node says of itself, or what it can do. A damaged one is answered as an empty object. */
+export function objectOfStored(value: unknown): JsonObject {
+  return isObject(value) ? (value as JsonObject) : {}
+}
+
+/** Names the part of a stored job that cannot be read: `definition` or `timeline`. `null` for a readable job. */
+export function unreadablePartOf({ definition, timeline }: Pick<JobRecord, 'definition' | 'timeline'>): string | null {
+  if (!isDefinition(definition)) return 'definition'
+  return timeline.length === 0 ? 'timeline' : null
+}
+
+/** Whether a stored definition has the members that every definition has. */
+export function isDefinition({ defaults, settings, tasks }: JsonObject): boolean {
+  if (!isObject(defaults) || !isObject(settings) || !Array.isArray(tasks)) return false
+  return tasks.every((task) => isObject(task) && typeof task.name === 'string' && isObject(task.settings))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,22 @@
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { damageTrial } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { dynamodbStorage } from '../src/index.ts'
+import { damage } from './damage.ts'
+import { useTable } from './use-table.ts'
+
+const tableName = 'damaged'
+let client: DynamoDBClient
+
+useTable(tableName, (made) => {
+  client = made
+})
+
+it.each(['garbage', 'null', '[]'])('a node runs all readable jobs beside rows that hold %s', async (text) => {
+  const prefix = `text-${text.length}`
+  const place = {
+    connect: () => dynamodbStorage({ client, tableName, prefix }),
+    damage: damage.bind(null, client, { tableName, prefix }),
+  }
+  await expect(damageTrial(place, text)).resolves.toBeUndefined()
+})

@@ -1,0 +1,19 @@
+import type { DamagedText } from '@jobistemer/storage-conformance'
+
+/**
+ * Statements that overwrite a stored text behind the storage's back. A running occurrence may lie in the row of its job's
+ * head.
+ */
+export function damageStatements(schema: string, damaged: DamagedText): readonly string[] {
+  const text = `'${damaged.text.replaceAll("'", "''")}'`
+  if (damaged.part === 'definition') {
+    const job = damaged.job.slice('job_'.length)
+    return [`UPDATE ${schema}.versions SET definition = ${text} WHERE job = '${job}' AND version = ${damaged.version}`]
+  }
+  const id = damaged.occurrence.id.slice('occ_'.length)
+  return [
+    `UPDATE ${schema}.live SET details = ${text} WHERE id = '${id}'`,
+    `UPDATE ${schema}.history SET details = ${text} WHERE id = '${id}'`,
+    `UPDATE ${schema}.heads SET run_details = ${text} WHERE run_id = '${id}'`,
+  ]
+}

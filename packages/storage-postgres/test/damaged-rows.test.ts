@@ -1,0 +1,18 @@
+import { damageTrial } from '@jobistemer/test-kit'
+import { expect, it } from 'vitest'
+import { postgresStorage } from '../src/index.ts'
+import { damageStatements } from './damage.ts'
+import { useSchemas } from './schemas.ts'
+
+const { pool, query, schema: newSchema } = useSchemas()
+
+it.each(['garbage', 'null', '[]'])('a node runs all readable jobs beside rows that hold %s', async (text) => {
+  const schema = newSchema()
+  const place = {
+    connect: () => postgresStorage({ pool: pool(), schema }),
+    damage: async (damaged: Parameters<typeof damageStatements>[1]) => {
+      for (const statement of damageStatements(schema, damaged)) await query(statement)
+    },
+  }
+  await expect(damageTrial(place, text)).resolves.toBeUndefined()
+})
