@@ -1,7 +1,7 @@
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
@@ -34,6 +34,12 @@ const firstLookAgainMs = 250
 const stallMs = 5000
 
 /**
+ * Sweeps from one search for owners without a node record to the next, if nothing indicates that records are missing: one
+ * hour with the default `reapInterval`. The search reads every running occurrence.
+ */
+const sweepsPerOwnerSearch = 240
+
+/**
  * Takes occurrences from owners that are gone: when their node is dead, at their deadline, or at once when the owner was
  * an earlier life of this node.
  */
@@ -56,6 +62,7 @@ export class Reaper {
   #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
   #hasTakenOver = false
+  #sweepsToOwnerSearch = sweepsPerOwnerSearch
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
@@ -76,7 +83,7 @@ export class Reaper {
     this.#pool = options.pool
     this.#intervalMs = options.intervalMs
     this.#heartbeats = options.heartbeats
-    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
+    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: (byAlarm) => this.#sweep(byAlarm) })
     this.#takingOver = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
     this.#deadAfterMs = options.deadAfterMs
     this.#lookingAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgainAndGoOn() })
@@ -106,12 +113,14 @@ export class Reaper {
     } while (this.#hasTakenOver && !this.#loop.isStopped)
   }
 
-  async #sweep(): Promise<void> {
+  async #sweep(byAlarm: boolean): Promise<void> {
     const stalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
     this.#steps.look(this.#engine)
     try {
       // After a stall, whoever is overdue gets the time to settle it that the stall took.
       if (!stalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
+      // A call of `runDue` sweeps without an alarm, and is too short to see that an owner is silent.
+      if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
     }
@@ -152,9 +161,10 @@ export class Reaper {
     }
   }
 
-  #reapOfOwnName(wanted: (incarnation: string) => boolean): Promise<number> {
+  async #reapOfOwnName(wanted: (incarnation: string) => boolean): Promise<number> {
     const { node } = this.#engine.owner
-    return this.#reapAll({ node }, 'owner_restarted', ({ owner }) => owner !== null && wanted(owner.incarnation))
+    const isWanted = ({ owner }: OccurrenceRecord) => owner !== null && wanted(owner.incarnation)
+    return (await this.#reapAll({ node }, 'owner_restarted', isWanted)).found
   }
 
   #forgetEarlierLives(): void {
@@ -172,6 +182,20 @@ export class Reaper {
     })
   }
 
+  /**
+   * Reads the owners of all running occurrences, because the storage may have lost node records. An owner without a record
+   * counts as silent from now on, and as dead after `deadAfter`.
+   */
+  async #findOwners(): Promise<void> {
+    const { peers } = this.#heartbeats
+    this.#sweepsToOwnerSearch--
+    if (!peers.takeGap() && this.#sweepsToOwnerSearch > 0) return
+    this.#sweepsToOwnerSearch = sweepsPerOwnerSearch
+    await this.#eachRunning({ runs: false }, ({ items }) => {
+      for (const { owner } of items) if (owner !== null) peers.expect(owner)
+    })
+  }
+
   /** Takes over what nodes ran that are dead or have ended, and forgets each when nothing is left. */
   async #takeOver(): Promise<void> {
     const { peers } = this.#heartbeats
@@ -181,42 +205,53 @@ export class Reaper {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
       const { node, incarnation } = record
-      const found = await this.#reapAll({ node }, 'node_lost', ({ owner }) => owner?.incarnation === incarnation)
+      const { found, reaped } = await this.#reapAll(
+        { node },
+        'node_lost',
+        ({ owner }) => owner?.incarnation === incarnation,
+      )
+      if (reaped > 0)
+        this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
       // What was taken over now may not have gone through: it is looked again at the next heartbeat.
       if (found === 0) this.#heartbeats.forget(record)
       else this.#hasTakenOver = true
     }
   }
 
-  /** Answers how many there were. */
+  /** Answers how many there were, and how many of them this node took from their owners. */
   async #reapAll(
     filter: { readonly node?: string; readonly deadlineBefore?: number },
     reason: string,
     wanted: (record: OccurrenceRecord) => boolean,
-  ): Promise<number> {
+  ): Promise<{ readonly found: number; readonly reaped: number }> {
     let found = 0
-    let cursor: string | null = null
-    do {
-      const page = await this.#engine.storage.repeated('listOccurrences', (calls) =>
-        calls.listOccurrences({
-          kind: 'live',
-          state: 'running',
-          runs: true,
-          limit: this.#engine.maxBatch,
-          cursor,
-          ...filter,
-        }),
-      )
-      const records = page.items.filter(wanted)
+    let reaped = 0
+    await this.#eachRunning({ runs: true, ...filter }, async ({ items }) => {
+      const records = items.filter(wanted)
       found += records.length
-      await this.#reap(records, reason)
-      cursor = page.cursor
-    } while (cursor !== null && !this.#loop.isStopped)
-    return found
+      reaped += await this.#reap(records, reason)
+    })
+    return { found, reaped }
   }
 
-  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {
-    if (records.length === 0) return
+  async #eachRunning(
+    filter: { readonly runs: boolean; readonly node?: string; readonly deadlineBefore?: number },
+    read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
+  ): Promise<void> {
+    let cursor: string | null = null
+    do {
+      const page: Page<OccurrenceRecord> = await this.#engine.storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({ kind: 'live', state: 'running', limit: this.#engine.maxBatch, cursor, ...filter }),
+      )
+      await read(page)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+  }
+
+  /** Answers how many it took from their owners. */
+  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<number> {
+    if (records.length === 0) return 0
+    let reaped = 0
     const now = this.#engine.now()
     const items: ReapItem[] = []
     const told: { readonly jobName: string; readonly lostTasks: readonly string[] }[] = []
@@ -242,6 +277,7 @@ export class Reaper {
       const item = items[index] as ReapItem
       if (answer instanceof ItemRefused) this.#engine.fail(`reap ${item.id}`, answer.error)
       else this.#answered(told[index] as (typeof told)[number], item, answer)
+      if (!(answer instanceof ItemRefused) && answer.outcome === 'reaped') reaped++
     }
     const answers = await this.#engine.itemCalls.send(
       'reap',
@@ -250,6 +286,7 @@ export class Reaper {
       answered,
     )
     for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+    return reaped
   }
 
   #answered(
