@@ -256,7 +256,7 @@ export class Reaper {
     const items: ReapItem[] = []
     const told: { readonly jobName: string; readonly lostTasks: readonly string[] }[] = []
     for (const record of records) {
-      const { id, jobId, scheduledAt, token, sequence } = record
+      const { id, jobId, scheduledAt, token, owner, sequence } = record
       const { name, definition } = await this.#jobOf(record)
       const settings = definition?.settings
       const left = definition === null ? record.runs : runsOfLeft(record, definition)
@@ -270,7 +270,8 @@ export class Reaper {
       )
       // What fails here is the last that is heard of it.
       if (!retry) await this.#pool.relay?.handOn(record)
-      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason })
+      const action = retry ? 'retry' : 'fail'
+      items.push({ id, jobId, scheduledAt, token, owner, sequence, runs, action, reason })
       told.push({ jobName: name, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) })
     }
     const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
