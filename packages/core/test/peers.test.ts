@@ -72,7 +72,7 @@ describe('a node', () => {
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
     await look(1, record('a', 6))
-    expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
+    expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
   })
 
   it('says itself for how long it may say nothing', async () => {
@@ -160,9 +160,9 @@ describe('a node', () => {
   it('whose record disappeared is dead after the dead time, counted from its last heartbeat', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5)
-    expect([peers.living(), peers.lost(), told]).toEqual([[], [], []])
+    expect([namesOf(peers.living()), peers.lost(), told]).toEqual([['a'], [], []])
     await look(5)
-    expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+    expect([peers.living(), namesOf(peers.lost()), told]).toEqual([[], ['a'], ['node.lost a']])
     await look(5)
     expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
   })
@@ -181,6 +181,12 @@ describe('a node', () => {
     expect(await look(5, record('a', 6))).toBe(true)
     for (let counter = 7; counter < 20; counter++) await look(5, record('a', counter))
     expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
+  })
+
+  it('whose record disappeared is not alive if a later life of it has a record', async () => {
+    await look(0, record('a', 5))
+    await look(5, record('a', 1, { incarnation: 'a-2' }))
+    expect(peers.living().map(({ incarnation }) => incarnation)).toEqual(['a-2'])
   })
 
   it('that owns a run and has no record is dead after the dead time', async () => {

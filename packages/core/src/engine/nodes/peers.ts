@@ -83,11 +83,16 @@ export class Peers {
     this.#leastSilenceMs = options.leastSilenceMs
   }
 
-  /** Those that this node takes for alive and that are not leaving, itself not among them. */
+  /**
+   * Those that this node takes for alive and that are not leaving, itself not among them. A node whose record disappeared
+   * is alive until it is declared dead, unless a later life of it has a record: its definitions stay in force.
+   */
   living(): readonly NodeRecord[] {
     const living: NodeRecord[] = []
-    for (const { record, isLost, isAbsent } of this.#sightings.values()) {
-      if (!isLost && !isAbsent && !record.leaving) living.push(record)
+    for (const sighting of this.#sightings.values()) {
+      const { record, isLost, isAbsent, isRecorded } = sighting
+      if (isLost || record.leaving || !isRecorded || (isAbsent && this.#hasLaterLife(sighting))) continue
+      living.push(record)
     }
     return living
   }
@@ -229,6 +234,10 @@ export class Peers {
     sighting.isLost = true
     this.#sayLost(sighting)
     return true
+  }
+
+  #hasLaterLife({ record: { node } }: Sighting): boolean {
+    return [...this.#sightings.values()].some(({ record, isAbsent }) => record.node === node && !isAbsent)
   }
 
   #bury({ record }: Sighting): void {
