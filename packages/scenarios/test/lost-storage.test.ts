@@ -88,7 +88,7 @@ function onRequest(name: string): Job {
 }
 
 describe('requests that a storage acknowledged and lost', () => {
-  const lost = 'the storage has lost requests that it had acknowledged: request again those that are still wanted'
+  const lost = 'the storage has lost requests that it had acknowledged: request them again if they are still wanted'
 
   it('are logged with their jobs and their number when a slot of the same moments is forgotten', async () => {
     const { world, losing, start, loud } = lossyWorld()
@@ -128,7 +128,7 @@ describe('requests that a storage acknowledged and lost', () => {
     expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
   })
 
-  it('are not those that were pruned or whose job was removed', async () => {
+  it('do not include pruned ones and requests of removed jobs', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = ['mail', 'pay'].map(onRequest)
     const scheduler = await start({ jobs: [noting(world).job, ...jobs] })

@@ -28,7 +28,7 @@ const slackMs = 2000
 /** A node that has lost node records looks for owners without one at its next sweep, 15 s after the last one at most. */
 const ownerSearchMs = 20_000
 
-/** The documented bound: outages that come and go delay a takeover to so many times the dead time of connected time. */
+/** The documented bound of a takeover through outages: connected time, in dead times. */
 const connectedFactor = 2
 
 /** The longest pause of a call that is repeated: the reap may have to wait for it. */

@@ -28,7 +28,7 @@ export const settleMutants: readonly Mutant[] = [
     },
   ),
   mutant(
-    'reaps by the token alone, whoever owns the run',
+    'reaps by the token alone, for any owner',
     ['reap: another owner under the same token makes the reaper lose: the token was given again after a loss'],
     class extends Ledger {
       override reapOne({ owner: _, ...item }: ReapItem, now: number) {

@@ -1,10 +1,10 @@
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** So many dead times after the last fault everything is released that a dead node ran: the bound is two. */
+/** Limit for the release of a dead node's runs after the last fault, in dead times. The documented bound is two. */
 const deadTimes = 4
 
-/** A busy machine may start a process, and answer calls, later by so much. */
+/** Delay of processes and answers on a busy machine, in ms. */
 const slackMs = 3000
 
 /**
@@ -14,7 +14,7 @@ const slackMs = 3000
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')
   if (calm === undefined) return []
-  // Each node that starts observes the others anew.
+  // Each node that starts observes its peers anew.
   const starts = view.lines('spawned').map(({ mono }) => mono)
   const limit = Math.max(calm.mono, ...starts) + deadTimes * view.run.deadAfterMs + slackMs
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))

@@ -9,7 +9,7 @@ const mostRemembered = 1000
 /** For how long, in ms: a replica is seconds behind, and a request that ended may be pruned later. */
 const rememberedMs = 600_000
 
-/** So many names are logged of jobs whose requests were lost together. */
+/** Job names in one log line, at most. */
 const namesShown = 10
 
 interface Acknowledged {
@@ -88,7 +88,7 @@ export class ForgottenRequests {
     const since = new Date(Math.min(...lost.map(({ item }) => item.scheduledAt)))
     this.#engine.logger.error(
       { jobs: jobs.slice(0, namesShown), count: lost.length, since },
-      'the storage has lost requests that it had acknowledged: request again those that are still wanted',
+      'the storage has lost requests that it had acknowledged: request them again if they are still wanted',
     )
   }
 }

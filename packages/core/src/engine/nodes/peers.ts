@@ -84,7 +84,7 @@ export class Peers {
   }
 
   /**
-   * Those that this node takes for alive and that are not leaving, itself not among them. A node whose record disappeared
+   * Other nodes that this node takes for alive and that are not leaving. A node whose record disappeared
    * is alive until it is declared dead, unless a later life of it has a record: its definitions stay in force.
    */
   living(): readonly NodeRecord[] {
