@@ -19,7 +19,8 @@ async function livingNode(url: string, nodeId: string) {
   const storage = postgresStorage({ url, wakeUps: false })
   cleanUps.push(() => storage.close())
   const { logger, lines } = collectingLogger()
-  const job = defineJob({ name: 'endless', onInterrupted: 'retry', tasks: [{ name: 'work', run: () => nodeId }] })
+  const tasks = [{ name: 'work', run: () => nodeId }]
+  const job = defineJob({ name: 'endless', overlapPolicy: 'allow', onInterrupted: 'retry', tasks })
   const scheduler = createScheduler({ storage, nodeId, logger, jobs: [job], ...intervals })
   cleanUps.push(() => scheduler.shutdown())
   await scheduler.start()
