@@ -20,6 +20,7 @@ beforeEach(() => {
   peers = new Peers(
     { clock, events, logger: silentLogger, owner },
     {
+      heartbeatMs: 5000,
       deadAfterMs: 30_000,
       longestGapMs: 15_000,
       leastSilenceMs: 7000,
@@ -71,7 +72,7 @@ describe('a node', () => {
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
     await look(1, record('a', 6))
-    expect(told).toEqual(['node.joined a', 'node.lost b'])
+    expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
   })
 
   it('says itself for how long it may say nothing', async () => {
@@ -147,10 +148,75 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a', 'node.joined a'])
   })
 
-  it('whose record somebody else took away is dead', async () => {
+  it('whose record another node removed was not dead if it returns after its work is settled', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 6; count++) await look(5, record('a', 5))
+    expect(peers.settle('a-1')).toBe(true)
+    await look(5)
+    await look(5, record('a', 9))
+    expect(told).toEqual(['node.lost a', 'node.joined a'])
+  })
+
+  it('whose record disappeared is dead after the dead time, counted from its last heartbeat', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 5; count++) await look(5)
+    expect([namesOf(peers.living()), peers.lost(), told]).toEqual([['a'], [], []])
+    await look(5)
+    expect([peers.living(), namesOf(peers.lost()), told]).toEqual([[], ['a'], ['node.lost a']])
+    await look(5)
+    expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+  })
+
+  it('whose record disappeared and that is settled leaves no trace', async () => {
+    await look(0, record('a', 5))
+    for (let count = 0; count < 6; count++) await look(5)
+    expect(peers.settle('a-1')).toBe(false)
+    await look(5)
+    expect([peers.lost(), peers.silentForMs('a-1')]).toEqual([[], null])
+  })
+
+  it('whose record disappeared and comes back is never declared dead', async () => {
     await look(0, record('a', 5))
     await look(5)
-    expect(told).toEqual(['node.lost a'])
+    expect(await look(5, record('a', 6))).toBe(true)
+    for (let counter = 7; counter < 20; counter++) await look(5, record('a', counter))
+    expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
+  })
+
+  it('whose record disappeared is not alive if a later life of it has a record', async () => {
+    await look(0, record('a', 5))
+    await look(5, record('a', 1, { incarnation: 'a-2' }))
+    expect(peers.living().map(({ incarnation }) => incarnation)).toEqual(['a-2'])
+  })
+
+  it('that owns a run and has no record is dead after the dead time', async () => {
+    await look(0)
+    peers.expect({ node: 'a', incarnation: 'a-1' })
+    for (let count = 0; count < 5; count++) await look(5)
+    expect([peers.living(), peers.lost(), told]).toEqual([[], [], []])
+    await look(5)
+    expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+  })
+
+  it('that owns a run and whose record appears later counts as a new node', async () => {
+    await look(0)
+    peers.expect({ node: 'a', incarnation: 'a-1' })
+    for (let count = 0; count < 5; count++) await look(5)
+    await look(1, record('a', 5))
+    for (let count = 0; count < 5; count++) await look(5, record('a', 5))
+    expect([namesOf(peers.living()), told]).toEqual([['a'], []])
+    await look(5, record('a', 6))
+    expect(told).toEqual(['node.joined a'])
+  })
+
+  it('that owns a run is dead no earlier than the longest dead time of a known node', async () => {
+    const patient = (counter: number) => record('b', counter, { about: { deadAfterMs: 60_000 } })
+    await look(0, patient(1))
+    peers.expect({ node: 'a', incarnation: 'a-1' })
+    for (let counter = 2; counter < 13; counter++) await look(5, patient(counter))
+    expect(peers.lost()).toEqual([])
+    await look(5, patient(13))
+    expect(namesOf(peers.lost())).toEqual(['a'])
   })
 
   it('that leaves is not counted on, and has left once', async () => {
@@ -180,12 +246,36 @@ describe('the count begins anew', () => {
 
   it('after a look that failed', async () => {
     await look(0, record('a', 5))
-    await silent(25)
+    await silent(10)
     peers.beginAnew()
     await silent(30)
     expect(peers.lost()).toEqual([])
     await silent(5)
     expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('but not without end: a node is dead after 1.5 times its dead time of connected silence', async () => {
+    await look(0, record('a', 5))
+    // An outage of 8 s after each 10 s: a gap between two answered looks counts for one heartbeat interval at most.
+    for (let outages = 0; outages < 2; outages++) {
+      await silent(10)
+      peers.beginAnew()
+      await look(8, record('a', 5))
+    }
+    expect(peers.lost()).toEqual([])
+    await silent(10)
+    peers.beginAnew()
+    await look(8, record('a', 5))
+    expect(namesOf(peers.lost())).toEqual(['a'])
+  })
+
+  it('and a living node stays alive through any number of outages', async () => {
+    for (let counter = 1; counter < 100; counter++) {
+      await look(5, record('a', counter))
+      peers.beginAnew()
+      await look(8, record('a', counter))
+    }
+    expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
   })
 
   it('after this node stood still', async () => {
@@ -207,8 +297,19 @@ describe('the count begins anew', () => {
   })
 })
 
+it('node records may be missing after the start, a failed look and a disappearance, each reported once', async () => {
+  await look(0, record('a', 5))
+  expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
+  peers.beginAnew()
+  await look(5, record('a', 6))
+  expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
+  await look(5)
+  expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
+})
+
 it('a node does not watch itself', async () => {
   await look(0, record('self', 1))
+  peers.expect({ node: 'self', incarnation: 'self-1' })
   await look(5)
   expect([peers.living(), peers.silentForMs('self-1'), told]).toEqual([[], null, []])
 })

@@ -355,7 +355,8 @@ describe('judging what an owner says', () => {
   const release: SettleChange = { kind: 'release', dueAt: 1, reason: null }
   const progress: SettleChange = { kind: 'progress' }
   const said = (sequence: number, change: SettleChange, token = 2) => ({ token, sequence, change })
-  const stored = (state: OccurrenceState) => ({ state, token: 2, sequence: 5 })
+  const owner = { node: 'a', incarnation: 'a-1' }
+  const stored = (state: OccurrenceState) => ({ state, token: 2, owner, sequence: 5 })
 
   it('applies what is new, repeats what is stored and refuses what is older', () => {
     for (const change of [finish, release, progress]) {
@@ -364,6 +365,19 @@ describe('judging what an owner says', () => {
       expect(judgeSettle(stored('running'), said(5, change))).toBe('repeated')
       expect(judgeSettle(stored('running'), said(4, change))).toBe('lost')
     }
+  })
+
+  it('refuses another incarnation under the same token, whatever its sequence', () => {
+    const other = { node: 'a', incarnation: 'a-2' }
+    for (const change of [finish, release, progress]) {
+      for (const sequence of [5, 6]) {
+        expect(judgeSettle(stored('running'), { ...said(sequence, change), owner: other })).toBe('lost')
+      }
+      expect(judgeSettle(stored('running'), { ...said(6, change), owner })).toBe('apply')
+      expect(judgeSettle(stored('running'), { ...said(5, change), owner })).toBe('repeated')
+    }
+    expect(judgeSettle({ ...stored('pending'), owner: null }, { ...said(5, release), owner })).toBe('lost')
+    expect(judgeSettle(stored('completed'), { ...said(5, finish), owner: other })).toBe('lost')
   })
 
   it('refuses every token but the live one', () => {

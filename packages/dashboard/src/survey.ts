@@ -56,7 +56,10 @@ export class Surveys {
     const upcoming = jobs
       .filter((job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY)
       .sort(compareDue)
-    const { seen, isAskedPart } = await seenOf(new Set([...late, ...failing, ...withoutCode, ...upcoming, ...jobs]), access)
+    const { seen, isAskedPart } = await seenOf(
+      new Set([...late, ...failing, ...withoutCode, ...upcoming, ...jobs]),
+      access,
+    )
     const ofSeen = (some: readonly ListedJob[]) => some.filter((job) => seen.has(job))
     const [seenLate, seenFailing, seenWithoutCode] = [ofSeen(late), ofSeen(failing), ofSeen(withoutCode)]
     return {

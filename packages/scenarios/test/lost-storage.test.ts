@@ -1,4 +1,5 @@
 import { defineJob, type Job } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { collectingLogger } from './support/collecting-logger.ts'
@@ -6,7 +7,7 @@ import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { LosingStorage } from './support/losing-storage.ts'
 import { everywhere, memory } from './support/places.ts'
-import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
 /** A job that notes the seconds at which it runs. */
 function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
@@ -47,6 +48,101 @@ describe('a storage that loses its last moments', () => {
     expect(loud()).toEqual([
       { level: 'error', message: forgotten, jobs: ['tick', 'other'], count: 2, since: new Date(at(10)) },
     ])
+  })
+})
+
+describe('a run whose start the storage has lost, and that another node starts with the same token', () => {
+  it('ends by the word of the present owner alone', async () => {
+    const { world, losing, start } = lossyWorld()
+    const begun: string[] = []
+    const nodeOf = (name: string, seconds: number) => {
+      const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
+        begun.push(`${name} token ${fencingToken}`)
+        await world.clock.sleep({ seconds })
+        return name
+      }
+      const job = defineJob({ name: 'launch', schedule: once(at(10)), tasks: [{ name: 'work', run }] })
+      return start({ jobs: [job], nodeId: name })
+    }
+    const former = await nodeOf('former', 20)
+    const lost = listen(former, 'occurrence.lost')
+    losing.fallBehind()
+    await world.clock.advanceTo(at(12))
+    world.freeze(former)
+    losing.failOver()
+    const present = await nodeOf('present', 60)
+    await world.clock.advanceTo(at(20))
+    expect(begun).toEqual(['former token 1', 'present token 1'])
+    await world.thaw(former)
+    await world.clock.advanceTo(at(40))
+    expect([await fates(present, 'launch'), lost.length]).toEqual([['10 running'], 1])
+    await world.clock.advanceTo(at(90))
+    const { state, tasks } = await onlyOccurrence(present, 'launch')
+    expect([state, tasks[0]?.result]).toEqual(['completed', 'present'])
+  })
+})
+
+/** A job without a schedule. */
+function onRequest(name: string): Job {
+  return defineJob({ name, overlapPolicy: 'allow', tasks: [{ name: 'work', run: () => undefined }] })
+}
+
+describe('requests that a storage acknowledged and lost', () => {
+  const lost = 'the storage has lost requests that it had acknowledged: request them again if they are still wanted'
+
+  it('are logged with their jobs and their number when a slot of the same moments is forgotten', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const mails = Array.from({ length: 3 }, (_, index) => ({ job: 'mail', key: `mail ${index}` }))
+    const requested = ['mail', 'pay'].map(onRequest)
+    const scheduler = await start({ jobs: [noting(world).job, ...requested] })
+    await scheduler.trigger('mail', { key: 'kept' })
+    await world.clock.advanceTo(at(15))
+    losing.fallBehind()
+    await world.clock.advanceTo(at(21))
+    await scheduler.triggerMany(mails)
+    await scheduler.trigger('pay')
+    await world.clock.advanceTo(at(25))
+    losing.failOver()
+    await world.clock.advanceTo(at(45))
+    expect(loud().filter(({ message }) => message === lost)).toEqual([
+      { level: 'error', message: lost, jobs: ['mail', 'pay'], count: 4, since: new Date(at(21)) },
+    ])
+  })
+
+  it('are found after an outage, where no job has a schedule', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    let isAway = false
+    const storage = wrapStorage(losing.connect(), {
+      around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+    })
+    const scheduler = await start({ jobs: [onRequest('mail')], storage, heartbeat: { seconds: 5 } })
+    losing.fallBehind()
+    await scheduler.trigger('mail')
+    await scheduler.trigger('mail')
+    await world.clock.advance({ seconds: 10 })
+    isAway = true
+    await world.clock.advance({ seconds: 10 })
+    losing.failOver()
+    isAway = false
+    await world.clock.advance({ seconds: 20 })
+    expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
+  })
+
+  it('do not include pruned ones and requests of removed jobs', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const jobs = ['mail', 'pay'].map(onRequest)
+    const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
+    await world.clock.advanceTo(at(12))
+    await scheduler.trigger('mail')
+    await scheduler.trigger('pay')
+    await world.clock.advanceTo(at(15))
+    await scheduler.prune({ olderThan: 0, keep: 0 })
+    await scheduler.remove('pay')
+    losing.fallBehind()
+    await world.clock.advanceTo(at(25))
+    losing.failOver()
+    await world.clock.advanceTo(at(45))
+    expect(loud().map(({ message }) => message)).toEqual([forgotten])
   })
 })
 

@@ -14,7 +14,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { collectingLogger } from './support/collecting-logger.ts'
+import { collectingLogger, type Line } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
@@ -50,6 +50,16 @@ async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
 /** Whether an instant lies within a heartbeat of a second. */
 function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
+}
+
+/** The storage loses all node records, as PostgreSQL does when its server crashes. */
+async function forgetNodes(storage: Storage): Promise<void> {
+  const remove = (await recordsIn(storage)).map(({ incarnation, counter }) => ({ incarnation, counter }))
+  await storage.heartbeat({ now: 0, own: null, remove, profilesOf: [] })
+}
+
+function namesIn(lines: readonly Line[], wanted: string): readonly unknown[] {
+  return lines.filter(({ message }) => message === wanted).map(({ node }) => node)
 }
 
 /** Two nodes with the long job, of which the first begins it. */
@@ -159,6 +169,79 @@ describe.each(everywhere)('on $name', (place) => {
       'token 2',
       ['lost', 'succeeded'],
     ])
+  })
+
+  it('a run whose dead owner has no node record any more is released after the dead time', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const { logger, lines } = collectingLogger()
+    await world.start({ jobs: [job], nodeId: 'second', logger, ...life })
+    await world.clock.advanceTo(at(21))
+    world.crash(first)
+    await forgetNodes(world.connect())
+    // Twice the dead time.
+    await world.clock.advanceTo(at(81))
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
+    expect(lines.filter(({ message }) => message === 'released runs of a node that is gone')).toMatchObject([
+      { node: 'first', runs: 1 },
+    ])
+  })
+
+  it('a node that starts later releases a run whose dead owner has no node record', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advanceTo(at(12))
+    world.crash(first)
+    await forgetNodes(world.connect())
+    await world.start({ jobs: [job], nodeId: 'second', ...life })
+    await world.clock.advanceTo(at(72))
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+  })
+
+  it('nodes whose records the storage loses keep their runs, and none is declared dead', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const { logger, lines } = collectingLogger()
+    await world.start({ jobs: [job], nodeId: 'first', logger, ...life })
+    await world.clock.advance({ seconds: 12 })
+    await world.start({ jobs: [job], nodeId: 'second', logger, ...life })
+    const storage = world.connect()
+    for (let losses = 0; losses < 6; losses++) {
+      await world.clock.advance({ seconds: 17 })
+      await forgetNodes(storage)
+    }
+    await world.clock.advance({ minutes: 6 })
+    expect(called).toHaveLength(1)
+    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
+  })
+
+  it('a dead node is released within twice its dead time although outages come and go', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    let isAway = false
+    const storage = wrapStorage(world.connect(), {
+      around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+    })
+    await world.start({ jobs: [job], nodeId: 'second', storage, ...life })
+    await world.clock.advanceTo(at(20))
+    world.crash(first)
+    // The storage answers for 12 s and is away for 20 s, again and again.
+    let connectedMs = 0
+    while (called.length === 1 && connectedMs < 60_000) {
+      isAway = false
+      await world.clock.advance({ seconds: 12 })
+      connectedMs += 12_000
+      isAway = true
+      await world.clock.advance({ seconds: 20 })
+    }
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+    isAway = false
   })
 
   it('what must not be called twice fails when its node dies', async () => {

@@ -14,6 +14,9 @@ import { World } from './world/world.ts'
 /** How long it takes until a clock that has been set right is read, and followed. */
 const longestDoubtMs = 140_000
 
+/** Until a node looks for owners without a node record, in ms: its next sweep, 15 s after the last one, and its calls. */
+const ownerSearchMs = 20_000
+
 /** What came of one seed. */
 export interface SimulationReport {
   readonly seed: number
@@ -44,7 +47,7 @@ export async function simulate(options: {
   const fleet = new Fleet(world)
   const callers = calls ? new Callers(world) : null
   if (world.clocksJump) makeClocksJump(world, fleet)
-  if (world.hasOutages) takeStorageAway(world)
+  if (world.hasOutages) takeStorageAway(world, fleet)
   if (world.troublesNodes) troubleNodes(world, fleet)
   world.history.add(null, { kind: 'phase', phase: 'faults' })
   await trouble(world, fleet)
@@ -154,7 +157,7 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
 /** How long it takes until what dead nodes ran is taken over. */
 function longestTakeoverMs({ lives }: Fleet): number {
   const slowest = Math.max(0, ...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
-  return Math.max(0, slowest - 100_000)
+  return Math.max(0, slowest + ownerSearchMs - 100_000)
 }
 
 /** What else an operator does whose clocks were wrong: nothing is decided ahead of the time then, and stays so. */

@@ -174,6 +174,19 @@ it('what a dead node ran has to be taken over in time, and by whoever takes it f
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
+  // Outages that come and go: each 10 s the storage answers for 4 s. The limit is 20 s of connected time.
+  const throughOutages = (outages: number) => {
+    const script = died()
+    let counter = 1
+    for (let count = 0; count < outages; count++) {
+      const at = 10 * (count + 1)
+      script.at(at - 4, null, { kind: 'storage.away', hangs: false }).at(at, null, { kind: 'storage.back' })
+      for (let second = 0; second < 5; second++) script.heard(at + second, 'b.1', ++counter)
+    }
+    return rulesOf(script)
+  }
+  expect(throughOutages(3)).toEqual([])
+  expect(throughOutages(9)).toEqual(['takeover'])
   // A call that took effect late may have left something to one that has shut down.
   expect(rulesOf(died({ kind: 'node.down' }).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
 })

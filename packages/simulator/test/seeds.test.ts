@@ -16,7 +16,16 @@ it('between them they have every fault, every operation and every state of an oc
     expect.arrayContaining([
       ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],
       ...['doubled', 'slow', 'partitioned', 'lost wake-up', 'crash', 'freeze', 'clock step'],
-      ...['outage', 'away', 'cut off', 'trouble: death', 'trouble: freeze', 'trouble: cut'],
+      ...[
+        'outage',
+        'away',
+        'node records lost',
+        'death before a crash of the storage',
+        'cut off',
+        'trouble: death',
+        'trouble: freeze',
+        'trouble: cut',
+      ],
       ...['clock jump', 'storage clock jump', 'wrong storage clock'],
       ...[
         'trigger',

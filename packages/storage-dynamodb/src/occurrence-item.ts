@@ -7,6 +7,7 @@ import {
   type OccurrenceRecord,
   type OccurrenceState,
   orderAt,
+  type Owner,
   runsOfStored,
   withRunsOfStored,
 } from '@jobistemer/core/storage'
@@ -74,6 +75,11 @@ export const names = {
   failedOrder: 'fo',
 } as const
 
+/** An owner, as it is stored and compared. */
+export function ownerValue({ node, incarnation }: Owner): Item[string] {
+  return json([node, incarnation])
+}
+
 /** With details and runs in it, however large they are. */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const key = keys.occurrence(record)
@@ -90,7 +96,7 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<St
     [names.timeout]: number(record.executionTimeoutMs),
     [names.revision]: number(revision),
   }
-  if (record.owner !== null) item[names.owner] = json([record.owner.node, record.owner.incarnation])
+  if (record.owner !== null) item[names.owner] = ownerValue(record.owner)
   if (record.startedAt !== null) item[names.startedAt] = number(record.startedAt)
   if (record.finishedAt !== null) item[names.finishedAt] = number(record.finishedAt)
   if (record.reason !== null) item[names.reason] = json(record.reason)

@@ -3,7 +3,7 @@ import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@job
 import { type Item, json, number, text } from './attributes.ts'
 import { hasBulk, isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
 import { shardOf } from './keys.ts'
-import { failedPlace, names, readOccurrence } from './occurrence-item.ts'
+import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
 import type { Table } from './table.ts'
 
@@ -115,12 +115,14 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
   // Where one with a priority belongs in the index is not known without reading it.
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
-  const isNews = `#s = :running AND ${names.token} = :token AND ${names.sequence} < :sequence`
+  const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
+  const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`
   const values: Item = {
     ':running': text('running'),
     ':token': number(item.token),
     ':sequence': number(item.sequence),
     ':one': number(1),
+    ...(item.owner != null && { ':owner': ownerValue(item.owner) }),
   }
   return { condition: `${isNews}${unmarked}${ordinary}`, values }
 }

@@ -8,9 +8,10 @@ import { printRuns } from './runs-text.ts'
 import { refusal } from './schema.ts'
 import { isTrue, type Row, type Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
+import { storeText } from './stored-text.ts'
 import type { TransactionSession } from './transaction-session.ts'
 
-const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text']
+const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 'text', 'text']
   .map((type, index) => `$${index + 1}::text::${type}`)
   .join(', ')
 
@@ -63,9 +64,10 @@ export class LedgerWithin implements AsyncLedgerWithin {
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
     if (change.kind !== 'progress' || occurrence === null || job === null) return null
-    const { token, sequence, upToSequence, runs } = item
+    const { token, owner, sequence, upToSequence, runs } = item
     const last = upToSequence === undefined ? null : String(upToSequence)
-    const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt)]
+    const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
+    const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt), ...speaker]
     return await this.#inSavepoint(async (session, _steps, database) => {
       if (isWritten(await session.query(this.#complete, values))) return accepted
       const isMoved = await this.#moveOut(database, occurrence, job)

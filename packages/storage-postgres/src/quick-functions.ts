@@ -207,26 +207,34 @@ BEGIN
   RETURN ${restOf('v_started')};
 END ${quote};
 
-CREATE FUNCTION ${schema}.end_step(${parametersOf(endColumns)}, p_now bigint)
+CREATE FUNCTION ${schema}.end_step(
+  ${parametersOf(endColumns)}, p_now bigint, p_node text, p_incarnation text
+)
 RETURNS bigint[] LANGUAGE plpgsql ${settings} SET lock_timeout = ${heldMs} AS ${quote}
 DECLARE
+  v_owner integer;
   v_ended bigint[];
   v_freed bigint;
   ${declare(endColumns)}
 BEGIN
   ${readShared(endColumns)}
+  IF p_incarnation IS NOT NULL THEN
+    -- No row has the owner -1: an unknown owner ends nothing.
+    SELECT coalesce(min(o.row), -1) INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
+  END IF;
   WITH freed AS (
     UPDATE ${schema}.heads h SET revision = h.revision + 1, running = h.running - 1,
         run_state = CASE WHEN h.run_state = ${inHead.runs} AND h.run_id = w.id THEN ${inHead.ended} ELSE h.run_state END
       FROM ${rowsOf(endColumns)} WHERE h.id = ${oneOf('w.job')} AND h.queued = 0
         AND (h.run_state = ${inHead.runs} AND h.run_id = w.id AND w.token = 1 AND w.sequence > 0
+            AND h.run_owner = coalesce(v_owner, h.run_owner)
           OR h.run_id IS DISTINCT FROM w.id OR h.run_state IN (${inHead.moved}, ${inHead.never}))
       RETURNING w.job, w.id, w.token, w.sequence, w.state, w.reason, w.runs, w.place, h.run_state = ${inHead.ended} AND h.run_id IS NOT DISTINCT FROM w.id AS was_in_head, h.run_at, h.run_started,
         h.run_timeout, h.run_owner, h.run_version, h.run_details
   ), gone AS (
     DELETE FROM ${schema}.live l USING freed f
       WHERE NOT f.was_in_head AND l.id = ${oneOf('f.id')} AND l.job = f.job AND l.state IS NOT DISTINCT FROM ${lanes.running} AND l.token = f.token
-        AND l.sequence < f.sequence AND l.cancel IS NULL
+        AND l.owner = coalesce(v_owner, l.owner) AND l.sequence < f.sequence AND l.cancel IS NULL
       RETURNING l.id, l.job, l.order_at, f.state, l.kind, l.token, f.sequence, l.rescues, l.job_version, l.owner,
         l.due_at, l.created_at, l.started_at, l.timeout, f.reason, l.details, f.runs, f.place
   ), kept AS (

@@ -53,7 +53,12 @@ export class QuickSteps {
     this.#database = database
     const start = [...startColumns.map(([, type]) => parameterType(type)), 'bigint', 'text', 'text', 'boolean', 'text']
     this.#start = callOf(`${schema}.start_step`, start)
-    this.#end = callOf(`${schema}.end_step`, [...endColumns.map(([, type]) => parameterType(type)), 'bigint'])
+    this.#end = callOf(`${schema}.end_step`, [
+      ...endColumns.map(([, type]) => parameterType(type)),
+      'bigint',
+      'text',
+      'text',
+    ])
     for (const call of [this.#start, this.#end]) for (const text of Object.values(call)) database.keepPlanOf(text)
   }
 
@@ -87,9 +92,13 @@ export class QuickSteps {
   }
 
   async settles(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]> {
+    // One owner speaks in a call.
+    const owner = items[0]?.owner
     const isOrdinary = (item: SettleItem): item is EndItem => {
-      return item.change.kind === 'finish' && item.upToSequence === undefined
+      const { change, upToSequence } = item
+      return change.kind === 'finish' && upToSequence === undefined && item.owner?.incarnation === owner?.incarnation
     }
+    const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
     return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
       const [tokens, sequences, states] = [new SharedColumn(), new SharedColumn(), new SharedColumn()]
       const [reasons, runs] = [new SharedColumn(), new SharedColumn(separator)]
@@ -102,7 +111,7 @@ export class QuickSteps {
         runs.add(printRuns(end.runs, end.scheduledAt) ?? absent)
       }
       const arrays = [tokens, sequences, states, reasons].map(arrayOf)
-      return await this.#call(this.#end, ends, [...arrays, runs.text, String(now)])
+      return await this.#call(this.#end, ends, [...arrays, runs.text, String(now), ...speaker])
     })
   }
 

@@ -246,11 +246,14 @@ BEGIN
 END ${quote};
 
 CREATE FUNCTION ${schema}.complete_step(
-  p_id uuid, p_job uuid, p_token integer, p_sequence integer, p_up_to integer, p_runs text
+  p_id uuid, p_job uuid, p_token integer, p_sequence integer, p_up_to integer, p_runs text,
+  p_node text, p_incarnation text
 ) RETURNS boolean LANGUAGE plpgsql ${settings} AS ${quote}
 BEGIN
   UPDATE ${schema}.live SET sequence = p_sequence, runs = p_runs
     WHERE id = p_id AND job = p_job AND state = ${lanes.running} AND token = p_token
+      AND (p_incarnation IS NULL
+        OR owner = (SELECT o.row FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation))
       AND sequence < p_sequence AND (p_up_to IS NULL OR sequence <= p_up_to) AND cancel IS NULL;
   RETURN FOUND;
 END ${quote};

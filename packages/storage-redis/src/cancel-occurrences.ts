@@ -9,7 +9,7 @@ import type {
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { Ledger } from './ledger.ts'
-import { parseOwner, printReason } from './occurrence-form.ts'
+import { parseOwner, printOwner, printReason } from './occurrence-form.ts'
 import { stateOf } from './record-codes.ts'
 import { readAddress } from './replies.ts'
 import { cancelItemLayout, reapItemLayout, stateLayout } from './request-layouts.ts'
@@ -64,7 +64,7 @@ export async function reapOccurrences(
     jobOf: ({ jobId }) => jobId,
     prepare: (group) => {
       const writer = new ByteWriter()
-      for (const { id, scheduledAt, token, sequence, runs, action, reason } of group) {
+      for (const { id, scheduledAt, token, owner, sequence, runs, action, reason } of group) {
         const { at, size } = reapItemLayout
         const start = writer.skip(size)
         writer.setId(start + at.id, id)
@@ -73,6 +73,7 @@ export async function reapOccurrences(
         writer.setByte(start + at.isRetry, action === 'retry' ? 1 : 0)
         writer.setUint32(start + at.reasonSize, writer.text(printReason(reason)))
         writer.setUint32(start + at.runsSize, writer.text(printRuns(runs, scheduledAt)))
+        writer.setUint32(start + at.loserSize, owner == null ? 0 : writer.text(printOwner(owner)))
       }
       return { script: scripts.reap, arguments: [printNow(now), writer.finish(), channel, sender] }
     },

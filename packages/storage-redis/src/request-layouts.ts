@@ -35,7 +35,7 @@ export const recoveryEntryLayout: Layout<'id' | 'runs' | 'recordSize'> = defineL
 })
 
 export const settleItemLayout: Layout<
-  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize' | 'takerSize'
+  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize' | 'takerSize' | 'speakerSize'
 > = defineLayout({
   token: 'uint32',
   sequence: 'uint32',
@@ -46,6 +46,8 @@ export const settleItemLayout: Layout<
   runsSize: 'uint32',
   // Whom the next one is for; 0: nobody takes it.
   takerSize: 'uint32',
+  // The owner that speaks; 0: the token alone decides.
+  speakerSize: 'uint32',
 })
 
 export const cancelItemLayout: Layout<'id' | 'isForced' | 'reasonSize' | 'cancelSize'> = defineLayout({
@@ -55,16 +57,17 @@ export const cancelItemLayout: Layout<'id' | 'isForced' | 'reasonSize' | 'cancel
   cancelSize: 'uint32',
 })
 
-export const reapItemLayout: Layout<'id' | 'token' | 'sequence' | 'isRetry' | 'reasonSize' | 'runsSize'> = defineLayout(
-  {
+export const reapItemLayout: Layout<'id' | 'token' | 'sequence' | 'isRetry' | 'reasonSize' | 'runsSize' | 'loserSize'> =
+  defineLayout({
     id: 'id',
     token: 'uint32',
     sequence: 'uint32',
     isRetry: 'byte',
     reasonSize: 'uint32',
     runsSize: 'uint32',
-  },
-)
+    // The owner that loses it; 0: the token alone decides.
+    loserSize: 'uint32',
+  })
 
 export const jobChangeLayout: Layout<
   | 'kind'

@@ -34,7 +34,8 @@ export async function settleOccurrences(
   })
 }
 
-function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, change, takeNext }: SettleItem): void {
+function writeItem(writer: ByteWriter, item: SettleItem): void {
+  const { scheduledAt, token, owner, sequence, runs, change, takeNext } = item
   const start = writer.skip(settleItemLayout.size)
   writer.setUint32(start + itemAt.token, token)
   writer.setUint32(start + itemAt.sequence, sequence)
@@ -45,6 +46,7 @@ function writeItem(writer: ByteWriter, { scheduledAt, token, sequence, runs, cha
   writer.setUint32(start + itemAt.reasonSize, writer.text(reason))
   writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt)))
   writer.setUint32(start + itemAt.takerSize, takeNext === undefined ? 0 : writer.text(printOwner(takeNext)))
+  writer.setUint32(start + itemAt.speakerSize, owner == null ? 0 : writer.text(printOwner(owner)))
 }
 
 function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly SettleAnswer[] {

@@ -44,8 +44,9 @@ export class QuickSteps {
             pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`)
     this.#start = database.prepare(`
       INSERT INTO {running} VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
-    // The token is live, the sequence a new one, and nobody asked for cancellation.
-    const holding = 'job = ? AND scheduled_at = ? AND id = ? AND token = ? AND sequence < ? AND cancel IS NULL'
+    // The token is live, the owner is the given one, the sequence is new, and no cancellation is requested.
+    const holding = `job = ? AND scheduled_at = ? AND id = ? AND token = ? AND owner = coalesce(?, owner)
+      AND sequence < ? AND cancel IS NULL`
     this.#progress = database.prepare(`UPDATE {running} SET sequence = ?, runs = ? WHERE ${holding}`)
     this.#finish = database.prepare(`
       INSERT INTO {history}
@@ -87,8 +88,10 @@ export class QuickSteps {
     if (job === undefined) return null
     const key = keyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
+    // One that owns nothing here is no row's owner.
+    const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)
     if (change.kind === 'progress') {
-      const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, sequence)
+      const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)
       return changes === 1 ? accepted : null
     }
     // Somebody may be to be woken.
@@ -104,6 +107,7 @@ export class QuickSteps {
       scheduledAt,
       key,
       token,
+      owner,
       sequence,
     )
     if (changes !== 1) return null

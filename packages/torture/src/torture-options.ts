@@ -21,6 +21,8 @@ export interface TortureOptions {
   readonly clockSkew: number
   /** A way in which the storage is broken, to see that the checks find it. */
   readonly sabotage: string | null
+  /** The server loses the last acknowledged writes now and then: less is checked then. */
+  readonly loseWrites: boolean
   /** Leave the folder with witness, history and storage, also when all is well. */
   readonly keep: boolean
 }
@@ -36,6 +38,7 @@ const usage = `Usage: npm run torture -- [options]
   --seed S         repeats the faults and the tasks of an earlier run
   --clock-skew M   clocks of nodes wrong by up to so many minutes, 0 to 1440 (default by storage: ${usual((kind) => `${kind.usualSkewMinutes}`)})
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}
+  --lose-writes    the server loses its last acknowledged writes now and then (redis)
   --keep           leave the recording, also when all is well`
 
 /** Reads the command line; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
@@ -52,6 +55,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
         seed: { type: 'string' },
         'clock-skew': { type: 'string' },
         sabotage: { type: 'string' },
+        'lose-writes': { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -60,6 +64,9 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
     const { usualSkewMinutes, secondsPerKill } = storageKind(values.storage)
     if (values.sabotage !== undefined && !sabotageNames.includes(values.sabotage)) {
       throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
+    }
+    if (values['lose-writes'] && values.storage !== 'redis') {
+      throw new TypeError(`--lose-writes is for redis alone, and not for ${values.storage}.`)
     }
     const kills = readNumber(values.kills, '--kills', 0, 100_000, true)
     const usualMinutes = Math.max(fewestSeconds, kills * secondsPerKill) / 60
@@ -73,6 +80,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
       seed: values.seed ?? newSeed(),
       clockSkew: readNumber(values['clock-skew'] ?? String(usualSkewMinutes), '--clock-skew', 0, 1440, false),
       sabotage: values.sabotage ?? null,
+      loseWrites: values['lose-writes'],
       keep: values.keep,
     }
   } catch (error) {

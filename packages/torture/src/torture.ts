@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { checkRun } from './checker/check-run.ts'
+import { checkLossyRun, checkRun } from './checker/check-run.ts'
 import { checkedJob, checkStoredLedger } from './checker/check-stored-ledger.ts'
 import type { RecordedRun } from './checker/recorded-run.ts'
 import type { RunClocks } from './checker/run-clocks.ts'
@@ -87,8 +87,20 @@ async function tortureStorage(
     fleet.assertAlive()
     onProgress(`${nodes} nodes have started; faults for ${(durationMs / 1000).toFixed(0)} s`)
     record({ event: 'phase', phase: 'faults' })
-    const usual = { kills, nodes, durationMs, hasServer: server !== null, isSkewed: skewMs > 0 }
-    const runner = new FaultRunner(fleet, { seed, witnessFile, server, record })
+    const usual = {
+      kills,
+      nodes,
+      durationMs,
+      hasServer: server !== null,
+      isSkewed: skewMs > 0,
+      losesWrites: options.loseWrites,
+    }
+    const forgetNodes = async (): Promise<void> => {
+      const storage = await open()
+      await removeNodes(storage)
+      await storage.close()
+    }
+    const runner = new FaultRunner(fleet, { seed, witnessFile, server, forgetNodes, record })
     await runner.run(planFaults({ seed, durationMs, counts: details.counts ?? usualCounts(usual) }), kills)
 
     record({ event: 'phase', phase: 'calm' })
@@ -126,7 +138,8 @@ async function tortureStorage(
       rows: (await rows?.all()) ?? null,
       ledger: await readStoredLedger(fresh),
     }
-    violations.push(...checkRun(run), ...(await checkStoredLedger(fresh, run.jobs)))
+    violations.push(...(options.loseWrites ? checkLossyRun(run) : checkRun(run)))
+    violations.push(...(await checkStoredLedger(fresh, run.jobs)))
     await fresh.close()
     await rows?.close()
     const mustKeep = options.keep || violations.length > 0
@@ -155,4 +168,10 @@ async function tellsTime(open: () => Promise<Storage>): Promise<boolean> {
   const hasClock = storage.serverTime !== undefined
   await storage.close()
   return hasClock
+}
+
+async function removeNodes(storage: Storage): Promise<void> {
+  const look = { now: hostTime().wall, own: null, profilesOf: [] }
+  const { nodes } = await storage.heartbeat({ ...look, remove: [] })
+  await storage.heartbeat({ ...look, remove: nodes.map(({ incarnation, counter }) => ({ incarnation, counter })) })
 }

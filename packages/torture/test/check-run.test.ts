@@ -1,7 +1,9 @@
 import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
 import type { TaskRunRecord } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
-import { checkRun } from '../src/checker/check-run.ts'
+import { checkLossyRun, checkRun } from '../src/checker/check-run.ts'
+import { checkTakeovers } from '../src/checker/check-takeovers.ts'
+import { RunView } from '../src/checker/run-view.ts'
 import { exclusive, mono, open, origin, rated, Story, taskRun } from './support/story.ts'
 
 function rulesOf(story: Story): readonly string[] {
@@ -469,6 +471,50 @@ describe('answers of the storage', () => {
     story.granted({ at: 1004, occurrence, life: 'a.1' })
     story.reaped({ at: 1400, occurrence, life: 'b.1', reason: 'owner_restarted' })
     expect(rulesOf(story)).toEqual(['reaped-early'])
+  })
+})
+
+describe('a run whose storage loses acknowledged writes', () => {
+  /** `a.1` and `b.1` were given the same token, and the ledger names `a`. */
+  function givenTwice(): { readonly story: Story; readonly occurrence: OccurrenceId } {
+    const story = new Story()
+    const occurrence = story.plainSlot(1000, 'a.1')
+    for (const node of ['a', 'b']) story.node(0, { event: 'up', life: `${node}.1`, node })
+    return { story, occurrence }
+  }
+  const lossyRulesOf = (story: Story) => checkLossyRun(story.run()).map(({ rule }) => rule)
+
+  it('an end that was accepted under the token of another owner is found', () => {
+    const { story, occurrence } = givenTwice()
+    expect(lossyRulesOf(story)).toEqual([])
+    story.settled({ at: 1500, occurrence, life: 'b.1' }, 'completed')
+    expect(lossyRulesOf(story)).toEqual(['stale-write'])
+  })
+
+  it('an end that the storage has lost proves nothing', () => {
+    const { story, occurrence } = givenTwice()
+    story.driver(1400, { event: 'storage', fault: 'lose-writes', ended: false })
+    story.driver(1600, { event: 'storage', fault: 'lose-writes', ended: true })
+    story.settled({ at: 1500, occurrence, life: 'b.1' }, 'completed')
+    expect(lossyRulesOf(story)).toEqual([])
+  })
+})
+
+describe('takeovers after the faults', () => {
+  it('a run of a dead node that is released at its deadline alone is found', () => {
+    const reapedAt = (at: number, reason: string) => {
+      const story = new Story()
+      const occurrence = story.slot(1000)
+      story.granted({ at: 1005, occurrence, life: 'a.1' })
+      story.driver(1200, { event: 'killed', life: 'a.1' })
+      story.driver(1201, { event: 'exited', life: 'a.1', code: null, signal: 'SIGKILL', expected: true })
+      story.driver(2000, { event: 'phase', phase: 'calm' })
+      story.reaped({ at, occurrence, life: 'b.1', reason })
+      return checkTakeovers(new RunView(story.run())).map(({ rule }) => rule)
+    }
+    expect(reapedAt(11_500, 'execution_timeout')).toEqual(['takeover'])
+    expect(reapedAt(10_500, 'execution_timeout')).toEqual([])
+    expect(reapedAt(11_500, 'node_lost')).toEqual([])
   })
 })
 

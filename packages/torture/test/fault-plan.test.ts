@@ -28,7 +28,7 @@ it('kills add up to what was asked for, blackouts and outlived processes include
     fc.property(options, (one) => {
       const faults = plan(one)
       const count = (kind: FaultKind) => faults.filter((fault) => fault.kind === kind).length
-      const kills = count('kill') + count('blackout') * one.nodes + count('outlive')
+      const kills = count('kill') + count('blackout') * one.nodes + count('outlive') + count('kill-and-crash')
       expect(kills).toBeGreaterThanOrEqual(one.kills)
       expect(kills).toBeLessThanOrEqual(one.kills + one.nodes)
     }),

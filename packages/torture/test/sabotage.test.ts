@@ -43,6 +43,7 @@ it.concurrent.each(Object.entries(sabotages))('%s is found', { timeout: 200_000 
     seed: '1',
     clockSkew: 0,
     sabotage,
+    loseWrites: false,
     keep: false,
   }
   const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })

@@ -25,7 +25,11 @@ const seconds = {
   dynamodb: byEffort(8),
 } as const
 
-async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) {
+async function run(
+  storage: keyof typeof kills,
+  clockSkew: number,
+  { callers = 0, loseWrites = false }: { readonly callers?: number; readonly loseWrites?: boolean } = {},
+) {
   const minutes = seconds[storage] / 60
   const options = {
     storage,
@@ -36,6 +40,7 @@ async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) 
     seed,
     clockSkew,
     sabotage: null,
+    loseWrites,
     keep: false,
   }
   const report = await torture(options)
@@ -44,6 +49,7 @@ async function run(storage: keyof typeof kills, clockSkew: number, callers = 0) 
   expect(report.violations, text).toEqual([])
   const { figures } = report
   expect(figures.kills).toBeGreaterThanOrEqual(kills[storage])
+  expect(figures.nodesForgotten).toBeGreaterThan(0)
   // It was worth the trouble: there was work under way, and it went on.
   expect(figures.starts).toBeGreaterThan(20)
   expect(figures.occurrences.completed ?? 0).toBeGreaterThan(5)
@@ -71,7 +77,7 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
     it.sequential(`${kills.sqlite} kills on SQLite, where three of four processes call runDue`, {
       timeout,
     }, async () => {
-      await run('sqlite', 0, 3)
+      await run('sqlite', 0, { callers: 3 })
     })
 
     it.sequential(`${kills.dynamodb} kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {
@@ -82,6 +88,10 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
   describe('on Redis and PostgreSQL', () => {
     it.sequential(`${kills.redis} kills on one server, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis')
+    })
+
+    it.sequential(`${kills.redis} kills on a Redis that loses its last acknowledged writes`, { timeout }, async () => {
+      expect((await run('redis', 0, { loseWrites: true })).writesLost).toBeGreaterThan(0)
     })
 
     it.sequential(`${kills['redis-cluster']} kills on a cluster, ${withFaults}`, { timeout }, async () => {

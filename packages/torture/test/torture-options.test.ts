@@ -13,13 +13,14 @@ it('without options, 100 kills among four nodes on SQLite, under a new seed', ()
     seed: 'new',
     clockSkew: 0,
     sabotage: null,
+    loseWrites: false,
     keep: false,
   })
 })
 
 it('takes what is given', () => {
   const args =
-    '--storage redis --nodes 8 --kills 250 --minutes 2.5 --seed 7 --clock-skew 0.5 --sabotage forget-wake --keep'
+    '--storage redis --nodes 8 --kills 250 --minutes 2.5 --seed 7 --clock-skew 0.5 --sabotage forget-wake --lose-writes --keep'
   expect(read(...args.split(' '))).toEqual({
     storage: 'redis',
     nodes: 8,
@@ -29,6 +30,7 @@ it('takes what is given', () => {
     seed: '7',
     clockSkew: 0.5,
     sabotage: 'forget-wake',
+    loseWrites: true,
     keep: true,
   })
 })
@@ -51,6 +53,7 @@ it('asks for the usage with --help', () => {
 })
 
 it.each([
+  [['--lose-writes'], /--lose-writes is for redis alone, and not for sqlite/],
   [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb, postgres/s],
   [
     ['--sabotage', 'nothing'],

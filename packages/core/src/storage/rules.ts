@@ -478,17 +478,28 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
+ * Whether token and owner are those of the record. The token alone is not enough: a storage that has lost acknowledged
+ * writes gives it a second time, to another incarnation.
+ */
+export function isHeldBy(
+  record: Pick<OccurrenceRecord, 'token' | 'owner'>,
+  { token, owner }: Pick<SettleItem, 'token' | 'owner'>,
+): boolean {
+  return record.token === token && (owner == null || record.owner?.incarnation === owner.incarnation)
+}
+
+/**
  * Judges what an owner says: `apply` it, answer `ok` again without a change (`repeated`), or `lost`.
  *
  * A stored sequence equal to the item's under the same token proves that the item was accepted before, since one owner
  * says one thing under one number; what has become of the occurrence since decides whether that still holds.
  */
 export function judgeSettle(
-  record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence'>,
-  item: Pick<SettleItem, 'token' | 'sequence' | 'upToSequence' | 'change'>,
+  record: Pick<OccurrenceRecord, 'state' | 'token' | 'owner' | 'sequence'>,
+  item: Pick<SettleItem, 'token' | 'owner' | 'sequence' | 'upToSequence' | 'change'>,
 ): 'apply' | 'repeated' | 'lost' {
   const { upToSequence = Number.POSITIVE_INFINITY } = item
-  if (record.token !== item.token || item.sequence < record.sequence) return 'lost'
+  if (!isHeldBy(record, item) || item.sequence < record.sequence) return 'lost'
   if (record.state === 'running' && item.sequence > record.sequence) {
     return record.sequence > upToSequence ? 'lost' : 'apply'
   }

@@ -430,6 +430,11 @@ export interface SettleRequest {
 /** What an owner says of one occurrence. */
 export interface SettleItem extends OccurrenceAddress {
   readonly token: number
+  /**
+   * The owner that speaks: the item is `lost` if the record belongs to another incarnation. A storage that has lost
+   * acknowledged writes gives the same token a second time. `null` or left out: the token alone decides.
+   */
+  readonly owner?: Owner | null
   /** 1, 2, 3 … under one token. The stored one is repeated (`ok`, nothing changes); a smaller one is `lost`. */
   readonly sequence: number
   /**
@@ -512,9 +517,11 @@ export interface ReapRequest {
   readonly items: readonly ReapItem[]
 }
 
-/** Takes effect when token and sequence are still the given ones. */
+/** Takes effect when token, sequence and owner are still the given ones. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
+  /** The owner that loses the occurrence, as for {@link SettleItem}. */
+  readonly owner?: Owner | null
   /** That of the owner's last accepted `settle`: it has said nothing since. */
   readonly sequence: number
   /** The task runs as they are to be kept: unfinished attempts ended as `lost`. */

@@ -183,10 +183,10 @@ export const losesItsRun: Stage = async (cast) => {
 /** Another node has died, and it takes its run. */
 export const takesOver: Stage = async (cast) => {
   const world = createWorld()
-  const owner = await world.start(cast.options({ jobs: [slow(cast, world, 1000)], nodeId: 'owner' }))
+  const owner = await world.start(cast.options({ ...life, jobs: [slow(cast, world, 1000)], nodeId: 'owner' }))
   await world.clock.advanceTo(at(15))
   world.crash(owner)
-  await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)], nodeId: 'reaper' })
+  await cast.watched(world.scheduler, { ...life, jobs: [slow(cast, world, 1000)], nodeId: 'reaper' })
   await world.clock.advanceTo(at(105))
   return 105
 }
@@ -242,9 +242,10 @@ export const storageIsEmptied: Stage = async (cast) => {
 export const storageForgets: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
-  await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: losing.connect() })
+  const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast)], storage: losing.connect() })
   await world.clock.advanceTo(at(12))
   losing.fallBehind()
+  await scheduler.trigger('odd')
   await world.clock.advanceTo(at(22))
   losing.failOver()
   await world.clock.advanceTo(at(35))

@@ -10,6 +10,8 @@ interface Life {
   /** Index of the event since which it is up. */
   upAt: number
   incarnation: string | null
+  /** The storage has lost its record, and it has not written it again: nodes that start do not know of it. */
+  isForgotten: boolean
 }
 
 /** What is known of a job's definitions, by their fingerprints. */
@@ -41,7 +43,15 @@ export class BuildModel {
     else if (event.kind === 'phase' && event.phase === 'shutdown') this.#checkInForce()
     else if (event.kind === 'node.starting') {
       const { build } = event
-      this.#lives.set(event.life as string, { build, state: 'starting', upAt: index, incarnation: null })
+      this.#lives.set(event.life as string, {
+        build,
+        state: 'starting',
+        upAt: index,
+        incarnation: null,
+        isForgotten: false,
+      })
+    } else if (event.kind === 'storage.forgot-nodes') {
+      for (const life of this.#lives.values()) life.isForgotten = true
     } else this.#followLife(event)
   }
 
@@ -50,6 +60,7 @@ export class BuildModel {
     if (life === undefined) return
     if (event.kind === 'heartbeat') {
       life.incarnation = event.incarnation
+      life.isForgotten = false
       // A call says nothing else before it ends.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
@@ -78,8 +89,8 @@ export class BuildModel {
   /** Whoever lived already when the replaced definition came into force, and has it, is seen by whoever looks. */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
     for (const [name, life] of this.#lives) {
-      const { state, upAt, incarnation, build } = life
-      if (life === saver || state !== 'up' || upAt > job.savedAt || this.#lost.has(incarnation)) continue
+      const { state, upAt, incarnation, build, isForgotten } = life
+      if (life === saver || state !== 'up' || isForgotten || upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))
         this.#note('flip back', id, `an earlier definition is back, and ${name} has the other one`)
     }

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 import type { HistoryEvent } from '../history/history.ts'
 import type { StorageModel } from './check-storage.ts'
 import type { OccurrenceModel } from './job-model.ts'
-import type { Quiet } from './quiet.ts'
+import { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
 interface Life {
@@ -11,6 +11,10 @@ interface Life {
   state: 'starting' | 'up' | 'frozen' | 'gone'
   heardAt: number
   goneAt: number
+  /** Time between its heartbeats that the storage answered, each heartbeat interval counted once at most. */
+  connectedMs: number
+  /** Of every life, as it was when this one was gone. */
+  connectedAtEnd: ReadonlyMap<string, number>
 }
 
 /** Of the slowest heartbeat: to notice that it has gone, and to take over what it left. */
@@ -20,6 +24,15 @@ const heartbeatsToAct = 4
 const leastLooks = 4
 
 const slackMs = 2000
+
+/** A node that has lost node records looks for owners without one at its next sweep, 15 s after the last one at most. */
+const ownerSearchMs = 20_000
+
+/** The documented bound of a takeover through outages: connected time, in dead times. */
+const connectedFactor = 2
+
+/** The longest pause of a call that is repeated: the reap may have to wait for it. */
+const longestPauseMs = 5000
 
 /** How often it is looked whether everything has been taken over. */
 const everyMs = 500
@@ -31,8 +44,11 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
+  /** As {@link #quiet}, but for outages. */
+  readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
+  #forgotAt = Number.NEGATIVE_INFINITY
 
   constructor(storage: StorageModel, quiet: Quiet) {
     this.#storage = storage
@@ -40,6 +56,8 @@ export class TakeoverModel {
   }
 
   follow(event: HistoryEvent, index: number): void {
+    this.#quietButOutages.follow(event)
+    if (event.kind === 'storage.forgot-nodes') this.#forgotAt = event.mono
     if (event.kind === 'phase' && event.phase === 'shutdown') this.#isFollowing = false
     if (event.mono - this.#lookedAt >= everyMs) {
       this.#lookedAt = event.mono
@@ -55,13 +73,18 @@ export class TakeoverModel {
         state: 'starting',
         heardAt: never,
         goneAt: never,
+        connectedMs: 0,
+        connectedAtEnd: new Map(),
       })
     }
     if (life === undefined) return
-    if (event.kind === 'heartbeat') life.heardAt = event.mono
-    else if (event.kind === 'node.crashed' || event.kind === 'node.down') {
+    if (event.kind === 'heartbeat') {
+      if (Number.isFinite(life.heardAt)) life.connectedMs += Math.min(event.mono - life.heardAt, life.heartbeatMs)
+      life.heardAt = event.mono
+    } else if (event.kind === 'node.crashed' || event.kind === 'node.down') {
       life.state = 'gone'
       life.goneAt = event.mono
+      life.connectedAtEnd = new Map([...this.#lives].map(([name, { connectedMs }]) => [name, connectedMs]))
     } else if (life.state === 'gone') return
     else if (event.kind === 'node.stopping') life.state = 'starting'
     else if (event.kind === 'node.up') life.state = 'up'
@@ -71,23 +94,37 @@ export class TakeoverModel {
 
   #look(mono: number, index: number): void {
     if (this.#quiet.isTimeInDoubt) return
-    const observers = [...this.#lives.values()].filter(({ state }) => state === 'up')
+    const observers = [...this.#lives.entries()].filter(([, { state }]) => state === 'up')
     if (observers.length === 0) return
-    const slowestMs = Math.max(...observers.map(({ heartbeatMs }) => heartbeatMs))
+    const slowestMs = Math.max(...observers.map(([, { heartbeatMs }]) => heartbeatMs))
+    const longestMs = Math.max(...[...this.#lives.values()].map(({ deadAfterMs }) => deadAfterMs))
     for (const job of this.#storage.jobs.values()) {
       for (const id of job.running.keys()) {
         const occurrence = this.#storage.occurrences.get(id) as OccurrenceModel
         const owner = this.#lives.get(occurrence.life ?? '')
         if (owner?.state !== 'gone' || this.#noted.has(id) || !isKnownToRun(occurrence, owner)) continue
-        const deadAfterMs = Math.max(owner.deadAfterMs, leastLooks * slowestMs)
-        const limitMs = deadAfterMs + heartbeatsToAct * slowestMs + slackMs
+        // Of an owner without a record, an observer may have to find out that there is one, and does not know its own dead time.
+        const isForgotten = this.#forgotAt >= occurrence.grantedAt
+        const deadAfterMs = Math.max(isForgotten ? longestMs : owner.deadAfterMs, leastLooks * slowestMs)
+        const toActMs = heartbeatsToAct * slowestMs + slackMs + (isForgotten ? ownerSearchMs : 0)
         const sinceMs = mono - Math.max(owner.goneAt, this.#quiet.since)
-        if (sinceMs <= limitMs) continue
+        const isLate = sinceMs > deadAfterMs + toActMs
+        const connectedLimitMs = connectedFactor * deadAfterMs + toActMs + longestPauseMs
+        if (!isLate && !this.#isLateThroughOutages(observers, owner, connectedLimitMs)) continue
         this.#noted.add(id)
         const message = `${occurrence.life} is gone for ${mono - owner.goneAt} ms, and nobody took it over`
         this.violations.push({ rule: 'takeover', message, jobId: occurrence.jobId, occurrence: id, event: index })
       }
     }
+  }
+
+  /** Whether an observer had more connected time since the end of the owner, and nothing but outages went wrong. */
+  #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
+    if (this.#quietButOutages.since > owner.goneAt) return false
+    return observers.some(([name, { connectedMs }]) => {
+      const before = owner.connectedAtEnd.get(name)
+      return before !== undefined && connectedMs - before > limitMs
+    })
   }
 }
 

@@ -9,11 +9,16 @@ export class Quiet {
   since: number = 0
   /** Whether some clock was ever wrong: what is in doubt is held back for long. */
   isTimeInDoubt: boolean = false
+  readonly #ignoresOutages: boolean
+
+  constructor({ ignoresOutages = false }: { readonly ignoresOutages?: boolean } = {}) {
+    this.#ignoresOutages = ignoresOutages
+  }
 
   follow(event: HistoryEvent): void {
     switch (event.kind) {
       case 'fault':
-        if (event.fault === 'lost wake-up') return
+        if (event.fault === 'lost wake-up' || (this.#ignoresOutages && event.fault === 'away')) return
         this.#broken(event.mono + 2 * longestWayMs)
         return
       case 'node.clock-stepped':
@@ -33,10 +38,12 @@ export class Quiet {
       case 'node.thawed':
       case 'node.cut-off':
       case 'node.connected':
-      case 'storage.away':
-      case 'storage.back':
       case 'phase':
         this.#broken(event.mono)
+        return
+      case 'storage.away':
+      case 'storage.back':
+        if (!this.#ignoresOutages) this.#broken(event.mono)
     }
   }
 

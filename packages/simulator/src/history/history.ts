@@ -162,6 +162,8 @@ export type NodeEvent =
   /** The storage is there for nobody, and for everybody again. */
   | { readonly kind: 'storage.away'; readonly hangs: boolean }
   | { readonly kind: 'storage.back' }
+  /** The storage has lost the records of all nodes. */
+  | { readonly kind: 'storage.forgot-nodes' }
   /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }

@@ -168,6 +168,16 @@ export class World {
     back()
   }
 
+  /** The storage loses all node records, as PostgreSQL does when its server crashes. */
+  async forgetNodes(): Promise<void> {
+    this.countFault('node records lost')
+    this.history.add(null, { kind: 'storage.forgot-nodes' })
+    const storage = memoryStorage({ database: this.#database })
+    const look = { now: this.clock.now(), own: null, profilesOf: [] }
+    const { nodes } = await storage.heartbeat({ ...look, remove: [] })
+    await storage.heartbeat({ ...look, remove: nodes.map(({ incarnation, counter }) => ({ incarnation, counter })) })
+  }
+
   /** What keeps everybody from the storage; `null` while it is there. */
   get awayBarrier(): Barrier | null {
     return this.#away?.barrier ?? null

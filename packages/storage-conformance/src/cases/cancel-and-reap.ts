@@ -237,6 +237,21 @@ export const reapCases: readonly StorageCase[] = caseGroup('reap', {
     expectOutcome(await reaper.reap(held, { sequence: 1 }), 'reaped')
   },
 
+  'another owner under the same token makes the reaper lose: the token was given again after a loss': async (world) => {
+    const node = await TestNode.connect(world)
+    const reaper = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob()
+    const held = await node.startSlot(job, 1)
+    const before = await node.record(held)
+    const { owner } = node
+    for (const action of ['fail', 'retry'] as const) {
+      const answer = await reaper.reap(held, { action, owner: { ...owner, incarnation: 'node-a-0' } })
+      assert.deepEqual(answer, { outcome: 'lost', state: 'running', token: 1 })
+    }
+    assert.deepEqual(await node.record(held), before)
+    expectOutcome(await reaper.reap(held, { owner, action: 'retry' }), 'reaped')
+  },
+
   'another token makes the reaper lose: a new owner is not reaped for the old one': async (world) => {
     const node = await TestNode.connect(world)
     const other = await TestNode.connect(world, 'node-b')

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import type { JsonObject } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord } from '@jobistemer/core/storage'
 import { beat, nodeRecord, readNodes, readProfile } from '../stage/heartbeats.ts'
+import { expectOutcome } from '../stage/expect.ts'
 import { start } from '../stage/instants.ts'
+import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 /** JSON with all that is easily lost on the way. */
@@ -21,6 +23,26 @@ function ofSize(bytes: number): JsonObject {
 }
 
 export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
+  'a run outlives the node record of its owner: it is listed, with and without its node, and can be reaped': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    const { storage, owner } = node
+    await beat(storage, nodeRecord(owner.incarnation, 3, { node: owner.node }), { profile: { can: 'all' } })
+    const held = await node.startSlot(job, 1)
+    const before = await node.record(held)
+    const other = await TestNode.connect(world, 'node-b')
+    await beat(other.storage, nodeRecord('node-b-1', 1, { node: 'node-b' }), {
+      remove: [{ incarnation: owner.incarnation, counter: 3 }],
+    })
+    assert.deepEqual(await node.record(held), before)
+    const query = { kind: 'live', state: 'running', runs: true, limit: 10, cursor: null } as const
+    assert.deepEqual((await other.storage.listOccurrences(query)).items, [before])
+    assert.deepEqual((await other.storage.listOccurrences({ ...query, node: owner.node })).items, [before])
+    expectOutcome(await other.reap(held, { action: 'retry' }), 'reaped')
+  },
+
   'at first there is no node, and the first one is answered as it was said': async (world) => {
     const storage = await world.connect()
     assert.deepEqual(await beat(storage, null), { nodes: [], profiles: [] })

@@ -75,6 +75,50 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
     }
   },
 
+  'an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing': async (
+    world,
+  ) => {
+    // The storage has lost that node-a began the run: node-b begins it with the same token.
+    const node = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob()
+    const held = await node.startSlot(job, 1)
+    const before = await node.record(held)
+    const former = [
+      { node: 'node-a', incarnation: 'node-a-1' },
+      // An earlier life of the same node, which the storage has never seen.
+      { node: 'node-b', incarnation: 'node-b-0' },
+    ]
+    for (const owner of former) {
+      for (const change of changes) {
+        const answer = await node.settle(held, change, { owner })
+        assert.deepEqual(answer, { outcome: 'lost', state: 'running', token: 1 })
+      }
+    }
+    assert.deepEqual(await node.record(held), before)
+    const { owner } = node
+    assert.equal((await node.settle(held, progress, { owner })).outcome, 'ok')
+    const [last = owner] = former
+    assert.equal((await node.settle(held, progress, { owner: last })).outcome, 'lost')
+    assert.equal((await node.settle(held, completed, { owner, sequence: 2 })).outcome, 'ok')
+    assert.equal((await node.settle(held, completed, { owner, sequence: 2 })).outcome, 'ok')
+    assert.equal((await node.settle(held, completed, { owner: last, sequence: 2 })).outcome, 'lost')
+  },
+
+  'a claimed run is guarded by its owner as well, also while others of its job wait': async (world) => {
+    const node = await TestNode.connect(world, 'node-b')
+    const job = await node.createJob({ policy: 'queue' })
+    await node.addSlot(job, 1, 'pending')
+    const held = await node.claimOne(slotAt(1))
+    await node.addSlot(job, 2, 'queued')
+    const owner = { node: 'node-a', incarnation: 'node-a-1' }
+    for (const change of changes) {
+      const answer = await node.settle(held, change, { owner })
+      assert.deepEqual(answer, { outcome: 'lost', state: 'running', token: 1 })
+    }
+    assert.deepEqual(await node.record(held), held)
+    assert.equal((await node.settle(held, completed, { owner: node.owner })).outcome, 'ok')
+  },
+
   'another token is lost and changes nothing': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()

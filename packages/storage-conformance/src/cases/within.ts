@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { JobistemerError } from '@jobistemer/core'
-import type { CreateItem, SettleAnswer, SettleChange, SettleItem, StorageWithin } from '@jobistemer/core/storage'
+import type { CreateItem, Owner, SettleAnswer, SettleChange, SettleItem, StorageWithin } from '@jobistemer/core/storage'
 import { requestItem, slotItem } from '../stage/create-items.ts'
 import { expectCreated, expectOne, expectOutcome } from '../stage/expect.ts'
 import { slotAt } from '../stage/instants.ts'
@@ -52,16 +52,27 @@ interface SaidOptions {
   readonly sequence?: number
   readonly upToSequence?: number
   readonly result?: string
+  readonly owner?: Owner
 }
 
 function itemOf(
   held: Held,
   change: SettleChange,
-  { sequence = 1, upToSequence, result = 'done' }: SaidOptions,
+  { sequence = 1, upToSequence, result = 'done', owner }: SaidOptions,
 ): SettleItem {
-  const { id, jobId, scheduledAt, token } = held
+  const { id, jobId, scheduledAt } = held
+  const token = { token: held.token, ...(owner !== undefined && { owner }) }
   const runs = succeeded(scheduledAt, scheduledAt + 1, result)
-  return { id, jobId, scheduledAt, token, sequence, ...(upToSequence !== undefined && { upToSequence }), runs, change }
+  return {
+    id,
+    jobId,
+    scheduledAt,
+    ...token,
+    sequence,
+    ...(upToSequence !== undefined && { upToSequence }),
+    runs,
+    change,
+  }
 }
 
 async function begin(world: CaseWorld): Promise<WorldTransaction> {
@@ -180,6 +191,20 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual([state, token], ['running', held.token + 1])
       await transaction.commit()
       assert.deepEqual(await node.record(held), taken)
+    },
+
+    'an owner whose token was given again after a loss is refused, and the present one is accepted': async (world) => {
+      const { node, held } = await withHeld(world)
+      const { owner } = node
+      const before = await node.record(held)
+      const transaction = await UserTransaction.begin(world, node)
+      const former = { node: 'node-z', incarnation: 'node-z-1' }
+      const lost = { outcome: 'lost', state: 'running', token: held.token }
+      assert.deepEqual(await transaction.settle(held, progress, { owner: former }), lost)
+      expectOutcome(await transaction.settle(held, progress, { owner, result: 'kept' }), 'ok')
+      await transaction.commit()
+      const { runs } = itemOf(held, progress, { result: 'kept' })
+      assert.deepEqual(await node.record(held), { ...before, runs, sequence: 1 })
     },
 
     'what is created and what an owner says stand or fall together': async (world) => {

@@ -206,7 +206,12 @@ export class TestNode {
   async settle(
     held: Held,
     change: SettleChange,
-    options: { readonly now?: number; readonly sequence?: number; readonly runs?: readonly TaskRunRecord[] } = {},
+    options: {
+      readonly now?: number
+      readonly sequence?: number
+      readonly runs?: readonly TaskRunRecord[]
+      readonly owner?: Owner
+    } = {},
   ): Promise<SettleAnswer> {
     const now = options.now ?? held.scheduledAt
     return expectOne(
@@ -218,6 +223,7 @@ export class TestNode {
             jobId: held.jobId,
             scheduledAt: held.scheduledAt,
             token: held.token,
+            ...(options.owner !== undefined && { owner: options.owner }),
             sequence: options.sequence ?? 1,
             runs: options.runs ?? succeeded(held.scheduledAt, now),
             change,
@@ -257,11 +263,14 @@ export class TestNode {
 
   async reap(
     held: Held,
-    options: Partial<Pick<ReapItem, 'sequence' | 'runs' | 'action' | 'token'>> & { readonly now?: number } = {},
+    options: Partial<Pick<ReapItem, 'sequence' | 'runs' | 'action' | 'token' | 'owner'>> & {
+      readonly now?: number
+    } = {},
   ): Promise<ReapAnswer> {
     const { now = held.scheduledAt, sequence = 0, runs = [], action = 'fail', token = held.token } = options
     const { id, jobId: job, scheduledAt } = held
-    const item: ReapItem = { id, jobId: job, scheduledAt, token, sequence, runs, action, reason: 'deadline' }
+    const owner = options.owner === undefined ? {} : { owner: options.owner }
+    const item: ReapItem = { id, jobId: job, scheduledAt, token, ...owner, sequence, runs, action, reason: 'deadline' }
     return expectOne(await this.storage.reap({ now, items: [item] }))
   }
 

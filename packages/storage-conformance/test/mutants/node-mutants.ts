@@ -1,4 +1,11 @@
-import type { HeartbeatRequest, NodeAtCounter, NodeProfile, NodeRecord, Storage } from '@jobistemer/core/storage'
+import type {
+  HeartbeatRequest,
+  NodeAtCounter,
+  NodeProfile,
+  NodeRecord,
+  OccurrenceQuery,
+  Storage,
+} from '@jobistemer/core/storage'
 import { Ledger, letOthersGo, type Mutant, mutant, mutantFor, racing } from './mutant.ts'
 
 const lost =
@@ -6,6 +13,26 @@ const lost =
 
 /** Faults in what nodes say of themselves. */
 export const nodeMutants: readonly Mutant[] = [
+  mutant(
+    'lists the runs of a node only while it has a record',
+    [
+      'heartbeat: a run outlives the node record of its owner: it is listed, with and without its node, and can be reaped',
+    ],
+    class extends Ledger {
+      readonly #gone = new Set<string>()
+      override dropNode(incarnation: string) {
+        this.#gone.add(incarnation)
+        super.dropNode(incarnation)
+      }
+      override listOccurrences(query: OccurrenceQuery) {
+        const page = super.listOccurrences(query)
+        return {
+          ...page,
+          items: page.items.filter(({ owner }) => owner === null || !this.#gone.has(owner.incarnation)),
+        }
+      }
+    },
+  ),
   mutant(
     'keeps one record for each name of a node',
     ['heartbeat: two lives of one node stand side by side'],

@@ -6,6 +6,37 @@ import { Ledger, type Mutant, mutant } from './mutant.ts'
 /** Faults in what owners, reapers and operators say, and in what wakes the next one. */
 export const settleMutants: readonly Mutant[] = [
   mutant(
+    'compares the token alone, and not the owner that settles',
+    [
+      'settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing',
+      'settle: a claimed run is guarded by its owner as well, also while others of its job wait',
+    ],
+    class extends Ledger {
+      override settleOne({ owner: _, ...item }: SettleItem, now: number) {
+        return super.settleOne(item, now)
+      }
+    },
+  ),
+  mutant(
+    'compares the owner of ends alone',
+    ['settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing'],
+    class extends Ledger {
+      override settleOne(item: SettleItem, now: number) {
+        const { owner: _, ...rest } = item
+        return super.settleOne(item.change.kind === 'finish' ? item : rest, now)
+      }
+    },
+  ),
+  mutant(
+    'reaps by the token alone, for any owner',
+    ['reap: another owner under the same token makes the reaper lose: the token was given again after a loss'],
+    class extends Ledger {
+      override reapOne({ owner: _, ...item }: ReapItem, now: number) {
+        return super.reapOne(item, now)
+      }
+    },
+  ),
+  mutant(
     'ignores the token',
     [
       'settle: another token is lost and changes nothing',

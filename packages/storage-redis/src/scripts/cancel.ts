@@ -58,12 +58,14 @@ local at = 1
 while at <= #items do
   ${readFields(reapItemLayout, 'items', allFields(reapItemLayout), { place: 'at', next: 'first' })}
   local reason = sub(items, first, first + reasonSize - 1)
-  at = first + reasonSize + runsSize
-  local runs = sub(items, first + reasonSize, at - 1)
+  local loserAt = first + reasonSize + runsSize
+  at = loserAt + loserSize
+  local runs = sub(items, first + reasonSize, loserAt - 1)
   local r = recordOf(id)
   if not r then
     answers[#answers + 1] = 'l' .. ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}
-  elseif r.state ~= running or r.token ~= token or r.sequence ~= sequence then
+  elseif r.state ~= running or r.token ~= token or r.sequence ~= sequence
+    or (loserSize > 0 and r.owner ~= sub(items, loserAt, at - 1)) then
     answers[#answers + 1] = 'l' .. ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })}
   else
     local h = headOf(r.job)

@@ -97,12 +97,14 @@ local function settle(index, text)
   local id, job = ids[index], jobs[index]
   ${readFields(settleItemLayout, 'items', allFields(settleItemLayout), { place: 'at', next: 'first' })}
   local takerAt = first + reasonSize + runsSize
-  at = takerAt + takerSize
+  local speakerAt = takerAt + takerSize
+  at = speakerAt + speakerSize
   if not text then return answer('l', ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}) end
   ${readFields(recordLayout, 'text', front)}
   local kept = recordSize + ownerSize + detailsSize + cancelSize
   local isApplied = state == running and sequence > itsSequence
   if itsToken ~= token or sequence < itsSequence
+    or (speakerSize > 0 and sub(items, speakerAt, at - 1) ~= sub(text, recordSize + 1, recordSize + ownerSize))
     or (state ~= running and (sequence ~= itsSequence or not wasAccepted(state, change, finalState))) then
     return answer('l', ${writeFields(stateLayout, { state: 'state', token: 'itsToken' })})
   end
@@ -120,7 +122,7 @@ local function settle(index, text)
     if isFailure[finalState] then noteFailure(now, id, job) end
     if stopRunning(index) > 0 then
       if takerSize > 0 then
-        woken, taken = takeNext(headOf(job), job, sub(items, takerAt, at - 1))
+        woken, taken = takeNext(headOf(job), job, sub(items, takerAt, speakerAt - 1))
       else
         woken = wakeNext(now, headOf(job), job)
       end

@@ -31,6 +31,7 @@ export type Rule =
   | 'claim-in-pause'
   | 'reaped-early'
   | 'write-lost'
+  | 'takeover'
   // What the ledger itself shows
   | 'ledger'
   | 'start-rate'

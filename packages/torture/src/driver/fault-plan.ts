@@ -15,6 +15,8 @@ export type Fault = { readonly atMs: number } & (
   /** A live occurrence is canceled; `force`: over the head of its owner. */
   | { readonly kind: 'cancel'; readonly force: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
+  /** A node at work is killed. After `aheadMs` the server crashes, and the storage has lost all node records. */
+  | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
   /** A node's clock is set, and set back after `forMs` where it cannot stay so. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
@@ -30,6 +32,10 @@ export type StorageFault =
   | { readonly kind: 'cut'; readonly forMs: number }
   /** SIGKILL, and after a while a start on the same data. */
   | { readonly kind: 'restart'; readonly downMs: number }
+  /** The same, and the storage has lost all node records. Without a server, it only loses them. */
+  | { readonly kind: 'forget-nodes'; readonly downMs: number }
+  /** SIGKILL, and a start on the data as they were `forMs` before. */
+  | { readonly kind: 'lose-writes'; readonly forMs: number }
 
 export type FaultKind = Fault['kind']
 
@@ -52,6 +58,10 @@ export interface FaultCounts {
   readonly loseAnswers: number
   readonly cut: number
   readonly restart: number
+  /** Kills of a node, each followed by a crash of the server and a loss of all node records. */
+  readonly killAndCrash: number
+  /** Of runs in which the storage loses acknowledged writes. */
+  readonly loseWrites: number
   /** Of runs with wrong clocks. */
   readonly jump: number
 }
@@ -75,6 +85,9 @@ const beforeEndOfBlackoutMs = 5000
 // A restart of the server, with the time that it needs to come up.
 const beforeEndOfOutageMs = 6000
 
+// The longest way from a kill to the end of the crash that follows.
+const crashBeforeEndMs = 1000
+
 /** The usual mixture, for so many kills in so long a time. */
 export function usualCounts(options: {
   readonly kills: number
@@ -84,14 +97,17 @@ export function usualCounts(options: {
   readonly hasServer: boolean
   /** Clocks are wrong. */
   readonly isSkewed: boolean
+  /** The storage loses acknowledged writes. */
+  readonly losesWrites?: boolean
 }): FaultCounts {
-  const { kills, nodes, durationMs, hasServer, isSkewed } = options
+  const { kills, nodes, durationMs, hasServer, isSkewed, losesWrites = false } = options
   const seconds = durationMs / 1000
   const ofServer = (everySeconds: number): number => (hasServer ? Math.max(1, Math.floor(seconds / everySeconds)) : 0)
   const blackout = kills >= 20 ? Math.max(1, Math.floor(kills / 60)) : 0
   const outlive = Math.floor(kills / 15)
+  const killAndCrash = Math.ceil(kills / 25)
   return {
-    kill: Math.max(0, kills - blackout * nodes - outlive),
+    kill: Math.max(0, kills - blackout * nodes - outlive - killAndCrash),
     blackout,
     outlive,
     shortStop: Math.ceil(kills / 10),
@@ -106,6 +122,8 @@ export function usualCounts(options: {
     loseAnswers: ofServer(20),
     cut: ofServer(30),
     restart: ofServer(40),
+    killAndCrash,
+    loseWrites: losesWrites ? Math.max(1, Math.floor(seconds / 8)) : 0,
     jump: isSkewed ? Math.max(1, Math.floor(seconds / 5)) : 0,
   }
 }
@@ -157,6 +175,18 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.loseAnswers, 1500, (atMs) => ({ atMs, kind: 'lose-answers', forMs: random.between(300, 1500) }))
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
+  spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
+    // The last one ends with the faults: what it leaves has to be taken over while no other fault comes.
+    atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
+    kind: 'kill-and-crash',
+    aheadMs: random.between(0, 1000),
+    downMs: random.between(100, 3000),
+  }))
+  spread(counts.loseWrites, beforeEndOfOutageMs, (atMs) => ({
+    atMs,
+    kind: 'lose-writes',
+    forMs: random.between(1000, 3000),
+  }))
   spread(counts.jump, 0, (atMs) => ({ atMs, kind: 'jump', forMs: random.between(500, 3000) }))
   return faults.sort((one, other) => one.atMs - other.atMs)
 }

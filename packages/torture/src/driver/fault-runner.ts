@@ -31,6 +31,8 @@ export interface FaultRunnerOptions {
   readonly witnessFile: string
   /** The storage's; `null` where there is none. */
   readonly server: StorageServer | null
+  /** Removes all node records from the storage. */
+  readonly forgetNodes: () => Promise<void>
   readonly record: (event: DriverEvent) => void
 }
 
@@ -57,7 +59,11 @@ export class FaultRunner {
   constructor(fleet: Fleet, options: FaultRunnerOptions) {
     const { seed, record } = options
     this.#fleet = fleet
-    this.#storage = new StorageBreaker(options.server, { record, random: new SeededRandom(`${seed}:storage`) })
+    this.#storage = new StorageBreaker(options.server, {
+      record,
+      random: new SeededRandom(`${seed}:storage`),
+      forgetNodes: options.forgetNodes,
+    })
     this.#work = new WorkWatch(options.witnessFile)
     this.#random = new SeededRandom(`${seed}:targets`)
     this.#requests = new RequestSender(fleet, { record, random: this.#random })
@@ -156,7 +162,15 @@ export class FaultRunner {
       case 'lose-answers':
       case 'cut':
       case 'restart':
+      case 'forget-nodes':
+      case 'lose-writes':
         return await this.#storage.carryOut(fault)
+      case 'kill-and-crash': {
+        const victim = await this.#targetAtWork(() => this.#fleet.present.filter((one) => !this.#spared.has(one)))
+        if (victim.kill()) this.#figures.kills++
+        await sleep(fault.aheadMs)
+        return await this.#storage.carryOut({ kind: 'forget-nodes', downMs: fault.downMs })
+      }
     }
   }
 

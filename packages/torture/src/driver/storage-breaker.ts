@@ -14,18 +14,34 @@ export interface StorageFaultFigures {
   cuts: number
   /** SIGKILLs of the server, each with a start on the same data. */
   serverRestarts: number
+  /** Times that the storage lost all node records, where it has a server in a crash of it. */
+  nodesForgotten: number
+  /** Times that the storage lost acknowledged writes, in a crash of its server. */
+  writesLost: number
 }
 
 /** Breaks a storage's server and the network in front of it, one thing after the other. */
 export class StorageBreaker {
-  readonly figures: StorageFaultFigures = { breaks: 0, lostAnswers: 0, cuts: 0, serverRestarts: 0 }
+  readonly figures: StorageFaultFigures = {
+    breaks: 0,
+    lostAnswers: 0,
+    cuts: 0,
+    serverRestarts: 0,
+    nodesForgotten: 0,
+    writesLost: 0,
+  }
   readonly #server: StorageServer | null
   readonly #record: (event: DriverEvent) => void
   readonly #random: SeededRandom
+  readonly #forgetNodes: () => Promise<void>
   #last: Promise<void> = Promise.resolve()
 
-  constructor(server: StorageServer | null, options: { record: (event: DriverEvent) => void; random: SeededRandom }) {
+  constructor(
+    server: StorageServer | null,
+    options: { record: (event: DriverEvent) => void; random: SeededRandom; forgetNodes: () => Promise<void> },
+  ) {
     this.#server = server
+    this.#forgetNodes = options.forgetNodes
     this.#record = options.record
     this.#random = options.random
   }
@@ -33,14 +49,23 @@ export class StorageBreaker {
   /** Resolves when the storage is whole again. */
   carryOut(fault: StorageFault): Promise<void> {
     const server = this.#server
-    if (server === null) return Promise.resolve()
+    if (server === null && fault.kind !== 'forget-nodes') return Promise.resolve()
     // One that ends the other before its time would spoil both.
     this.#last = this.#last.then(() => this.#do(server, fault))
     return this.#last
   }
 
-  async #do(server: StorageServer, fault: StorageFault): Promise<void> {
+  async #do(server: StorageServer | null, fault: StorageFault): Promise<void> {
     this.#record({ event: 'storage', fault: fault.kind, ended: false })
+    if (server !== null) await this.#breakServer(server, fault)
+    if (fault.kind === 'forget-nodes') {
+      await this.#forgetNodes()
+      this.figures.nodesForgotten++
+    }
+    this.#record({ event: 'storage', fault: fault.kind, ended: true })
+  }
+
+  async #breakServer(server: StorageServer, fault: StorageFault): Promise<void> {
     switch (fault.kind) {
       case 'break':
         await server.breakConnections()
@@ -59,12 +84,16 @@ export class StorageBreaker {
         this.figures.cuts++
         break
       case 'restart':
+      case 'forget-nodes':
         await server.kill(this.#random.next())
         await sleep(fault.downMs)
         await server.restart()
         this.figures.serverRestarts++
         break
+      case 'lose-writes':
+        if (server.loseWrites === undefined) return
+        await server.loseWrites(fault.forMs)
+        this.figures.writesLost++
     }
-    this.#record({ event: 'storage', fault: fault.kind, ended: true })
   }
 }

@@ -1,6 +1,7 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { FinalState, OccurrenceState } from '@jobistemer/core/storage'
 import type { HostTime } from './host-time.ts'
+import type { StorageFault } from '../driver/fault-plan.ts'
 import type { Stall } from './witness.ts'
 
 /** Something that happened, as the process that wrote it saw it; `mono` and `wall` are when it was written. */
@@ -101,5 +102,5 @@ export type DriverEvent =
   /** Before a node is asked to resume it. */
   | { readonly event: 'resuming'; readonly job: string }
   /** Before something is done to the storage's server or the network in front of it; `ended`: it is whole again. */
-  | { readonly event: 'storage'; readonly fault: 'break' | 'lose-answers' | 'cut' | 'restart'; readonly ended: boolean }
+  | { readonly event: 'storage'; readonly fault: StorageFault['kind']; readonly ended: boolean }
   | { readonly event: 'phase'; readonly phase: 'faults' | 'calm' | 'drain' | 'end' }

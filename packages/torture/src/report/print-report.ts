@@ -47,6 +47,10 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
     ),
     row('server restarts', figures.serverRestarts),
     row(
+      'losses',
+      `${figures.nodesForgotten} times all node records after a kill, ${figures.writesLost} times the last writes`,
+    ),
+    row(
       'clocks',
       `wrong by up to ${clockSkew} min, set ${figures.jumps} times; engines off by ${ms(figures.clockErrors.aheadMs)} ahead, ${ms(figures.clockErrors.behindMs)} behind at most, ${ms(figures.clockErrors.toleranceMs)} excused by slow readings`,
     ),
@@ -75,9 +79,9 @@ function firstViolations(violations: readonly Violation[]): readonly string[] {
 }
 
 function commandLine(options: TortureReport['options']): string {
-  const { storage, nodes, minutes, kills, seed, clockSkew, sabotage } = options
+  const { storage, nodes, minutes, kills, seed, clockSkew, sabotage, loseWrites } = options
   const words = ['--storage', storage, '--nodes', nodes, '--minutes', minutes, '--kills', kills, '--seed', seed]
-  words.push('--clock-skew', clockSkew)
+  words.push('--clock-skew', clockSkew, ...(loseWrites ? ['--lose-writes'] : []))
   return (sabotage === null ? words : [...words, '--sabotage', sabotage]).join(' ')
 }
 

@@ -1,5 +1,8 @@
+import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { ProxiedServer } from './proxied-server.ts'
+import type { RedisServer } from '@jobistemer/test-servers'
+import { sleep } from '../support/sleep.ts'
+import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
 // What was acknowledged survives a SIGKILL of the server.
@@ -15,11 +18,40 @@ export const redis: StorageKind = {
     const { startRedis, startTcpProxy } = await import('@jobistemer/test-servers')
     const server = await startRedis({ config: durableRedis, directory: join(folder, 'redis') })
     const proxy = await startTcpProxy(server)
-    const proxied = new ProxiedServer([{ server, proxy }])
+    const proxied = new LossyRedis(server, { server, proxy })
     return { location: `redis://${proxy.host}:${proxy.port}`, server: proxied, stop: () => proxied.stop() }
   },
   async open(location) {
     const { redisStorage } = await import('@jobistemer/storage-redis')
     return redisStorage({ url: location, prefix: 'torture' })
   },
+}
+
+/** Loses the end of its append-only file, as a server that does not write it through to the disk does in a power cut. */
+class LossyRedis extends ProxiedServer {
+  readonly #server: RedisServer
+
+  constructor(server: RedisServer, process: ProxiedProcess) {
+    super([process])
+    this.#server = server
+  }
+
+  async loseWrites(forMs: number): Promise<void> {
+    const file = this.#appendOnlyFile()
+    const { size } = statSync(file)
+    await sleep(forMs)
+    await this.#server.kill()
+    // A rewrite in between has begun another file, whose end is lost then.
+    if (this.#appendOnlyFile() === file) truncateSync(file, size)
+    await this.#server.restart()
+  }
+
+  #appendOnlyFile(): string {
+    const folder = join(this.#server.directory, 'appendonlydir')
+    const files = readdirSync(folder).filter((name) => name.endsWith('.incr.aof'))
+    const numberOf = (name: string) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1])
+    const last = files.sort((one, other) => numberOf(one) - numberOf(other)).at(-1)
+    if (last === undefined) throw new Error(`There is no append-only file in ${folder}`)
+    return join(folder, last)
+  }
 }

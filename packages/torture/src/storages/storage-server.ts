@@ -12,4 +12,6 @@ export interface StorageServer {
   kill(choice: number): Promise<void>
   /** Starts what was killed, on the same data; resolves when it answers. */
   restart(): Promise<void>
+  /** SIGKILL after `forMs`, and a start on the data as they were at the call. */
+  loseWrites?(forMs: number): Promise<void>
 }

@@ -16,5 +16,7 @@ export const noFaults: FaultCounts = {
   loseAnswers: 0,
   cut: 0,
   restart: 0,
+  killAndCrash: 0,
+  loseWrites: 0,
   jump: 0,
 }

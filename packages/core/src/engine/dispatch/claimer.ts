@@ -327,7 +327,8 @@ export class Claimer implements NextTaker {
     const { id, jobId, scheduledAt, token, sequence, runs } = record
     const now = this.#engine.now()
     const change = { kind: 'release', dueAt: now + delayMs, reason } as const
-    const item = { id, jobId, scheduledAt, token, sequence: sequence + 1, runs, change }
+    const { owner } = this.#engine
+    const item = { id, jobId, scheduledAt, token, owner, sequence: sequence + 1, runs, change }
     await this.#engine.storage.repeated('settle', (storage) => storage.settle({ now, items: [item] }))
   }
 }

@@ -46,7 +46,7 @@ export class SlotCreator {
     },
   ) {
     this.#engine = engine
-    this.#forgotten = new ForgottenSlots(engine)
+    this.#forgotten = new ForgottenSlots(engine, options.registry.forgottenRequests)
     this.#standby = options.standby
     this.#registry = options.registry
     this.#capacity = options.capacity

@@ -1,5 +1,6 @@
 import { AfterTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import type { ForgottenRequests } from './forgotten-requests.ts'
 import type { RegisteredJob } from './registered-job.ts'
 
 /** So many names are logged of jobs that went back together. */
@@ -11,12 +12,14 @@ const namesShown = 10
  */
 export class ForgottenSlots {
   readonly #engine: Pick<EngineContext, 'logger'>
+  readonly #requests: Pick<ForgottenRequests, 'look'>
   readonly #names: string[] = []
   #since = Number.POSITIVE_INFINITY
   readonly #saying = new AfterTurn(() => this.#say())
 
-  constructor(engine: Pick<EngineContext, 'logger'>) {
+  constructor(engine: Pick<EngineContext, 'logger'>, requests: Pick<ForgottenRequests, 'look'>) {
     this.#engine = engine
+    this.#requests = requests
   }
 
   /** The job's head, of the version that this node knows, is decided up to this instant. */
@@ -30,6 +33,7 @@ export class ForgottenSlots {
   }
 
   #say(): void {
+    this.#requests.look()
     const jobs = this.#names.splice(0)
     const since = new Date(this.#since)
     this.#since = Number.POSITIVE_INFINITY

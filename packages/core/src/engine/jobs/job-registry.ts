@@ -25,6 +25,7 @@ import { isData, LooseJobs } from './loose-jobs.ts'
 import { isOfBuild, type JobOrigin, RegisteredJob } from './registered-job.ts'
 import { Registrations } from './registrations.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
+import { ForgottenRequests } from './forgotten-requests.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import type { SlotSeries } from './slot-series.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
@@ -46,6 +47,8 @@ const updatePatienceMs = 5 * 60_000
 export class JobRegistry {
   /** What is said of slots that are skipped. */
   readonly skipped: SkippedSlots
+  /** Requests that the storage has acknowledged and lost. */
+  readonly forgottenRequests: ForgottenRequests
   /** Sent when this node has got or lost a definition of its own. */
   readonly definitions: Signal = new Signal()
   /** What this node can run of them. */
@@ -105,6 +108,7 @@ export class JobRegistry {
     this.followed = new FollowedJobs(engine, options)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
+    this.forgottenRequests = new ForgottenRequests(engine)
     this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
     const { removedUnheld = null } = options

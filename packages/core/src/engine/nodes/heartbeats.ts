@@ -100,6 +100,7 @@ export class Heartbeats {
     this.#about = aboutOf(options)
     const { deadAfterMs, heartbeatMs } = options
     this.peers = new Peers(engine, {
+      heartbeatMs,
       deadAfterMs,
       longestGapMs: (patience + 1) * heartbeatMs,
       leastSilenceMs: leastLooks * heartbeatMs,
@@ -282,9 +283,9 @@ export class Heartbeats {
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
-  /** What this node ran last is taken over: its record may go. */
+  /** What this node ran last is taken over: its record may go, if there is one. */
   forget({ incarnation, counter }: NodeRecord): void {
-    this.#remove.set(incarnation, { incarnation, counter })
+    if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
 
   /** When a dead node sent its last heartbeat, by the time of this node. */

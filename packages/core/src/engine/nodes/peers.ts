@@ -1,4 +1,5 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
+import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './node-info.ts'
 
@@ -9,13 +10,30 @@ interface Sighting {
   since: number
   /** Monotonic instant at which the counter was last seen to grow, or the node first seen. */
   heardAt: number
+  /** How long this node has been connected to the storage since the counter moved, in ms. Outages do not reset it. */
+  connectedMs: number
   /** Its counter was seen to grow: without that it may be long dead. */
   isProven: boolean
   isLost: boolean
+  /** The storage has no record of this incarnation. A storage can lose node records and keep occurrences. */
+  isAbsent: boolean
+  /** False if this node knows only an occurrence of this owner and has never read its node record. */
+  isRecorded: boolean
+  /** The reaper found no run of this incarnation. */
+  isSettled: boolean
 }
 
 /** A call of `runDue` is over so long after it was to end: clocks differ, and what it has sent may be under way. */
 const callMarginMs = 5000
+
+/** Of an owner without a node record: below every counter that a node writes. */
+const unseenCounter = Number.NEGATIVE_INFINITY
+
+/**
+ * Connected silence after which a node is dead, as a multiple of its `deadAfter`, if outages interrupt the observation.
+ * With the next look and the reap it stays below the documented bound of 2.
+ */
+const interruptedFactor = 1.5
 
 /** More than that are not remembered. */
 const mostBuried = 1000
@@ -24,12 +42,18 @@ type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
  * The other nodes, as this one has seen them: each is dead when its counter has stood still, on this node's own monotonic
- * clock, for the `deadAfter` that it gives. No clock of another node counts. After a look that failed, and after this node itself stood still,
- * it begins anew: when the storage was away for everybody, nobody is dead when it is back.
+ * clock, for the `deadAfter` that it gives. No clock of another node counts.
+ *
+ * A failed look and a stall of this node restart that observation: when the storage was away for all nodes, none is dead
+ * when it is back. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of
+ * connected silence. Each answered look counts as connected time, for one heartbeat interval at most.
+ *
+ * A node whose record disappears is dead only after the same time: the storage may have lost the record of a living node.
  */
 export class Peers {
   readonly #engine: PeersContext
   readonly #deadAfterMs: number
+  readonly #heartbeatMs: number
   readonly #longestGapMs: number
   readonly #leastSilenceMs: number
   readonly #sightings = new Map<string, Sighting>()
@@ -39,6 +63,8 @@ export class Peers {
   readonly #warnedOf = new Set<string>()
   #beginsAnew = true
   #isQuiet = false
+  /** An owner may be missing from the sightings: see {@link takeGap}. */
+  #hasGap = true
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
 
@@ -48,18 +74,31 @@ export class Peers {
    */
   constructor(
     engine: PeersContext,
-    options: { readonly deadAfterMs: number; readonly longestGapMs: number; readonly leastSilenceMs: number },
+    options: {
+      readonly heartbeatMs: number
+      readonly deadAfterMs: number
+      readonly longestGapMs: number
+      readonly leastSilenceMs: number
+    },
   ) {
     this.#engine = engine
+    this.#heartbeatMs = options.heartbeatMs
     this.#deadAfterMs = options.deadAfterMs
     this.#longestGapMs = options.longestGapMs
     this.#leastSilenceMs = options.leastSilenceMs
   }
 
-  /** Those that this node takes for alive and that are not leaving, itself not among them. */
+  /**
+   * Other nodes that this node takes for alive and that are not leaving. A node whose record disappeared
+   * is alive until it is declared dead, unless a later life of it has a record: its definitions stay in force.
+   */
   living(): readonly NodeRecord[] {
     const living: NodeRecord[] = []
-    for (const { record, isLost } of this.#sightings.values()) if (!isLost && !record.leaving) living.push(record)
+    for (const sighting of this.#sightings.values()) {
+      const { record, isLost, isAbsent, isRecorded } = sighting
+      if (isLost || record.leaving || !isRecorded || (isAbsent && this.#hasLaterLife(sighting))) continue
+      living.push(record)
+    }
     return living
   }
 
@@ -106,6 +145,36 @@ export class Peers {
     return this.#sightings.get(incarnation)?.isProven === true
   }
 
+  /**
+   * Returns whether node records may be missing since the last call: after the start, a failed look, a stall, and the
+   * disappearance of a record. The caller then looks for owners that have no record.
+   */
+  takeGap(): boolean {
+    const hasGap = this.#hasGap
+    this.#hasGap = false
+    return hasGap
+  }
+
+  /** An occurrence has this owner. If the storage has no record of that incarnation, its silence begins now. */
+  expect({ node, incarnation }: Owner): void {
+    if (incarnation === this.#engine.owner.incarnation || this.#sightings.has(incarnation)) return
+    // Its own `deadAfter` is unknown. The longest known one protects a living node that the storage has forgotten.
+    const known = [...this.#sightings.values()].map(({ record }) => deadAfterOf(record) ?? 0)
+    const about = { deadAfterMs: Math.max(this.#deadAfterMs, ...known) }
+    const record = { node, incarnation, counter: unseenCounter, startedAt: 0, leaving: false, about }
+    const sighting = sightingOf(record, this.#engine.clock.monotonic())
+    this.#sightings.set(incarnation, { ...sighting, isAbsent: true, isRecorded: false })
+  }
+
+  /** The reaper found no run of a node that is gone. Returns whether the storage still has a record to remove. */
+  settle(incarnation: string): boolean {
+    const sighting = this.#sightings.get(incarnation)
+    if (sighting === undefined) return true
+    sighting.isSettled = true
+    if (sighting.isAbsent) this.#bury(sighting)
+    return !sighting.isAbsent
+  }
+
   /** A look has failed: how long the others have been silent is not known any more. */
   beginAnew(): void {
     this.#beginsAnew = true
@@ -126,56 +195,92 @@ export class Peers {
     // Of two looks that were under way at once, the older one does not know who has come since.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
-    if (this.#beginsAnew || answeredAt - this.#lookedAt > this.#longestGapMs) this.#restart(answeredAt)
+    const gapMs = answeredAt - this.#lookedAt
+    if (this.#beginsAnew || gapMs > this.#longestGapMs) this.#restart(answeredAt)
     this.#beginsAnew = false
+    // Infinite before the first look: nothing has been observed until then.
+    const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, this.#heartbeatMs) : 0
+    for (const sighting of this.#sightings.values()) sighting.connectedMs += connectedMs
     // It was on its way together with the one before, and may have read before that one did.
     const isOverlapping = askedAt < this.#lookedAt
     this.#lookedAt = answeredAt
     let hasChanged = false
     const seen = new Set<string>()
+    const stated = new Set<string>()
     for (const record of records) {
       if (record.incarnation === owner.incarnation) continue
-      // Another node has taken over what it ran, as if its record were gone.
-      if (deathOf(record) !== null) continue
+      if (deathOf(record) !== null) {
+        stated.add(record.incarnation)
+        continue
+      }
       seen.add(record.incarnation)
       if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
     for (const [incarnation, sighting] of this.#sightings) {
       if (seen.has(incarnation) || isOverlapping) continue
-      this.#sightings.delete(incarnation)
-      hasChanged = true
-      // Whoever has taken over its work states its death, or takes its record away.
-      if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
-      if (this.#buried.size >= mostBuried) this.#buried.clear()
-      if (!hasEnded(sighting.record)) this.#buried.add(incarnation)
+      if (stated.has(incarnation)) this.#seeDeath(sighting)
+      if (this.#seeAbsent(sighting, askedAt)) hasChanged = true
     }
     return hasChanged
   }
 
   #restart(now: number): void {
+    this.#hasGap = true
     for (const sighting of this.#sightings.values()) if (!sighting.isLost) sighting.since = now
   }
 
   #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
     const sighting = this.#sightings.get(record.incarnation)
-    if (sighting === undefined) {
-      const isBack = this.#buried.delete(record.incarnation)
-      this.#sightings.set(record.incarnation, {
-        record,
-        since: answeredAt,
-        heardAt: answeredAt,
-        isProven: isBack,
-        isLost: false,
-      })
+    if (sighting === undefined || !sighting.isRecorded) {
+      const isBack = this.#buried.delete(record.incarnation) || sighting?.isLost === true
+      this.#sightings.set(record.incarnation, { ...sightingOf(record, answeredAt), isProven: isBack })
       if (isBack) this.#sayBack(record)
       return true
     }
-    if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt)
-    const deadAfterMs = Math.max(deadAfterOf(record) ?? this.#deadAfterMs, this.#leastSilenceMs)
-    if (sighting.isLost || hasEnded(record) || askedAt - sighting.since < deadAfterMs) return false
+    const isBack = sighting.isAbsent
+    sighting.isAbsent = false
+    if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt) || isBack
+    return (!hasEnded(record) && this.#judge(sighting, askedAt)) || isBack
+  }
+
+  /** Another node declared it dead and has released its runs. */
+  #seeDeath(sighting: Sighting): void {
+    if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
+    sighting.isSettled = true
+  }
+
+  /** Its record is not there. A node that ended, or whose work is settled, needs none. */
+  #seeAbsent(sighting: Sighting, askedAt: number): boolean {
+    if (sighting.isSettled || hasEnded(sighting.record)) {
+      this.#bury(sighting)
+      return true
+    }
+    const hasVanished = !sighting.isAbsent
+    sighting.isAbsent = true
+    if (hasVanished) this.#hasGap = true
+    return this.#judge(sighting, askedAt) || hasVanished
+  }
+
+  /** Declares a node dead when it has been silent for long enough. Returns whether it did. */
+  #judge(sighting: Sighting, askedAt: number): boolean {
+    if (sighting.isLost) return false
+    const deadAfterMs = Math.max(deadAfterOf(sighting.record) ?? this.#deadAfterMs, this.#leastSilenceMs)
+    const isDead = askedAt - sighting.since >= deadAfterMs || sighting.connectedMs >= interruptedFactor * deadAfterMs
+    if (!isDead) return false
     sighting.isLost = true
     this.#sayLost(sighting)
     return true
+  }
+
+  #hasLaterLife({ record: { node } }: Sighting): boolean {
+    return [...this.#sightings.values()].some(({ record, isAbsent }) => record.node === node && !isAbsent)
+  }
+
+  #bury({ record }: Sighting): void {
+    this.#sightings.delete(record.incarnation)
+    if (hasEnded(record)) return
+    if (this.#buried.size >= mostBuried) this.#buried.clear()
+    this.#buried.add(record.incarnation)
   }
 
   #seeBeat(sighting: Sighting, record: NodeRecord, answeredAt: number): boolean {
@@ -185,7 +290,9 @@ export class Peers {
     sighting.record = record
     sighting.since = answeredAt
     sighting.heardAt = answeredAt
+    sighting.connectedMs = 0
     sighting.isLost = false
+    sighting.isSettled = false
     sighting.isProven = true
     if (!isProven) this.#compareTimeZones(record)
     if (isLost) this.#sayBack(record)
@@ -222,7 +329,21 @@ export class Peers {
     const names = namesOf(record)
     const silentForMs = Math.round(clock.monotonic() - heardAt)
     events.emit('node.lost', { ...names, silentForMs })
-    logger.warn({ ...names, silentForMs }, 'a node is dead: what it ran is taken over')
+    logger.warn({ ...names, silentForMs }, 'node declared dead; releasing its runs')
+  }
+}
+
+function sightingOf(record: NodeRecord, since: number): Sighting {
+  return {
+    record,
+    since,
+    heardAt: since,
+    connectedMs: 0,
+    isProven: false,
+    isLost: false,
+    isAbsent: false,
+    isRecorded: true,
+    isSettled: false,
   }
 }
 

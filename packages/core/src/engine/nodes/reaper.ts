@@ -2,7 +2,7 @@ import { toErrorRecord } from '../../error-record.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
@@ -36,6 +36,12 @@ const firstLookAgainMs = 250
 const stallMs = 5000
 
 /**
+ * Sweeps from one search for owners without a node record to the next, if nothing indicates that records are missing: one
+ * hour with the default `reapInterval`. The search reads every running occurrence.
+ */
+const sweepsPerOwnerSearch = 240
+
+/**
  * Takes occurrences from owners that are gone: when their node is dead, at their deadline, or at once when the owner was
  * an earlier life of this node.
  */
@@ -58,10 +64,9 @@ export class Reaper {
   #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
   #hasTakenOver = false
-  /** How many runs of dead nodes this node has taken over. */
-  #takenOverCount = 0
   /** Dead nodes from which this node has taken runs, and since when they are dead. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
+  #sweepsToOwnerSearch = sweepsPerOwnerSearch
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
@@ -82,7 +87,7 @@ export class Reaper {
     this.#pool = options.pool
     this.#intervalMs = options.intervalMs
     this.#heartbeats = options.heartbeats
-    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: () => this.#sweep() })
+    this.#loop = new BackgroundLoop(engine, { name: 'reap', round: (byAlarm) => this.#sweep(byAlarm) })
     this.#takingOver = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
     this.#deadAfterMs = options.deadAfterMs
     this.#lookingAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgainAndGoOn() })
@@ -112,12 +117,14 @@ export class Reaper {
     } while (this.#hasTakenOver && !this.#loop.isStopped)
   }
 
-  async #sweep(): Promise<void> {
+  async #sweep(byAlarm: boolean): Promise<void> {
     const stalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
     this.#steps.look(this.#engine)
     try {
       // After a stall, whoever is overdue gets the time to settle it that the stall took.
       if (!stalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
+      // A call of `runDue` sweeps without an alarm, and is too short to see that an owner is silent.
+      if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
     }
@@ -158,9 +165,10 @@ export class Reaper {
     }
   }
 
-  #reapOfOwnName(wanted: (incarnation: string) => boolean): Promise<number> {
+  async #reapOfOwnName(wanted: (incarnation: string) => boolean): Promise<number> {
     const { node } = this.#engine.owner
-    return this.#reapAll({ node }, 'owner_restarted', ({ owner }) => owner !== null && wanted(owner.incarnation))
+    const isWanted = ({ owner }: OccurrenceRecord) => owner !== null && wanted(owner.incarnation)
+    return (await this.#reapAll({ node }, 'owner_restarted', isWanted)).found
   }
 
   #forgetEarlierLives(): void {
@@ -178,6 +186,20 @@ export class Reaper {
     })
   }
 
+  /**
+   * Reads the owners of all running occurrences, because the storage may have lost node records. An owner without a record
+   * counts as silent from now on, and as dead after `deadAfter`.
+   */
+  async #findOwners(): Promise<void> {
+    const { peers } = this.#heartbeats
+    this.#sweepsToOwnerSearch--
+    if (!peers.takeGap() && this.#sweepsToOwnerSearch > 0) return
+    this.#sweepsToOwnerSearch = sweepsPerOwnerSearch
+    await this.#eachRunning({ runs: false }, ({ items }) => {
+      for (const { owner } of items) if (owner !== null) peers.expect(owner)
+    })
+  }
+
   /** Takes over what nodes ran that are dead or have ended, and forgets each when nothing is left. */
   async #takeOver(): Promise<void> {
     const { peers } = this.#heartbeats
@@ -188,13 +210,21 @@ export class Reaper {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
       const { node, incarnation } = record
-      const countBefore = this.#takenOverCount
-      const found = await this.#reapAll({ node }, 'node_lost', ({ owner }) => owner?.incarnation === incarnation)
+      const { found, reaped } = await this.#reapAll(
+        { node },
+        'node_lost',
+        ({ owner }) => owner?.incarnation === incarnation,
+      )
+      if (reaped > 0) {
+        this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
+      }
+      // Of a node that this one knows by its runs alone, there is no record to state the death in.
+      const isDeath = lost.has(record) && Number.isFinite(record.counter)
       // What was taken over now may not have gone through: it is looked again at the next heartbeat.
       const since = this.#heartbeats.deadSince(record)
-      if (lost.has(record) && this.#takenOverCount > countBefore) this.#deaths.set(incarnation, { record, since })
+      if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
       if (found > 0) this.#hasTakenOver = true
-      else if (!lost.has(record)) this.#heartbeats.forget(record)
+      else if (!isDeath) this.#heartbeats.forget(record)
       else if (!this.#deaths.has(incarnation)) await this.#heartbeats.stateDeath(record, { since, takenOverBy: null })
     }
     await this.#stateDeaths()
@@ -211,40 +241,45 @@ export class Reaper {
     }
   }
 
-  /** Answers how many there were. */
+  /** Answers how many there were, and how many of them this node took from their owners. */
   async #reapAll(
     filter: { readonly node?: string; readonly deadlineBefore?: number },
     reason: string,
     wanted: (record: OccurrenceRecord) => boolean,
-  ): Promise<number> {
+  ): Promise<{ readonly found: number; readonly reaped: number }> {
     let found = 0
-    let cursor: string | null = null
-    do {
-      const page = await this.#engine.storage.repeated('listOccurrences', (calls) =>
-        calls.listOccurrences({
-          kind: 'live',
-          state: 'running',
-          runs: true,
-          limit: this.#engine.maxBatch,
-          cursor,
-          ...filter,
-        }),
-      )
-      const records = page.items.filter(wanted)
+    let reaped = 0
+    await this.#eachRunning({ runs: true, ...filter }, async ({ items }) => {
+      const records = items.filter(wanted)
       found += records.length
-      await this.#reap(records, reason)
-      cursor = page.cursor
-    } while (cursor !== null && !this.#loop.isStopped)
-    return found
+      reaped += await this.#reap(records, reason)
+    })
+    return { found, reaped }
   }
 
-  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<void> {
-    if (records.length === 0) return
+  async #eachRunning(
+    filter: { readonly runs: boolean; readonly node?: string; readonly deadlineBefore?: number },
+    read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
+  ): Promise<void> {
+    let cursor: string | null = null
+    do {
+      const page: Page<OccurrenceRecord> = await this.#engine.storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({ kind: 'live', state: 'running', limit: this.#engine.maxBatch, cursor, ...filter }),
+      )
+      await read(page)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+  }
+
+  /** Answers how many it took from their owners. */
+  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<number> {
+    if (records.length === 0) return 0
+    let reaped = 0
     const now = this.#engine.now()
     const items: ReapItem[] = []
     const told: { readonly jobName: string; readonly lostTasks: readonly string[] }[] = []
     for (const record of records) {
-      const { id, jobId, scheduledAt, token, sequence } = record
+      const { id, jobId, scheduledAt, token, owner, sequence } = record
       const { name, definition } = await this.#jobOf(record)
       const settings = definition?.settings
       const left = definition === null ? record.runs : runsOfLeft(record, definition)
@@ -264,13 +299,15 @@ export class Reaper {
       )
       // What fails here is the last that is heard of it.
       if (!retry) await this.#pool.relay?.handOn(record)
-      items.push({ id, jobId, scheduledAt, token, sequence, runs, action: retry ? 'retry' : 'fail', reason: cause })
+      const action = retry ? 'retry' : 'fail'
+      items.push({ id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause })
       told.push({ jobName: name, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) })
     }
     const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
       const item = items[index] as ReapItem
       if (answer instanceof ItemRefused) this.#engine.fail(`reap ${item.id}`, answer.error)
       else this.#answered(told[index] as (typeof told)[number], item, answer)
+      if (!(answer instanceof ItemRefused) && answer.outcome === 'reaped') reaped++
     }
     const answers = await this.#engine.itemCalls.send(
       'reap',
@@ -279,6 +316,7 @@ export class Reaper {
       answered,
     )
     for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+    return reaped
   }
 
   /**
@@ -298,7 +336,6 @@ export class Reaper {
     answer: ReapAnswer,
   ): void {
     if (answer.outcome !== 'reaped') return
-    if (item.reason === 'node_lost') this.#takenOverCount++
     const { events, logger } = this.#engine
     const { id: occurrenceId, jobId, action, reason } = item
     const scheduledAt = new Date(item.scheduledAt)

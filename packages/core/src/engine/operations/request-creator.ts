@@ -258,6 +258,7 @@ export class RequestCreator implements RequestSteps {
         reason: answer.reason,
       })
     }
+    if (answer.state !== 'skipped') this.#registry.forgottenRequests.note(id, job.job.name, item)
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') {
       this.#pool.run({

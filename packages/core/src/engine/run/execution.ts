@@ -10,7 +10,7 @@ import {
   type TaskRunRecord,
   type TraceContext,
 } from '../../storage/occurrence-record.ts'
-import { orderAt } from '../../storage/rules.ts'
+import { isHeldBy, orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
@@ -347,10 +347,11 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
       this.#finalChange = change
     }
     const upToSequence = this.#completions?.upTo ?? null
-    const said = { id, jobId, scheduledAt, token, sequence: this.#sequence, runs, change }
+    const { owner } = this.engine
+    const said = { id, jobId, scheduledAt, token, owner, sequence: this.#sequence, runs, change }
     const item: SettleItem = upToSequence === null ? said : { ...said, upToSequence }
     this.#isTaking = change.kind === 'finish' && this.#owner.nextOnes.mayTake(jobId)
-    return this.#isTaking ? { ...item, takeNext: this.engine.owner } : item
+    return this.#isTaking ? { ...item, takeNext: owner } : item
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
@@ -361,7 +362,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
-      else if (isOvertaken) this.#accepted(item)
+      // The latest item is not overtaken: another owner has the same token, which the storage gave again after a loss.
+      else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
     }
@@ -420,7 +422,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs().map((record) => (record.task === run.task ? run : record))
     const upToSequence = completions.upTo as number
-    const item = { id, jobId, scheduledAt, token, sequence, upToSequence, runs, change: progressed }
+    const { owner } = this.engine
+    const item = { id, jobId, scheduledAt, token, owner, sequence, upToSequence, runs, change: progressed }
     const request = { now: this.engine.now(), items: [item] }
     const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
@@ -444,7 +447,8 @@ export class Execution implements Settling, Alarm, Occupant, TaskOwner {
     const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
     const [record] = occurrences
     if (this.#phase === 'closed') return null
-    if (record?.state !== 'running' || record.token !== token) {
+    const { owner } = this.engine
+    if (record?.state !== 'running' || !isHeldBy(record, { token, owner })) {
       this.#taken({ state: record?.state ?? 'absent', token: record?.token ?? 0 })
       return null
     }

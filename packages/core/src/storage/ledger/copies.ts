@@ -50,8 +50,11 @@ export function ownClaimRequest(request: ClaimRequest): ClaimRequest {
 export function ownSettleRequest({ now, items }: SettleRequest): SettleRequest {
   return {
     now,
-    items: items.map(({ id, jobId, scheduledAt, token, sequence, upToSequence, runs, change, takeNext }) => {
-      const last = upToSequence === undefined ? {} : { upToSequence }
+    items: items.map(({ id, jobId, scheduledAt, token, owner, sequence, upToSequence, runs, change, takeNext }) => {
+      const last = {
+        ...(upToSequence !== undefined && { upToSequence }),
+        ...(owner != null && { owner: copyOwner(owner) }),
+      }
       const item = { id, jobId, scheduledAt, token, sequence, ...last, runs: copyRuns(runs), change }
       return takeNext === undefined ? item : { ...item, takeNext: copyOwner(takeNext) }
     }),

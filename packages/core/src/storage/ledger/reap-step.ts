@@ -1,4 +1,5 @@
 import { ended, rescued, withRuns } from '../occurrence-transitions.ts'
+import { isHeldBy } from '../rules.ts'
 import type { ReapAnswer, ReapItem } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { replaceRecord, type StepContext, wakeNext } from './step-context.ts'
@@ -9,7 +10,7 @@ export function reapStep(context: StepContext, job: JobLedger | undefined, item:
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
   const { record } = entry
   const { state, token, sequence } = record
-  if (state !== 'running' || token !== item.token || sequence !== item.sequence) {
+  if (state !== 'running' || !isHeldBy(record, item) || sequence !== item.sequence) {
     return { outcome: 'lost', state, token }
   }
   const kept = withRuns(record, item.runs, sequence)

@@ -42,6 +42,7 @@ import {
   isStartable,
   judgeCreate,
   pausedUntil,
+  isHeldBy,
   judgeSettle,
   placesOf,
   passesSlot,
@@ -365,10 +366,11 @@ export class OccurrenceSteps extends JobSteps {
     return items.map((item) => this.reapOne(item, now))
   }
 
-  reapOne({ id, token, sequence, runs, action, reason }: ReapItem, now: number): ReapAnswer {
+  reapOne(item: ReapItem, now: number): ReapAnswer {
+    const { id, sequence, runs, action, reason } = item
     const record = this.occurrences.get(id)
     if (record === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
-    if (record.state !== 'running' || record.token !== token || record.sequence !== sequence) {
+    if (record.state !== 'running' || !isHeldBy(record, item) || record.sequence !== sequence) {
       return { outcome: 'lost', state: record.state, token: record.token }
     }
     const kept = withRuns(record, runs, sequence)

@@ -1,0 +1,30 @@
+import type { RunView } from './run-view.ts'
+import type { Violation } from './violation.ts'
+
+/**
+ * Whether each end that the storage accepted, and has not lost, belongs to the owner that the ledger names. An end that is
+ * accepted under the token of another owner shows when the storage gives a token again, because it has lost writes.
+ */
+export function checkEnds(view: RunView): readonly Violation[] {
+  const nodes = new Map(view.lines('up').map(({ life, node }) => [life, node]))
+  const losses = lossesOf(view)
+  const violations: Violation[] = []
+  for (const { occurrence, token, change, life, mono } of view.lines('settled')) {
+    const record = view.record(occurrence)
+    const node = nodes.get(life)
+    if (change !== 'finish' || node === undefined || record === undefined || record.token !== token) continue
+    if (losses.some(({ from, to }) => mono >= from && mono <= to) || record.owner?.node === node) continue
+    const message = `an end of ${life} under token ${token} was accepted, and the run belongs to ${record.owner?.node}`
+    violations.push({ rule: 'stale-write', job: null, occurrence, message })
+  }
+  return violations
+}
+
+/** From when to when what was written got lost. Monotonic. */
+function lossesOf(view: RunView): readonly { readonly from: number; readonly to: number }[] {
+  const lines = view.lines('storage').filter(({ fault }) => fault === 'lose-writes')
+  return lines.flatMap(({ ended, mono }, index) => {
+    if (ended) return []
+    return [{ from: mono, to: lines[index + 1]?.mono ?? Number.POSITIVE_INFINITY }]
+  })
+}

@@ -1,0 +1,30 @@
+import type { RunView } from './run-view.ts'
+import type { Violation } from './violation.ts'
+
+/** Limit for the release of a dead node's runs after the last fault, in dead times. The documented bound is two. */
+const deadTimes = 4
+
+/** Delay of processes and answers on a busy machine, in ms. */
+const slackMs = 3000
+
+/**
+ * Whether what dead nodes ran was released because they were dead, once the faults had stopped, and not at its deadline.
+ * The deadline would hide that a node is never declared dead.
+ */
+export function checkTakeovers(view: RunView): readonly Violation[] {
+  const calm = view.lines('phase').find(({ phase }) => phase === 'calm')
+  if (calm === undefined) return []
+  // Each node that starts observes its peers anew.
+  const starts = view.lines('spawned').map(({ mono }) => mono)
+  const limit = Math.max(calm.mono, ...starts) + deadTimes * view.run.deadAfterMs + slackMs
+  const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))
+  const violations: Violation[] = []
+  for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
+    const life = owners.get(`${occurrence} ${token}`)
+    const endedAt = life === undefined ? null : view.endOfLife(life)
+    if (reason !== 'execution_timeout' || endedAt === null || endedAt > calm.mono || mono <= limit) continue
+    const message = `${life} was dead for ${Math.round(mono - endedAt)} ms, and its run was released at its deadline alone`
+    violations.push({ rule: 'takeover', job: null, occurrence, message })
+  }
+  return violations
+}
