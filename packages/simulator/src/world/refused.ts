@@ -13,6 +13,7 @@ const expectedCodes = [
   'INVALID_ARGUMENT',
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
+  'QUEUE_FULL',
   // The node runs an older build than the one that defined the job last.
   'HANDLER_NOT_FOUND',
 ]
