@@ -134,6 +134,8 @@ export class NodeLife implements ConnectionOwner {
     }
     this.scheduler.start().then(
       () => {
+        // A crash does not end what was under way in the process of the simulator.
+        if (!this.alive) return
         if (this.state === 'starting') this.state = 'up'
         history.add(this.name, { kind: 'node.up' })
         this.#addDataJobs()
