@@ -84,7 +84,7 @@ it('refuses a server that does not answer, without showing its password', async 
   const options = ['--storage', 'redis', '--redis-url', 'redis://me:secret@127.0.0.1:1']
   const demo = demoOfTest(...options, ...smallWorld().options)
   expect(await demo.ended).toBe(2)
-  expect(demo.output()).toContain('--redis-url redis://me@127.0.0.1:1 cannot be used')
+  expect(demo.output()).toContain('--redis-url redis://***@127.0.0.1:1 cannot be used')
   expect(demo.output()).not.toContain('secret')
 })
 

@@ -73,10 +73,10 @@ describe('job', () => {
       failureStrategy    fail_fast
       retryPolicy        null
       executionTimeout   1 h
-      taskTimeout        null
+      taskTimeout        executionTimeout (1 h)
       keepLogs           null
       overlapPolicy      queue
-      maxQueued          1000
+      maxQueued          100000
       maxConcurrency     1
       startRate          30 in 1 min
       priority           0
@@ -257,7 +257,7 @@ describe('explain', () => {
   })
 
   it('other commands refuse an instant without an offset, unless --utc says where it is', async () => {
-    const { code, err } = await runCli(['skip', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
+    const { code, err } = await runCli(['cancel-slot', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
     expect({ code, err }).toMatchInlineSnapshot(`
       {
         "code": 2,

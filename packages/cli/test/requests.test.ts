@@ -79,7 +79,8 @@ describe('--wait', () => {
   async function world(at?: readonly string[]) {
     const { place, storage } = scratch.empty()
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    const job = (name: string, run: () => Promise<unknown>) => defineJob({ name, tasks: [{ name: 'a', run }] })
+    const job = (name: string, run: () => Promise<unknown>) =>
+      defineJob({ name, overlapPolicy: 'skip', tasks: [{ name: 'a', run }] })
     const scheduler = createScheduler({
       storage: storage(),
       clock,

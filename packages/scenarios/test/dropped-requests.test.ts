@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     const policy = async () => (await node.job('mail')).settings.overlapPolicy
     await node.update('mail', { schedule: everySeconds(3600) })
     expect(await policy()).toBe('skip')
-    expect((await node.versions('mail'))[0]?.changes).toContain('overlapPolicy')
+    expect((await node.versions('mail'))[0]?.changes?.map(({ part }) => part)).toContain('overlapPolicy')
     await node.update('mail', { schedule: null })
     expect(await policy()).toBe('allow')
   })

@@ -66,7 +66,7 @@ describe('the log', () => {
     await runFor(20, { jobs: [failing(0)] })
     const text = written.mock.calls.map(([line]) => String(line)).join('')
     expect(text).toMatch(/^\S+Z error jobistemer: task failed job=report task=write attempt=1 occurrenceId=occ_\S+ /)
-    expect(text).toMatch(/Error: disk full\n {4}at .*logging\.test/)
+    expect(text).toMatch(/Error: disk full\n {6}at .*logging\.test/)
     // How the handler came to be called is of no use.
     expect(text).not.toMatch(/core\/(?:dist|src)\/engine/)
     expect(text).toContain('caused by Error: no space left')

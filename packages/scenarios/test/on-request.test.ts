@@ -71,7 +71,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     const node = await world.start({ ...rarely, handlers: { note: () => undefined } })
     const planned = defineJob({ name: 'planned', tasks, retention })
     const plan = await node.plan([planned], { owner: 'ops' })
-    expect(plan.added).toEqual([{ name: 'planned', version: null, before: [], after: [] }])
+    expect(plan.added).toEqual([{ name: 'planned', version: null, before: [], after: [], changes: [] }])
     await node.apply(plan)
     await node.add(defineJob({ name: 'added', tasks, retention }))
     for (let time = 0; time < 5; time++) {

@@ -136,7 +136,9 @@ describe('a handler', () => {
 
   it('that waits for nothing runs into its timeout', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
-    const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined))
+    const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
+      taskTimeout: { minutes: 5 },
+    })
     await clock.advance({ hours: 1 })
     expect(reports[0]?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['timed_out'])
     await scheduler.shutdown()

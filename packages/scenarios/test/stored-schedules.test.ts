@@ -174,5 +174,7 @@ it('a plan shows of a job with an unknown schedule what is stored', async () => 
   await world.shutdown(author)
   const planner = await world.start()
   const plan = await planner.plan([], { owner: 'team' })
-  expect(plan.removed).toEqual([{ name: 'odd', version: 1, before: [new Date('2026-01-01T00:01:00Z')], after: [] }])
+  expect(plan.removed).toEqual([
+    { name: 'odd', version: 1, before: [new Date('2026-01-01T00:01:00Z')], after: [], changes: [] },
+  ])
 })

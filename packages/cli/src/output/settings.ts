@@ -4,6 +4,7 @@ import { duration } from './times.ts'
 /** A setting for people: its name and its value. */
 export function settingText(name: string, value: unknown): readonly [string, string] {
   if (name === 'startRate') return [name, startRateText(value as StartRate | null)]
+  if (name === 'taskTimeoutMs' && value === null) return ['taskTimeout', 'executionTimeout']
   const shown = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
   return [
     name.replace(/Ms$/, ''),
@@ -21,5 +22,9 @@ function startRateText(rate: StartRate | null): string {
 
 /** All of a job. */
 export function settingTexts(settings: JobSettings): readonly (readonly [string, string])[] {
-  return Object.entries(settings).map(([name, value]) => settingText(name, value))
+  return Object.entries(settings).map(([name, value]) =>
+    name === 'taskTimeoutMs' && value === null
+      ? ['taskTimeout', `executionTimeout (${duration(settings.executionTimeoutMs)})`]
+      : settingText(name, value),
+  )
 }
