@@ -83,6 +83,18 @@ const filled: readonly View[] = [
       await page.getByText(/Nothing was done yet/).waitFor()
     },
   },
+  // The last one, because it stores a skipped run.
+  {
+    name: 'dialog-refused',
+    path: () => job('exchange-rates'),
+    whole: '.grid-cell',
+    opens: async (page) => {
+      await page.getByRole('button', { name: 'Run now' }).click()
+      await page.getByRole('button', { name: 'Run', exact: true }).click()
+      await page.getByText('The request was skipped').waitFor()
+      await page.locator('.error-line').getByText('The request did not run.').waitFor()
+    },
+  },
 ]
 
 const nothing: readonly View[] = [
