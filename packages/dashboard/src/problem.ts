@@ -23,6 +23,7 @@ const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
   DUPLICATE_JOB: 409,
   HANDLER_NOT_FOUND: 409,
   UNKNOWN_SCHEDULE_TYPE: 409,
+  QUEUE_FULL: 429,
   CLOCK_UNCONFIRMED: 503,
   SCHEDULER_STATE: 503,
   ABORTED: 503,

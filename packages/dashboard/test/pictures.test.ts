@@ -83,6 +83,17 @@ const filled: readonly View[] = [
       await page.getByText(/Nothing was done yet/).waitFor()
     },
   },
+  // The last one, because it stores a skipped run.
+  {
+    name: 'dialog-refused',
+    path: () => job('exchange-rates', 'settings'),
+    whole: '.tasks',
+    opens: async (page) => {
+      await page.getByRole('button', { name: 'Run now' }).click()
+      await page.getByRole('button', { name: 'Run', exact: true }).click()
+      await page.getByText('The request was skipped').waitFor()
+    },
+  },
 ]
 
 const nothing: readonly View[] = [

@@ -1,4 +1,4 @@
-import { type Client, createClient, defineJob, JobistemerError, silentLogger } from '@jobistemer/core'
+import { type Client, createClient, createScheduler, defineJob, JobistemerError, silentLogger } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -65,18 +65,24 @@ describe('a viewer without the right to view a job', () => {
       await own.trigger(name)
       await own.pause(name)
     }
+    // A node without the code of these jobs.
+    const node = createScheduler({ storage: few, jobs: [], logger: silentLogger })
+    await node.start()
     const counted = async (authorize: DashboardOptions['authorize']) => {
       const dashboard = dashboardOf({ client: own, authorize: authorize as never })
       const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
       const counts = await jsonOf<CountsView>(ask(dashboard, '/api/counts'))
       const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
       expect(overview.counts).toEqual(counts)
-      return [counts.pending, counts.isPart, survey.jobs, survey.paused, survey.failingCount]
+      if (authorize === onlyMine) expect(survey.withoutCode.map(({ name }) => name)).toEqual(['mine'])
+      const { jobs, paused, failingCount, withoutCodeCount } = survey
+      return [counts.pending, counts.isPart, jobs, paused, failingCount, withoutCodeCount]
     }
-    expect(await counted(onlyOpen)).toEqual([0, false, 0, 0, 0])
-    expect(await counted(onlyMine)).toEqual([1, false, 1, 1, 1])
-    expect(await counted(() => true)).toEqual([21, false, 21, 21, 21])
+    expect(await counted(onlyOpen)).toEqual([0, false, 0, 0, 0, 0])
+    expect(await counted(onlyMine)).toEqual([1, false, 1, 1, 1, 1])
+    expect(await counted(() => true)).toEqual([21, false, 21, 21, 21, 21])
     await own.close()
+    await node.shutdown({ gracePeriod: 0 })
     await few.close()
   })
 
@@ -114,11 +120,14 @@ describe('a viewer without the right to view a job', () => {
   it('counts of bulk actions hold only what the viewer may act on', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
-    expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({ count: 1, first: ['mine'] })
+    expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({
+      count: 1,
+      first: [{ what: 'mine', run: null }],
+    })
     const replay = { action: 'replay', filter: {}, key: 'k', dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-runs', replay))).toEqual({
       count: 1,
-      first: ['mine'],
+      first: [{ what: 'mine', run: expect.any(String), at: expect.any(String), endedAt: expect.any(String) }],
       isPart: false,
     })
     const done = await jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {} }))

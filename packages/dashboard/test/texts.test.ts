@@ -192,7 +192,7 @@ describe('a user without a session', () => {
     await open(page, origin, '/failures?cursor=another-process')
     await page.getByText('Begin at the first page').waitFor()
     await page.getByRole('button', { name: 'First page' }).first().click()
-    await page.locator('tbody').getByText('nightly-report').first().waitFor()
+    await page.locator('tbody').getByText('deep-stack').first().waitFor()
   })
 })
 

@@ -4,9 +4,10 @@ import type { Input } from '../input.ts'
 import type { DashboardAction } from '../options.ts'
 import { Problem, problemOf } from '../problem.ts'
 import type { Act, Call } from '../route.ts'
+import { seenPage } from '../seen-page.ts'
+import { skippedText } from '../skipped.ts'
 import { tellAudit } from '../tell-audit.ts'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
-import { seenPage } from '../seen-page.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
 /** So many are seen by one request: the page goes on by the cursor, shows how far it is, and can be stopped. */
@@ -35,8 +36,8 @@ interface Target<T> {
   act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
 }
 
-function problemOfStart({ state, reason }: TriggerResult): string | null {
-  return state === 'skipped' ? `It was skipped${reason === null ? '' : `: ${reason}`}.` : null
+function problemOfStart({ skipped }: TriggerResult): string | null {
+  return skipped === null ? null : skippedText
 }
 
 function problemOfCancel({ outcome, state }: CancelResult): string | null {

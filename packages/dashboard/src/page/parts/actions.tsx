@@ -1,4 +1,6 @@
+import type { TriggerResult } from '@jobistemer/core'
 import { useState } from 'preact/hooks'
+import { skippedText } from '../../skipped.ts'
 import type { Shown } from '../../wire.ts'
 import { now } from '../browser-clock.ts'
 import { go } from '../location.tsx'
@@ -9,11 +11,14 @@ import { ActionForm, type Field, type Values } from './form.tsx'
 import { notify } from './notices.tsx'
 import { useZone } from './time.tsx'
 
-interface Asked {
-  readonly id: string
-  readonly state: string
-  readonly reason: string | null
-  readonly created: boolean
+/**
+ * Sends a request for a run.
+ * @throws RequestError for a refused request, Error for a skipped one: the dialog stays open and shows the message.
+ */
+async function request(path: string, body: object): Promise<TriggerResult> {
+  const asked = await act<TriggerResult>(path, body)
+  if (asked.skipped !== null) throw new Error(`${skippedText} Repeat the request after that run.`)
+  return asked
 }
 
 /** Why somebody does it. */
@@ -114,10 +119,9 @@ export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonl
       fields={fields}
       onSubmit={async ({ task, ...values }) => {
         const asked = { job, key: `${key}-${round}`, ...values, ...(task !== undefined && { tasks: [task] }) }
-        const { id, state, reason: why } = await act<Asked>('/api/trigger', asked)
+        const { id, state, reason: why } = await request('/api/trigger', asked).finally(reload)
         setRound(round + 1)
-        notify(`${job}: ${state}${why === null ? '' : `, ${why}`}`, { isBad: state === 'skipped' })
-        reload()
+        notify(`${job}: ${state}${why === null ? '' : `, ${why}`}`)
         go('/run', { run: id })
       }}
     />
@@ -267,10 +271,9 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
       onSubmit={async ({ data, ...values }) => {
         const isChanged = data !== undefined && !isDataOf(input, data)
         const asked = { run, key: `${key}-${round}`, ...values, ...(isChanged && { data }) }
-        const { id, state, reason: why } = await act<Asked>('/api/replay', asked)
+        const { id, state, reason: why } = await request('/api/replay', asked).finally(reload)
         setRound(round + 1)
-        notify(`The replay is ${state}${why === null ? '' : `, ${why}`}.`, { isBad: state === 'skipped' })
-        reload()
+        notify(`The replay is ${state}${why === null ? '' : `, ${why}`}.`)
         go('/run', { run: id })
       }}
     />

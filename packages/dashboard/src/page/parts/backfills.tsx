@@ -29,7 +29,7 @@ export function Backfills({ of }: { readonly of?: string }) {
         return (
           <div class="card">
             {all.length === 0 ? (
-              <Empty>{of === undefined ? 'No backfill runs.' : 'No backfill of it is known.'}</Empty>
+              <Empty>{of === undefined ? 'No backfill runs.' : 'No backfill of this job is known.'}</Empty>
             ) : (
               <ul class="lines">
                 {all.map((one) => (

@@ -4,6 +4,9 @@ import { act, newKey, type Query } from '../request.ts'
 import { Dialog } from './dialog.tsx'
 import { Ago, At } from './time.tsx'
 
+/** Refused items that the dialog names. */
+const mostRefused = 20
+
 interface BulkAction {
   readonly action: string
   readonly label: string
@@ -180,18 +183,22 @@ function BulkDialog({ path, filter, unit, action, onClose }: BulkDialogProps) {
           />
           <p role="status">
             {progress.done.toLocaleString('en')} of {(plan.count - except.size).toLocaleString('en')} done
-            {progress.failed.length > 0 && `, ${progress.failed.length} refused`}
+            {progress.failed.length > 0 && `, ${progress.failed.length.toLocaleString('en')} refused`}
             {progress.state === 'stopped' && ', stopped'}
             {progress.state === 'finished' && '.'}
           </p>
           {progress.failed.length > 0 && (
-            <ul class="names">
-              {progress.failed.slice(0, 20).map(({ what, message }) => (
-                <li key={what} dir="auto">
-                  {what}: {message}
-                </li>
-              ))}
-            </ul>
+            <div class="form-error" role="alert">
+              <strong>Nothing was done for:</strong>
+              <ul class="names">
+                {progress.failed.slice(0, mostRefused).map(({ what, message }, index) => (
+                  <li key={index} dir="auto">
+                    <bdi>{what}</bdi>: {message}
+                  </li>
+                ))}
+                {progress.failed.length > mostRefused && <li>and {progress.failed.length - mostRefused} more</li>}
+              </ul>
+            </div>
           )}
           <div class="form-foot">
             {progress.state === 'working' ? (

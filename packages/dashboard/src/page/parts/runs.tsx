@@ -126,6 +126,7 @@ function What({ run }: { readonly run: RunLine }) {
           resolved by a later run
         </Link>
       )}
+      {isSkippedRequest(run) && <span class="error-line">The request did not run.</span>}
       {error !== null && (
         <span class="error-line" dir="auto">
           <b>{error.task}</b>: {error.message ?? `${error.name}, hidden`}
@@ -133,6 +134,11 @@ function What({ run }: { readonly run: RunLine }) {
       )}
     </span>
   )
+}
+
+/** A person or a program asked for this run, and the overlap policy skipped it. */
+export function isSkippedRequest({ kind, state }: RunLine): boolean {
+  return kind !== 'slot' && state === 'skipped'
 }
 
 function shortReason(reason: string | null): string | null {

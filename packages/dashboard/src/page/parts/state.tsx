@@ -69,6 +69,8 @@ function StateIcon({ state }: { readonly state: string }) {
 const meanings: Readonly<Record<string, string>> = {
   succeeded: 'The attempt ended without an error.',
   timed_out: 'The attempt took longer than its taskTimeout.',
+  dead: 'The node stopped without a farewell. Other nodes take over its runs.',
+  no_code: 'No living node has the code of the job, so its runs wait.',
   lost: 'The node of the attempt went away. Whether the handler ended is unknown.',
   aborted: 'The attempt was told to stop.',
   retrying: 'The task waits for its next attempt.',

@@ -78,7 +78,7 @@ function Explain({ job }: { readonly job: JobView }) {
             label: 'Instant',
             kind: 'instant',
             value: fieldTime(job.nextAt === null ? now() : Date.parse(job.nextAt), zone),
-            hint: 'What became of it, or will, and why.',
+            hint: 'Shows what happens at this instant, and why.',
             required: true,
           },
         ]}

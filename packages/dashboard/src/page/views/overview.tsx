@@ -70,7 +70,9 @@ export function Overview() {
               <RunsList
                 runs={overview.data.failures}
                 empty={
-                  overview.data.isPart.failures ? 'You may see none of the latest failures.' : 'Nothing has failed.'
+                  overview.data.isPart.failures
+                    ? 'You may see none of the latest failures.'
+                    : 'There is no unresolved failure.'
                 }
               />
             </Section>
@@ -147,8 +149,8 @@ function Attention({ survey }: { readonly survey: SurveyView }) {
 
 function nothingToLookAt({ isAskedPart }: SurveyView): string {
   return isAskedPart
-    ? 'No checked job is late, failed last or lacks code. You may see more jobs.'
-    : 'No job is late, failed last or lacks code.'
+    ? 'No checked job is late or without code, and none failed in its last run. You may see more jobs.'
+    : 'No job is late or without code, and none failed in its last run.'
 }
 
 function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {

@@ -2,7 +2,7 @@ import type { JobView, RunView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { Cancel, Replay } from '../parts/actions.tsx'
 import { Empty, Loaded, NotNamed } from '../parts/loaded.tsx'
-import { JobLink } from '../parts/runs.tsx'
+import { isSkippedRequest, JobLink } from '../parts/runs.tsx'
 import { Facts, Heading, Section } from '../parts/section.tsx'
 import { ShownValue } from '../parts/shown-value.tsx'
 import { StateBadge } from '../parts/state.tsx'
@@ -97,7 +97,11 @@ function RunHead({ run, isLive, reload }: HeadProps) {
         <div class="badges">
           <StateBadge state={run.state} detail={run.reason?.replaceAll('_', ' ')} />
         </div>
-        <p class="description">{run.why}</p>
+        {isSkippedRequest(run) ? (
+          <p class="callout">The request did not run. {run.why}</p>
+        ) : (
+          <p class="description">{run.why}</p>
+        )}
         {cancelRequest !== null && (
           <p class="callout" dir="auto">
             Somebody asked for its cancellation <AtAndAgo at={cancelRequest.at} />
