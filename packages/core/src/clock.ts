@@ -19,7 +19,8 @@ export interface Clock {
   /** Milliseconds since some moment; never jumps and never runs backwards. */
   monotonic(): number
   /**
-   * Calls back once after `delayMs`. A delay above 60 s is cut to 60 s: callers look at the clock again when called.
+   * Calls back once after `delayMs`, or earlier: callers compare the clock again when called. A clock whose wall time may
+   * jump, or that rests on `setTimeout`, cuts delays to 60 s.
    * A timer does not keep the process alive when `unref` is true.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer

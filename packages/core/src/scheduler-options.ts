@@ -150,6 +150,8 @@ export interface CheckedSchedulerOptions {
   readonly reapIntervalMs: number
   readonly heartbeatMs: number
   readonly deadAfterMs: number
+  /** Whether periodic looks are rare while no other node is there: wake-ups tell of everything, and time is virtual. */
+  readonly restsAlone: boolean
   readonly standbyMs: number
   readonly definitionIntervalMs: number
   readonly heldJobs: number
@@ -226,6 +228,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const defaultPollMs = isPrivate ? privatePollMs : isTold ? toldPollMs : 1000
   const defaultDefinitionMs = isPrivate ? privatePollMs : isTold ? toldDefinitionMs : 3000
+  const { heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval } = options
+  const periods = [heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval]
   const heartbeatMs = toDurationMs(
     orDefault(options.heartbeat, isPrivate ? privatePollMs : defaultHeartbeatMs),
     'heartbeat',
@@ -256,6 +260,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     deadAfterMs: toDurationMs(orDefault(options.deadAfter, deadAfterHeartbeats * heartbeatMs), 'deadAfter', {
       min: fewestHeartbeats * heartbeatMs,
     }),
+    restsAlone: isPrivate && clock.isAuthoritative === true && periods.every((period) => period === undefined),
     standbyMs: toDurationMs(orDefault(options.standby, 1000), 'standby', { min: 10 }),
     definitionIntervalMs: toDurationMs(
       orDefault(options.definitionInterval, defaultDefinitionMs),

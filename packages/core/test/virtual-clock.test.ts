@@ -94,11 +94,26 @@ describe('a virtual clock', () => {
     expect(log).toEqual([['called', 50]])
   })
 
-  it('cuts a delay to a minute, as the machine’s clock does', async () => {
+  it('calls a timer of several hours once, at its time', async () => {
     const { clock, log, note } = world()
-    clock.setTimer(3_600_000, note('timer'))
+    clock.setTimer(3 * 3_600_000, note('timer'))
+    await clock.advance({ days: 1 })
+    expect(log).toEqual([['timer', 3 * 3_600_000]])
+  })
+
+  it('calls each timer within a minute after a jump, and sooner timers at their time', async () => {
+    const { clock, log, note } = world()
+    clock.setTimer(3_600_000, note('late'))
+    clock.setTimer(30_000, note('early'))
+    clock.setTimer(7_200_000, note('latest'))
+    await clock.advance(10_000)
+    await clock.jumpTo(start + 3_600_000)
     await clock.advance(60_000)
-    expect(log).toEqual([['timer', 60_000]])
+    expect(log).toEqual([
+      ['early', 30_000],
+      ['late', 70_000],
+      ['latest', 70_000],
+    ])
   })
 
   it('lets work that waits for promises alone get to its end before time moves', async () => {

@@ -262,7 +262,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a slot that lies months ahead', () => {
-    it('does not fire at once, and is waited for by looking at the clock every minute', async () => {
+    it('does not fire at once: the scheduler sets no timer of more than a day', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(once('2026-04-01T00:00:00Z'))
       const delays: number[] = []
@@ -277,7 +277,7 @@ describe.each(everywhere)('on $name', (place) => {
       await scheduler.start()
       await world.clock.advance({ minutes: 5 })
       expect(ran).toEqual([])
-      expect(Math.max(...delays)).toBe(60_000)
+      expect(Math.max(...delays)).toBeLessThanOrEqual(86_400_000)
       await visit(world, '2026-04-01T00:00:00Z', 2)
       expect(ran).toEqual(['2026-04-01T00:00'])
       await world.shutdown(scheduler)

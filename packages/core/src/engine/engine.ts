@@ -62,6 +62,9 @@ const gaugeTimeoutMs = 2000
 /** A shutdown while the storage is away ends this much before its grace period: container platforms kill what is late. */
 const awayMarginMs = 3000
 
+/** Milliseconds between two periodic looks of a node that rests. */
+const restingLookMs = 3_600_000
+
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
 
@@ -191,6 +194,7 @@ export class Engine implements EngineContext {
     this.#heartbeats = new Heartbeats(this, {
       heartbeatMs: options.heartbeatMs,
       deadAfterMs: options.deadAfterMs,
+      restsAlone: options.restsAlone,
       maxConcurrentJobs: options.maxConcurrentJobs,
       farewellMs: callOf?.times.farewellMs ?? farewellMs,
       ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
@@ -237,6 +241,16 @@ export class Engine implements EngineContext {
     heartbeats.changed.listen(() => {
       this.#standby.membersChanged()
       this.#horizon.lookForAll()
+    })
+    if (options.restsAlone) {
+      for (const change of ['job.registered', 'job.resumed'] as const)
+        this.events.on(change, () => this.#silentJobs.wake())
+    }
+    heartbeats.restEnded.listen(() => {
+      this.#claimer.poll()
+      this.#reaper.start()
+      this.#watcher.wake()
+      this.#silentJobs.wake()
     })
     heartbeats.isolated.listen(() => pool.isolated())
     heartbeats.rejoined.listen(() => {
@@ -332,6 +346,10 @@ export class Engine implements EngineContext {
 
   get isHeldBack(): boolean {
     return this.#time.isInDoubt || !this.#heartbeats.isKnown || this.#heartbeats.isIsolated
+  }
+
+  untilNextLook(intervalMs: number): number {
+    return this.#heartbeats.isResting ? Math.max(intervalMs, restingLookMs) : intervalMs
   }
 
   heldLoop(jobName: string, forMs: number): void {
@@ -445,6 +463,7 @@ export class Engine implements EngineContext {
     else {
       this.#watcher.wake()
       this.#horizon.wake()
+      this.#silentJobs.wake()
     }
   }
 

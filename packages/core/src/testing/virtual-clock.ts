@@ -55,6 +55,9 @@ const mostParts = 50 * partsOfPatience
 // Without a timer there is nowhere to move to: it is looked for one so often.
 const longestIdleMs = 10
 
+/** Milliseconds until each pending timer rings after `jumpTo`: callers that wait for a wall time compare it again. */
+const longestAfterJumpMs = 60_000
+
 interface VirtualTimer {
   at: number
   heapIndex: number
@@ -242,7 +245,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     passUntil,
     setTimer(delayMs, callback): Timer {
       changed()
-      const at = monotonic + Math.min(Math.max(delayMs, 0), 60_000)
+      const at = monotonic + Math.max(delayMs, 0)
       const timer: VirtualTimer = { at, heapIndex: -1, number: timerCount++, callback, cancelled: false }
       timers.push(timer)
       return {
@@ -270,6 +273,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     },
     async jumpTo(instant) {
       wall = toInstantMs(instant)
+      timers.limit(monotonic + longestAfterJumpMs)
       await moving(settle)
     },
     settle: () => moving(settle),

@@ -2,6 +2,9 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
+/** As the machine's clock: a wall clock that jumps is read again within this many milliseconds. */
+const longestDelayMs = 60_000
+
 /**
  * The clock of one life of a node, over the time that all share: its wall time is off, can be set, and can be wrong for a
  * while or for a single reading. When the process is frozen or dead none of its timers rings.
@@ -73,7 +76,7 @@ export class NodeClock implements Clock {
       timers.delete(timer)
       callback()
     }
-    const inner = this.#common.setTimer(delayMs, () => this.whenAwake(ring))
+    const inner = this.#common.setTimer(Math.min(delayMs, longestDelayMs), () => this.whenAwake(ring))
     const timer: Timer = {
       cancel: () => {
         cancelled = true

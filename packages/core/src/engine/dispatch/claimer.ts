@@ -165,13 +165,17 @@ export class Claimer implements NextTaker {
     }
     this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#nextDueAt = answer.nextDueAt
-    const wait = answer.nextDueAt === null ? this.#pollIntervalMs : Math.max(1, answer.nextDueAt - this.#engine.now())
-    this.#loop.runIn(Math.min(this.#pollIntervalMs, wait))
+    this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
     // More, although there was room for it, is what is left to be canceled. A sweep leaves it to whoever is about it.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
     return goesOn && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+  }
+
+  #untilNextPoll(nextDueAt: number | null): number {
+    if (nextDueAt === null) return this.#engine.untilNextLook(this.#pollIntervalMs)
+    return Math.min(this.#pollIntervalMs, Math.max(1, nextDueAt - this.#engine.now()))
   }
 
   #mostToClaim(): number {

@@ -60,7 +60,7 @@ export class DefinitionWatcher {
       await this.#look()
       if (this.#engine.clock.monotonic() >= this.#headsDueAt) await this.#reviewHeads()
     } finally {
-      if (!this.#woken) this.#loop.runIn(this.#intervalMs)
+      if (!this.#woken) this.#loop.runIn(this.#engine.untilNextLook(this.#intervalMs))
     }
   }
 
@@ -77,7 +77,7 @@ export class DefinitionWatcher {
   async #look(): Promise<void> {
     const startedAt = this.#engine.now()
     const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
-    const changedSince = Number.isFinite(this.#lookedAt) ? this.#lookedAt - margin : undefined
+    const changedSince = Number.isFinite(this.#lookedAt) ? Math.min(this.#lookedAt, startedAt) - margin : undefined
     let cursor: string | null = null
     do {
       const page = await this.#engine.storage.repeated('listJobs', (storage) =>

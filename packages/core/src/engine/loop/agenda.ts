@@ -12,8 +12,8 @@ export interface Alarm extends HeapEntry {
 
 const unreferenced = { unref: true } as const
 
-// Sleep no longer than this and look again: timers overflow at 2^31 ms, wall clocks jump and machines sleep.
-const longestSleepMs = 60_000
+/** Milliseconds, one day: the delay of the timer when the agenda has no earlier entry. Clocks cut it as they must. */
+const longestSleepMs = 86_400_000
 
 /**
  * What is to happen when: entries due by wall time (slots) and alarms by monotonic time (timeouts, retries, polls),
@@ -124,6 +124,12 @@ export class Agenda<Slot extends SlotEntry> {
 
   /** What `wallNow` says has moved otherwise than time passes: slots may be due sooner than the timer rings. */
   wallTimeSet(): void {
+    this.#arm()
+  }
+
+  /** Moves the timer to a later instant, if it is set for an alarm that has moved: the process wakes less often. */
+  rearm(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()
   }
 

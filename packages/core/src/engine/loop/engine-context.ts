@@ -50,6 +50,8 @@ export interface EngineContext {
   readonly isTimeInDoubt: boolean
   /** The time is in doubt, or the others cannot know of this node yet, or may take it for dead: it takes no new work. Asked after `now`. */
   readonly isHeldBack: boolean
+  /** The milliseconds until the next periodic look, instead of `intervalMs`: more while this node rests, being alone. */
+  untilNextLook(intervalMs: number): number
   /** A handler of this job, or its schedule, has held the event loop for so long. */
   heldLoop(jobName: string, forMs: number): void
   /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */

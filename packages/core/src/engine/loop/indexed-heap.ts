@@ -56,6 +56,11 @@ export class IndexedHeap<T extends HeapEntry> {
     this.#siftDown(entry.heapIndex)
   }
 
+  /** Moves each later entry to `at`. The heap stays in order, because no entry passes another one. */
+  limit(at: number): void {
+    for (const entry of this.#entries) entry.at = Math.min(entry.at, at)
+  }
+
   #siftUp(from: number): void {
     const entries = this.#entries
     const entry = entries[from] as T

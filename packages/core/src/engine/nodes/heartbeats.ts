@@ -34,6 +34,9 @@ const wakeDelayMs = 200
 /** A heartbeat names at most this many jobs that have blocked the event loop: its size is bounded. */
 const mostBlocking = 10
 
+/** Of `deadAfter`, the interval of heartbeats of a node that rests: below {@link isolatedAfter}. */
+const restingInterval = 0.75
+
 /** Somebody waits for the profile of a node. */
 interface WantedProfile {
   readonly incarnation: string
@@ -44,6 +47,7 @@ interface WantedProfile {
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
+  readonly restsAlone: boolean
   readonly maxConcurrentJobs: number
   /** At its end the node waits no longer for the storage to hear of it. */
   readonly farewellMs: number
@@ -59,6 +63,8 @@ export interface HeartbeatOptions {
 export class Heartbeats {
   /** Others have come, gone, or died; or what is known of them may have changed. */
   readonly changed: Signal = new Signal()
+  /** A node has come, and this node rests no longer. */
+  readonly restEnded: Signal = new Signal()
   /** Nobody has heard this node for so long that others may take it for dead. */
   readonly isolated: Signal = new Signal()
   /** This node is heard again. */
@@ -85,6 +91,7 @@ export class Heartbeats {
   #isWoken = false
   #hasEnded = false
   #isSaidIsolated = false
+  #isResting = false
   /** Monotonic instant at which the last heartbeat that was accepted was sent; `null` before the first. */
   #heardAt: number | null = null
   #failures = 0
@@ -120,6 +127,16 @@ export class Heartbeats {
   /** It has started, and the others can know of it: if it dies, they take over what it has. */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
+  }
+
+  /** The last heartbeat found no other node, and a wake-up tells of the next one that comes. */
+  get isResting(): boolean {
+    return this.#isResting
+  }
+
+  get #intervalMs(): number {
+    const { deadAfterMs, heartbeatMs } = this.#options
+    return this.#isResting ? restingInterval * deadAfterMs : heartbeatMs
   }
 
   get #isolatedAfterMs(): number {
@@ -351,10 +368,11 @@ export class Heartbeats {
   async #beat(): Promise<void> {
     this.#isWoken = false
     const retryInMs = this.#retryInMs
-    let waitMs = this.#options.heartbeatMs
+    let waitMs: number
     try {
       await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
       this.#failures = 0
+      waitMs = this.#intervalMs
     } catch (error) {
       if (error instanceof EngineStopped || isStorageGone(error)) throw error
       this.#failures++
@@ -362,6 +380,7 @@ export class Heartbeats {
       waitMs = retryInMs
     }
     if (!this.#isWoken) this.#loop.runIn(waitMs)
+    if (this.#isResting) this.#engine.agenda.rearm()
   }
 
   /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
@@ -388,6 +407,9 @@ export class Heartbeats {
     if (this.#isSaidIsolated) this.#sayRejoined()
     this.#answerWanted(wanted, answer)
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
+    const hasRested = this.#isResting
+    this.#isResting = this.#options.restsAlone && this.peers.isEmpty && this.#remove.size === 0
+    if (hasRested && !this.#isResting) this.restEnded.send()
     this.#lookForNamesakes(answer.nodes)
     for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     const { peers } = this
@@ -412,7 +434,7 @@ export class Heartbeats {
   }
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
-    const limitMs = patience * this.#options.heartbeatMs
+    const limitMs = patience * this.#intervalMs
     return new Promise((resolve, reject) => {
       const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
       this.#engine.agenda.setAlarm(alarm, limitMs)

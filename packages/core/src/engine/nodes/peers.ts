@@ -102,6 +102,11 @@ export class Peers {
     return living
   }
 
+  /** Whether this node knows of no other node, dead or alive, whose runs may be left. */
+  get isEmpty(): boolean {
+    return this.#sightings.size === 0
+  }
+
   /** The record of a node whose heartbeats this node has seen, and which does not count as dead now. */
   livingAgain(incarnation: string): NodeRecord | null {
     const sighting = this.#sightings.get(incarnation)

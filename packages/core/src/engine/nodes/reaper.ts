@@ -131,8 +131,9 @@ export class Reaper {
   }
 
   #setAlarm(): void {
-    this.#dueAt = this.#engine.clock.monotonic() + this.#intervalMs
-    this.#loop.runIn(this.#intervalMs)
+    const waitMs = this.#engine.untilNextLook(this.#intervalMs)
+    this.#dueAt = this.#engine.clock.monotonic() + waitMs
+    this.#loop.runIn(waitMs)
   }
 
   /** Settles what an earlier life of this node left running: that owner will not come back. */

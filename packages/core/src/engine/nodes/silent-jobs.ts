@@ -56,6 +56,10 @@ export class SilentJobs {
   /** When the last look began that has come to its end; `null` before the first. */
   #lookedAt: number | null = null
   #looks = 0
+  /** A definition or a pause has changed since the last look. */
+  #isAwaited = false
+  /** The next look may be more than a minute after the last one. */
+  #isResting = false
 
   constructor(
     engine: EngineContext,
@@ -80,6 +84,12 @@ export class SilentJobs {
   start(): void {
     this.#startedAt = this.#engine.now()
     this.#loop.runIn(lookEveryMs)
+  }
+
+  /** A definition or a pause has changed, or a node has come: the next look follows a minute after the last one. */
+  wake(): void {
+    this.#isAwaited = true
+    if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
   }
 
   /** Begins no further step. */
@@ -125,8 +135,11 @@ export class SilentJobs {
   #idleMs(): number {
     if (this.#listing !== null) return 0
     if (this.#lookedAt === null) return lookEveryMs
-    const next = Math.min(this.#lookedAt + lookEveryMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
-    return Math.min(Math.max(next - this.#engine.now(), 0), lookEveryMs)
+    const mayRest = !this.#isAwaited && this.#jobs.size === 0
+    const restMs = mayRest ? this.#engine.untilNextLook(lookEveryMs) : lookEveryMs
+    this.#isResting = restMs > lookEveryMs
+    const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
+    return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
   }
 
   async #lookOrCheck(now: number): Promise<void> {
@@ -149,8 +162,9 @@ export class SilentJobs {
   }
 
   #lookForChanges(now: number): void {
+    this.#isAwaited = false
     const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
-    this.#listing = { changedSince: (this.#lookedAt ?? now) - margin, begunAt: now, cursor: null }
+    this.#listing = { changedSince: Math.min(this.#lookedAt ?? now, now) - margin, begunAt: now, cursor: null }
   }
 
   async #readOn(listing: Listing): Promise<void> {
