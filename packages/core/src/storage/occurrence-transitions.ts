@@ -1,4 +1,12 @@
-import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
+import type {
+  CancelRequest,
+  FinalState,
+  OccurrenceDetails,
+  OccurrenceRecord,
+  OccurrenceState,
+  Owner,
+  TaskRunRecord,
+} from './occurrence-record.ts'
 import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
@@ -35,9 +43,15 @@ export function createdOccurrence(
     recovered: false,
     rescues: 0,
     cancelRequest: null,
-    details: item.details,
+    details: detailsOf(item, decision.state),
     runs: running && item.runs !== null ? item.runs : [],
   }
+}
+
+/** A request that is skipped does not take its key. */
+function detailsOf(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceDetails {
+  if (item.kind === 'slot' || item.key === undefined || state === 'skipped') return item.details
+  return { ...item.details, keyId: item.key.id }
 }
 
 /** Whether the item may start in the step that creates it, as far as the item itself goes. */

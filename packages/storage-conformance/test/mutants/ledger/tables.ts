@@ -18,6 +18,9 @@ export class Tables {
   /** Only the live ones, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
 
+  /** By `details.keyId`: the last occurrence that was created with it. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
+
   /** Only those that failed. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
 
@@ -47,11 +50,20 @@ export class Tables {
   }
 
   remove(record: OccurrenceRecord): void {
+    this.freeKey(record)
     this.count(record.jobId, this.occurrences.get(record.id)?.state ?? null, null)
     this.occurrences.delete(record.id)
     this.histories.get(record.jobId)?.delete(record.id)
     this.live.get(record.jobId)?.delete(record.id)
     this.failed.delete(record.id)
+  }
+
+  freeKey({ id, details: { keyId } }: OccurrenceRecord): void {
+    if (keyId !== undefined && this.keys.get(keyId) === id) this.keys.delete(keyId)
+  }
+
+  nameByKey({ id, details: { keyId } }: OccurrenceRecord): void {
+    if (keyId !== undefined) this.keys.set(keyId, id)
   }
 
   removeJob(jobId: JobId): void {
