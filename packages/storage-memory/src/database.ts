@@ -4,6 +4,7 @@ import {
   isFinal,
   type JobRecord,
   type JobVersionRecord,
+  namingKey,
   NodeList,
   pausedUntil,
   type OccurrenceRecord,
@@ -25,7 +26,7 @@ export class Database {
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
-  /** By `details.keyId`: the last occurrence that was created with it. */
+  /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   /** What failed, of all jobs, by its end. */
@@ -66,7 +67,7 @@ export class Database {
     const { id, scheduledAt } = record
     const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
     this.occurrences.set(id, entry)
-    const { keyId } = record.details
+    const keyId = namingKey(record)
     if (keyId !== undefined) this.keys.set(keyId, id)
     job.occurrences.history.add(entry)
     const version = job.versionOf(record.jobVersion)

@@ -1,10 +1,10 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import type { OccurrenceRecord } from '@jobistemer/core/storage'
+import { namingKey, type OccurrenceRecord } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** The last occurrence of each key that can be used again, by `details.keyId`. */
+/** The last occurrence of each `namingKey`. */
 export class ReusableKeys {
   readonly #find: Database.Statement
   readonly #name: Database.Statement
@@ -21,8 +21,9 @@ export class ReusableKeys {
   }
 
   /** Lets the key of a new occurrence, if it has one, name it. */
-  name(job: number, { details: { keyId }, scheduledAt, id }: OccurrenceRecord): void {
-    if (keyId !== undefined) this.#name.run(keyOf(keyId), job, scheduledAt, keyOf(id))
+  name(job: number, record: OccurrenceRecord): void {
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))
   }
 
   /** Frees a key that still names this occurrence. */

@@ -3,7 +3,6 @@ import type {
   FinalState,
   OccurrenceDetails,
   OccurrenceRecord,
-  OccurrenceState,
   Owner,
   TaskRunRecord,
 } from './occurrence-record.ts'
@@ -43,15 +42,13 @@ export function createdOccurrence(
     recovered: false,
     rescues: 0,
     cancelRequest: null,
-    details: detailsOf(item, decision.state),
+    details: detailsOf(item),
     runs: running && item.runs !== null ? item.runs : [],
   }
 }
 
-/** A request that is skipped does not take its key. */
-function detailsOf(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceDetails {
-  if (item.kind === 'slot' || item.key === undefined || state === 'skipped') return item.details
-  return { ...item.details, keyId: item.key.id }
+function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
+  return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
 /** Whether the item may start in the step that creates it, as far as the item itself goes. */

@@ -234,6 +234,11 @@ export function blocksKey(
   return !isFinal(state) && (scope === 'live' || token === 0)
 }
 
+/** The key that names a record from its creation on. A request that is skipped does not take its key. */
+export function namingKey({ state, details }: Pick<OccurrenceRecord, 'state' | 'details'>): OccurrenceId | undefined {
+  return state === 'skipped' ? undefined : details.keyId
+}
+
 // -------------------------------------------------------------------------------------------------------------- pauses
 
 /** What the rules look at of a pause. */

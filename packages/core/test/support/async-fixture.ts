@@ -11,6 +11,7 @@ import {
   type JobWrite,
   type LedgerStep,
   isSuperseded,
+  namingKey,
   type JobCounts,
   type JobLedger,
   type LiveNeeds,
@@ -251,9 +252,9 @@ function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordC
     { table: 'jobs', key: job.id, value: job },
     ...versions.map((value) => ({ table: 'versions', key: versionKey(value), value }) as const),
     ...occurrences.map(({ after: value }) => ({ table: 'occurrences', key: value.id, value }) as const),
-    ...occurrences.flatMap(({ before, after: { id, details } }) => {
-      const { keyId } = details
-      return before !== null || keyId === undefined ? [] : [{ table: 'keys', key: keyId, value: id } as const]
+    ...occurrences.flatMap(({ before, after }) => {
+      const keyId = namingKey(after)
+      return before !== null || keyId === undefined ? [] : [{ table: 'keys', key: keyId, value: after.id } as const]
     }),
   ]
 }

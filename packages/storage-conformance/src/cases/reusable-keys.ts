@@ -111,15 +111,18 @@ export const reusableKeyCases: readonly StorageCase[] = caseGroup('reusable keys
   },
 
   'a request that is skipped does not take its key': async (world) => {
-    const { node, request, job } = await withJob(world, 'skip')
-    const first = request('first', 'live', { run: true })
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue', maxQueued: 1 })
+    const request = (name: string, scope: ReusableKey['scope']) =>
+      requestItem(job, name, slotAt(1), { run: true, key: reusableKey(job, 'order', scope) })
+    const first = request('first', 'waiting')
     expectCreated(await node.create(first), 'running')
-    const other = requestItem(job, 'other', slotAt(1), { key: reusableKey(job, 'another order', 'live') })
-    expectCreated(await node.create(other), 'skipped')
-    assert.equal('keyId' in (await node.record(other)).details, false)
-    await node.finish({ ...first, token: 1 })
-    const again = requestItem(job, 'again', slotAt(1), { key: reusableKey(job, 'another order', 'live') })
-    expectCreated(await node.create(again), 'pending')
+    const other = requestItem(job, 'other', slotAt(1))
+    expectCreated(await node.create(other), 'queued')
+    expectCreated(await node.create(request('second', 'waiting')), 'skipped')
+    await node.cancel(other)
+    const blocked = expectOutcome(await node.create(request('third', 'live')), 'exists')
+    assert.deepEqual([blocked.id, blocked.state], [first.id, 'running'])
   },
 
   'two requests of one key in one call create one run': async (world) => {
@@ -163,7 +166,7 @@ export const reusableKeyCases: readonly StorageCase[] = caseGroup('reusable keys
   },
 })
 
-async function withJob(world: Parameters<StorageCase['run']>[0], policy: 'allow' | 'queue' | 'skip' = 'allow') {
+async function withJob(world: Parameters<StorageCase['run']>[0], policy: 'allow' | 'queue' = 'allow') {
   const node = await TestNode.connect(world)
   // Without a slot to come, all that has ended can be pruned.
   const job: JobRecord = await node.createJob({ policy, ...(policy === 'allow' && { nextAt: null }) })

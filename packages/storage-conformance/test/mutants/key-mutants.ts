@@ -116,12 +116,8 @@ export const keyMutants: readonly Mutant[] = [
     [kit('a request that is skipped does not take its key')],
     'lets a key name a request that is skipped',
     class extends Ledger {
-      override createDue(...[item, head, owner, now]: Parameters<Ledger['createDue']>) {
-        const answer = super.createDue(item, head, owner, now)
-        const record = this.occurrences.get(item.id)
-        const keyId = item.kind === 'slot' ? undefined : item.key?.id
-        if (keyId !== undefined && record?.state === 'skipped') this.put({ ...record, details: { keyId } })
-        return answer
+      override nameByKey({ id, details: { keyId } }: OccurrenceRecord) {
+        if (keyId !== undefined) this.keys.set(keyId, id)
       }
     },
   ),

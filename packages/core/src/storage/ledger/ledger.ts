@@ -109,7 +109,9 @@ export interface HistoryRemoval {
 
 /** A `details.keyId`, and an occurrence that was created with it. */
 export interface NamedKey {
+  /** The id of the key. */
   readonly keyId: OccurrenceId
+  /** The occurrence that has this `details.keyId`. */
   readonly occurrence: OccurrenceAddress
 }
 
@@ -298,7 +300,7 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
 
 /** All that was read. */
 export interface StepState extends StepHeads {
-  /** By `keyId`: the last occurrence that was created with it. Keys that name none are left out. */
+  /** By `keyId`: the last occurrence with this `namingKey`. Keys that name none are left out. */
   readonly keys: ReadonlyMap<OccurrenceId, OccurrenceId>
   /** By job: at least what was asked for, each state in the order that `JobLedger.live` has. */
   readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
@@ -317,7 +319,7 @@ export interface JobWrite {
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
-/** What a step changes of one occurrence. The `details.keyId` of one that is new names it from now on. */
+/** What a step changes of one occurrence. The `namingKey` of one that is new names it from now on. */
 export interface OccurrenceWrite {
   /** As it was read; `null` for one that is new. */
   readonly before: LedgerEntry | null

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import { countRecord, type JobLedger, type LedgerEntry, type LedgerHead, type RunningCounts } from './job-ledger.ts'
-import { compareOrder, isSuperseded } from '../rules.ts'
+import { compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -89,7 +89,8 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
 
   create(record: OccurrenceRecord): void {
     this.#entries.set(record.id, { before: null, record })
-    if (record.details.keyId !== undefined) this.#keys.set(record.details.keyId, record.id)
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#keys.set(keyId, record.id)
     countRecord(this.counts, record, 1)
   }
 

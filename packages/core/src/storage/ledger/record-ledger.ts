@@ -12,7 +12,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
-import { claimableFrom, compareOrder, isSuperseded } from '../rules.ts'
+import { claimableFrom, compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -254,9 +254,10 @@ class RecordJob implements JobLedger {
   }
 
   create(record: OccurrenceRecord): void {
-    const { id, details } = record
+    const { id } = record
     this.#change({ table: 'occurrences', key: id, value: record })
-    if (details.keyId !== undefined) this.#change({ table: 'keys', key: details.keyId, value: id })
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#change({ table: 'keys', key: keyId, value: id })
   }
 
   replace(_entry: LedgerEntry, record: OccurrenceRecord): void {

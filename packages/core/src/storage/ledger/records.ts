@@ -18,7 +18,7 @@ export class Records {
   readonly versions: Map<string, JobVersionRecord> = new Map()
   /** By id: the live ones and the history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** By `details.keyId`: the last occurrence that was created with it. */
+  /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()

@@ -6,7 +6,7 @@ import type {
   OccurrenceRecord,
   OccurrenceState,
 } from '@jobistemer/core/storage'
-import { compareOrder, isFailure, isFinal } from '@jobistemer/core/storage'
+import { compareOrder, isFailure, isFinal, namingKey } from '@jobistemer/core/storage'
 
 /** The data: three tables, an index of live occurrences, and the sums that are kept with each write. */
 export class Tables {
@@ -18,7 +18,7 @@ export class Tables {
   /** Only the live ones, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
 
-  /** By `details.keyId`: the last occurrence that was created with it. */
+  /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
   /** Only those that failed. */
@@ -62,8 +62,9 @@ export class Tables {
     if (keyId !== undefined && this.keys.get(keyId) === id) this.keys.delete(keyId)
   }
 
-  nameByKey({ id, details: { keyId } }: OccurrenceRecord): void {
-    if (keyId !== undefined) this.keys.set(keyId, id)
+  nameByKey(record: OccurrenceRecord): void {
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.keys.set(keyId, record.id)
   }
 
   removeJob(jobId: JobId): void {
