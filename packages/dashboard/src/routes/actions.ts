@@ -8,7 +8,7 @@ import type {
 } from '@jobistemer/core'
 import type { Act } from '../route.ts'
 
-const requestNames = ['data', 'key', 'priority', 'tasks', 'at', 'delay'] as const
+const requestNames = ['data', 'key', 'keyScope', 'priority', 'tasks', 'at', 'delay'] as const
 
 const trigger: Act = {
   method: 'POST',

@@ -89,7 +89,7 @@ export interface TriggerItem extends RequestOptions {
 }
 
 /** How to replay an occurrence. */
-export interface ReplayOptions extends RequestOptions, CallOptions {
+export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOptions {
   /** Run this task and those after it; the results of those before it are the original's. */
   readonly from?: string
 }

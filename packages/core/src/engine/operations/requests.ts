@@ -33,6 +33,7 @@ import { rootOf } from './resolved-failures.ts'
 import { tracedAlone, tracedTogether } from './traced-requests.ts'
 import { TransactionRequests } from './transaction-requests.ts'
 
+const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 
 interface JobRequest {
@@ -141,7 +142,7 @@ export class Requests {
     options: ReplayOptions,
     asked: AskedCalls,
   ): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames, 'from'])
+    readObject(options, 'options', [...replayOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
       throw new JobistemerError('INVALID_ARGUMENT', {
         message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
