@@ -43,7 +43,7 @@ it('keyScope live: a key is blocked until its run has ended, and creates another
   const first = await scheduler.trigger('report', options)
   const second = await scheduler.trigger('report', options)
   expect(first).toMatchObject({ created: true, state: 'running' })
-  expect(second).toEqual({ id: first.id, state: 'running', reason: null, created: false })
+  expect(second).toMatchObject({ id: first.id, state: 'running', reason: null, created: false })
   await world.clock.advance({ minutes: 1 })
   const third = await scheduler.trigger('report', options)
   expect(third).toMatchObject({ created: true, state: 'running' })
