@@ -47,6 +47,9 @@ export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?
 /** A job's failures by their end. @param {OccurrenceRecord} record */
 export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(record)}`
 
+/** The last occurrence of a key that can be used again. @param {JobId} jobId @param {OccurrenceId} keyId */
+export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`
+
 /** Which job an occurrence is of. @param {OccurrenceId} id */
 export const addressKey = (id) => `address/${id}`
 

@@ -39,11 +39,17 @@ export class LevelLedger {
       const jobs = new Map(
         heads.flatMap((found) => (found === undefined ? [] : [[found.job.id, { head: found.job, ...found }]])),
       )
-      const named = await this.level.getMany(step.occurrences.map(({ jobId, id }) => keys.occurrenceKey(jobId, id)))
+      const last = await this.level.getMany(step.keys.map(({ jobId, keyId }) => keys.reusableKey(jobId, keyId)))
+      const ofKeys = step.keys.flatMap(({ jobId, keyId }, index) =>
+        last[index] ? [{ jobId, keyId, id: last[index] }] : [],
+      )
+      const addresses = [...step.occurrences, ...ofKeys]
+      const named = await this.level.getMany(addresses.map(({ jobId, id }) => keys.occurrenceKey(jobId, id)))
       const occurrences = new Map(named.flatMap((record) => (record === undefined ? [] : [[record.id, { record }]])))
       const live = new Map()
       for (const need of step.needs({ jobs, occurrences })) live.set(need.jobId, await this.liveOf(need.jobId, need))
-      const writes = step.decide({ jobs, occurrences, live })
+      const lastOfKeys = new Map(ofKeys.map(({ keyId, id }) => [keyId, id]))
+      const writes = step.decide({ jobs, occurrences, live, keys: lastOfKeys })
       const totals = (await this.level.get(keys.totalsKey)) ?? noCounts
       if (writes.length > 0) await this.level.batch(batchOf(writes, totals), synced)
     })
@@ -184,7 +190,7 @@ export class LevelLedger {
   }
 
   /** @param {HistoryRemoval} removal */
-  removeHistory({ jobId, occurrences, floor }) {
+  removeHistory({ jobId, occurrences, keys: named, floor }) {
     return this.database.alone(async () => {
       const head = await this.level.get(keys.jobKey(jobId))
       if (head === undefined || (head.job.nextAt !== null && head.job.nextAt <= floor)) return null
@@ -196,6 +202,9 @@ export class LevelLedger {
         del(keys.addressKey(record.id)),
         ...indexesOf(record).map(del),
       ])
+      const last = await this.level.getMany(named.map(({ keyId }) => keys.reusableKey(jobId, keyId)))
+      const freed = named.filter(({ occurrence }, index) => last[index] === occurrence.id)
+      removals.push(...freed.map(({ keyId }) => del(keys.reusableKey(jobId, keyId))))
       await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...removals], synced)
       return there.length
     })

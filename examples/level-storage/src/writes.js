@@ -1,4 +1,4 @@
-import { isFailure, isFinal } from '@jobistemer/core/storage'
+import { isFailure, isFinal, namingKey } from '@jobistemer/core/storage'
 import * as keys from './keys.js'
 
 /**
@@ -27,9 +27,16 @@ function jobWrites({ jobId, before: known, after, versions, occurrences }) {
       ...(before === null ? [] : indexesOf(before.record).map(del)),
       put(keys.occurrenceKey(jobId, record.id), record),
       put(keys.addressKey(record.id), jobId),
+      ...(before === null ? namedBy(record) : []),
       ...indexesOf(record).map((key) => put(key, keys.occurrenceKey(jobId, record.id))),
     ]),
   ]
+}
+
+/** @param {OccurrenceRecord} record */
+function namedBy(record) {
+  const keyId = namingKey(record)
+  return keyId === undefined ? [] : [put(keys.reusableKey(record.jobId, keyId), record.id)]
 }
 
 /** Where an occurrence is found besides its record. @param {OccurrenceRecord} record */

@@ -70,6 +70,20 @@ describe('trigger', () => {
     })
   })
 
+  it('--key-scope live: a key is used again once its run has ended', async () => {
+    const { ask, json } = await ledger()
+    const keyed = ['trigger', 'import', '--key', 'index', '--key-scope', 'live']
+    const first = await json(...keyed)
+    expect(await json(...keyed)).toEqual({ ...first, created: false })
+    await json('cancel', first.id)
+    expect(await json(...keyed)).toMatchObject({ created: true })
+    expect(await ask(['trigger', 'import', '--key-scope', 'live'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('INVALID_ARGUMENT'),
+    })
+    expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
+  })
+
   it('refuses data that are no JSON, a file that is not there and a job that is not there', async () => {
     const { ask } = await ledger()
     for (const data of ['{', 'text', '@none.json']) {

@@ -69,6 +69,7 @@ export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abil
 export type { NodeDeath, NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
+  KeyScope,
   ReplayOptions,
   RequestOptions,
   RunOverrides,

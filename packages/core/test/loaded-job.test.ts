@@ -16,6 +16,7 @@ function load(
   return new LoadedJob(
     { head, counts, job },
     records.map((one) => ({ record: one })),
+    new Map(),
   )
 }
 
@@ -72,7 +73,7 @@ describe('a loaded job', () => {
   it('writes only what has changed, each once, with what the ledger had handed out', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
-    const job = new LoadedJob(stored, [read, { record: record(id, 200) }])
+    const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())
     const [entry] = job.live('pending', 1)
     job.replace(entry as NonNullable<typeof entry>, { ...read.record, state: 'running' })
     job.replace(entry as NonNullable<typeof entry>, { ...read.record, state: 'completed' })

@@ -78,7 +78,7 @@ describe('a record ledger', () => {
       storage.createOccurrences({ now: 300, owner, items: [slot(job, 200), slot(job, 300)] }),
     ).rejects.toMatchObject({ code: 'STORAGE_FAILED', field: 'commit', remedy: expect.stringContaining('AsyncLedger') })
     expect(stored(records)).toBe(before)
-    const removal = { jobId: job, occurrences: [addressOf(job, 100)], floor: 100 }
+    const removal = { jobId: job, occurrences: [addressOf(job, 100)], keys: [], floor: 100 }
     expect(() => ledger.removeHistory(removal)).toThrow('answered a promise')
     expect(stored(records)).toBe(before)
     // Node tells of rejections that nobody handles once the microtasks are through.
@@ -108,13 +108,13 @@ describe('a record ledger', () => {
     await storage.settle({ now: 200, items: [finish(job, 100)] })
     commits.length = 0
     const occurrences = [addressOf(job, 100), addressOf(job, 150)]
-    expect(ledger.removeHistory({ jobId: job, occurrences, floor: 200 })).toBeNull()
-    expect(ledger.removeHistory({ jobId: jobId('nobody'), occurrences, floor: 100 })).toBeNull()
+    expect(ledger.removeHistory({ jobId: job, occurrences, keys: [], floor: 200 })).toBeNull()
+    expect(ledger.removeHistory({ jobId: jobId('nobody'), occurrences, keys: [], floor: 100 })).toBeNull()
     expect(commits).toEqual([])
-    expect(ledger.removeHistory({ jobId: job, occurrences, floor: 100 })).toBe(1)
+    expect(ledger.removeHistory({ jobId: job, occurrences, keys: [], floor: 100 })).toBe(1)
     expect(commits.map((changes) => changes.map(({ table }) => table))).toEqual([['jobs', 'occurrences']])
     expect(records.jobs.get(job)?.pruneFloor).toBe(100)
-    ledger.removeHistory({ jobId: job, occurrences: [], floor: 50 })
+    ledger.removeHistory({ jobId: job, occurrences: [], keys: [], floor: 50 })
     expect(records.jobs.get(job)?.pruneFloor).toBe(100)
   })
 
@@ -128,7 +128,7 @@ describe('a record ledger', () => {
     await storage.settle({ now: 200, items: [finish(job, 100)] })
     const before = stored(records)
     failure.isOn = true
-    const removal = { jobId: job, occurrences: [addressOf(job, 100)], floor: 100 }
+    const removal = { jobId: job, occurrences: [addressOf(job, 100)], keys: [], floor: 100 }
     expect(() => ledger.removeHistory(removal)).toThrow('the disk is full')
     expect(stored(records)).toBe(before)
   })

@@ -26,6 +26,7 @@ import { priorityCourseCases } from './cases/priority-course.ts'
 import { pruneCases } from './cases/prune.ts'
 import { getCases, listJobsCases, listOccurrencesCases } from './cases/reads.ts'
 import { rescueCases } from './cases/rescues.ts'
+import { reusableKeyCases } from './cases/reusable-keys.ts'
 import { settleCases } from './cases/settle.ts'
 import { slotCases } from './cases/slots.ts'
 import { takeNextCases } from './cases/take-next.ts'
@@ -69,6 +70,7 @@ export function storageCases(declared: DeclaredCapabilities, options: EffortOpti
     ...priorityCases,
     ...priorityCourseCases,
     ...requestedCases,
+    ...reusableKeyCases,
     ...delayedCases,
     ...exclusionCases,
     ...recoveryCases,

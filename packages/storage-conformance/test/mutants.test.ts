@@ -14,6 +14,7 @@ import { interleavingMutants } from './mutants/interleaving-mutants.ts'
 import { jobMutants } from './mutants/job-mutants.ts'
 import { IndexedLedger } from './mutants/ledger/indexed-ledger.ts'
 import { Ledger, ledgerStorage, ledgerWorld } from './mutants/mutant.ts'
+import { keyMutants } from './mutants/key-mutants.ts'
 import { nodeMutants } from './mutants/node-mutants.ts'
 import { pauseMutants } from './mutants/pause-mutants.ts'
 import { placesMutants } from './mutants/places-mutants.ts'
@@ -39,6 +40,7 @@ const mutants = [
   ...priorityMutants,
   ...pruneMutants,
   ...requestMutants,
+  ...keyMutants,
   ...connectionMutants,
   ...countMutants,
   ...textMutants,

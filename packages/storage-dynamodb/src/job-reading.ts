@@ -20,6 +20,8 @@ import { readHead, type StoredHead } from './job-item.ts'
 import { bySchedule } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { loadJobs } from './query-jobs.ts'
+import type { FoundItems } from './requests.ts'
+import { namedIn } from './reusable-keys.ts'
 import { addressIn, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
 /** What a step has read of its job, consistently, and reads on as it turns out to be needed. */
@@ -27,6 +29,8 @@ export class JobReading {
   /** `null` when there is no such job. */
   readonly head: StoredHead | null
   readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
+  /** By `keyId`: the last occurrence of each reusable key that the step names. It may be gone. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   /** Addresses that lead to nothing any more: a new record of the id replaces them. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
@@ -46,17 +50,24 @@ export class JobReading {
   }
 
   /** Reads the head and what the step names, together. */
-  static async begin(table: Table, id: JobId, { occurrences, wholeJobs }: LedgerStep): Promise<JobReading> {
+  static async begin(table: Table, id: JobId, step: LedgerStep): Promise<JobReading> {
+    const { occurrences, wholeJobs } = step
     if (wholeJobs) {
       const [loaded = null] = await loadJobs(table, [id])
       return new JobReading(table, id, loaded?.head ?? null, loaded?.job ?? null)
     }
     const { keys } = table
-    const found = await readItems(table, [keys.head(id), ...occurrences.map((named) => keys.occurrence(named))])
+    const keyIds = step.keys.map(({ keyId }) => keyId)
+    const found = await readItems(table, [
+      keys.head(id),
+      ...occurrences.map((named) => keys.occurrence(named)),
+      ...keyIds.map((keyId) => keys.reusableKey(keyId)),
+    ])
     const item = found.get(keys.head(id))
     const reading = new JobReading(table, id, item === null ? null : readHead(item))
     for (const named of occurrences) reading.#know(occurrenceIn(found, keys, named))
     await reading.#follow(occurrences.filter(({ id, isSlot }) => !isSlot && !reading.records.has(id)))
+    await reading.#followKeys(keyIds, found)
     return reading
   }
 
@@ -95,7 +106,7 @@ export class JobReading {
         .sort((left, right) => compare(left.record, right.record))
     }
     const live = { pending: inState('pending'), queued: inState('queued'), running: inState('running') }
-    return { ...this.heads(), live: new Map([[this.#id, live]]) }
+    return { ...this.heads(), live: new Map([[this.#id, live]]), keys: this.keys }
   }
 
   async readLive({ counts, pending, queued, running, superseded }: LiveNeeds): Promise<void> {
@@ -155,6 +166,17 @@ export class JobReading {
     for (const address of elsewhere) if (!this.records.has(address.id)) this.staleAddresses.set(address.id, address)
     for (const { id } of missing) if (!this.records.has(id)) this.#absent.add(id)
     for (const address of active) this.#know(occurrenceIn(found, keys, address))
+  }
+
+  async #followKeys(keyIds: readonly OccurrenceId[], found: FoundItems): Promise<void> {
+    const named: OccurrenceAddress[] = []
+    for (const keyId of keyIds) {
+      const address = namedIn(found, this.#table.keys, keyId)
+      if (address === null) continue
+      this.keys.set(keyId, address.id)
+      named.push(address)
+    }
+    await this.#load(named)
   }
 
   /** Whether so many more may not have a place, and nobody is queued yet: then it depends on how many are active. */

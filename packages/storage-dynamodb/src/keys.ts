@@ -50,6 +50,11 @@ export class Keys {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: 'address' }
   }
 
+  /** What tells the last occurrence of a key that can be used again. */
+  reusableKey(keyId: OccurrenceId): Key {
+    return { pk: `${this.#prefix}key/${uuidOf(keyId)}`, sk: 'key' }
+  }
+
   /** A part of an occurrence that is too large for one item. */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)

@@ -67,6 +67,8 @@ export const names = {
   marked: 'm',
   /** As in the details; absent where it is 0: for conditions. */
   priority: 'p',
+  /** As in the details, which may lie in parts: for prune. */
+  keyId: 'ki',
   /** Partition and sort key of the index of live occurrences; absent once it is final. */
   livePartition: 'lp',
   liveOrder: 'lo',
@@ -107,6 +109,7 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<St
   if (record.runs.length > 0) item[names.runs] = json(record.runs)
   if (marked) item[names.marked] = { BOOL: true }
   if (levelOf(record) !== 0) item[names.priority] = number(levelOf(record))
+  if (record.details.keyId !== undefined) item[names.keyId] = text(record.details.keyId)
   if (isFailure(record.state)) Object.assign(item, failedPlace(keys, record, record.finishedAt as number))
   const place = livePlace(record)
   if (place !== null) {

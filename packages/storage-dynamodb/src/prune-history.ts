@@ -1,4 +1,4 @@
-import type { JobId } from '@jobistemer/core'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
   isFinal,
   isPrunable,
@@ -16,6 +16,7 @@ import { bySchedule } from './live-list.ts'
 import { keyOf, names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
 import { keyItem } from './requests.ts'
+import { freeKey } from './reusable-keys.ts'
 import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
 
 export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
@@ -45,6 +46,8 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
 /** An occurrence, with the attributes that tell of its parts. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
+  /** As in its details, which may lie in parts. */
+  readonly keyId: OccurrenceId | null
 }
 
 async function pruneJob(
@@ -115,7 +118,8 @@ async function* history(
   }
   for await (const item of requests.queryAll(query)) {
     const { record, bulk } = readOccurrence(item)
-    yield { ...record, bulk }
+    const keyId = item[names.keyId] === undefined ? null : (textOf(item, names.keyId) as OccurrenceId)
+    yield { ...record, bulk, keyId }
   }
 }
 
@@ -141,6 +145,12 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
           ExpressionAttributeValues: { ':t': number(scheduledAt) },
         })
       }),
+    )
+  }
+  const keyed = victims.filter(({ keyId }) => keyId !== null)
+  for (let start = 0; start < keyed.length; start += concurrency) {
+    await Promise.all(
+      keyed.slice(start, start + concurrency).map(({ keyId, id }) => freeKey(table, keyId as OccurrenceId, id)),
     )
   }
   // Records last: one whose address is gone is still in the history, and goes with the next call.

@@ -21,6 +21,7 @@ import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
 import { loadJobs } from './query-jobs.ts'
 import { checkStartable, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import { nameByKeys } from './reusable-keys.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
 /**
@@ -71,7 +72,7 @@ async function commitBesideHead(
 async function commitWithHead(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const changed = await headAfter(job, write)
   const records = recordsOf(job, write, changed)
-  const others = jobWrites(table, write)
+  const others = [...jobWrites(table, write), ...nameByKeys(table, job, write.occurrences)]
   const writes = await writesOf(table, records)
   if (writes === null) return false
   const isPlanned = isTooLarge([...writes.items, ...others])

@@ -4,6 +4,7 @@ import {
   isFinal,
   type JobRecord,
   type JobVersionRecord,
+  namingKey,
   NodeList,
   pausedUntil,
   type OccurrenceRecord,
@@ -25,6 +26,8 @@ export class Database {
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
+  /** The last occurrence of each `namingKey`. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   /** What failed, of all jobs, by its end. */
   readonly failed: SortedList<OccurrenceEntry> = new SortedList(byEnd)
@@ -64,6 +67,8 @@ export class Database {
     const { id, scheduledAt } = record
     const entry: OccurrenceEntry = { record, job, id, scheduledAt, ordinal: this.#ordinal++ }
     this.occurrences.set(id, entry)
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.keys.set(keyId, id)
     job.occurrences.history.add(entry)
     const version = job.versionOf(record.jobVersion)
     if (version !== undefined) version.references++
@@ -76,6 +81,8 @@ export class Database {
     if (entry === undefined || !isFinal(entry.record.state)) return false
     const { job } = entry
     this.occurrences.delete(id)
+    const { keyId } = entry.record.details
+    if (keyId !== undefined && this.keys.get(keyId) === id) this.keys.delete(keyId)
     job.occurrences?.history.delete(entry)
     if (isFailure(entry.record.state)) {
       this.failed.delete(entry)

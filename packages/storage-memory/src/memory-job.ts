@@ -1,4 +1,4 @@
-import type { JobId } from '@jobistemer/core'
+import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type {
   JobCounts,
   JobLedger,
@@ -57,6 +57,11 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
 
   findSlot({ id }: OccurrenceAddress): OccurrenceEntry | undefined {
     return this.#database.occurrences.get(id)
+  }
+
+  findByKey(keyId: OccurrenceId): OccurrenceEntry | undefined {
+    const id = this.#database.keys.get(keyId)
+    return id === undefined ? undefined : this.#database.occurrences.get(id)
   }
 
   live(state: LiveState, limit: number): readonly OccurrenceEntry[] {

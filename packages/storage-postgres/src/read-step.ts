@@ -8,7 +8,7 @@ import type {
   StepState,
 } from '@jobistemer/core/storage'
 import { compareOrder, liveStates } from '@jobistemer/core/storage'
-import { jobIdOf, uuidOf, uuidOrNull } from './ids.ts'
+import { jobIdOf, occurrenceIdOf, uuidOf, uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
 import { liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
@@ -29,6 +29,7 @@ export interface StepLocks {
 export class StepReading {
   readonly jobs: Map<JobId, ReadJob> = new Map()
   readonly occurrences: Map<OccurrenceId, LedgerEntry> = new Map()
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly #session: Session
   readonly #schema: string
 
@@ -42,10 +43,10 @@ export class StepReading {
    * transaction waits for so long for each lock from now on.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
-    const [jobs, ids] = namesOf(step)
+    const [jobs, ids, keys] = namesOf(step)
     const rows = await this.#session.query(
-      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::boolean, $4::text)`,
-      [plainArray(jobs), plainArray(ids), String(locks), limit],
+      `SELECT * FROM ${this.#schema}.read_step($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::text::boolean, $5::text)`,
+      [plainArray(jobs), plainArray(ids), plainArray(keys), String(locks), limit],
     )
     for (const row of rows) this.#keep(row)
     if (step.wholeJobs) await this.#readJobs()
@@ -60,6 +61,7 @@ export class StepReading {
     if (row.id === null) return
     const record = readOccurrence(row)
     this.occurrences.set(record.id, { record })
+    if (row.key_id !== null) this.keys.set(occurrenceIdOf(row.key_id), record.id)
   }
 
   async #readJobs(): Promise<void> {
@@ -145,23 +147,29 @@ export class StepReading {
   }
 }
 
-/** The names of a step as pairs of a job and an occurrence; a job of which none is named stands alone. */
-function namesOf({
-  jobs,
-  occurrences,
-}: LedgerStep): readonly [jobs: readonly string[], ids: readonly (string | null)[]] {
-  const pairs = new Map<string, readonly [job: string, id: string | null]>()
+/**
+ * The names of a step, each with its job: an occurrence, or a key that may name one. A job of which nothing is named stands
+ * alone.
+ */
+function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
+  const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()
   const named = new Set<JobId>()
   for (const { jobId, id } of occurrences) {
     const [job, uuid] = [uuidOrNull(jobId), uuidOrNull(id)]
     if (job === null || uuid === null) continue
     named.add(jobId)
-    pairs.set(`${job}${uuid}`, [job, uuid])
+    names.set(`${job}${uuid}`, [job, uuid, null])
+  }
+  for (const { jobId, keyId } of keys) {
+    const [job, uuid] = [uuidOrNull(jobId), uuidOrNull(keyId)]
+    if (job !== null && uuid !== null) names.set(`${job} ${uuid}`, [job, null, uuid])
   }
   const alone = jobs.filter((id) => !named.has(id)).flatMap((id) => uuidOrNull(id) ?? [])
-  const all = [...pairs.values(), ...alone.map((job) => [job, null] as const)]
-  return [all.map(([job]) => job), all.map(([, id]) => id)]
+  const all = [...names.values(), ...alone.map((job) => [job, null, null] as const)]
+  return [all.map(([job]) => job), all.map(([, id]) => id), all.map(([, , key]) => key)]
 }
+
+type Names = readonly [jobs: readonly string[], ids: readonly (string | null)[], keys: readonly (string | null)[]]
 
 function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
   const once = [...new Map(entries.map((entry) => [entry.record.id, entry])).values()]

@@ -3,14 +3,14 @@ import type { HistoryRemoval } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOf, uuidOrNull } from './ids.ts'
 import { locksAreLimited } from './lock-limit.ts'
-import { anyOf, eachOf } from './one-of.ts'
+import { anyOf, eachOf, oneOf } from './one-of.ts'
 import { numberOf, numberOrNull, plainArray } from './sql.ts'
 
 /** Removes finished occurrences and raises the prune floor of their job in the same transaction. */
 export async function removeHistory(
   database: Database,
   schema: string,
-  { jobId, occurrences, floor }: HistoryRemoval,
+  { jobId, occurrences, keys, floor }: HistoryRemoval,
 ): Promise<number | null> {
   const job = uuidOrNull(jobId)
   if (job === null) return null
@@ -31,6 +31,16 @@ export async function removeHistory(
        ) SELECT count(*) AS count FROM gone`,
       [plainArray(occurrences.map(({ id }) => uuidOf(id))), job],
     )
+    if (keys.length > 0) {
+      await session.query(
+        `DELETE FROM ${schema}.reusable_keys k USING unnest($1::text::uuid[], $2::text::uuid[]) n (id, occurrence)
+         WHERE k.id = ${oneOf('n.id')} AND k.occurrence = n.occurrence`,
+        [
+          plainArray(keys.map(({ keyId }) => uuidOf(keyId))),
+          plainArray(keys.map(({ occurrence }) => uuidOf(occurrence.id))),
+        ],
+      )
+    }
     return numberOf(gone?.count)
   })
 }

@@ -106,8 +106,8 @@ export class StepRunner {
   async #decide(session: Session, step: LedgerStep, locks: StepLocks): Promise<readonly JobWrite[]> {
     const reading = new StepReading(session, this.#schema)
     await reading.begin(step, locks)
-    const { jobs, occurrences } = reading
+    const { jobs, occurrences, keys } = reading
     const live = await reading.live(step.needs({ jobs, occurrences }))
-    return step.decide({ jobs, occurrences, live })
+    return step.decide({ jobs, occurrences, live, keys })
   }
 }

@@ -131,6 +131,11 @@ CREATE INDEX history_of_job ON ${schema}.history (job, scheduled_at);
 CREATE INDEX history_failures ON ${schema}.history (finished_at, id) WHERE ${failures};
 CREATE INDEX history_failures_of_job ON ${schema}.history (job, finished_at, id) WHERE ${failures};
 
+CREATE TABLE ${schema}.reusable_keys (
+  id uuid PRIMARY KEY,
+  occurrence uuid NOT NULL
+);
+
 CREATE TABLE ${schema}.live_sums (
   slot integer PRIMARY KEY,
   pending bigint NOT NULL,

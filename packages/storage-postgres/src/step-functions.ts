@@ -58,6 +58,8 @@ export const writtenColumns = [
   ['finished_at', 'bigint'],
   // The sequence as it was read: that alone may change without its job, by a completion in a transaction of a user's.
   ['was', 'integer'],
+  // The key that names it from now on; only of a new one.
+  ['key_id', 'uuid'],
 ] as const
 
 /** The parameters of `write_step` before those of the occurrences, with their types. */
@@ -95,7 +97,7 @@ export const otherParameters = [
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
-const apart: readonly string[] = ['order_at', 'priority', 'claim_at', 'finished_at', 'was']
+const apart: readonly string[] = ['order_at', 'priority', 'claim_at', 'finished_at', 'was', 'key_id']
 const kept = writtenColumns.map(([name]) => name).filter((name) => !apart.includes(name))
 const columns = kept.join(', ')
 const waitColumns = 'order_at, priority, claim_at'
@@ -123,7 +125,7 @@ export function stepFunctions(schema: string): string {
       FROM unnest(p_nodes, p_incarnations) WITH ORDINALITY n (node, incarnation, place)
       JOIN ${schema}.owners o ON o.node = n.node AND o.incarnation = n.incarnation;`
   return `
-CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_locks boolean, p_lock_limit text)
+CREATE FUNCTION ${schema}.read_step(p_jobs uuid[], p_ids uuid[], p_keys uuid[], p_locks boolean, p_lock_limit text)
 RETURNS TABLE (
   job uuid, revision bigint, version integer, watermark bigint, next_at bigint, prune_floor bigint, paused_until bigint,
   cancels_below integer, starts text, deleted_at bigint, policy smallint, max_queued bigint,
@@ -131,7 +133,7 @@ RETURNS TABLE (
   queued integer, running integer, handler_key text,
   id uuid, scheduled_at bigint, state smallint, kind smallint, token integer, sequence integer, rescues integer,
   job_version integer, node text, incarnation text, due_at bigint, created_at bigint, started_at bigint,
-  finished_at bigint, timeout bigint, reason text, cancel text, details text, runs text
+  finished_at bigint, timeout bigint, reason text, cancel text, details text, runs text, key_id uuid
 ) LANGUAGE plpgsql ${settings} AS ${quote}
 #variable_conflict use_column
 DECLARE
@@ -147,15 +149,19 @@ BEGIN
       h.queued, h.running, h.handler_key,
       o.id, o.scheduled_at, o.state, o.kind, o.token, o.sequence, o.rescues,
       o.job_version, w.node, w.incarnation, o.due_at, o.created_at, o.started_at,
-      o.finished_at, o.timeout, o.reason, o.cancel, o.details, o.runs
-    FROM unnest(p_jobs, p_ids) n (job, id)
+      o.finished_at, o.timeout, o.reason, o.cancel, o.details, o.runs, n.key_id
+    FROM unnest(p_jobs, p_ids, p_keys) n (job, named, key_id)
     JOIN ${schema}.heads h ON h.id = ${oneOf('n.job')}
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN n.key_id IS NULL THEN n.named
+        ELSE (SELECT k.occurrence FROM ${schema}.reusable_keys k WHERE k.id = n.key_id) END AS id
+    ) t
     LEFT JOIN LATERAL (
-      SELECT ${liveColumns} FROM ${schema}.live l WHERE l.id = n.id
+      SELECT ${liveColumns} FROM ${schema}.live l WHERE l.id = t.id
       UNION ALL
-      SELECT ${headRunColumns('h')} WHERE h.run_state = ${inHead.runs} AND h.run_id = n.id
+      SELECT ${headRunColumns('h')} WHERE h.run_state = ${inHead.runs} AND h.run_id = t.id
       UNION ALL
-      SELECT ${historyColumns} FROM ${schema}.history y WHERE y.id = n.id
+      SELECT ${historyColumns} FROM ${schema}.history y WHERE y.id = t.id
       LIMIT 1
     ) o ON o.job = n.job
     LEFT JOIN ${schema}.owners w ON w.row = o.owner;
@@ -215,6 +221,12 @@ BEGIN
   IF ${ops.create} = ANY (p_ops) THEN
     INSERT INTO ${schema}.live (${waitColumns}, ${columns}, owner)
       SELECT ${waitValues}, ${values} FROM ${writtenRows} WHERE w.op = ${ops.create};
+  END IF;
+  IF cardinality(array_remove(p_key_id, NULL)) > 0 THEN
+    INSERT INTO ${schema}.reusable_keys (id, occurrence)
+      SELECT DISTINCT ON (w.key_id) w.key_id, w.id FROM unnest(p_key_id, p_id) WITH ORDINALITY w (key_id, id, place)
+      WHERE w.key_id IS NOT NULL ORDER BY w.key_id, w.place DESC
+      ON CONFLICT (id) DO UPDATE SET occurrence = excluded.occurrence;
   END IF;
   IF ${ops.change} = ANY (p_ops) THEN
     UPDATE ${schema}.live l SET (${waitColumns}, ${columns}, owner) = (${waitValues}, ${values})

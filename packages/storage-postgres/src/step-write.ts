@@ -1,5 +1,5 @@
 import type { JobWrite, LedgerEntry, LiveCounts, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
-import { isFinal, lastSlotOf } from '@jobistemer/core/storage'
+import { isFinal, lastSlotOf, namingKey } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts, type ReadJob } from './job-row.ts'
 import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
@@ -95,6 +95,7 @@ class OccurrenceRows {
   readonly #jobs: string[] = []
   readonly #written: WrittenOccurrence[] = []
   readonly #were: (number | null)[] = []
+  readonly #keys: (string | null)[] = []
   readonly #owners: (number | null)[] = []
   readonly #nodes: string[] = []
   readonly #incarnations: string[] = []
@@ -108,6 +109,8 @@ class OccurrenceRows {
     this.#jobs.push(uuidOf(after.jobId))
     this.#written.push(written)
     this.#were.push(before?.record.sequence ?? null)
+    const keyId = namingKey(after)
+    this.#keys.push(before !== null || keyId === undefined ? null : uuidOf(keyId))
     this.#owners.push(after.owner === null ? null : this.#numberOf(after.owner))
   }
 
@@ -140,6 +143,7 @@ class OccurrenceRows {
     if (name === 'id') return this.#ids
     if (name === 'job') return this.#jobs
     if (name === 'was') return this.#were
+    if (name === 'key_id') return this.#keys
     return this.#written.map((row) => row[name])
   }
 }

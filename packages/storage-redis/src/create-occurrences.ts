@@ -13,11 +13,11 @@ import {
 } from '@jobistemer/core/storage'
 import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printAddresses, writeId } from './ids.ts'
+import { printAddresses, readOccurrenceId, writeId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
-import { itemKinds, stateOf } from './record-codes.ts'
+import { itemKinds, keyScopes, stateOf } from './record-codes.ts'
 import { bySchedule, readAddresses, readNotices } from './replies.ts'
 import {
   createItemLayout,
@@ -124,8 +124,8 @@ async function createOnce(
         writer.setByte(start + itemAt.goesOn, goesOn(item) ? 1 : 0)
       }
       const addresses = printAddresses(group)
-      const skippedIds = printSkippedIds(group)
-      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans, skippedIds]
+      const others = [printSkippedIds(group), printReusableKeys(group)]
+      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans, ...others]
       return { script: scripts.create, arguments: values }
     },
     read: readAnswers,
@@ -138,6 +138,19 @@ function printSkippedIds(items: readonly CreateItem[]): Buffer {
   if (ids.every((id) => id === undefined)) return Buffer.alloc(0)
   const bytes = Buffer.alloc(items.length * 16)
   for (const [index, id] of ids.entries()) if (id !== undefined) writeId(bytes, index * 16, id)
+  return bytes
+}
+
+/** 17 bytes for each item, the id and the scope, zeros where it has no key; nothing at all where no item has one. */
+function printReusableKeys(items: readonly CreateItem[]): Buffer {
+  const keys = items.map((item) => ('key' in item ? item.key : undefined))
+  if (keys.every((key) => key === undefined)) return Buffer.alloc(0)
+  const bytes = Buffer.alloc(items.length * 17)
+  for (const [index, key] of keys.entries()) {
+    if (key === undefined) continue
+    writeId(bytes, index * 17, key.id)
+    bytes[index * 17 + 16] = keyScopes[key.scope]
+  }
   return bytes
 }
 
@@ -217,16 +230,11 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly (Cr
         return { outcome: 'open', goesOn: true, displaced: readAddresses(next(), item.jobId) }
       case 'n':
         return open
-      case 'e': {
-        const numbers = next()
-        return {
-          outcome: 'exists',
-          state: stateOf(numbers[existsLayout.at.state] as number),
-          token: numbers.readUInt32LE(existsLayout.at.token),
-          owner: parseOwner(next().toString()),
-          watermark: numbers.readDoubleLE(existsLayout.at.watermark),
-          nextAt: readInstant(numbers, existsLayout.at.nextAt),
-        }
+      case 'e':
+        return readExists(next)
+      case 'k': {
+        const exists = readExists(next)
+        return { ...exists, id: readOccurrenceId(next(), 0) }
       }
       case 'p':
         return { outcome: 'pruned', pruneFloor: next().readDoubleLE(0) }
@@ -246,4 +254,16 @@ function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly (Cr
         return { outcome: 'absent' }
     }
   })
+}
+
+function readExists(next: () => Buffer): Extract<CreateAnswer, { readonly outcome: 'exists' }> {
+  const numbers = next()
+  return {
+    outcome: 'exists',
+    state: stateOf(numbers[existsLayout.at.state] as number),
+    token: numbers.readUInt32LE(existsLayout.at.token),
+    owner: parseOwner(next().toString()),
+    watermark: numbers.readDoubleLE(existsLayout.at.watermark),
+    nextAt: readInstant(numbers, existsLayout.at.nextAt),
+  }
 }

@@ -36,6 +36,9 @@ export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds
 
 export const itemKinds = { slot: 0, trigger: 1, replay: 2, exclusion: 3, recovery: 4 } as const
 
+/** Not 0, which stands for an item without a key. */
+export const keyScopes = { waiting: 1, live: 2 } as const
+
 export const settleChanges = { progress: 0, finish: 1, release: 2 } as const
 
 export const jobChanges = { create: 0, replace: 1, pause: 2, delete: 3 } as const

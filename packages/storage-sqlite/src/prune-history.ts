@@ -104,7 +104,7 @@ export class HistoryPruner {
     effort: Effort,
   ): { readonly removed: number; readonly next: Place | null } {
     const { before, keep, limit } = request
-    const { history, jobs } = this.#tables
+    const { history, jobs, reusableKeys } = this.#tables
     const retentions = new Map<number, Retention>()
     const floors = new Map<number, number>()
     const blocks = new Set<number>()
@@ -131,7 +131,8 @@ export class HistoryPruner {
         }
         effort.spend(1)
         if (!isSpare(entry, retention)) continue
-        const last = lastSlot(entry, history.detailsAt(entry.row))
+        const details = readDetails(history.detailsAt(entry.row))
+        const last = lastSlotOf({ scheduledAt: entry.scheduledAt, details })
         if (last >= before || last >= retention.end) continue
         if (removed === limit) {
           next = from
@@ -140,6 +141,7 @@ export class HistoryPruner {
         // The floor is raised in the same step as the record goes; nothing in between can be seen.
         floors.set(job, Math.max(floors.get(job) ?? last, last))
         history.remove(entry)
+        if (details.keyId !== undefined) reusableKeys.free(details.keyId, entry.key)
         blocks.add(blockOf(entry.row))
         removed++
       }
@@ -169,8 +171,4 @@ export class HistoryPruner {
 function isSpare(entry: HistoryEntry, { end, oldestKept, hasSpare }: Retention): boolean {
   if (!hasSpare || entry.scheduledAt >= end) return false
   return oldestKept === null || compareEntries(entry, oldestKept) < 0
-}
-
-function lastSlot({ scheduledAt }: HistoryEntry, details: string | null): number {
-  return lastSlotOf({ scheduledAt, details: readDetails(details) })
 }

@@ -144,6 +144,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX {waiting_lane} ON {waiting} (lane, claim_at);
   CREATE INDEX {waiting_id} ON {waiting} (id);
 
+  CREATE TABLE {reusable_keys} (
+    id ANY NOT NULL PRIMARY KEY,
+    job INTEGER NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    occurrence ANY NOT NULL
+  ) WITHOUT ROWID, STRICT;
+
   CREATE TABLE {history} (
     row INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,

@@ -1,3 +1,4 @@
+import type { OccurrenceId } from '@jobistemer/core'
 import type {
   JobCounts,
   JobLedger,
@@ -61,6 +62,12 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)
     return scheduledAt > last ? undefined : this.#tables.findAt(row, scheduledAt, keyOf(id))
+  }
+
+  findByKey(keyId: OccurrenceId): StoredOccurrence | undefined {
+    const { row } = this.#head
+    const named = this.#tables.reusableKeys.find(row, keyId)
+    return named === undefined ? undefined : this.#tables.findAt(row, ...named)
   }
 
   live(state: LiveState, limit: number): readonly StoredOccurrence[] {

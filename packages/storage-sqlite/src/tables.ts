@@ -19,6 +19,7 @@ import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
+import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes } from './schema.ts'
 import type { NamedTables } from './table-names.ts'
 
@@ -43,6 +44,7 @@ export class Tables implements RowNames {
   readonly live: LiveTables
   readonly history: History
   readonly latestRuns: LatestRuns
+  readonly reusableKeys: ReusableKeys
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** How many were queued when the step began; `null` when it has not asked yet. */
@@ -56,6 +58,7 @@ export class Tables implements RowNames {
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
     this.latestRuns = new LatestRuns(database)
+    this.reusableKeys = new ReusableKeys(database)
   }
 
   /** To be called at the start of each write step. */
@@ -117,6 +120,7 @@ export class Tables implements RowNames {
   /** Stores a new occurrence. */
   add(job: Head, record: OccurrenceRecord, now: number): void {
     this.#put(job, record, keyOf(record.id), now)
+    this.reusableKeys.name(job.row, record)
     this.#count(job.row, null, record)
   }
 

@@ -28,7 +28,7 @@ interface Options
 }
 
 /** What says when one run begins and whether to wait for it says nothing of many. */
-const ofOneRun = ['--at', '--delay', '--wait']
+const ofOneRun = ['--key-scope', '--at', '--delay', '--wait']
 
 /** More slots are not shown one by one. */
 const mostShown = 20
@@ -60,7 +60,7 @@ export const backfill: Command = {
     ...requestOptions
       .filter(({ flags }) => !ofOneRun.some((flag) => flags.startsWith(flag)))
       .map((option) =>
-        option.flags.includes('--key')
+        option.flags.includes('--key ')
           ? { ...option, description: 'the key of the backfill: the same one goes on with it, and runs nothing twice' }
           : option,
       ),

@@ -15,7 +15,7 @@ export const replay: Command = {
       description: 'this task and those after it; results of those before are taken over',
       parse: readText('--from'),
     },
-    ...requestOptions,
+    ...requestOptions.filter(({ flags }) => !flags.startsWith('--key-scope')),
   ],
   examples: [
     ['replay occ_2b7d…', 'all of it'],

@@ -1,4 +1,4 @@
-import type { Occurrence, OccurrenceId, TriggerOptions, TriggerResult } from '@jobistemer/core'
+import type { KeyScope, Occurrence, OccurrenceId, TriggerOptions, TriggerResult } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
 import type { Command, CommandOption, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -14,6 +14,7 @@ import { printRun } from './run.ts'
 export interface RequestOptions {
   readonly data?: string
   readonly key?: string
+  readonly keyScope?: KeyScope
   readonly at?: string
   readonly delay?: number
   readonly priority?: number
@@ -28,6 +29,12 @@ export interface RequestOptions {
 export const requestOptions: readonly CommandOption[] = [
   { flags: '-d, --data <json>', description: 'handed to the tasks: JSON, @FILE, or @- for standard input' },
   { flags: '-k, --key <key>', description: 'a second request with this key is the same run', parse: readText('--key') },
+  {
+    flags: '--key-scope <scope>',
+    description:
+      'until when a run blocks its key: waiting, until it starts; live, until it has ended; forever, while its record is kept',
+    choices: ['waiting', 'live', 'forever'],
+  },
   { flags: '--at <instant>', description: 'not before then: ISO 8601 with its offset, or +30m' },
   { flags: '--delay <duration>', description: 'the same, from now on', parse: readDuration('--delay') },
   {
@@ -59,6 +66,7 @@ export const trigger: Command = {
       `trigger nightly-report --data '{"day":"2026-01-01"}' --key 2026-01-01`,
       'with data, and once however often it is asked for',
     ],
+    ['trigger rebuild-index --key index --key-scope waiting', 'unless a run with this key waits already'],
     ['trigger import --data @rows.json --reason "asked for by support"', 'with data from a file'],
   ],
   exitsWithNo: requestsNo,
@@ -73,7 +81,7 @@ export const trigger: Command = {
 /** What is asked of the client. */
 export async function requestOf(
   context: Context,
-  { data, key, tasks, at, delay, priority, reason, actor }: RequestOptions,
+  { data, key, keyScope, tasks, at, delay, priority, reason, actor }: RequestOptions,
 ): Promise<TriggerOptions> {
   if (at !== undefined && delay !== undefined) {
     throw new CliError({
@@ -87,6 +95,7 @@ export async function requestOf(
     actor: actor ?? actorOf(context),
     ...(data !== undefined && { data: await readData(data, context.io) }),
     ...(key !== undefined && { key }),
+    ...(keyScope !== undefined && { keyScope }),
     ...(tasks !== undefined && { tasks }),
     ...(at !== undefined && { at: readInstant(at, { field: '--at', now: context.now(), isUtc: context.isUtc }) }),
     ...(delay !== undefined && { delay }),

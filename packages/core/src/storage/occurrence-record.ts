@@ -133,6 +133,8 @@ export interface OccurrenceDetails {
   readonly results?: JsonObject
   /** The key of the request, when it had one. */
   readonly requestKey?: string
+  /** Of a request whose key can be used again: the id of the key, see `CreateRequested.key`. */
+  readonly keyId?: OccurrenceId
   /** Why it was triggered or replayed. */
   readonly requestReason?: string
   /** Who triggered or replayed it. */

@@ -1,4 +1,11 @@
-import type { CancelRequest, FinalState, OccurrenceRecord, Owner, TaskRunRecord } from './occurrence-record.ts'
+import type {
+  CancelRequest,
+  FinalState,
+  OccurrenceDetails,
+  OccurrenceRecord,
+  Owner,
+  TaskRunRecord,
+} from './occurrence-record.ts'
 import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
@@ -35,9 +42,13 @@ export function createdOccurrence(
     recovered: false,
     rescues: 0,
     cancelRequest: null,
-    details: item.details,
+    details: detailsOf(item),
     runs: running && item.runs !== null ? item.runs : [],
   }
+}
+
+function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
+  return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
 /** Whether the item may start in the step that creates it, as far as the item itself goes. */

@@ -11,6 +11,7 @@ import type {
   JobChange,
   JobContent,
   RecoveryEntry,
+  ReusableKey,
   SettleItem,
 } from './storage.ts'
 
@@ -220,6 +221,22 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
     head.version === item.jobVersion &&
     head.deletedAt === null
   )
+}
+
+/**
+ * Whether an occurrence blocks its key for another request, see `CreateRequested.key`. One that a node started once does not
+ * wait, although that node may have handed it back.
+ */
+export function blocksKey(
+  { state, token }: Pick<OccurrenceRecord, 'state' | 'token'>,
+  { scope }: Pick<ReusableKey, 'scope'>,
+): boolean {
+  return !isFinal(state) && (scope === 'live' || token === 0)
+}
+
+/** The key that names a record from its creation on. A request that is skipped does not take its key. */
+export function namingKey({ state, details }: Pick<OccurrenceRecord, 'state' | 'details'>): OccurrenceId | undefined {
+  return state === 'skipped' ? undefined : details.keyId
 }
 
 // -------------------------------------------------------------------------------------------------------------- pauses

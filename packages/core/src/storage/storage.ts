@@ -270,6 +270,21 @@ export interface CreateRequested extends CreateItemBase {
    * Left out: its own id.
    */
   readonly skippedId?: OccurrenceId
+  /**
+   * A key that can be used again: at most one occurrence of the job holds it. If the key's last occurrence still blocks by
+   * the scope, see `blocksKey`, the item answers `exists` with that occurrence. Otherwise it creates a record under its own
+   * id, which is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that
+   * record, unless it is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks too.
+   */
+  readonly key?: ReusableKey
+}
+
+/** A key that can be used again, see {@link CreateRequested.key}. */
+export interface ReusableKey {
+  /** The id that a request of this key without a scope is created under. */
+  readonly id: OccurrenceId
+  /** Until when an occurrence blocks its key: until its first start, or until its end. */
+  readonly scope: 'waiting' | 'live'
 }
 
 /** A future slot that is not to run: created `canceled`; the watermark passes over it when its time comes. */
@@ -351,6 +366,8 @@ export type CreateAnswer =
    */
   | {
       readonly outcome: 'exists'
+      /** The occurrence that blocks the item's `key`. Left out: the item's own id. */
+      readonly id?: OccurrenceId
       readonly state: OccurrenceState
       readonly token: number
       readonly owner: Owner | null

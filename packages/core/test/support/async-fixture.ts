@@ -11,6 +11,7 @@ import {
   type JobWrite,
   type LedgerStep,
   isSuperseded,
+  namingKey,
   type JobCounts,
   type JobLedger,
   type LiveNeeds,
@@ -117,7 +118,14 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   async #attempt(step: LedgerStep): Promise<boolean> {
     const { revision, records } = this.#data
     const jobs = new Map(step.jobs.flatMap((id) => this.#stored(id)))
-    const found = step.occurrences.flatMap(({ id }) => records.occurrences.get(id) ?? [])
+    const keys = new Map(
+      step.keys.flatMap(({ keyId }) => {
+        const id = records.keys.get(keyId)
+        return id === undefined ? [] : [[keyId, id] as const]
+      }),
+    )
+    const named = [...step.occurrences.map(({ id }) => id), ...keys.values()]
+    const found = named.flatMap((id) => records.occurrences.get(id) ?? [])
     const occurrences = new Map(found.map((record) => [record.id, { record }]))
     await turn()
     const needs = step.needs({ jobs, occurrences })
@@ -126,7 +134,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     for (const id of counted) jobs.set(id, { ...(jobs.get(id) as StoredJob), counts: this.#counts(id) })
     await turn()
     this.decisions += 1
-    const writes = step.decide({ jobs, occurrences, live })
+    const writes = step.decide({ jobs, occurrences, live, keys })
     const size = writes.reduce((sum, write) => sum + write.occurrences.length, 0)
     if (step.isDivisible && size > this.#maxWrites) throw new StepTooLarge()
     await this.beforeCommit?.()
@@ -244,6 +252,10 @@ function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordC
     { table: 'jobs', key: job.id, value: job },
     ...versions.map((value) => ({ table: 'versions', key: versionKey(value), value }) as const),
     ...occurrences.map(({ after: value }) => ({ table: 'occurrences', key: value.id, value }) as const),
+    ...occurrences.flatMap(({ before, after }) => {
+      const keyId = namingKey(after)
+      return before !== null || keyId === undefined ? [] : [{ table: 'keys', key: keyId, value: after.id } as const]
+    }),
   ]
 }
 

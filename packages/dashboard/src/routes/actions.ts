@@ -9,15 +9,16 @@ import type {
 import type { Act } from '../route.ts'
 
 const requestNames = ['data', 'key', 'priority', 'tasks', 'at', 'delay'] as const
+const triggerNames = [...requestNames, 'keyScope'] as const
 
 const trigger: Act = {
   method: 'POST',
   path: '/api/trigger',
   action: 'trigger',
   about: 'job',
-  takes: requestNames,
+  takes: triggerNames,
   answer({ client, job, input, voice, options }) {
-    return client.trigger(job, { ...(input.pick(requestNames) as TriggerOptions), ...voice, ...options })
+    return client.trigger(job, { ...(input.pick(triggerNames) as TriggerOptions), ...voice, ...options })
   },
 }
 

@@ -62,6 +62,7 @@ export type Move =
       readonly job: Index
       readonly request: 'trigger' | 'replay'
       readonly key: Index
+      readonly scope: 'waiting' | 'live' | 'forever'
       readonly run: boolean
       readonly priority: number | undefined
       readonly delaySeconds: number
@@ -233,6 +234,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       job,
       request: fc.constantFrom('trigger', 'replay'),
       key: fc.nat({ max: modelSize.keys - 1 }),
+      scope: fc.constantFrom('forever', 'forever', 'waiting', 'live'),
       run,
       priority,
       delaySeconds: offset(30, 90),

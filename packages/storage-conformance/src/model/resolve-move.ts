@@ -243,6 +243,11 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const { details = { requestKey: key } } = prioritized(move)
       const version = job.version + move.versionOffset
       const options = { kind: move.request, run: move.run, dueAt, version, details }
+      if (move.scope !== 'forever') {
+        // Requests of one instant are repetitions of each other.
+        const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
+        return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
+      }
       // One of the keys is used up when its request is skipped.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]

@@ -7,6 +7,7 @@ import { exclusionItem, missedEntry, recoveryItem, requestItem, runEntry, slotIt
 import { expectCreated, expectOutcome, itemAt } from '../stage/expect.ts'
 import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
+import { reusableKey } from '../cases/reusable-keys.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import {
@@ -101,6 +102,31 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         }
         expectDistinct(claimed, 'pending occurrences', 'claimed')
         await assertLedger(node.storage)
+      },
+
+      'of many requests of one reusable key exactly one creates a run, in each round': async (world) => {
+        const nodes = await connectNodes(world, nodeCount)
+        const first = itemAt(nodes, 0)
+        for (const policy of ['allow', 'queue'] as const) {
+          const job = await first.createJob({ name: `job-${policy}`, policy })
+          const key = reusableKey(job, 'order', 'live')
+          for (let round = 1; round <= rounds(10, effort); round++) {
+            const items = nodes.map((_, index) =>
+              requestItem(job, `${round}-${index}`, slotAt(round), { run: true, key }),
+            )
+            const answers = await atOnce(nodes, (node, index) => node.create(itemAt(items, index)))
+            expectTold(countCreated(answers, 'running'), nodeCount, 1, 'they created and started the run of the key')
+            const winner = itemAt(
+              items,
+              answers.findIndex(({ outcome }) => outcome === 'created'),
+            )
+            for (const answer of answers) {
+              if (answer.outcome !== 'created') assert.equal(expectOutcome(answer, 'exists').id, winner.id)
+            }
+            await first.finish({ ...winner, token: 1 })
+          }
+        }
+        await assertLedger(first.storage, { atRest: true })
       },
 
       'all nodes that lose a create are told the one winner': async (world) => {

@@ -8,6 +8,7 @@ import type {
   OccurrenceAddress,
   OccurrenceDetails,
   RecoveryEntry,
+  ReusableKey,
   SlotSpan,
   TaskRunRecord,
 } from '@jobistemer/core/storage'
@@ -55,6 +56,8 @@ export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
   readonly dueAt?: number
   /** Default: none. */
   readonly skippedId?: OccurrenceId
+  /** Default: none. */
+  readonly key?: ReusableKey
 }
 
 /** Triggers live in an id space of their own. */
@@ -75,6 +78,7 @@ export function requestItem(job: JobHandle, key: string, at: number, options: Re
     details: options.details ?? { requestKey: key },
     runs: options.runs ?? (options.run === true ? firstAttempt(at) : null),
     ...(options.skippedId !== undefined && { skippedId: options.skippedId }),
+    ...(options.key !== undefined && { key: options.key }),
   }
 }
 

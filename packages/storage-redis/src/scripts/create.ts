@@ -1,6 +1,6 @@
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { itemKinds, kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
+import { itemKinds, keyScopes, kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import {
   createItemLayout,
   createRequestLayout,
@@ -53,12 +53,13 @@ const headAfterStart = writeFields(headLayout, {
   nextAt: 'nextAt',
 })
 
-const exists = writeFields(existsLayout, {
-  state: 'present.state',
-  token: 'present.token',
-  watermark: 'h.watermark',
-  nextAt: 'h.nextAt',
-})
+const existsOf = (record: string) =>
+  writeFields(existsLayout, {
+    state: `${record}.state`,
+    token: `${record}.token`,
+    watermark: 'h.watermark',
+    nextAt: 'h.nextAt',
+  })
 
 /**
  * Creates occurrences. Each item brings the record as it is when it starts at once; in any other state it is changed
@@ -69,7 +70,7 @@ export const createScript: string = `#!lua
 ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local skippedIds = ARGV[8]
+local skippedIds, reusableKeys = ARGV[8], ARGV[9]
 ${readFields(createRequestLayout, 'request', allFields(createRequestLayout))}
 local isBulk = spans ~= ''
 
@@ -88,6 +89,27 @@ end
 
 local function answerCreated(r, displaced, notices)
   answer('c', ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
+end
+
+-- The reusable key of an item and the code of its scope; nothing where it has none.
+local function keyOf(index)
+  local scope = string.byte(reusableKeys, index * 17)
+  if scope and scope > 0 then return sub(reusableKeys, index * 17 - 16, index * 17 - 1), scope end
+end
+
+-- The occurrence that keeps the key of an item from being used again: its record, and its id.
+local function blockingKey(index, job)
+  local key, scope = keyOf(index)
+  if not key then return nil end
+  for _, id in ipairs({ call('HGET', keysOf .. job, 'k' .. key) or key, key }) do
+    local r = recordOf(id)
+    if r and r.job == job and r.state <= running and (scope == ${keyScopes.live} or r.token == 0) then return r, id end
+  end
+end
+
+local function nameByKey(index, job, id)
+  local key = keyOf(index)
+  if key then call('HSET', keysOf .. job, 'k' .. key, id, 'o' .. id, key) end
 end
 
 -- Adds a record that is new.
@@ -212,6 +234,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   end
   -- The answer to a request that was skipped got lost: it is recorded already.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
+  if state ~= skipped then nameByKey(index, job, id) end
   if state == running then countStart(now, h) end
   if kind == ${itemKinds.slot} then
     h.nextAt = nextAt
@@ -384,7 +407,7 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
       if scheduledAt > h.watermark then h.watermark = scheduledAt end
       touch(job, h)
     end
-    answer('e', ${exists}, present.owner)
+    answer('e', ${existsOf('present')}, present.owner)
   elseif not h or h.deletedAt ~= never then
     answer('a')
   elseif scheduledAt <= h.floor then
@@ -396,6 +419,8 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
     or (kind == ${itemKinds.recovery} and (h.watermark ~= nextAt or meetsRecord(text))) then
     answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
   elseif kind <= ${itemKinds.replay} then
+    local blocking, other = blockingKey(index, job)
+    if blocking then return answer('k', ${existsOf('blocking')}, blocking.owner, other) end
     createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, goesOn, text)
   elseif kind == ${itemKinds.exclusion} then
     local r = parseRecord(text)
@@ -421,7 +446,7 @@ forEachSpan(spans, ids, false, function(from, to)
       letters[count] = 'r'
     else
       local letter = goesOn == 0 and (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay})
-        and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
+        and not keyOf(index) and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
       if letter then
         count = count + 1
         letters[count] = letter

@@ -84,7 +84,7 @@ local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
-local failedKey, failedOf = shard .. 'failed', shard .. 'f:'
+local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
 -- What is left to be moved of jobs with many waiting ones, and how far the search for what is to be canceled has come.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 

@@ -58,6 +58,19 @@ local function victimsOf(h, job, limit)
   return victims
 end
 
+-- Frees the keys that still name these occurrences.
+local function freeKeys(job, victims)
+  local names = keysOf .. job
+  if call('EXISTS', names) == 0 then return end
+  for _, victim in ipairs(victims) do
+    local key = call('HGET', names, 'o' .. victim.id)
+    if key then
+      call('HDEL', names, 'o' .. victim.id)
+      if call('HGET', names, 'k' .. key) == victim.id then call('HDEL', names, 'k' .. key) end
+    end
+  end
+end
+
 local function remove(h, job, victims)
   local gone, failures, failuresOfJob = {}, {}, {}
   for _, victim in ipairs(victims) do
@@ -79,6 +92,7 @@ local function remove(h, job, victims)
       call('HINCRBY', usesOf .. job, versionField(victim.version), -1)
     end
   end
+  freeKeys(job, victims)
   callWith('ZREM', history .. job, gone)
   callWith('ZREM', failedKey, failures)
   callWith('ZREM', failedOf .. job, failuresOfJob)

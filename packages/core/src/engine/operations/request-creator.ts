@@ -18,7 +18,7 @@ import { RenewedMap } from '../loop/renewed-map.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { StartedOccurrence } from '../run/started-occurrence.ts'
 import { jobGone } from './job-gone.ts'
-import { dueAtOf, type Request, RequestIds, requestItemOf } from './request-item.ts'
+import { dueAtOf, isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
 import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
@@ -167,8 +167,8 @@ export class RequestCreator implements RequestSteps {
           if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
           return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
         }
-        if (item.runs !== null) await this.#startOwn(job, item, answer)
-        return this.#answerExists(item, answer.state, asked)
+        if (item.runs !== null && answer.id === undefined) await this.#startOwn(job, item, answer)
+        return this.#answerExists(answer.id ?? item.id, answer.state, asked, isOwnRecord(item, ids, answer))
       case 'pruned':
         // What was pruned may lie ahead of a clock that is behind: the request comes after it.
         return this.#send({ ...again, after: answer.pruneFloor })
@@ -237,10 +237,15 @@ export class RequestCreator implements RequestSteps {
   }
 
   /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
-  async #answerExists({ id }: CreateRequested, state: OccurrenceState, asked: AskedCalls): Promise<TriggerResult> {
-    if (!isFinal(state)) return resultOf({ id, state, reason: null, created: false })
+  async #answerExists(
+    id: OccurrenceId,
+    state: OccurrenceState,
+    asked: AskedCalls,
+    created: boolean,
+  ): Promise<TriggerResult> {
+    if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
     const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-    return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created: false })
+    return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
   }
 
   #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {

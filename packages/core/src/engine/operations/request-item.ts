@@ -1,7 +1,7 @@
 import { type JobId, type OccurrenceId, replayOccurrenceId, triggerOccurrenceId } from '../../ids.ts'
 import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
-import type { CreateRequested } from '../../storage/storage.ts'
+import type { CreateAnswer, CreateRequested, ReusableKey } from '../../storage/storage.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -20,6 +20,8 @@ interface RequestBase {
   readonly details: OccurrenceDetails
   /** Not to start before, in epoch milliseconds; `null`: at once. */
   readonly startAt: number | null
+  /** Until when the run blocks its key. `null`: for as long as its record is kept. */
+  readonly keyScope?: ReusableKey['scope'] | null
 }
 
 /**
@@ -42,10 +44,17 @@ export class RequestIds {
     this.#chance = engine.random()
   }
 
+  /** A key that can be used again names many records: each has an id of its own. */
   get id(): OccurrenceId {
-    const { kind, base, details } = this.#request
+    const { kind, base } = this.#request
     if (kind === 'replay') return replayOccurrenceId(base, this.number)
-    if (details.requestKey === undefined) return this.#unkeyed(base)
+    return this.#isScoped ? this.#unkeyed(base) : (this.ofKey ?? this.#unkeyed(base))
+  }
+
+  /** The id that the key of a trigger names; `null` without a key, and for a replay. */
+  get ofKey(): OccurrenceId | null {
+    const { kind, base, details } = this.#request
+    if (kind === 'replay' || details.requestKey === undefined) return null
     this.#ofKey ??= triggerOccurrenceId(base, details.requestKey)
     return this.#ofKey
   }
@@ -53,7 +62,7 @@ export class RequestIds {
   /** The key of a trigger that is skipped is not used up: the entry that says so has another id. */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
-    return kind === 'replay' || details.requestKey === undefined ? null : this.#unkeyed(base)
+    return kind === 'replay' || details.requestKey === undefined || this.#isScoped ? null : this.#unkeyed(base)
   }
 
   /** Unique to the request. */
@@ -63,15 +72,35 @@ export class RequestIds {
 
   /** What requests are stored one after the other for: those of one key, and the replays of one original. */
   get turn(): OccurrenceId | null {
-    const { kind, base, details } = this.#request
-    if (kind === 'replay') return base
-    return details.requestKey === undefined ? null : this.id
+    const { kind, base } = this.#request
+    return kind === 'replay' ? base : this.ofKey
+  }
+
+  get #isScoped(): boolean {
+    return this.#request.keyScope != null
+  }
+
+  /** Whether no other request has the id of this one. */
+  get isNew(): boolean {
+    return this.ofKey === null || this.#isScoped
   }
 
   #unkeyed(base: JobId): OccurrenceId {
     this.#own ??= triggerOccurrenceId(base, this.unique)
     return this.#own
   }
+}
+
+/**
+ * Whether an answer `exists` speaks of the record that this very request created, whose first answer got lost: no other
+ * request has this id.
+ */
+export function isOwnRecord(
+  item: CreateRequested,
+  ids: RequestIds,
+  answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+): boolean {
+  return answer.id === undefined && item.kind === 'trigger' && ids.isNew
 }
 
 /** When a request is due, in epoch milliseconds. */
@@ -101,6 +130,8 @@ export function requestItemOf(
     details: prioritized(kind === 'replay' ? { ...details, requestId: ids.unique } : details, plan.settings.priority),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
   }
-  const { skippedId } = ids
+  const { ofKey, skippedId } = ids
+  const { keyScope: scope } = request
+  if (scope != null && ofKey !== null) return { ...item, key: { id: ofKey, scope } }
   return skippedId === null ? item : { ...item, skippedId }
 }

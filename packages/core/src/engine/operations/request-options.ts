@@ -1,5 +1,5 @@
 import { readJobSettings, readPriority } from '../../configuration/read-settings.ts'
-import { readName, readObject } from '../../configuration/read-value.ts'
+import { readChoice, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
@@ -9,6 +9,7 @@ import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { ReusableKey } from '../../storage/storage.ts'
 import type { CallOptions } from '../loop/asked-calls.ts'
 
 /** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
@@ -17,14 +18,23 @@ export type RunOverrides = Pick<
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
 >
 
+/** Until when a run blocks its key, see `keyScope` of {@link RequestOptions}. */
+export type KeyScope = 'waiting' | 'live' | 'forever'
+
 /** What a request to run a job outside its schedule says. */
 export interface RequestOptions {
   /**
    * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
-   * again, for as long as its record is kept. One that was skipped does not count: its key may be used again. Default:
+   * again, for as long as `keyScope` says. One that was skipped does not count: its key may be used again. Default:
    * every call is a request of its own.
    */
   readonly key?: string
+  /**
+   * Until when a run blocks its key for further requests: `waiting`, until it starts for the first time; `live`, until it
+   * has ended; `forever`, for as long as its record is kept. A request with a blocked key creates no run: its result is
+   * the run that blocks the key. Only with `key`. Default `forever`.
+   */
+  readonly keyScope?: KeyScope
   /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
   readonly data?: unknown
   /**
@@ -79,7 +89,7 @@ export interface TriggerItem extends RequestOptions {
 }
 
 /** How to replay an occurrence. */
-export interface ReplayOptions extends RequestOptions, CallOptions {
+export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOptions {
   /** Run this task and those after it; the results of those before it are the original's. */
   readonly from?: string
 }
@@ -125,6 +135,7 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
 /** What a trigger may say. */
 export const triggerOptionNames: readonly string[] = [
   'key',
+  'keyScope',
   'data',
   'at',
   'delay',
@@ -134,6 +145,8 @@ export const triggerOptionNames: readonly string[] = [
   'reason',
   'actor',
 ]
+
+const keyScopes: readonly KeyScope[] = ['waiting', 'live', 'forever']
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -158,6 +171,21 @@ export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails
     ...(reason !== undefined && { requestReason: readName(reason, `${path}reason`) }),
     ...(actor !== undefined && { requestActor: readName(actor, `${path}actor`) }),
   }
+}
+
+/** How long the run of a request blocks its key; `null`: for as long as its record is kept. `path` as for details. */
+export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): ReusableKey['scope'] | null {
+  if (keyScope === undefined) return null
+  const scope = readChoice(keyScope, keyScopes, `${path}keyScope`)
+  if (key === undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `${path}keyScope comes without ${path}key: ${printValue(keyScope)}.`,
+      field: `${path}keyScope`,
+      value: keyScope,
+      remedy: 'Give key as well, or leave keyScope out.',
+    })
+  }
+  return scope === 'forever' ? null : scope
 }
 
 /** When a request is to start, in epoch milliseconds; `null`: at once. */

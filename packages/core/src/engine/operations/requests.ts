@@ -18,6 +18,7 @@ import { RequestCreator } from './request-creator.ts'
 import type { Request } from './request-item.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import {
+  readKeyScope,
   readStart,
   type ReplayOptions,
   type TriggerItem,
@@ -32,6 +33,7 @@ import { rootOf } from './resolved-failures.ts'
 import { tracedAlone, tracedTogether } from './traced-requests.ts'
 import { TransactionRequests } from './transaction-requests.ts'
 
+const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
 
 interface JobRequest {
@@ -80,12 +82,13 @@ export class Requests {
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
     const startAt = readStart(options, this.#engine.now())
+    const keyScope = readKeyScope(options)
     const read = parsedDetailsOf(options, withSchema(job.job, given.job), asked)
     const { transaction } = options
     const send = (details: OccurrenceDetails): Promise<TriggerResult> => {
       const { results } = given
       const whole = results === undefined ? details : { ...details, results }
-      const request = { kind: 'trigger', base: job.job.id, details: whole, startAt } as const
+      const request = { kind: 'trigger', base: job.job.id, details: whole, startAt, keyScope } as const
       if (transaction === undefined) return this.#submit(job, request, asked)
       return this.#submitWithin(transaction, job, request, asked)
     }
@@ -139,7 +142,7 @@ export class Requests {
     options: ReplayOptions,
     asked: AskedCalls,
   ): Promise<TriggerResult> {
-    readObject(options, 'options', [...triggerOptionNames, ...callOptionNames, 'from'])
+    readObject(options, 'options', [...replayOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
       throw new JobistemerError('INVALID_ARGUMENT', {
         message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
@@ -221,10 +224,11 @@ export class Requests {
       const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
       const startAt = readStart(options, this.#engine.now(), path)
+      const keyScope = readKeyScope(options, path)
       const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
       const details = read instanceof Promise ? await read : read
       planOfRequest(this.#registry, job, details, path)
-      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt } })
+      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt, keyScope } })
     }
     return requests
   }

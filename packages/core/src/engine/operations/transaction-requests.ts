@@ -7,7 +7,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { jobGone } from './job-gone.ts'
-import { type Request, RequestIds, requestItemOf } from './request-item.ts'
+import { isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
 import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
@@ -117,11 +117,11 @@ export class TransactionRequests {
           created: true,
         })
       case 'exists': {
-        const { id } = item
-        const { state } = answer
-        if (!isFinal(state)) return resultOf({ id, state, reason: null, created: false })
+        const { state, id = item.id } = answer
+        const created = isOwnRecord(item, one.ids, answer)
+        if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
         const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-        return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created: false })
+        return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
       }
       case 'pruned':
         return { ...one, after: answer.pruneFloor }

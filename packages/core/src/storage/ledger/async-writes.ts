@@ -122,6 +122,7 @@ export class AsyncWrites {
     await this.#ledger.run({
       jobs: [...byJob.keys()].sort(),
       occurrences: placed.flatMap(({ item }) => kind.occurrencesOf(item)),
+      keys: placed.flatMap(({ item }) => kind.keysOf?.(item) ?? []),
       wholeJobs: kind.wholeJobs,
       isDivisible: placed.length > 1,
       needs({ jobs, occurrences }) {
@@ -209,7 +210,7 @@ function loadedJobs(found: StepState): Map<JobId, LoadedJob> {
   return new Map(
     [...found.jobs].map(([id, stored]) => {
       const { pending = [], queued = [], running = [] } = found.live.get(id) ?? {}
-      return [id, new LoadedJob(stored, [...(read.get(id) ?? []), ...pending, ...queued, ...running])]
+      return [id, new LoadedJob(stored, [...(read.get(id) ?? []), ...pending, ...queued, ...running], found.keys)]
     }),
   )
 }

@@ -35,7 +35,12 @@ function ownItem(item: CreateItem): CreateItem {
     case 'slot':
     case 'trigger':
     case 'replay':
-      return { ...item, details: copyDetails(item.details), runs: item.runs === null ? null : copyRuns(item.runs) }
+      return {
+        ...item,
+        details: copyDetails(item.details),
+        runs: item.runs === null ? null : copyRuns(item.runs),
+        ...('key' in item && item.key !== undefined && { key: { ...item.key } }),
+      }
     case 'exclusion':
       return { ...item, details: copyDetails(item.details) }
     case 'recovery':

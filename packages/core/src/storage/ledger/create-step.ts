@@ -7,6 +7,7 @@ import {
   recoveredOccurrence,
 } from '../occurrence-transitions.ts'
 import {
+  blocksKey,
   decideOverlap,
   decideRecoveredRun,
   isDelayed,
@@ -54,6 +55,10 @@ export function createStep(
   if (job === undefined) return verdict === 'exists' || verdict === 'create' ? { outcome: 'absent' } : verdict
   if (verdict === 'exists') return answerExists(job, item, present as OccurrenceRecord)
   if (verdict !== 'create') return verdict
+  if (isRequest) {
+    const blocking = blockingKey(job, item)
+    if (blocking !== undefined) return { ...answerExists(job, item, blocking), id: blocking.id }
+  }
   switch (item.kind) {
     case 'slot':
     case 'trigger':
@@ -69,7 +74,19 @@ export function createStep(
   }
 }
 
-function answerExists(job: JobLedger, item: CreateItem, { state, token, owner }: OccurrenceRecord): CreateAnswer {
+/** The occurrence that keeps the key of a request from being used again. */
+function blockingKey(job: JobLedger, item: CreateRequested): OccurrenceRecord | undefined {
+  const { key } = item
+  if (key === undefined) return undefined
+  const holders = [job.findByKey(key.id)?.record, job.find({ ...item, id: key.id })?.record]
+  return holders.find((record) => record !== undefined && record.jobId === item.jobId && blocksKey(record, key))
+}
+
+function answerExists(
+  job: JobLedger,
+  item: CreateItem,
+  { state, token, owner }: OccurrenceRecord,
+): Extract<CreateAnswer, { readonly outcome: 'exists' }> {
   if (passesSlot(item, job.head)) job.advance(item.scheduledAt, item.nextAt)
   const { watermark, nextAt } = job.head
   return { outcome: 'exists', state, token, owner, watermark, nextAt }

@@ -1,3 +1,4 @@
+import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isDelayed, type PauseEnd } from '../rules.ts'
@@ -57,12 +58,14 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   find(address: OccurrenceAddress): Entry | undefined
   /** As {@link find}, for an id that fixes its instant: a slot, or what a recovery creates. */
   findSlot(address: OccurrenceAddress): Entry | undefined
+  /** The last occurrence with this `namingKey`; `undefined` when there is none or it was pruned. */
+  findByKey(keyId: OccurrenceId): Entry | undefined
   /** The first `limit` live ones in a state, equal ones by id: of pending and queued ones least `orderAt`, of running ones least `scheduledAt` first. */
   live(state: LiveState, limit: number): readonly Entry[]
   /** As {@link live}, of those that `isSuperseded` holds for. Asked only while `cancelsBelow` is set. */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
-  /** Adds an occurrence whose id the ledger does not hold. */
+  /** Adds an occurrence whose id the ledger does not hold. Its `namingKey`, if it has one, names it from now on. */
   create(record: OccurrenceRecord): void
   /** Puts a record in the place of a live one. */
   replace(entry: Entry, record: OccurrenceRecord): void

@@ -101,8 +101,18 @@ export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final ones, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
+  /** The keys that these occurrences had when they were created. Each is freed if it still names that occurrence. */
+  readonly keys: readonly NamedKey[]
   /** The new prune floor, in epoch milliseconds. */
   readonly floor: number
+}
+
+/** A `details.keyId`, and an occurrence that was created with it. */
+export interface NamedKey {
+  /** The id of the key. */
+  readonly keyId: OccurrenceId
+  /** The occurrence that has this `details.keyId`. */
+  readonly occurrence: OccurrenceAddress
 }
 
 /** Which pending occurrences a claim looks for. */
@@ -218,6 +228,8 @@ export interface LedgerStep {
   readonly jobs: readonly JobId[]
   /** What the items of the step name. Each may exist or not. */
   readonly occurrences: readonly NamedOccurrence[]
+  /** Reusable keys whose last occurrence the step needs. */
+  readonly keys: readonly { readonly jobId: JobId; readonly keyId: OccurrenceId }[]
   /** Whether whole heads are needed, with definition and timeline. */
   readonly wholeJobs: boolean
   /** Whether it has several items: when they are too large for one commit, they come again in halves. */
@@ -266,7 +278,7 @@ export interface StoredJob {
 export interface StepHeads {
   /** By id. Jobs that do not exist are left out. */
   readonly jobs: ReadonlyMap<JobId, StoredJob>
-  /** By id. Occurrences that do not exist are left out. */
+  /** By id: what the step names, and the last occurrence of each of its keys. Occurrences that do not exist are left out. */
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
@@ -288,6 +300,8 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
 
 /** All that was read. */
 export interface StepState extends StepHeads {
+  /** By `keyId`: the last occurrence with this `namingKey`. Keys that name none are left out. */
+  readonly keys: ReadonlyMap<OccurrenceId, OccurrenceId>
   /** By job: at least what was asked for, each state in the order that `JobLedger.live` has. */
   readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
 }
@@ -305,7 +319,7 @@ export interface JobWrite {
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
-/** What a step changes of one occurrence. */
+/** What a step changes of one occurrence. The `namingKey` of one that is new names it from now on. */
 export interface OccurrenceWrite {
   /** As it was read; `null` for one that is new. */
   readonly before: LedgerEntry | null

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import { countRecord, type JobLedger, type LedgerEntry, type LedgerHead, type RunningCounts } from './job-ledger.ts'
-import { compareOrder, isSuperseded } from '../rules.ts'
+import { compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
@@ -19,12 +19,19 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   readonly counts: RunningCounts
   readonly #before: StoredJob | null
   readonly #entries: Map<OccurrenceId, LoadedEntry> = new Map()
+  readonly #keys: Map<OccurrenceId, OccurrenceId>
   #job: JobRecord | null
   readonly #versions: JobVersionRecord[] = []
   #isChanged = false
 
   /** `read` are the occurrences of this job that were read. */
-  constructor(stored: StoredJob, read: Iterable<LedgerEntry>, isNew = false) {
+  constructor(
+    stored: StoredJob,
+    read: Iterable<LedgerEntry>,
+    keys: ReadonlyMap<OccurrenceId, OccurrenceId>,
+    isNew = false,
+  ) {
+    this.#keys = new Map(keys)
     this.#before = isNew ? null : stored
     this.head = stored.head
     this.counts = { ...stored.counts }
@@ -37,6 +44,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     const created = new LoadedJob(
       { head: job, counts: { pending: 0, delayed: 0, queued: 0, running: 0 }, job },
       [],
+      new Map(),
       true,
     )
     created.#versions.push(version)
@@ -54,6 +62,11 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
 
   findSlot(address: OccurrenceAddress): LoadedEntry | undefined {
     return this.find(address)
+  }
+
+  findByKey(keyId: OccurrenceId): LoadedEntry | undefined {
+    const id = this.#keys.get(keyId)
+    return id === undefined ? undefined : this.#entries.get(id)
   }
 
   live(state: LiveState, limit: number): readonly LoadedEntry[] {
@@ -76,6 +89,8 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
 
   create(record: OccurrenceRecord): void {
     this.#entries.set(record.id, { before: null, record })
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#keys.set(keyId, record.id)
     countRecord(this.counts, record, 1)
   }
 

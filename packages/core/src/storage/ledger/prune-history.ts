@@ -66,7 +66,11 @@ class HistoryPruner {
 
   *#remove(jobId: JobId, victims: readonly OccurrenceRecord[]): Course<number | null> {
     const floor = victims.reduce((latest, record) => Math.max(latest, lastSlotOf(record)), Number.NEGATIVE_INFINITY)
-    return yield* wait(this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), floor }))
+    const keys = victims.flatMap((victim) => {
+      const { keyId } = victim.details
+      return keyId === undefined ? [] : [{ keyId, occurrence: addressOf(victim) }]
+    })
+    return yield* wait(this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), keys, floor }))
   }
 
   /** The oldest occurrences of the job that may go, at most `limit`. */

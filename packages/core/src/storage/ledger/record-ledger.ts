@@ -1,5 +1,5 @@
 import { JobistemerError } from '../../errors.ts'
-import type { JobId } from '../../ids.ts'
+import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import type {
@@ -12,7 +12,7 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
-import { claimableFrom, compareOrder, isSuperseded } from '../rules.ts'
+import { claimableFrom, compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
 import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
 import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
@@ -171,7 +171,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return this.#records.nodes.heartbeat(request)
   }
 
-  removeHistory({ jobId, occurrences, floor }: HistoryRemoval): number | null {
+  removeHistory({ jobId, occurrences, keys, floor }: HistoryRemoval): number | null {
     const job = this.#records.jobs.get(jobId)
     if (job === undefined || (job.nextAt !== null && job.nextAt <= floor)) return null
     const there = occurrences.filter(({ id }) => this.#records.occurrences.has(id))
@@ -179,6 +179,9 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
       const value = { ...job, pruneFloor: Math.max(job.pruneFloor ?? floor, floor) }
       this.#change({ table: 'jobs', key: jobId, value })
       for (const { id } of there) this.#change({ table: 'occurrences', key: id, value: null })
+      for (const { keyId, occurrence } of keys) {
+        if (this.#records.keys.get(keyId) === occurrence.id) this.#change({ table: 'keys', key: keyId, value: null })
+      }
       return there.length
     })
   }
@@ -231,6 +234,12 @@ class RecordJob implements JobLedger {
     return this.find(address)
   }
 
+  findByKey(keyId: OccurrenceId): LedgerEntry | undefined {
+    const id = this.#records.keys.get(keyId)
+    const record = id === undefined ? undefined : this.#records.occurrences.get(id)
+    return record === undefined ? undefined : { record }
+  }
+
   live(wanted: LiveState, limit: number): readonly LedgerEntry[] {
     const isWanted = ({ jobId, state }: OccurrenceRecord) => jobId === this.#id && state === wanted
     const found = sorted(this.#records.live, isWanted, wanted === 'running' ? compareAddresses : compareOrder)
@@ -245,11 +254,14 @@ class RecordJob implements JobLedger {
   }
 
   create(record: OccurrenceRecord): void {
-    this.#change({ table: 'occurrences', key: record.id, value: record })
+    const { id } = record
+    this.#change({ table: 'occurrences', key: id, value: record })
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#change({ table: 'keys', key: keyId, value: id })
   }
 
   replace(_entry: LedgerEntry, record: OccurrenceRecord): void {
-    this.create(record)
+    this.#change({ table: 'occurrences', key: record.id, value: record })
   }
 
   advance(watermark: number, nextAt: number | null): void {

@@ -7,6 +7,7 @@ import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.
 export type RecordChange =
   | { readonly table: 'jobs'; readonly key: JobId; readonly value: JobRecord | null }
   | { readonly table: 'versions'; readonly key: string; readonly value: JobVersionRecord | null }
+  | { readonly table: 'keys'; readonly key: OccurrenceId; readonly value: OccurrenceId | null }
   | { readonly table: 'occurrences'; readonly key: OccurrenceId; readonly value: OccurrenceRecord | null }
 
 /** All records of a small storage, held in memory. What stands in a file leads to them change by change. */
@@ -17,6 +18,8 @@ export class Records {
   readonly versions: Map<string, JobVersionRecord> = new Map()
   /** By id: the live ones and the history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
+  /** The last occurrence of each `namingKey`. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The occurrences that failed: so they are found without the rest of the history. */
@@ -31,6 +34,8 @@ export class Records {
         return { ...change, value: swap(this.jobs, change.key, change.value) }
       case 'versions':
         return { ...change, value: swap(this.versions, change.key, change.value) }
+      case 'keys':
+        return { ...change, value: swap(this.keys, change.key, change.value) }
       case 'occurrences': {
         const { key, value } = change
         swap(this.live, key, value === null || isFinal(value.state) ? null : value)
@@ -46,6 +51,7 @@ export class Records {
       ...[...this.jobs].map(([key, value]) => ({ table: 'jobs', key, value }) as const),
       ...[...this.versions].map(([key, value]) => ({ table: 'versions', key, value }) as const),
       ...[...this.occurrences].map(([key, value]) => ({ table: 'occurrences', key, value }) as const),
+      ...[...this.keys].map(([key, value]) => ({ table: 'keys', key, value }) as const),
     ]
   }
 }

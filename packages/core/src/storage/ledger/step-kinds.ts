@@ -15,7 +15,7 @@ import type {
 } from '../storage.ts'
 import { cancelStep } from './cancel-step.ts'
 import { createStep } from './create-step.ts'
-import type { LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
+import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
 import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
@@ -27,6 +27,8 @@ export interface StepKind<Item, Answer> {
   jobOf(item: Item): JobId
   /** What the item names. */
   occurrencesOf(item: Item): readonly NamedOccurrence[]
+  /** The reusable keys of the item. Default: none. */
+  keysOf?(item: Item): LedgerStep['keys']
   /** Which live ones the items of one job need, once its head and what they name are known. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   step(context: StepContext, shelf: JobShelf, item: Item): Answer
@@ -74,6 +76,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
     wholeJobs: false,
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: namedByCreate,
+    keysOf: ({ jobId, ...item }) => ('key' in item && item.key !== undefined ? [{ jobId, keyId: item.key.id }] : []),
     needs(items, stored, found) {
       const { head } = stored
       const { policy } = head.overlap
@@ -109,8 +112,8 @@ function namedByCreate(item: CreateItem): readonly NamedOccurrence[] {
   const { id, jobId, scheduledAt } = item
   const named = { id, jobId, scheduledAt, isSlot: item.kind !== 'trigger' && item.kind !== 'replay' }
   if (item.kind !== 'recovery') {
-    const skippedId = 'skippedId' in item ? item.skippedId : undefined
-    return skippedId === undefined ? [named] : [named, { ...named, id: skippedId }]
+    const others = 'dueAt' in item ? [item.skippedId, item.key?.id] : []
+    return [named, ...others.flatMap((other) => (other === undefined ? [] : [{ ...named, id: other }]))]
   }
   return [named, ...item.entries.map((entry) => ({ ...named, id: entry.id, scheduledAt: entry.scheduledAt }))]
 }

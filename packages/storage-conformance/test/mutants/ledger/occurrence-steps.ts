@@ -20,12 +20,14 @@ import type {
   ReapAnswer,
   ReapItem,
   ReapRequest,
+  ReusableKey,
   SettleAnswer,
   SettleItem,
   SettleRequest,
 } from '@jobistemer/core/storage'
 import {
   askedToCancel,
+  blocksKey,
   canceledBy,
   claimed,
   compareOrder,
@@ -74,7 +76,25 @@ export class OccurrenceSteps extends JobSteps {
       this.put(excluded)
       return createdAnswer(excluded)
     }
+    const blocking = item.kind === 'slot' ? undefined : this.blockingKey(item)
+    if (blocking !== undefined) return { ...this.answerExists(item, blocking), id: blocking.id } as CreateAnswer
     return this.createDue(item, job, owner, now)
+  }
+
+  /** The occurrence that keeps the key of a request from being used again. */
+  blockingKey({ key }: CreateRequested): OccurrenceRecord | undefined {
+    if (key === undefined) return undefined
+    const named = [this.namedByKey(key), this.occurrences.get(key.id)]
+    return named.find((record) => record !== undefined && this.blocksKey(record, key))
+  }
+
+  namedByKey({ id }: ReusableKey): OccurrenceRecord | undefined {
+    const named = this.keys.get(id)
+    return named === undefined ? undefined : this.occurrences.get(named)
+  }
+
+  blocksKey(record: OccurrenceRecord, key: ReusableKey): boolean {
+    return blocksKey(record, key)
   }
 
   judge(item: CreateItem, head: JobRecord | null, record: OccurrenceRecord | undefined) {
@@ -123,6 +143,7 @@ export class OccurrenceSteps extends JobSteps {
     const cancelRequested = decision.cancelsRunning ? this.askRunning(head, now) : []
     const record = this.inTime(createdOccurrence(item, decision, owner, now))
     if (record.id === item.id || !this.occurrences.has(record.id)) this.put(record)
+    this.nameByKey(record)
     if (record.state === 'running') this.noteStart(head.id)
     if (item.kind === 'slot') this.advance(this.jobs.get(head.id) as JobRecord, item.scheduledAt, item.nextAt)
     return createdAnswer(record, displaced, cancelRequested)

@@ -6,7 +6,7 @@ import type {
   OccurrenceRecord,
   OccurrenceState,
 } from '@jobistemer/core/storage'
-import { compareOrder, isFailure, isFinal } from '@jobistemer/core/storage'
+import { compareOrder, isFailure, isFinal, namingKey } from '@jobistemer/core/storage'
 
 /** The data: three tables, an index of live occurrences, and the sums that are kept with each write. */
 export class Tables {
@@ -17,6 +17,9 @@ export class Tables {
   readonly histories: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
   /** Only the live ones, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
+
+  /** The last occurrence of each `namingKey`. */
+  readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
   /** Only those that failed. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
@@ -47,11 +50,21 @@ export class Tables {
   }
 
   remove(record: OccurrenceRecord): void {
+    this.freeKey(record)
     this.count(record.jobId, this.occurrences.get(record.id)?.state ?? null, null)
     this.occurrences.delete(record.id)
     this.histories.get(record.jobId)?.delete(record.id)
     this.live.get(record.jobId)?.delete(record.id)
     this.failed.delete(record.id)
+  }
+
+  freeKey({ id, details: { keyId } }: OccurrenceRecord): void {
+    if (keyId !== undefined && this.keys.get(keyId) === id) this.keys.delete(keyId)
+  }
+
+  nameByKey(record: OccurrenceRecord): void {
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.keys.set(keyId, record.id)
   }
 
   removeJob(jobId: JobId): void {

@@ -1,0 +1,33 @@
+import type { OccurrenceId } from '@jobistemer/core'
+import { namingKey, type OccurrenceRecord } from '@jobistemer/core/storage'
+import type Database from 'better-sqlite3'
+import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
+import type { NamedTables } from './table-names.ts'
+
+/** The last occurrence of each `namingKey`. */
+export class ReusableKeys {
+  readonly #find: Database.Statement
+  readonly #name: Database.Statement
+  readonly #free: Database.Statement
+
+  constructor(database: NamedTables) {
+    this.#find = database.prepare('SELECT scheduled_at, occurrence FROM {reusable_keys} WHERE id = ? AND job = ?').raw()
+    this.#name = database.prepare('INSERT OR REPLACE INTO {reusable_keys} VALUES (?, ?, ?, ?)')
+    this.#free = database.prepare('DELETE FROM {reusable_keys} WHERE id = ? AND occurrence = ?')
+  }
+
+  find(job: number, keyId: OccurrenceId): readonly [scheduledAt: number, key: OccurrenceKey] | undefined {
+    return this.#find.get(keyOf(keyId), job) as [number, OccurrenceKey] | undefined
+  }
+
+  /** Lets the key of a new occurrence, if it has one, name it. */
+  name(job: number, record: OccurrenceRecord): void {
+    const keyId = namingKey(record)
+    if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))
+  }
+
+  /** Frees a key that still names this occurrence. */
+  free(keyId: OccurrenceId, occurrence: OccurrenceKey): void {
+    this.#free.run(keyOf(keyId), occurrence)
+  }
+}
