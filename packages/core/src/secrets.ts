@@ -16,7 +16,7 @@ const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
 /** Greedy: a password may contain any character, also `@`. A file has no password, and paths of packages contain `@`. */
 const userOfAddress = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\n]{0,1000}@/gi
 const queryOfMasked = /(\*\*\*@[\w.:[\]-]*(?:\/[\w.-]*)*)\?[^\s"'`]*/g
-const noPort = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s"'`/?#@*]*:(?!\d{1,5}(?!\w))[^\s"'`]*/gi
+const noPort = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s"'`/?#@*]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi
 /** `postgres:user:password@host` */
 const withoutSlashes = /(?<![a-z\d+.-])(?!file:|node:)([a-z][a-z\d+.-]{0,30}):(?!\/)[^\s:@/]{0,100}:[^\s]{0,1000}@/gi
 const secretName = String.raw`[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|api_?key|access_?key|credential)s?`

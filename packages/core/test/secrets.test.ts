@@ -185,6 +185,7 @@ describe('what holds no secret', () => {
     'token is too short, or has characters that do not fit into a link.',
     '{"fencingToken":12,"token":3}',
     'nightly: report 12:30:00 @ home',
+    'url does not begin with postgres:// or postgresql://: "localhost:5432". Write one that does.',
   ])('is shown as it is: %s', (text) => {
     expect(maskSecrets(text)).toBe(text)
   })

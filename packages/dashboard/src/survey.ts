@@ -45,7 +45,6 @@ export class Surveys {
 
   async view(access: Viewer): Promise<SurveyView> {
     const { at, jobs, isPart } = await this.#look.get()
-    const now = this.#settings.clock.now()
     const late = jobs.filter((job) => job.isLate).sort(compareDue)
     const failing = jobs
       .filter(({ lastRun }) => lastRun !== null && isFailure(lastRun.state))
@@ -54,7 +53,7 @@ export class Surveys {
       .filter(({ hasNoCode }) => hasNoCode)
       .sort((one, other) => compareNames(one.name, other.name))
     const upcoming = jobs
-      .filter((job) => job.paused === null && dueOf(job) >= now && dueOf(job) < Number.POSITIVE_INFINITY)
+      .filter((job) => job.paused === null && !job.isLate && !job.hasNoCode && job.nextAt !== null)
       .sort(compareDue)
     const { seen, isAskedPart } = await seenOf(
       new Set([...late, ...failing, ...withoutCode, ...upcoming, ...jobs]),

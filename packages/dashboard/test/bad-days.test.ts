@@ -12,6 +12,7 @@ import {
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { cron } from '@jobistemer/ticker-cron'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../src/index.ts'
 import type { JobLine, JobView, LateView, Page, RunView, SurveyView } from '../src/wire.ts'
@@ -133,6 +134,33 @@ describe('two people at once', () => {
     }
     expect(outcomes).toEqual(['canceled', 'final'])
     expect((await post(dashboard, '/api/cancel-slot', { job: 'hourly', at: '2030-01-01T00:30:00Z' })).status).toBe(400)
+  })
+})
+
+describe('the next slots of the overview', () => {
+  it('include a job whose slot has passed since the jobs were read', async () => {
+    const storage = sqliteStorage({ file: ':memory:' })
+    const job = defineJob({
+      name: 'each-second',
+      schedule: cron('* * * * * *'),
+      tasks: [{ name: 'only', run: () => 1 }],
+    })
+    const scheduler = createScheduler({ storage, jobs: [job], logger: silentLogger })
+    const client = createClient({ storage, logger: silentLogger })
+    try {
+      await scheduler.start()
+      let aheadMs = 0
+      const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
+      const dashboard = createDashboard({ client, basePath, authorize: () => true, clock })
+      const first = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+      aheadMs = 3000
+      const second = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
+      expect([first, second].map(({ upcoming }) => upcoming.map((slot) => slot.job))).toEqual([[job.name], [job.name]])
+    } finally {
+      await client.close()
+      await scheduler.shutdown()
+      await storage.close()
+    }
   })
 })
 
