@@ -37,9 +37,8 @@ export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeO
 export const stateKey = (state, record) => `state/${state}/${placeOf(state, record)}`
 
 /** What waits goes by its priority too, what runs by its time alone. @param {LiveState} state @param {OccurrenceRecord} record */
-const placeOf = (state, record) => {
-  return `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
-}
+const placeOf = (state, record) =>
+  `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
 
 /** What failed by its end, of all jobs. @param {OccurrenceRecord} record */
 export const failedKey = ({ finishedAt, id }) => `failed/${sortable(finishedAt ?? 0)}/${id}`

@@ -11,10 +11,8 @@ import { batchOf, del, indexesOf, put } from './writes.js'
  * @import { Database } from './open-database.js'
  */
 
-/** @type {LiveCounts} */
-const noCounts = { pending: 0, queued: 0, running: 0 }
-/** What users are told of the counts of a job. @param {LiveCounts} counts @returns {LiveCounts} */
-const countsOf = ({ pending, queued, running }) => ({ pending, queued, running })
+/** The counts that users see. @param {Partial<LiveCounts>} [counts] @returns {LiveCounts} */
+const countsOf = ({ pending = 0, queued = 0, running = 0 } = {}) => ({ pending, queued, running })
 const synced = { sync: true }
 
 /** One connection. @implements {AsyncLedger} */
@@ -48,9 +46,8 @@ export class LevelLedger {
       const occurrences = new Map(named.flatMap((record) => (record === undefined ? [] : [[record.id, { record }]])))
       const live = new Map()
       for (const need of step.needs({ jobs, occurrences })) live.set(need.jobId, await this.liveOf(need.jobId, need))
-      const lastOfKeys = new Map(ofKeys.map(({ keyId, id }) => [keyId, id]))
-      const writes = step.decide({ jobs, occurrences, live, keys: lastOfKeys })
-      const totals = (await this.level.get(keys.totalsKey)) ?? noCounts
+      const writes = step.decide({ jobs, occurrences, live, keys: new Map(ofKeys.map(({ keyId, id }) => [keyId, id])) })
+      const totals = countsOf(await this.level.get(keys.totalsKey))
       if (writes.length > 0) await this.level.batch(batchOf(writes, totals), synced)
     })
   }
@@ -73,10 +70,9 @@ export class LevelLedger {
   /** Pending ones in their order, with the instant from when on a claim may take them. @param {DueQuery} query */
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
-    const ids = [...new Set(pending.map(({ jobId }) => jobId))]
-    const jobs = new Map((await this.level.getMany(ids.map(keys.jobKey))).map(({ job }) => [job.id, job]))
-    return pending.flatMap((record) => {
-      const job = jobs.get(record.jobId)
+    const heads = await this.level.getMany(pending.map(({ jobId }) => keys.jobKey(jobId)))
+    return pending.flatMap((record, index) => {
+      const job = heads[index]?.job
       if (job === undefined || exceptHandlerKeys.includes(job.handlerKey)) return []
       return [{ record, from: claimableFrom(job, record.dueAt) }]
     })
@@ -87,10 +83,8 @@ export class LevelLedger {
     return this.database.alone(async () => {
       const due = (await this.claimable(query)).filter(({ from }) => from <= query.now).map(({ record }) => record)
       const rest = due.filter((record) => cursor === null || keys.stateKey('pending', record) > cursor)
-      const occurrences = rest.slice(0, limit)
-      const last = rest[limit - 1]
-      const isMore = rest.length > limit && last !== undefined
-      return { occurrences, cursor: isMore ? keys.stateKey('pending', last) : null }
+      const last = rest.length > limit ? rest[limit - 1] : undefined
+      return { occurrences: rest.slice(0, limit), cursor: last ? keys.stateKey('pending', last) : null }
     })
   }
 
@@ -106,17 +100,16 @@ export class LevelLedger {
   cancelRequested({ node, incarnation }) {
     return this.database.alone(async () => {
       const running = await this.recordsAt(keys.below('state/running/'))
-      const own = running.filter(({ owner }) => owner?.node === node && owner.incarnation === incarnation)
-      return own.filter(({ cancelRequest }) => cancelRequest !== null)
+      const asked = running.filter(({ cancelRequest }) => cancelRequest !== null)
+      return asked.filter(({ owner }) => owner?.node === node && owner.incarnation === incarnation)
     })
   }
 
   stranded() {
     return this.database.alone(async () => {
-      const waiting = await Promise.all(
-        ['queued', 'pending'].map((state) => this.recordsAt(keys.below(`state/${state}/`))),
-      )
-      return waiting.flat().map(({ jobId }) => jobId)
+      // Between `pending` and `running` lies `queued`.
+      const waiting = await this.recordsAt({ gte: 'state/pending/', lt: 'state/running/' })
+      return waiting.map(({ jobId }) => jobId)
     })
   }
 
@@ -131,7 +124,7 @@ export class LevelLedger {
         jobs: (await many(jobs.map(keys.jobKey))).map((found) => found?.job ?? null),
         versions: await many(versions.map(({ jobId, version }) => keys.versionKey(jobId, version))),
         occurrences: await many(occurrences.map((id, index) => keys.occurrenceKey(jobIds[index], id))),
-        counts: heads.map((found) => countsOf(found?.counts ?? found ?? noCounts)),
+        counts: heads.map((found) => countsOf(found?.counts ?? found ?? {})),
         latest: await Promise.all(latest.map((id) => this.latestOf(id))),
       }
     })
@@ -166,13 +159,12 @@ export class LevelLedger {
     const gte = from === undefined ? index : `${index}${keys.sortable(from)}`
     const lt = to === undefined ? `${index}\uffff` : `${index}${keys.sortable(to)}`
     const range = cursor === null ? { gte, lt } : reverse ? { gte, lt: cursor } : { gt: cursor, lt }
-    const states = query.kind === 'job' ? query.states : undefined
     /** @type {OccurrenceRecord[]} */
     const items = []
     let last = null
     for await (const [key, place] of this.level.iterator({ ...range, reverse })) {
       const record = await this.level.get(place)
-      if (states !== undefined && !states.includes(record.state)) continue
+      if (query.kind === 'job' && query.states?.includes(record.state) === false) continue
       if (items.length === limit) return { items, cursor: last }
       items.push(record)
       last = key
@@ -195,18 +187,15 @@ export class LevelLedger {
       const head = await this.level.get(keys.jobKey(jobId))
       if (head === undefined || (head.job.nextAt !== null && head.job.nextAt <= floor)) return null
       const found = await this.level.getMany(occurrences.map(({ id }) => keys.occurrenceKey(jobId, id)))
-      const there = found.filter((record) => record !== undefined)
       const job = { ...head.job, pruneFloor: Math.max(head.job.pruneFloor ?? floor, floor) }
-      const removals = there.flatMap((record) => [
-        del(keys.occurrenceKey(jobId, record.id)),
-        del(keys.addressKey(record.id)),
-        ...indexesOf(record).map(del),
-      ])
       const last = await this.level.getMany(named.map(({ keyId }) => keys.reusableKey(jobId, keyId)))
       const freed = named.filter(({ occurrence }, index) => last[index] === occurrence.id)
-      removals.push(...freed.map(({ keyId }) => del(keys.reusableKey(jobId, keyId))))
-      await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...removals], synced)
-      return there.length
+      const gone = found.flatMap((record) =>
+        record ? [keys.occurrenceKey(jobId, record.id), keys.addressKey(record.id), ...indexesOf(record)] : [],
+      )
+      gone.push(...freed.map(({ keyId }) => keys.reusableKey(jobId, keyId)))
+      await this.level.batch([put(keys.jobKey(jobId), { ...head, job }), ...gone.map(del)], synced)
+      return found.filter((record) => record !== undefined).length
     })
   }
 

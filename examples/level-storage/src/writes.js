@@ -10,9 +10,7 @@ import * as keys from './keys.js'
 export function batchOf(writes, totals) {
   const sum = { ...totals }
   for (const { before, after } of writes) {
-    for (const state of keys.liveStates) {
-      sum[state] += after.counts[state] - (before?.counts[state] ?? 0)
-    }
+    for (const state of keys.liveStates) sum[state] += after.counts[state] - (before?.counts[state] ?? 0)
   }
   return [put(keys.totalsKey, sum), ...writes.flatMap(jobWrites)]
 }
@@ -26,8 +24,7 @@ function jobWrites({ jobId, before: known, after, versions, occurrences }) {
     ...occurrences.flatMap(({ before, after: record }) => [
       ...(before === null ? [] : indexesOf(before.record).map(del)),
       put(keys.occurrenceKey(jobId, record.id), record),
-      put(keys.addressKey(record.id), jobId),
-      ...(before === null ? namedBy(record) : []),
+      ...(before === null ? [put(keys.addressKey(record.id), jobId), ...namedBy(record)] : []),
       ...indexesOf(record).map((key) => put(key, keys.occurrenceKey(jobId, record.id))),
     ]),
   ]

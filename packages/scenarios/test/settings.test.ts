@@ -290,7 +290,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ minutes: 2 })
     })
 
-    it('a shutdown waits half a minute', async () => {
+    it('a shutdown waits for 25 s: gracePeriod and abortGracePeriod', async () => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ hours: 1 })
       const job = defineJob({ name: 'deaf', schedule: once(at(10)), tasks: [{ name: 'work', run }] })
@@ -302,7 +302,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
       await world.clock.advance({ minutes: 2 })
       await stopping
-      expect(stoppedAt).toBe(45)
+      expect(stoppedAt).toBe(40)
     })
   })
 

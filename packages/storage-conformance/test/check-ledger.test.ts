@@ -292,7 +292,7 @@ describe('checkLedger', () => {
   it('has a form that throws and lists what is wrong', async () => {
     const storage = corrupted(await soundLedger(), change(at('skip', 2), null))
     await expect(assertLedger(storage, expectations)).rejects.toThrow(
-      /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.000Z/,
+      /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.417Z/,
     )
     await expect(assertLedger(await soundLedger(), expectations)).resolves.toMatchObject({ jobs: 4 })
   })

@@ -229,6 +229,7 @@ export const withinMutants: readonly Mutant[] = [
   faulty(
     'forgets with the commit what an owner has said',
     [
+      'an owner whose token was given again after a loss is refused, and the present one is accepted',
       'what an owner says holds from the commit on',
       'what is created and what an owner says stand or fall together',
       'an end wakes the next one with the commit, and not without it',
