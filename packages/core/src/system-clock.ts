@@ -48,11 +48,11 @@ export function eventsHeard(): number {
 }
 
 /**
- * Milliseconds that the event loop has spent in code so far. What it spent waiting does not count, nor does the time for
- * which the process was stopped while it waited.
+ * Milliseconds of CPU time that this process has used so far. While the process or its machine is stopped, it uses none.
  */
-export function eventLoopBusyMs(): number {
-  return performance.eventLoopUtilization().active
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 /** A number in `[0, 1)`. For jitter only: nothing that nodes coordinate on is ever random. */

@@ -8,6 +8,7 @@ import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts
 let clock: VirtualClock
 let running: string[]
 let told: { readonly blockedMs: number; readonly jobs: readonly string[] }[]
+let blamed: string[]
 let blockedLoop: BlockedLoop
 /** While the event loop is held, time passes and no timer rings. */
 let heldMs = 0
@@ -17,12 +18,19 @@ beforeEach(() => {
   heldMs = 0
   running = []
   told = []
+  blamed = []
   const events = new EventHub(silentLogger)
   events.on('engine.blocked', (event) => told.push(event))
   const real = { now: clock.now, setTimer: clock.setTimer, monotonic: () => clock.monotonic() + heldMs }
   const agenda = new Agenda({ clock: real, wallNow: clock.now, onSlotsDue: () => undefined })
   agenda.start()
-  blockedLoop = new BlockedLoop({ agenda, clock: real, events, logger: silentLogger }, () => running)
+  blockedLoop = new BlockedLoop(
+    { agenda, clock: real, events, logger: silentLogger },
+    () => running,
+    (jobName) => {
+      blamed.push(jobName)
+    },
+  )
   blockedLoop.start()
 })
 
@@ -59,6 +67,23 @@ it('a handler that was quick, or slow long ago, is no cause', async () => {
   heldMs += 5000
   await clock.advance({ seconds: 1 })
   expect(told).toMatchObject([{ jobs: [] }])
+})
+
+it('a job is blamed if one call of its handler took at least half of the gap', async () => {
+  heldMs += 20_000
+  blockedLoop.held('guilty', 10_000)
+  await clock.advance({ seconds: 3 })
+  expect(blamed).toEqual(['guilty'])
+})
+
+it('no job is blamed for a gap that its handler took less than half of and that used no CPU', async () => {
+  running = ['innocent']
+  heldMs += 20_000
+  await clock.advance({ seconds: 3 })
+  heldMs += 20_000
+  blockedLoop.held('slow', 9000)
+  await clock.advance({ seconds: 3 })
+  expect([told.length, blamed]).toEqual([2, []])
 })
 
 it('nothing is said after the end', async () => {

@@ -18,7 +18,7 @@ import {
   isPrunable,
   isRepeatedReplace,
   isSuperseded,
-  maySetBack,
+  mayReplace,
   type JobContent,
   judgeCreate,
   judgeSettle,
@@ -231,14 +231,20 @@ describe('the head of a job', () => {
 
   it('is set back by a replace that says so, behind its watermark and with its next slot after what was pruned', () => {
     const ahead = { ...head, watermark: 500, nextAt: 600, pruneFloor: 200 }
-    const back = (setBackTo: number, nextAt: number | null) => maySetBack(ahead, { content: { nextAt }, setBackTo })
+    const back = (setBackTo: number, nextAt: number | null) => mayReplace(ahead, { content: { nextAt }, setBackTo })
     expect([back(499, 500), back(100, 201), back(300, null)]).toEqual([true, true, true])
     expect([back(500, 600), back(501, 600), back(100, 200), back(300, 300)]).toEqual([false, false, false, false])
-    expect(maySetBack(ahead, { content: { nextAt: 100 } })).toBe(true)
-    expect(maySetBack({ ...ahead, pruneFloor: null }, { content: { nextAt: 101 }, setBackTo: 100 })).toBe(true)
+    expect(mayReplace({ ...ahead, pruneFloor: null }, { content: { nextAt: 101 }, setBackTo: 100 })).toBe(true)
     const next = { content: { ...content, nextAt: 300 }, waiting: 'keep' } as const
     expect(replacedJob(ahead, { ...next, setBackTo: 250 }, 250)).toMatchObject({ watermark: 250, pruneFloor: 200 })
     expect(replacedJob(ahead, next, 250).watermark).toBe(500)
+  })
+
+  it('is not replaced by content whose next slot lies at or before the prune floor', () => {
+    const pruned = { watermark: 100, pruneFloor: 200 }
+    const verdicts = [199, 200, 201, null].map((nextAt) => mayReplace(pruned, { content: { nextAt } }))
+    expect(verdicts).toEqual([false, false, true, true])
+    expect(mayReplace({ ...pruned, pruneFloor: null }, { content: { nextAt: 50 } })).toBe(true)
   })
 
   it('keeps below which version slots are to be canceled, until another replace cancels, or the job is deleted', () => {

@@ -53,13 +53,13 @@ class Node {
 }
 
 /** A node that blocks for so long, and its peer. */
-async function twoNodes(blockMs: number, ofPeer: object = {}) {
+async function twoNodes(blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
   const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer })
   await peer.until({ did: 'start' })
-  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life })
+  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life, ...ofBlocker })
   await blocker.until({ did: 'blocking' })
   return { peer, blocker, file }
 }
@@ -183,12 +183,9 @@ it('a run that loses two nodes by kill -9 is not taken for one that blocks, and 
   await third.end()
 }, 60_000)
 
-it('a node that was stopped by a signal counts as dead, comes back, and blames no job for it', async () => {
-  const { peer, blocker, file } = await twoNodes(0)
-  await blocker.until({ did: 'beside' })
-  // A process that is stopped in the middle of a write holds the lock of the file.
-  await blocker.until({ told: 'occurrence.finished', jobName: 'blocking' })
-  blocker.signal('SIGSTOP')
+it('a node that was stopped by a signal in the middle of its code counts as dead, comes back, and blames no job', async () => {
+  const { peer, blocker, file } = await twoNodes(0, {}, { stopsItself: true })
+  await blocker.until({ did: 'stop' })
   await peer.until({ told: 'node.lost' })
   blocker.signal('SIGCONT')
   for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })

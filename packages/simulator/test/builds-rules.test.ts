@@ -62,6 +62,20 @@ it.each<[string, (script: Script) => Script]>([
   expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
 })
 
+it('of a node whose record the storage lost, a node that starts later knows nothing, and one that has seen it does', () => {
+  const beat = {
+    kind: 'heartbeat',
+    incarnation: 'old',
+    counter: 2,
+    callEndsAt: null,
+    leaving: false,
+    ended: false,
+  } as const
+  const lost = () => deployed().add('old', beat).add(null, { kind: 'storage.forgot-nodes' })
+  expect(lost().up('later', 0).saved('later', 'v1').end()).toEqual([])
+  expect(lost().saved('old', 'v1').end()).toContain('flip back')
+})
+
 it('what a user asks for, and a job that is set back, are nothing that a build puts back', () => {
   expect(deployed().saved('old', 'v1', { updates: 'v2' }).end()).toEqual([])
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])

@@ -93,15 +93,16 @@ export function replacedJob(
 }
 
 /**
- * Whether a `replace` is free to do with the watermark what it says: nothing, or set it back, so that the next instant
- * still lies after it and after what was pruned.
+ * Whether the next instant of a `replace` lies after the prune floor: a `prune` may have raised the floor since the sender
+ * read the head. A `replace` that sets the watermark back sets it to an earlier instant, before the next one.
  */
-export function maySetBack(
+export function mayReplace(
   head: Pick<JobRecord, 'watermark' | 'pruneFloor'>,
   { content, setBackTo }: { readonly content: Pick<JobContent, 'nextAt'>; readonly setBackTo?: number },
 ): boolean {
-  if (setBackTo === undefined) return true
-  const decided = decidedUpTo({ watermark: setBackTo, pruneFloor: head.pruneFloor })
+  const { pruneFloor } = head
+  if (setBackTo === undefined) return content.nextAt === null || pruneFloor === null || content.nextAt > pruneFloor
+  const decided = decidedUpTo({ watermark: setBackTo, pruneFloor })
   return setBackTo < head.watermark && (content.nextAt === null || content.nextAt > decided)
 }
 

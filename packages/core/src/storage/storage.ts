@@ -179,8 +179,9 @@ export type JobChange =
    * and so do the steps on the job's occurrences that come upon them.
    *
    * `setBackTo` also sets the watermark back to an instant before it, because a clock that was wrong has moved it ahead.
-   * Nothing else ever does. The content's next instant lies after it and after the prune floor; otherwise, and when the
-   * watermark is not after it, `conflict`. Records stay: a slot that has one is passed when its time comes again.
+   * Nothing else ever does. The content's next instant lies after it; otherwise, and when the watermark is not after it,
+   * `conflict`. The content's next instant always lies after the prune floor: a `prune` may have raised the floor since
+   * the sender read the head, and then the answer is `conflict`. Records stay: a slot that has one is passed when its time comes again.
    */
   | {
       readonly kind: 'replace'

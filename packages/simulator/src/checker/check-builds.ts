@@ -12,6 +12,10 @@ interface Life {
   incarnation: string | null
   /** The storage has lost its record, and it has not written it again: nodes that start do not know of it. */
   isForgotten: boolean
+  /** Index of its last heartbeat. */
+  beatAt: number
+  /** Index of its last heartbeat before the storage lost the node records; -1 if there is none. */
+  beatBeforeLossAt: number
 }
 
 /** What is known of a job's definitions, by their fingerprints. */
@@ -49,9 +53,14 @@ export class BuildModel {
         upAt: index,
         incarnation: null,
         isForgotten: false,
+        beatAt: -1,
+        beatBeforeLossAt: -1,
       })
     } else if (event.kind === 'storage.forgot-nodes') {
-      for (const life of this.#lives.values()) life.isForgotten = true
+      for (const life of this.#lives.values()) {
+        life.isForgotten = true
+        life.beatBeforeLossAt = life.beatAt
+      }
     } else this.#followLife(event)
   }
 
@@ -61,6 +70,7 @@ export class BuildModel {
     if (event.kind === 'heartbeat') {
       life.incarnation = event.incarnation
       life.isForgotten = false
+      life.beatAt = this.#index
       // A call says nothing else before it ends.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
@@ -90,7 +100,9 @@ export class BuildModel {
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
-      if (life === saver || state !== 'up' || isForgotten || upAt > job.savedAt || this.#lost.has(incarnation)) continue
+      // A node that has seen the record before the storage lost it takes that node for alive.
+      const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
+      if (life === saver || state !== 'up' || isUnknown || upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))
         this.#note('flip back', id, `an earlier definition is back, and ${name} has the other one`)
     }

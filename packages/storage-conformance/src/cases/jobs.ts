@@ -188,6 +188,22 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
     assert.deepEqual(await node.head(job.id), before)
   },
 
+  'a replace whose next slot was pruned meanwhile answers conflict': async (world) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'allow' })
+    const at = slotAt(1) - 5
+    const { id } = await node.addTrigger(job, 'by-hand', at, 'running', { run: true })
+    await node.finish({ id, jobId: job.id, scheduledAt: at, token: 1 })
+    await node.prune({ before: at + 1 })
+    const before = await node.head(job.id)
+    assert.equal(before.pruneFloor, at)
+    for (const nextAt of [at - 1, at]) {
+      assert.deepEqual(expectOutcome(await node.replaceJob(job.id, { nextAt }), 'conflict').job, before)
+    }
+    const { job: after } = expectOutcome(await node.replaceJob(job.id, { nextAt: at + 1 }), 'saved')
+    assert.deepEqual([after.nextAt, after.pruneFloor], [at + 1, at])
+  },
+
   'the lineage keeps the 32 latest earlier fingerprints, newest first': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ fingerprint: 'print-1' })

@@ -64,6 +64,18 @@ export const jobMutants: readonly Mutant[] = [
     },
   ),
   mutant(
+    'replaces a job although its next slot was pruned meanwhile',
+    ['jobs: a replace whose next slot was pruned meanwhile answers conflict'],
+    class extends Ledger {
+      override replaceJob(head: JobRecord, change: Extract<JobChange, { kind: 'replace' }>, now: number) {
+        const { pruneFloor } = head
+        if (change.setBackTo !== undefined || pruneFloor === null) return super.replaceJob(head, change, now)
+        const answer = super.replaceJob({ ...head, pruneFloor: null }, change, now)
+        return answer.outcome === 'saved' ? this.enact({ ...answer.job, pruneFloor }, now) : answer
+      }
+    },
+  ),
+  mutant(
     'lets the watermark of a re-created job sink',
     ['delete: creating over a tombstone continues its versions, and its watermark never moves back'],
     class extends Ledger {

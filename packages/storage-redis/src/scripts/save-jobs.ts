@@ -137,9 +137,10 @@ local function replaceJob(job, h, nextAt, policy, maxQueued, maxConcurrency, con
   if change.cancels and h.cancelsBelow == made and isVersion(job, made, version) then return cancelReplaced(job, h) end
   if h.version == made and isVersion(job, made, version) then return answer('u', job, h) end
   if h.version ~= change.expected or h.watermark ~= change.watermark then return answer('c', job, h) end
+  if nextAt ~= never and nextAt <= h.floor then return answer('c', job, h) end
   if change.setBackTo ~= never then
     local isBack = change.setBackTo < h.watermark
-    local isOpen = nextAt == never or nextAt > math.max(change.setBackTo, h.floor)
+    local isOpen = nextAt == never or nextAt > change.setBackTo
     if not (isBack and isOpen) then return answer('c', job, h) end
     -- Slots up to where it was may have records.
     h.taken = math.max(h.taken, h.watermark)

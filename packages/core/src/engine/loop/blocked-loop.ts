@@ -1,4 +1,4 @@
-import { eventLoopBusyMs } from '../../system-clock.ts'
+import { cpuMs } from '../../system-clock.ts'
 import type { Alarm } from './agenda.ts'
 import type { EngineContext } from './engine-context.ts'
 
@@ -24,16 +24,18 @@ export class BlockedLoop implements Alarm {
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>
   readonly #running: () => Iterable<string>
   readonly #blamed: (jobName: string, forMs: number) => void
-  readonly #causes = new Set<string>()
-  /** `eventLoopBusyMs` at the last look. */
-  #busyMs = 0
+  /** Jobs that have held the event loop since the last look, and for how long at most, in ms. */
+  readonly #causes = new Map<string, number>()
+  /** `cpuMs` at the last look. */
+  #cpuMs = 0
   #dueAt = 0
   /** The jobs that ran at the last look. */
   #ranBefore: readonly string[] = []
 
   /**
-   * `running`: the names of the jobs that run now. `blamed` is called when one job has held the event loop for certain: a
-   * process that was stopped (SIGSTOP, a suspended machine) waited in its event loop meanwhile, and blames nobody.
+   * `running`: the names of the jobs that run now. `blamed` is called when one job has held the event loop for certain.
+   * A process that was stopped (SIGSTOP, a suspended machine) uses no CPU meanwhile, and no measured call of a handler
+   * explains the gap: then no job is blamed.
    */
   constructor(
     engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>,
@@ -49,7 +51,7 @@ export class BlockedLoop implements Alarm {
     // A virtual clock waits for whatever runs.
     if (this.#engine.clock.isAuthoritative === true) return
     this.#dueAt = this.#engine.clock.monotonic() + lookEveryMs
-    this.#busyMs = eventLoopBusyMs()
+    this.#cpuMs = cpuMs()
     this.#engine.agenda.setAlarm(this, lookEveryMs)
   }
 
@@ -59,18 +61,21 @@ export class BlockedLoop implements Alarm {
 
   /** A handler of this job, or its schedule, has held the event loop for so long: when it was long, it is the cause. */
   held(jobName: string, forMs: number): void {
-    if (forMs >= saidFromMs / 2 && this.#causes.size < mostNames) this.#causes.add(jobName)
+    if (forMs < saidFromMs / 2 || this.#causes.size >= mostNames) return
+    this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))
   }
 
   ring(): void {
     const blockedMs = Math.round(this.#engine.clock.monotonic() - this.#dueAt)
     const running = firstOnes(this.#running())
     if (blockedMs >= saidFromMs) {
-      const suspects = this.#causes.size > 0 ? this.#causes : new Set([...this.#ranBefore, ...running])
-      this.#say(blockedMs, [...suspects].slice(0, mostNames))
-      const [only, ...others] = suspects
-      const isBusy = eventLoopBusyMs() - this.#busyMs >= blockedMs / 2
-      if (isBusy && only !== undefined && others.length === 0) this.#blamed(only, blockedMs)
+      const suspects = this.#causes.size > 0 ? this.#causes.keys() : new Set([...this.#ranBefore, ...running])
+      const [only, ...others] = [...suspects].slice(0, mostNames)
+      this.#say(blockedMs, only === undefined ? [] : [only, ...others])
+      if (only !== undefined && others.length === 0) {
+        const explainedMs = Math.max(cpuMs() - this.#cpuMs, this.#causes.get(only) ?? 0)
+        if (explainedMs >= blockedMs / 2) this.#blamed(only, blockedMs)
+      }
     }
     this.#causes.clear()
     this.#ranBefore = running

@@ -8,7 +8,7 @@ import {
   goesOnCanceling,
   isBelatedCreate,
   isRepeatedReplace,
-  maySetBack,
+  mayReplace,
   replacedJob,
   wakesAllQueued,
 } from '../rules.ts'
@@ -79,7 +79,7 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   if (before.version !== change.expectedVersion || before.watermark !== change.expectedWatermark) {
     return { outcome: 'conflict', job: before }
   }
-  if (!maySetBack(before, change)) return { outcome: 'conflict', job: before }
+  if (!mayReplace(before, change)) return { outcome: 'conflict', job: before }
   const after = replacedJob(before, change, context.now)
   job.save(after, versionOf(after, context.now))
   const isOtherRate = changesStartRate(before, after)

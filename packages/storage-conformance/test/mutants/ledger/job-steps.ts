@@ -17,7 +17,7 @@ import {
   isDelayed,
   isRepeatedReplace,
   isSuperseded,
-  maySetBack,
+  mayReplace,
   replacedJob,
   wakesAllQueued,
   addsPlaces,
@@ -71,7 +71,7 @@ export class JobSteps extends Tables {
     if (head.version !== change.expectedVersion || head.watermark !== change.expectedWatermark) {
       return { outcome: 'conflict', job: head }
     }
-    if (!maySetBack(head, change)) return { outcome: 'conflict', job: head }
+    if (!mayReplace(head, change)) return { outcome: 'conflict', job: head }
     const answer = this.enact(this.replaced(head, change, now), now)
     if (this.changesRate(head, answer.job)) this.letGoHeld(head.id)
     if (change.waiting === 'cancel') return this.cancelReplaced(head.id, cancelLimit)
