@@ -100,7 +100,7 @@ async function startsAgain(place: Place, more: object): Promise<boolean> {
 
 const guards: Readonly<Record<string, Guard>> = {
   'a completion without the token': {
-    guard: ['AND state = 4 AND token = p_token', 'AND state = 4'],
+    guard: ['AND token = p_token\n      AND (p_incarnation IS NULL', 'AND (true'],
     async isBroken(place) {
       await begun(place)
       await replaceOwner(place)

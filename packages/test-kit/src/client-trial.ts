@@ -130,7 +130,8 @@ async function defines(client: Client): Promise<void> {
   assert.deepEqual(
     (await client.versions('one')).map(({ version: number, changes }) => [number, changes.map(({ part }) => part)]),
     [
-      [2, ['schedule']],
+      // With a schedule, the default overlap policy is another one.
+      [2, ['schedule', 'overlapPolicy']],
       [1, []],
     ],
   )

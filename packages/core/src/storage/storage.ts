@@ -40,7 +40,7 @@ export interface Storage {
   /** Takes due pending occurrences, least `orderAt` first, and makes them running with a new token. */
   claim(request: ClaimRequest): Promise<ClaimAnswer>
 
-  /** What the owner of a running occurrence says of it. Guarded by the token. */
+  /** What the owner of a running occurrence says of it. Guarded by the token and the owner. */
   settle(request: SettleRequest): Promise<readonly SettleAnswer[]>
 
   /** Cancels waiting occurrences, and asks for or forces the cancellation of running ones. */

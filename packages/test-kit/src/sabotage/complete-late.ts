@@ -10,7 +10,10 @@ export function completeLate(storage: Storage): Storage {
         ...within,
         async settle({ now, items }) {
           const { occurrences } = await storage.get({ occurrences: items.map(({ id }) => id) })
-          const forged = items.map((item, index) => ({ ...item, token: occurrences[index]?.token ?? item.token }))
+          const forged = items.map((item, index) => {
+            const { token, owner } = occurrences[index] ?? item
+            return { ...item, token, ...(owner !== undefined && { owner }) }
+          })
           return await within.settle({ now, items: forged })
         },
       }

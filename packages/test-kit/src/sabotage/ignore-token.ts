@@ -7,7 +7,7 @@ export function ignoreToken(storage: Storage): Storage {
     const { occurrences } = await storage.get({ occurrences: [item.id] })
     const [record] = occurrences
     if (record == null || record.state !== 'running') return refusal
-    const forged = { ...item, token: record.token, sequence: record.sequence + 1 }
+    const forged = { ...item, token: record.token, owner: record.owner, sequence: record.sequence + 1 }
     const [answer] = await storage.settle({ now, items: [forged] })
     return answer as SettleAnswer
   }
