@@ -38,7 +38,9 @@ export interface ServerEntry {
 
 /** Where a proxy of the kit listens. */
 export interface ServerAddress {
+  /** Name or IP address of the host. */
   readonly host: string
+  /** TCP port. */
   readonly port: number
 }
 
