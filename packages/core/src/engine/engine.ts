@@ -630,12 +630,17 @@ export class Engine implements EngineContext {
   }
 
   /** Ends a start that is under way with its present call. A call without an answer is left behind. */
+  /** How long a shutdown waits for one answer of the storage, in ms. */
+  get #farewellMs(): number {
+    return this.#callOf?.times.farewellMs ?? farewellMs
+  }
+
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
     // Before others know of this node it has run nothing that the storage would have to hear of.
     if (!this.#heartbeats.isKnown) this.storage.stop()
-    const ended = this.#endsWithin(settled, farewellMs)
+    const ended = this.#endsWithin(settled, this.#farewellMs)
     this.clock.passUntil?.(ended)
     if (!(await ended)) this.#giveUpStart()
     await settled
@@ -650,7 +655,7 @@ export class Engine implements EngineContext {
     // While the storage is away, no run can end and none can be handed back. The whole shutdown then fits into the grace
     // period, minus a margin.
     const killMs = this.#children.size === 0 ? 0 : killedGraceMs
-    const stoppedByMs = graceMs - awayMarginMs - killMs - 3 * farewellMs
+    const stoppedByMs = graceMs - awayMarginMs - killMs - 3 * this.#farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
     const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
     if (await this.#endsWithin(ended, awayGraceMs)) return
@@ -675,7 +680,7 @@ export class Engine implements EngineContext {
       },
       () => undefined,
     )
-    await this.#endsWithin(answered, farewellMs)
+    await this.#endsWithin(answered, this.#farewellMs)
     return isThere
   }
 
