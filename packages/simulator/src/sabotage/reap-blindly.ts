@@ -2,15 +2,15 @@ import type { ReapItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Compares neither token nor sequence: what runs is taken over by whoever says so, and by what somebody said before. Each
- * request comes once more with the next one, as networks have it.
+ * Compares neither token, owner nor sequence: any reap takes a running occurrence, also one that was sent earlier. Each
+ * request is sent a second time with the next one.
  */
 export function reapBlindly(storage: Storage): Storage {
   let before: readonly ReapItem[] = []
   async function forged(item: ReapItem): Promise<ReapItem> {
     const { occurrences } = await storage.get({ occurrences: [item.id] })
     const [record] = occurrences
-    return record == null ? item : { ...item, token: record.token, sequence: record.sequence }
+    return record == null ? item : { ...item, token: record.token, owner: record.owner, sequence: record.sequence }
   }
   return wrapStorage(storage, {
     async reap(request) {
