@@ -63,7 +63,7 @@ export const commandList: readonly ListedCommand[] = [
   },
   {
     name: 'live',
-    summary: 'list what runs and what waits, of all jobs',
+    summary: 'list running and waiting runs of all jobs',
     group: looking,
     load: async () => (await import('./commands/live.ts')).live,
   },

@@ -301,7 +301,7 @@ describe('explain, for an instant beside a slot', () => {
 })
 
 describe('live', () => {
-  it('lists what runs and what waits, of all jobs', async () => {
+  it('lists running and waiting runs of all jobs', async () => {
     expect((await ask('live')).out).toMatch(
       /SCHEDULED +JOB +STATE[\s\S]*import +pending[\s\S]*import +queued[\s\S]*import +queued/,
     )

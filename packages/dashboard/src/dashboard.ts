@@ -50,7 +50,7 @@ const longestAwayMs = 1000
 
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
-/** What is known of an action while its rights are checked: the audit is told of it if it is refused. */
+/** What is known of an action while its rights are checked: a refusal reaches the audit. */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
   /** `null`: it is no action, or the audit learns of it otherwise. */
   action: DashboardAction | null

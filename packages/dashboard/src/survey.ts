@@ -101,7 +101,7 @@ export class Surveys {
     }
   }
 
-  /** What waits and runs of the jobs that the viewer may see. */
+  /** Waiting and running runs of the jobs that the viewer may see. */
   async counts(access: Viewer, options: CallOptions): Promise<CountsView> {
     const { client } = this.#settings
     const whole = async (): Promise<CountsView> => ({ ...(await client.counts(undefined, options)), isPart: false })

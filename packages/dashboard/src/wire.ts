@@ -218,7 +218,7 @@ export interface TaskView {
   }[]
 }
 
-/** What waits and runs of the jobs that the viewer may see. */
+/** Waiting and running runs of the jobs that the viewer may see. */
 export interface CountsView extends LiveCounts {
   /** The request could not ask about all jobs: there may be more. */
   readonly isPart: boolean

@@ -78,7 +78,7 @@ describe('an error', () => {
       },
       4,
     ],
-  ])('%s leads to so many attempts', async (_, thrown, attempts) => {
+  ])('%s leads to its number of attempts', async (_, thrown, attempts) => {
     const { calls } = await runThrowing(createWorld(), thrown)
     expect(calls).toBe(attempts)
   })

@@ -12,7 +12,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-/** The head of a job lists what waits, and holds some 15,000. */
+/** The head of a job lists its waiting runs, and holds some 15,000. */
 const mostLive = 10_000
 
 it('many requests wait for one job, all of them run, and another job has its turn', async () => {

@@ -36,7 +36,7 @@ const mostShown = 20
 /** `jobistemer backfill`. */
 export const backfill: Command = {
   description:
-    'Runs slots of a past span, by the schedule that is in force now, and shows how far it is. Each run gets its slot as scheduledAt. The nodes carry it on by themselves: whoever stops watching stops nothing.',
+    'Runs slots of a past span, by the schedule that is in force now, and shows how far it is. Each run gets its slot as scheduledAt. The nodes run it by themselves: if you stop watching, the backfill continues.',
   arguments: '<name>',
   options: [
     { flags: '--from <instant>', description: 'the beginning of the span (required)', parse: readText('--from') },

@@ -25,7 +25,7 @@ export const live: Command = {
     },
     {
       flags: '-n, --limit <count>',
-      description: 'at most so many of each state (default: 100)',
+      description: 'runs per state, at most (default: 100)',
       default: 100,
       parse: readCount('--limit', 1, 10_000),
     },

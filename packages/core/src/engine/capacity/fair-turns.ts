@@ -6,7 +6,7 @@ const pauseMs = 1000
 /** Looks take at most one part in this many of the time: a storage may read past all that waits of the busy jobs. */
 const pauseFactor = 20
 
-/** A round of more jobs than this ends: no job of so many holds most of the node. */
+/** Jobs per round, at most. Among more jobs, none holds most of the node. */
 const mostInRound = 100
 
 /** Runs of a job that make up its turn. In shorter backlogs the oldest work goes first, whatever its job. */

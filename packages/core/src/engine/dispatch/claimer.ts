@@ -24,7 +24,7 @@ const mostPollsPerSweep = 60
  */
 const longestTrustMs = 1000
 
-/** A run of a job whose definition cannot be read is claimed again after this time: somebody may have repaired the job. */
+/** A run of a job whose definition cannot be read is claimed again after this time: a user may have repaired the job. */
 const unreadablePauseMs = 60_000
 
 /** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */

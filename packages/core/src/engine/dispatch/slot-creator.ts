@@ -55,7 +55,7 @@ export class SlotCreator {
 
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     const { owner, itemCalls } = this.#engine
-    // What waits in the storage is older than what is due now, and goes first; but each job has its turn.
+    // Waiting runs are older than due slots and have precedence, but each job has its turn.
     const { hasBacklog } = this.#capacity
     const items: CreateSlot[] = []
     let reserved = 0

@@ -30,7 +30,7 @@ const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcome
 /** A page of which less than a half is wanted is followed by one so many times as large. */
 const pageGrowth = 4
 const mostPerPage = 10_000
-/** Up to so many jobs, a list is in the order of names: all their heads are read for each page. */
+/** Jobs up to which a list is in the order of names: each page reads all their heads. */
 const mostSorted = 2000
 /** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
 const byName = 'name '

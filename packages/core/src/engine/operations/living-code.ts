@@ -5,7 +5,7 @@ import { type Abilities, readAbilities } from '../nodes/abilities.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../nodes/node-info.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 
-/** Beyond so many remembered builds the memory starts anew. */
+/** Builds that are remembered, at most. Beyond this number the memory starts anew. */
 const mostKnown = 100
 
 /**
