@@ -325,6 +325,7 @@ export class Engine implements EngineContext {
   async #waitingCount(): Promise<number | null> {
     if (this.#stopping !== undefined || this.#phase === 'stopped') return null
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    // A storage that is away leaves the gauge without a value.
     const count = await this.#history.waitingCount(asked).catch(() => null)
     return this.#stopping === undefined ? count : null
   }

@@ -148,7 +148,7 @@ export class Heartbeats {
     return this.#earlierLives
   }
 
-  /** A handler of this job has held the event loop of this node for so long that other nodes took it for dead. */
+  /** A handler of this job blocked the event loop until other nodes declared this node dead. */
   loopWasBlocked(job: JobId, forMs: number): void {
     if (forMs >= this.#isolatedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
   }
