@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 
-// Source maps name `src`.
+// `dist` as users run it, `src` as the tests of this package do.
 const ownPlaces = placesOf(import.meta.url)
 
 /**

@@ -8,7 +8,6 @@ import { full } from 'acorn-walk'
  * @property {number} end
  * @property {string} replacement
  * @property {number} line in the text that was given, from 1
- * @property {number} column from 0
  */
 
 const comparisons = new Map([
@@ -30,8 +29,8 @@ export function findMutants(code) {
   const mutants = []
   /** @param {any} node @param {string} replacement */
   const add = (node, replacement) => {
-    const { line, column } = node.loc.start
-    mutants.push({ start: node.start, end: node.end, replacement, line, column })
+    const { line } = node.loc.start
+    mutants.push({ start: node.start, end: node.end, replacement, line })
   }
   /** @param {any} node */
   const text = (node) => code.slice(node.start, node.end)

@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
 import { areas } from './areas.mjs'
 import { choose } from './choose.mjs'
 import { findMutants } from './find-mutants.mjs'
@@ -58,11 +57,9 @@ async function mutantsOf(folder) {
   for (const name of names.filter((one) => one.endsWith('.js') && one.includes(values.file)).sort()) {
     const file = join(folder, name)
     const original = await readFile(join(root, file), 'utf8')
-    const map = new TraceMap(await readFile(join(root, `${file}.map`), 'utf8'))
     for (const mutant of findMutants(original)) {
-      const { line } = originalPositionFor(map, mutant)
       const text = original.slice(mutant.start, mutant.end).replaceAll(/\s+/g, ' ')
-      const place = `${file.replace('/dist/', '/src/').replace(/\.js$/, '.ts')}:${line ?? '?'}`
+      const place = `${file}:${mutant.line}`
       const mutated = original.slice(0, mutant.start) + mutant.replacement + original.slice(mutant.end)
       found.push({
         file,

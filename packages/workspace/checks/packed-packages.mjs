@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { capturePnpm, captureTool } from '../runner/pnpm.mjs'
-import { tarballPaths } from './tarball.mjs'
+import { tarballFiles } from './tarball.mjs'
+
+/** Largest size of a package once it is unpacked, in bytes. Core is the largest one that every user installs. */
+const largestSize = 2_000_000
 
 /** One check for each publishable package: its tarball as publint and @arethetypeswrong/cli see it. */
 export function packedPackages() {
@@ -27,8 +30,9 @@ async function inspect({ folder }) {
       tarball,
       ...['--profile', 'esm-only', '--format', 'ascii', '--no-color', '--no-emoji'],
     ])
+    const files = tarballFiles(readFileSync(tarball))
     return (
-      [strayFiles(tarballPaths(readFileSync(tarball))), complaint(publint), complaint(types)]
+      [strayFiles(files.map(({ path }) => path)), tooLarge(files), complaint(publint), complaint(types)]
         .filter(Boolean)
         .join('\n') || undefined
     )
@@ -47,8 +51,19 @@ export function strayFiles(paths) {
   const stray = paths
     .filter(
       (path) =>
-        !/^(dist|src|docs)\/|^schema\/[\w-]+\.json$|^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(path),
+        !/^dist\/.+\.(js|d\.ts|txt)$|^docs\/|^schema\/[\w-]+\.json$|^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(
+          path,
+        ),
     )
     .map((path) => `${path} does not belong there.`)
   return [...missing, ...stray].join('\n') || undefined
+}
+
+/**
+ * @param {readonly { size: number }[]} files what a tarball holds
+ * @returns {string | undefined}
+ */
+export function tooLarge(files) {
+  const size = files.reduce((sum, file) => sum + file.size, 0)
+  return size > largestSize ? `${size} bytes unpacked; the limit is ${largestSize}.` : undefined
 }

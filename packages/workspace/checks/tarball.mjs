@@ -3,23 +3,24 @@ import { gunzipSync } from 'node:zlib'
 const blockSize = 512
 
 /**
- * The paths of the files in an npm tarball, without the `package/` that stands before each.
+ * The files in an npm tarball. Their paths are without the `package/` that stands before each.
  * @param {Buffer} tarball
- * @returns {string[]}
+ * @returns {{ path: string, size: number }[]}
  */
-export function tarballPaths(tarball) {
+export function tarballFiles(tarball) {
   const archive = gunzipSync(tarball)
-  const paths = []
+  const files = []
   for (let offset = 0; offset < archive.length; ) {
     const header = archive.subarray(offset, offset + blockSize)
     const name = text(header, 0, 100)
     const size = Number.parseInt(text(header, 124, 12), 8) || 0
     const type = text(header, 156, 1)
     const folder = text(header, 345, 155)
-    if (name !== '' && (type === '0' || type === '')) paths.push(folder === '' ? name : `${folder}/${name}`)
+    const path = (folder === '' ? name : `${folder}/${name}`).replace(/^package\//, '')
+    if (name !== '' && (type === '0' || type === '')) files.push({ path, size })
     offset += blockSize + Math.ceil(size / blockSize) * blockSize
   }
-  return paths.map((path) => path.replace(/^package\//, ''))
+  return files
 }
 
 /**

@@ -41,6 +41,10 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     })
   })
 
+  it('has the license of the repository in its folder, since `npm pack` takes it from there', () => {
+    expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'))
+  })
+
   it('can be found by keywords', () => {
     expect(manifest.keywords).toContain('jobistemer')
     expect(manifest.keywords.length).toBeGreaterThan(3)
@@ -90,9 +94,11 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(manifest.typesVersions ?? {}).toEqual(paths.length === 0 ? {} : { '*': Object.fromEntries(paths) })
   })
 
-  it('publishes its build, its sources and its documents, and no test', () => {
-    expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'src', 'README.md']))
-    expect(manifest.files.filter((/** @type {string} */ entry) => /^(test|node_modules|\.)/.test(entry))).toEqual([])
+  it('publishes its build and its documents, without sources and tests', () => {
+    expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'README.md']))
+    expect(manifest.files.filter((/** @type {string} */ entry) => /^(src|test|node_modules|\.)/.test(entry))).toEqual(
+      [],
+    )
   })
 
   it('has a README under its own name', () => {
