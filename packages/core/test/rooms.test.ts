@@ -3,7 +3,8 @@ import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const engine = fileURLToPath(new URL('../src/engine', import.meta.url))
+const sources = fileURLToPath(new URL('../src', import.meta.url))
+const engine = resolve(sources, 'engine')
 const map = readFileSync(new URL('../docs/engine.md', import.meta.url), 'utf8')
 
 /** The folder of a file below the engine's own; `engine` for those that put the rooms together. */
@@ -16,16 +17,23 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path]) => path as string)
 }
 
+/** Each source file of core, with the source files that it imports, those that it imports types from included. */
+const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  readdirSync(sources, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => resolve(sources, path))
+    .map((file) => [file, new Set(importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to)))]),
+)
+
 /** Each room, with the rooms that its files import from. */
 function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   const rooms = new Map<string, Set<string>>()
-  for (const path of readdirSync(engine, { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.ts')) continue
-    const file = resolve(engine, path)
+  for (const [file, imported] of imports) {
+    if (!file.startsWith(engine + sep)) continue
     const room = roomOf(file)
     const targets = rooms.get(room) ?? new Set()
     rooms.set(room, targets)
-    for (const target of importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to))) {
+    for (const target of imported) {
       if (target.startsWith(engine + sep) && roomOf(target) !== room) targets.add(roomOf(target))
     }
   }
@@ -34,12 +42,15 @@ function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
 
 /** A way from a node of the graph back to itself; `null` when there is none. */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
+  const onNoCircle = new Set<string>()
   const visit = (node: string, way: readonly string[]): readonly string[] | null => {
     if (way.includes(node)) return [...way.slice(way.indexOf(node)), node]
+    if (onNoCircle.has(node)) return null
     for (const next of graph.get(node) ?? []) {
       const circle = visit(next, [...way, node])
       if (circle !== null) return circle
     }
+    onNoCircle.add(node)
     return null
   }
   for (const node of graph.keys()) {
@@ -48,6 +59,13 @@ function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly s
   }
   return null
 }
+
+describe('the source files of core', () => {
+  it('import one another without a circle, types included', () => {
+    expect(imports.size).toBeGreaterThan(100)
+    expect(findCircle(imports)?.map((file) => relative(sources, file)) ?? null).toBeNull()
+  })
+})
 
 describe('the rooms of the engine', () => {
   const rooms = arrows()

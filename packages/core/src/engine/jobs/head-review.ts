@@ -3,8 +3,9 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import type { Registrations } from './registrations.ts'
 import { VanishedJobs } from './vanished-jobs.ts'
 
 /**
@@ -22,14 +23,17 @@ export function headsInLook(size: number, intervalMs: number): number {
 /** Looks at the heads of jobs again, many in one call: because they have changed, or may be gone. */
 export class HeadReview {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
   readonly #vanished: VanishedJobs
   readonly #asked = new Set<RegisteredJob>()
   readonly #kick = new AfterTurn(() => this.#reviewAsked())
   /** Where the next look goes on. */
   #place: Iterator<RegisteredJob> | null = null
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; patienceMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: HeldJobs; registrations: Registrations; patienceMs: number },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
     this.#vanished = new VanishedJobs(engine, options)

@@ -18,6 +18,7 @@ import { anyHandler, codeElsewhere } from './code-elsewhere.ts'
 import type { OtherNodes } from './deference.ts'
 import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
+import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
 import type { Handlers } from './job-plan.ts'
 import { JobPlans } from './job-plans.ts'
 import { LetGoJobs } from './let-go-jobs.ts'
@@ -32,8 +33,6 @@ import { seriesOf, seriesThatFails } from './timeline.ts'
 import { repairOf, unreadableJob } from './unreadable-job.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 
-export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
-
 /** Of so many jobs it is remembered that something was said. */
 const mostSaid = 10_000
 
@@ -44,7 +43,7 @@ const soonMs = 4000
 const updatePatienceMs = 5 * 60_000
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
-export class JobRegistry {
+export class JobRegistry implements HeldJobs {
   /** What is said of slots that are skipped. */
   readonly skipped: SkippedSlots
   /** Requests that the storage has acknowledged and lost. */
@@ -109,12 +108,13 @@ export class JobRegistry {
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
     this.forgottenRequests = new ForgottenRequests(engine)
-    this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
     const { removedUnheld = null } = options
     this.letGo = removedUnheld === null ? null : new LetGoJobs(engine, removedUnheld)
     this.plans = new JobPlans(engine, this.#isClient ? anyHandler : options.handlers)
-    this.registrations = new Registrations(engine, { registry: this, others: options.others, release: options.release })
+    const { others, release, patienceMs } = options
+    this.registrations = new Registrations(engine, { registry: this, others, release })
+    this.#review = new HeadReview(engine, { registry: this, registrations: this.registrations, patienceMs })
   }
 
   get size(): number {

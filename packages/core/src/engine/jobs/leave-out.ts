@@ -1,11 +1,11 @@
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 
 const lookAgainMs = 60_000
 
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
-type Registry = Pick<JobRegistry, 'reload'>
+type Registry = Pick<HeldJobs, 'reload'>
 
 /** The storage refuses what is due of a job: the others go on, it is said, and tried again a while later. */
 export function leaveOut(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {

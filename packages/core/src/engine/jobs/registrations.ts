@@ -12,7 +12,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { checkedSeries } from './checked-series.ts'
 import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import { cancelLimit } from './save-limits.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
@@ -34,13 +34,13 @@ interface Registration {
 /** How definitions of this node come into the storage. */
 export class Registrations {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
   readonly #others: OtherNodes
   readonly #release: number | undefined
 
   constructor(
     engine: EngineContext,
-    options: { readonly registry: JobRegistry; readonly others: OtherNodes; readonly release: number | undefined },
+    options: { readonly registry: HeldJobs; readonly others: OtherNodes; readonly release: number | undefined },
   ) {
     this.#engine = engine
     this.#registry = options.registry

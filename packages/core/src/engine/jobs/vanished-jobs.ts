@@ -1,8 +1,9 @@
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import type { Registrations } from './registrations.ts'
 
 /** So many names are logged of jobs that vanish together. */
 const namesShown = 10
@@ -38,14 +39,19 @@ interface Stored {
  */
 export class VanishedJobs {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
+  readonly #registrations: Registrations
   readonly #patienceMs: number
   /** Jobs that others are to store again, with the monotonic instant up to which they have the time for it. */
   readonly #awaited = new Map<RegisteredJob, number>()
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; patienceMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: HeldJobs; registrations: Registrations; patienceMs: number },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
+    this.#registrations = options.registrations
     this.#patienceMs = options.patienceMs
   }
 
@@ -116,7 +122,7 @@ export class VanishedJobs {
     const changes: JobChange[] = []
     for (const job of jobs) {
       try {
-        changes.push(this.#registry.registrations.changeFor(job.job, null, now) as JobChange)
+        changes.push(this.#registrations.changeFor(job.job, null, now) as JobChange)
         changing.push(job)
       } catch (error) {
         this.#engine.fail(`schedule of job ${job.job.name}`, error)

@@ -1,12 +1,18 @@
-import type { Alarm } from './agenda.ts'
-import type { EngineContext } from './engine-context.ts'
+import type { Agenda, Alarm } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
+import type { SlotEntry } from './slot-levels.ts'
 import { EngineStopped } from './storage-caller.ts'
 
-type LoopContext = Pick<EngineContext, 'agenda' | 'fail'>
+export interface FailureReporter {
+  fail(where: string, error: unknown): void
+}
+
+interface LoopContext extends FailureReporter {
+  readonly agenda: Agenda<SlotEntry>
+}
 
 /** Reports what went wrong in the background. A call that the shutdown ended is not worth a word. */
-export function failInBackground(engine: Pick<EngineContext, 'fail'>, where: string, error: unknown): void {
+export function failInBackground(engine: FailureReporter, where: string, error: unknown): void {
   if (!(error instanceof EngineStopped)) engine.fail(where, error)
 }
 

@@ -2,17 +2,15 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
+import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ListPage } from '../../listing.ts'
-import type { Occurrence } from '../../occurrence.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
-import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -21,7 +19,16 @@ import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
-import { type Extras, type JobWithExtras, lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import {
+  type Extras,
+  type ExtrasFilter,
+  type FoundExtras,
+  type JobWithExtras,
+  type LastRun,
+  lastRunOf,
+  readExtras,
+  withExtras,
+} from './job-extras.ts'
 import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
 
@@ -40,7 +47,7 @@ const mostSearches = 10
 const rememberedDescriptions = 1000
 
 /** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
-export interface JobsFilter {
+export interface JobsFilter extends ExtrasFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
   /** Only those with this tag. All jobs are read for it, or all of the owner. */
@@ -49,13 +56,6 @@ export interface JobsFilter {
   readonly text?: string
   /** Only those that are paused, or only the others. */
   readonly paused?: boolean
-  /**
-   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
-   * and is included.
-   */
-  readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
-  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** At most so many on a page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** Of the page before. Default: from the first job. */
@@ -73,7 +73,7 @@ export interface PauseInfo {
 }
 
 /** A stored job, for people and programs to look at. */
-export interface JobInfo {
+export interface JobInfo extends FoundExtras {
   readonly id: JobId
   readonly name: string
   /** The tag of whoever declared it. */
@@ -104,10 +104,6 @@ export interface JobInfo {
   readonly createdAt: Date
   /** When its definition or its pause last changed. */
   readonly changedAt: Date
-  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
-  readonly lastRun?: LastRun | null
-  /** How many of its occurrences live. Absent where they were not asked for. */
-  readonly counts?: LiveCounts
   /**
    * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
    * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
@@ -129,15 +125,6 @@ export interface JobDetails extends JobInfo {
   /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
   readonly silentSince: Date | null
 }
-
-/**
- * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
- * are passed over.
- */
-export type LastRun = Pick<
-  Occurrence,
-  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
->
 
 /** A task of a stored job. */
 export interface JobTaskInfo {
