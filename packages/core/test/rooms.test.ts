@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -15,6 +15,88 @@ function roomOf(file: string): string {
 
 function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path]) => path as string)
+}
+
+/** The layers of core: a file imports from its own layer and from those before it. */
+const layers = [
+  'protocol',
+  'runtime',
+  'storage-access',
+  'time',
+  'cluster',
+  'definitions',
+  'execution',
+  'scheduling',
+  'maintenance',
+  'api',
+] as const
+
+/** The layer of each file or folder, below `src`; a file's own entry counts before that of its folder. */
+const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
+  // What is not named is the ground: definitions of jobs, records, rules, and what belongs to none of the others.
+  '': 'protocol',
+  isolated: 'execution',
+  'isolated/programs.ts': 'protocol',
+  'client.ts': 'api',
+  'create-client.ts': 'api',
+  'create-scheduler.ts': 'api',
+  'index.ts': 'api',
+  'job-operations.ts': 'api',
+  'occurrence.ts': 'api',
+  'operations-face.ts': 'api',
+  'run-due.ts': 'api',
+  'scheduler-options.ts': 'api',
+  'scheduler.ts': 'api',
+  testing: 'api',
+  ticker: 'api',
+  'ticker.ts': 'api',
+  'why-of.ts': 'api',
+  engine: 'api',
+  'engine/loop': 'runtime',
+  'engine/loop/asked-calls.ts': 'storage-access',
+  'engine/loop/engine-context.ts': 'storage-access',
+  'engine/loop/gathered-calls.ts': 'storage-access',
+  'engine/loop/group-commit.ts': 'storage-access',
+  'engine/loop/item-calls.ts': 'storage-access',
+  'engine/loop/pages.ts': 'storage-access',
+  'engine/loop/refusals.ts': 'storage-access',
+  'engine/loop/shared-storage.ts': 'storage-access',
+  'engine/loop/storage-caller.ts': 'storage-access',
+  'engine/loop/storage-outage.ts': 'storage-access',
+  'engine/time': 'time',
+  'engine/nodes': 'cluster',
+  'engine/jobs': 'definitions',
+  'engine/capacity': 'execution',
+  'engine/isolation': 'execution',
+  'engine/run': 'execution',
+  'engine/dispatch': 'scheduling',
+  'engine/nodes/standby.ts': 'scheduling',
+  'engine/recovery': 'scheduling',
+  'engine/nodes/event-loop-blocked.ts': 'maintenance',
+  'engine/nodes/reaper.ts': 'maintenance',
+  'engine/nodes/retention.ts': 'maintenance',
+  'engine/nodes/silent-jobs.ts': 'maintenance',
+  'engine/nodes/watched-job.ts': 'maintenance',
+  'engine/nodes/process-signals.ts': 'api',
+  'engine/operations': 'api',
+}
+
+/** `path` is below `src`, with forward slashes. */
+function layerOf(path: string): (typeof layers)[number] {
+  return layerOfPath[path] ?? layerOf(path.slice(0, Math.max(0, path.lastIndexOf('/'))))
+}
+
+function pathOf(file: string): string {
+  return relative(sources, file).replaceAll(sep, '/')
+}
+
+/** The imports of a graph of paths that lead to a later layer. */
+function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  return [...graph].flatMap(([from, targets]) =>
+    [...targets]
+      .filter((to) => layers.indexOf(layerOf(to)) > layers.indexOf(layerOf(from)))
+      .map((to) => `${layerOf(from)} imports ${layerOf(to)}: ${from} -> ${to}`),
+  )
 }
 
 /** Each source file of core, with the source files that it imports, those that it imports types from included. */
@@ -63,7 +145,23 @@ function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly s
 describe('the source files of core', () => {
   it('import one another without a circle, types included', () => {
     expect(imports.size).toBeGreaterThan(100)
-    expect(findCircle(imports)?.map((file) => relative(sources, file)) ?? null).toBeNull()
+    expect(findCircle(imports)?.map(pathOf) ?? null).toBeNull()
+  })
+
+  it('import from no later layer, types included', () => {
+    const paths = [...imports].map(([file, targets]) => [pathOf(file), new Set([...targets].map(pathOf))] as const)
+    expect(importsOfLaterLayers(new Map(paths))).toEqual([])
+  })
+
+  it('would not pass with an import from a later layer', () => {
+    const graph = new Map([
+      ['engine/time/now.ts', new Set(['engine/nodes/peers.ts', 'engine/loop/agenda.ts', 'ids.ts'])],
+    ])
+    expect(importsOfLaterLayers(graph)).toEqual(['time imports cluster: engine/time/now.ts -> engine/nodes/peers.ts'])
+  })
+
+  it('and folders that the table of layers names exist', () => {
+    expect(Object.keys(layerOfPath).filter((path) => !existsSync(resolve(sources, path)))).toEqual([])
   })
 })
 

@@ -292,7 +292,11 @@ export class Engine implements EngineContext {
       subscribe: (listener) => this.storage.subscribe(listener),
       findsDueJobs,
     })
-    this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
+    this.#watcher = new DefinitionWatcher(this, {
+      registry,
+      workAppeared: () => capacity.workAppeared(),
+      intervalMs: options.definitionIntervalMs,
+    })
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
       this.#horizon.lookForAll()

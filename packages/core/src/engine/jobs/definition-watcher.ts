@@ -1,6 +1,5 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
-import type { Capacity } from '../capacity/capacity.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
@@ -17,7 +16,7 @@ const wakeDelayMs = 200
 export class DefinitionWatcher {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #capacity: Capacity
+  readonly #workAppeared: () => void
   readonly #intervalMs: number
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -26,10 +25,10 @@ export class DefinitionWatcher {
   #headsDueAt = 0
   #looks = 0
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; intervalMs: number }) {
+  constructor(engine: EngineContext, options: { registry: JobRegistry; workAppeared: () => void; intervalMs: number }) {
     this.#engine = engine
     this.#registry = options.registry
-    this.#capacity = options.capacity
+    this.#workAppeared = options.workAppeared
     this.#intervalMs = options.intervalMs
     this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
   }
@@ -111,7 +110,7 @@ export class DefinitionWatcher {
     if (job === undefined) {
       // Some of it may wait already.
       if (record.deletedAt !== null) this.#registry.letGo?.gone(record.id)
-      else if (this.#canRun(record)) this.#capacity.workAppeared()
+      else if (this.#canRun(record)) this.#workAppeared()
       return
     }
     // It was lost, or deleted, and has come back: its versions count from another beginning.
@@ -131,7 +130,7 @@ export class DefinitionWatcher {
     if (isChanged) this.#registry.adopt(job.job, record)
     else job.pausedUntil = until
     // What waits may be for this node now: it has the handlers that the new version asks for.
-    if (isResumed || isChanged) this.#capacity.workAppeared()
+    if (isResumed || isChanged) this.#workAppeared()
   }
 
   /** Takes over what this node can run, unless that is looked up when it comes due. */

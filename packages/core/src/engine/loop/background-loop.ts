@@ -1,10 +1,22 @@
+import { JobistemerError } from '../../errors.ts'
 import type { Agenda, Alarm } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
 import type { SlotEntry } from './slot-levels.ts'
-import { EngineStopped } from './storage-caller.ts'
 
 export interface FailureReporter {
   fail(where: string, error: unknown): void
+}
+
+/** Thrown into calls that wait for a storage when the scheduler stops. */
+export class EngineStopped extends JobistemerError {
+  constructor() {
+    super('SCHEDULER_STATE', {
+      message: 'The scheduler was shut down before the storage answered.',
+      field: 'scheduler',
+      value: 'stopped',
+      remedy: 'Whether the call took effect is in the storage: look there.',
+    })
+  }
 }
 
 interface LoopContext extends FailureReporter {
