@@ -3,14 +3,7 @@ import { pausedUntil } from '../../storage/rules.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
-
-// Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
-// clocks of nodes ordinarily differ and by how long a write may take; once in a while it goes back far, for the changes
-// of a node whose clock is wrong.
-const marginMs = 5000
-const farMarginMs = 600_000
-const looksPerFarLook = 100
-const wakeDelayMs = 200
+import { clockMarginMs, farClockMarginMs, looksPerFarLook, wakeDelayMs } from './tuning.ts'
 
 /** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
 export class DefinitionWatcher {
@@ -75,7 +68,7 @@ export class DefinitionWatcher {
 
   async #look(): Promise<void> {
     const startedAt = this.#engine.now()
-    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
     const changedSince = Number.isFinite(this.#lookedAt) ? Math.min(this.#lookedAt, startedAt) - margin : undefined
     let cursor: string | null = null
     do {

@@ -32,15 +32,7 @@ import type { SlotSeries } from './slot-series.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
 import { repairOf, unreadableJob } from './unreadable-job.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
-
-/** Of so many jobs it is remembered that something was said. */
-const mostSaid = 10_000
-
-/** What is due sooner is held at once: the next look for what comes due may come too late for it. */
-const soonMs = 4000
-
-/** How long an update is left to whoever began it. */
-const updatePatienceMs = 5 * 60_000
+import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
 export class JobRegistry implements HeldJobs {
@@ -520,7 +512,7 @@ export class JobRegistry implements HeldJobs {
       this.followed.delete(id)
       this.plans.forget(id)
     }
-    if (this.#saidOf.size > mostSaid) this.#saidOf.clear()
+    if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
   }
 
   /** The job's next slot is left to a node that goes before this one: this one is ready for the slot after it. */

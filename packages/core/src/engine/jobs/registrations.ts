@@ -13,9 +13,9 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import { checkedSeries } from './checked-series.ts'
 import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
 import type { HeldJobs } from './held-jobs.ts'
-import { cancelLimit } from './save-limits.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
+import { changesAtOnce } from './tuning.ts'
 
 /** What has to be stored for a definition to hold. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
@@ -101,7 +101,9 @@ export class Registrations {
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes, cancelLimit }))
+      const answers = await storage.repeated('saveJobs', (calls) =>
+        calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }),
+      )
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer

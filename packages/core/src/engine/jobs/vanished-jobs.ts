@@ -4,9 +4,7 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
-
-/** So many names are logged of jobs that vanish together. */
-const namesShown = 10
+import { mostListed } from '../../tuning.ts'
 
 const pauseReason = 'paused before the storage lost the job'
 
@@ -158,7 +156,7 @@ export class VanishedJobs {
   #say(becomes: VanishedJobEnd, jobs: readonly RegisteredJob[]): void {
     const { events, logger } = this.#engine
     const names = jobs.map(({ job }) => job.name)
-    logger.error({ jobs: names.slice(0, namesShown), count: names.length }, messages[becomes])
+    logger.error({ jobs: names.slice(0, mostListed), count: names.length }, messages[becomes])
     for (const { job } of jobs) events.emit('job.vanished', { jobId: job.id, jobName: job.name, becomes })
   }
 }

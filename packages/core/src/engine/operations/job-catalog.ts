@@ -31,20 +31,12 @@ import {
 } from './job-extras.ts'
 import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
+import { mostSortedJobs, mostSuccessSearches, pageGrowth, slotsPerRead } from './tuning.ts'
+import { mostItems, rememberedValues } from '../../tuning.ts'
 
-const pageSize = 500
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
-/** A page of which less than a half is wanted is followed by one so many times as large. */
-const pageGrowth = 4
-const mostPerPage = 10_000
-/** Jobs up to which a list is in the order of names: each page reads all their heads. */
-const mostSorted = 2000
 /** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
 const byName = 'name '
-/** The last success is looked for with so many calls. */
-const mostSearches = 10
-/** Beyond so many remembered descriptions the memory starts anew. */
-const rememberedDescriptions = 1000
 
 /** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
 export interface JobsFilter extends ExtrasFilter {
@@ -144,7 +136,7 @@ export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
 
 /** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
 function sizeOfNext(size: number, found: number, room: number): number {
-  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), pageSize)
+  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), slotsPerRead)
 }
 
 function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
@@ -153,7 +145,7 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
 
 /**
  * The heads of all jobs that `list` reads, in the order of names, from behind the job of the cursor on. `null`: there are
- * more than {@link mostSorted}, or the page before was in the order of the storage.
+ * more than {@link mostSortedJobs}, or the page before was in the order of the storage.
  * @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone
  */
 async function sortedHeads(
@@ -165,10 +157,10 @@ async function sortedHeads(
   const heads: JobRecord[] = []
   let next: string | null = null
   do {
-    const page: Page<JobRecord> = await list(pageSize, next)
+    const page: Page<JobRecord> = await list(slotsPerRead, next)
     heads.push(...page.items)
     next = page.cursor
-    if (!isSorted && heads.length > mostSorted) return null
+    if (!isSorted && heads.length > mostSortedJobs) return null
   } while (next !== null)
   heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
   if (cursor === null) return heads
@@ -200,7 +192,7 @@ export class JobCatalog {
     const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
     const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
-    const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
+    const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostItems)
     const extras = readExtras(filter)
     const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
     const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
@@ -234,7 +226,7 @@ export class JobCatalog {
       const wanted = sorted.filter(isWanted)
       let place = 0
       while (place < wanted.length && items.length < limit) {
-        const some = wanted.slice(place, place + Math.min(limit, pageSize))
+        const some = wanted.slice(place, place + Math.min(limit, slotsPerRead))
         const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
         await add(found)
         const last = items.length === limit ? found.at(-1)?.record : undefined
@@ -243,7 +235,7 @@ export class JobCatalog {
       const last = wanted[place - 1]
       return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
     }
-    const firstSize = Math.min(limit, pageSize)
+    const firstSize = Math.min(limit, slotsPerRead)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
     for (;;) {
       const { page, size, found, ahead, sizeAfter } = await looking
@@ -278,7 +270,7 @@ export class JobCatalog {
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
     const [{ at, isCertain }, [one], hasCode] = await Promise.all([
-      lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
+      lastSuccess({ jobId: id, mostCalls: mostSuccessSearches }, (query) =>
         storage.once((calls) => calls.listOccurrences(query)),
       ),
       withExtras([record], headAlone, storage),
@@ -346,7 +338,7 @@ export class JobCatalog {
     if (learning !== null) await learning
     try {
       const description = this.#registry.revive(schedule).describe()
-      if (this.#descriptions.size >= rememberedDescriptions) this.#descriptions.clear()
+      if (this.#descriptions.size >= rememberedValues) this.#descriptions.clear()
       this.#descriptions.set(key, description)
       return description
     } catch {
