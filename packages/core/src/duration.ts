@@ -1,5 +1,6 @@
 import { Duration } from 'luxon'
 import { JobistemerError, printValue } from './errors.ts'
+import { dayMs, longestReadable } from './tuning.ts'
 
 /**
  * A length of time given by its parts, which may be fractions; the sum is rounded to milliseconds. Months and years have
@@ -28,9 +29,6 @@ const partMs: Readonly<Record<keyof DurationParts, number>> = {
   milliseconds: 1,
 }
 
-const longestMs = 3_153_600_000_000
-const longestText = 100
-
 /** Bounds of a duration in milliseconds. */
 export interface DurationBounds {
   /** Default 0. */
@@ -45,7 +43,7 @@ export interface DurationBounds {
  */
 export function toDurationMs(input: DurationInput, field = 'duration', bounds: DurationBounds = {}): number {
   const min = bounds.min ?? 0
-  const max = bounds.max ?? longestMs
+  const max = bounds.max ?? 36_500 * dayMs
   const milliseconds = readDuration(input)
   if (Number.isFinite(milliseconds) && milliseconds >= min && milliseconds <= max) return Math.round(milliseconds)
   const range = min > 0 ? `of at least ${min} ms` : 'not below 0'
@@ -61,7 +59,7 @@ export function toDurationMs(input: DurationInput, field = 'duration', bounds: D
 function readDuration(input: DurationInput): number {
   if (typeof input === 'number') return input
   if (typeof input === 'string') {
-    if (input.length > longestText) return Number.NaN
+    if (input.length > longestReadable) return Number.NaN
     const duration = Duration.fromISO(input)
     return duration.isValid && duration.months === 0 && duration.years === 0 ? duration.toMillis() : Number.NaN
   }

@@ -1,16 +1,14 @@
 import { cutText } from './cut-text.ts'
 import { withoutOwnFrames } from './own-frames.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
-
-// A failing job repeats its error for as long as it fails, so what is kept of each is bounded.
-const longestMessage = 2000
-const longestStack = 4000
-// What caused an error says what went wrong, and where is mostly above it.
-const longestInnerStack = 1000
-const deepest = 5
-const mostErrors = 10
-/** So many errors are kept of all that hang together. */
-const mostRecords = 20
+import {
+  deepestCause,
+  longestInnerStack,
+  longestMessage,
+  longestStack,
+  mostErrorRecords,
+  mostErrors,
+} from './tuning.ts'
 
 /** What is kept of whatever a handler threw: its cause and the errors that it stands for too. */
 export function toErrorRecord(error: unknown): ErrorRecord {
@@ -41,13 +39,14 @@ class ErrorRecorder {
   }
 
   #inner({ cause, errors }: ErrorLike, depth: number): Pick<ErrorRecord, 'cause' | 'errors'> {
-    if (depth === deepest) return {}
+    if (depth === deepestCause) return {}
     const inner: { cause?: ErrorRecord; errors?: readonly ErrorRecord[] } = {}
-    if (cause !== undefined && cause !== null && this.#records < mostRecords) inner.cause = this.of(cause, depth + 1)
+    if (cause !== undefined && cause !== null && this.#records < mostErrorRecords)
+      inner.cause = this.of(cause, depth + 1)
     if (Array.isArray(errors)) {
       const kept: ErrorRecord[] = []
       for (const error of errors.slice(0, mostErrors)) {
-        if (this.#records < mostRecords) kept.push(this.of(error, depth + 1))
+        if (this.#records < mostErrorRecords) kept.push(this.of(error, depth + 1))
       }
       if (kept.length > 0) inner.errors = kept
     }

@@ -1,4 +1,5 @@
 import { maskSecrets, maskValue } from './secrets.ts'
+import { longestMessage, longestPrintedValue } from './tuning.ts'
 
 /**
  * The stable codes of every error that Jobistemer throws. Messages may improve between releases, codes do not change.
@@ -143,17 +144,13 @@ export class JobistemerError extends Error {
 /** Prints a refused value for a message: JSON where possible, without passwords, shortened to 80 characters. */
 export function printValue(value: unknown): string {
   const text = textOf(value)
-  return text.length > longestPrinted ? `${text.slice(0, longestPrinted - 3)}...` : text
+  return text.length > longestPrintedValue ? `${text.slice(0, longestPrintedValue - 3)}...` : text
 }
-
-const longestPrinted = 80
-/** Longer than any address, so that a cut does not take away by what an address is recognized. */
-const longestMasked = 2000
 
 function textOf(value: unknown): string {
   // What is cut off need not be printed first.
   if (typeof value === 'string')
-    return JSON.stringify(maskSecrets(value.slice(0, longestMasked)).slice(0, longestPrinted))
+    return JSON.stringify(maskSecrets(value.slice(0, longestMessage)).slice(0, longestPrintedValue))
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'number') return String(value)
   try {

@@ -2,6 +2,7 @@ import { isWellFormed, readInteger } from './configuration/read-value.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import { type InstantInput, toInstantText } from './instant.ts'
 import { uuidV5In } from './uuid-v5.ts'
+import { rememberedValues } from './tuning.ts'
 
 /** `job_` and a UUIDv5. Made by {@link jobId}. */
 export type JobId = `job_${string}`
@@ -25,14 +26,13 @@ const uuid = {
 
 // Whoever asks for many runs names the same few jobs each time. Bounded, so that many names cost no memory of their own.
 const jobIds = new Map<string, JobId>()
-const jobIdLimit = 1000
 
 /** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */
 export function jobId(name: string): JobId {
   const known = jobIds.get(name)
   if (known !== undefined) return known
   const id: JobId = uuid.job(readText(name, 'name'))
-  if (jobIds.size >= jobIdLimit) jobIds.clear()
+  if (jobIds.size >= rememberedValues) jobIds.clear()
   jobIds.set(name, id)
   return id
 }

@@ -104,17 +104,15 @@ export {
   type TaskInput,
   type TaskList,
 } from './job/define-job.ts'
-export {
-  type IsolatedResourceLimits,
-  type Isolation,
-  type IsolationOptions,
-  isolatedHandler,
-} from './job/isolated-work.ts'
+export { isolatedHandler } from './job/isolated-work.ts'
 export {
   type BackfillReference,
   type CoveredSpan,
   defineTask,
+  type IsolatedResourceLimits,
   type IsolatedTaskContext,
+  type Isolation,
+  type IsolationOptions,
   type OccurrenceContext,
   type PreviousRun,
   type RunnableTask,
@@ -135,14 +133,8 @@ export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'
 export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type {
-  JobDetails,
-  JobInfo,
-  PauseInfo,
-  JobsFilter,
-  JobTaskInfo,
-  LastRun,
-} from './engine/operations/job-catalog.ts'
+export type { JobDetails, JobInfo, PauseInfo, JobsFilter, JobTaskInfo } from './engine/operations/job-catalog.ts'
+export type { LastRun } from './engine/operations/job-extras.ts'
 export type { StartRate } from './storage/job-record.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { RunDueOptions, RunDueReport } from './run-due.ts'

@@ -1,14 +1,9 @@
 import { DateTime, FixedOffsetZone, IANAZone } from 'luxon'
 import { JobistemerError, printValue } from './errors.ts'
 import type { InstantInput } from './schedule/schedule.ts'
+import { lastInstantMs, longestReadable } from './tuning.ts'
 
 export type { InstantInput } from './schedule/schedule.ts'
-
-// What an ECMAScript Date can hold: ± 100,000,000 days around the epoch.
-const limitMs = 8_640_000_000_000_000
-
-/** Longer texts are no instants, and are refused before anything reads them: some ways to read take quadratic time. */
-export const longestInstant = 100
 
 /**
  * Epoch milliseconds of an instant given in any accepted form. A string is ISO 8601 with a whole date: one that lacks the
@@ -18,7 +13,7 @@ export const longestInstant = 100
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
   const milliseconds = readInstant(input)
-  if (!Number.isFinite(milliseconds) || Math.abs(milliseconds) > limitMs) {
+  if (!Number.isFinite(milliseconds) || Math.abs(milliseconds) > lastInstantMs) {
     throw new JobistemerError('INVALID_INSTANT', {
       message: `${field} is not an instant: ${printValue(input)}.`,
       field,
@@ -33,7 +28,7 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
 function readInstant(input: InstantInput): number {
   if (typeof input === 'number') return input
   if (typeof input === 'string') {
-    if (input.length > longestInstant) return Number.NaN
+    if (input.length > longestReadable) return Number.NaN
     return readPlainInstant(input) ?? readText(input)
   }
   try {

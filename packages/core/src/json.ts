@@ -1,5 +1,6 @@
 import { isPlainObject } from './configuration/read-value.ts'
 import { type ErrorCode, JobistemerError, printValue } from './errors.ts'
+import { deepestJson, mostJsonBytes } from './tuning.ts'
 
 /** A value that survives `JSON.stringify` and `JSON.parse` unchanged. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
@@ -33,12 +34,8 @@ export type Jsonify<T> = unknown extends T
           ? { [Name in keyof T]: Jsonify<T[Name]> }
           : never
 
-// What is kept travels to the storage with every write of its occurrence, and some storages bound a record's size.
-const mostBytes = 131_072
-// Parsers of the storages give up at some depth.
-const deepest = 100
 // JSON writes a UTF-16 unit in at most six bytes: `\u0000`.
-const longestPlainString = Math.floor((mostBytes - 2) / 6)
+const longestPlainString = Math.floor((mostJsonBytes - 2) / 6)
 
 /**
  * A copy of the value, as JSON keeps it. Members that are `undefined` are left out; `undefined` alone is `null`.
@@ -56,7 +53,7 @@ export function toJsonValue(
   if (typeof value === 'string' && value.length <= longestPlainString) return value
   const copy = new JsonCopy(field, code).of(value, field, 0)
   const bytes = Buffer.byteLength(JSON.stringify(copy))
-  if (bytes > mostBytes) throw tooLarge(field, code, bytes)
+  if (bytes > mostJsonBytes) throw tooLarge(field, code, bytes)
   return copy
 }
 
@@ -97,7 +94,7 @@ class JsonCopy {
   #ofObject(value: object, path: string, depth: number): JsonValue {
     if (this.#open.has(value))
       throw this.#refusal(value, path, 'It is a part of itself: give a copy without the cycle.')
-    if (depth === deepest) throw this.#refusal(value, path, `Nest at most ${deepest} levels.`)
+    if (depth === deepestJson) throw this.#refusal(value, path, `Nest at most ${deepestJson} levels.`)
     this.#open.add(value)
     try {
       return Array.isArray(value) ? this.#ofList(value, path, depth) : this.#ofMembers(value, path, depth)
@@ -110,7 +107,7 @@ class JsonCopy {
   }
 
   #ofList(list: readonly unknown[], path: string, depth: number): JsonValue {
-    if (list.length > mostBytes) throw tooLarge(this.#field, this.#code, this.#bytes + list.length)
+    if (list.length > mostJsonBytes) throw tooLarge(this.#field, this.#code, this.#bytes + list.length)
     if (Reflect.ownKeys(list).length !== list.length + 1) {
       throw this.#refusal(list, path, 'Give a list without holes and without members of its own.')
     }
@@ -135,7 +132,7 @@ class JsonCopy {
 
   #count(bytes: number): void {
     this.#bytes += bytes
-    if (this.#bytes > mostBytes) throw tooLarge(this.#field, this.#code, this.#bytes)
+    if (this.#bytes > mostJsonBytes) throw tooLarge(this.#field, this.#code, this.#bytes)
   }
 
   #refusal(value: unknown, path: string, remedy = jsonRemedy, cause?: unknown): JobistemerError {
@@ -166,7 +163,7 @@ function plainForm(value: object): string {
 
 function tooLarge(field: string, code: ErrorCode, bytes: number): JobistemerError {
   return new JobistemerError(code === 'RESULT_NOT_SERIALISABLE' ? 'RESULT_TOO_LARGE' : 'DATA_TOO_LARGE', {
-    message: `${field} is too large to be kept: ${bytes} bytes of JSON or more, and ${mostBytes} are allowed.`,
+    message: `${field} is too large to be kept: ${bytes} bytes of JSON or more, and ${mostJsonBytes} are allowed.`,
     field,
     value: bytes,
     remedy: 'Keep it elsewhere, and hand on where it is. Characters count as JSON writes them: a quote is two bytes.',

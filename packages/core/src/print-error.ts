@@ -1,7 +1,6 @@
 import { isErrorLike } from './error-record.ts'
 import { withoutOwnFrames } from './own-frames.ts'
-
-const longestText = 10_000
+import { longestPrintedError } from './tuning.ts'
 
 /** What was thrown as text for people: its stack, with what caused it. */
 export function printError(error: unknown): string {
@@ -12,7 +11,7 @@ export function printError(error: unknown): string {
     cause = causeOf(cause)
   }
   const text = parts.join('\ncaused by ')
-  return text.length > longestText ? `${text.slice(0, longestText)} …` : text
+  return text.length > longestPrintedError ? `${text.slice(0, longestPrintedError)} …` : text
 }
 
 function causeOf(error: unknown): unknown {

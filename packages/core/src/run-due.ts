@@ -1,5 +1,6 @@
 import { orDefault, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
+import { dayMs, shortestBudgetMs } from './tuning.ts'
 
 /** How long a call of `runDue` may take. */
 export interface RunDueOptions {
@@ -52,13 +53,10 @@ export interface CheckedRunDue {
   readonly signal: AbortSignal | null
 }
 
-const shortestBudgetMs = 1000
-const longestBudgetMs = 86_400_000
-
 /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
 export function readRunDueOptions(options: RunDueOptions): CheckedRunDue {
   readObject(options, 'options', ['budget', 'signal'])
-  const bounds = { min: shortestBudgetMs, max: longestBudgetMs }
+  const bounds = { min: shortestBudgetMs, max: dayMs }
   return {
     budgetMs: toDurationMs(orDefault(options.budget, 50_000), 'budget', bounds),
     signal:

@@ -27,6 +27,7 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
+import { defaultDeadAfterHeartbeats, fewestHeartbeats, privatePollMs, toldPollMs } from './tuning.ts'
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
@@ -194,20 +195,6 @@ const optionNames = [
   'release',
 ]
 
-// A storage that no other process uses changes only under our eyes: the poll is there for delayed work alone.
-const privatePollMs = 60_000
-
-// Where a storage tells what others leave, the poll is there for what was told and not heard. Each node polls, so this is
-// what many nodes cost when they have nothing to do.
-const toldPollMs = 5000
-const toldDefinitionMs = 10_000
-
-/** In heartbeats. With fewer, a few calls that fail would look like a death. */
-const fewestHeartbeats = 4
-const defaultDeadAfter = 6
-/** Where the storage wants them to be rare: one fewer, since a node is seen to be dead up to two of them later. */
-const defaultDeadAfterRare = 5
-
 export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedulerOptions {
   readObject(options, '', optionNames)
   const { storage } = options
@@ -223,11 +210,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = rareHeartbeatMs ?? 5000
-  const deadAfterHeartbeats = rareHeartbeatMs === undefined ? defaultDeadAfter : defaultDeadAfterRare
+  // A death is noticed up to two heartbeats late, so rare heartbeats have one fewer.
+  const deadAfterHeartbeats = defaultDeadAfterHeartbeats - (rareHeartbeatMs === undefined ? 0 : 1)
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const defaultPollMs = isPrivate ? privatePollMs : isTold ? toldPollMs : 1000
-  const defaultDefinitionMs = isPrivate ? privatePollMs : isTold ? toldDefinitionMs : 3000
+  const defaultDefinitionMs = isPrivate ? privatePollMs : isTold ? 2 * toldPollMs : 3000
   const { heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval } = options
   const periods = [heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval]
   const heartbeatMs = toDurationMs(

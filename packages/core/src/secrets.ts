@@ -1,3 +1,5 @@
+import { deepestCause, mostMembersSearched } from './tuning.ts'
+
 // A host, a port and the name of a database: none of these is a secret.
 const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
 const path = String.raw`(?:\/[\w.-]*)*`
@@ -53,21 +55,17 @@ export function maskSecrets(text: string): string {
     .replace(named, '$1***')
 }
 
-const deepest = 5
-/** Members that are looked through: a client of a database leads to thousands. */
-const mostMembers = 1000
-
 /**
  * A value for an error or a log, without the passwords in it. A value without any is returned as it is.
  * @param name of the option or member that holds it.
  */
 export function maskValue(value: unknown, name = ''): unknown {
-  return masked(value, name, 0, { members: mostMembers })
+  return masked(value, name, 0, { members: mostMembersSearched })
 }
 
 function masked(value: unknown, name: string, depth: number, left: { members: number }): unknown {
   if (typeof value === 'string') return namesSecret.test(name) && value !== '' ? '***' : maskSecrets(value)
-  if (typeof value !== 'object' || value === null || depth > deepest) return value
+  if (typeof value !== 'object' || value === null || depth > deepestCause) return value
   try {
     if (value instanceof Date) return value
     if (value instanceof URL) return maskSecrets(value.href) === value.href ? value : maskSecrets(value.href)

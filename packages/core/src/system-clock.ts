@@ -1,16 +1,15 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.ts'
+import { longestTimerMs } from './tuning.ts'
 
 // The one place where the product reads the machine's clocks, sets timers and asks for chance.
-
-const longestDelayMs = 60_000
 
 /** The machine's own clock and timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, callback, options) {
-    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), longestDelayMs))
+    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), longestTimerMs))
     if (options?.unref) handle.unref()
     return new MachineTimer(handle)
   },

@@ -3,13 +3,14 @@ import { orDefault, readBoolean, readInteger, readMethods, readObject } from './
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { checkedSeries } from './engine/jobs/checked-series.ts'
 import type { SlotSeries } from './engine/jobs/slot-series.ts'
-import { readInDoubtMs } from './engine/time/jump-check.ts'
+import { readInDoubtMs } from './engine/time/tuning.ts'
 import { JobistemerError, printValue } from './errors.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { FollowedClock } from './ticker/followed-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
+import { longestTimerMs, mostItems, rememberedJumps } from './tuning.ts'
 
 /** What {@link ticker} takes besides the schedule. */
 export interface TickerOptions {
@@ -68,13 +69,6 @@ export interface Ticker extends AsyncIterable<Tick> {
   /** The same as {@link stop}. */
   [Symbol.dispose](): void
 }
-
-// Wall clocks jump, machines sleep, and timers overflow at 2^31 ms: sleep no longer than this and look again.
-const longestSleepMs = 60_000
-const mostSkippedCounted = 10_000
-
-// Each jump of the clock begins one.
-const mostSpans = 100
 
 /** Instants that have ticked, and those between them that were skipped. */
 interface TickedSpan {
@@ -215,7 +209,7 @@ class LiveTicker implements Ticker {
       this.#end()
       return
     }
-    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestSleepMs)
+    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestTimerMs)
     const delayMs = this.#time.isInDoubt ? readInDoubtMs : untilAwaitedMs
     this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
   }
@@ -291,7 +285,7 @@ class LiveTicker implements Ticker {
     }
     this.#ticked.push({ first: at, last: at })
     this.#beginsSpan = false
-    if (this.#ticked.length > mostSpans) this.#ticked.shift()
+    if (this.#ticked.length > rememberedJumps) this.#ticked.shift()
   }
 
   /** The instants of the schedule from one of them up to another, without that. */
@@ -299,7 +293,7 @@ class LiveTicker implements Ticker {
     let count = 0
     for (let at: number | null = first; at !== null && at < end; at = this.#series.nextMs(at)) {
       count++
-      if (count === mostSkippedCounted) break
+      if (count === mostItems) break
     }
     return count
   }

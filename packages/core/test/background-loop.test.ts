@@ -1,8 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
 import { AfterTurn } from '../src/engine/loop/after-turn.ts'
 import { Agenda } from '../src/engine/loop/agenda.ts'
-import { BackgroundLoop } from '../src/engine/loop/background-loop.ts'
-import { EngineStopped } from '../src/engine/loop/storage-caller.ts'
+import { BackgroundLoop, EngineStopped } from '../src/engine/loop/background-loop.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 
 let clock: VirtualClock

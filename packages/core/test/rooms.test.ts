@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const engine = fileURLToPath(new URL('../src/engine', import.meta.url))
+const sources = fileURLToPath(new URL('../src', import.meta.url))
+const engine = resolve(sources, 'engine')
 const map = readFileSync(new URL('../docs/engine.md', import.meta.url), 'utf8')
 
 /** The folder of a file below the engine's own; `engine` for those that put the rooms together. */
@@ -16,16 +17,105 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path]) => path as string)
 }
 
+/** The layers of core: a file imports from its own layer and from those before it. */
+const layers = [
+  'protocol',
+  'runtime',
+  'storage-access',
+  'time',
+  'cluster',
+  'definitions',
+  'execution',
+  'scheduling',
+  'maintenance',
+  'api',
+] as const
+
+/** The layer of each file or folder, below `src`; a file's own entry counts before that of its folder. */
+const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
+  // What is not named is the ground: definitions of jobs, records, rules, and what belongs to none of the others.
+  '': 'protocol',
+  isolated: 'execution',
+  'isolated/programs.ts': 'protocol',
+  'client.ts': 'api',
+  'create-client.ts': 'api',
+  'create-scheduler.ts': 'api',
+  'index.ts': 'api',
+  'job-operations.ts': 'api',
+  'occurrence.ts': 'api',
+  'operations-face.ts': 'api',
+  'run-due.ts': 'api',
+  'scheduler-options.ts': 'api',
+  'scheduler.ts': 'api',
+  testing: 'api',
+  ticker: 'api',
+  'ticker.ts': 'api',
+  'why-of.ts': 'api',
+  engine: 'api',
+  'engine/loop': 'runtime',
+  'engine/loop/asked-calls.ts': 'storage-access',
+  'engine/loop/engine-context.ts': 'storage-access',
+  'engine/loop/gathered-calls.ts': 'storage-access',
+  'engine/loop/group-commit.ts': 'storage-access',
+  'engine/loop/item-calls.ts': 'storage-access',
+  'engine/loop/pages.ts': 'storage-access',
+  'engine/loop/refusals.ts': 'storage-access',
+  'engine/loop/shared-storage.ts': 'storage-access',
+  'engine/loop/storage-caller.ts': 'storage-access',
+  'engine/loop/storage-outage.ts': 'storage-access',
+  'engine/time': 'time',
+  'engine/nodes': 'cluster',
+  'engine/jobs': 'definitions',
+  'engine/capacity': 'execution',
+  'engine/isolation': 'execution',
+  'engine/run': 'execution',
+  'engine/dispatch': 'scheduling',
+  'engine/nodes/standby.ts': 'scheduling',
+  'engine/recovery': 'scheduling',
+  'engine/nodes/event-loop-blocked.ts': 'maintenance',
+  'engine/nodes/reaper.ts': 'maintenance',
+  'engine/nodes/retention.ts': 'maintenance',
+  'engine/nodes/silent-jobs.ts': 'maintenance',
+  'engine/nodes/watched-job.ts': 'maintenance',
+  'engine/nodes/process-signals.ts': 'api',
+  'engine/operations': 'api',
+}
+
+/** `path` is below `src`, with forward slashes. */
+function layerOf(path: string): (typeof layers)[number] {
+  return layerOfPath[path] ?? layerOf(path.slice(0, Math.max(0, path.lastIndexOf('/'))))
+}
+
+function pathOf(file: string): string {
+  return relative(sources, file).replaceAll(sep, '/')
+}
+
+/** The imports of a graph of paths that lead to a later layer. */
+function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  return [...graph].flatMap(([from, targets]) =>
+    [...targets]
+      .filter((to) => layers.indexOf(layerOf(to)) > layers.indexOf(layerOf(from)))
+      .map((to) => `${layerOf(from)} imports ${layerOf(to)}: ${from} -> ${to}`),
+  )
+}
+
+/** Each source file of core, with the source files that it imports, those that it imports types from included. */
+const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  readdirSync(sources, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => resolve(sources, path))
+    .map((file) => [file, new Set(importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to)))]),
+)
+
 /** Each room, with the rooms that its files import from. */
 function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   const rooms = new Map<string, Set<string>>()
-  for (const path of readdirSync(engine, { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.ts')) continue
-    const file = resolve(engine, path)
+  for (const [file, imported] of imports) {
+    if (!file.startsWith(engine + sep)) continue
     const room = roomOf(file)
     const targets = rooms.get(room) ?? new Set()
     rooms.set(room, targets)
-    for (const target of importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to))) {
+    for (const target of imported) {
       if (target.startsWith(engine + sep) && roomOf(target) !== room) targets.add(roomOf(target))
     }
   }
@@ -34,12 +124,15 @@ function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
 
 /** A way from a node of the graph back to itself; `null` when there is none. */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
+  const onNoCircle = new Set<string>()
   const visit = (node: string, way: readonly string[]): readonly string[] | null => {
     if (way.includes(node)) return [...way.slice(way.indexOf(node)), node]
+    if (onNoCircle.has(node)) return null
     for (const next of graph.get(node) ?? []) {
       const circle = visit(next, [...way, node])
       if (circle !== null) return circle
     }
+    onNoCircle.add(node)
     return null
   }
   for (const node of graph.keys()) {
@@ -48,6 +141,29 @@ function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly s
   }
   return null
 }
+
+describe('the source files of core', () => {
+  it('import one another without a circle, types included', () => {
+    expect(imports.size).toBeGreaterThan(100)
+    expect(findCircle(imports)?.map(pathOf) ?? null).toBeNull()
+  })
+
+  it('import from no later layer, types included', () => {
+    const paths = [...imports].map(([file, targets]) => [pathOf(file), new Set([...targets].map(pathOf))] as const)
+    expect(importsOfLaterLayers(new Map(paths))).toEqual([])
+  })
+
+  it('would not pass with an import from a later layer', () => {
+    const graph = new Map([
+      ['engine/time/now.ts', new Set(['engine/nodes/peers.ts', 'engine/loop/agenda.ts', 'ids.ts'])],
+    ])
+    expect(importsOfLaterLayers(graph)).toEqual(['time imports cluster: engine/time/now.ts -> engine/nodes/peers.ts'])
+  })
+
+  it('and folders that the table of layers names exist', () => {
+    expect(Object.keys(layerOfPath).filter((path) => !existsSync(resolve(sources, path)))).toEqual([])
+  })
+})
 
 describe('the rooms of the engine', () => {
   const rooms = arrows()

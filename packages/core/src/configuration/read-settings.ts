@@ -22,6 +22,7 @@ import {
   type TaskOverrides,
   type TaskSettingsInput,
 } from './settings.ts'
+import { dayMs, longestReadable, mostStarts, rememberedValues } from '../tuning.ts'
 
 export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout', 'keepLogs']
 export const jobSettingNames: readonly string[] = [
@@ -118,9 +119,6 @@ export function readPriority(value: unknown, field: string): number {
   return readInteger(value, field, -10, 10) || 0
 }
 
-const mostStarts = 100
-const longestInterval = 366 * 86_400_000
-
 function readStartRate(input: StartRateInput, field: string): StartRate {
   readObject(input, field, ['limit', 'interval'])
   const { limit } = input
@@ -132,7 +130,7 @@ function readStartRate(input: StartRateInput, field: string): StartRate {
       remedy: `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`,
     })
   }
-  const range = { min: 1, max: longestInterval }
+  const range = { min: 1, max: 366 * dayMs }
   return {
     limit: readInteger(limit, `${field}.limit`, 1, mostStarts),
     intervalMs: toDurationMs(input.interval, `${field}.interval`, range),
@@ -228,16 +226,14 @@ function readRetention(input: RetentionInput, field: string): Retention | null {
 // Intl takes a tenth of a millisecond for an answer, and thousands of jobs have the same few zones. Bounded, because
 // there are as many spellings of a zone as somebody cares to invent.
 const knownTimezones = new Set<string>()
-const knownTimezonesLimit = 2000
-const longestTimezone = 100
 
 /** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */
 export function readTimezone(input: string, field: string): string {
   if (knownTimezones.has(input)) return input
   try {
-    const isText = typeof input === 'string' && input.length <= longestTimezone
+    const isText = typeof input === 'string' && input.length <= longestReadable
     if (isText && new Intl.DateTimeFormat('en-US', { timeZone: input })) {
-      if (knownTimezones.size < knownTimezonesLimit) knownTimezones.add(input)
+      if (knownTimezones.size < rememberedValues) knownTimezones.add(input)
       return input
     }
   } catch {

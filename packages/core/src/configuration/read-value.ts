@@ -1,4 +1,5 @@
 import { JobistemerError, printValue } from '../errors.ts'
+import { longestTag, mostItems, mostTags } from '../tuning.ts'
 
 /** Checks that a value is one of a few. */
 export function readChoice<T extends string>(value: unknown, choices: readonly T[], field: string): T {
@@ -41,14 +42,11 @@ export function readList<T>(value: readonly T[], field: string): readonly T[] {
   throw invalid(value, field, 'is not a list', 'Give an array.')
 }
 
-/** So many things may be asked for by one call. */
-const mostAskedFor = 10_000
-
 /** Checks that a value is a list of what a call asks for, and not too long a one. */
 export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
-  if (readList(value, field).length <= mostAskedFor) return value
+  if (readList(value, field).length <= mostItems) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is a list of ${value.length} items, and ${mostAskedFor} are allowed.`,
+    message: `${field} is a list of ${value.length} items, and ${mostItems} are allowed.`,
     field,
     value: value.length,
     remedy: 'Give them in several calls, one after the other.',
@@ -99,9 +97,6 @@ export function readName(
           : remedy,
   })
 }
-
-const mostTags = 32
-const longestTag = 64
 
 /** Checks that a value is a list of tags. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME` */
 export function readTags(value: readonly string[], field: string): readonly string[] {

@@ -5,6 +5,7 @@ import {
   type TaskOverrides,
   type TaskSettings,
 } from './settings.ts'
+import { rememberedValues } from '../tuning.ts'
 
 /** Effective settings of a job: defaults → scheduler → job → trigger, the later level over the earlier. */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
@@ -57,13 +58,12 @@ function isEmpty(level: object): boolean {
 // Thousands of jobs have the same settings: equal ones are one object. Bounded, so that settings which differ in every
 // job cost no memory of their own.
 const interned = new Map<string, object>()
-const internLimit = 1000
 
 function intern<T extends object>(settings: T): T {
   const key = JSON.stringify(settings)
   const known = interned.get(key)
   if (known !== undefined) return known as T
-  if (interned.size >= internLimit) interned.clear()
+  if (interned.size >= rememberedValues) interned.clear()
   interned.set(key, Object.freeze(settings))
   return settings
 }

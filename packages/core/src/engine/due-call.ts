@@ -11,12 +11,10 @@ import { firstItems } from './loop/pages.ts'
 import type { Reaper } from './nodes/reaper.ts'
 import type { Retainer } from './nodes/retention.ts'
 import type { ExecutionPool } from './run/execution-pool.ts'
+import { lastInstantMs } from '../tuning.ts'
 
 /** What is due and may not begin yet is looked at again after so long: the time is in doubt, or it waits for its turn. */
 const lookAgainMs = 50
-
-/** The end of all time, for the storage's search for what comes next. */
-const endOfTime = 8_640_000_000_000_000
 
 /** How the time of a call is divided. The parts come one after the other, and their sum is below the budget. */
 export interface CallTimes {
@@ -240,7 +238,7 @@ export class DueCall {
   async #firstStored(): Promise<number | null> {
     let first: number | null = null
     const look = async () => {
-      const due = { upTo: endOfTime }
+      const due = { upTo: lastInstantMs }
       const [head] = await firstItems((cursor) =>
         this.#engine.storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor })),
       )

@@ -52,9 +52,8 @@ import { ExecutionPool } from './run/execution-pool.ts'
 import { Sleeps } from './loop/sleeps.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
-
-/** So long children that were killed may take to die. */
-const killedGraceMs = 2000
+import { killedGraceMs } from './isolation/tuning.ts'
+import { longestName } from '../tuning.ts'
 
 /** A scrape of metrics waits no longer for the storage. */
 const gaugeTimeoutMs = 2000
@@ -67,8 +66,6 @@ const restingLookMs = 3_600_000
 
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
-
-const longestNodeId = 255
 
 /** What makes a node that lives for one call of `runDue` alone. */
 interface CallOf {
@@ -292,7 +289,11 @@ export class Engine implements EngineContext {
       subscribe: (listener) => this.storage.subscribe(listener),
       findsDueJobs,
     })
-    this.#watcher = new DefinitionWatcher(this, { registry, capacity, intervalMs: options.definitionIntervalMs })
+    this.#watcher = new DefinitionWatcher(this, {
+      registry,
+      workAppeared: () => capacity.workAppeared(),
+      intervalMs: options.definitionIntervalMs,
+    })
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
       this.#horizon.lookForAll()
@@ -540,7 +541,7 @@ export class Engine implements EngineContext {
     }
     const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
     const suffix = `/${uniqueSuffix(this.random())}`
-    const nodeId = this.nodeId.slice(0, longestNodeId - suffix.length) + suffix
+    const nodeId = this.nodeId.slice(0, longestName - suffix.length) + suffix
     const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
     const call = node.#asCall({ budgetMs, times })
     this.#calls.add(call)

@@ -3,8 +3,7 @@ import type { JsonValue } from '../json.ts'
 import type { AskedOfNode, ToChild } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { revivedError } from './revived-error.ts'
-
-const mostOpen = 1000
+import { mostOpenRequests } from '../tuning.ts'
 
 /** What the handler of one attempt has asked its node for, and waits for. */
 export class AskedParent {
@@ -19,9 +18,9 @@ export class AskedParent {
   }
 
   async ask(asked: AskedOfNode): Promise<JsonValue | undefined> {
-    if (this.#open.size >= mostOpen) {
+    if (this.#open.size >= mostOpenRequests) {
       throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `A handler waits for ${mostOpen} answers of its node already.`,
+        message: `A handler waits for ${mostOpenRequests} answers of its node already.`,
         field: asked.name,
         remedy: 'Await one before asking for the next.',
       })

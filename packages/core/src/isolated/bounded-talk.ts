@@ -1,10 +1,6 @@
 import { systemClock } from '../system-clock.ts'
 import type { ParentLink } from './parent-link.ts'
-
-// What a handler says in an endless loop would keep its node busy, and could fill its memory.
-const mostLinesAtOnce = 1000
-const linesPerSecond = 500
-const progressEveryMs = 100
+import { linesPerSecond, mostLinesAtOnce, progressEveryMs } from '../tuning.ts'
 
 type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
 type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>

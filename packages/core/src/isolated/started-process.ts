@@ -7,9 +7,7 @@ import type { ToChild } from './messages.ts'
 import { processProgram } from './programs.ts'
 import type { FromStarter, ToStarter } from './starter-messages.ts'
 import { watchedDescriptor } from './watched-descriptor.ts'
-
-/** What a process wrote last comes through a pipe, which others that it has started may hold open. */
-const outputGraceMs = 200
+import { outputGraceMs } from '../tuning.ts'
 
 type Ended = Extract<FromStarter, { kind: 'ended' }>
 

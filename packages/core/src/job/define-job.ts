@@ -21,17 +21,10 @@ import type { ExecutionReport } from '../report.ts'
 import { noSchedule } from '../schedule/no-schedule.ts'
 import type { Schedule, UnboundSchedule } from '../schedule/schedule.ts'
 import type { StandardSchema } from '../standard-schema.ts'
-import {
-  type Isolation,
-  type IsolationOptions,
-  isolatedWorkOf,
-  isolationOptionNames,
-  readIsolatedWork,
-  standInFor,
-} from './isolated-work.ts'
+import { isolatedWorkOf, isolationOptionNames, readIsolatedWork, standInFor } from './isolated-work.ts'
 import { refuseBoundsOf } from './overlap-bounds.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
-import type { OccurrenceContext, TaskDefinition } from './task.ts'
+import type { Isolation, IsolationOptions, OccurrenceContext, TaskDefinition } from './task.ts'
 
 /** A task of any data and result. */
 export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {

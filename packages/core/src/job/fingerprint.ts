@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { rememberedValues } from '../tuning.ts'
 
 /**
  * A digest of plain data: equal data have equal fingerprints, whatever the order of their members and whether they have
@@ -50,12 +51,11 @@ function sortedNames(object: object): readonly string[] {
 
 // The same few members stand in every definition. Bounded, since a user's data may have any.
 const quotedNames = new Map<string, string>()
-const mostQuoted = 1000
 
 function quoted(name: string): string {
   const known = quotedNames.get(name)
   if (known !== undefined) return known
   const text = JSON.stringify(name)
-  if (quotedNames.size < mostQuoted) quotedNames.set(name, text)
+  if (quotedNames.size < rememberedValues) quotedNames.set(name, text)
   return text
 }

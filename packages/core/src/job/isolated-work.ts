@@ -2,52 +2,10 @@ import { statSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
-import { type DurationInput, toDurationMs } from '../duration.ts'
+import { toDurationMs } from '../duration.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
-import type { JobTask } from './define-job.ts'
-import type { TaskHandler } from './task.ts'
-
-/** In what the handler of an isolated task runs: a thread of the node's process, or a process of its own. */
-export type Isolation = 'thread' | 'process'
-
-/** Bounds of a child, as Node's worker threads have them, in megabytes. Default: what V8 chooses. */
-export interface IsolatedResourceLimits {
-  /** The heap of what lives on. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
-  readonly maxOldGenerationSizeMb?: number
-  /** The heap of what has just been made. */
-  readonly maxYoungGenerationSizeMb?: number
-  /** Memory for generated code; threads only. */
-  readonly codeRangeSizeMb?: number
-  /** The stack; threads only. */
-  readonly stackSizeMb?: number
-}
-
-/** Where the work of an isolated task is, and in what it runs. */
-export interface IsolationOptions {
-  /**
-   * The file whose default export does the work: `new URL('./render.js', import.meta.url)`, or what
-   * `import.meta.resolve('./render.js')` answers. TypeScript where Node itself can run it: 22.18 and later.
-   */
-  readonly module: URL | string
-  /** Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its node. */
-  readonly isolation?: Isolation
-  /**
-   * Keep children for further attempts of the same module. One is used again only when its attempt has ended by itself,
-   * and is ended when it was idle for 30 s. Default false: a fresh one for each attempt.
-   */
-  readonly pool?: boolean
-  /** Default: what V8 chooses. */
-  readonly resourceLimits?: IsolatedResourceLimits
-  /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
-  readonly env?: Readonly<Record<string, string>>
-  /**
-   * How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s, and never more
-   * than 5 s after the execution timeout, once its node is isolated under `whileIsolated: 'abort'`, or once the occurrence
-   * is lost: another node may begin it soon after, or has begun it.
-   */
-  readonly killAfter?: DurationInput
-}
+import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
 /** {@link IsolationOptions}, checked. */
 export interface IsolatedWork {
@@ -206,10 +164,12 @@ export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | 
   }
 }
 
+type Run = (context: never) => unknown
+
 /** The handlers of jobs. */
 export function* worksOf(
-  jobs: readonly { readonly tasks: readonly Pick<JobTask, 'run'>[] }[],
-): Generator<JobTask['run']> {
+  jobs: readonly { readonly tasks: readonly { readonly run: Run | undefined }[] }[],
+): Generator<Run | undefined> {
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 

@@ -10,12 +10,13 @@ import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
 import { refuseBoundsOf } from './overlap-bounds.ts'
+import { mostJsonBytes } from '../tuning.ts'
 
 /** Who has brought a definition into force. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
-// Some storages bound a record's size, and a definition that fits here is to fit everywhere.
-const mostBytes = 262_144
+/** Bytes of JSON: some storages limit a record to 400 kB, and a definition that fits here fits everywhere. */
+const mostBytes = 2 * mostJsonBytes
 
 function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
   // Far from it, as nearly all are: a name and a few settings need no count, and a little data a rough one.

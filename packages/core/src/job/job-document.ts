@@ -5,7 +5,7 @@ import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'
 import { isDefinition } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
-import type { Isolation } from './isolated-work.ts'
+import type { Isolation } from './task.ts'
 
 /** A definition as it is stored with each version of a job. */
 export interface JobDocument {

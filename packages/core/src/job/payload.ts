@@ -2,6 +2,7 @@ import { JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import { isThenable } from '../rejection.ts'
 import type { SchemaIssue, StandardSchema } from '../standard-schema.ts'
+import { mostListed } from '../tuning.ts'
 
 /** What the schema of a job's data makes of any value. */
 export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
@@ -103,13 +104,10 @@ function invalidPayload(data: unknown, { jobName, field }: PayloadPlace, what: s
   })
 }
 
-/** So many are told; whoever mends these sees the others. */
-const mostIssues = 10
-
 function describeIssues(issues: readonly SchemaIssue[]): string {
-  const told = issues.slice(0, mostIssues).map(describeIssue)
+  const told = issues.slice(0, mostListed).map(describeIssue)
   if (told.length === 0) return 'the schema names no issue'
-  if (issues.length > mostIssues) told.push(`${issues.length - mostIssues} more`)
+  if (issues.length > mostListed) told.push(`${issues.length - mostListed} more`)
   return told.join('; ')
 }
 

@@ -4,7 +4,6 @@ import type { AttemptId, JobId, OccurrenceId, TaskId, TaskRunId } from '../ids.t
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage/occurrence-record.ts'
-import type { IsolationOptions } from './isolated-work.ts'
 
 /** A run of the job before the present one. */
 export interface PreviousRun {
@@ -162,6 +161,47 @@ export interface TaskReference<Result> {
   readonly name: string
   /** Only its type counts here. */
   run?(context: never): Result | Promise<Result>
+}
+
+/** In what the handler of an isolated task runs: a thread of the node's process, or a process of its own. */
+export type Isolation = 'thread' | 'process'
+
+/** Bounds of a child, as Node's worker threads have them, in megabytes. Default: what V8 chooses. */
+export interface IsolatedResourceLimits {
+  /** The heap of what lives on. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
+  readonly maxOldGenerationSizeMb?: number
+  /** The heap of what has just been made. */
+  readonly maxYoungGenerationSizeMb?: number
+  /** Memory for generated code; threads only. */
+  readonly codeRangeSizeMb?: number
+  /** The stack; threads only. */
+  readonly stackSizeMb?: number
+}
+
+/** Where the work of an isolated task is, and in what it runs. */
+export interface IsolationOptions {
+  /**
+   * The file whose default export does the work: `new URL('./render.js', import.meta.url)`, or what
+   * `import.meta.resolve('./render.js')` answers. TypeScript where Node itself can run it: 22.18 and later.
+   */
+  readonly module: URL | string
+  /** Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its node. */
+  readonly isolation?: Isolation
+  /**
+   * Keep children for further attempts of the same module. One is used again only when its attempt has ended by itself,
+   * and is ended when it was idle for 30 s. Default false: a fresh one for each attempt.
+   */
+  readonly pool?: boolean
+  /** Default: what V8 chooses. */
+  readonly resourceLimits?: IsolatedResourceLimits
+  /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
+  readonly env?: Readonly<Record<string, string>>
+  /**
+   * How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s, and never more
+   * than 5 s after the execution timeout, once its node is isolated under `whileIsolated: 'abort'`, or once the occurrence
+   * is lost: another node may begin it soon after, or has begun it.
+   */
+  readonly killAfter?: DurationInput
 }
 
 /**

@@ -1,9 +1,7 @@
 import type { EventHub } from '../events.ts'
 import { isFinal } from '../storage/occurrence-record.ts'
 import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
-
-// Jobs that are data may come and go by the million; what runs of them ends long before so many others were removed.
-const mostRemovedKept = 1000
+import { rememberedValues } from '../tuning.ts'
 
 /** What {@link recordMetrics} has to be told, as no event says it. */
 export interface RecordedMetrics {
@@ -26,7 +24,7 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
 
   function remove(jobName: string): void {
     const [oldest] = removed.keys()
-    if (oldest !== undefined && removed.size >= mostRemovedKept) removed.delete(oldest)
+    if (oldest !== undefined && removed.size >= rememberedValues) removed.delete(oldest)
     removed.set(jobName, now())
     metrics.removeJob(jobName)
   }

@@ -1,9 +1,10 @@
 import { Info } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
-import { hasOffset, longestInstant, toInstantMs, toInstantText } from '../instant.ts'
+import { hasOffset, toInstantMs, toInstantText } from '../instant.ts'
 import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
+import { dayMs, longestReadable } from '../tuning.ts'
 
 /** What every schedule of Jobistemer can be told. */
 export interface ScheduleOptions {
@@ -41,15 +42,13 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
   return zone.isValid ? instantOf(readMs, (at) => zone.offset(at) * 60_000) : readMs
 }
 
-const msPerDay = 86_400_000
-
 /**
  * The instant of a local time. luxon begins with the zone's offset of today, and takes a time for one in a gap when that
  * is far from the offset of then, as in Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
-  const earlier = offsetAt(localMs - msPerDay)
-  const later = offsetAt(localMs + msPerDay)
+  const earlier = offsetAt(localMs - dayMs)
+  const later = offsetAt(localMs + dayMs)
   const instants = [localMs - earlier, localMs - later].filter((at) => at + offsetAt(at) === localMs)
   return instants.length === 0 ? localMs - earlier : Math.min(...instants)
 }
@@ -87,6 +86,6 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
  * more than 100 characters is no instant at all, nor is one with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
-  if (typeof input !== 'string' || input.length > longestInstant) return false
+  if (typeof input !== 'string' || input.length > longestReadable) return false
   return !input.endsWith(']') && !hasOffset(input)
 }

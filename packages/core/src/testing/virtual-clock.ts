@@ -7,6 +7,7 @@ import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'
 import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
+import { idleLookMs, longestTimerMs, partsOfPatience, quietTurns } from '../tuning.ts'
 
 /** A clock that stands still until it is told to move. */
 export interface VirtualClock extends Clock {
@@ -44,19 +45,6 @@ export interface VirtualClockOptions {
    */
   readonly patience?: DurationInput
 }
-
-// A turn can start work whose answer comes a turn or two later; three quiet ones in a row mean that nothing is left.
-const quietTurns = 3
-
-// Real time is waited for in parts, so that a busy machine stretches the patience, and in no more than so many.
-const partsOfPatience = 10
-const mostParts = 50 * partsOfPatience
-
-// Without a timer there is nowhere to move to: it is looked for one so often.
-const longestIdleMs = 10
-
-/** Milliseconds until each pending timer rings after `jumpTo`: callers that wait for a wall time compare it again. */
-const longestAfterJumpMs = 60_000
 
 interface VirtualTimer {
   at: number
@@ -122,7 +110,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   /** Waits for what handlers really do; false when none of them has given a sign of life for too long. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
-    for (let idle = 0, parts = 0; idle < partsOfPatience && parts < mostParts; parts++) {
+    for (let idle = 0, parts = 0; idle < partsOfPatience && parts < 50 * partsOfPatience; parts++) {
       const heard = eventsHeard()
       if (patienceMs > 0) await changeOrPause(patienceMs / partsOfPatience)
       if (changes !== before) return true
@@ -178,7 +166,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       const seen = moves
       await settle()
       const timer = timers.peek()
-      if (timer === undefined) await changeOrPause(longestIdleMs)
+      if (timer === undefined) await changeOrPause(idleLookMs)
       // Whoever moves the clock decides how far.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
@@ -273,7 +261,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     },
     async jumpTo(instant) {
       wall = toInstantMs(instant)
-      timers.limit(monotonic + longestAfterJumpMs)
+      timers.limit(monotonic + longestTimerMs)
       await moving(settle)
     },
     settle: () => moving(settle),

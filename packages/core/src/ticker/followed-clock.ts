@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { confirmMs, JumpCheck, jumpMs } from '../engine/time/jump-check.ts'
+import { JumpCheck } from '../engine/time/jump-check.ts'
+import { confirmMs, jumpMs } from '../engine/time/tuning.ts'
 
 /**
  * A wall clock, as a ticker goes by it. One that jumps is in doubt until it has stayed where it is for a while: it may be

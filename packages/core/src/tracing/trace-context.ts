@@ -2,8 +2,6 @@ import type { AttemptRecord, TaskRunRecord, TraceContext } from '../storage/occu
 
 const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
-// What the recommendation of the W3C wants everybody to hand on at least.
-const longestTracestate = 512
 const tracestateForm = /^[\x20-\x7e]+$/
 
 /**
@@ -15,7 +13,8 @@ export function readTraceContext(value: unknown): TraceContext | null {
   const { traceparent, tracestate } = value as Partial<Record<keyof TraceContext, unknown>>
   if (typeof traceparent !== 'string' || !traceparentForm.test(traceparent)) return null
   const isKept =
-    typeof tracestate === 'string' && tracestate.length <= longestTracestate && tracestateForm.test(tracestate)
+    // The recommendation of the W3C demands that 512 characters are handed on.
+    typeof tracestate === 'string' && tracestate.length <= 512 && tracestateForm.test(tracestate)
   return isKept ? { traceparent, tracestate } : { traceparent }
 }
 

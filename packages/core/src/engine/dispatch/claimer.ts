@@ -13,19 +13,8 @@ import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { NextTaker } from '../run/next-ones.ts'
 import { beginsByClaim, initialRuns } from '../run/task-run-records.ts'
 import { PassedOver } from './passed-over.ts'
-
-/** What a damaged storage left behind is looked for once in so long, and at least once in so many polls. */
-const sweepEveryMs = 60_000
-const mostPollsPerSweep = 60
-
-/**
- * Whoever has waited for longer than that since it asked may have lost what it claimed: before a handler is called, the
- * storage is told, and says whether that is so.
- */
-const longestTrustMs = 1000
-
-/** A run of a job whose definition cannot be read is claimed again after this time: a user may have repaired the job. */
-const unreadablePauseMs = 60_000
+import { pollsPerSweep, sweepMs, trustMs } from './tuning.ts'
+import { suspendedMs } from '../jobs/tuning.ts'
 
 /** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
 type Sweep = 'none' | 'once' | 'to the end'
@@ -63,8 +52,8 @@ export class Claimer implements NextTaker {
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
-    const pollsInTime = Math.ceil(sweepEveryMs / options.pollIntervalMs)
-    this.#pollsPerSweep = Math.min(mostPollsPerSweep, pollsInTime)
+    const pollsInTime = Math.ceil(sweepMs / options.pollIntervalMs)
+    this.#pollsPerSweep = Math.min(pollsPerSweep, pollsInTime)
     this.#passedOver = new PassedOver(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
@@ -283,7 +272,7 @@ export class Claimer implements NextTaker {
     const startedAt = record.startedAt ?? this.#engine.now()
     // By the definition that everybody finds: a reaper has to know what may have begun.
     const isOwnVersion = plan.version === record.jobVersion
-    const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestTrustMs
+    const isTrusted = this.#engine.clock.monotonic() - askedAt <= trustMs
     // Somebody may have asked the owner before to cancel it: the storage says so when it is told of the first attempt.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
@@ -320,7 +309,7 @@ export class Claimer implements NextTaker {
     if (isAlive && unreadablePartOf(job) !== null) {
       // Jobs share handler keys: to pass over the key would hold up the runs of readable jobs.
       this.#registry.sayUnreadable(job)
-      await this.#release(record, 'unreadable', unreadablePauseMs)
+      await this.#release(record, 'unreadable', suspendedMs)
       return
     }
     if (isAlive) this.#passedOver.add(job)

@@ -5,34 +5,17 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { Precedence } from '../nodes/precedence.ts'
-
-/** How far ahead of their time jobs are looked up: so late may a look be that nothing starts late for it, and more. */
-const aheadMs = 2000
-const lookEveryMs = 1000
-
-/**
- * Nearly all slots lie on whole seconds, and a look at what comes is to be over when they are due: it begins half a second
- * before. One that would begin sooner than this waits for the next second.
- */
-const lookAtMs = 500
-const fewestMs = 300
-
-/** A look that ended because no more may be held goes on so soon. */
-const goOnMs = 100
-const wakeDelayMs = 200
-
-/** Every so many looks, all that is due is looked up, and not what has become so of late. */
-const looksPerFullLook = 60
-
-/** Every so many looks go far back, for what others were slow to write. */
-const looksPerFarLook = 10
-const farBackMs = 20_000
-
-/**
- * A look begins so much before the time of the one before: others may have added or changed jobs since. What has been
- * overdue for longer is held already, and waits for this node; to read it again would make one that is behind slower.
- */
-const backMs = 1000
+import {
+  aheadMs,
+  beforeSecondMs,
+  dueLookMs,
+  goOnMs,
+  longOverlapMs,
+  looksPerFullLook,
+  looksPerLongOverlap,
+  shortestLookMs,
+} from './tuning.ts'
+import { wakeDelayMs } from '../jobs/tuning.ts'
 
 /** A look that is to go on where it ended. */
 interface Rest {
@@ -108,9 +91,9 @@ export class Horizon {
   }
 
   #untilNextLook(): number {
-    const sinceLookAt = (this.#engine.now() - lookAtMs) % lookEveryMs
-    const inMs = lookEveryMs - (sinceLookAt < 0 ? sinceLookAt + lookEveryMs : sinceLookAt)
-    return inMs < fewestMs ? inMs + lookEveryMs : inMs
+    const sinceLookAt = (this.#engine.now() - beforeSecondMs) % dueLookMs
+    const inMs = dueLookMs - (sinceLookAt < 0 ? sinceLookAt + dueLookMs : sinceLookAt)
+    return inMs < shortestLookMs ? inMs + dueLookMs : inMs
   }
 
   async #look(): Promise<void> {
@@ -130,7 +113,8 @@ export class Horizon {
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const look = this.#looks++
     // A clock may have been set back.
-    const after = Math.min(this.#lookedAt, now) - (look % looksPerFarLook === 0 ? farBackMs : backMs)
+    // Other nodes may have changed jobs since. What is overdue for longer is held, and would be read again for nothing.
+    const after = Math.min(this.#lookedAt, now) - (look % looksPerLongOverlap === 0 ? longOverlapMs : dueLookMs)
     const since = look % looksPerFullLook === 0 || !Number.isFinite(after) ? {} : { after }
     return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }

@@ -1,9 +1,7 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-
-/** A job of which this node had everything when it looked, and which it could not run all the same. */
-const puzzlingMs = 1000
+import { passOverMs } from './tuning.ts'
 
 interface Entry {
   /** A job that had this key. */
@@ -40,7 +38,7 @@ export class PassedOver {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine
     if (missing.length === 0) {
-      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + puzzlingMs })
+      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + passOverMs })
       return
     }
     const isNew = !this.#entries.has(job.handlerKey)

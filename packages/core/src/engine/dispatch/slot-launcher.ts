@@ -13,9 +13,7 @@ import type { Precedence } from '../nodes/precedence.ts'
 import type { Standby } from '../nodes/standby.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
-
-/** While this node is held back, nothing is launched; it is looked again after so long. */
-const heldBackMs = 1000
+import { heldBackMs } from './tuning.ts'
 
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>

@@ -1,4 +1,4 @@
-import type { IsolatedResourceLimits } from '../../job/isolated-work.ts'
+import type { IsolatedResourceLimits } from '../../job/task.ts'
 
 /** Limits as options of Node. */
 export function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {

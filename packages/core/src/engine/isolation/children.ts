@@ -6,12 +6,8 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { Child, ChildListener } from './child.ts'
 import { Starter } from './starter.ts'
 import { startThread } from './thread.ts'
-
-// Of a child that is not used again: its own end is waited for so long, so that what it prints is not lost.
-const leaveGraceMs = 200
-const idleMs = 30_000
-/** So long a node that ends waits for children that it has killed. */
-const killedGraceMs = 2000
+import { outputGraceMs } from '../../tuning.ts'
+import { idleChildMs, killedGraceMs } from './tuning.ts'
 
 /** Who waits for a child. */
 export interface ChildSeeker {
@@ -85,7 +81,7 @@ export class Children {
       const end = (): void => {
         if (this.#living.has(child)) child.kill()
       }
-      systemClock.setTimer(leaveGraceMs, end, { unref: true })
+      systemClock.setTimer(outputGraceMs, end, { unref: true })
       return
     }
     if (!isUsable) {
@@ -93,7 +89,7 @@ export class Children {
       return
     }
     child.keepsAlive(false)
-    const timer = systemClock.setTimer(idleMs, () => this.#endIdle(child), { unref: true })
+    const timer = systemClock.setTimer(idleChildMs, () => this.#endIdle(child), { unref: true })
     this.#idle.push({ child, key: keyOf(work), timer })
     this.#serve()
   }

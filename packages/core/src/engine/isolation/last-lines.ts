@@ -1,5 +1,5 @@
-const mostLines = 10
-const longestLine = 200
+import { mostListed } from '../../tuning.ts'
+import { longestOutputLine } from './tuning.ts'
 
 /** Frames of V8's own stack, of which a process that runs out of memory writes many. */
 const nativeFrame = /^\s*\d+: 0x/
@@ -11,7 +11,7 @@ export class LastLines {
 
   add(text: string): void {
     const lines = (this.#open + text).split('\n')
-    this.#open = (lines.pop() as string).slice(0, longestLine)
+    this.#open = (lines.pop() as string).slice(0, longestOutputLine)
     this.#keep(lines)
   }
 
@@ -23,6 +23,6 @@ export class LastLines {
 
   #keep(lines: readonly string[]): void {
     const kept = lines.filter((line) => line.trim() !== '' && !nativeFrame.test(line))
-    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestLine))].slice(-mostLines)
+    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestOutputLine))].slice(-mostListed)
   }
 }

@@ -9,11 +9,8 @@ import { systemClock } from '../../system-clock.ts'
 import type { ChildEnd } from './child.ts'
 import { optionsOf, ownOptions } from './child-options.ts'
 import { ProcessChild, type StarterOfChild } from './process.ts'
-
-/** A starter of which nothing is heard for so long after it was told to kill does nothing any more. */
-const obeyGraceMs = 5000
-/** What it said last is read before it counts as gone. */
-const channelGraceMs = 200
+import { obeyGraceMs } from './tuning.ts'
+import { outputGraceMs } from '../../tuning.ts'
 
 let children = 0
 
@@ -55,7 +52,7 @@ export class StarterProcess implements StarterOfChild {
       this.#sayExited()
       // They end by themselves when it is gone, but for one that somebody has stopped.
       for (const child of this.#children.values()) child.killItself()
-      systemClock.setTimer(channelGraceMs, () => this.#gone())
+      systemClock.setTimer(outputGraceMs, () => this.#gone())
     })
     this.#forked.on('close', () => this.#gone())
   }

@@ -1,10 +1,7 @@
 import type { JobRecord } from '../../storage/job-record.ts'
-
-// Clocks of nodes may differ by so much where the storage has none. A watermark that lies farther ahead comes from a
-// clock that was wrong.
-const ordinaryMs = 60_000
+import { ordinaryClockErrorMs } from './tuning.ts'
 
 /** Whether a job's slots are decided up to an instant that nobody should have reached yet. */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
-  return watermark - now > ordinaryMs
+  return watermark - now > ordinaryClockErrorMs
 }

@@ -1,8 +1,6 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { SlotSeries } from './slot-series.ts'
-
-/** The last instant that a `Date` can hold. */
-const latestMs = 8.64e15
+import { lastInstantMs } from '../../tuning.ts'
 
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
@@ -50,7 +48,7 @@ class CheckedSeries implements SlotSeries {
 }
 
 function isInstant(slot: number): boolean {
-  return Number.isSafeInteger(slot) && Math.abs(slot) <= latestMs
+  return Number.isSafeInteger(slot) && Math.abs(slot) <= lastInstantMs
 }
 
 function thrown(method: string, error: unknown): unknown {

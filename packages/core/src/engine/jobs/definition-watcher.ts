@@ -1,23 +1,15 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
-import type { Capacity } from '../capacity/capacity.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
-
-// Changes are found by the wall time of the node that made them. A look goes back further than the last one, by what
-// clocks of nodes ordinarily differ and by how long a write may take; once in a while it goes back far, for the changes
-// of a node whose clock is wrong.
-const marginMs = 5000
-const farMarginMs = 600_000
-const looksPerFarLook = 100
-const wakeDelayMs = 200
+import { clockMarginMs, farClockMarginMs, looksPerFarLook, wakeDelayMs } from './tuning.ts'
 
 /** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
 export class DefinitionWatcher {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #capacity: Capacity
+  readonly #workAppeared: () => void
   readonly #intervalMs: number
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -26,10 +18,10 @@ export class DefinitionWatcher {
   #headsDueAt = 0
   #looks = 0
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; intervalMs: number }) {
+  constructor(engine: EngineContext, options: { registry: JobRegistry; workAppeared: () => void; intervalMs: number }) {
     this.#engine = engine
     this.#registry = options.registry
-    this.#capacity = options.capacity
+    this.#workAppeared = options.workAppeared
     this.#intervalMs = options.intervalMs
     this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
   }
@@ -76,7 +68,7 @@ export class DefinitionWatcher {
 
   async #look(): Promise<void> {
     const startedAt = this.#engine.now()
-    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
     const changedSince = Number.isFinite(this.#lookedAt) ? Math.min(this.#lookedAt, startedAt) - margin : undefined
     let cursor: string | null = null
     do {
@@ -111,7 +103,7 @@ export class DefinitionWatcher {
     if (job === undefined) {
       // Some of it may wait already.
       if (record.deletedAt !== null) this.#registry.letGo?.gone(record.id)
-      else if (this.#canRun(record)) this.#capacity.workAppeared()
+      else if (this.#canRun(record)) this.#workAppeared()
       return
     }
     // It was lost, or deleted, and has come back: its versions count from another beginning.
@@ -131,7 +123,7 @@ export class DefinitionWatcher {
     if (isChanged) this.#registry.adopt(job.job, record)
     else job.pausedUntil = until
     // What waits may be for this node now: it has the handlers that the new version asks for.
-    if (isResumed || isChanged) this.#capacity.workAppeared()
+    if (isResumed || isChanged) this.#workAppeared()
   }
 
   /** Takes over what this node can run, unless that is looked up when it comes due. */

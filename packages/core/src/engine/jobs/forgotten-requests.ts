@@ -2,15 +2,8 @@ import type { OccurrenceId } from '../../ids.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-
-/** Acknowledged requests that a node remembers, at most: about 200 bytes each. */
-const mostRemembered = 1000
-
-/** For how long, in ms: a replica is seconds behind, and a request that ended may be pruned later. */
-const rememberedMs = 600_000
-
-/** Job names in one log line, at most. */
-const namesShown = 10
+import { mostListed, rememberedValues } from '../../tuning.ts'
+import { rememberedRequestMs } from './tuning.ts'
 
 interface Acknowledged {
   readonly id: OccurrenceId
@@ -41,10 +34,10 @@ export class ForgottenRequests {
   /** The storage has acknowledged this request. */
   note(id: OccurrenceId, jobName: string, { jobId, scheduledAt }: Acknowledged['item']): void {
     const one = { id, jobName, item: { jobId, scheduledAt }, since: this.#engine.clock.monotonic() }
-    if (this.#remembered.length < mostRemembered) this.#remembered.push(one)
+    if (this.#remembered.length < rememberedValues) this.#remembered.push(one)
     else {
       this.#remembered[this.#oldest] = one
-      this.#oldest = (this.#oldest + 1) % mostRemembered
+      this.#oldest = (this.#oldest + 1) % rememberedValues
     }
   }
 
@@ -55,7 +48,7 @@ export class ForgottenRequests {
 
   async #look(): Promise<void> {
     const { clock, maxBatch, storage } = this.#engine
-    const recent = clock.monotonic() - rememberedMs
+    const recent = clock.monotonic() - rememberedRequestMs
     const asked = this.#remembered.filter(({ since }) => since >= recent)
     const lost = new Set<Acknowledged>()
     for (let start = 0; start < asked.length; start += maxBatch) {
@@ -87,7 +80,7 @@ export class ForgottenRequests {
     const jobs = [...new Set(lost.map(({ jobName }) => jobName))]
     const since = new Date(Math.min(...lost.map(({ item }) => item.scheduledAt)))
     this.#engine.logger.error(
-      { jobs: jobs.slice(0, namesShown), count: lost.length, since },
+      { jobs: jobs.slice(0, mostListed), count: lost.length, since },
       'the storage has lost requests that it had acknowledged: request them again if they are still wanted',
     )
   }

@@ -2,9 +2,7 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ForgottenRequests } from './forgotten-requests.ts'
 import type { RegisteredJob } from './registered-job.ts'
-
-/** So many names are logged of jobs that went back together. */
-const namesShown = 10
+import { mostListed } from '../../tuning.ts'
 
 /**
  * Jobs that have gone back behind a slot whose creation the storage had acknowledged to this node: it has forgotten its last
@@ -38,7 +36,7 @@ export class ForgottenSlots {
     const since = new Date(this.#since)
     this.#since = Number.POSITIVE_INFINITY
     this.#engine.logger.error(
-      { jobs: jobs.slice(0, namesShown), count: jobs.length, since },
+      { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
       'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone',
     )
   }

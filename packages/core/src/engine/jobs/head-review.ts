@@ -3,33 +3,31 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import type { Registrations } from './registrations.ts'
 import { VanishedJobs } from './vanished-jobs.ts'
-
-/**
- * So many heads at most are read to see whether the storage still has them: one that lost everything lacks each. Of few
- * jobs it is fewer, so that each is looked at about once a minute: an idle node reads nothing else as often.
- */
-const headsPerLook = 20
-const roundMs = 60_000
+import { headRoundMs, headsPerLook } from './tuning.ts'
 
 /** How many of so many heads are read in a look that is taken once in each interval. */
 export function headsInLook(size: number, intervalMs: number): number {
-  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / roundMs)))
+  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / headRoundMs)))
 }
 
 /** Looks at the heads of jobs again, many in one call: because they have changed, or may be gone. */
 export class HeadReview {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
   readonly #vanished: VanishedJobs
   readonly #asked = new Set<RegisteredJob>()
   readonly #kick = new AfterTurn(() => this.#reviewAsked())
   /** Where the next look goes on. */
   #place: Iterator<RegisteredJob> | null = null
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; patienceMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: HeldJobs; registrations: Registrations; patienceMs: number },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
     this.#vanished = new VanishedJobs(engine, options)

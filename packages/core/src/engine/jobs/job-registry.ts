@@ -18,6 +18,7 @@ import { anyHandler, codeElsewhere } from './code-elsewhere.ts'
 import type { OtherNodes } from './deference.ts'
 import { FollowedJobs } from './followed-jobs.ts'
 import { HeadReview } from './head-review.ts'
+import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
 import type { Handlers } from './job-plan.ts'
 import { JobPlans } from './job-plans.ts'
 import { LetGoJobs } from './let-go-jobs.ts'
@@ -31,20 +32,10 @@ import type { SlotSeries } from './slot-series.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
 import { repairOf, unreadableJob } from './unreadable-job.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
-
-export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
-
-/** Of so many jobs it is remembered that something was said. */
-const mostSaid = 10_000
-
-/** What is due sooner is held at once: the next look for what comes due may come too late for it. */
-const soonMs = 4000
-
-/** How long an update is left to whoever began it. */
-const updatePatienceMs = 5 * 60_000
+import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 
 /** The jobs of this node, and what it knows of their heads in the storage. */
-export class JobRegistry {
+export class JobRegistry implements HeldJobs {
   /** What is said of slots that are skipped. */
   readonly skipped: SkippedSlots
   /** Requests that the storage has acknowledged and lost. */
@@ -109,12 +100,13 @@ export class JobRegistry {
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
     this.forgottenRequests = new ForgottenRequests(engine)
-    this.#review = new HeadReview(engine, { registry: this, patienceMs: options.patienceMs })
     this.#reviver = options.reviver
     const { removedUnheld = null } = options
     this.letGo = removedUnheld === null ? null : new LetGoJobs(engine, removedUnheld)
     this.plans = new JobPlans(engine, this.#isClient ? anyHandler : options.handlers)
-    this.registrations = new Registrations(engine, { registry: this, others: options.others, release: options.release })
+    const { others, release, patienceMs } = options
+    this.registrations = new Registrations(engine, { registry: this, others, release })
+    this.#review = new HeadReview(engine, { registry: this, registrations: this.registrations, patienceMs })
   }
 
   get size(): number {
@@ -520,7 +512,7 @@ export class JobRegistry {
       this.followed.delete(id)
       this.plans.forget(id)
     }
-    if (this.#saidOf.size > mostSaid) this.#saidOf.clear()
+    if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
   }
 
   /** The job's next slot is left to a node that goes before this one: this one is ready for the slot after it. */

@@ -1,9 +1,7 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
-
-/** One that was scheduled earlier may have ended later: of so many that were scheduled last, the last to end counts. */
-const looked = 10
+import { runsPerSuccessSearch } from './tuning.ts'
 
 /** Where to look for a job's last success. */
 export interface SuccessSearch {
@@ -18,7 +16,7 @@ export interface SuccessSearch {
 export interface LastSuccess {
   /** When a run was `completed` last, epoch milliseconds; `null` when none was found. */
   readonly at: number | null
-  /** False: there is more than was looked at. */
+  /** False: there is more than was runsPerSuccessSearch at. */
   readonly isCertain: boolean
 }
 
@@ -39,7 +37,7 @@ export async function lastSuccess(
       states: ['completed'],
       order: 'descending',
       runs: false,
-      limit: looked,
+      limit: runsPerSuccessSearch,
       cursor,
     })
     if (page.items.length > 0) {

@@ -1,11 +1,10 @@
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
-
-const lookAgainMs = 60_000
+import { suspendedMs } from './tuning.ts'
 
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
-type Registry = Pick<JobRegistry, 'reload'>
+type Registry = Pick<HeldJobs, 'reload'>
 
 /** The storage refuses what is due of a job: the others go on, it is said, and tried again a while later. */
 export function leaveOut(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
@@ -21,5 +20,5 @@ export function leaveUnscheduled(engine: Engine, registry: Registry, job: Regist
 
 /** Reads the head of a job again a while later, as it is not known what has become of what was due of it. */
 export function lookAgain({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
-  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, lookAgainMs)
+  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, suspendedMs)
 }

@@ -1,10 +1,7 @@
 import type { Job } from '../../job/define-job.ts'
 import { Signal } from '../loop/signal.ts'
 import type { RegisteredJob } from './registered-job.ts'
-
-/** How many may be held beyond the others because they are due: so many times as many as the others, or a thousand. */
-const dueTimes = 4
-const fewestDue = 1000
+import { dueFactor, fewestDue } from './tuning.ts'
 
 /** Whether the storage has all there is of a job, but for its handlers. */
 export function isData({ tasks, onStart, onComplete }: Job): boolean {
@@ -34,7 +31,7 @@ export class LooseJobs {
 
   /** Whether more may be held that are due. */
   get hasRoom(): boolean {
-    return this.#jobs.size < this.#most + Math.max(fewestDue, dueTimes * this.#most)
+    return this.#jobs.size < this.#most + Math.max(fewestDue, dueFactor * this.#most)
   }
 
   /** The job is in use. One that has code of its own is none of these. */

@@ -12,10 +12,10 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { checkedSeries } from './checked-series.ts'
 import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
-import type { JobRegistry } from './job-registry.ts'
-import { cancelLimit } from './save-limits.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
+import { changesAtOnce } from './tuning.ts'
 
 /** What has to be stored for a definition to hold. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
@@ -34,13 +34,13 @@ interface Registration {
 /** How definitions of this node come into the storage. */
 export class Registrations {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
   readonly #others: OtherNodes
   readonly #release: number | undefined
 
   constructor(
     engine: EngineContext,
-    options: { readonly registry: JobRegistry; readonly others: OtherNodes; readonly release: number | undefined },
+    options: { readonly registry: HeldJobs; readonly others: OtherNodes; readonly release: number | undefined },
   ) {
     this.#engine = engine
     this.#registry = options.registry
@@ -101,7 +101,9 @@ export class Registrations {
       }
       if (changing.length === 0) return
       const changes = changing.map(({ change }) => change)
-      const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes, cancelLimit }))
+      const answers = await storage.repeated('saveJobs', (calls) =>
+        calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }),
+      )
       const again: Job[] = []
       for (const [index, { job, change }] of changing.entries()) {
         const answer = answers[index] as SaveJobAnswer

@@ -1,10 +1,6 @@
-/** So many waiting occurrences of a deleted job are canceled in one step, which takes some milliseconds. */
-export const cancelLimit = 250
+import { changesAtOnce } from './tuning.ts'
 
-/** So many definitions of a list are stored or removed in one step: more would hold the event loop for long. */
-export const definitionsAtOnce = 250
-
-/** As {@link cancelLimit}, for each of so many changes in one call. */
+/** The occurrences that each of so many changes in one call may cancel. */
 export function cancelLimitOf(changes: number): number {
-  return Math.max(1, Math.floor(cancelLimit / changes))
+  return Math.max(1, Math.floor(changesAtOnce / changes))
 }

@@ -2,9 +2,7 @@ import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { RegisteredJob } from './registered-job.ts'
-
-/** A job that skips all the time is logged so often. */
-const lineEveryMs = 60_000
+import { skippedLineMs } from './tuning.ts'
 
 const messages: ReadonlyMap<string, string> = new Map([
   ['overlap', 'slots were skipped: an earlier run is still at work'],
@@ -83,7 +81,7 @@ class Skipping implements Alarm {
       return
     }
     this.say()
-    this.#engine.agenda.setAlarm(this, lineEveryMs)
+    this.#engine.agenda.setAlarm(this, skippedLineMs)
   }
 
   say(): void {

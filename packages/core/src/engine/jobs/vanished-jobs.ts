@@ -1,11 +1,10 @@
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import type { JobRegistry } from './job-registry.ts'
+import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
-
-/** So many names are logged of jobs that vanish together. */
-const namesShown = 10
+import type { Registrations } from './registrations.ts'
+import { mostListed } from '../../tuning.ts'
 
 const pauseReason = 'paused before the storage lost the job'
 
@@ -38,14 +37,19 @@ interface Stored {
  */
 export class VanishedJobs {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+  readonly #registry: HeldJobs
+  readonly #registrations: Registrations
   readonly #patienceMs: number
   /** Jobs that others are to store again, with the monotonic instant up to which they have the time for it. */
   readonly #awaited = new Map<RegisteredJob, number>()
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; patienceMs: number }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: HeldJobs; registrations: Registrations; patienceMs: number },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
+    this.#registrations = options.registrations
     this.#patienceMs = options.patienceMs
   }
 
@@ -116,7 +120,7 @@ export class VanishedJobs {
     const changes: JobChange[] = []
     for (const job of jobs) {
       try {
-        changes.push(this.#registry.registrations.changeFor(job.job, null, now) as JobChange)
+        changes.push(this.#registrations.changeFor(job.job, null, now) as JobChange)
         changing.push(job)
       } catch (error) {
         this.#engine.fail(`schedule of job ${job.job.name}`, error)
@@ -152,7 +156,7 @@ export class VanishedJobs {
   #say(becomes: VanishedJobEnd, jobs: readonly RegisteredJob[]): void {
     const { events, logger } = this.#engine
     const names = jobs.map(({ job }) => job.name)
-    logger.error({ jobs: names.slice(0, namesShown), count: names.length }, messages[becomes])
+    logger.error({ jobs: names.slice(0, mostListed), count: names.length }, messages[becomes])
     for (const { job } of jobs) events.emit('job.vanished', { jobId: job.id, jobName: job.name, becomes })
   }
 }

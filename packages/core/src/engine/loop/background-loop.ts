@@ -1,12 +1,30 @@
-import type { Alarm } from './agenda.ts'
-import type { EngineContext } from './engine-context.ts'
+import { JobistemerError } from '../../errors.ts'
+import type { Agenda, Alarm } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
-import { EngineStopped } from './storage-caller.ts'
+import type { SlotEntry } from './slot-levels.ts'
 
-type LoopContext = Pick<EngineContext, 'agenda' | 'fail'>
+export interface FailureReporter {
+  fail(where: string, error: unknown): void
+}
+
+/** Thrown into calls that wait for a storage when the scheduler stops. */
+export class EngineStopped extends JobistemerError {
+  constructor() {
+    super('SCHEDULER_STATE', {
+      message: 'The scheduler was shut down before the storage answered.',
+      field: 'scheduler',
+      value: 'stopped',
+      remedy: 'Whether the call took effect is in the storage: look there.',
+    })
+  }
+}
+
+interface LoopContext extends FailureReporter {
+  readonly agenda: Agenda<SlotEntry>
+}
 
 /** Reports what went wrong in the background. A call that the shutdown ended is not worth a word. */
-export function failInBackground(engine: Pick<EngineContext, 'fail'>, where: string, error: unknown): void {
+export function failInBackground(engine: FailureReporter, where: string, error: unknown): void {
   if (!(error instanceof EngineStopped)) engine.fail(where, error)
 }
 

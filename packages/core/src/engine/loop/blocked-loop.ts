@@ -1,6 +1,9 @@
+import type { Clock } from '../../clock.ts'
+import type { EventHub } from '../../events.ts'
+import type { Logger } from '../../logger.ts'
 import { cpuMs } from '../../system-clock.ts'
-import type { Alarm } from './agenda.ts'
-import type { EngineContext } from './engine-context.ts'
+import type { Agenda, Alarm } from './agenda.ts'
+import type { SlotEntry } from './slot-levels.ts'
 
 /** How often it is looked. */
 const lookEveryMs = 1000
@@ -14,6 +17,13 @@ const mostNames = 10
 const remedy =
   'Do work that takes long without a pause in a worker thread or a process of its own, or give the event loop a turn now and then.'
 
+interface BlockedLoopContext {
+  readonly agenda: Agenda<SlotEntry>
+  readonly clock: Clock
+  readonly events: EventHub
+  readonly logger: Logger
+}
+
 /**
  * Notices that something has held the event loop, or that the process stood still: to other nodes that looks like a death.
  * It is said once it is over; while it lasts, nothing can be said.
@@ -21,7 +31,7 @@ const remedy =
 export class BlockedLoop implements Alarm {
   at: number = 0
   heapIndex: number = -1
-  readonly #engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>
+  readonly #engine: BlockedLoopContext
   readonly #running: () => Iterable<string>
   readonly #blamed: (jobName: string, forMs: number) => void
   /** Jobs that have held the event loop since the last look, and for how long at most, in ms. */
@@ -38,7 +48,7 @@ export class BlockedLoop implements Alarm {
    * explains the gap: then no job is blamed.
    */
   constructor(
-    engine: Pick<EngineContext, 'agenda' | 'clock' | 'events' | 'logger'>,
+    engine: BlockedLoopContext,
     running: () => Iterable<string>,
     blamed: (jobName: string, forMs: number) => void = () => undefined,
   ) {

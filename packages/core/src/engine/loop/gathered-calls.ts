@@ -1,10 +1,11 @@
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from './after-turn.ts'
+import { EngineStopped } from './background-loop.ts'
 import type { EngineContext } from './engine-context.ts'
 import { callsAtOnce, mayCall, worthACall } from './group-commit.ts'
 import { ItemRefused } from './item-calls.ts'
-import { type Asked, EngineStopped } from './storage-caller.ts'
+import type { Asked } from './storage-caller.ts'
 
 /** What is larger than that together goes out in several calls: each is put together, and read, at one stretch. */
 const mostCharacters = 1_000_000

@@ -1,8 +1,7 @@
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
-import { failInBackground } from './background-loop.ts'
-import type { EngineContext } from './engine-context.ts'
-import { type Asked, movedOn } from './storage-caller.ts'
+import { failInBackground, type FailureReporter } from './background-loop.ts'
+import { type Asked, movedOn, type StorageCaller } from './storage-caller.ts'
 
 /** What stands in place of an answer when the storage can never take the item. */
 export class ItemRefused {
@@ -60,17 +59,21 @@ class Attempt<Answer> {
   }
 }
 
+interface ItemCallsContext extends FailureReporter {
+  readonly storage: StorageCaller
+}
+
 /**
  * Calls with a list of items of which one may be wrong. Sent again and again, it would keep all the others from the
  * storage: it is found by halving the list, and refused once the storage has taken others meanwhile. Where the storage
  * says `STORAGE_REFUSED`, both happen at once.
  */
 export class ItemCalls {
-  readonly #engine: Pick<EngineContext, 'storage' | 'fail'>
+  readonly #engine: ItemCallsContext
   /** How many calls the storage has taken. */
   #taken = 0
 
-  constructor(engine: Pick<EngineContext, 'storage' | 'fail'>) {
+  constructor(engine: ItemCallsContext) {
     this.#engine = engine
   }
 

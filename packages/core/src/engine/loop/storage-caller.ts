@@ -4,6 +4,7 @@ import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import type { Storage, StorageWithin, WakeUp } from '../../storage/storage.ts'
 import type { Agenda } from './agenda.ts'
+import { EngineStopped } from './background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import type { SlotEntry } from './slot-levels.ts'
 import { StorageOutage } from './storage-outage.ts'
@@ -11,18 +12,6 @@ import { Turns } from './turns.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 5000
-
-/** Thrown into calls that wait for a storage when the scheduler stops. */
-export class EngineStopped extends JobistemerError {
-  constructor() {
-    super('SCHEDULER_STATE', {
-      message: 'The scheduler was shut down before the storage answered.',
-      field: 'scheduler',
-      value: 'stopped',
-      remedy: 'Whether the call took effect is in the storage: look there.',
-    })
-  }
-}
 
 // Somebody has to mend these: whoever starts a scheduler, or asks it for something, is told at once. What it does by
 // itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.

@@ -1,6 +1,5 @@
 import type { JobId } from '../../ids.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import type { OtherNodes } from '../jobs/deference.ts'
 import { Signal } from '../loop/signal.ts'
 import { type Abilities, readAbilities } from './abilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
@@ -9,7 +8,7 @@ import type { Heartbeats } from './heartbeats.ts'
 const mostKnown = 100
 
 /** What the other nodes have said of their code, which is asked for once for all nodes of the same code. */
-export class PeerProfiles implements OtherNodes {
+export class PeerProfiles {
   /** Sent when it has become known what some nodes can do. */
   readonly learned: Signal = new Signal()
   readonly #heartbeats: Heartbeats

@@ -5,7 +5,7 @@ import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { shardOf } from '../../storage/node-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
-import { cancelLimit } from '../jobs/save-limits.ts'
+import { changesAtOnce } from '../jobs/tuning.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { firstItems } from '../loop/pages.ts'
@@ -155,7 +155,7 @@ export class Retainer {
     )
     if (left.length > 0) return
     await this.#engine.storage.repeated('saveJobs', (calls) =>
-      calls.saveJobs({ now, cancelLimit, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
+      calls.saveJobs({ now, cancelLimit: changesAtOnce, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
     )
   }
 }

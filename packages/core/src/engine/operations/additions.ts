@@ -7,7 +7,8 @@ import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { cancelLimitOf, definitionsAtOnce } from '../jobs/save-limits.ts'
+import { cancelLimitOf } from '../jobs/save-limits.ts'
+import { changesAtOnce } from '../jobs/tuning.ts'
 import type { DefinitionChange } from '../jobs/registrations.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
@@ -196,7 +197,7 @@ export class Additions {
   }
 
   #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-    const most = Math.min(definitionsAtOnce, this.#engine.maxBatch)
+    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
     return Array.from({ length: Math.ceil(items.length / most) }, (_, index) =>
       items.slice(index * most, (index + 1) * most),
     )

@@ -4,17 +4,13 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
-import { EngineStopped, type StorageCalls } from '../loop/storage-caller.ts'
+import { EngineStopped } from '../loop/background-loop.ts'
+import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { EndedRun, Relay } from '../run/relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
 import { presentSeries, slotsAfter } from './backfill-slots.ts'
 import { hasBegun, type SlotStanding, standingsOf } from './backfill-states.ts'
-
-/** Most runs are followed by the next slot. */
-const firstLook = 8
-
-/** Slots that are not to be run are passed over so many at a time. */
-const laterLook = 500
+import { itemsLikelyEnough, slotsPerRead } from './tuning.ts'
 
 /**
  * What makes a backfill go on without anybody who drives it: whoever ends one of its runs creates the next of its lane
@@ -109,7 +105,7 @@ export async function nextInLane(
   const asked = { key: details.requestKey as string, which: backfill.which }
   const slots = slotsAfter(series, backfill)
   let some: number[] = isAgain ? [backfill.slot] : []
-  for (let size = firstLook; ; size = Math.max(firstLook, Math.floor(laterLook / backfill.lanes))) {
+  for (let size = itemsLikelyEnough; ; size = Math.max(itemsLikelyEnough, Math.floor(slotsPerRead / backfill.lanes))) {
     while (some.length < size) {
       const slot = slots.next()
       if (slot.done) break

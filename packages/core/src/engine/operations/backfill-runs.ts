@@ -9,9 +9,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { SlotStanding } from './backfill-states.ts'
-
-/** A slot that is due at once gets so long to begin, before a run of a backfill does. */
-const slotsGoFirstMs = 250
+import { backfillDelayMs } from './tuning.ts'
 
 /** Creates runs of backfills. They wait as delayed triggers do: so they are never skipped, and keep nobody waiting. */
 export class BackfillRuns {
@@ -126,7 +124,7 @@ function withSlot(details: OccurrenceDetails, slot: number): OccurrenceDetails {
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now
   const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs
-  return (meetsSlot ? Math.max(now, nextAt) + slotsGoFirstMs : now) + 1
+  return (meetsSlot ? Math.max(now, nextAt) + backfillDelayMs : now) + 1
 }
 
 function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {

@@ -5,9 +5,7 @@ import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
-
-/** So many slots a backfill may span. */
-const mostSlots = 10_000
+import { mostItems } from '../../tuning.ts'
 
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
@@ -38,7 +36,7 @@ export async function slotsOf(
 ): Promise<readonly number[]> {
   const slots: number[] = []
   for (const slot of walk(series, span, null)) {
-    if (slots.length === mostSlots) throw tooMany(span)
+    if (slots.length === mostItems) throw tooMany(span)
     slots.push(slot)
     const turn = turns.stepped()
     if (turn !== null) await turn
@@ -64,7 +62,7 @@ function* walk(series: SlotSeries, { from, to, order }: Span, after: number | nu
 
 function tooMany({ from, to }: Span): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
-    message: `The span has more slots than ${mostSlots}, which is the most that one backfill may have.`,
+    message: `The span has more slots than ${mostItems}, which is the most that one backfill may have.`,
     field: 'to',
     value: new Date(to),
     remedy: `Make several backfills, of shorter spans from ${new Date(from).toISOString()} on.`,

@@ -11,15 +11,15 @@ import { decidedUpTo } from '../../storage/rules.ts'
 import type { Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { coveringRun, holds } from './covering-record.ts'
+import { longestName } from '../../tuning.ts'
 
 /** Why a waiting run of a backfill that was stopped is `canceled`. */
 const stoppedReason = 'backfill_stopped'
 const stoppedBecause = `${stoppedReason}: `
-const longestReason = 255
 
 /** The same with what whoever stopped it has said. */
 export function stoppedReasonOf(why: string | null): string {
-  return why === null ? stoppedReason : `${stoppedBecause}${why}`.slice(0, longestReason)
+  return why === null ? stoppedReason : `${stoppedBecause}${why}`.slice(0, longestName)
 }
 
 function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {

@@ -37,15 +37,8 @@ import { presentSchedule, presentSeries, slotsOf } from './backfill-slots.ts'
 import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import { planOfRequest } from './request-plan.ts'
-
-/** Slots are looked up so many at a time. */
-const slotsAtOnce = 500
-
-/** So many of the slots that are to be run are named in an answer. */
-const mostNamed = 100
-
-/** A run that only keeps a lane from going on is canceled before its time comes. */
-const neverMs = 60_000
+import { mostSlotsNamed, slotsPerRead } from './tuning.ts'
+import { longestTimerMs } from '../../tuning.ts'
 
 /** Runs of past slots that people ask for: begins, looks at and stops backfills. How they go on is the relay's. */
 export class Backfills {
@@ -113,8 +106,8 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head, now)
     const slots = await slotsOf(series, { from, to, order }, this.#engine.slotTurns)
     const standings: SlotStanding[] = []
-    for (let start = 0; start < slots.length; start += slotsAtOnce) {
-      const some = slots.slice(start, start + slotsAtOnce)
+    for (let start = 0; start < slots.length; start += slotsPerRead) {
+      const some = slots.slice(start, start + slotsPerRead)
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
     }
     for (const { run } of standings) {
@@ -161,7 +154,7 @@ export class Backfills {
     if (next === null || next.standing === 'stopped') return false
     // What runs already is closed by itself; what waits has come since it was looked.
     if (next.standing === 'live') return next.run?.state !== 'running'
-    await this.#runs.create(asked, head, [next], { details, delayMs: neverMs })
+    await this.#runs.create(asked, head, [next], { details, delayMs: longestTimerMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
     if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { ...voice, head })
     return true
@@ -251,7 +244,7 @@ function resultOf(
     counts[place]++
     if (place === 'open') open.push(one.slot)
   }
-  const dates = open.slice(0, mostNamed).map((slot) => new Date(slot))
+  const dates = open.slice(0, mostSlotsNamed).map((slot) => new Date(slot))
   const last = open.at(-1)
   return {
     key,

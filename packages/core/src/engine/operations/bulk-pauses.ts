@@ -2,6 +2,7 @@ import { readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { JobCatalog, JobInfo } from './job-catalog.ts'
+import { pageSize } from './tuning.ts'
 
 /** Which jobs a call is about: those of a tag, of an owner, or of both. */
 export interface JobSelection {
@@ -10,8 +11,6 @@ export interface JobSelection {
   /** Only those with this owner tag. */
   readonly owner?: string
 }
-
-const pageSize = 1000
 
 /** When a job's pause ends: infinite when it is to be resumed, before all time when it is not paused. */
 export function endOf({ paused }: Pick<JobInfo, 'paused'>): number {

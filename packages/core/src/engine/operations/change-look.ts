@@ -6,24 +6,8 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { firstItems } from '../loop/pages.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { ChangedJobs, Difference } from './change.ts'
-
-// Jobs and failures are found by the wall time of the node that wrote them. As the definition watcher does, a look goes back
-// further than the last one, and far once in a while, for nodes whose clock is wrong.
-const marginMs = 5000
-const farMarginMs = 600_000
-const looksPerFarLook = 60
-
-const pageSize = 200
-const mostPages = 3
-
-/** Of the next slots of all jobs, and of what runs, so many tell whether anything has moved. */
-const headsCompared = 10
-const runsCompared = 20
-/** A slot that nobody takes for so long would hide the others. */
-const stuckAfterMs = 60_000
-
-/** More are not remembered: what is forgotten may be told once more. */
-const mostRemembered = 5000
+import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../jobs/tuning.ts'
+import { changesPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
 
 /** What the look is made of. */
 export interface LookOptions {
@@ -55,8 +39,8 @@ export class ChangeLook {
   /** What differs. After a look that failed, the next compares with the one before. @throws what the storage throws */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()
-    const since = (this.#lookedAt ?? now) - marginMs
-    const farSince = this.#looks % looksPerFarLook === 0 ? since - farMarginMs : since
+    const since = (this.#lookedAt ?? now) - clockMarginMs
+    const farSince = this.#looks % looksPerFarLook === 0 ? since - farClockMarginMs : since
     const [jobs, failures, runs, nodes] = await Promise.all([
       changedJobs(storage, farSince, since),
       failuresSince(storage, farSince),
@@ -73,7 +57,7 @@ export class ChangeLook {
       failures: failedJobs,
       nodes: nodes !== this.#nodes,
     }
-    const forgetBefore = now - marginMs - farMarginMs
+    const forgetBefore = now - clockMarginMs - farClockMarginMs
     this.#jobs.add(jobs.items.map(jobMark), forgetBefore)
     this.#failures.add(failures.items.map(failureMark), forgetBefore)
     this.#runs = runs
@@ -91,9 +75,9 @@ export class ChangeLook {
 
   async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
     if (!this.#options.findsDueJobs) return []
-    const due = { after: now - stuckAfterMs, upTo: Number.MAX_SAFE_INTEGER }
+    const due = { after: now - stuckSlotMs, upTo: Number.MAX_SAFE_INTEGER }
     const heads = await firstItems((cursor) =>
-      storage.once((calls) => calls.listJobs({ due, limit: headsCompared, cursor })),
+      storage.once((calls) => calls.listJobs({ due, limit: comparedItems, cursor })),
     )
     return heads.map(({ id, nextAt }) => [id, nextAt])
   }
@@ -126,7 +110,7 @@ class Remembered {
       this.#marks.set(mark.id, mark)
     }
     for (const { id, at } of this.#marks.values()) {
-      if (at >= forgetBefore && this.#marks.size <= mostRemembered) break
+      if (at >= forgetBefore && this.#marks.size <= rememberedChanges) break
       this.#marks.delete(id)
     }
   }
@@ -150,7 +134,7 @@ interface Some<T> {
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
-      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: pageSize, cursor })),
+      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: changesPerRead, cursor })),
     )
   const far = await read(farSince)
   return far.isWhole || farSince === since ? far : read(since)
@@ -158,14 +142,14 @@ async function changedJobs(storage: StorageCalls, farSince: number, since: numbe
 
 /** The latest of them. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
-  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: pageSize } as const
+  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
 
 async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<Some<T>> {
   const items: T[] = []
   let cursor: string | null = null
-  for (let pages = 0; pages < mostPages; pages++) {
+  for (let pages = 0; pages < mostChangeReads; pages++) {
     const page: Page<T> = await read(cursor)
     items.push(...page.items)
     cursor = page.cursor
@@ -179,7 +163,7 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
   const { pending, queued, running } = counts[0] as LiveCounts
   if (running === 0) return [pending, queued]
-  const query = { kind: 'live', state: 'running', runs: false, limit: runsCompared } as const
+  const query = { kind: 'live', state: 'running', runs: false, limit: comparedItems } as const
   const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }

@@ -1,7 +1,5 @@
 import type { Change, ChangedJobs, Difference } from './change.ts'
-
-/** More names are not kept for a reader. */
-const mostNames = 1000
+import { rememberedValues } from '../../tuning.ts'
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 const none: ChangedJobs = new Set()
@@ -146,7 +144,7 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
 function together(some: ChangedJobs, others: ChangedJobs): ChangedJobs {
   if (some === null || others === null) return null
   const all = new Set([...some, ...others])
-  return all.size > mostNames ? null : all
+  return all.size > rememberedValues ? null : all
 }
 
 function listOf(names: ChangedJobs): readonly string[] | null {

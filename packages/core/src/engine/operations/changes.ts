@@ -8,6 +8,7 @@ import { isStorageGone, type StorageCalls } from '../loop/storage-caller.ts'
 import type { Change } from './change.ts'
 import type { ChangeLook } from './change-look.ts'
 import { ChangeReader, type ReaderHost } from './change-reader.ts'
+import { changeIntervalMs, longestChangeIntervalMs, shortestChangeIntervalMs } from './tuning.ts'
 
 /** How to follow what changes. */
 export interface ChangesOptions {
@@ -19,12 +20,6 @@ export interface ChangesOptions {
    */
   readonly interval?: DurationInput
 }
-
-const defaultIntervalMs = 1000
-/** What brings a look forward brings it no nearer to the one before. */
-const shortestIntervalMs = 250
-const longestIntervalMs = 10_000
-const longestRetryMs = 5000
 
 /** What this very node does, it need not find in the storage. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
@@ -70,9 +65,9 @@ export class Changes {
     readObject(options, 'options', ['signal', 'interval'])
     const { signal } = options
     if (signal !== undefined) readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
-    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, defaultIntervalMs), 'interval', {
-      min: shortestIntervalMs,
-      max: longestIntervalMs,
+    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', {
+      min: shortestChangeIntervalMs,
+      max: longestChangeIntervalMs,
     })
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
@@ -125,8 +120,9 @@ export class Changes {
   }
 
   #intervalMs(waiting: readonly ChangeReader[]): number {
-    if (this.#failures > 0) return Math.min(longestRetryMs, shortestIntervalMs * 2 ** (this.#failures - 1))
-    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return shortestIntervalMs
+    if (this.#failures > 0)
+      return Math.min(longestChangeIntervalMs / 2, shortestChangeIntervalMs * 2 ** (this.#failures - 1))
+    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return shortestChangeIntervalMs
     return Math.min(...waiting.map(({ intervalMs }) => intervalMs))
   }
 

@@ -4,8 +4,7 @@ import { finalStates, type OccurrenceRecord } from '../../storage/occurrence-rec
 import { isPrunable } from '../../storage/rules.ts'
 import type { Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-
-const pageSize = 1000
+import { pageSize } from './tuning.ts'
 
 interface Pruning {
   /** `null`: all jobs. */

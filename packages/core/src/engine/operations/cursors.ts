@@ -1,7 +1,6 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
-
-const digits = 8
+import { cursorDigestLength } from './tuning.ts'
 
 /**
  * The cursors that users see. Each carries a digest of the list and the filter that it belongs to, so that what is
@@ -25,8 +24,8 @@ export class Cursors {
     if (sealed === null || sealed === undefined) return null
     if (typeof sealed === 'string') {
       const text = Buffer.from(sealed, 'base64url').toString()
-      const cursor = text.slice(digits)
-      if (text.slice(0, digits) === this.#digestOf(cursor)) return cursor
+      const cursor = text.slice(cursorDigestLength)
+      if (text.slice(0, cursorDigestLength) === this.#digestOf(cursor)) return cursor
     }
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `${field} is not a cursor of this list: ${printValue(sealed)}.`,
@@ -37,6 +36,6 @@ export class Cursors {
   }
 
   #digestOf(cursor: string): string {
-    return fingerprintOf([this.#list, cursor]).slice(0, digits)
+    return fingerprintOf([this.#list, cursor]).slice(0, cursorDigestLength)
   }
 }

@@ -28,7 +28,7 @@ import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../jobs/deference.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { cancelLimit } from '../jobs/save-limits.ts'
+import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { unreadableJob } from '../jobs/unreadable-job.ts'
 import {
@@ -44,6 +44,7 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 import { tellCanceled } from './tell-canceled.ts'
+import { slotsInPlan } from './tuning.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -127,8 +128,6 @@ export interface DefinitionPlan {
   /** Names of the jobs that are stored as they are defined. */
   readonly unchanged: readonly string[]
 }
-
-const slotsShown = 3
 
 /** Changes of definitions at run time. */
 export class Definitions {
@@ -318,7 +317,7 @@ export class Definitions {
     const series = this.#registry.seriesIfKnown(timeline)
     // Its next slot is stored; those after it only a node knows that can revive the schedule.
     if (series === null) return nextAt === null ? [] : [new Date(nextAt)]
-    for (let slot = nextAt; slot !== null && slots.length < slotsShown; slot = series.nextMs(slot)) {
+    for (let slot = nextAt; slot !== null && slots.length < slotsInPlan; slot = series.nextMs(slot)) {
       slots.push(new Date(slot))
     }
     return slots
@@ -371,7 +370,9 @@ export class Definitions {
 
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
     const now = this.#engine.now()
-    const [answer] = await storage.once((calls) => calls.saveJobs({ now, changes: [change], cancelLimit }))
+    const [answer] = await storage.once((calls) =>
+      calls.saveJobs({ now, changes: [change], cancelLimit: changesAtOnce }),
+    )
     return answer as SaveJobAnswer
   }
 }

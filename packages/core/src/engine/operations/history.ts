@@ -8,8 +8,7 @@ import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { countPrunable } from './count-prunable.ts'
-
-const pruneBatch = 10_000
+import { mostItems } from '../../tuning.ts'
 
 /** What the storage keeps of occurrences, counted and removed for users. It needs no job that this node knows. */
 export class History {
@@ -50,7 +49,7 @@ export class History {
     if (readBoolean(orDefault(options.dryRun, false), 'dryRun')) return countPrunable({ target, before, keep }, storage)
     let removed = 0
     for (let more = true; more; ) {
-      const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: pruneBatch }))
+      const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: mostItems }))
       removed += answer.removed
       more = answer.more
     }

@@ -2,17 +2,15 @@ import { orDefault, readBoolean, readInteger, readName, readObject, readTag } fr
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import type { Isolation } from '../../job/isolated-work.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
+import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
 import type { ListPage } from '../../listing.ts'
-import type { Occurrence } from '../../occurrence.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
-import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -21,26 +19,27 @@ import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { Cursors } from './cursors.ts'
-import { type Extras, type JobWithExtras, lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import {
+  type Extras,
+  type ExtrasFilter,
+  type FoundExtras,
+  type JobWithExtras,
+  type LastRun,
+  lastRunOf,
+  readExtras,
+  withExtras,
+} from './job-extras.ts'
 import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
+import { mostSortedJobs, mostSuccessSearches, pageGrowth, slotsPerRead } from './tuning.ts'
+import { mostItems, rememberedValues } from '../../tuning.ts'
 
-const pageSize = 500
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
-/** A page of which less than a half is wanted is followed by one so many times as large. */
-const pageGrowth = 4
-const mostPerPage = 10_000
-/** Jobs up to which a list is in the order of names: each page reads all their heads. */
-const mostSorted = 2000
 /** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
 const byName = 'name '
-/** The last success is looked for with so many calls. */
-const mostSearches = 10
-/** Beyond so many remembered descriptions the memory starts anew. */
-const rememberedDescriptions = 1000
 
 /** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
-export interface JobsFilter {
+export interface JobsFilter extends ExtrasFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
   /** Only those with this tag. All jobs are read for it, or all of the owner. */
@@ -49,13 +48,6 @@ export interface JobsFilter {
   readonly text?: string
   /** Only those that are paused, or only the others. */
   readonly paused?: boolean
-  /**
-   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
-   * and is included.
-   */
-  readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
-  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** At most so many on a page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** Of the page before. Default: from the first job. */
@@ -73,7 +65,7 @@ export interface PauseInfo {
 }
 
 /** A stored job, for people and programs to look at. */
-export interface JobInfo {
+export interface JobInfo extends FoundExtras {
   readonly id: JobId
   readonly name: string
   /** The tag of whoever declared it. */
@@ -104,10 +96,6 @@ export interface JobInfo {
   readonly createdAt: Date
   /** When its definition or its pause last changed. */
   readonly changedAt: Date
-  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
-  readonly lastRun?: LastRun | null
-  /** How many of its occurrences live. Absent where they were not asked for. */
-  readonly counts?: LiveCounts
   /**
    * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
    * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
@@ -130,15 +118,6 @@ export interface JobDetails extends JobInfo {
   readonly silentSince: Date | null
 }
 
-/**
- * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
- * are passed over.
- */
-export type LastRun = Pick<
-  Occurrence,
-  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
->
-
 /** A task of a stored job. */
 export interface JobTaskInfo {
   readonly name: string
@@ -157,7 +136,7 @@ export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
 
 /** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
 function sizeOfNext(size: number, found: number, room: number): number {
-  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), pageSize)
+  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), slotsPerRead)
 }
 
 function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
@@ -166,7 +145,7 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
 
 /**
  * The heads of all jobs that `list` reads, in the order of names, from behind the job of the cursor on. `null`: there are
- * more than {@link mostSorted}, or the page before was in the order of the storage.
+ * more than {@link mostSortedJobs}, or the page before was in the order of the storage.
  * @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone
  */
 async function sortedHeads(
@@ -178,10 +157,10 @@ async function sortedHeads(
   const heads: JobRecord[] = []
   let next: string | null = null
   do {
-    const page: Page<JobRecord> = await list(pageSize, next)
+    const page: Page<JobRecord> = await list(slotsPerRead, next)
     heads.push(...page.items)
     next = page.cursor
-    if (!isSorted && heads.length > mostSorted) return null
+    if (!isSorted && heads.length > mostSortedJobs) return null
   } while (next !== null)
   heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
   if (cursor === null) return heads
@@ -213,7 +192,7 @@ export class JobCatalog {
     const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
     const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
     const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
-    const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostPerPage)
+    const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostItems)
     const extras = readExtras(filter)
     const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
     const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
@@ -247,7 +226,7 @@ export class JobCatalog {
       const wanted = sorted.filter(isWanted)
       let place = 0
       while (place < wanted.length && items.length < limit) {
-        const some = wanted.slice(place, place + Math.min(limit, pageSize))
+        const some = wanted.slice(place, place + Math.min(limit, slotsPerRead))
         const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
         await add(found)
         const last = items.length === limit ? found.at(-1)?.record : undefined
@@ -256,7 +235,7 @@ export class JobCatalog {
       const last = wanted[place - 1]
       return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
     }
-    const firstSize = Math.min(limit, pageSize)
+    const firstSize = Math.min(limit, slotsPerRead)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
     for (;;) {
       const { page, size, found, ahead, sizeAfter } = await looking
@@ -291,7 +270,7 @@ export class JobCatalog {
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
     const [{ at, isCertain }, [one], hasCode] = await Promise.all([
-      lastSuccess({ jobId: id, mostCalls: mostSearches }, (query) =>
+      lastSuccess({ jobId: id, mostCalls: mostSuccessSearches }, (query) =>
         storage.once((calls) => calls.listOccurrences(query)),
       ),
       withExtras([record], headAlone, storage),
@@ -359,7 +338,7 @@ export class JobCatalog {
     if (learning !== null) await learning
     try {
       const description = this.#registry.revive(schedule).describe()
-      if (this.#descriptions.size >= rememberedDescriptions) this.#descriptions.clear()
+      if (this.#descriptions.size >= rememberedValues) this.#descriptions.clear()
       this.#descriptions.set(key, description)
       return description
     } catch {

@@ -1,11 +1,10 @@
 import { orDefault, readChoice, readList } from '../../configuration/read-value.ts'
 import { occurrenceId } from '../../ids.ts'
-import { occurrenceOf } from '../../occurrence.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-import type { JobInfo, JobsFilter, LastRun } from './job-catalog.ts'
 
 /** What of a job does not stand in its head, as far as it is asked for. */
 export interface Extras {
@@ -17,10 +16,36 @@ export interface Extras {
   readonly outcomes: readonly FinalState[] | null
 }
 
-type Found = Pick<JobInfo, 'lastRun' | 'counts'>
+/**
+ * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
+ * are passed over.
+ */
+export type LastRun = Pick<
+  Occurrence,
+  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
+>
+
+/** The part of a filter that asks for more than heads. */
+export interface ExtrasFilter {
+  /**
+   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
+   * and is included.
+   */
+  readonly lastOutcome?: FinalState | readonly FinalState[]
+  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
+}
+
+/** What a list of jobs shows of a job beside its head. */
+export interface FoundExtras {
+  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
+  readonly lastRun?: LastRun | null
+  /** How many of its occurrences live. Absent where they were not asked for. */
+  readonly counts?: LiveCounts
+}
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
-export function readExtras({ include, lastOutcome }: JobsFilter): Extras {
+export function readExtras({ include, lastOutcome }: ExtrasFilter): Extras {
   const field = 'filter.include'
   const included = readList(orDefault(include, []), field).map((name, index) =>
     readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
@@ -43,7 +68,7 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
 /** A job of a list, with what is wanted of it beside its head. */
 export interface JobWithExtras {
   readonly record: JobRecord
-  readonly extras: Found
+  readonly extras: FoundExtras
   /** Its next slot was canceled ahead: no node has passed it yet. */
   readonly isNextCanceled: boolean
 }

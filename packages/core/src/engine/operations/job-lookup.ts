@@ -5,7 +5,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { definitionsAtOnce } from '../jobs/save-limits.ts'
+import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
@@ -69,8 +69,8 @@ export class JobLookup {
       if (id !== null && (this.#isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     const open = [...ids]
-    for (let start = 0; start < open.length; start += definitionsAtOnce) {
-      const some = await this.#read(open.slice(start, start + definitionsAtOnce), asked)
+    for (let start = 0; start < open.length; start += changesAtOnce) {
+      const some = await this.#read(open.slice(start, start + changesAtOnce), asked)
       for (const [id, job] of some) found.set(id, job)
     }
     return found

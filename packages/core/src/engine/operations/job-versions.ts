@@ -9,6 +9,7 @@ import { jobNotFound } from '../jobs/job-not-found.ts'
 import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type JobInfo, taskInfosOf } from './job-catalog.ts'
+import { fewestPerRead } from './tuning.ts'
 
 /** Which versions of a job to read. */
 export interface VersionsOptions extends CallOptions {
@@ -35,9 +36,6 @@ export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'sche
   readonly actor: string | null
 }
 
-/** Versions are numbered without gaps, and old ones that nothing refers to go with the history. */
-const pageSize = 100
-
 /** @throws JobistemerError `JOB_NOT_FOUND` */
 export async function versionsOf(
   name: string,
@@ -60,8 +58,8 @@ export async function versionsOf(
 
 async function newestOf(head: JobRecord, count: number, storage: StorageCalls): Promise<readonly JobVersionRecord[]> {
   const found: JobVersionRecord[] = []
-  for (let next = head.version; next > 0 && found.length < count; next -= pageSize) {
-    const length = Math.min(pageSize, next)
+  for (let next = head.version; next > 0 && found.length < count; next -= fewestPerRead) {
+    const length = Math.min(fewestPerRead, next)
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)

@@ -4,9 +4,7 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import { type Abilities, readAbilities } from '../nodes/abilities.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../nodes/node-info.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-
-/** Builds that are remembered, at most. Beyond this number the memory starts anew. */
-const mostKnown = 100
+import { rememberedBuilds } from './tuning.ts'
 
 /**
  * Whether a living node has the code of a job; `null` if that is unknown: no node lives, a node has too much code to
@@ -29,7 +27,7 @@ export class LivingCode {
     if (unknown.size > 0) {
       const profilesOf = [...unknown.values()]
       const { profiles } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf }))
-      if (this.#known.size >= mostKnown) this.#known.clear()
+      if (this.#known.size >= rememberedBuilds) this.#known.clear()
       for (const [index, digest] of [...unknown.keys()].entries()) {
         const profile = profiles[index] ?? null
         if (profile !== null) this.#known.set(digest, readAbilities(profile))

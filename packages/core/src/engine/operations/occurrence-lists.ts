@@ -9,10 +9,7 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { CheckedFilter } from './occurrence-filter.ts'
 import { resolutionsOf } from './resolved-failures.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
-
-const pageSize = 1000
-/** Failures that are read with one call at least, as many of them may be left out. */
-const leastFailures = 100
+import { fewestPerRead, pageSize } from './tuning.ts'
 
 /** A page of occurrences with the names of their jobs, as far as those are in the storage. */
 export async function listOccurrences(
@@ -45,7 +42,7 @@ export async function listFailures(
   let { cursor } = filter
   do {
     const room = limit - records.length
-    const size = leavesOutResolved === true ? Math.max(room, leastFailures) : room
+    const size = leavesOutResolved === true ? Math.max(room, fewestPerRead) : room
     let page = await pageOf(filter, Math.min(size, pageSize), cursor, storage)
     for (const [failure, run] of await resolutionsOf(storage, page.items)) resolved.set(failure, run)
     const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)

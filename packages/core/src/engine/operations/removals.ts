@@ -7,7 +7,8 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
-import { cancelLimitOf, definitionsAtOnce } from '../jobs/save-limits.ts'
+import { cancelLimitOf } from '../jobs/save-limits.ts'
+import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
@@ -63,7 +64,7 @@ export class Removals {
   async removeMany(names: readonly string[], options: CallOptions, asked: AskedCalls): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
-    const most = Math.min(definitionsAtOnce, this.#engine.maxBatch)
+    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
     const removed: string[] = []
     asked.assertWanted()
     for (let start = 0; start < jobs.length; start += most) {

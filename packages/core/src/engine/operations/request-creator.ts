@@ -23,9 +23,7 @@ import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 import { type RequestSteps, type Sending, SentRequest } from './sent-request.ts'
-
-/** Replays of one original that are read with one call. Few originals are replayed more often. */
-const replaysAtOnce = 8
+import { itemsLikelyEnough } from './tuning.ts'
 
 /** Creates the occurrences that are asked for, and starts those that there is room for in the same step. */
 export class RequestCreator implements RequestSteps {
@@ -196,7 +194,7 @@ export class RequestCreator implements RequestSteps {
     asked: AskedCalls,
   ): Promise<OccurrenceRecord | null> {
     for (;;) {
-      const numbers = Array.from({ length: replaysAtOnce }, (_, index) => ids.number + index)
+      const numbers = Array.from({ length: itemsLikelyEnough }, (_, index) => ids.number + index)
       const { occurrences } = await asked.repeated('get', (calls) =>
         calls.get({ occurrences: numbers.map((number) => replayOccurrenceId(base, number)) }),
       )

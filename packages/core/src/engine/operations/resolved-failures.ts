@@ -1,12 +1,7 @@
 import { backfillOccurrenceId, type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
 import { type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
-
-/** Most failures have no run after them, so one id says all. Of others the next ids are read together. */
-const laterNumbers = 8
-
-/** Records that are read with one call. */
-const idsAtOnce = 1000
+import { itemsLikelyEnough, pageSize } from './tuning.ts'
 
 /** Runs that may make up for a failure: they are numbered from 1, so their ids follow from the failure alone. */
 interface Trail {
@@ -30,7 +25,7 @@ export async function resolutionsOf(
 ): Promise<ReadonlyMap<OccurrenceId, OccurrenceId>> {
   const found = new Map<OccurrenceId, OccurrenceId>()
   let open = failures.flatMap(trailsOf)
-  for (let numbers = 1; open.length > 0; numbers = laterNumbers) {
+  for (let numbers = 1; open.length > 0; numbers = itemsLikelyEnough) {
     const ids = open.flatMap(({ idOf, next }) => Array.from({ length: numbers }, (_, index) => idOf(next + index)))
     const occurrences = await read(storage, ids)
     open = open.filter((trail, index) => {
@@ -50,8 +45,8 @@ async function read(
   ids: readonly OccurrenceId[],
 ): Promise<readonly (OccurrenceRecord | null)[]> {
   const records: (OccurrenceRecord | null)[] = []
-  for (let start = 0; start < ids.length; start += idsAtOnce) {
-    const some = ids.slice(start, start + idsAtOnce)
+  for (let start = 0; start < ids.length; start += pageSize) {
+    const some = ids.slice(start, start + pageSize)
     records.push(...(await storage.once((calls) => calls.get({ occurrences: some }))).occurrences)
   }
   return records

@@ -5,6 +5,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
+import { firstWaitPollMs, longestWaitPollMs, waitPollGrowth } from './tuning.ts'
 
 /** For how long to wait for the end of an occurrence. */
 export interface WaitOptions {
@@ -13,11 +14,6 @@ export interface WaitOptions {
   /** Ends the waiting when it fires, with `ABORTED`. The occurrence goes on. */
   readonly signal?: AbortSignal
 }
-
-/** The storage is asked so often at first, and more and more rarely: most runs are short. */
-const firstPollMs = 100
-const longestPollMs = 2000
-const growth = 1.5
 
 /** Callers that wait for the end of occurrences. */
 export class Waits {
@@ -47,7 +43,7 @@ export class Waits {
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener'])
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
-    for (let pollMs = firstPollMs; ; pollMs = Math.min(pollMs * growth, longestPollMs)) {
+    for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(pollMs * waitPollGrowth, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)
       // From before the look on, so that an end that comes meanwhile is not missed.
       const rest = new Rest()

@@ -1,8 +1,4 @@
-/**
- * Decisions of many runs that are made, or being stored, at once. One makes what the other leaves time for: while the
- * storage stores the runs of one, those of another are counted.
- */
-const mostAtOnce = 2
+import { largeDecisionsAtOnce } from './tuning.ts'
 
 /**
  * Lets few decisions of many runs be made at a time, each until it is stored. So the others, which are quick to store,
@@ -21,7 +17,7 @@ export class ManyRuns<Holder> {
   /** `null`: go on at once. Otherwise it resolves when it is the holder's turn, or when all is stopped. */
   take(holder: Holder): Promise<void> | null {
     if (this.#isStopped) return null
-    if (this.#holders.size >= mostAtOnce) {
+    if (this.#holders.size >= largeDecisionsAtOnce) {
       return new Promise((goOn) => this.#waiting.push({ holder, goOn }))
     }
     this.#holders.add(holder)

@@ -2,6 +2,7 @@ import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan } from '../../storage/occurrence-record.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
+import { fewRuns, slotsPerLook, slotsTogether } from './tuning.ts'
 
 /** What is to become of missed slots: the decision of one recovery. */
 export interface RecoveryDecision {
@@ -24,16 +25,6 @@ export interface RecordedAhead {
   /** All from the one slot to the other, both inclusive, however many slots lie between them. */
   between(from: number, to: number): Promise<ReadonlySet<number>>
 }
-
-// Slots that a strategy wants to run are looked up so many at a time at most.
-const mostTogether = 50_000
-
-// Once one turns out to have a record, at least so many more are looked up together. What a compressed run covers is
-// looked up one by one up to so many, and listed beyond.
-const slotsPerLook = 100
-
-/** A decision of more runs than this is one of many. */
-const fewRuns = 20
 
 /** Slots that nobody ran in time, and how they are to be judged. */
 export interface MissedSlots {
@@ -151,7 +142,7 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
     const fewest = recorded.size === 0 ? 1 : slotsPerLook
-    const slots = await take(latest, Math.min(Math.max(most - kept, fewest), mostTogether), turns)
+    const slots = await take(latest, Math.min(Math.max(most - kept, fewest), slotsTogether), turns)
     if (slots.length === 0) break
     const gone = await options.recorded.among(slots)
     for (const slot of slots) {

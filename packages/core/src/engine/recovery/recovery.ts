@@ -10,27 +10,18 @@ import { leaveOut, leaveUnscheduled, lookAgain } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import { AfterTurn } from '../loop/after-turn.ts'
-import { failInBackground } from '../loop/background-loop.ts'
+import { EngineStopped, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall, worthACall } from '../loop/group-commit.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
 import type { Standby } from '../nodes/standby.ts'
 import { ManyRuns } from './many-runs.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
+import { decisionsAtOnce, enoughEntries, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
-
-// Entries of one recovery step. Of more missed slots that are all to run, the rest follows in further steps.
-const recoveryLimit = 1000
-
-// A call with so many entries gets no more: a storage that works within the event loop holds it meanwhile.
-const enoughEntries = 2000
-
-/** So many jobs are decided about at once, each as long as it takes; others wait. */
-const mostAtOnce = 1000
 
 /**
  * A job that is late, as it was when it was found to be. What somebody does to the job meanwhile, here or on another node,
@@ -147,7 +138,7 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const atWork = this.#atWork - this.#many.waiting
-    const count = Math.min(this.#waiting.length, mostAtOnce - atWork)
+    const count = Math.min(this.#waiting.length, decisionsAtOnce - atWork)
     // Those that are begun with together cost one call, and mostly end together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
@@ -209,7 +200,7 @@ export class Recovery {
       }
       const turns = this.#turnsOf(late)
       const missed = missedSlotsOf(late, now)
-      const judged = { ...missed, now, limit: recoveryLimit, recorded: ofJob, turns }
+      const judged = { ...missed, now, limit: recoveryStep, recorded: ofJob, turns }
       const decision = await decideMissedSlots({ ...judged, roomForMany: () => this.#roomForMany(pending) })
       const item = this.#itemFor(late, decision)
       // What took long in that is named, too.

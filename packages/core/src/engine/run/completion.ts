@@ -1,10 +1,14 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
-import type { TaskProgress } from './task-progress.ts'
+
+/** A task of which a completion was committed after its handler had ended adopts that completion. */
+interface CompletingTask {
+  adopt(stored: Completion): void
+}
 
 /** That a task has completed, as it was written in a transaction of its handler's. */
 export interface Completion {
-  readonly task: TaskProgress
+  readonly task: CompletingTask
   readonly run: TaskRunRecord
   /** Under which number it was said. */
   readonly sequence: number
@@ -20,7 +24,7 @@ export class Completions {
   #upTo: number | null = null
   #said: Completion[] = []
   /** Whose handler runs, and may commit. */
-  #open: TaskProgress | null = null
+  #open: CompletingTask | null = null
   #isWriting = false
   readonly #waiting = new Set<() => void>()
 
@@ -39,12 +43,12 @@ export class Completions {
     return this.#upTo
   }
 
-  isOf(task: TaskProgress): boolean {
+  isOf(task: CompletingTask): boolean {
     return this.#open === task
   }
 
   /** `sequence` is the last number that was given away. */
-  begin(task: TaskProgress, sequence: number): void {
+  begin(task: CompletingTask, sequence: number): void {
     this.#open = task
     this.#upTo ??= sequence
   }
@@ -82,7 +86,7 @@ export class Completions {
   }
 
   /** Resolves when no other task's handler may commit. Rejects with what the signal fires with. */
-  async awaitTurn(task: TaskProgress, signal: AbortSignal): Promise<void> {
+  async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (this.#open !== null && this.#open !== task) {
       await new Promise<void>((resolve) => {

@@ -1,7 +1,5 @@
 import type { EngineContext } from '../loop/engine-context.ts'
-
-// Wall and monotonic clocks drift apart by far less between two looks; more means that the wall clock was set.
-const driftMs = 1000
+import { clockToleranceMs } from './tuning.ts'
 
 /** What this node saw of its wall clock being set forward, while it ran. */
 export class ClockSteps {
@@ -15,9 +13,9 @@ export class ClockSteps {
     const monotonic = engine.clock.monotonic()
     const expected = this.#wall + (monotonic - this.#monotonic)
     const byMs = wall - expected
-    if (Math.abs(byMs) > driftMs) engine.logger.warn({ byMs }, 'the wall clock was set')
+    if (Math.abs(byMs) > clockToleranceMs) engine.logger.warn({ byMs }, 'the wall clock was set')
     // Only forward ones make what runs look older than it is.
-    if (byMs > driftMs) this.#steps.push({ at: expected, byMs })
+    if (byMs > clockToleranceMs) this.#steps.push({ at: expected, byMs })
     this.#wall = wall
     this.#monotonic = monotonic
   }

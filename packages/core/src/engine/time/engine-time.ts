@@ -1,24 +1,20 @@
 import type { Storage } from '../../storage/storage.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
+import { BackgroundLoop, EngineStopped } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
-import { EngineStopped } from '../loop/storage-caller.ts'
 import { HeadsWitness } from './heads-witness.ts'
-import { confirmMs, JumpCheck, jumpMs, readInDoubtMs } from './jump-check.ts'
+import { JumpCheck } from './jump-check.ts'
 import { StorageClock } from './storage-clock.ts'
 import type { TimeReading } from './time-reading.ts'
-
-const measureEveryMs = 60_000
-
-// Wall and monotonic clocks drift apart by far less between two measurements: the wall clock was set, or the machine
-// slept.
-const stepMs = 1000
-
-/** How long a jump has to hold, when the wall clock has not jumped, and speaks for the time that was confirmed before. */
-const confirmAgainstWallMs = 60_000
-
-/** For so long a wall clock is not followed after other nodes were seen to go on by the time that it had before. */
-const confirmAgainstOthersMs = 600_000
+import {
+  clockToleranceMs,
+  confirmAgainstOthersMs,
+  confirmAgainstWallMs,
+  confirmMs,
+  jumpMs,
+  measureEveryMs,
+  readInDoubtMs,
+} from './tuning.ts'
 
 /**
  * The time that the engine schedules by. Where the storage has a clock, it is that one's: read from time to time, and
@@ -88,7 +84,7 @@ export class EngineTime {
         return wall
       }
       // What the wall clock says after a step is not to be trusted, nor whether the monotonic one has missed a sleep.
-      if (movedMs > stepMs) this.#readAtOnce(movedMs > jumpMs)
+      if (movedMs > clockToleranceMs) this.#readAtOnce(movedMs > jumpMs)
     }
     return Math.floor(this.#origin + monotonic)
   }
@@ -161,7 +157,7 @@ export class EngineTime {
   #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
     if (this.#origin === null || this.#storageClock === null) return confirmMs
     const hasWallMoved = Math.abs(difference - this.#difference) > jumpMs
-    const isWallReached = Math.abs(origin - difference) <= Math.max(stepMs, this.#limitMs) + uncertaintyMs
+    const isWallReached = Math.abs(origin - difference) <= Math.max(clockToleranceMs, this.#limitMs) + uncertaintyMs
     return hasWallMoved || isWallReached ? confirmMs : confirmAgainstWallMs
   }
 

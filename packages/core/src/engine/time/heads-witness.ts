@@ -1,9 +1,7 @@
 import type { JobId } from '../../ids.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { firstItems } from '../loop/pages.ts'
-
-// A slot is created within so much of its instant by a node that has time for it.
-const promptMs = 5000
+import { jumpMs } from './tuning.ts'
 
 /**
  * What the heads of the jobs say of the time that other nodes live by: they decide slots as these become due. A node
@@ -36,7 +34,7 @@ export class HeadsWitness {
   }
 
   #isDueBy(origin: number, slot: number): boolean {
-    return slot >= origin + this.#notedAt - promptMs && slot <= origin + this.#engine.clock.monotonic() + promptMs
+    return slot >= origin + this.#notedAt - jumpMs && slot <= origin + this.#engine.clock.monotonic() + jumpMs
   }
 
   /** One page: so many jobs are witnesses enough. */

@@ -1,22 +1,5 @@
 import type { TimeReading } from './time-reading.ts'
-
-/**
- * What a wrong reading within this moves heals in a moment, and is less than the reaper's grace. What goes beyond is a
- * jump, and is followed only once it is confirmed.
- */
-export const jumpMs = 5000
-
-/** How long a jump has to hold before it is followed. */
-export const confirmMs = 15_000
-
-/** How often a clock is read that is in doubt. */
-export const readInDoubtMs = 1000
-
-// Readings of a clock that is right differ by far less, apart from their uncertainty.
-const agreeMs = 1000
-
-// Two readings may hit two errors of one kind; so many that agree, over the whole length of time, are no error.
-const fewestReadings = 5
+import { clockToleranceMs, fewestReadings } from './tuning.ts'
 
 /** Whether a clock that has jumped stays where it is: readings agree with the first one and with the monotonic clock. */
 export class JumpCheck {
@@ -51,5 +34,5 @@ export class JumpCheck {
 }
 
 function agree(one: TimeReading, other: TimeReading): boolean {
-  return Math.abs(one.origin - other.origin) <= agreeMs + one.uncertaintyMs + other.uncertaintyMs
+  return Math.abs(one.origin - other.origin) <= clockToleranceMs + one.uncertaintyMs + other.uncertaintyMs
 }

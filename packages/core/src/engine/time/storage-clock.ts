@@ -1,8 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { TimeReading } from './time-reading.ts'
-
-const samples = 3
+import { readingsPerMeasurement } from './tuning.ts'
 
 /**
  * Reads the clock of the storage. A reading lies between its request and its answer; the middle is taken, of the quickest
@@ -20,7 +19,7 @@ export class StorageClock {
   /** The most certain of a few readings. @throws JobistemerError `STORAGE_FAILED` after an answer that is no time */
   async readBest(): Promise<TimeReading> {
     let best = await this.read()
-    for (let count = 1; count < samples; count++) {
+    for (let count = 1; count < readingsPerMeasurement; count++) {
       const other = await this.read()
       if (other.uncertaintyMs < best.uncertaintyMs) best = other
     }

@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import { longestEqualRun } from './equal-lines.mjs'
+import { importCircles } from './import-circles.mjs'
+import { readSources } from './read-source.mjs'
+
+/** @import { Source } from './read-source.mjs' */
+
+/**
+ * A figure of the sources, with the most that it should be.
+ * @typedef {object} Figure
+ * @property {string} name
+ * @property {number} value
+ * @property {number} target
+ */
+
+const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
+
+/** Where a reader begins who wants to know how nodes learn of a death, and what they do then. */
+const takeoverRoots = ['nodes/heartbeats.ts', 'nodes/reaper.ts', 'nodes/standby.ts']
+/** What counts as read on the way from there, as far as the roots import it. */
+const takeoverFolder = 'nodes'
+
+/**
+ * Counts what can be counted.
+ * @param {string} top the folder of the repository
+ * @returns {Figure[]}
+ */
+export function countFigures(top) {
+  const coreFolder = join(top, 'packages/core/src')
+  const engineFolder = join(coreFolder, 'engine')
+  const core = readSources(coreFolder)
+  const engine = core.filter(({ file }) => file.startsWith(join(engineFolder, '/')))
+  const stored = new Map(adapters.map((name) => [name, readSources(join(top, `packages/storage-${name}/src`))]))
+  const takeover = reachedFrom(
+    takeoverRoots.map((path) => join(engineFolder, path)),
+    engine,
+    (file) => file.startsWith(join(engineFolder, takeoverFolder, '/')),
+  )
+  return [
+    { name: 'engine: code lines', value: lines(engine), target: 13_500 },
+    { name: 'engine: files', value: engine.length, target: 120 },
+    { name: 'core: code lines', value: lines(core), target: 21_000 },
+    { name: 'Redis adapter: code lines', value: lines(stored.get('redis') ?? []), target: 5_000 },
+    { name: 'five adapters: code lines', value: lines([...stored.values()].flat()), target: 15_500 },
+    {
+      name: 'successive lines that two adapters share',
+      value: longestEqualRun([...stored.values()].map((sources) => sources.map(({ codeLines }) => codeLines))),
+      target: 14,
+    },
+    {
+      name: 'core: import circles, types included',
+      value: importCircles(new Map(core.map(({ file, imports }) => [file, imports]))).length,
+      target: 0,
+    },
+    {
+      name: 'core: top-level numeric constants',
+      value: core.flatMap(({ numericConstants }) => numericConstants).length,
+      target: 80,
+    },
+    {
+      name: 'core: scheduler options',
+      value: core.flatMap(({ membersOf }) => membersOf('SchedulerOptions')).length,
+      target: 20,
+    },
+    { name: 'heartbeats and takeover: files', value: takeover.length, target: 8 },
+    { name: 'heartbeats and takeover: code lines', value: lines(takeover), target: 1_100 },
+    {
+      name: 'core: files that know `priority`',
+      value: core.filter(({ knows }) => knows('priority')).length,
+      target: 12,
+    },
+  ]
+}
+
+/** @param {readonly Source[]} sources */
+function lines(sources) {
+  return sources.reduce((sum, { codeLines }) => sum + codeLines.length, 0)
+}
+
+/**
+ * The roots, and the files that they reach by imports of files that count.
+ * @param {readonly string[]} roots @param {readonly Source[]} sources @param {(file: string) => boolean} counts
+ */
+function reachedFrom(roots, sources, counts) {
+  const byFile = new Map(sources.map((source) => [source.file, source]))
+  /** @type {Set<Source>} */
+  const reached = new Set()
+  const next = [...roots]
+  for (let file = next.pop(); file !== undefined; file = next.pop()) {
+    const source = byFile.get(file)
+    if (source === undefined) throw new Error(`${file} does not exist: correct the list in figures/figures.mjs.`)
+    if (reached.has(source)) continue
+    reached.add(source)
+    next.push(...source.imports.filter(counts))
+  }
+  return [...reached]
+}

@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { longestEqualRun } from '../figures/equal-lines.mjs'
+import { countFigures } from '../figures/figures.mjs'
+import { importCircles } from '../figures/import-circles.mjs'
+import { readSources } from '../figures/read-source.mjs'
+import { root } from '../runner/repository.mjs'
+
+/** @param {Record<string, string>} files path → content @returns {string} the folder that holds them */
+function folderOf(files) {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-figures-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), content)
+  }
+  return folder
+}
+
+describe('a source', () => {
+  it('counts lines with a token, and neither blank lines nor comments', () => {
+    const content = [
+      '/** A comment. */',
+      'const one = 1 // beside code',
+      '',
+      '/*',
+      'const two = 2',
+      '*/',
+      'export const script = `',
+      '-- a comment of Lua or SQL',
+      '',
+      "return '// no comment'`",
+      'export { one }',
+    ]
+    const [source] = readSources(folderOf({ 'one.ts': content.join('\n') }))
+    expect(source?.codeLines).toEqual([
+      'const one = 1 // beside code',
+      'export const script = `',
+      "return '// no comment'`",
+      'export { one }',
+    ])
+  })
+
+  it('names the files that it imports, those of types and re-exports included', () => {
+    const content =
+      "import { a } from './a.ts'\nimport type { B } from '../b.ts'\nexport * from './c/c.ts'\nimport 'd'\n"
+    const folder = folderOf({ 'sub/one.ts': content })
+    const paths = ['sub/a.ts', 'b.ts', 'sub/c/c.ts']
+    expect(readSources(folder)[0]?.imports).toEqual(paths.map((path) => join(folder, path)))
+  })
+
+  it('names its top-level constants whose value is a number', () => {
+    const content = [
+      'const limit = 10_000',
+      'export const longer: number = 2 * limit, negative = -1',
+      'const same = limit',
+      "const text = '10', list = [10], call = Math.max(1, 2)",
+      'let changing = 1',
+      'function inner() { const local = 1; return local }',
+    ]
+    const names = ['limit', 'longer', 'negative', 'same']
+    expect(readSources(folderOf({ 'one.ts': content.join('\n') }))[0]?.numericConstants).toEqual(names)
+  })
+
+  it('names the members of an interface, and knows words in its code only', () => {
+    const [source] = readSources(
+      folderOf({
+        'one.ts': 'interface Options {\n  /** A priority. */\n  readonly limit: number\n  stop(): void\n}\n',
+      }),
+    )
+    expect(source?.membersOf('Options')).toEqual(['limit', 'stop'])
+    expect(source?.membersOf('Other')).toEqual([])
+    expect(source?.knows('limit')).toBe(true)
+    expect(source?.knows('priority')).toBe(false)
+  })
+})
+
+it('files that import one another form a circle, each file in one circle at most', () => {
+  const imports = new Map([
+    ['a', ['b']],
+    ['b', ['c', 'd']],
+    ['c', ['a']],
+    ['d', ['e']],
+    ['e', ['d', 'f']],
+    ['f', []],
+  ])
+  expect(importCircles(imports)).toEqual([
+    ['d', 'e'],
+    ['a', 'b', 'c'],
+  ])
+})
+
+it('the longest equal run is looked for between groups, not within one', () => {
+  const shared = ['one', 'two', 'three']
+  expect(longestEqualRun([[[...shared, 'four', ...shared, 'four']], [['zero', ...shared, 'five']]])).toBe(3)
+  expect(longestEqualRun([[['one']], [['two']]])).toBe(0)
+})
+
+it('counts each figure of this repository', () => {
+  const figures = countFigures(root)
+  expect(figures).toHaveLength(12)
+  expect(figures.filter(({ name, value }) => value === 0 && !name.includes('circles'))).toEqual([])
+})
