@@ -62,8 +62,8 @@ const gaugeTimeoutMs = 2000
 /** A shutdown while the storage is away ends this much before its grace period: container platforms kill what is late. */
 const awayMarginMs = 3000
 
-/** Milliseconds between two periodic looks of a node that rests. */
-const restingLookMs = 3_600_000
+/** Milliseconds, one day: interval of heartbeats and periodic looks of a node that rests. Wake-ups replace them. */
+const restingLookMs = 86_400_000
 
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000

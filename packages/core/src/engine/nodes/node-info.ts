@@ -48,9 +48,12 @@ export interface NodeDeath {
 export function aboutOf({
   maxConcurrentJobs,
   deadAfterMs,
+  restsAlone,
 }: {
   readonly maxConcurrentJobs: number
   readonly deadAfterMs: number
+  /** While no other node exists, this one sends hardly any heartbeats. */
+  readonly restsAlone: boolean
 }): JsonObject {
   return {
     host: hostname(),
@@ -58,6 +61,7 @@ export function aboutOf({
     versions: { node: process.versions.node, jobistemer: packageVersion(), timeZones: timeZoneVersion },
     maxConcurrentJobs,
     deadAfterMs,
+    ...(restsAlone && { restsAlone }),
     process: ownProcessMark(),
   }
 }
