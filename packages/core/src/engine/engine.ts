@@ -29,6 +29,7 @@ import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
+import { Entrance } from './loop/entrance.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { OwnContext } from './loop/own-context.ts'
 import { SlotTurns } from './loop/slot-turns.ts'
@@ -122,7 +123,7 @@ export class Engine implements EngineContext {
   #call: DueCall | null = null
   /** As a scheduler: calls of `runDue` that are under way. */
   readonly #calls = new Set<DueCall>()
-  #connecting: Promise<void> | null = null
+  readonly #entrance = new Entrance(() => this.context.run(() => this.#connect()))
   #phase: Phase = 'new'
   readonly #isClient: boolean
   #isStorageGone = false
@@ -470,22 +471,9 @@ export class Engine implements EngineContext {
 
   /** As a client: resolves when the storage's clock is known. The next call tries again when one fails. */
   async connect(options: CallOptions): Promise<void> {
-    if (this.#phase === 'running') return
-    if (this.#phase !== 'new') throw clientClosed()
-    const asked = this.#asked(options)
-    this.#connecting ??= this.context
-      .run(() => this.#connect())
-      .finally(() => {
-        this.#connecting = null
-      })
-    const connecting = this.#connecting
-    // It is nobody's call alone.
-    const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
-    try {
-      await asked.within(() => connecting)
-    } finally {
-      stopListening()
-    }
+    if (this.#phase === 'running' && this.#entrance.isEmpty) return
+    if (this.#phase !== 'new' && this.#phase !== 'running') throw clientClosed()
+    await this.#entrance.enter(this.#asked(options))
   }
 
   /**
@@ -508,7 +496,8 @@ export class Engine implements EngineContext {
   async #connect(): Promise<void> {
     void this.#claimer.stop()
     this.agenda.start()
-    await this.#time.start()
+    const stopListening = this.events.on('storage.failed', ({ error }) => this.#entrance.failed(error))
+    await this.#time.start().finally(stopListening)
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
     this.storage.started()
