@@ -100,11 +100,11 @@ interface StoredDeath {
   readonly takenOverBy: string | null
 }
 
-/** The death that a record states; `null` for the record of any other node. */
+/** The death that a record states; `null` for the record of any other node, and for a statement that cannot be read. */
 export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDeath | null {
-  if (dead === undefined) return null
-  const { since, takenOverBy } = dead as unknown as StoredDeath
-  return { since: new Date(since), takenOverBy }
+  const { since, takenOverBy } = Object(dead) as Partial<StoredDeath>
+  if (typeof since !== 'number') return null
+  return { since: new Date(since), takenOverBy: takenOverBy ?? null }
 }
 
 /**
