@@ -9,7 +9,7 @@ import type { Alarm } from './loop/agenda.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { firstItems } from './loop/pages.ts'
 import type { Reaper } from './nodes/reaper.ts'
-import type { Retainer } from './nodes/retention.ts'
+import type { Retainer } from './nodes/maintenance/retention.ts'
 import type { ExecutionPool } from './run/execution-pool.ts'
 
 /** What is due and may not begin yet is looked at again after so long: the time is in doubt, or it waits for its turn. */

@@ -35,15 +35,15 @@ import { OwnContext } from './loop/own-context.ts'
 import { SlotTurns } from './loop/slot-turns.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
-import { codeOf, type NodeCode } from './nodes/abilities.ts'
+import { codeOf, type NodeCode } from './nodes/code/node-capabilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
-import { PeerProfiles } from './nodes/peer-profiles.ts'
-import { endsAsFailed, onShutdownSignals } from './nodes/process-signals.ts'
-import { Precedence } from './nodes/precedence.ts'
+import { PeerCapabilities } from './nodes/code/peer-capabilities.ts'
+import { endsAsFailed, onShutdownSignals } from './nodes/process/process-signals.ts'
+import { ShardAssignment } from './nodes/shard-assignment.ts'
 import { Reaper } from './nodes/reaper.ts'
-import { Retainer } from './nodes/retention.ts'
-import { SilentJobs } from './nodes/silent-jobs.ts'
-import { Standby } from './nodes/standby.ts'
+import { Retainer } from './nodes/maintenance/retention.ts'
+import { StaleJobAlert } from './nodes/maintenance/stale-job-alert.ts'
+import { OverdueTakeover } from './nodes/overdue-takeover.ts'
 import { History } from './operations/history.ts'
 import { Operations } from './operations/operations.ts'
 import type { WaitOptions } from './operations/waits.ts'
@@ -109,10 +109,10 @@ export class Engine implements EngineContext {
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
-  readonly #standby: Standby
+  readonly #overdue: OverdueTakeover
   readonly #horizon: Horizon
   readonly #retainer: Retainer
-  readonly #silentJobs: SilentJobs
+  readonly #staleJobAlert: StaleJobAlert
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #history: History
@@ -203,7 +203,7 @@ export class Engine implements EngineContext {
       code: () => this.#code(),
     })
     const heartbeats = this.#heartbeats
-    const profiles = new PeerProfiles(heartbeats)
+    const profiles = new PeerCapabilities(heartbeats)
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -226,32 +226,32 @@ export class Engine implements EngineContext {
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
     const isCall = callOf !== null
-    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles, isCall })
-    this.#standby = new Standby(this, {
+    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, profiles, isCall })
+    this.#overdue = new OverdueTakeover(this, {
       registry,
-      precedence,
+      assignment,
       standbyMs: options.standbyMs,
       findsDueJobs,
     })
-    this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
-    this.#retainer = new Retainer(this, { precedence })
+    this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
+    this.#retainer = new Retainer(this, { assignment })
     const { heartbeatMs, deadAfterMs } = options
-    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
+    this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
-    precedence.changed.listen(() => registry.takeUp((job) => precedence.rankOf(job) === 0))
+    assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
-      this.#standby.membersChanged()
+      this.#overdue.membersChanged()
       this.#horizon.lookForAll()
     })
     if (options.restsAlone) {
       for (const change of ['job.registered', 'job.resumed'] as const)
-        this.events.on(change, () => this.#silentJobs.wake())
+        this.events.on(change, () => this.#staleJobAlert.wake())
     }
     heartbeats.restEnded.listen(() => {
       this.#claimer.poll()
       this.#reaper.start()
       this.#watcher.wake()
-      this.#silentJobs.wake()
+      this.#staleJobAlert.wake()
     })
     heartbeats.isolated.listen(() => pool.isolated())
     heartbeats.rejoined.listen(() => {
@@ -265,15 +265,15 @@ export class Engine implements EngineContext {
       () => pool.jobNames(),
       (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
     )
-    const standby = this.#standby
+    const overdue = this.#overdue
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
       registry,
       capacity,
-      creator: new SlotCreator(this, { registry, capacity, pool, standby }),
-      recovery: new Recovery(this, { registry, capacity, standby }),
-      precedence,
-      standby,
+      creator: new SlotCreator(this, { registry, capacity, pool, overdue }),
+      recovery: new Recovery(this, { registry, capacity, overdue }),
+      assignment,
+      overdue,
       findsDueJobs,
     })
     const { reapIntervalMs: intervalMs } = options
@@ -308,7 +308,7 @@ export class Engine implements EngineContext {
   async #readGauges(): Promise<GaugeValues> {
     const waiting = await this.#waitingCount()
     const isRunning = this.#phase === 'running'
-    const silent = isRunning ? this.#silentJobs.count : null
+    const silent = isRunning ? this.#staleJobAlert.count : null
     return {
       scheduler_jobs_running: this.#begunCount(),
       ...(waiting !== null && { scheduler_jobs_in_queue: waiting }),
@@ -435,9 +435,9 @@ export class Engine implements EngineContext {
       this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
     }
     this.#reaper.start()
-    this.#standby.start()
+    this.#overdue.start()
     if (this.#callOf === null) this.#retainer.start()
-    this.#silentJobs.start()
+    this.#staleJobAlert.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -465,7 +465,7 @@ export class Engine implements EngineContext {
     else {
       this.#watcher.wake()
       this.#horizon.wake()
-      this.#silentJobs.wake()
+      this.#staleJobAlert.wake()
     }
   }
 
@@ -588,10 +588,10 @@ export class Engine implements EngineContext {
     void this.#reaper.stop()
     void this.#watcher.stop()
     void this.#restorer.stop()
-    void this.#standby.stop()
+    void this.#overdue.stop()
     void this.#horizon.stop()
     void this.#retainer.stop()
-    void this.#silentJobs.stop()
+    void this.#staleJobAlert.stop()
     this.#blockedLoop.stop()
     // One that has nothing left to do says so once, at its end.
     if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()

@@ -9,10 +9,10 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { EngineStopped, isStorageGone } from '../loop/storage-caller.ts'
-import { type NodeCode, readAbilities } from './abilities.ts'
+import { type NodeCode, readNodeCapabilities } from './code/node-capabilities.ts'
 import { aboutOf, deathOf, hasEnded, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
 import { Peers } from './peers.ts'
-import { lives, livesHere } from './process-mark.ts'
+import { lives, livesHere } from './process/process-mark.ts'
 
 /** Of `deadAfter`, after which a node that nobody hears takes no new work: the others may soon take it for dead. */
 const isolatedAfter = 0.8
@@ -81,7 +81,7 @@ export class Heartbeats {
   /** Given with each heartbeat until one is accepted. */
   #profile: NodeProfile | null = null
   #code = ''
-  #abilities = readAbilities(null)
+  #capabilities = readNodeCapabilities(null)
   #isCodeStale = false
   #isStarting = true
   #isLeaving = false
@@ -162,7 +162,7 @@ export class Heartbeats {
 
   /** Whether this node has told the others that it can run a job. */
   hasToldOf(job: Pick<Job, 'id' | 'tasks'>): boolean {
-    return this.#abilities.canRun(job)
+    return this.#capabilities.canRun(job)
   }
 
   /** This node has got code, or has lost some, since it told of it: it tells so with its next heartbeat. */
@@ -178,10 +178,10 @@ export class Heartbeats {
 
   #readCode(): void {
     this.#isCodeStale = false
-    const { profile, digest, abilities } = this.#options.code()
+    const { profile, digest, capabilities } = this.#options.code()
     this.#profile = profile
     this.#code = digest
-    this.#abilities = abilities
+    this.#capabilities = capabilities
   }
 
   /**

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { JsonObject } from '../../json.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import { ownProcessMark } from './process-mark.ts'
+import { ownProcessMark } from './process/process-mark.ts'
 
 /** A node, as the storage and the node that was asked know it. */
 export interface NodeInfo {

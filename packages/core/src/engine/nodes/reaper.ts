@@ -20,7 +20,7 @@ import {
 } from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { eventLoopBlocked } from './event-loop-blocked.ts'
-import { lives } from './process-mark.ts'
+import { lives } from './process/process-mark.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself: twice what a handler has to stop. */

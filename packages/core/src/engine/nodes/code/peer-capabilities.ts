@@ -1,19 +1,19 @@
-import type { JobId } from '../../ids.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
-import type { OtherNodes } from '../jobs/deference.ts'
-import { Signal } from '../loop/signal.ts'
-import { type Abilities, readAbilities } from './abilities.ts'
-import type { Heartbeats } from './heartbeats.ts'
+import type { JobId } from '../../../ids.ts'
+import type { NodeRecord } from '../../../storage/node-record.ts'
+import type { OtherNodes } from '../../jobs/deference.ts'
+import { Signal } from '../../loop/signal.ts'
+import { type NodeCapabilities, readNodeCapabilities } from './node-capabilities.ts'
+import type { Heartbeats } from '../heartbeats.ts'
 
 /** More than so many kinds of code are not remembered. */
 const mostKnown = 100
 
 /** What the other nodes have said of their code, which is asked for once for all nodes of the same code. */
-export class PeerProfiles implements OtherNodes {
+export class PeerCapabilities implements OtherNodes {
   /** Sent when it has become known what some nodes can do. */
   readonly learned: Signal = new Signal()
   readonly #heartbeats: Heartbeats
-  readonly #known = new Map<string, Abilities>()
+  readonly #known = new Map<string, NodeCapabilities>()
   readonly #asked = new Map<string, Promise<void>>()
 
   constructor(heartbeats: Heartbeats) {
@@ -26,7 +26,7 @@ export class PeerProfiles implements OtherNodes {
   }
 
   /** What a node can do; `null` while that is not known, which is asked for with the next heartbeat. */
-  of(record: NodeRecord): Abilities | null {
+  of(record: NodeRecord): NodeCapabilities | null {
     const digest = digestIn(record)
     const known = this.#known.get(digest)
     if (known === undefined && !this.#asked.has(digest)) this.#asked.set(digest, this.#ask(record, digest))
@@ -39,7 +39,7 @@ export class PeerProfiles implements OtherNodes {
     // It is not there any more, or has too much code to say of it.
     if (profile === null) return
     if (this.#known.size > mostKnown) this.#known.clear()
-    this.#known.set(digest, readAbilities(profile))
+    this.#known.set(digest, readNodeCapabilities(profile))
     this.learned.send()
   }
 
