@@ -65,7 +65,7 @@ export type { ChangedPart } from './job/changed-parts.ts'
 export type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
 export type { WaitOptions } from './engine/operations/waits.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
-export { type Abilities, type JobCode, readAbilities } from './engine/nodes/abilities.ts'
+export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/nodes/code/node-capabilities.ts'
 export type { NodeDeath, NodeInfo } from './engine/nodes/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
@@ -84,7 +84,7 @@ export type {
   TypedTriggerOptions,
 } from './engine/operations/request-options.ts'
 export { NonRetryableError } from './non-retryable-error.ts'
-export type { ShutdownSignal } from './engine/nodes/process-signals.ts'
+export type { ShutdownSignal } from './engine/nodes/process/process-signals.ts'
 export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
 export type {
   AttemptEvent,

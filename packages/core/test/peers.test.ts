@@ -75,6 +75,16 @@ describe('a node', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
   })
 
+  it.each([null, {}, 'yesterday', { since: 'yesterday', takenOverBy: null }])(
+    'whose record states the death %j is judged by its counter',
+    async (dead) => {
+      const spoiled = record('a', 5, { about: { dead } })
+      expect(await look(0, spoiled)).toBe(true)
+      for (let count = 0; count < 6; count++) await look(5, spoiled)
+      expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+    },
+  )
+
   it('says itself for how long it may say nothing', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)

@@ -1,4 +1,4 @@
-import { createScheduler, defineJob, type Job, type Scheduler, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, type Job, type Scheduler, silentLogger } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -31,20 +31,56 @@ function scene() {
     await scheduler.start()
     return { counted, scheduler }
   }
-  return { clock, begin, wakeUps: () => wakeUps }
+  const client = () => createClient({ storage: place.connect(), clock, logger: silentLogger })
+  return { clock, begin, client, wakeUps: () => wakeUps }
 }
 
 describe('a scheduler that is alone on a memory storage and a virtual clock', () => {
-  it('wakes at most 500 times and calls the storage at most 500 times in an idle day', async () => {
+  it('wakes at most 70 times and calls the storage at most 40 times in an idle day', async () => {
     const { clock, begin, wakeUps } = scene()
     const { counted } = await begin()
     await clock.advance({ days: 1 })
     const before = wakeUps()
     counted.reset()
     await clock.advance({ days: 1 })
-    expect(wakeUps() - before).toBeLessThanOrEqual(500)
-    expect(counted.calls.length).toBeLessThanOrEqual(500)
-    expect(counted.count('heartbeat')).toBe(320)
+    expect(wakeUps() - before).toBeLessThanOrEqual(70)
+    expect(counted.calls.length).toBeLessThanOrEqual(40)
+    expect(counted.count('heartbeat')).toBe(1)
+  })
+
+  it('needs at most 10 ms of processor time for a virtual day, on average over the first 20 idle days', async () => {
+    const { clock, begin } = scene()
+    await begin()
+    const before = process.cpuUsage()
+    await clock.advance({ days: 20 })
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1000 / 20).toBeLessThanOrEqual(10)
+  })
+
+  it('counts as working for a client that reads the nodes once a minute', async () => {
+    const { clock, begin, client } = scene()
+    await begin()
+    const observer = client()
+    for (let minute = 0; minute < 15; minute++) {
+      expect(await observer.nodes()).toEqual([expect.objectContaining({ state: 'working', dead: null })])
+      await clock.advance({ minutes: 1 })
+    }
+    await observer.close()
+  })
+
+  it('takes new work until a second scheduler has not heard it for most of deadAfter', async () => {
+    const { clock, begin } = scene()
+    const { counted, scheduler } = await begin()
+    const isolated: number[] = []
+    scheduler.on('node.isolated', () => isolated.push(clock.now()))
+    await clock.advance({ days: 1 })
+    counted.fail('heartbeat', Number.POSITIVE_INFINITY, 'before its effect')
+    await clock.advance({ hours: 1 })
+    expect(isolated).toEqual([])
+    const joinedAt = clock.now()
+    await begin()
+    await clock.advance({ hours: 1 })
+    expect(isolated).toEqual([joinedAt + 0.8 * 360_000])
   })
 
   it('starts a delayed trigger at its time', async () => {

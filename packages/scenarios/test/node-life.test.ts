@@ -16,6 +16,7 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { collectingLogger, type Line } from './support/collecting-logger.ts'
 import { everySeconds } from './support/every.ts'
+import { InterceptedStorage } from './support/intercepted-storage.ts'
 import { everywhere } from './support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
@@ -70,6 +71,55 @@ async function twoNodes(world: World, settings: JobSettingsInput = {}) {
   const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
   return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
 }
+
+it('a node that sends heartbeats again before its runs are reaped keeps them', async () => {
+  const world = createWorld()
+  // Without tracked calls, time passes while the storage holds back an answer.
+  const { track: _, ...clock } = world.clock
+  const begin = async (nodeId: string, names: readonly string[]) => {
+    const intercepted = new InterceptedStorage(world.connect())
+    const work = { name: 'work', run: () => world.clock.sleep({ minutes: 4 }) }
+    const jobs = names.map((name) => defineJob({ name, schedule: once(at(10)), onInterrupted: 'retry', tasks: [work] }))
+    const { storage } = intercepted
+    const scheduler = createScheduler({ storage, clock, jobs, nodeId, logger: silentLogger, ...life })
+    onTestFinished(() => scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+    await scheduler.start()
+    return { scheduler, intercepted }
+  }
+  const gone = await begin('gone', ['first'])
+  const back = await begin('back', ['second'])
+  await world.clock.advance({ seconds: 12 })
+  const { scheduler: reaper, intercepted: held } = await begin('reaper', [])
+  await world.clock.advance({ seconds: 12 })
+  const heard = listen(reaper, 'node.lost', 'node.joined', 'occurrence.reaped')
+  let isAway = true
+  for (const { intercepted } of [gone, back]) {
+    const isCut = () => intercepted === gone.intercepted || isAway
+    intercepted.intercept = (call) =>
+      call.operation === 'heartbeat' && isCut() ? Promise.reject(new Error('away')) : call.proceed()
+  }
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  held.intercept = async (call) => {
+    const { node } = call.request as { readonly node?: string }
+    if (call.operation === 'listOccurrences' && node === 'gone') await released
+    return call.proceed()
+  }
+  await world.clock.advance({ seconds: 40 })
+  expect(heard.map(({ name }) => name)).toEqual(['node.lost', 'node.lost'])
+  isAway = false
+  await world.clock.advance({ seconds: 10 })
+  expect(heard.at(-1)).toMatchObject({ name: 'node.joined', event: { node: 'back' } })
+  release()
+  await world.clock.advance({ seconds: 10 })
+  const reaped = heard.flatMap(({ name, event }) => (name === 'occurrence.reaped' ? [event] : []))
+  expect(reaped).toMatchObject([{ jobName: 'first' }])
+  await world.clock.advance({ minutes: 5 })
+  expect(await fates(reaper, 'second')).toEqual(['10 completed'])
+  expect((await onlyOccurrence(reaper, 'second')).fencingToken).toBe(1)
+})
 
 it('a dead node is listed for a day, with since when it is dead and which node took over its runs', async () => {
   const world = createWorld()

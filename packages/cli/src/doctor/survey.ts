@@ -1,4 +1,4 @@
-import { type Abilities, type Client, type Clock, readAbilities } from '@jobistemer/core'
+import { type Client, type Clock, type NodeCapabilities, readNodeCapabilities } from '@jobistemer/core'
 import { type JobRecord, type OccurrenceRecord, type Storage, unreadablePartOf } from '@jobistemer/core/storage'
 import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
@@ -32,7 +32,7 @@ export interface Survey {
 
 /** A node, and what it has code for; `null` where it does not say. */
 export interface LivingNode extends ObservedNode {
-  readonly abilities: Abilities | null
+  readonly capabilities: NodeCapabilities | null
 }
 
 /** What people set. */
@@ -99,7 +99,7 @@ async function livingOf(storage: Storage, nodes: readonly ObservedNode[]): Promi
   const { profiles } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf })
   return living.map((node, index) => {
     const profile = profiles[index] ?? null
-    return { ...node, abilities: profile === null ? null : readAbilities(profile) }
+    return { ...node, capabilities: profile === null ? null : readNodeCapabilities(profile) }
   })
 }
 

@@ -9,7 +9,7 @@ import type { Alarm } from './loop/agenda.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { firstItems } from './loop/pages.ts'
 import type { Reaper } from './nodes/reaper.ts'
-import type { Retainer } from './nodes/retention.ts'
+import type { Retainer } from './nodes/maintenance/retention.ts'
 import type { ExecutionPool } from './run/execution-pool.ts'
 import { lastInstantMs } from '../tuning.ts'
 

@@ -29,20 +29,21 @@ import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
+import { Entrance } from './loop/entrance.ts'
 import { ItemCalls } from './loop/item-calls.ts'
 import { OwnContext } from './loop/own-context.ts'
 import { SlotTurns } from './loop/slot-turns.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
-import { codeOf, type NodeCode } from './nodes/abilities.ts'
+import { codeOf, type NodeCode } from './nodes/code/node-capabilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
-import { PeerProfiles } from './nodes/peer-profiles.ts'
-import { endsAsFailed, onShutdownSignals } from './nodes/process-signals.ts'
-import { Precedence } from './nodes/precedence.ts'
+import { PeerCapabilities } from './nodes/code/peer-capabilities.ts'
+import { endsAsFailed, onShutdownSignals } from './nodes/process/process-signals.ts'
+import { ShardAssignment } from './nodes/shard-assignment.ts'
 import { Reaper } from './nodes/reaper.ts'
-import { Retainer } from './nodes/retention.ts'
-import { SilentJobs } from './nodes/silent-jobs.ts'
-import { Standby } from './nodes/standby.ts'
+import { Retainer } from './nodes/maintenance/retention.ts'
+import { StaleJobAlert } from './nodes/maintenance/stale-job-alert.ts'
+import { OverdueTakeover } from './nodes/overdue-takeover.ts'
 import { History } from './operations/history.ts'
 import { Operations } from './operations/operations.ts'
 import type { WaitOptions } from './operations/waits.ts'
@@ -61,8 +62,8 @@ const gaugeTimeoutMs = 2000
 /** A shutdown while the storage is away ends this much before its grace period: container platforms kill what is late. */
 const awayMarginMs = 3000
 
-/** Milliseconds between two periodic looks of a node that rests. */
-const restingLookMs = 3_600_000
+/** Milliseconds, one day: interval of heartbeats and periodic looks of a node that rests. Wake-ups replace them. */
+const restingLookMs = 86_400_000
 
 /** At its end a node waits no longer for the storage to hear of it. */
 const farewellMs = 1000
@@ -105,10 +106,10 @@ export class Engine implements EngineContext {
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
-  readonly #standby: Standby
+  readonly #overdue: OverdueTakeover
   readonly #horizon: Horizon
   readonly #retainer: Retainer
-  readonly #silentJobs: SilentJobs
+  readonly #staleJobAlert: StaleJobAlert
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #history: History
@@ -119,7 +120,7 @@ export class Engine implements EngineContext {
   #call: DueCall | null = null
   /** As a scheduler: calls of `runDue` that are under way. */
   readonly #calls = new Set<DueCall>()
-  #connecting: Promise<void> | null = null
+  readonly #entrance = new Entrance(() => this.context.run(() => this.#connect()))
   #phase: Phase = 'new'
   readonly #isClient: boolean
   #isStorageGone = false
@@ -199,7 +200,7 @@ export class Engine implements EngineContext {
       code: () => this.#code(),
     })
     const heartbeats = this.#heartbeats
-    const profiles = new PeerProfiles(heartbeats)
+    const profiles = new PeerCapabilities(heartbeats)
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -222,32 +223,32 @@ export class Engine implements EngineContext {
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
     const isCall = callOf !== null
-    const precedence = new Precedence({ node: this.nodeId, heartbeats, profiles, isCall })
-    this.#standby = new Standby(this, {
+    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, profiles, isCall })
+    this.#overdue = new OverdueTakeover(this, {
       registry,
-      precedence,
+      assignment,
       standbyMs: options.standbyMs,
       findsDueJobs,
     })
-    this.#horizon = new Horizon(this, { registry, precedence, isBlind: options.handlers.size === 0 })
-    this.#retainer = new Retainer(this, { precedence })
+    this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
+    this.#retainer = new Retainer(this, { assignment })
     const { heartbeatMs, deadAfterMs } = options
-    this.#silentJobs = new SilentJobs(this, { precedence, heartbeats, heartbeatMs, deadAfterMs })
+    this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
-    precedence.changed.listen(() => registry.takeUp((job) => precedence.rankOf(job) === 0))
+    assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
-      this.#standby.membersChanged()
+      this.#overdue.membersChanged()
       this.#horizon.lookForAll()
     })
     if (options.restsAlone) {
       for (const change of ['job.registered', 'job.resumed'] as const)
-        this.events.on(change, () => this.#silentJobs.wake())
+        this.events.on(change, () => this.#staleJobAlert.wake())
     }
     heartbeats.restEnded.listen(() => {
       this.#claimer.poll()
       this.#reaper.start()
       this.#watcher.wake()
-      this.#silentJobs.wake()
+      this.#staleJobAlert.wake()
     })
     heartbeats.isolated.listen(() => pool.isolated())
     heartbeats.rejoined.listen(() => {
@@ -261,15 +262,15 @@ export class Engine implements EngineContext {
       () => pool.jobNames(),
       (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
     )
-    const standby = this.#standby
+    const overdue = this.#overdue
     this.#launcher = new SlotLauncher(this, {
       agenda: this.agenda,
       registry,
       capacity,
-      creator: new SlotCreator(this, { registry, capacity, pool, standby }),
-      recovery: new Recovery(this, { registry, capacity, standby }),
-      precedence,
-      standby,
+      creator: new SlotCreator(this, { registry, capacity, pool, overdue }),
+      recovery: new Recovery(this, { registry, capacity, overdue }),
+      assignment,
+      overdue,
       findsDueJobs,
     })
     const { reapIntervalMs: intervalMs } = options
@@ -308,7 +309,7 @@ export class Engine implements EngineContext {
   async #readGauges(): Promise<GaugeValues> {
     const waiting = await this.#waitingCount()
     const isRunning = this.#phase === 'running'
-    const silent = isRunning ? this.#silentJobs.count : null
+    const silent = isRunning ? this.#staleJobAlert.count : null
     return {
       scheduler_jobs_running: this.#begunCount(),
       ...(waiting !== null && { scheduler_jobs_in_queue: waiting }),
@@ -435,9 +436,9 @@ export class Engine implements EngineContext {
       this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
     }
     this.#reaper.start()
-    this.#standby.start()
+    this.#overdue.start()
     if (this.#callOf === null) this.#retainer.start()
-    this.#silentJobs.start()
+    this.#staleJobAlert.start()
     this.#blockedLoop.start()
     this.#claimer.poll()
     this.agenda.slotsLaunched()
@@ -465,28 +466,15 @@ export class Engine implements EngineContext {
     else {
       this.#watcher.wake()
       this.#horizon.wake()
-      this.#silentJobs.wake()
+      this.#staleJobAlert.wake()
     }
   }
 
   /** As a client: resolves when the storage's clock is known. The next call tries again when one fails. */
   async connect(options: CallOptions): Promise<void> {
-    if (this.#phase === 'running') return
-    if (this.#phase !== 'new') throw clientClosed()
-    const asked = this.#asked(options)
-    this.#connecting ??= this.context
-      .run(() => this.#connect())
-      .finally(() => {
-        this.#connecting = null
-      })
-    const connecting = this.#connecting
-    // It is nobody's call alone.
-    const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
-    try {
-      await asked.within(() => connecting)
-    } finally {
-      stopListening()
-    }
+    if (this.#phase === 'running' && this.#entrance.isEmpty) return
+    if (this.#phase !== 'new' && this.#phase !== 'running') throw clientClosed()
+    await this.#entrance.enter(this.#asked(options))
   }
 
   /**
@@ -509,7 +497,8 @@ export class Engine implements EngineContext {
   async #connect(): Promise<void> {
     void this.#claimer.stop()
     this.agenda.start()
-    await this.#time.start()
+    const stopListening = this.events.on('storage.failed', ({ error }) => this.#entrance.failed(error))
+    await this.#time.start().finally(stopListening)
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
     this.storage.started()
@@ -600,10 +589,10 @@ export class Engine implements EngineContext {
     void this.#reaper.stop()
     void this.#watcher.stop()
     void this.#restorer.stop()
-    void this.#standby.stop()
+    void this.#overdue.stop()
     void this.#horizon.stop()
     void this.#retainer.stop()
-    void this.#silentJobs.stop()
+    void this.#staleJobAlert.stop()
     this.#blockedLoop.stop()
     // One that has nothing left to do says so once, at its end.
     if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()

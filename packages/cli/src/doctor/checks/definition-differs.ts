@@ -9,9 +9,9 @@ export async function definitionDiffers({ living, jobs }: Survey): Promise<reado
     const { tasks, updates } = definitionOf(job)
     // What is data alone is defined in the storage.
     if (tasks.every(({ handler }) => handler !== undefined)) return []
-    const others = living.filter(({ abilities }) => {
-      if (abilities === null || !abilities.canRun({ id, tasks })) return false
-      return ![fingerprint, updates].some((one) => one !== undefined && abilities.hasDefinition(id, one))
+    const others = living.filter(({ capabilities }) => {
+      if (capabilities === null || !capabilities.canRun({ id, tasks })) return false
+      return ![fingerprint, updates].some((one) => one !== undefined && capabilities.hasDefinition(id, one))
     })
     if (others.length === 0) return []
     return [

@@ -6,15 +6,16 @@ import type { Survey } from '../survey.ts'
 /** Jobs that no living node has the code of. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
   // A node with a great deal of code does not say what it has.
-  if (living.length === 0 || living.some(({ abilities }) => abilities === null)) return []
+  if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {
     const { id, name, nextAt } = job
     const hasWork = nextAt !== null || waiting.has(id)
     const { tasks } = definitionOf(job)
-    if (living.some(({ abilities }) => abilities?.canRun({ id, tasks }))) return []
+    if (living.some(({ capabilities }) => capabilities?.canRun({ id, tasks }))) return []
     const missing = tasks.flatMap(({ handler }) =>
-      handler === undefined || living.some(({ abilities }) => abilities?.canRun({ id, tasks: [{ name: '', handler }] }))
+      handler === undefined ||
+      living.some(({ capabilities }) => capabilities?.canRun({ id, tasks: [{ name: '', handler }] }))
         ? []
         : [handler],
     )

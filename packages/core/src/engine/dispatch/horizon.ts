@@ -4,7 +4,7 @@ import type { DueJobs, Page } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { Precedence } from '../nodes/precedence.ts'
+import type { ShardAssignment } from '../nodes/shard-assignment.ts'
 import {
   aheadMs,
   beforeSecondMs,
@@ -30,7 +30,7 @@ interface Rest {
 export class Horizon {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #precedence: Precedence
+  readonly #assignment: ShardAssignment
   readonly #isBlind: boolean
   readonly #loop: BackgroundLoop
   /** The time at the last look that came to its end. */
@@ -41,10 +41,13 @@ export class Horizon {
   #isStarted = false
 
   /** `isBlind`: this node has no handlers, and looks nothing up. */
-  constructor(engine: EngineContext, options: { registry: JobRegistry; precedence: Precedence; isBlind: boolean }) {
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; assignment: ShardAssignment; isBlind: boolean },
+  ) {
     this.#engine = engine
     this.#registry = options.registry
-    this.#precedence = options.precedence
+    this.#assignment = options.assignment
     this.#isBlind = options.isBlind
     this.#loop = new BackgroundLoop(engine, { name: 'look up due jobs', round: () => this.#lookAndGoOn() })
     this.#registry.loose.overflowed.listen(() => this.lookForAll())
@@ -101,7 +104,7 @@ export class Horizon {
     if (this.#engine.isHeldBack) return
     this.#registry.dropUnneeded(now + aheadMs)
     if (this.#isBlind) return
-    const shards = this.#precedence.ownShards
+    const shards = this.#assignment.ownShards
     if (shards?.length === 0) return
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
@@ -140,15 +143,15 @@ export class Horizon {
     try {
       const job = this.#registry.get(record.id)
       if (job === undefined) this.#load(record)
-      else if (this.#precedence.rankOf(job) === 0) this.#registry.catchUp(job, record)
+      else if (this.#assignment.rankOf(job) === 0) this.#registry.catchUp(job, record)
     } catch (error) {
       this.#engine.fail(`job ${record.name}`, error)
     }
   }
 
-  /** What other nodes go first for is theirs, unless it is overdue: then the standby finds it. */
+  /** Loads only jobs of the shards of this node. The overdue takeover finds overdue slots of other shards. */
   #load(record: JobRecord): void {
     const tasks = tasksOf(readJobDocument(record.definition), [])
-    if (this.#precedence.rankOf({ job: { id: record.id, tasks } }) === 0) this.#registry.adoptStored(record)
+    if (this.#assignment.rankOf({ job: { id: record.id, tasks } }) === 0) this.#registry.adoptStored(record)
   }
 }

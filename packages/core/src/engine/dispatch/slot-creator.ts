@@ -12,7 +12,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
-import { launcherOf, type Standby } from '../nodes/standby.ts'
+import { launcherOf, type OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { initialRuns } from '../run/task-run-records.ts'
 import { displace } from './displace.ts'
@@ -33,7 +33,7 @@ export class SlotCreator {
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
-  readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
+  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
   readonly #forgotten: ForgottenSlots
 
   constructor(
@@ -42,12 +42,12 @@ export class SlotCreator {
       registry: JobRegistry
       capacity: Capacity
       pool: ExecutionPool
-      standby: Pick<Standby, 'answered' | 'isBehind'>
+      overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
     },
   ) {
     this.#engine = engine
     this.#forgotten = new ForgottenSlots(engine, options.registry.forgottenRequests)
-    this.#standby = options.standby
+    this.#overdue = options.overdue
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#pool = options.pool
@@ -80,7 +80,7 @@ export class SlotCreator {
       const item = items[index] as CreateSlot
       if (answer instanceof ItemRefused) {
         leaveOut(this.#engine, this.#registry, one.job, answer.error)
-        this.#standby.answered(one.job, item.scheduledAt, 'nobody')
+        this.#overdue.answered(one.job, item.scheduledAt, 'nobody')
         return null
       }
       this.#answered(one, item, answer, now)
@@ -128,7 +128,7 @@ export class SlotCreator {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
       leaveUnscheduled(this.#engine, this.#registry, job, error)
-      this.#standby.answered(job, slot, 'nobody')
+      this.#overdue.answered(job, slot, 'nobody')
       return null
     }
     const { settings, tasks } = plan
@@ -156,13 +156,13 @@ export class SlotCreator {
   #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
     const { events } = this.#engine
     const launcher = launcherOf(answer, item.scheduledAt)
-    this.#standby.answered(job, item.scheduledAt, launcher)
+    this.#overdue.answered(job, item.scheduledAt, launcher)
     switch (answer.outcome) {
       case 'created':
         if (job.version === item.jobVersion) job.created = item.scheduledAt
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // Of an overdue job of another node, one slot at a time: that node may only be slow.
-        if (this.#standby.isBehind) job.isOverdue = false
+        if (this.#overdue.isBehind) job.isOverdue = false
         this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {

@@ -9,8 +9,8 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall, worthACall } from '../loop/group-commit.ts'
 import { RenewedMap } from '../loop/renewed-map.ts'
 import { RenewedSet } from '../loop/renewed-set.ts'
-import type { Precedence } from '../nodes/precedence.ts'
-import type { Standby } from '../nodes/standby.ts'
+import type { ShardAssignment } from '../nodes/shard-assignment.ts'
+import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { heldBackMs } from './tuning.ts'
@@ -29,8 +29,8 @@ export class SlotLauncher {
   readonly #capacity: Capacity
   readonly #creator: SlotCreator
   readonly #recovery: Recovery
-  readonly #precedence: Pick<Precedence, 'rankOf'>
-  readonly #standby: Pick<Standby, 'answered' | 'left' | 'passed'>
+  readonly #assignment: Pick<ShardAssignment, 'rankOf'>
+  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   /** Places that become free together are filled together. */
@@ -47,8 +47,8 @@ export class SlotLauncher {
       capacity: Capacity
       creator: SlotCreator
       recovery: Recovery
-      precedence: Pick<Precedence, 'rankOf'>
-      standby: Pick<Standby, 'answered' | 'left' | 'passed'>
+      assignment: Pick<ShardAssignment, 'rankOf'>
+      overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
       /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
       findsDueJobs: boolean
     },
@@ -59,8 +59,8 @@ export class SlotLauncher {
     this.#capacity = options.capacity
     this.#creator = options.creator
     this.#recovery = options.recovery
-    this.#precedence = options.precedence
-    this.#standby = options.standby
+    this.#assignment = options.assignment
+    this.#overdue = options.overdue
     this.#findsDueJobs = options.findsDueJobs
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#capacity.room.listen(() => this.#kick.ask())
@@ -155,7 +155,7 @@ export class SlotLauncher {
       }
       // A node that lacks a handler leaves the job to the others.
       if (plan === null) {
-        this.#standby.answered(job, job.at, 'nobody')
+        this.#overdue.answered(job, job.at, 'nobody')
         continue
       }
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
@@ -187,14 +187,14 @@ export class SlotLauncher {
 
   /** Whether the slot is left to a node that goes before this one. */
   #passes(job: RegisteredJob): boolean {
-    const rank = job.isOverdue ? 0 : this.#precedence.rankOf(job)
+    const rank = job.isOverdue ? 0 : this.#assignment.rankOf(job)
     // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
     if (rank === 0 || job.plan === null) return false
     if (this.#findsDueJobs) {
-      this.#standby.left(job.at)
+      this.#overdue.left(job.at)
       this.#registry.leave(job)
     } else {
-      this.#standby.passed(job, job.at, rank)
+      this.#overdue.passed(job, job.at, rank)
       this.#registry.pass(job)
     }
     return true

@@ -9,10 +9,10 @@ import { BackgroundLoop, EngineStopped } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { isStorageGone } from '../loop/storage-caller.ts'
-import { type NodeCode, readAbilities } from './abilities.ts'
-import { aboutOf, deathOf, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
+import { type NodeCode, readNodeCapabilities } from './code/node-capabilities.ts'
+import { aboutOf, deathOf, hasEnded, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
 import { Peers } from './peers.ts'
-import { lives, livesHere } from './process-mark.ts'
+import { lives, livesHere } from './process/process-mark.ts'
 
 /** Of `deadAfter`, after which a node that nobody hears takes no new work: the others may soon take it for dead. */
 const isolatedAfter = 0.8
@@ -33,9 +33,6 @@ const wakeDelayMs = 200
 
 /** A heartbeat names at most this many jobs that have blocked the event loop: its size is bounded. */
 const mostBlocking = 10
-
-/** Of `deadAfter`, the interval of heartbeats of a node that rests: below {@link isolatedAfter}. */
-const restingInterval = 0.75
 
 /** Somebody waits for the profile of a node. */
 interface WantedProfile {
@@ -63,7 +60,7 @@ export interface HeartbeatOptions {
 export class Heartbeats {
   /** Others have come, gone, or died; or what is known of them may have changed. */
   readonly changed: Signal = new Signal()
-  /** A node has come, and this node rests no longer. */
+  /** Another node has started, and this node ends its rest. */
   readonly restEnded: Signal = new Signal()
   /** Nobody has heard this node for so long that others may take it for dead. */
   readonly isolated: Signal = new Signal()
@@ -84,7 +81,7 @@ export class Heartbeats {
   /** Given with each heartbeat until one is accepted. */
   #profile: NodeProfile | null = null
   #code = ''
-  #abilities = readAbilities(null)
+  #capabilities = readNodeCapabilities(null)
   #isCodeStale = false
   #isStarting = true
   #isLeaving = false
@@ -120,7 +117,7 @@ export class Heartbeats {
    * after it stood still, before anything has told it so.
    */
   get isIsolated(): boolean {
-    if (this.#heardAt === null) return false
+    if (this.#heardAt === null || this.#isResting) return false
     return this.#engine.clock.monotonic() - this.#heardAt > this.#isolatedAfterMs
   }
 
@@ -129,14 +126,9 @@ export class Heartbeats {
     return this.#heardAt !== null && !this.#isStarting
   }
 
-  /** The last heartbeat found no other node, and a wake-up tells of the next one that comes. */
+  /** The last heartbeat found no other node, and a wake-up reports the next one: this node sends no heartbeats until then. */
   get isResting(): boolean {
     return this.#isResting
-  }
-
-  get #intervalMs(): number {
-    const { deadAfterMs, heartbeatMs } = this.#options
-    return this.#isResting ? restingInterval * deadAfterMs : heartbeatMs
   }
 
   get #isolatedAfterMs(): number {
@@ -170,7 +162,7 @@ export class Heartbeats {
 
   /** Whether this node has told the others that it can run a job. */
   hasToldOf(job: Pick<Job, 'id' | 'tasks'>): boolean {
-    return this.#abilities.canRun(job)
+    return this.#capabilities.canRun(job)
   }
 
   /** This node has got code, or has lost some, since it told of it: it tells so with its next heartbeat. */
@@ -186,10 +178,10 @@ export class Heartbeats {
 
   #readCode(): void {
     this.#isCodeStale = false
-    const { profile, digest, abilities } = this.#options.code()
+    const { profile, digest, capabilities } = this.#options.code()
     this.#profile = profile
     this.#code = digest
-    this.#abilities = abilities
+    this.#capabilities = capabilities
   }
 
   /**
@@ -277,6 +269,7 @@ export class Heartbeats {
   wake(): void {
     if (this.#heardAt === null || this.#isWoken) return
     this.#isWoken = true
+    this.#endRest()
     this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
   }
 
@@ -335,8 +328,10 @@ export class Heartbeats {
   async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
     const askedAt = this.#engine.clock.monotonic()
     const answer = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
-    // A process that is no node has no heartbeats: it learns which nodes are silent from several calls.
-    if (!this.isKnown) this.peers.observe(answer.nodes, askedAt, { isQuiet: true })
+    // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
+    const [lone, ...others] = answer.nodes.filter((record) => !hasEnded(record))
+    const mayRest = others.length === 0 && lone?.about.restsAlone === true
+    if (!this.isKnown && !mayRest) this.peers.observe(answer.nodes, askedAt, { isQuiet: true })
     return answer.nodes
       .map((record) => nodeInfoOf(record, this.#lifeOf(record)))
       .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
@@ -372,7 +367,7 @@ export class Heartbeats {
     try {
       await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
       this.#failures = 0
-      waitMs = this.#intervalMs
+      waitMs = this.#engine.untilNextLook(this.#options.heartbeatMs)
     } catch (error) {
       if (error instanceof EngineStopped || isStorageGone(error)) throw error
       this.#failures++
@@ -385,7 +380,7 @@ export class Heartbeats {
 
   /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
   async #say(): Promise<void> {
-    const { agenda, clock, storage } = this.#engine
+    const { clock, storage } = this.#engine
     const hasNewCode = this.#isCodeStale
     // Whoever was not heard may have been taken for dead, and its record away, with what it has said of its code.
     if (hasNewCode || this.isIsolated) this.#readCode()
@@ -402,18 +397,36 @@ export class Heartbeats {
     const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
     if (this.#profile === profile) this.#profile = null
     for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
-    this.#heardAt = Math.max(this.#heardAt ?? 0, askedAt)
-    agenda.setAlarm(this.#isolation, this.#isolatedAfterMs - (clock.monotonic() - askedAt))
+    this.#setHeardAt(Math.max(this.#heardAt ?? 0, askedAt))
     if (this.#isSaidIsolated) this.#sayRejoined()
     this.#answerWanted(wanted, answer)
     const hasChanged = this.peers.observe(answer.nodes, askedAt)
-    const hasRested = this.#isResting
-    this.#isResting = this.#options.restsAlone && this.peers.isEmpty && this.#remove.size === 0
-    if (hasRested && !this.#isResting) this.restEnded.send()
+    if (!this.#options.restsAlone || !this.peers.isEmpty || this.#remove.size > 0) this.#endRest()
+    else this.#rest()
     this.#lookForNamesakes(answer.nodes)
     for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     const { peers } = this
     if (hasChanged || hasNewCode || peers.lost().length + peers.ended().length > 0) this.changed.send()
+  }
+
+  #setHeardAt(at: number): void {
+    const { agenda, clock } = this.#engine
+    this.#heardAt = at
+    agenda.setAlarm(this.#isolation, this.#isolatedAfterMs - (clock.monotonic() - at))
+  }
+
+  /** No other node exists that could declare this one dead. */
+  #rest(): void {
+    this.#isResting = true
+    this.#engine.agenda.cancelAlarm(this.#isolation)
+  }
+
+  /** Another node may watch this one from now on. */
+  #endRest(): void {
+    if (!this.#isResting) return
+    this.#isResting = false
+    this.#setHeardAt(this.#engine.clock.monotonic())
+    this.restEnded.send()
   }
 
   #record(): NodeRecord {
@@ -434,7 +447,7 @@ export class Heartbeats {
   }
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
-    const limitMs = patience * this.#intervalMs
+    const limitMs = patience * this.#options.heartbeatMs
     return new Promise((resolve, reject) => {
       const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
       this.#engine.agenda.setAlarm(alarm, limitMs)

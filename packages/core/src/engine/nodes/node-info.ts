@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { JsonObject } from '../../json.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import { ownProcessMark } from './process-mark.ts'
+import { ownProcessMark } from './process/process-mark.ts'
 
 /** A node, as the storage and the node that was asked know it. */
 export interface NodeInfo {
@@ -48,9 +48,12 @@ export interface NodeDeath {
 export function aboutOf({
   maxConcurrentJobs,
   deadAfterMs,
+  restsAlone,
 }: {
   readonly maxConcurrentJobs: number
   readonly deadAfterMs: number
+  /** While no other node exists, this one sends hardly any heartbeats. */
+  readonly restsAlone: boolean
 }): JsonObject {
   return {
     host: hostname(),
@@ -58,6 +61,7 @@ export function aboutOf({
     versions: { node: process.versions.node, jobistemer: packageVersion(), timeZones: timeZoneVersion },
     maxConcurrentJobs,
     deadAfterMs,
+    ...(restsAlone && { restsAlone }),
     process: ownProcessMark(),
   }
 }
@@ -96,11 +100,11 @@ interface StoredDeath {
   readonly takenOverBy: string | null
 }
 
-/** The death that a record states; `null` for the record of any other node. */
+/** The death that a record states; `null` for the record of any other node, and for a statement that cannot be read. */
 export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDeath | null {
-  if (dead === undefined) return null
-  const { since, takenOverBy } = dead as unknown as StoredDeath
-  return { since: new Date(since), takenOverBy }
+  const { since, takenOverBy } = Object(dead) as Partial<StoredDeath>
+  if (typeof since !== 'number') return null
+  return { since: new Date(since), takenOverBy: takenOverBy ?? null }
 }
 
 /**

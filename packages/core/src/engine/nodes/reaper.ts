@@ -20,7 +20,7 @@ import {
 } from '../run/task-run-records.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { eventLoopBlocked } from './event-loop-blocked.ts'
-import { lives } from './process-mark.ts'
+import { lives } from './process/process-mark.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 
 /** Beyond its deadline an owner has so long to settle an occurrence itself: twice what a handler has to stop. */
@@ -206,7 +206,11 @@ export class Reaper {
     const { peers } = this.#heartbeats
     this.#hasTakenOver = false
     const lost = new Set(peers.lost())
-    for (const record of new Set([...peers.lost(), ...peers.ended(), ...peers.over(this.#engine.now())])) {
+    const gone = () => [...peers.lost(), ...peers.ended(), ...peers.over(this.#engine.now())]
+    for (const record of new Set(gone())) {
+      // Its heartbeats may have gone on while this node took over the runs of another one.
+      const isGone = () => gone().includes(record)
+      if (!isGone()) continue
       // What is taken over is handed on by this node's time.
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#loop.isStopped) return
@@ -214,7 +218,7 @@ export class Reaper {
       const { found, reaped } = await this.#reapAll(
         { node },
         'node_lost',
-        ({ owner }) => owner?.incarnation === incarnation,
+        ({ owner }) => owner?.incarnation === incarnation && isGone(),
       )
       if (reaped > 0) {
         this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')

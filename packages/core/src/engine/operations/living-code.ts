@@ -1,7 +1,7 @@
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import { type Abilities, readAbilities } from '../nodes/abilities.ts'
+import { type NodeCapabilities, readNodeCapabilities } from '../nodes/code/node-capabilities.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../nodes/node-info.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { rememberedBuilds } from './tuning.ts'
@@ -15,7 +15,7 @@ export type HasCode = (job: JobRecord) => boolean | null
 /** Which jobs the living nodes have code for, from what the nodes state in the storage. */
 export class LivingCode {
   /** By the digest of the code: most nodes are of one build. */
-  readonly #known = new Map<string, Abilities>()
+  readonly #known = new Map<string, NodeCapabilities>()
 
   /** Reads the nodes, and the profile of each build that is not known yet. */
   async read(storage: StorageCalls, now: number): Promise<HasCode> {
@@ -30,15 +30,15 @@ export class LivingCode {
       if (this.#known.size >= rememberedBuilds) this.#known.clear()
       for (const [index, digest] of [...unknown.keys()].entries()) {
         const profile = profiles[index] ?? null
-        if (profile !== null) this.#known.set(digest, readAbilities(profile))
+        if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))
       }
     }
     const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
-    const abilities = living.map((record) => this.#known.get(digestOf(record)))
+    const capabilities = living.map((record) => this.#known.get(digestOf(record)))
     return ({ id, definition }) => {
       const job = { id, tasks: readJobDocument(definition).tasks }
-      if (abilities.some((one) => one?.canRun(job))) return true
-      return isCertain && !abilities.includes(undefined) ? false : null
+      if (capabilities.some((one) => one?.canRun(job))) return true
+      return isCertain && !capabilities.includes(undefined) ? false : null
     }
   }
 }

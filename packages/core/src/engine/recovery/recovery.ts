@@ -15,7 +15,7 @@ import type { EngineContext } from '../loop/engine-context.ts'
 import { mayCall, worthACall } from '../loop/group-commit.ts'
 import { ItemRefused } from '../loop/item-calls.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
-import type { Standby } from '../nodes/standby.ts'
+import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import { ManyRuns } from './many-runs.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
@@ -79,7 +79,7 @@ export class Recovery {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
-  readonly #standby: Pick<Standby, 'answered' | 'isBehind'>
+  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
   readonly #enough: number
   /** Late jobs that have not been begun with. */
   readonly #waiting: Pending[] = []
@@ -96,10 +96,10 @@ export class Recovery {
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; standby: Pick<Standby, 'answered' | 'isBehind'> },
+    options: { registry: JobRegistry; capacity: Capacity; overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'> },
   ) {
     this.#engine = engine
-    this.#standby = options.standby
+    this.#overdue = options.overdue
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#enough = Math.min(worthACall, engine.maxBatch)
@@ -230,7 +230,7 @@ export class Recovery {
   #undecided(late: LateSlot, error: unknown): void {
     const { job, slot } = late
     if (this.#isStopped || error instanceof EngineStopped) return
-    this.#standby.answered(job, slot, 'nobody')
+    this.#overdue.answered(job, slot, 'nobody')
     if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
     // One that was removed, and may have come back as another, is left alone.
     else if (this.#registry.holds(job)) this.#registry.reload(job)
@@ -240,7 +240,7 @@ export class Recovery {
   #unanswered(pending: Pending): void {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
-      this.#standby.answered(job, slot, 'nobody')
+      this.#overdue.answered(job, slot, 'nobody')
       lookAgain(this.#engine, this.#registry, job)
     }
     this.#end(pending)
@@ -283,7 +283,7 @@ export class Recovery {
       const holds = this.#isAsFound(late) && decision.lastSlot <= now
       if (holds && !isHeldBack) return true
       if (holds) {
-        this.#standby.answered(late.job, late.slot, 'nobody')
+        this.#overdue.answered(late.job, late.slot, 'nobody')
         agenda.setSlot(late.job, late.slot)
       } else this.#undecided(late, superseded)
       this.#end(pending)
@@ -302,7 +302,7 @@ export class Recovery {
       const { job, slot } = one.pending.late
       if (answer instanceof ItemRefused) {
         leaveOut(this.#engine, this.#registry, job, answer.error)
-        this.#standby.answered(job, slot, 'nobody')
+        this.#overdue.answered(job, slot, 'nobody')
       } else this.#answered(one, answer)
     }
     try {
@@ -388,11 +388,11 @@ export class Recovery {
   #answered(decided: Decided, answer: CreateAnswer): void {
     const { pending, decision, item } = decided
     const { job } = pending.late
-    this.#standby.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
+    this.#overdue.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':
         this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
-        if (this.#standby.isBehind) job.isOverdue = false
+        if (this.#overdue.isBehind) job.isOverdue = false
         this.#say(decided)
         if (decision.toRun > 0) this.#capacity.workAppeared()
         return

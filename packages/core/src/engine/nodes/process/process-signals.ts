@@ -1,4 +1,4 @@
-import { systemClock } from '../../system-clock.ts'
+import { systemClock } from '../../../system-clock.ts'
 
 /** Signals that ask a process to end. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import type { JobOverrides } from '../../configuration/settings.ts'
-import type { JobId } from '../../ids.ts'
-import type { Job } from '../../job/define-job.ts'
-import { fingerprintOfJob } from '../../job/job-content.ts'
-import type { NodeProfile } from '../../storage/node-record.ts'
+import type { JobOverrides } from '../../../configuration/settings.ts'
+import type { JobId } from '../../../ids.ts'
+import type { Job } from '../../../job/define-job.ts'
+import { fingerprintOfJob } from '../../../job/job-content.ts'
+import type { NodeProfile } from '../../../storage/node-record.ts'
 
 // A profile is to stay below what storages hold, 131,072 bytes. A node with more code than this says of says none of it,
 // and one with more definitions none of these.
@@ -22,7 +22,7 @@ export interface JobCode {
 }
 
 /** What a node has code for, and which definitions it has. */
-export interface Abilities {
+export interface NodeCapabilities {
   /** Whether it has the code of every task of this job. */
   canRun(job: JobCode): boolean
   /** Whether it has this definition; true where that is not known. */
@@ -36,10 +36,10 @@ export interface NodeCode {
   /** Tells nodes with the same code and the same definitions from others. */
   readonly digest: string
   /** The same for this node itself, however much there is: nodes of the same digest know it without a profile. */
-  readonly abilities: Abilities
+  readonly capabilities: NodeCapabilities
 }
 
-interface AbilitiesProfile {
+interface CapabilitiesProfile {
   /** Names of handlers. */
   readonly handlers: readonly string[]
   /** Marks of the tasks that have functions of their own, in base64: the same job may have others in another build. */
@@ -62,21 +62,21 @@ export function codeOf(build: {
   const names = [...build.handlers].sort()
   const parts = [names, functions, definitions]
   const digest = hash('sha256', JSON.stringify(parts), 'hex').slice(0, 16)
-  const abilities = abilitiesOf({ names, functions, definitions })
+  const capabilities = capabilitiesOf({ names, functions, definitions })
   const isTooMuch = functions.length > mostFunctions || Buffer.byteLength(JSON.stringify(names)) > mostHandlerBytes
-  if (isTooMuch) return { profile: null, digest, abilities }
+  if (isTooMuch) return { profile: null, digest, capabilities }
   const profile: NodeProfile = {
     handlers: names,
     functions: printMarks(functions),
     ...(definitions.length <= mostDefinitions && { definitions: printMarks(definitions) }),
   }
-  return { profile, digest, abilities }
+  return { profile, digest, capabilities }
 }
 
 /** What the profile of a node says, as `heartbeat` of a storage gives it; of `null`: that it can run nothing. */
-export function readAbilities(profile: NodeProfile | null): Abilities {
-  const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<AbilitiesProfile>
-  return abilitiesOf({
+export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilities {
+  const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<CapabilitiesProfile>
+  return capabilitiesOf({
     names: handlers,
     functions: readMarks(functions),
     definitions: definitions === undefined ? null : readMarks(definitions),
@@ -84,11 +84,11 @@ export function readAbilities(profile: NodeProfile | null): Abilities {
 }
 
 /** `definitions`: `null` where they are not known. */
-function abilitiesOf(code: {
+function capabilitiesOf(code: {
   readonly names: readonly string[]
   readonly functions: readonly string[]
   readonly definitions: readonly string[] | null
-}): Abilities {
+}): NodeCapabilities {
   const names = new Set(code.names)
   const marks = new Set(code.functions)
   const defined = code.definitions === null ? null : new Set(code.definitions)

@@ -1,13 +1,13 @@
 import type { Job } from '../../job/define-job.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { Signal } from '../loop/signal.ts'
-import { type Abilities, readAbilities } from './abilities.ts'
+import { type NodeCapabilities, readNodeCapabilities } from './code/node-capabilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './node-info.ts'
-import type { PeerProfiles } from './peer-profiles.ts'
+import type { PeerCapabilities } from './code/peer-capabilities.ts'
 
 /** Until it is known what a node can do, it goes before nobody. */
-const unknown = readAbilities(null)
+const unknown = readNodeCapabilities(null)
 
 /** Beside the shards of jobs, what the nodes do for all jobs together has a place in their order. */
 const common = shardCount
@@ -15,7 +15,7 @@ const common = shardCount
 interface Peer {
   readonly scores: Uint32Array
   /** `null`: it has the same code as this node. */
-  readonly abilities: Abilities | null
+  readonly capabilities: NodeCapabilities | null
 }
 
 /**
@@ -23,11 +23,11 @@ interface Peer {
  * hashing: Thaler and Ravishankar 1998). Whoever comes or goes moves only the jobs that it gets or had. Nothing rests on it
  * but what it costs: nodes that disagree meet at the storage.
  */
-export class Precedence {
+export class ShardAssignment {
   /** Sent when others have come or gone, or more is known of what they can do. */
   readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
-  readonly #profiles: PeerProfiles
+  readonly #profiles: PeerCapabilities
   readonly #own: Uint32Array
   readonly #isCall: boolean
   #peers: readonly Peer[] = []
@@ -40,7 +40,7 @@ export class Precedence {
     heartbeats,
     profiles,
     isCall = false,
-  }: { node: string; heartbeats: Heartbeats; profiles: PeerProfiles; isCall?: boolean }) {
+  }: { node: string; heartbeats: Heartbeats; profiles: PeerCapabilities; isCall?: boolean }) {
     this.#isCall = isCall
     this.#heartbeats = heartbeats
     this.#profiles = profiles
@@ -68,7 +68,7 @@ export class Precedence {
     const rank = this.#ranks === null ? null : (this.#ranks[shard] as number)
     // Of code that it has got since, the others do not know. It takes longest to see, and most who ask go first anyway.
     if (rank === 0 || !this.#heartbeats.hasToldOf(job)) return 0
-    return rank ?? this.#rankIn(shard, ({ abilities }) => abilities === null || abilities.canRun(job))
+    return rank ?? this.#rankIn(shard, ({ capabilities }) => capabilities === null || capabilities.canRun(job))
   }
 
   /** How many living nodes go before this one in what is done for all jobs together. */
@@ -81,7 +81,7 @@ export class Precedence {
    * of its jobs.
    */
   get watchRank(): number {
-    return this.#rankIn(common, ({ abilities }) => abilities === null)
+    return this.#rankIn(common, ({ capabilities }) => capabilities === null)
   }
 
   /**
@@ -92,8 +92,8 @@ export class Precedence {
     const shard = shardOf(job.id)
     let first = this.#own
     let before = 0
-    for (const { scores, abilities } of this.#peers) {
-      if (abilities !== null && !abilities.canRun(job)) continue
+    for (const { scores, capabilities } of this.#peers) {
+      if (capabilities !== null && !capabilities.canRun(job)) continue
       if ((scores[shard] as number) > (first[shard] as number)) first = scores
       if (this.#goesBefore(scores)) before++
     }
@@ -119,9 +119,9 @@ export class Precedence {
       .filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     this.#peers = living.map((record) => ({
       scores: scoresOf(record.node),
-      abilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),
+      capabilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),
     }))
-    const isUniform = this.#peers.length > 0 && this.#peers.every(({ abilities }) => abilities === null)
+    const isUniform = this.#peers.length > 0 && this.#peers.every(({ capabilities }) => capabilities === null)
     this.#ranks = isUniform
       ? Uint16Array.from({ length: shardCount }, (_, shard) => this.#rankIn(shard, () => true))
       : null

@@ -1,13 +1,13 @@
-import type { JobId } from '../../ids.ts'
-import type { JobRecord } from '../../storage/job-record.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
-import { lastSuccess } from '../jobs/last-success.ts'
-import { countedSince, searchedFrom, silenceRuleOf } from '../jobs/silence.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
-import { IndexedHeap } from '../loop/indexed-heap.ts'
-import type { Heartbeats } from './heartbeats.ts'
-import type { Precedence } from './precedence.ts'
+import type { JobId } from '../../../ids.ts'
+import type { JobRecord } from '../../../storage/job-record.ts'
+import type { NodeRecord } from '../../../storage/node-record.ts'
+import { lastSuccess } from '../../jobs/last-success.ts'
+import { countedSince, searchedFrom, silenceRuleOf } from '../../jobs/silence.ts'
+import { BackgroundLoop } from '../../loop/background-loop.ts'
+import type { EngineContext } from '../../loop/engine-context.ts'
+import { IndexedHeap } from '../../loop/indexed-heap.ts'
+import type { Heartbeats } from '../heartbeats.ts'
+import type { ShardAssignment } from '../shard-assignment.ts'
 import { WatchedJob } from './watched-job.ts'
 
 /** So often it is looked which jobs have changed, and whether those that are silent have succeeded. */
@@ -39,9 +39,9 @@ interface Listing {
  * What is said when is the same on every node: at each multiple of `alertAfter` since the last success. So whoever takes
  * this over says nothing again, and leaves nothing out.
  */
-export class SilentJobs {
+export class StaleJobAlert {
   readonly #engine: EngineContext
-  readonly #precedence: Precedence
+  readonly #assignment: ShardAssignment
   readonly #heartbeats: Heartbeats
   readonly #handOverMs: number
   /** Another node that has sent so many heartbeats lived long before. */
@@ -64,20 +64,20 @@ export class SilentJobs {
   constructor(
     engine: EngineContext,
     options: {
-      readonly precedence: Precedence
+      readonly assignment: ShardAssignment
       readonly heartbeats: Heartbeats
       readonly heartbeatMs: number
       readonly deadAfterMs: number
     },
   ) {
     this.#engine = engine
-    this.#precedence = options.precedence
+    this.#assignment = options.assignment
     this.#heartbeats = options.heartbeats
     // A dead node is noticed after so long, and whoever comes after it looks up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
     // Some come early: when another node starts.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
-    this.#loop = new BackgroundLoop(engine, { name: 'look for silent jobs', round: () => this.#step() })
+    this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
 
   /** The first look follows in a minute: a node that fails at its start again and again says nothing each time. */
@@ -115,7 +115,7 @@ export class SilentJobs {
     try {
       isHeldBack = this.#engine.isHeldBack
       if (isHeldBack) return
-      if (this.#precedence.commonRank > 0) this.#leaveToOthers()
+      if (this.#assignment.commonRank > 0) this.#leaveToOthers()
       else await this.#lookOrCheck(now)
     } finally {
       const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)

@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import type { JsonObject } from '../../json.ts'
+import type { JsonObject } from '../../../json.ts'
 
 /**
  * Which process a node is, as others on its machine can check. Where that cannot be told for certain (not on Linux,

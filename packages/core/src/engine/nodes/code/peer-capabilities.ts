@@ -1,18 +1,18 @@
-import type { JobId } from '../../ids.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
-import { Signal } from '../loop/signal.ts'
-import { type Abilities, readAbilities } from './abilities.ts'
-import type { Heartbeats } from './heartbeats.ts'
+import type { JobId } from '../../../ids.ts'
+import type { NodeRecord } from '../../../storage/node-record.ts'
+import { Signal } from '../../loop/signal.ts'
+import { type NodeCapabilities, readNodeCapabilities } from './node-capabilities.ts'
+import type { Heartbeats } from '../heartbeats.ts'
 
 /** More than so many kinds of code are not remembered. */
 const mostKnown = 100
 
 /** What the other nodes have said of their code, which is asked for once for all nodes of the same code. */
-export class PeerProfiles {
+export class PeerCapabilities {
   /** Sent when it has become known what some nodes can do. */
   readonly learned: Signal = new Signal()
   readonly #heartbeats: Heartbeats
-  readonly #known = new Map<string, Abilities>()
+  readonly #known = new Map<string, NodeCapabilities>()
   readonly #asked = new Map<string, Promise<void>>()
 
   constructor(heartbeats: Heartbeats) {
@@ -25,7 +25,7 @@ export class PeerProfiles {
   }
 
   /** What a node can do; `null` while that is not known, which is asked for with the next heartbeat. */
-  of(record: NodeRecord): Abilities | null {
+  of(record: NodeRecord): NodeCapabilities | null {
     const digest = digestIn(record)
     const known = this.#known.get(digest)
     if (known === undefined && !this.#asked.has(digest)) this.#asked.set(digest, this.#ask(record, digest))
@@ -38,7 +38,7 @@ export class PeerProfiles {
     // It is not there any more, or has too much code to say of it.
     if (profile === null) return
     if (this.#known.size > mostKnown) this.#known.clear()
-    this.#known.set(digest, readAbilities(profile))
+    this.#known.set(digest, readNodeCapabilities(profile))
     this.learned.send()
   }
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { codeOf, readAbilities } from '../src/engine/nodes/abilities.ts'
+import { codeOf, readNodeCapabilities } from '../src/engine/nodes/code/node-capabilities.ts'
 import type { Heartbeats } from '../src/engine/nodes/heartbeats.ts'
-import { PeerProfiles } from '../src/engine/nodes/peer-profiles.ts'
-import { Precedence } from '../src/engine/nodes/precedence.ts'
+import { PeerCapabilities } from '../src/engine/nodes/code/peer-capabilities.ts'
+import { ShardAssignment } from '../src/engine/nodes/shard-assignment.ts'
 import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
 import { jobId } from '../src/ids.ts'
 import { fingerprintOfJob } from '../src/job/job-content.ts'
@@ -24,11 +24,11 @@ function codeWith(jobs: readonly RegisteredJob[], handlers: readonly string[] = 
 }
 
 /** What the node of this name thinks of who goes first, when these live beside it. */
-async function precedenceOf(
+async function assignmentOf(
   self: Member,
   others: readonly Member[],
   { onLook = () => {} }: { readonly onLook?: () => void } = {},
-): Promise<Precedence> {
+): Promise<ShardAssignment> {
   let send = () => {}
   const records = others.map(
     (member): NodeRecord => ({
@@ -45,16 +45,16 @@ async function precedenceOf(
     code: digestOf(self),
     hasToldOf: (job: RegisteredJob['job']) => {
       onLook()
-      return readAbilities(self.profile === undefined ? plain : self.profile).canRun(job)
+      return readNodeCapabilities(self.profile === undefined ? plain : self.profile).canRun(job)
     },
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
     profileOf: async (name: string) => profiles.get(name) ?? null,
   } as unknown as Heartbeats
-  const precedence = new Precedence({ node: self.name, heartbeats, profiles: new PeerProfiles(heartbeats) })
+  const assignment = new ShardAssignment({ node: self.name, heartbeats, profiles: new PeerCapabilities(heartbeats) })
   send()
   await new Promise((resolve) => setImmediate(resolve))
-  return precedence
+  return assignment
 }
 
 const jobs = Array.from({ length: 500 }, (_, index) => jobNamed(`job ${index}`))
@@ -71,14 +71,14 @@ async function firsts(members: readonly Member[]): Promise<string[]> {
   const all = await Promise.all(
     members.map(async (self) => ({
       self,
-      precedence: await precedenceOf(
+      assignment: await assignmentOf(
         self,
         members.filter((one) => one !== self),
       ),
     })),
   )
   return jobs.map((job) => {
-    const first = all.filter(({ precedence }) => precedence.rankOf(job) === 0)
+    const first = all.filter(({ assignment }) => assignment.rankOf(job) === 0)
     expect(first).toHaveLength(1)
     return (first[0] as (typeof all)[number]).self.name
   })
@@ -88,9 +88,9 @@ const members = (count: number): Member[] => Array.from({ length: count }, (_, i
 
 describe('who goes first', () => {
   it('a node that is alone does, everywhere', async () => {
-    const precedence = await precedenceOf({ name: 'a' }, [])
-    expect([precedence.isAlone, precedence.commonRank]).toEqual([true, 0])
-    expect(jobs.every((job) => precedence.rankOf(job) === 0)).toBe(true)
+    const assignment = await assignmentOf({ name: 'a' }, [])
+    expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
+    expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
   it('of nodes that know each other exactly one does for each job, and each for about its share', async () => {
@@ -105,11 +105,11 @@ describe('who goes first', () => {
   it('what a node of many goes first for it knows without a look at its code', async () => {
     let looks = 0
     const [self = { name: 'self' }, ...others] = members(8)
-    const precedence = await precedenceOf(self, others, { onLook: () => looks++ })
-    const own = jobs.filter((job) => precedence.rankOf(job) === 0)
+    const assignment = await assignmentOf(self, others, { onLook: () => looks++ })
+    const own = jobs.filter((job) => assignment.rankOf(job) === 0)
     expect(own.length).toBeGreaterThan(20)
     looks = 0
-    for (const job of own) precedence.rankOf(job)
+    for (const job of own) assignment.rankOf(job)
     expect(looks).toBe(0)
   })
 
@@ -129,26 +129,26 @@ describe('who goes first', () => {
     const code = jobNamed('coded', [{}])
     const able: Member = { name: 'able', profile: codeWith([code], ['work']).profile }
     const lacking: Member[] = members(5)
-    const precedence = await precedenceOf(able, lacking)
-    expect(precedence.rankOf(code)).toBe(0)
-    expect(jobs.some((job) => precedence.rankOf(job) > 0)).toBe(true)
+    const assignment = await assignmentOf(able, lacking)
+    expect(assignment.rankOf(code)).toBe(0)
+    expect(jobs.some((job) => assignment.rankOf(job) > 0)).toBe(true)
   })
 
   it('a node goes first for what it has code for, and has not told the others of', async () => {
-    const precedence = await precedenceOf({ name: 'a' }, members(5))
-    expect(precedence.rankOf(jobNamed('new here', [{}]))).toBe(0)
+    const assignment = await assignmentOf({ name: 'a' }, members(5))
+    expect(assignment.rankOf(jobNamed('new here', [{}]))).toBe(0)
   })
 
   it('a node that is starting does not count', async () => {
     const others = members(5).map((member) => ({ ...member, counter: -7 }))
-    const precedence = await precedenceOf({ name: 'a' }, others)
-    expect(precedence.isAlone).toBe(true)
-    expect(jobs.every((job) => precedence.rankOf(job) === 0)).toBe(true)
+    const assignment = await assignmentOf({ name: 'a' }, others)
+    expect(assignment.isAlone).toBe(true)
+    expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
   it('a node whose code nobody knows yet goes before nobody', async () => {
-    const precedence = await precedenceOf({ name: 'a' }, [{ name: 'b', profile: null }])
-    expect(jobs.every((job) => precedence.rankOf(job) === 0)).toBe(true)
+    const assignment = await assignmentOf({ name: 'a' }, [{ name: 'b', profile: null }])
+    expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 })
 
@@ -158,18 +158,18 @@ describe('a profile', () => {
   const fingerprint = fingerprintOfJob(coded.job, {})
 
   it('says what a node has code for', () => {
-    const abilities = readAbilities(codeWith([coded], ['work', 'other']).profile)
-    expect([abilities.canRun(coded.job), abilities.canRun(data.job)]).toEqual([true, true])
-    const less = readAbilities(codeWith([jobNamed('another', [{}])], ['work']).profile)
+    const capabilities = readNodeCapabilities(codeWith([coded], ['work', 'other']).profile)
+    expect([capabilities.canRun(coded.job), capabilities.canRun(data.job)]).toEqual([true, true])
+    const less = readNodeCapabilities(codeWith([jobNamed('another', [{}])], ['work']).profile)
     expect([less.canRun(coded.job), less.canRun(data.job)]).toEqual([false, false])
   })
 
   it('says which definitions a node has, each of its job', () => {
-    const { hasDefinition } = readAbilities(codeWith([coded, data]).profile)
+    const { hasDefinition } = readNodeCapabilities(codeWith([coded, data]).profile)
     expect(hasDefinition(coded.job.id, fingerprint)).toBe(true)
     expect(hasDefinition(coded.job.id, 'another')).toBe(false)
     expect(hasDefinition(data.job.id, fingerprint)).toBe(false)
-    expect(readAbilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
+    expect(readNodeCapabilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
   })
 
   it('goes by the defaults of the scheduler, which are a part of its definitions', () => {
@@ -192,12 +192,12 @@ describe('a profile', () => {
     const tooMuch = codeWith(many)
     expect(tooMuch.profile).toBeNull()
     // Of itself it knows it all the same.
-    expect(many.every(({ job }) => tooMuch.abilities.canRun(job))).toBe(true)
-    expect(tooMuch.abilities.canRun(jobNamed('another', [{}]).job)).toBe(false)
+    expect(many.every(({ job }) => tooMuch.capabilities.canRun(job))).toBe(true)
+    expect(tooMuch.capabilities.canRun(jobNamed('another', [{}]).job)).toBe(false)
     expect(codeWith([], ['\u{10ffff}'.repeat(5000)]).profile).toBeNull()
     const manyOfData = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
     const { profile, digest } = codeWith(manyOfData, ['work'])
-    const { canRun, hasDefinition } = readAbilities(profile)
+    const { canRun, hasDefinition } = readNodeCapabilities(profile)
     // What is not known, it may have.
     expect([canRun(data.job), canRun(manyOfData[0]?.job as never)]).toEqual([false, true])
     expect(hasDefinition(coded.job.id, 'any')).toBe(true)
@@ -212,15 +212,15 @@ describe('a profile', () => {
     members.push({ name: 'e', profile: { handlers: [], jobs: '' } })
     const all = await Promise.all(
       members.map((self) =>
-        precedenceOf(
+        assignmentOf(
           self,
           members.filter((one) => one !== self),
         ),
       ),
     )
     for (const job of jobs.slice(0, 50)) {
-      const standing = all.slice(0, 4).filter((precedence) => precedence.rankOf(job) > 0)
-      expect(standing.map((precedence) => precedence.standbyRankOf(job)).sort()).toEqual([0, 1, 2])
+      const standing = all.slice(0, 4).filter((assignment) => assignment.rankOf(job) > 0)
+      expect(standing.map((assignment) => assignment.standbyRankOf(job)).sort()).toEqual([0, 1, 2])
     }
   })
 })

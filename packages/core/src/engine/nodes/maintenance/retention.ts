@@ -1,15 +1,15 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
-import type { Retention } from '../../configuration/settings.ts'
-import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
-import { isNoSchedule } from '../../schedule/no-schedule.ts'
-import type { JobRecord } from '../../storage/job-record.ts'
-import { shardOf } from '../../storage/node-record.ts'
-import { isPausedAt } from '../../storage/rules.ts'
-import { changesAtOnce } from '../jobs/tuning.ts'
-import { BackgroundLoop } from '../loop/background-loop.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
-import { firstItems } from '../loop/pages.ts'
-import type { Precedence } from './precedence.ts'
+import { resolveJobSettings } from '../../../configuration/resolve-settings.ts'
+import type { Retention } from '../../../configuration/settings.ts'
+import { isDataAlone, readJobDocument } from '../../../job/job-document.ts'
+import { isNoSchedule } from '../../../schedule/no-schedule.ts'
+import type { JobRecord } from '../../../storage/job-record.ts'
+import { shardOf } from '../../../storage/node-record.ts'
+import { isPausedAt } from '../../../storage/rules.ts'
+import { changesAtOnce } from '../../jobs/tuning.ts'
+import { BackgroundLoop } from '../../loop/background-loop.ts'
+import type { EngineContext } from '../../loop/engine-context.ts'
+import { firstItems } from '../../loop/pages.ts'
+import type { ShardAssignment } from '../shard-assignment.ts'
 
 /** Every so often all jobs are gone through. */
 const passMs = 3_600_000
@@ -41,7 +41,7 @@ const longestRestMs = 5000
  */
 export class Retainer {
   readonly #engine: EngineContext
-  readonly #precedence: Precedence
+  readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
   /** Jobs of the present page that are still to be looked at. */
   #heads: JobRecord[] = []
@@ -51,9 +51,9 @@ export class Retainer {
   /** Jobs that are not looked at in each pass have their turn by its number. It begins anywhere: a node may live shortly. */
   #pass: number
 
-  constructor(engine: EngineContext, { precedence }: { precedence: Precedence }) {
+  constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
     this.#engine = engine
-    this.#precedence = precedence
+    this.#assignment = assignment
     this.#pass = Math.floor(engine.random() * mostPassesBetween)
     this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
   }
@@ -91,7 +91,7 @@ export class Retainer {
         return
       }
       const head = this.#nextHead(now)
-      if (this.#precedence.commonRank > 0) this.#endPass()
+      if (this.#assignment.commonRank > 0) this.#endPass()
       else if (head !== undefined) {
         rests = restsPerRemoval
         await this.#removeOf(head, now)

@@ -1,7 +1,7 @@
-import type { JobId } from '../../ids.ts'
-import type { JobRecord } from '../../storage/job-record.ts'
-import type { SilenceRule } from '../jobs/silence.ts'
-import type { HeapEntry } from '../loop/indexed-heap.ts'
+import type { JobId } from '../../../ids.ts'
+import type { JobRecord } from '../../../storage/job-record.ts'
+import type { SilenceRule } from '../../jobs/silence.ts'
+import type { HeapEntry } from '../../loop/indexed-heap.ts'
 
 /** A job with `alertAfter`, as the node sees it that looks for silent ones. */
 export class WatchedJob implements HeapEntry {

@@ -5,7 +5,7 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { Precedence } from './precedence.ts'
+import type { ShardAssignment } from './shard-assignment.ts'
 
 /** So many nodes look as often as slots may be overdue; the others are there in case these die together. */
 const watchers = 2
@@ -74,10 +74,10 @@ type Launcher = 'this node' | 'another' | 'nobody'
  * look goes on when what it has found has been launched. When others had launched most of that, they live, and the next
  * look waits longer; so it does while this node is late with its own.
  */
-export class Standby {
+export class OverdueTakeover {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #precedence: Precedence
+  readonly #assignment: ShardAssignment
   readonly #standbyMs: number
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
@@ -112,14 +112,14 @@ export class Standby {
 
   constructor(
     engine: EngineContext,
-    options: { registry: JobRegistry; precedence: Precedence; standbyMs: number; findsDueJobs: boolean },
+    options: { registry: JobRegistry; assignment: ShardAssignment; standbyMs: number; findsDueJobs: boolean },
   ) {
     this.#engine = engine
     this.#registry = options.registry
-    this.#precedence = options.precedence
+    this.#assignment = options.assignment
     this.#standbyMs = options.standbyMs
     this.#findsDueJobs = options.findsDueJobs
-    this.#loop = new BackgroundLoop(engine, { name: 'standby', round: () => this.#lookAndGoOn() })
+    this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#lookAndGoOn() })
   }
 
   /** The first look follows soon. */
@@ -160,7 +160,7 @@ export class Standby {
   /** What became of a slot that this node has asked for, or could not ask for. */
   answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
-      if (launcher !== 'nobody' && this.#precedence.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      if (launcher !== 'nobody' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
       return
     }
     if (launcher === 'this node') this.#launched++
@@ -196,13 +196,13 @@ export class Standby {
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
     // Whoever is alone goes first everywhere.
-    if (this.#precedence.isAlone && !this.#isOwed) {
+    if (this.#assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
       this.#lookAt = Number.POSITIVE_INFINITY
       return
     }
     const now = this.#engine.clock.monotonic()
-    const looksOften = !this.#findsDueJobs || this.#precedence.watchRank < watchers
+    const looksOften = !this.#findsDueJobs || this.#assignment.watchRank < watchers
     const times = looksOften ? this.#slowness : patience * Math.min(this.#slowness, mostOfOthers)
     const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
     this.#lookAt = now + waitMs
@@ -216,7 +216,7 @@ export class Standby {
 
   /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
   #learn(): boolean {
-    const areOthersSlow = !this.#precedence.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
+    const areOthersSlow = !this.#assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
     const most = this.#findsDueJobs ? patience : patience * mostOfOthers
     if (areOthersSlow) {
       this.#slowness = Math.min(2 * this.#slowness, most)
@@ -234,7 +234,7 @@ export class Standby {
 
   /** Whether it is only seen if somebody has died: otherwise all that is overdue is taken on. */
   get #isSampling(): boolean {
-    return !this.#precedence.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
+    return !this.#assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }
 
   get #mostAtOnce(): number {
@@ -254,7 +254,7 @@ export class Standby {
 
   #newLook(): Look {
     // What other nodes have the time to be quicker with is not read.
-    const fewestTurns = Math.min(Math.max(0, this.#precedence.watchRank - 1), watchers)
+    const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), watchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
     const isFull = this.#looks++ % looksPerFullLook === 0
     const after = Math.min(this.#lookedUpTo - overlapMs, this.#leftFrom - 1)
@@ -283,8 +283,8 @@ export class Standby {
   #takeOnInTurn(record: JobRecord): void {
     const tasks = this.#registry.get(record.id)?.job.tasks ?? tasksOf(readJobDocument(record.definition), [])
     const job = { job: { id: record.id, tasks } }
-    const isOwn = this.#precedence.rankOf(job) === 0
-    const turns = isOwn ? 0 : Math.min(this.#precedence.standbyRankOf(job), watchers)
+    const isOwn = this.#assignment.rankOf(job) === 0
+    const turns = isOwn ? 0 : Math.min(this.#assignment.standbyRankOf(job), watchers)
     if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return
     this.#takeOn(record, isOwn)
   }
@@ -308,7 +308,7 @@ export class Standby {
   #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
     this.#passed.delete(job)
     if (!this.#registry.holds(job)) return
-    const rank = this.#precedence.rankOf(job)
+    const rank = this.#assignment.rankOf(job)
     // What has come meanwhile is looked at in its turn.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
