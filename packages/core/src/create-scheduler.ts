@@ -1,9 +1,8 @@
 import { readFunction } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
-import { readEventName, type SchedulerEventName, type SchedulerListener } from './events.ts'
-import { OperationsFace } from './operations-face.ts'
-import type { RunDueOptions, RunDueReport } from './run-due.ts'
-import type { Scheduler, ShutdownOptions } from './scheduler.ts'
+import { readEventName } from './events.ts'
+import { operationsOf } from './operations-face.ts'
+import type { Scheduler } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
 import { methodsOutside } from './tracing/outside-traces.ts'
 
@@ -20,41 +19,18 @@ import { methodsOutside } from './tracing/outside-traces.ts'
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = Engine.make(readSchedulerOptions(options))
-  const scheduler = new EngineScheduler(engine)
+  const scheduler: Scheduler = {
+    ...operationsOf(engine.operations),
+    nodeId: engine.nodeId,
+    incarnation: engine.owner.incarnation,
+    start: () => engine.start(),
+    runDue: (given) => engine.runDue(given),
+    shutdown: (given) => engine.shutdown(given),
+    [Symbol.asyncDispose]: () => engine.shutdown(),
+    on(event, listener) {
+      readFunction(listener, 'listener')
+      return engine.events.on(readEventName(event), listener)
+    },
+  }
   return engine.tracing === null ? scheduler : methodsOutside(scheduler, engine.tracing)
-}
-
-/** An engine that is a node. Each call reaches it in the turn in which it is made. */
-class EngineScheduler extends OperationsFace implements Scheduler {
-  readonly nodeId: string
-  readonly incarnation: string
-  readonly #engine: Engine
-
-  constructor(engine: Engine) {
-    super(engine.operations, (_options, call) => call(engine.operations))
-    this.nodeId = engine.nodeId
-    this.incarnation = engine.owner.incarnation
-    this.#engine = engine
-  }
-
-  start(): Promise<void> {
-    return this.#engine.start()
-  }
-
-  runDue(options?: RunDueOptions): Promise<RunDueReport> {
-    return this.#engine.runDue(options)
-  }
-
-  shutdown(options?: ShutdownOptions): Promise<void> {
-    return this.#engine.shutdown(options)
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.shutdown()
-  }
-
-  on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void {
-    readFunction(listener, 'listener')
-    return this.#engine.events.on(readEventName(event), listener)
-  }
 }

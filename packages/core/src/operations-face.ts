@@ -1,109 +1,76 @@
 import type { CallOptions } from './engine/loop/asked-calls.ts'
 import type { Operations } from './engine/operations/operations.ts'
-import type { RemoveOptions } from './engine/operations/removals.ts'
-import type { TriggerOptions, TriggerResult } from './engine/operations/request-options.ts'
-import type { Job } from './job/define-job.ts'
 import type { JobOperations } from './job-operations.ts'
 import { listing, pageOf } from './listing.ts'
 
-/** Hands a call to an engine's operations, when they can be called. */
-export type Asking = <T>(options: CallOptions | undefined, call: (operations: Operations) => Promise<T>) => Promise<T>
+/** All operations, each with the position of the call options among its arguments. */
+const optionsAt: Readonly<Record<keyof JobOperations, number>> = {
+  trigger: 1,
+  triggerMany: 1,
+  replay: 1,
+  backfill: 1,
+  stopBackfill: 2,
+  cancel: 1,
+  cancelSlot: 2,
+  pause: 1,
+  pauseAll: 1,
+  resumeAll: 1,
+  resume: 1,
+  update: 2,
+  add: 1,
+  remove: 1,
+  plan: 1,
+  apply: 1,
+  realign: 1,
+  nextRuns: 2,
+  explain: 2,
+  nodes: 0,
+  prune: 0,
+  isRunning: 1,
+  occurrences: 1,
+  failures: 1,
+  live: 1,
+  jobs: 1,
+  job: 1,
+  occurrence: 1,
+  waitFor: 1,
+  changes: 0,
+  versions: 1,
+  counts: 1,
+}
 
-/** What the users of a scheduler and of a client hold: all that both can be asked for. */
-export class OperationsFace implements JobOperations {
-  readonly changes: JobOperations['changes']
-  readonly #ask: Asking
+const lists: ReadonlySet<string> = new Set(['occurrences', 'failures', 'live', 'jobs'])
 
-  constructor(operations: Operations, ask: Asking) {
-    this.#ask = ask
-    this.changes = (options) => operations.changes(options)
-  }
+/** Connects a client within the timeout of a call. */
+type Connect = (options: CallOptions | undefined) => Promise<void>
 
-  trigger(job: string | Job, options?: TriggerOptions): Promise<TriggerResult> {
-    return this.#ask(options, (operations) => operations.trigger(job, options))
-  }
+// Each method of `Operations` has the types of the method of `JobOperations` with the same name.
+type Call = (...given: readonly unknown[]) => unknown
 
-  triggerMany: JobOperations['triggerMany'] = (items, options) =>
-    this.#ask(options, (operations) => operations.triggerMany(items, options))
+/** The operations of a scheduler. Each call reaches the engine in the turn in which the user makes it. */
+export function operationsOf(operations: Operations): JobOperations {
+  return eachOperation(operations, (call) => call)
+}
 
-  replay: JobOperations['replay'] = (id, options) => this.#ask(options, (operations) => operations.replay(id, options))
+/** The operations of a client. Each call connects first; `changes` connects with its first look. */
+export function connectedOperations(operations: Operations, connect: Connect): JobOperations {
+  return eachOperation(operations, (call, name, at) => {
+    if (name === 'changes') return call
+    if (!lists.has(name)) return (...given) => connect(given[at] as CallOptions).then(() => call(...given))
+    return (filter, options) =>
+      listing(async (cursor) => {
+        await connect(options as CallOptions)
+        return (await call(pageOf(filter as object, cursor), options)) as never
+      })
+  })
+}
 
-  backfill: JobOperations['backfill'] = (name, options) =>
-    this.#ask(options, (operations) => operations.backfill(name, options))
-
-  stopBackfill: JobOperations['stopBackfill'] = (name, key, options) =>
-    this.#ask(options, (operations) => operations.stopBackfill(name, key, options))
-
-  cancel: JobOperations['cancel'] = (id, options) => this.#ask(options, (operations) => operations.cancel(id, options))
-
-  cancelSlot: JobOperations['cancelSlot'] = (name, at, options) =>
-    this.#ask(options, (operations) => operations.cancelSlot(name, at, options))
-
-  pause: JobOperations['pause'] = (name, options) => this.#ask(options, (operations) => operations.pause(name, options))
-
-  resume: JobOperations['resume'] = (name, options) =>
-    this.#ask(options, (operations) => operations.resume(name, options))
-
-  pauseAll: JobOperations['pauseAll'] = (filter, options) =>
-    this.#ask(options, (operations) => operations.pauseAll(filter, options))
-
-  resumeAll: JobOperations['resumeAll'] = (filter, options) =>
-    this.#ask(options, (operations) => operations.resumeAll(filter, options))
-
-  waitFor: JobOperations['waitFor'] = (id, options) =>
-    this.#ask(undefined, (operations) => operations.waitFor(id, options))
-
-  versions: JobOperations['versions'] = (name, options) =>
-    this.#ask(options, (operations) => operations.versions(name, options))
-
-  update: JobOperations['update'] = (name, change, options) =>
-    this.#ask(options, (operations) => operations.update(name, change, options))
-
-  add: JobOperations['add'] = (jobs, options) => this.#ask(options, (operations) => operations.add(jobs, options))
-
-  remove(name: string, options?: RemoveOptions): Promise<void>
-  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
-  async remove(names: string | readonly string[], options?: RemoveOptions): Promise<never> {
-    return (await this.#ask(options, (operations) => operations.remove(names as string, options))) as never
-  }
-
-  plan: JobOperations['plan'] = (jobs, options) => this.#ask(options, (operations) => operations.plan(jobs, options))
-
-  apply: JobOperations['apply'] = (plan, options) => this.#ask(options, (operations) => operations.apply(plan, options))
-
-  realign: JobOperations['realign'] = (name, options) =>
-    this.#ask(options, (operations) => operations.realign(name, options))
-
-  nextRuns: JobOperations['nextRuns'] = (name, count, options) =>
-    this.#ask(options, (operations) => operations.nextRuns(name, count, options))
-
-  explain: JobOperations['explain'] = (name, at, options) =>
-    this.#ask(options, (operations) => operations.explain(name, at, options))
-
-  nodes: JobOperations['nodes'] = (options) => this.#ask(options, (operations) => operations.nodes(options))
-
-  prune: JobOperations['prune'] = (options) => this.#ask(options, (operations) => operations.prune(options))
-
-  isRunning: JobOperations['isRunning'] = (name, options) =>
-    this.#ask(options, (operations) => operations.isRunning(name, options))
-
-  occurrences: JobOperations['occurrences'] = (filter, options) =>
-    listing((cursor) => this.#ask(options, (operations) => operations.occurrences(pageOf(filter, cursor), options)))
-
-  failures: JobOperations['failures'] = (filter = {}, options) =>
-    listing((cursor) => this.#ask(options, (operations) => operations.failures(pageOf(filter, cursor), options)))
-
-  live: JobOperations['live'] = (filter = {}, options) =>
-    listing((cursor) => this.#ask(options, (operations) => operations.live(pageOf(filter, cursor), options)))
-
-  jobs: JobOperations['jobs'] = (filter = {}, options) =>
-    listing((cursor) => this.#ask(options, (operations) => operations.jobs(pageOf(filter, cursor), options)))
-
-  job: JobOperations['job'] = (name, options) => this.#ask(options, (operations) => operations.job(name, options))
-
-  occurrence: JobOperations['occurrence'] = (id, options) =>
-    this.#ask(options, (operations) => operations.occurrence(id, options))
-
-  counts: JobOperations['counts'] = (name, options) =>
-    this.#ask(options, (operations) => operations.counts(name, options))
+function eachOperation(
+  operations: Operations,
+  wrap: (call: Call, name: string, optionsAt: number) => Call,
+): JobOperations {
+  const methods = (Object.keys(optionsAt) as (keyof JobOperations)[]).map((name) => {
+    return [name, wrap(operations[name].bind(operations) as Call, name, optionsAt[name])]
+  })
+  return Object.fromEntries(methods) as JobOperations
 }

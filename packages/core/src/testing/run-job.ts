@@ -117,7 +117,7 @@ async function runOnce(
   })
   try {
     await engine.start()
-    const { id, state } = await engine.operations.trigger(name, request, results)
+    const { id, state } = await engine.operations.request(name, request, results)
     if (state !== 'running' && state !== 'pending') throw storageInUse(state)
     return await new Promise<ExecutionReport>((resolve) => {
       look = () => {

@@ -143,7 +143,12 @@ export class Operations implements JobOperations {
     this.#removals.stop()
   }
 
-  trigger(given: string | Job, options: TriggerOptions = {}, results?: JsonObject): Promise<TriggerResult> {
+  trigger(given: string | Job, options: TriggerOptions = {}): Promise<TriggerResult> {
+    return this.request(given, options)
+  }
+
+  /** Triggers a job whose tasks find these results of tasks that do not run. */
+  request(given: string | Job, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
     try {
       const asked = this.#asked(options)
       const name = nameOfJob(given) as string
@@ -160,13 +165,11 @@ export class Operations implements JobOperations {
     items: readonly TriggerItem[],
     options: TriggerManyOptions = {},
   ): Promise<readonly TriggerManyResult[]> {
-    this.#assertRunning()
-    return this.#requests.triggerMany(items, options, this.#asked(options))
+    return this.#requests.triggerMany(items, options, this.#askedRunning(options))
   }
 
   async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
-    this.#assertRunning()
-    const asked = this.#asked(options)
+    const asked = this.#askedRunning(options)
     const original = await this.#interventions.find(id, asked)
     const held = this.#host.isClient ? undefined : this.#registry.get(original.jobId)
     const job = held ?? (await this.#lookup.byId(original.jobId, asked))
@@ -174,40 +177,34 @@ export class Operations implements JobOperations {
     return this.#requests.replay(job, original, options, asked)
   }
 
-  async backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#backfills.backfill(job, options, asked)
+  backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
+    return this.#ofJob(name, options, (job, asked) => this.#backfills.backfill(job, options, asked))
   }
 
   async stopBackfill(name: string, key: string, options: StopBackfillOptions = {}): Promise<StopBackfillResult> {
-    this.#assertRunning()
-    return this.#backfills.stop(name, key, options, this.#asked(options))
+    return this.#backfills.stop(name, key, options, this.#askedRunning(options))
   }
 
   async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
-    this.#assertRunning()
-    return this.#interventions.cancel(id, options, this.#asked(options))
+    return this.#interventions.cancel(id, options, this.#askedRunning(options))
   }
 
-  async cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    return this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked)
+  cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
+    return this.#ofJob(name, options, (job, asked) =>
+      this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked),
+    )
   }
 
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    const asked = this.#asked(options)
-    return this.#pause(name, readPause(options, this.#engine.now()), asked)
+    return this.#pause(name, readPause(options, this.#engine.now()), options)
   }
 
-  async #pause(name: string, paused: PauseRecord, asked: AskedCalls): Promise<void> {
-    return this.#interventions.pause(this.#held(name) ?? (await this.#lookUp(name, asked)), paused, asked)
+  #pause(name: string, paused: PauseRecord, options: CallOptions): Promise<void> {
+    return this.#ofJob(name, options, (job, asked) => this.#interventions.pause(job, paused, asked))
   }
 
-  async resume(name: string, options: InterventionOptions = {}): Promise<void> {
-    const asked = this.#asked(options)
-    return this.#interventions.resume(this.#held(name) ?? (await this.#lookUp(name, asked)), options, asked)
+  resume(name: string, options: InterventionOptions = {}): Promise<void> {
+    return this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked))
   }
 
   async pauseAll(filter: JobSelection, options: PauseOptions = {}): Promise<readonly string[]> {
@@ -216,7 +213,7 @@ export class Operations implements JobOperations {
     const paused = readPause(options, now)
     const until = pausedUntil(paused)
     const names = await namesOf(filter, this.#catalog, { asked, now }, (job) => endOf(job) < until)
-    for (const name of names) await this.#pause(name, paused, this.#asked(options))
+    for (const name of names) await this.#pause(name, paused, options)
     return names
   }
 
@@ -241,50 +238,42 @@ export class Operations implements JobOperations {
     return versionsOf(name, options, this.#asked(options))
   }
 
-  async update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    const asked = this.#asked(options)
-    return this.#definitions.update(this.#held(name) ?? (await this.#lookUp(name, asked)), change, options, asked)
+  update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
+    return this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked))
   }
 
   async add(jobs: Job | readonly Job[], options: CallOptions = {}): Promise<void> {
-    this.#assertRunning()
-    return this.#additions.add(jobs, options, this.#asked(options))
+    return this.#additions.add(jobs, options, this.#askedRunning(options))
   }
 
   remove(name: string, options?: RemoveOptions): Promise<void>
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
-  async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<never> {
+  async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> {
     this.#assertRunning()
-    const asked = this.#asked(options)
-    if (Array.isArray(names)) return (await this.#removals.removeMany(names, options, asked)) as never
-    const job = this.#held(names as string) ?? (await this.#lookUp(names as string, asked))
-    return (await this.#removals.remove(job, options, asked)) as never
+    if (Array.isArray(names)) return this.#removals.removeMany(names, options, this.#asked(options))
+    return this.#ofJob(names as string, options, (job, asked) => this.#removals.remove(job, options, asked))
   }
 
   async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
-    this.#assertRunning()
-    return this.#definitions.plan(jobs, options, this.#asked(options))
+    return this.#definitions.plan(jobs, options, this.#askedRunning(options))
   }
 
   async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
-    this.#assertRunning()
-    return this.#definitions.apply(plan, options, this.#asked(options))
+    return this.#definitions.apply(plan, options, this.#askedRunning(options))
   }
 
   async realign(name?: string, options: CallOptions = {}): Promise<readonly RealignedJob[]> {
     readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    if (name !== undefined) return this.#realigner.realign(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
-    this.#assertRunning()
-    return this.#realigner.realignAll(asked)
+    if (name === undefined) return this.#realigner.realignAll(this.#askedRunning(options))
+    return this.#ofJob(name, options, (job, asked) => this.#realigner.realign(job, asked))
   }
 
-  async explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
-    const asked = this.#asked(options)
-    const job = this.#held(name) ?? (await this.#lookUp(name, asked))
-    const slot = { at: toInstantMs(at, 'at'), now: this.#engine.now() }
-    readObject(options, 'options', callOptionNames)
-    return explain(asked, this.#registry, job, slot)
+  explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
+    return this.#ofJob(name, options, (job, asked) => {
+      const slot = { at: toInstantMs(at, 'at'), now: this.#engine.now() }
+      readObject(options, 'options', callOptionNames)
+      return explain(asked, this.#registry, job, slot)
+    })
   }
 
   async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
@@ -353,6 +342,21 @@ export class Operations implements JobOperations {
   #asked(options: CallOptions): AskedCalls {
     const { storage, clock } = this.#engine
     return new AskedCalls(storage, clock, options, this.#host.callTimeoutMs)
+  }
+
+  #askedRunning(options: CallOptions): AskedCalls {
+    this.#assertRunning()
+    return this.#asked(options)
+  }
+
+  /** Does something to a job: in the turn in which the user calls, if this node holds the job. */
+  async #ofJob<T>(
+    name: string,
+    options: CallOptions,
+    call: (job: RegisteredJob, asked: AskedCalls) => Promise<T>,
+  ): Promise<T> {
+    const asked = this.#asked(options)
+    return call(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
   }
 
   #assertRunning(): void {
