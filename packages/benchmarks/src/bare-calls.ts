@@ -1,5 +1,6 @@
 import { type JobId, jobId, occurrenceId } from '@jobistemer/core'
 import type { CreateSlot, SettleItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
+import { type Cost, costOf } from './cost.ts'
 import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
@@ -46,17 +47,17 @@ export class BareCalls {
    * Runs so many further slots of every job. Items and ids are made before the clock starts. What is more than a call takes goes
    * in several that overlap, as an engine sends it.
    */
-  async run(seconds: number): Promise<{ readonly perSecond: number }> {
+  async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities
     const rounds = Array.from({ length: seconds }, () => roundOf(this.#jobs, instant + ++this.#seconds * 1000))
-    const startedAt = performance.now()
-    for (const { at, creates, settles } of rounds) {
-      await Promise.all(
-        chunksOf(creates, maxBatch).map((items) => this.#storage.createOccurrences({ now: at, owner, items })),
-      )
-      await Promise.all(chunksOf(settles, maxBatch).map((items) => this.#storage.settle({ now: at, items })))
-    }
-    return { perSecond: (seconds * this.#jobs.length * 1000) / (performance.now() - startedAt) }
+    return await costOf(seconds * this.#jobs.length, async () => {
+      for (const { at, creates, settles } of rounds) {
+        await Promise.all(
+          chunksOf(creates, maxBatch).map((items) => this.#storage.createOccurrences({ now: at, owner, items })),
+        )
+        await Promise.all(chunksOf(settles, maxBatch).map((items) => this.#storage.settle({ now: at, items })))
+      }
+    })
   }
 }
 
@@ -66,11 +67,7 @@ function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonl
 }
 
 /** So many slots of 1,000 jobs, or of `count`, in an empty storage. */
-export async function runBareCalls(
-  storage: Storage,
-  seconds: number,
-  count: number = jobCount,
-): Promise<{ readonly perSecond: number }> {
+export async function runBareCalls(storage: Storage, seconds: number, count: number = jobCount): Promise<Cost> {
   const calls = new BareCalls(storage, count)
   await calls.addJobs()
   return await calls.run(seconds)
@@ -91,7 +88,7 @@ function roundOf(ids: readonly JobId[], at: number) {
       runs: [runOf(at, null)],
     })
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    settles.push({ ...address, token: 1, sequence: 1, runs: [runOf(at, at)], change })
+    settles.push({ ...address, token: 1, sequence: 1, owner, runs: [runOf(at, at)], change })
   }
   return { at, creates, settles }
 }

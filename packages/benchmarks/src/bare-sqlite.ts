@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import Database from 'better-sqlite3'
+import { type Cost, costOf } from './cost.ts'
 import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
@@ -17,7 +18,7 @@ const checkpointPages = 4000
  * Ids and texts are made before the clock starts; there are no jobs, no tasks, no timers, no answers and no checks that
  * anything happened.
  */
-export async function runBareStatements(file: string, seconds: number): Promise<{ readonly perSecond: number }> {
+export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
   // The storage makes its tables.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
@@ -29,12 +30,12 @@ export async function runBareStatements(file: string, seconds: number): Promise<
     const ids = Array.from({ length: seconds * jobCount }, () => randomBytes(16))
     const start = starter(database, ids)
     const finish = finisher(database, ids)
-    const startedAt = performance.now()
-    for (let second = 1; second <= seconds; second++) {
-      for (let job = 1; job <= jobCount; job += rowsPerTransaction) start.immediate(second, job)
-      for (let job = 1; job <= jobCount; job += rowsPerTransaction) finish.immediate(second, job)
-    }
-    return { perSecond: (seconds * jobCount * 1000) / (performance.now() - startedAt) }
+    return await costOf(seconds * jobCount, async () => {
+      for (let second = 1; second <= seconds; second++) {
+        for (let job = 1; job <= jobCount; job += rowsPerTransaction) start.immediate(second, job)
+        for (let job = 1; job <= jobCount; job += rowsPerTransaction) finish.immediate(second, job)
+      }
+    })
   } finally {
     database.close()
   }

@@ -2,6 +2,7 @@ import { createScheduler, defineJob } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { virtualClock } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
+import { type Cost, costOf } from './cost.ts'
 
 /** How many jobs fire at each instant. */
 export const jobCount = 1000
@@ -23,21 +24,24 @@ export interface EngineRoundOptions {
   readonly prefetch?: number | undefined
 }
 
-export interface EngineRound {
-  /** One-task occurrences per second of real time, from the slot to the durable end. */
-  readonly perSecond: number
-  readonly occurrences: number
-}
+/** Calls `work`, in which this many occurrences run, once or several times, and returns what it measures. */
+export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
  * Runs the whole engine: `count` jobs of one task fire every second of a virtual clock that moves on as soon as
  * everything is done, so what is measured is work and no waiting. Later runs on the same storage begin later.
  */
-export async function runEngine(
+export function runEngine(storage: Storage, seconds: number, options: EngineRoundOptions = {}): Promise<Cost> {
+  return measureEngine(storage, seconds, options, costOf)
+}
+
+/** As {@link runEngine}, with another measure. */
+export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,
-  { startAt = firstInstant, count = jobCount, concurrency = count, prefetch }: EngineRoundOptions = {},
-): Promise<EngineRound> {
+  { startAt = firstInstant, count = jobCount, concurrency = count, prefetch }: EngineRoundOptions,
+  measure: Measure<Measured>,
+): Promise<Measured> {
   let runs = 0
   const schedule = cron('* * * * * *')
   const jobs = Array.from({ length: count }, (_, index) =>
@@ -71,10 +75,12 @@ export async function runEngine(
   await scheduler.start()
   await clock.advance({ seconds: warmUpSeconds })
   runs = 0
-  const startedAt = performance.now()
-  await clock.advance({ seconds })
-  const elapsedMs = performance.now() - startedAt
+  let expected = 0
+  const measured = await measure(seconds * count, () => {
+    expected += seconds * count
+    return clock.advance({ seconds })
+  })
   await scheduler.shutdown()
-  if (runs !== seconds * count) throw new Error(`${runs} runs instead of ${seconds * count}.`)
-  return { perSecond: (runs * 1000) / elapsedMs, occurrences: runs }
+  if (runs !== expected) throw new Error(`${runs} runs instead of ${expected}.`)
+  return measured
 }

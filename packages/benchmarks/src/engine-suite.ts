@@ -1,17 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Storage } from '@jobistemer/core/storage'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { runBareCalls } from './bare-calls.ts'
 import { runBareStatements } from './bare-sqlite.ts'
+import type { Cost } from './cost.ts'
 import { jobCount, runEngine } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Suite, type Table } from './suite.ts'
 
-/** One-task occurrences through the whole engine, next to what the storage can do without it. */
+/** What a one-task occurrence costs at each level: the database's statements, the storage's calls, the whole engine. */
 export const engineSuite: Suite = {
   name: 'engine',
-  title: 'One-task occurrences per second through the whole engine',
+  title: 'Microseconds of user CPU time per one-task occurrence',
   async run(options) {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
@@ -22,63 +24,79 @@ export const engineSuite: Suite = {
   },
 }
 
-async function measure(folder: string, { smoke }: BenchmarkOptions): Promise<Table> {
-  const rounds = smoke ? 1 : 5
+async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: BenchmarkOptions): Promise<Table> {
   const seconds = smoke ? 2 : 30
+  const onFile = async (name: string, run: (storage: Storage) => Promise<Cost>) => {
+    const storage = sqliteStorage({ file: join(folder, `${name}.db`) })
+    const cost = await run(storage)
+    await storage.close()
+    return cost
+  }
   const sqlite = await alternate(rounds, seconds, {
-    bare: (round, seconds) => runBareStatements(join(folder, `bare-${round}.db`), seconds),
-    async engine(round, seconds) {
-      const storage = sqliteStorage({ file: join(folder, `engine-${round}.db`) })
-      const result = await runEngine(storage, seconds)
-      await storage.close()
-      return result
-    },
+    statements: (round, seconds) => runBareStatements(join(folder, `statements-${round}.db`), seconds),
+    calls: (round, seconds) => onFile(`calls-${round}`, (storage) => runBareCalls(storage, seconds)),
+    engine: (round, seconds) => onFile(`engine-${round}`, (storage) => runEngine(storage, seconds)),
   })
   const memory = await alternate(rounds, seconds, {
-    bare: (_, seconds) => runBareCalls(memoryStorage(), seconds),
+    calls: (_, seconds) => runBareCalls(memoryStorage(), seconds),
     engine: (_, seconds) => runEngine(memoryStorage(), seconds),
   })
-  const row = (name: string, { engine, bare }: Rates) => [
-    name,
-    formatRate(median(engine)),
-    formatRate(median(bare)),
-    median(engine.map((rate, index) => rate / (bare[index] ?? rate))).toFixed(2),
-  ]
   return {
-    columns: ['storage', 'whole engine', 'bare', 'engine / bare'],
-    rows: [row('sqlite (synchronous = FULL)', sqlite), row('memory', memory)],
+    columns: ['storage', 'statements', 'calls', 'engine', 'calls / statements', 'engine / calls', 'whole engine'],
+    rows: [rowOf('sqlite (synchronous = FULL)', sqlite), rowOf('memory', memory)],
     notes: [
-      `Medians of ${rounds} rounds after a longer one that is not counted, each of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences; ratios are paired by round.`,
-      'bare: for SQLite the statements for the same rows, for memory the storage calls, without an engine.',
+      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round is not counted.`,
+      'Ratios: cost of the lower level divided by cost of the upper level, paired by round; in brackets by real time, which',
+      'includes waiting for the disk, and depends on the load of the machine. 1.00: the upper level adds nothing.',
+      'statements: those that write the same rows, without a storage. calls: those of the storage, without an engine.',
+      'whole engine: occurrences per second of real time.',
     ],
   }
 }
 
-interface Rates {
-  readonly engine: readonly number[]
-  readonly bare: readonly number[]
+type Level = 'statements' | 'calls' | 'engine'
+type Run = (round: number, seconds: number) => Promise<Cost>
+type Costs = ReadonlyMap<Level, readonly Cost[]>
+
+function rowOf(name: string, costs: Costs): readonly string[] {
+  const of = (level: Level) => costs.get(level) ?? []
+  const cell = (level: Level) => (of(level).length === 0 ? '' : median(of(level).map(({ cpuUs }) => cpuUs)).toFixed(1))
+  const ratio = (upper: Level, lower: Level) => {
+    if (of(lower).length === 0) return ''
+    const pairs = of(upper).map((cost, round) => [cost, of(lower)[round] ?? cost] as const)
+    const byCpu = median(pairs.map(([above, below]) => below.cpuUs / above.cpuUs))
+    const byClock = median(pairs.map(([above, below]) => above.perSecond / below.perSecond))
+    return `${byCpu.toFixed(2)} (${byClock.toFixed(2)})`
+  }
+  const rate = formatRate(median(of('engine').map(({ perSecond }) => perSecond)))
+  return [
+    name,
+    cell('statements'),
+    cell('calls'),
+    cell('engine'),
+    ratio('calls', 'statements'),
+    ratio('engine', 'calls'),
+    rate,
+  ]
 }
 
-type Runner = (round: number, seconds: number) => Promise<{ readonly perSecond: number }>
-
-/** How much longer the round is that is not counted. */
+/** Length of the warm-up round, as a multiple of a measured round. */
 const warmUpFactor = 10
 
 /**
- * Runs both sides in turn, so that a machine that gets slower in the middle slows down both sides of a ratio. A long
+ * Runs the levels in turn, so that a machine that gets slower in the middle slows down both sides of a ratio. A long
  * round before them is not counted: schedulers run for weeks, compiled and with a heap that has found its size.
  */
 async function alternate(
   rounds: number,
   seconds: number,
-  run: { readonly bare: Runner; readonly engine: Runner },
-): Promise<Rates> {
-  await run.bare(0, seconds * warmUpFactor)
-  await run.engine(0, seconds * warmUpFactor)
-  const rates = { bare: [] as number[], engine: [] as number[] }
+  levels: Readonly<Partial<Record<Level, Run>>>,
+): Promise<Costs> {
+  const runs = Object.entries(levels) as [Level, Run][]
+  const costs = new Map<Level, Cost[]>(runs.map(([level]) => [level, []]))
+  for (const [, run] of runs) await run(0, seconds * warmUpFactor)
   for (let round = 1; round <= rounds; round++) {
-    rates.bare.push((await run.bare(round, seconds)).perSecond)
-    rates.engine.push((await run.engine(round, seconds)).perSecond)
+    for (const [level, run] of runs) costs.get(level)?.push(await run(round, seconds))
   }
-  return rates
+  return costs
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type JobSettings, defaultSettings } from '../src/configuration/settings.ts'
-import { Capacity, type Occupant } from '../src/engine/capacity/capacity.ts'
+import { Capacity, type PermitHolder } from '../src/engine/capacity/capacity.ts'
 import { Agenda } from '../src/engine/loop/agenda.ts'
 import { type Ordered, priorityStepMs } from '../src/storage/index.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
@@ -18,8 +18,13 @@ function capacityOf(options: { limit: number; prefetch?: number }): Capacity {
   return capacity
 }
 
-function occupant(name: string, orderAt = 0): Occupant {
-  return { orderAt, start: () => log.push(`${name} starts`), handBack: () => log.push(`${name} is handed back`) }
+function holder(name: string, orderAt = 0): PermitHolder {
+  return {
+    permit: 'none',
+    orderAt,
+    start: () => log.push(`${name} starts`),
+    handBack: () => log.push(`${name} is handed back`),
+  }
 }
 
 beforeEach(() => {
@@ -30,7 +35,7 @@ beforeEach(() => {
 describe('places', () => {
   it('are given up to the limit, and then to who has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
-    const [first, second, third] = [occupant('first'), occupant('second'), occupant('third')]
+    const [first, second, third] = [holder('first'), holder('second'), holder('third')]
     for (const one of [first, second, third]) capacity.enter(one)
     expect(log).toEqual(['first starts'])
     expect(capacity.waitingCount).toBe(2)
@@ -42,11 +47,11 @@ describe('places', () => {
 
   it('are given to who is more urgent first, and of equals to who has waited longer', () => {
     const capacity = capacityOf({ limit: 1 })
-    const first = occupant('first')
-    const waiting = [occupant('late', 3), occupant('urgent', 1), occupant('as urgent', 1), occupant('between', 2)]
+    const first = holder('first')
+    const waiting = [holder('late', 3), holder('urgent', 1), holder('as urgent', 1), holder('between', 2)]
     for (const one of [first, ...waiting]) capacity.enter(one)
     let running = first
-    for (const next of [1, 2, 3, 0].map((index) => waiting[index] as Occupant)) {
+    for (const next of [1, 2, 3, 0].map((index) => waiting[index] as PermitHolder)) {
       capacity.leave(running, 1)
       running = next
     }
@@ -55,7 +60,7 @@ describe('places', () => {
 
   it('are not given to anybody who left while it waited', () => {
     const capacity = capacityOf({ limit: 1 })
-    const [first, second] = [occupant('first'), occupant('second')]
+    const [first, second] = [holder('first'), holder('second')]
     capacity.enter(first)
     capacity.enter(second)
     capacity.leave(second, null)
@@ -66,7 +71,7 @@ describe('places', () => {
 
   it('that are kept for calls under way are nobody else’s', () => {
     const capacity = capacityOf({ limit: 3 })
-    capacity.enter(occupant('first'))
+    capacity.enter(holder('first'))
     capacity.reserve(1)
     expect([capacity.roomToClaim(), capacity.roomForRequest(), capacity.roomForSlot(settings)]).toEqual([1, true, 1])
     capacity.reserve(2)
@@ -97,7 +102,7 @@ describe('places', () => {
 
   it('are not kept for a request while a slot is held for one, or older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 2 })
-    capacity.enter(occupant('quick'))
+    capacity.enter(holder('quick'))
     capacity.reserveRequest()
     expect(capacity.holds(clock.now(), settings, 0, clock.now())).toBe(true)
     capacity.unreserveRequest()
@@ -112,10 +117,10 @@ describe('places', () => {
 
   it('are waited for a tenth of a second at most', async () => {
     const capacity = capacityOf({ limit: 1 })
-    capacity.enter(occupant('first'))
-    capacity.enter(occupant('second'))
+    capacity.enter(holder('first'))
+    capacity.enter(holder('second'))
     await clock.advance(60)
-    capacity.enter(occupant('third'))
+    capacity.enter(holder('third'))
     await clock.advance(39)
     expect(log).toEqual(['first starts'])
     await clock.advance(1)
@@ -124,19 +129,19 @@ describe('places', () => {
 
   it('are waited for no longer by who is less urgent', async () => {
     const capacity = capacityOf({ limit: 1 })
-    capacity.enter(occupant('first'))
-    capacity.enter(occupant('second', 2))
+    capacity.enter(holder('first'))
+    capacity.enter(holder('second', 2))
     await clock.advance(60)
-    capacity.enter(occupant('urgent', 1))
+    capacity.enter(holder('urgent', 1))
     await clock.advance(40)
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
   it('are not filled again after a stop', () => {
     const capacity = capacityOf({ limit: 1 })
-    const first = occupant('first')
+    const first = holder('first')
     capacity.enter(first)
-    capacity.enter(occupant('second'))
+    capacity.enter(holder('second'))
     capacity.stop()
     capacity.leave(first, 1)
     expect(log).toEqual(['first starts'])
@@ -179,7 +184,7 @@ describe('a burst of requests', () => {
 
   it('goes at once when handlers are slow, when it is small, and where time stands while somebody waits', () => {
     const slow = realCapacity(10)
-    const one = occupant('slow')
+    const one = holder('slow')
     slow.enter(one)
     slow.leave(one, 20)
     expect(slow.admitRequests(60, 0)).toBe(60)
@@ -191,7 +196,7 @@ describe('a burst of requests', () => {
 describe('slots are taken ahead', () => {
   it('by so many as will soon have found a place, but not without a word on how quick handlers are', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
-    const first = occupant('first')
+    const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
     capacity.enter(first)
     capacity.leave(first, 2)
@@ -203,7 +208,7 @@ describe('slots are taken ahead', () => {
 
   it('by the prefetch at most', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 3 })
-    const first = occupant('first')
+    const first = holder('first')
     capacity.enter(first)
     capacity.leave(first, 0)
     expect(capacity.roomForSlot(settings)).toBe(2 + 3)
@@ -213,7 +218,7 @@ describe('slots are taken ahead', () => {
 describe('slots that are due', () => {
   it('are held for a place for a tenth of a second at most, and told when one is free', () => {
     const capacity = capacityOf({ limit: 1 })
-    const first = occupant('first')
+    const first = holder('first')
     capacity.enter(first)
     expect(capacity.holds(1000, settings, 0, 1030)).toBe(true)
     expect(capacity.heldForMs).toBe(70)
@@ -224,7 +229,7 @@ describe('slots that are due', () => {
 
   it('are not held when they are late, might soon be missed, or others wait in the storage', () => {
     const capacity = capacityOf({ limit: 1 })
-    capacity.enter(occupant('first'))
+    capacity.enter(holder('first'))
     expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)
     expect(capacity.holds(1000, { ...settings, misfireThresholdMs: 40 }, 0, 1020)).toBe(false)
     capacity.workAppeared()
@@ -234,7 +239,7 @@ describe('slots that are due', () => {
 
   it('that are not held are told nothing', () => {
     const capacity = capacityOf({ limit: 1 })
-    const first = occupant('first')
+    const first = holder('first')
     capacity.enter(first)
     capacity.holds(1000, settings, 0, 1030)
     capacity.endHold()
@@ -243,121 +248,41 @@ describe('slots that are due', () => {
   })
 })
 
-describe('slots that find no place within a tenth of a second, where handlers are quick', () => {
-  /**
-   * It has two places, and a run has just ended. `goOn`: another one ends, and the next takes its place. `offered`: so many
-   * of ten slots do not wait here.
-   */
-  function busy() {
+describe('due slots that found no permit within 100 ms', () => {
+  /** Both permits are held, and a handler has just taken `handlerMs`. */
+  function busy(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 2, prefetch: 0 })
-    let running = occupant('first')
-    capacity.enter(running)
-    capacity.enter(occupant('other'))
-    const goOn = () => {
-      capacity.leave(running, 1)
-      running = occupant('next')
-      capacity.enter(running)
-    }
-    goOn()
-    const isHeld = (taken: number) => capacity.holds(clock.now() - 100, settings, taken, clock.now())
-    return { capacity, goOn, offered: () => Array.from({ length: 10 }, (_, taken) => isHeld(taken)).indexOf(true) }
+    const first = holder('first')
+    for (const one of [first, holder('second'), holder('third')]) capacity.enter(one)
+    capacity.leave(first, handlerMs)
+    return capacity
   }
 
-  function store(capacity: Capacity, count: number): void {
-    capacity.storing(count)
-    for (let one = 0; one < count; one++) capacity.workStored('key')
-  }
+  const isHeld = (capacity: Capacity, taken: number, lateMs = 100) =>
+    capacity.holds(clock.now() - lateMs, settings, taken, clock.now())
 
-  it('are offered to other nodes by as many as there are places, and then wait here until it is known who has room', () => {
-    const { capacity, offered } = busy()
-    expect(offered()).toBe(2)
+  it('are stored for other nodes, as many as there are permits, and the rest is held while handlers are quick', () => {
+    const capacity = busy(1)
+    expect([0, 1, 2, 3].map((taken) => isHeld(capacity, taken))).toEqual([false, false, true, true])
     expect(capacity.heldForMs).toBe(100)
-    capacity.storing(1)
-    expect(offered()).toBe(1)
-    capacity.storing(1)
-    expect(offered()).toBe(0)
   })
 
-  it('wait here when this node has to take half of what it has offered, for ever longer', async () => {
-    const { capacity, goOn, offered } = busy()
-    for (const pauseMs of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
-      expect(offered()).toBe(2)
-      store(capacity, 2)
-      capacity.workLeft(false, 1)
-      await clock.advance(pauseMs - 1)
-      goOn()
-      expect(offered()).toBe(0)
-      await clock.advance(1)
-      goOn()
-    }
-  })
-
-  it('are offered by twice as many when others have taken more than half', () => {
-    const { capacity, offered } = busy()
-    store(capacity, 3)
-    capacity.workLeft(false, 1)
-    expect(offered()).toBe(4)
-    store(capacity, 4)
-    capacity.workLeft(false, 2)
-    expect(offered()).toBe(8)
-  })
-
-  it('are offered once more when nothing is heard of an offer for a second', async () => {
-    const { capacity, goOn, offered } = busy()
-    expect(offered()).toBe(2)
-    capacity.storing(2)
-    expect(offered()).toBe(0)
-    await clock.advance(999)
-    goOn()
-    expect(offered()).toBe(0)
+  it('are all stored while handlers are slow, or if none has ended for 10 s', async () => {
+    expect(isHeld(busy(101), 5)).toBe(false)
+    const capacity = busy(1)
+    await clock.advance(9999)
+    expect(isHeld(capacity, 5)).toBe(true)
     await clock.advance(1)
-    goOn()
-    expect(offered()).toBe(2)
+    expect(isHeld(capacity, 5)).toBe(false)
   })
 
-  it('wait no longer than half of their misfire threshold', () => {
-    const { capacity, offered } = busy()
-    expect(offered()).toBe(2)
-    capacity.storing(2)
+  it('are held for at most half of their misfire threshold', () => {
+    const capacity = busy(1)
     const heldFor = (lateMs: number) => {
-      capacity.holds(clock.now() - lateMs, { ...settings, misfireThresholdMs: 400 }, 0, clock.now())
+      capacity.holds(clock.now() - lateMs, { ...settings, misfireThresholdMs: 400 }, 5, clock.now())
       return capacity.heldForMs
     }
     expect([heldFor(60), heldFor(130), heldFor(199), heldFor(200)]).toEqual([40, 70, 1, 0])
-  })
-
-  it('do not wait where no run has ended for a tenth of a second, unless what takes long are calls of the storage', async () => {
-    const { capacity, offered } = busy()
-    expect(offered()).toBe(2)
-    capacity.storing(2)
-    await clock.advance(99)
-    expect(offered()).toBe(0)
-    await clock.advance(1)
-    expect(offered()).toBe(-1)
-    const waiting = capacityOf({ limit: 4, prefetch: 0 })
-    const quick = occupant('quick')
-    waiting.enter(quick)
-    waiting.leave(quick, 1)
-    waiting.enter(occupant('one'))
-    waiting.reserve(3)
-    await clock.advance(500)
-    const isHeld = (lateMs = 100, taken = 0) => waiting.holds(clock.now() - lateMs, settings, taken, clock.now())
-    expect(isHeld()).toBe(true)
-    // Then four are offered.
-    expect([isHeld(499), isHeld(500), isHeld(500, 3), isHeld(500, 4)]).toEqual([true, false, false, true])
-    waiting.unreserve(1)
-    waiting.enter(occupant('two'))
-    expect(isHeld()).toBe(false)
-  })
-
-  it('are stored for others where handlers take longer', () => {
-    const capacity = capacityOf({ limit: 1, prefetch: 0 })
-    const slow = occupant('slow')
-    capacity.enter(slow)
-    capacity.leave(slow, 101)
-    capacity.enter(occupant('next'))
-    capacity.storing(1)
-    expect(capacity.holds(clock.now() - 100, settings, 0, clock.now())).toBe(false)
   })
 })
 
@@ -365,10 +290,10 @@ describe('slots that are due while more waits in the storage than this node has 
   /** Its handlers take so long, and it has taken as many as it has places. */
   function workingOff(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 1 })
-    const one = occupant('one')
+    const one = holder('one')
     capacity.enter(one)
     capacity.leave(one, handlerMs)
-    capacity.enter(occupant('next'))
+    capacity.enter(holder('next'))
     capacity.workAppeared()
     capacity.workLeft(true, 1)
     return capacity
@@ -412,10 +337,10 @@ describe('slots that are more urgent than what is left in the storage', () => {
   /** Handlers are quick, and it has claimed one of this order last, of several. */
   function workingOff(last: Ordered): Capacity {
     const capacity = capacityOf({ limit: 1 })
-    const one = occupant('one')
+    const one = holder('one')
     capacity.enter(one)
     capacity.leave(one, 1)
-    capacity.enter(occupant('next'))
+    capacity.enter(holder('next'))
     capacity.workLeft(true, 0, last)
     return capacity
   }

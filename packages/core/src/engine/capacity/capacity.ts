@@ -1,75 +1,72 @@
 import type { JobSettings } from '../../configuration/settings.ts'
+import { type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { RenewedSet } from '../loop/renewed-set.ts'
 import { Signal } from '../loop/signal.ts'
-import { type Ordered, orderAt } from '../../storage/rules.ts'
 import { FairTurns } from './fair-turns.ts'
-import { Offers } from './offers.ts'
-import { Pace } from './pace.ts'
-import { type InLine, WaitingLine } from './waiting-line.ts'
+import { HandlerLatency } from './handler-latency.ts'
+import { type Prioritized, PriorityQueue } from './priority-queue.ts'
 
-/** What was taken ahead and has found no place for so long is handed back. */
+/** Milliseconds after which the node hands back an occurrence that it took ahead and that has found no permit. */
 const longestWaitMs = 100
 
-/** An occurrence that could not wait so long is not taken ahead. */
+/** Milliseconds. A job with a shorter execution timeout is not taken ahead: the wait would use up too much of it. */
 const shortestTimeoutMs = 10 * longestWaitMs
 
 /**
- * For so long, slots that are due wait for a place to run in, while handlers are quick enough to make some: each then
- * starts in the step that creates it, and another node that has room can still have it. What waits longer, waits in the
- * storage, for other nodes, as long as these have room. If they have none, it goes on waiting here, as long as runs do end,
- * or the storage is what takes long.
+ * Milliseconds for which a due slot waits for a permit of this node. A slot that starts in the step that creates it costs
+ * half as much as one that is stored first. After that, other nodes get it.
  */
 const longestHoldMs = 100
 
 /**
- * Where most places are kept for calls under way, it is the storage that takes long, and places of other nodes would not
- * help: nothing is stored for them sooner than this.
- */
-const longestHoldForCallsMs = 500
-
-/**
- * While something waits in the storage although this node works it off quickly, no other node has room either: slots that
- * are due would only join it, at the cost of those that run. They wait longer then, as long as some run has ended within
- * this time: where everything is slow, what was claimed may wait for seconds before it runs. It is looked again so often.
+ * Milliseconds without the end of a run after which the node no longer counts as working off its backlog. Where each call
+ * is slow, seconds pass between a claim and the end of its runs.
  */
 const longestRestMs = 10_000
+
+/** Milliseconds between two attempts to launch slots that wait behind a backlog. */
 const lookAgainMs = 1000
 
 /**
- * Those that have waited for half of their misfire threshold join what waits all the same, but fewer of them than this
- * node takes from there: otherwise the storing of what cannot run yet leaves no time for runs, and less so all the time.
+ * Slots that may join the backlog for each run that this node takes from it. With 1 or more, storing work that cannot run
+ * yet would starve the work that can.
  */
 const joinShare = 0.5
+
+/** Most slots that may join at once, after many were taken. */
 const mostJoining = 1000
 
 /**
- * As long, a burst of requests waits for places, while handlers are quick: what starts in the step that creates it costs
- * the storage half as much. Fewer than {@link requestBurst} do not wait, so that none does that comes alone.
+ * Milliseconds for which a burst of requests waits for permits while handlers are quick. A run that starts in the step
+ * that creates it costs the storage half as much.
  */
 const longestRequestHoldMs = 100
+
+/** Least number of requests that counts as a burst. Fewer requests never wait. */
 const requestBurst = 50
 
-/** What needs a place to run in. */
-export interface Occupant extends InLine {
-  /** It has its place. */
+/** An occurrence that needs a permit to run. */
+export interface PermitHolder extends Prioritized {
+  /** Set by {@link Capacity} only. */
+  permit: 'none' | 'awaited' | 'held'
+  /** Called when it gets its permit. */
   start(): void
-  /** It has waited for a place for too long. */
+  /** Called when it has waited for a permit for too long. */
   handBack(): void
 }
 
 /**
- * How much this node takes on, decided in one place. There are `limit` places. A place is held by an occurrence whose
- * tasks run, or kept for one that is being created or claimed. A few more occurrences than there are places may be
- * taken ahead while handlers are quick, see decision 0007: they wait here.
+ * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are
+ * being created or claimed reserve one. While handlers are quick, the node takes a few more occurrences ahead, which wait
+ * here for a permit (decision 0007).
  *
- * Whoever wants to take something on asks here first: the slots that are due ({@link roomForSlot}), what waits in the
- * storage ({@link roomToClaim}), requests from outside ({@link roomForRequest}), what an end may take ({@link roomForNext}). A rule about who goes first, or who may
- * have how much, belongs here and nowhere else.
+ * Callers ask before they take work: {@link roomForSlot} for due slots, {@link roomToClaim} for waiting work,
+ * {@link roomForRequest} for requests, {@link roomForNext} for an end that takes the next occurrence of its job. All rules
+ * about precedence and shares are in this class.
  *
- * Nobody is called by name. {@link room} says that slots which are held may look for a place again, {@link requestRoom}
- * that requests may, {@link work} that something may wait in the storage that this node has room for.
+ * Signals: {@link room} when held slots may find a permit, {@link requestRoom} when held requests may, {@link work} when
+ * work may wait in the storage that this node has room for.
  */
 export class Capacity implements Alarm {
   at: number = 0
@@ -82,23 +79,20 @@ export class Capacity implements Alarm {
   readonly #requestHold: Alarm
   readonly #limit: number
   readonly #prefetch: number
-  readonly #pace: Pace
-  readonly #offers: Offers
-  readonly #places = new RenewedSet<Occupant>()
-  /** Those that have no place yet. */
-  readonly #waiting = new WaitingLine<Occupant>()
+  readonly #latency: HandlerLatency
+  #held = 0
+  readonly #waiting = new PriorityQueue<PermitHolder>()
   #reserved = 0
-  /** Of those, kept for requests that are under way. */
+  /** The part of the reserved permits that requests in progress use. */
   #requested = 0
   #backlog = false
-  /** Of what waits there, one that went before all others when this node looked last; `null`: not known. */
+  /** The last occurrence that a claim took while it left others; `null`: unknown. */
   #lastTaken: Ordered | null = null
   #heldForMs = 0
-  /** Monotonic instant at which handlers of a run have ended by themselves last. */
+  /** Monotonic instant at which the handlers of a run last ended by themselves. */
   #leftAt = Number.NEGATIVE_INFINITY
-  /** So many slots that are due may join what waits in the storage. */
+  /** How many due slots may join the backlog. */
   #mayJoin = 0
-  /** Requests wait for a place. */
   #holdsRequests = false
   #claimEnds: Promise<void> | null = null
   #endClaim: () => void = () => undefined
@@ -112,44 +106,40 @@ export class Capacity implements Alarm {
     this.#engine = engine
     this.#limit = options.limit
     this.#prefetch = options.prefetch
-    this.#pace = new Pace(options.limit)
-    this.#offers = new Offers(options.limit)
+    this.#latency = new HandlerLatency(options.limit)
     this.turns = new FairTurns(engine.clock)
     this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
   }
 
   // ------------------------------------------------------------------------------------------------------------- room
 
-  /** How many occurrences wait for a place. They have not begun. */
+  /** How many occurrences wait for a permit. Their handlers have not been called. */
   get waitingCount(): number {
     return this.#waiting.size
   }
 
-  /** Places that nothing holds and nothing is meant for. Negative while more are kept than there are. */
+  /** Permits that are neither held nor reserved. Negative while more are reserved than there are. */
   get #free(): number {
-    return this.#limit - this.#places.size - this.#reserved
+    return this.#limit - this.#held - this.#reserved
   }
 
-  /**
-   * How many slots that are due may be started in the storage, up to one of a job with these settings: as many as there
-   * are places, and a few ahead where it can wait for a place that will soon be free.
-   */
+  /** How many due slots of a job with these settings may start in the storage: the free permits, and those taken ahead. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
-    // Of what is taken ahead a crash leaves more behind than had begun: where that fails it, nothing is. And where starts
-    // are counted, one that is handed back has used up a start for nothing.
+    // A crash loses also the occurrences that were taken ahead: where that fails them, none is. Where starts are counted,
+    // one that is handed back has used up a start for nothing.
     const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
-    const ahead = canWait ? Math.min(this.#prefetch, this.#pace.soonStarted) : 0
+    const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.size)
   }
 
-  /** How many of those that wait in the storage may be taken. */
+  /** How many waiting occurrences a claim may take. */
   roomToClaim(): number {
     return Math.max(0, this.#free)
   }
 
   /**
-   * Whether a run that somebody asks for may start at once. Many may ask, and most of them may be skipped: what is due
-   * goes first, and requests that are under way keep one half of the places at most.
+   * Returns whether a requested run may start now. Due slots have precedence: requests in progress use at most half of
+   * the permits, because most of a burst may be skipped by the overlap policy.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -161,19 +151,16 @@ export class Capacity implements Alarm {
     return Math.min(this.#free, share - this.#requested)
   }
 
-  /**
-   * Whether an end may take the next occurrence of its job in the same step. Whatever else waits here or in the storage
-   * may be older, and goes first.
-   */
+  /** Returns whether an end may take the next occurrence of its job. Other waiting work may be older and has precedence. */
   roomForNext(): boolean {
-    const isWaitedFor = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.size > 0
-    return this.#free > 0 && !this.#backlog && !isWaitedFor && !this.#stopped
+    const isAwaited = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.size > 0
+    return this.#free > 0 && !this.#backlog && !isAwaited && !this.#stopped
   }
 
   /**
-   * How many of so many requests that wait to be sent go now, when the oldest has waited so long. For as many as there is
-   * room for, it is now; the others wait as long as it seems that they will soon find some. Otherwise all of them go, and
-   * those without room wait in the storage. {@link requestRoom} says when to ask again.
+   * Returns how many of the waiting requests are to be sent now; `waitedMs` is the wait of the oldest. If permits are
+   * expected soon, the number of free ones is returned, and {@link requestRoom} tells the caller to ask again. Otherwise
+   * all requests are sent, and those without a permit wait in the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -184,14 +171,14 @@ export class Capacity implements Alarm {
   }
 
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
-    // Where time stands while somebody waits, it would not pass.
+    // On a virtual clock, time does not pass while a caller waits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // What is held goes on to its end, and those that joined a backlog would make all that follow wait there too.
+    // The rest of a held burst stays held: a request that joins a backlog makes all later ones wait there too.
     const isBurst = waiting >= requestBurst || this.#holdsRequests
-    return isBurst && waitedMs < longestRequestHoldMs && this.#pace.waitMs(waiting) < longestRequestHoldMs
+    return isBurst && waitedMs < longestRequestHoldMs && this.#latency.waitMs(waiting) < longestRequestHoldMs
   }
 
-  /** Keeps a place for a request that is under way. */
+  /** Reserves a permit for a request that is being created. */
   reserveRequest(): void {
     this.#requested++
     this.#reserved++
@@ -200,13 +187,11 @@ export class Capacity implements Alarm {
   unreserveRequest(): void {
     this.#requested--
     this.#reserved--
-    // A slot that is due may have waited for this very place.
-    if (this.#heldForMs > 0) this.room.send()
-    if (this.#holdsRequests) this.requestRoom.send()
+    this.#permitFreed()
     this.offerRoom()
   }
 
-  /** Keeps places for occurrences that are being created or claimed. */
+  /** Reserves permits for occurrences that are being created or claimed. */
   reserve(count: number): void {
     this.#reserved += count
   }
@@ -215,7 +200,7 @@ export class Capacity implements Alarm {
     this.#reserved -= count
   }
 
-  /** From here to {@link claimEnded}, places are kept that may turn out not to be needed. */
+  /** Until {@link claimEnded}, a claim reserves permits that it may not need. */
   claimBegins(): void {
     this.#claimEnds = new Promise((resolve) => {
       this.#endClaim = resolve
@@ -227,108 +212,111 @@ export class Capacity implements Alarm {
     this.#endClaim()
   }
 
-  /** Resolves when no claim keeps places. */
+  /** Resolves when the claim in progress has ended; `null` when there is none. */
   claimAnswered(): Promise<void> | null {
     return this.#claimEnds
   }
 
-  // ----------------------------------------------------------------------------------------------------------- places
+  // ---------------------------------------------------------------------------------------------------------- permits
 
-  /** Starts the occupant, or lets it wait for a place. */
-  enter(occupant: Occupant): void {
-    if (this.#places.size < this.#limit) {
-      this.#places.add(occupant)
-      occupant.start()
+  /** Starts the holder, or lets it wait for a permit. */
+  enter(holder: PermitHolder): void {
+    if (this.#held < this.#limit) {
+      this.#start(holder)
       return
     }
     if (this.#waiting.size === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
-    this.#waiting.add(occupant, this.#engine.clock.monotonic())
+    holder.permit = 'awaited'
+    this.#waiting.add(holder, this.#engine.clock.monotonic())
   }
 
-  /** The occupant needs no place any more. With `heldMs` its handlers have ended by themselves, after so long. */
-  leave(occupant: Occupant, heldMs: number | null): void {
-    if (!this.#places.delete(occupant)) {
-      this.#waiting.delete(occupant)
-      return
-    }
+  #start(holder: PermitHolder): void {
+    this.#held++
+    holder.permit = 'held'
+    holder.start()
+  }
+
+  /** The holder gives its permit back, or waits for none any more. With `heldMs` its handlers ended by themselves, after that time. */
+  leave(holder: PermitHolder, heldMs: number | null): void {
+    const { permit } = holder
+    holder.permit = 'none'
+    if (permit === 'awaited') this.#waiting.delete(holder)
+    if (permit !== 'held') return
+    this.#held--
     if (heldMs !== null) {
-      this.#pace.held(heldMs)
+      this.#latency.held(heldMs)
       this.#leftAt = this.#engine.clock.monotonic()
     }
     this.#fill()
+    this.#permitFreed()
+  }
+
+  #permitFreed(): void {
     if (this.#heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
-  /** Starts what waits for a place. */
   #fill(): void {
-    // At a shutdown nothing begins any more. A handler that ends at once makes room while it is being started.
+    // A handler that ends at once calls this method again while it is being started.
     if (this.#stopped || this.#filling || this.#waiting.size === 0) return
     this.#filling = true
-    while (this.#places.size < this.#limit) {
-      const occupant = this.#waiting.shift()
-      if (occupant === undefined) break
-      this.#places.add(occupant)
-      occupant.start()
+    while (this.#held < this.#limit) {
+      const holder = this.#waiting.shift()
+      if (holder === undefined) break
+      this.#start(holder)
     }
     this.#filling = false
     if (this.#waiting.size === 0) this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Some handler takes longer than those before it: what waits behind it is left to nodes that have a place. */
+  /** A handler takes longer than those before it: occurrences that have waited too long go to nodes with a free permit. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
-    for (const { one: occupant, since } of this.#waiting.byWait()) {
+    for (const { item: holder, since } of this.#waiting.byWait()) {
       const waitedMs = now - since
       if (waitedMs < longestWaitMs) {
         this.#engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
         return
       }
-      this.#pace.stalled(waitedMs)
-      occupant.handBack()
+      this.#latency.stalled(waitedMs)
+      holder.handBack()
     }
   }
 
-  /** Nothing that waits begins any more. */
+  /** From now on no waiting occurrence starts. */
   stop(): void {
     this.#stopped = true
   }
 
   // ------------------------------------------------------------------------------------------------------------- hold
 
-  /** For how long slots that are due still wait for a place before they are created without one. */
+  /** Milliseconds after which held slots ask again; 0: no slot is held. */
   get heldForMs(): number {
     return this.#heldForMs
   }
 
   /**
-   * Whether a slot that is due waits for a place, when `taken` others go before it. What waits in the storage is older
-   * and goes first, so then it waits there too, unless this node is about to work that off. One that is more urgent than
-   * what is left there does not wait here: a claim takes it next.
+   * Returns whether a due slot waits for a permit, behind `taken` other slots. Waiting work in the storage is older and has
+   * precedence. So the slot joins it there, unless this node works it off soon. A slot that is more urgent than the
+   * backlog joins it at once: the next claim takes it.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
     if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
-    else this.#heldForMs = this.#holdForPlace(taken - this.roomForSlot(settings), now - slot, patienceMs)
+    else this.#heldForMs = this.#holdForPermit(taken - this.roomForSlot(settings), now - slot, patienceMs)
     return this.#heldForMs > 0
   }
 
-  /** `beyond`: how many of those that go before it find no place either; negative when it finds one. */
-  #holdForPlace(beyond: number, lateMs: number, patienceMs: number): number {
-    if (beyond < 0) return 0
-    if (lateMs < longestHoldMs) return Math.max(0, Math.min(longestHoldMs, patienceMs) - lateMs)
-    return lateMs < patienceMs && this.#keeps(beyond, lateMs) ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+  /** `beyond`: how many earlier slots find no permit either; negative if this slot finds one. */
+  #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
+    if (beyond < 0 || lateMs >= patienceMs) return 0
+    if (lateMs < longestHoldMs) return Math.min(longestHoldMs, patienceMs) - lateMs
+    // Other nodes may have room. As many slots as there are permits are stored for them. If this node has to claim those
+    // itself, the others have no room, and more stored slots would only cost time that runs need.
+    return beyond >= this.#limit && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
   }
 
-  /** Whether a slot that other nodes could have is kept for a place on this one. */
-  #keeps(beyond: number, lateMs: number): boolean {
-    const now = this.#engine.clock.monotonic()
-    const waitsForCalls = this.#places.size < this.#limit / 2
-    if (!this.#pace.isQuick || (!waitsForCalls && now - this.#leftAt >= longestHoldMs)) return false
-    return (waitsForCalls && lateMs < longestHoldForCallsMs) || !this.#offers.admits(beyond, now)
-  }
-
-  /** Something else that is held is looked at again sooner. */
+  /** Another held slot asks again after this many milliseconds. */
   holdAtMost(ms: number): void {
     this.#heldForMs = Math.min(this.#heldForMs, ms)
   }
@@ -348,45 +336,38 @@ export class Capacity implements Alarm {
     return true
   }
 
+  /** Handlers are quick, and one has ended within {@link longestRestMs}. */
   get #worksQuickly(): boolean {
-    return this.#pace.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
+    return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
 
-  /** No slot is known to wait for a place. */
+  /** No slot is known to wait for a permit. */
   endHold(): void {
     this.#heldForMs = 0
   }
 
   // ---------------------------------------------------------------------------------------------------------- backlog
 
-  /** Something that is due waits in the storage, as far as this node knows. */
+  /** Whether due work waits in the storage, as far as this node knows. */
   get hasBacklog(): boolean {
     return this.#backlog
   }
 
-  /** Something waits in the storage that a node with room may take. */
+  /** Work waits in the storage that any node with room may take. */
   workAppeared(): void {
     this.#backlog = true
     this.work.send()
   }
 
-  /** So many slots that are due are being stored without a start. */
-  storing(count: number): void {
-    this.#offers.sent(count)
-  }
-
-  /** As {@link workAppeared}, when this node has stored it: whoever has room first takes it. */
+  /** As {@link workAppeared}, for work that this node has stored. */
   workStored(handlerKey: string): void {
-    this.#offers.stored()
     this.turns.stored(handlerKey)
     this.workAppeared()
   }
 
-  /** Whether something was left in the storage when this node took so many from it last, and which it took last. */
+  /** A claim has taken `taken` occurrences, with `last` as the last one. `more`: it left due work in the storage. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
-    this.#offers.took(taken)
-    if (!more) this.#offers.ended(this.#engine.clock.monotonic())
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
@@ -394,7 +375,7 @@ export class Capacity implements Alarm {
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
-  /** There may be room again for what waits in the storage. */
+  /** Tells the claimer that there may be room for the backlog. */
   offerRoom(): void {
     if (this.#backlog) this.work.send()
   }

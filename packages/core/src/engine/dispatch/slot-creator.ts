@@ -59,7 +59,6 @@ export class SlotCreator {
     const { hasBacklog } = this.#capacity
     const items: CreateSlot[] = []
     let reserved = 0
-    let unstarted = 0
     const sent: DueSlot[] = []
     for (const one of due) {
       const isPaused = one.slot < one.job.pausedUntil
@@ -70,11 +69,9 @@ export class SlotCreator {
       items.push(item)
       sent.push(one)
       if (starts) reserved++
-      else if (!isPaused) unstarted++
     }
     if (items.length === 0) return
     this.#capacity.reserve(reserved)
-    this.#capacity.storing(unstarted)
     const answered = (index: number, answer: CreateAnswer | ItemRefused): Promise<void> | null => {
       const one = sent[index] as DueSlot
       const item = items[index] as CreateSlot

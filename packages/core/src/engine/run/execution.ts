@@ -14,7 +14,7 @@ import { isHeldBy, orderAt } from '../../storage/rules.ts'
 import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
 import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
 import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
-import type { Occupant } from '../capacity/capacity.ts'
+import type { PermitHolder } from '../capacity/capacity.ts'
 import type { Children } from '../isolation/children.ts'
 import type { JobPlan, TaskPlan } from '../jobs/job-plan.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
@@ -70,9 +70,10 @@ const progressed: SettleChange = Object.freeze({ kind: 'progress' })
  * One occurrence running on this node: decides which task comes next and when all is over, and says it to the storage.
  * A handler is called only once its attempt is in the storage, or the claim that stands for it.
  */
-export class Execution implements Settling, Alarm, Occupant, TaskOwner {
+export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   at: number = 0
   heapIndex: number = -1
+  permit: PermitHolder['permit'] = 'none'
   readonly job: RegisteredJob
   occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner

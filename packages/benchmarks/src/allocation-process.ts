@@ -1,0 +1,40 @@
+import { PerformanceObserver } from 'node:perf_hooks'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { measureEngine } from './engine-round.ts'
+import { median } from './suite.ts'
+
+// Usage: node --expose-gc --min-semi-space-size=128 --max-semi-space-size=128 allocation-process.js memory|sqlite [FILE]
+// Prints the bytes that the whole engine and its storage allocate per one-task occurrence.
+
+/** Rounds before the measured ones: V8 optimizes code only after it has run for a while, and optimized code allocates less. */
+const warmUpRounds = 8
+const measuredRounds = 5
+/** Virtual seconds per round. What one round allocates fits into the young generation, so V8 collects nothing meanwhile. */
+const seconds = 5
+
+const [kind = '', file = ''] = process.argv.slice(2)
+
+const collections = new PerformanceObserver(() => undefined)
+
+async function allocatedBy(occurrences: number, work: () => Promise<void>): Promise<number> {
+  globalThis.gc?.()
+  collections.observe({ entryTypes: ['gc'] })
+  const before = process.memoryUsage().heapUsed
+  await work()
+  const allocated = process.memoryUsage().heapUsed - before
+  const isExact = collections.takeRecords().length === 0
+  collections.disconnect()
+  if (!isExact) throw new Error('V8 collected garbage during the measurement, so the figure is too small.')
+  return allocated / occurrences
+}
+
+const storage = kind === 'sqlite' ? sqliteStorage({ file }) : memoryStorage()
+const perOccurrence = await measureEngine(storage, seconds, {}, async (occurrences, work) => {
+  for (let round = 0; round < warmUpRounds; round++) await work()
+  const rounds: number[] = []
+  while (rounds.length < measuredRounds) rounds.push(await allocatedBy(occurrences, work))
+  return rounds
+})
+await storage.close()
+process.stdout.write(`${Math.round(median(perOccurrence))}\n`)
