@@ -1,7 +1,7 @@
 /** Milliseconds between two looks for jobs that come due. */
 export const dueLookMs = 1000
 /** Milliseconds ahead of their time at which due jobs are looked up: one look may fail, and nothing starts late. */
-export const aheadMs = 2 * dueLookMs
+export const aheadMs: number = 2 * dueLookMs
 /** Milliseconds before a whole second at which a look begins: most slots lie on whole seconds. */
 export const beforeSecondMs = 500
 /** Milliseconds to the next look at least. A nearer look waits for the next second. */

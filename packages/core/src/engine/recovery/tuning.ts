@@ -1,7 +1,7 @@
 /** Entries that one recovery step stores for a job. Further runs follow in further steps. */
 export const recoveryStep = 1000
 /** Entries after which a call takes no further job: a storage in the event loop holds it meanwhile. */
-export const enoughEntries = 2 * recoveryStep
+export const enoughEntries: number = 2 * recoveryStep
 /** Jobs whose missed slots are decided at once. */
 export const decisionsAtOnce = 1000
 /** Runs above which a decision counts as a large one. */
