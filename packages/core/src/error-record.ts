@@ -1,14 +1,7 @@
 import { cutText } from './cut-text.ts'
 import { withoutOwnFrames } from './own-frames.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
-import {
-  deepestCause,
-  longestInnerStack,
-  longestMessage,
-  longestStack,
-  mostErrorRecords,
-  mostErrors,
-} from './tuning.ts'
+import { deepestCause, longestMessage, longestStack, mostErrorRecords, mostListed } from './tuning.ts'
 
 /** What is kept of whatever a handler threw: its cause and the errors that it stands for too. */
 export function toErrorRecord(error: unknown): ErrorRecord {
@@ -28,7 +21,7 @@ class ErrorRecorder {
         message: cut(describe(message), longestMessage),
         ...(typeof code === 'string' && { code: cut(code, 100) }),
         ...(typeof stack === 'string' && {
-          stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestInnerStack),
+          stack: cut(withoutOwnFrames(stack), depth === 0 ? longestStack : longestStack / 4),
         }),
         ...this.#inner(thrown, depth),
       }
@@ -45,7 +38,7 @@ class ErrorRecorder {
       inner.cause = this.of(cause, depth + 1)
     if (Array.isArray(errors)) {
       const kept: ErrorRecord[] = []
-      for (const error of errors.slice(0, mostErrors)) {
+      for (const error of errors.slice(0, mostListed)) {
         if (this.#records < mostErrorRecords) kept.push(this.of(error, depth + 1))
       }
       if (kept.length > 0) inner.errors = kept

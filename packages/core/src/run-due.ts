@@ -1,6 +1,6 @@
 import { orDefault, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
-import { dayMs, shortestBudgetMs } from './tuning.ts'
+import { dayMs } from './tuning.ts'
 
 /** How long a call of `runDue` may take. */
 export interface RunDueOptions {
@@ -56,7 +56,7 @@ export interface CheckedRunDue {
 /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
 export function readRunDueOptions(options: RunDueOptions): CheckedRunDue {
   readObject(options, 'options', ['budget', 'signal'])
-  const bounds = { min: shortestBudgetMs, max: dayMs }
+  const bounds = { min: 1000, max: dayMs }
   return {
     budgetMs: toDurationMs(orDefault(options.budget, 50_000), 'budget', bounds),
     signal:

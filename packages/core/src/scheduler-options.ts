@@ -27,7 +27,7 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import { defaultDeadAfterHeartbeats, fewestHeartbeats, privatePollMs, toldPollMs } from './tuning.ts'
+import { defaultDeadAfterHeartbeats, fewestHeartbeats, longestTimerMs, toldPollMs } from './tuning.ts'
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
@@ -214,12 +214,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const deadAfterHeartbeats = defaultDeadAfterHeartbeats - (rareHeartbeatMs === undefined ? 0 : 1)
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
-  const defaultPollMs = isPrivate ? privatePollMs : isTold ? toldPollMs : 1000
-  const defaultDefinitionMs = isPrivate ? privatePollMs : isTold ? 2 * toldPollMs : 3000
+  const defaultPollMs = isPrivate ? longestTimerMs : isTold ? toldPollMs : 1000
+  const defaultDefinitionMs = isPrivate ? longestTimerMs : isTold ? 2 * toldPollMs : 3000
   const { heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval } = options
   const periods = [heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval]
   const heartbeatMs = toDurationMs(
-    orDefault(options.heartbeat, isPrivate ? privatePollMs : defaultHeartbeatMs),
+    orDefault(options.heartbeat, isPrivate ? longestTimerMs : defaultHeartbeatMs),
     'heartbeat',
     {
       min: 20,

@@ -29,10 +29,6 @@ export const deepestCause = 5
 export const longestMessage = 2000
 /** Characters that are kept of the stack of an error. */
 export const longestStack = 4000
-/** Characters that are kept of the stack of a cause: its first lines are where it arose. */
-export const longestInnerStack = 1000
-/** Errors of one `AggregateError` that are kept. */
-export const mostErrors = 10
 /** Errors that are kept of one failure, causes included. */
 export const mostErrorRecords = 20
 /** Characters of an error that is printed for a person. */
@@ -48,17 +44,7 @@ export const mostMembersSearched = 1000
 
 /** Characters of a name, a reason and an actor. */
 export const longestName = 255
-/** Tags of a job: each is stored with the head, and indexed by no storage. */
-export const mostTags = 32
-/** Characters of a tag. */
-export const longestTag = 64
-/** Starts that a start rate may allow in one interval. The head of the job keeps the instant of each. */
-export const mostStarts = 100
 
-/** The shortest budget of `runDue`, in milliseconds: one round of calls to a slow storage. */
-export const shortestBudgetMs = 1000
-/** Poll interval on a storage that belongs to one process, in milliseconds. The poll finds delayed work alone. */
-export const privatePollMs = 60_000
 /** Poll interval on a storage that sends wake-ups, in milliseconds: the poll finds what a lost wake-up did not tell. */
 export const toldPollMs = 5000
 /** `deadAfter` at least, in heartbeats. With fewer, a few failed calls would look like a death. */
@@ -73,9 +59,7 @@ export const rememberedJumps = 100
 export const outputGraceMs = 200
 /** Requests of a handler in a child that wait for an answer of the node. */
 export const mostOpenRequests = 1000
-/** Log lines of a handler in a child that are sent at once; an endless loop would fill the memory of the node. */
-export const mostLinesAtOnce = 1000
-/** Log lines of a handler in a child that are sent each second. */
+/** Log lines of a handler in a child that are sent each second, and twice as many at once: a loop would fill the node's memory. */
 export const linesPerSecond = 500
 /** Milliseconds between two messages about the progress of a handler in a child. */
 export const progressEveryMs = 100

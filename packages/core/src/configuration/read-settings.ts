@@ -22,7 +22,7 @@ import {
   type TaskOverrides,
   type TaskSettingsInput,
 } from './settings.ts'
-import { dayMs, longestReadable, mostStarts, rememberedValues } from '../tuning.ts'
+import { dayMs, longestReadable, rememberedValues } from '../tuning.ts'
 
 export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout', 'keepLogs']
 export const jobSettingNames: readonly string[] = [
@@ -122,6 +122,8 @@ export function readPriority(value: unknown, field: string): number {
 function readStartRate(input: StartRateInput, field: string): StartRate {
   readObject(input, field, ['limit', 'interval'])
   const { limit } = input
+  // The head of the job keeps the instant of each start of an interval.
+  const mostStarts = 100
   if (Number.isInteger(limit) && limit > mostStarts) {
     throw new JobistemerError('INVALID_ARGUMENT', {
       message: `${field}.limit is more than ${mostStarts}: ${limit}.`,

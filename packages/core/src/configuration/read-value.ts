@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '../errors.ts'
-import { longestTag, mostItems, mostTags } from '../tuning.ts'
+import { longestName, mostItems } from '../tuning.ts'
 
 /** Checks that a value is one of a few. */
 export function readChoice<T extends string>(value: unknown, choices: readonly T[], field: string): T {
@@ -78,7 +78,7 @@ export function readName(
   value: unknown,
   field: string,
   remedy = 'Give a string of 1 to 255 characters.',
-  longest = 255,
+  longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
   // The results of tasks are members of an object, and this name is not one that every object keeps.
@@ -101,7 +101,7 @@ export function readName(
 /** Checks that a value is a list of tags. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME` */
 export function readTags(value: readonly string[], field: string): readonly string[] {
   const tags = readList(value, field).map((tag, index) => readTag(tag, `${field}[${index}]`))
-  if (tags.length > mostTags) throw invalid(tags.length, field, 'has too many items', `Give at most ${mostTags} tags.`)
+  if (tags.length > 32) throw invalid(tags.length, field, 'has too many items', 'Give at most 32 tags.')
   const twice = tags.findIndex((tag, index) => tags.indexOf(tag) < index)
   if (twice < 0) return tags
   throw invalid(tags[twice], `${field}[${twice}]`, 'is there twice', 'Name each tag once.')
@@ -109,9 +109,8 @@ export function readTags(value: readonly string[], field: string): readonly stri
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
 export function readTag(value: unknown, field: string): string {
-  const remedy = `Give a string of 1 to ${longestTag} characters.`
   // What is too long is refused by the rule of names, which says how long it is.
-  return readName(value, field, remedy, longestTag)
+  return readName(value, field, 'Give a string of 1 to 64 characters.', 64)
 }
 
 /** Checks that a value is a text for people: 1 to 1,000 characters of well-formed Unicode. */

@@ -1,6 +1,6 @@
 import { systemClock } from '../system-clock.ts'
 import type { ParentLink } from './parent-link.ts'
-import { linesPerSecond, mostLinesAtOnce, progressEveryMs } from '../tuning.ts'
+import { linesPerSecond, progressEveryMs } from '../tuning.ts'
 
 type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
 type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
@@ -9,7 +9,7 @@ type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
 export class BoundedTalk {
   readonly #parent: ParentLink
   readonly #run: number
-  #credit = mostLinesAtOnce
+  #credit = 2 * linesPerSecond
   #creditAt = systemClock.monotonic()
   #leftOut = 0
   #progress: Progress | null = null
@@ -39,7 +39,7 @@ export class BoundedTalk {
 
   line(line: Omit<Line, 'kind' | 'run'>): void {
     const now = systemClock.monotonic()
-    this.#credit = Math.min(mostLinesAtOnce, this.#credit + ((now - this.#creditAt) * linesPerSecond) / 1000)
+    this.#credit = Math.min(2 * linesPerSecond, this.#credit + ((now - this.#creditAt) * linesPerSecond) / 1000)
     this.#creditAt = now
     if (this.#credit < 1) {
       this.#leftOut++

@@ -13,7 +13,7 @@ import type { ShardAssignment } from '../nodes/shard-assignment.ts'
 import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
-import { heldBackMs } from './tuning.ts'
+import { dueLookMs } from './tuning.ts'
 
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
@@ -106,7 +106,7 @@ export class SlotLauncher {
       isDone = await this.#launchDue()
     } finally {
       if (isDone && !this.#loop.isAskedAgain) {
-        this.#agenda.slotsLaunched(this.#engine.isHeldBack ? heldBackMs : this.#capacity.heldForMs)
+        this.#agenda.slotsLaunched(this.#engine.isHeldBack ? dueLookMs : this.#capacity.heldForMs)
       }
     }
   }

@@ -23,5 +23,3 @@ export const pollsPerSweep = 60
 export const trustMs = 1000
 /** Milliseconds for which a node does not claim runs of a job that it could not run although it lacked nothing. */
 export const passOverMs = 1000
-/** Milliseconds until a node that must not begin anything looks at its due slots again. */
-export const heldBackMs = 1000

@@ -10,7 +10,7 @@ import type { EndedRun, Relay } from '../run/relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
 import { presentSeries, slotsAfter } from './backfill-slots.ts'
 import { hasBegun, type SlotStanding, standingsOf } from './backfill-states.ts'
-import { itemsLikelyEnough, slotsPerRead } from './tuning.ts'
+import { itemsLikelyEnough, itemsPerRead } from './tuning.ts'
 
 /**
  * What makes a backfill go on without anybody who drives it: whoever ends one of its runs creates the next of its lane
@@ -105,7 +105,7 @@ export async function nextInLane(
   const asked = { key: details.requestKey as string, which: backfill.which }
   const slots = slotsAfter(series, backfill)
   let some: number[] = isAgain ? [backfill.slot] : []
-  for (let size = itemsLikelyEnough; ; size = Math.max(itemsLikelyEnough, Math.floor(slotsPerRead / backfill.lanes))) {
+  for (let size = itemsLikelyEnough; ; size = Math.max(itemsLikelyEnough, Math.floor(itemsPerRead / backfill.lanes))) {
     while (some.length < size) {
       const slot = slots.next()
       if (slot.done) break

@@ -37,7 +37,7 @@ import { presentSchedule, presentSeries, slotsOf } from './backfill-slots.ts'
 import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
 import { parsedDetailsOf } from './payload-details.ts'
 import { planOfRequest } from './request-plan.ts'
-import { mostSlotsNamed, slotsPerRead } from './tuning.ts'
+import { mostSlotsNamed, itemsPerRead } from './tuning.ts'
 import { longestTimerMs } from '../../tuning.ts'
 
 /** Runs of past slots that people ask for: begins, looks at and stops backfills. How they go on is the relay's. */
@@ -106,8 +106,8 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head, now)
     const slots = await slotsOf(series, { from, to, order }, this.#engine.slotTurns)
     const standings: SlotStanding[] = []
-    for (let start = 0; start < slots.length; start += slotsPerRead) {
-      const some = slots.slice(start, start + slotsPerRead)
+    for (let start = 0; start < slots.length; start += itemsPerRead) {
+      const some = slots.slice(start, start + itemsPerRead)
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
     }
     for (const { run } of standings) {

@@ -31,7 +31,7 @@ import {
 } from './job-extras.ts'
 import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
-import { mostSortedJobs, mostSuccessSearches, pageGrowth, slotsPerRead } from './tuning.ts'
+import { mostSortedJobs, mostSuccessSearches, pageGrowth, itemsPerRead } from './tuning.ts'
 import { mostItems, rememberedValues } from '../../tuning.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
@@ -136,7 +136,7 @@ export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
 
 /** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
 function sizeOfNext(size: number, found: number, room: number): number {
-  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), slotsPerRead)
+  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), itemsPerRead)
 }
 
 function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
@@ -157,7 +157,7 @@ async function sortedHeads(
   const heads: JobRecord[] = []
   let next: string | null = null
   do {
-    const page: Page<JobRecord> = await list(slotsPerRead, next)
+    const page: Page<JobRecord> = await list(itemsPerRead, next)
     heads.push(...page.items)
     next = page.cursor
     if (!isSorted && heads.length > mostSortedJobs) return null
@@ -226,7 +226,7 @@ export class JobCatalog {
       const wanted = sorted.filter(isWanted)
       let place = 0
       while (place < wanted.length && items.length < limit) {
-        const some = wanted.slice(place, place + Math.min(limit, slotsPerRead))
+        const some = wanted.slice(place, place + Math.min(limit, itemsPerRead))
         const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
         await add(found)
         const last = items.length === limit ? found.at(-1)?.record : undefined
@@ -235,7 +235,7 @@ export class JobCatalog {
       const last = wanted[place - 1]
       return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
     }
-    const firstSize = Math.min(limit, slotsPerRead)
+    const firstSize = Math.min(limit, itemsPerRead)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
     for (;;) {
       const { page, size, found, ahead, sizeAfter } = await looking

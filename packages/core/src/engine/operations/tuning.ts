@@ -1,8 +1,8 @@
-/** Records that one call of the storage reads. A page of this size holds the event loop for some milliseconds. */
+/** Records that one call of the storage reads. */
 export const pageSize = 1000
 
-/** Slots, or heads of jobs, that one call of the storage reads: each costs more than a record, which is only read. */
-export const slotsPerRead = 500
+/** Slots, heads of jobs or changes that one call of the storage reads. The engine works on each, so a page is smaller. */
+export const itemsPerRead = 500
 
 /** Items that a call reads at least, where most of them may not be wanted. */
 export const fewestPerRead = 100
@@ -43,8 +43,6 @@ export const changeIntervalMs = 1000
 export const shortestChangeIntervalMs = 250
 /** The longest interval that a reader may ask for, in milliseconds. */
 export const longestChangeIntervalMs = 10_000
-/** Changed jobs and failures that one call reads. */
-export const changesPerRead = 200
 /** Calls that one look makes for each kind of change. Beyond them, readers learn that everything may have changed. */
 export const mostChangeReads = 3
 /** The next slots of all jobs, and the running occurrences, that are compared with the previous look. */
@@ -54,9 +52,7 @@ export const stuckSlotMs = 60_000
 /** Changes that are remembered as reported. A change beyond this number may be reported twice. */
 export const rememberedChanges = 5000
 
-/** The first interval at which the end of an awaited run is looked for, in milliseconds. Most runs are short. */
+/** The first interval at which the end of an awaited run is looked for, in milliseconds. Most runs are short. It doubles. */
 export const firstWaitPollMs = 100
-/** Each further interval is longer by this factor. */
-export const waitPollGrowth = 1.5
 /** The longest of these intervals, in milliseconds. */
 export const longestWaitPollMs = 2000

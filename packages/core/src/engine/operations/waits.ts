@@ -5,7 +5,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { firstWaitPollMs, longestWaitPollMs, waitPollGrowth } from './tuning.ts'
+import { firstWaitPollMs, longestWaitPollMs } from './tuning.ts'
 
 /** For how long to wait for the end of an occurrence. */
 export interface WaitOptions {
@@ -43,7 +43,7 @@ export class Waits {
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener'])
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
-    for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(pollMs * waitPollGrowth, longestWaitPollMs)) {
+    for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)
       // From before the look on, so that an end that comes meanwhile is not missed.
       const rest = new Rest()
