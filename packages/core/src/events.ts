@@ -194,7 +194,7 @@ export interface SchedulerEvents {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }
-  /** Another node has come, or one that was taken for dead lives: this node has seen its heartbeats. */
+  /** Another node has started, or a node that was declared dead is alive: this node has seen its heartbeats. */
   'node.joined': NodeEvent
   /** Another node shuts down. */
   'node.left': NodeEvent

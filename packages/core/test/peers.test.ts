@@ -47,7 +47,7 @@ describe('a node', () => {
     await look(4.999, record('a', 5))
     expect([namesOf(peers.living()), told]).toEqual([['a'], []])
     expect(await look(0.001, record('a', 5))).toBe(true)
-    expect([namesOf(peers.living()), namesOf(peers.lost()), told]).toEqual([[], ['a'], ['node.lost a']])
+    expect([namesOf(peers.living()), namesOf(peers.dead()), told]).toEqual([[], ['a'], ['node.lost a']])
     expect(await look(5, record('a', 5))).toBe(false)
     expect(told).toEqual(['node.lost a'])
   })
@@ -81,7 +81,7 @@ describe('a node', () => {
       const spoiled = record('a', 5, { about: { dead } })
       expect(await look(0, spoiled)).toBe(true)
       for (let count = 0; count < 6; count++) await look(5, spoiled)
-      expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+      expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
     },
   )
 
@@ -89,18 +89,18 @@ describe('a node', () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)
     await look(7, brief)
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await look(1, brief)
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('is not dead before this node has looked a few times, whatever it says', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
     await look(0, brief)
     await look(6.999, brief)
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await look(0.001, brief)
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('lives for as long as its counter moves, in whatever direction', async () => {
@@ -114,7 +114,7 @@ describe('a node', () => {
     const askedAt = clock.monotonic()
     await clock.advance({ seconds: 10 })
     peers.observe([record('a', 5)], askedAt)
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
   })
 
   it('has joined when its counter was seen to grow, as nobody knows of a record how old it is', async () => {
@@ -147,7 +147,7 @@ describe('a node', () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     await look(5, record('a', 6))
-    expect([namesOf(peers.living()), peers.lost(), told]).toEqual([['a'], [], ['node.lost a', 'node.joined a']])
+    expect([namesOf(peers.living()), peers.dead(), told]).toEqual([['a'], [], ['node.lost a', 'node.joined a']])
   })
 
   it('whose record was taken away, and who comes again, was not dead', async () => {
@@ -170,11 +170,11 @@ describe('a node', () => {
   it('whose record disappeared is dead after the dead time, counted from its last heartbeat', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5)
-    expect([namesOf(peers.living()), peers.lost(), told]).toEqual([['a'], [], []])
+    expect([namesOf(peers.living()), peers.dead(), told]).toEqual([['a'], [], []])
     await look(5)
-    expect([peers.living(), namesOf(peers.lost()), told]).toEqual([[], ['a'], ['node.lost a']])
+    expect([peers.living(), namesOf(peers.dead()), told]).toEqual([[], ['a'], ['node.lost a']])
     await look(5)
-    expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+    expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
   it('whose record disappeared and that is settled leaves no trace', async () => {
@@ -182,7 +182,7 @@ describe('a node', () => {
     for (let count = 0; count < 6; count++) await look(5)
     expect(peers.settle('a-1')).toBe(false)
     await look(5)
-    expect([peers.lost(), peers.silentForMs('a-1')]).toEqual([[], null])
+    expect([peers.dead(), peers.get('a-1')]).toEqual([[], undefined])
   })
 
   it('whose record disappeared and comes back is never declared dead', async () => {
@@ -203,9 +203,9 @@ describe('a node', () => {
     await look(0)
     peers.expect({ node: 'a', incarnation: 'a-1' })
     for (let count = 0; count < 5; count++) await look(5)
-    expect([peers.living(), peers.lost(), told]).toEqual([[], [], []])
+    expect([peers.living(), peers.dead(), told]).toEqual([[], [], []])
     await look(5)
-    expect([namesOf(peers.lost()), told]).toEqual([['a'], ['node.lost a']])
+    expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
   it('that owns a run and whose record appears later counts as a new node', async () => {
@@ -224,9 +224,9 @@ describe('a node', () => {
     await look(0, patient(1))
     peers.expect({ node: 'a', incarnation: 'a-1' })
     for (let counter = 2; counter < 13; counter++) await look(5, patient(counter))
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await look(5, patient(13))
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('that leaves is not counted on, and has left once', async () => {
@@ -259,9 +259,9 @@ describe('the count begins anew', () => {
     await silent(10)
     peers.beginAnew()
     await silent(30)
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await silent(5)
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('but not without end: a node is dead after 1.5 times its dead time of connected silence', async () => {
@@ -272,11 +272,11 @@ describe('the count begins anew', () => {
       peers.beginAnew()
       await look(8, record('a', 5))
     }
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await silent(10)
     peers.beginAnew()
     await look(8, record('a', 5))
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('and a living node stays alive through any number of outages', async () => {
@@ -293,9 +293,9 @@ describe('the count begins anew', () => {
     await silent(10)
     await look(15.001, record('a', 5))
     await silent(25)
-    expect(peers.lost()).toEqual([])
+    expect(peers.dead()).toEqual([])
     await silent(5)
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
   it('but a node that was dead stays dead', async () => {
@@ -303,7 +303,7 @@ describe('the count begins anew', () => {
     await silent(30)
     peers.beginAnew()
     await silent(5)
-    expect(namesOf(peers.lost())).toEqual(['a'])
+    expect(namesOf(peers.dead())).toEqual(['a'])
   })
 })
 
@@ -321,5 +321,5 @@ it('a node does not watch itself', async () => {
   await look(0, record('self', 1))
   peers.expect({ node: 'self', incarnation: 'self-1' })
   await look(5)
-  expect([peers.living(), peers.silentForMs('self-1'), told]).toEqual([[], null, []])
+  expect([peers.living(), peers.get('self-1'), told]).toEqual([[], undefined, []])
 })

@@ -11,6 +11,7 @@ import { Signal } from '../loop/signal.ts'
 import { isStorageGone } from '../loop/storage-caller.ts'
 import { type NodeCode, readNodeCapabilities } from './code/node-capabilities.ts'
 import { aboutOf, deathOf, hasEnded, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
+import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
 import { lives, livesHere } from './process/process-mark.ts'
 
@@ -151,8 +152,9 @@ export class Heartbeats {
    */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
-    const blockedBy = this.peers.livingAgain(incarnation)?.about.blockedBy
-    return Array.isArray(blockedBy) && blockedBy.includes(job)
+    const peer = this.peers.get(incarnation)
+    const blockedBy = peer?.record.about.blockedBy
+    return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
   /** Tells nodes with the same code from others. */
@@ -300,7 +302,7 @@ export class Heartbeats {
 
   /** When a dead node sent its last heartbeat, by the time of this node. */
   deadSince({ incarnation }: NodeRecord): number {
-    return Math.round(this.#engine.now() - (this.peers.silentForMs(incarnation) ?? 0))
+    return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
   }
 
   /** States the death of a node in its record. A heartbeat of that node that came in between stays. */
@@ -344,10 +346,11 @@ export class Heartbeats {
     if (incarnation === this.#engine.owner.incarnation) return { dead: null, silentForMs: 0 }
     const stated = deathOf(record)
     if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
-    const silentForMs = Math.round(peers.silentForMs(incarnation) ?? 0)
-    const isLost = peers.lost().some((lost) => lost.incarnation === incarnation)
-    if (isLost) return { dead: { since: new Date(now - silentForMs), takenOverBy: null }, silentForMs }
-    return { dead: null, silentForMs: peers.isProven(incarnation) ? silentForMs : null }
+    const silentForMs = Math.round(peers.silentForMs(incarnation))
+    const peer = peers.get(incarnation)
+    const isKnownDead = peer !== undefined && isDead(peer.state)
+    if (isKnownDead) return { dead: { since: new Date(now - silentForMs), takenOverBy: null }, silentForMs }
+    return { dead: null, silentForMs: peer?.isProven === true ? silentForMs : null }
   }
 
   get #retryInMs(): number {
@@ -406,7 +409,7 @@ export class Heartbeats {
     this.#lookForNamesakes(answer.nodes)
     for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     const { peers } = this
-    if (hasChanged || hasNewCode || peers.lost().length + peers.ended().length > 0) this.changed.send()
+    if (hasChanged || hasNewCode || peers.dead().length + peers.ended().length > 0) this.changed.send()
   }
 
   #setHeardAt(at: number): void {
@@ -463,7 +466,7 @@ export class Heartbeats {
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#namesakes.has(incarnation) || lives(incarnation, record.about.process) === false) continue
       // Whether it lives, its next heartbeat tells.
-      if ((this.peers.silentForMs(incarnation) ?? 0) > 0 || record.counter <= 1) continue
+      if (this.peers.silentForMs(incarnation) > 0 || record.counter <= 1) continue
       this.#namesakes.add(incarnation)
       logger.error({ err: inUse(record) }, 'two living nodes have one name')
     }

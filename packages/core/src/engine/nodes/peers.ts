@@ -2,32 +2,36 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './node-info.ts'
+import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
 
-/** What this node has seen of another one. */
-interface Sighting {
+/** Another node, as this one has observed it. */
+export interface Peer {
   record: NodeRecord
-  /** Monotonic instant since which the counter stands. */
+  state: PeerState
+  /** Monotonic instant at which the observation of its silence began. */
   since: number
-  /** Monotonic instant at which the counter was last seen to grow, or the node first seen. */
+  /** Monotonic instant at which its counter last moved, or at which this node first read its record. */
   heardAt: number
   /** How long this node has been connected to the storage since the counter moved, in ms. Outages do not reset it. */
   connectedMs: number
-  /** Its counter was seen to grow: without that it may be long dead. */
+  /** This node has seen its counter move. Before that, the record may be of any age. */
   isProven: boolean
-  isLost: boolean
-  /** The storage has no record of this incarnation. A storage can lose node records and keep occurrences. */
-  isAbsent: boolean
-  /** False if this node knows only an occurrence of this owner and has never read its node record. */
-  isRecorded: boolean
-  /** The reaper found no run of this incarnation. */
-  isSettled: boolean
 }
 
-/** A call of `runDue` is over so long after it was to end: clocks differ, and what it has sent may be under way. */
+interface Silence {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  /** Looks that are farther apart mean that this node stood still. */
+  readonly longestGapMs: number
+  /** No node is dead earlier, whatever its record says: the storage may have been away between two looks. */
+  readonly leastSilenceMs: number
+}
+
+/** Milliseconds after the end of a call of `runDue` at which it is over: clocks differ, and calls may be in flight. */
 const callMarginMs = 5000
 
-/** Of an owner without a node record: below every counter that a node writes. */
-const unseenCounter = Number.NEGATIVE_INFINITY
+/** Counter of an owner without a node record: below every counter that a node writes. */
+const unrecordedCounter = Number.NEGATIVE_INFINITY
 
 /**
  * Connected silence after which a node is dead, as a multiple of its `deadAfter`, if outages interrupt the observation.
@@ -35,119 +39,84 @@ const unseenCounter = Number.NEGATIVE_INFINITY
  */
 const interruptedFactor = 1.5
 
-/** More than that are not remembered. */
+/** Incarnations whose record is gone after their death, and that this node remembers. Bounds memory. */
 const mostBuried = 1000
 
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, as this one has seen them: each is dead when its counter has stood still, on this node's own monotonic
- * clock, for the `deadAfter` that it gives. No clock of another node counts.
+ * The other nodes. A node is dead when its counter has stood still for its `deadAfter`, measured by the monotonic clock of
+ * this node. Clocks of other nodes do not count.
  *
- * A failed look and a stall of this node restart that observation: when the storage was away for all nodes, none is dead
- * when it is back. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of
- * connected silence. Each answered look counts as connected time, for one heartbeat interval at most.
- *
- * A node whose record disappears is dead only after the same time: the storage may have lost the record of a living node.
+ * A failed look and a stall of this node restart the observation: after an outage of the storage, no node is dead. To
+ * bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of connected silence. Each
+ * answered look counts as connected time, for one heartbeat interval at most.
  */
 export class Peers {
   readonly #engine: PeersContext
-  readonly #deadAfterMs: number
-  readonly #heartbeatMs: number
-  readonly #longestGapMs: number
-  readonly #leastSilenceMs: number
-  readonly #sightings = new Map<string, Sighting>()
-  /** Dead ones whose records are gone: one that comes again was not dead. */
+  readonly #silence: Silence
+  readonly #peers = new Map<string, Peer>()
+  /** Incarnations that were dead when their record went: if a record reappears, the death was declared wrongly. */
   readonly #buried = new Set<string>()
-  /** Other versions of time zone data that this node has warned of. */
+  /** Versions of time zone data of other nodes that this node has warned of. */
   readonly #warnedOf = new Set<string>()
-  #beginsAnew = true
+  #restarts = true
   #isQuiet = false
-  /** An owner may be missing from the sightings: see {@link takeGap}. */
   #hasGap = true
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
 
-  /**
-   * `longestGapMs`: looks that are farther apart tell that this node stood still. `leastSilenceMs`: nobody is dead before,
-   * whatever they give: between two looks the storage may have been away.
-   */
-  constructor(
-    engine: PeersContext,
-    options: {
-      readonly heartbeatMs: number
-      readonly deadAfterMs: number
-      readonly longestGapMs: number
-      readonly leastSilenceMs: number
-    },
-  ) {
+  constructor(engine: PeersContext, silence: Silence) {
     this.#engine = engine
-    this.#heartbeatMs = options.heartbeatMs
-    this.#deadAfterMs = options.deadAfterMs
-    this.#longestGapMs = options.longestGapMs
-    this.#leastSilenceMs = options.leastSilenceMs
-  }
-
-  /**
-   * Other nodes that this node takes for alive and that are not leaving. A node whose record disappeared
-   * is alive until it is declared dead, unless a later life of it has a record: its definitions stay in force.
-   */
-  living(): readonly NodeRecord[] {
-    const living: NodeRecord[] = []
-    for (const sighting of this.#sightings.values()) {
-      const { record, isLost, isAbsent, isRecorded } = sighting
-      if (isLost || record.leaving || !isRecorded || (isAbsent && this.#hasLaterLife(sighting))) continue
-      living.push(record)
-    }
-    return living
+    this.#silence = silence
   }
 
   /** Whether this node knows of no other node, dead or alive, whose runs may be left. */
   get isEmpty(): boolean {
-    return this.#sightings.size === 0
+    return this.#peers.size === 0
   }
 
-  /** The record of a node whose heartbeats this node has seen, and which does not count as dead now. */
-  livingAgain(incarnation: string): NodeRecord | null {
-    const sighting = this.#sightings.get(incarnation)
-    return sighting?.isProven === true && !sighting.isLost ? sighting.record : null
+  get(incarnation: string): Readonly<Peer> | undefined {
+    return this.#peers.get(incarnation)
   }
 
-  /** Those that are dead, and whose work may not be taken over yet. */
-  lost(): readonly NodeRecord[] {
-    return [...this.#sightings.values()].filter(({ isLost }) => isLost).map(({ record }) => record)
+  /** How long a peer has been silent, in ms; 0 for an unknown one. */
+  silentForMs(incarnation: string): number {
+    const now = this.#engine.clock.monotonic()
+    return now - (this.#peers.get(incarnation)?.since ?? now)
   }
 
   /**
-   * Those that ended in good order long enough ago for everybody to have seen it. A call of theirs that took effect late,
-   * or twice, may have left something that they never learned of.
+   * Living nodes that are not leaving. A node whose record disappeared is alive until it is declared dead, unless a later
+   * life of it has a record: its definitions stay in force.
+   */
+  living(): readonly NodeRecord[] {
+    return this.#records(({ state, record }) => {
+      if (record.leaving) return false
+      return state === 'present' || state === 'settled' || (state === 'absent' && !this.#hasLaterLife(record))
+    })
+  }
+
+  /** Nodes that are dead, and whose runs are not known to be released. */
+  dead(): readonly NodeRecord[] {
+    return this.#records(({ state }) => isDead(state))
+  }
+
+  /**
+   * Nodes that shut down at least one dead time ago, so that every node has seen it. A storage call of theirs that took
+   * effect late or twice may have left a run that they never learned of.
    */
   ended(): readonly NodeRecord[] {
-    const now = this.#engine.clock.monotonic()
-    return [...this.#sightings.values()]
-      .filter(({ record, since }) => hasEnded(record) && now - since >= this.#deadAfterMs)
-      .map(({ record }) => record)
+    const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
+    return this.#records(({ state, since }) => state === 'ended' && since <= before)
   }
 
   /**
-   * Calls of `runDue` that are over at `now` by their own word, whether they have said so or not. Whoever calls lives too
-   * shortly to see that another one is silent; what this rests on is no more than what a deadline does, see decision 15.
+   * Calls of `runDue` whose end lies in the past, by their own record. A call lives too shortly to observe the silence of
+   * another call. This rests on clocks as a deadline does, see decision 15.
    */
   over(now: number): readonly NodeRecord[] {
-    return [...this.#sightings.values()]
-      .filter(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + callMarginMs < now)
-      .map(({ record }) => record)
-  }
-
-  /** For how long the counter of a node has stood, as far as this node has seen; `null` for one that it has not seen. */
-  silentForMs(incarnation: string): number | null {
-    const sighting = this.#sightings.get(incarnation)
-    return sighting === undefined ? null : this.#engine.clock.monotonic() - sighting.since
-  }
-
-  /** Whether a heartbeat of a node was seen. Before that, nothing tells how long the node has been silent. */
-  isProven(incarnation: string): boolean {
-    return this.#sightings.get(incarnation)?.isProven === true
+    return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + callMarginMs < now)
   }
 
   /**
@@ -160,34 +129,31 @@ export class Peers {
     return hasGap
   }
 
-  /** An occurrence has this owner. If the storage has no record of that incarnation, its silence begins now. */
+  /** A run has this owner. If the storage has no record of that incarnation, its silence begins now. */
   expect({ node, incarnation }: Owner): void {
-    if (incarnation === this.#engine.owner.incarnation || this.#sightings.has(incarnation)) return
+    if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
     // Its own `deadAfter` is unknown. The longest known one protects a living node that the storage has forgotten.
-    const known = [...this.#sightings.values()].map(({ record }) => deadAfterOf(record) ?? 0)
-    const about = { deadAfterMs: Math.max(this.#deadAfterMs, ...known) }
-    const record = { node, incarnation, counter: unseenCounter, startedAt: 0, leaving: false, about }
-    const sighting = sightingOf(record, this.#engine.clock.monotonic())
-    this.#sightings.set(incarnation, { ...sighting, isAbsent: true, isRecorded: false })
+    const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
+    const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
+    const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
+    this.#move(peerOf(record, this.#engine.clock.monotonic()), 'owns')
   }
 
-  /** The reaper found no run of a node that is gone. Returns whether the storage still has a record to remove. */
+  /** The reaper found no run of a node that is gone. Returns whether the storage may have a record to remove. */
   settle(incarnation: string): boolean {
-    const sighting = this.#sightings.get(incarnation)
-    if (sighting === undefined) return true
-    sighting.isSettled = true
-    if (sighting.isAbsent) this.#bury(sighting)
-    return !sighting.isAbsent
+    const peer = this.#peers.get(incarnation)
+    if (peer === undefined) return true
+    return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** A look has failed: how long the others have been silent is not known any more. */
+  /** A look has failed: the observed silence of other nodes does not count. */
   beginAnew(): void {
-    this.#beginsAnew = true
+    this.#restarts = true
   }
 
   /**
-   * What the storage says of all nodes. `askedAt`: monotonic instant, when it was asked. Answers whether any changed.
-   * `isQuiet`: this process is no node. It neither logs nor emits what it sees.
+   * Takes in the node records of an answer. `askedAt`: monotonic instant of the request. `isQuiet`: this process is no
+   * node; it neither logs nor emits what it sees. Returns whether the members or their code have changed.
    */
   observe(
     records: readonly NodeRecord[],
@@ -195,124 +161,122 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    const { clock, owner } = this.#engine
-    const answeredAt = clock.monotonic()
-    // Of two looks that were under way at once, the older one does not know who has come since.
+    // Of two overlapping looks, the older one does not contain the nodes that have started since.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
-    const gapMs = answeredAt - this.#lookedAt
-    if (this.#beginsAnew || gapMs > this.#longestGapMs) this.#restart(answeredAt)
-    this.#beginsAnew = false
-    // Infinite before the first look: nothing has been observed until then.
-    const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, this.#heartbeatMs) : 0
-    for (const sighting of this.#sightings.values()) sighting.connectedMs += connectedMs
-    // It was on its way together with the one before, and may have read before that one did.
+    const answeredAt = this.#engine.clock.monotonic()
+    // The look was under way together with the one before, and may have read earlier.
     const isOverlapping = askedAt < this.#lookedAt
-    this.#lookedAt = answeredAt
+    this.#pass(answeredAt)
     let hasChanged = false
-    const seen = new Set<string>()
-    const stated = new Set<string>()
+    const missing = new Map(this.#peers)
     for (const record of records) {
-      if (record.incarnation === owner.incarnation) continue
-      if (deathOf(record) !== null) {
-        stated.add(record.incarnation)
-        continue
+      const { incarnation } = record
+      if (incarnation === this.#engine.owner.incarnation) continue
+      if (deathOf(record) === null) {
+        missing.delete(incarnation)
+        if (this.#see(record, askedAt, answeredAt)) hasChanged = true
+      } else if (!isOverlapping) {
+        const peer = missing.get(incarnation)
+        if (peer === undefined) continue
+        missing.delete(incarnation)
+        this.#move(peer, 'stated')
+        hasChanged = true
       }
-      seen.add(record.incarnation)
-      if (this.#see(record, askedAt, answeredAt)) hasChanged = true
     }
-    for (const [incarnation, sighting] of this.#sightings) {
-      if (seen.has(incarnation) || isOverlapping) continue
-      if (stated.has(incarnation)) this.#seeDeath(sighting)
-      if (this.#seeAbsent(sighting, askedAt)) hasChanged = true
+    if (isOverlapping) return hasChanged
+    for (const peer of missing.values()) {
+      const before = peer.state
+      if (this.#move(peer, 'missed') !== before) this.#hasGap ||= peer.state !== 'unknown'
+      this.#judge(peer, askedAt)
+      if (peer.state !== before) hasChanged = true
     }
     return hasChanged
   }
 
-  #restart(now: number): void {
-    this.#hasGap = true
-    for (const sighting of this.#sightings.values()) if (!sighting.isLost) sighting.since = now
+  /** Time has passed since the last look, and this node has observed it unless it stood still or the look failed. */
+  #pass(now: number): void {
+    const { longestGapMs, heartbeatMs } = this.#silence
+    const gapMs = now - this.#lookedAt
+    const restarts = this.#restarts || gapMs > longestGapMs
+    this.#hasGap ||= restarts
+    // Infinite before the first look: nothing has been observed until then.
+    const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
+    for (const peer of this.#peers.values()) {
+      peer.connectedMs += connectedMs
+      if (restarts && !isDead(peer.state)) peer.since = now
+    }
+    this.#restarts = false
+    this.#lookedAt = now
   }
 
+  /** Takes in one record. Returns whether it is news. */
   #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
-    const sighting = this.#sightings.get(record.incarnation)
-    if (sighting === undefined || !sighting.isRecorded) {
-      const isBack = this.#buried.delete(record.incarnation) || sighting?.isLost === true
-      this.#sightings.set(record.incarnation, { ...sightingOf(record, answeredAt), isProven: isBack })
-      if (isBack) this.#sayBack(record)
-      return true
+    const peer = this.#peers.get(record.incarnation) ?? peerOf(record, answeredAt)
+    const { state, record: before, isProven } = peer
+    const hasMoved = record.counter !== before.counter
+    const wasBuried = this.#buried.delete(record.incarnation)
+    if (hasMoved) {
+      peer.isProven = state !== 'unrecorded'
+      Object.assign(peer, { record, since: answeredAt, heardAt: answeredAt, connectedMs: 0 })
     }
-    const isBack = sighting.isAbsent
-    sighting.isAbsent = false
-    if (record.counter !== sighting.record.counter) return this.#seeBeat(sighting, record, answeredAt) || isBack
-    return (!hasEnded(record) && this.#judge(sighting, askedAt)) || isBack
-  }
-
-  /** Another node declared it dead and has released its runs. */
-  #seeDeath(sighting: Sighting): void {
-    if (!sighting.isLost && !hasEnded(sighting.record)) this.#sayLost(sighting)
-    sighting.isSettled = true
-  }
-
-  /** Its record is not there. A node that ended, or whose work is settled, needs none. */
-  #seeAbsent(sighting: Sighting, askedAt: number): boolean {
-    if (sighting.isSettled || hasEnded(sighting.record)) {
-      this.#bury(sighting)
-      return true
-    }
-    const hasVanished = !sighting.isAbsent
-    sighting.isAbsent = true
-    if (hasVanished) this.#hasGap = true
-    return this.#judge(sighting, askedAt) || hasVanished
-  }
-
-  /** Declares a node dead when it has been silent for long enough. Returns whether it did. */
-  #judge(sighting: Sighting, askedAt: number): boolean {
-    if (sighting.isLost) return false
-    const deadAfterMs = Math.max(deadAfterOf(sighting.record) ?? this.#deadAfterMs, this.#leastSilenceMs)
-    const isDead = askedAt - sighting.since >= deadAfterMs || sighting.connectedMs >= interruptedFactor * deadAfterMs
-    if (!isDead) return false
-    sighting.isLost = true
-    this.#sayLost(sighting)
-    return true
-  }
-
-  #hasLaterLife({ record: { node } }: Sighting): boolean {
-    return [...this.#sightings.values()].some(({ record, isAbsent }) => record.node === node && !isAbsent)
-  }
-
-  #bury({ record }: Sighting): void {
-    this.#sightings.delete(record.incarnation)
-    if (hasEnded(record)) return
-    if (this.#buried.size >= mostBuried) this.#buried.clear()
-    this.#buried.add(record.incarnation)
-  }
-
-  #seeBeat(sighting: Sighting, record: NodeRecord, answeredAt: number): boolean {
-    const { record: before, isLost, isProven } = sighting
-    const { events } = this.#engine
-    const names = namesOf(record)
-    sighting.record = record
-    sighting.since = answeredAt
-    sighting.heardAt = answeredAt
-    sighting.connectedMs = 0
-    sighting.isLost = false
-    sighting.isSettled = false
-    sighting.isProven = true
-    if (!isProven) this.#compareTimeZones(record)
-    if (isLost) this.#sayBack(record)
-    else if (this.#isQuiet) return true
-    else if (!isProven && !record.leaving) events.emit('node.joined', names)
-    if (record.leaving && !before.leaving) events.emit('node.left', names)
+    if (wasBuried || (hasMoved && isDead(state))) peer.isProven = true
+    this.#move(peer, hasEnded(record) ? 'ended' : hasMoved ? 'beat' : 'read')
+    this.#judge(peer, askedAt)
+    if (wasBuried && !isDead(state)) this.#sayRevived(record)
+    if (!isProven && peer.isProven && hasMoved) this.#sayFirstBeat(record, { isRevived: wasBuried || isDead(state) })
+    if (record.leaving && !before.leaving && peer.isProven && !this.#isQuiet)
+      this.#engine.events.emit('node.left', namesOf(record))
     const hasStarted = record.counter > 0 && before.counter <= 0
-    const isNews = isLost || !isProven || hasStarted || record.about.code !== before.about.code
-    return isNews || record.leaving !== before.leaving || hasEnded(record) !== hasEnded(before)
+    const isOther = record.about.code !== before.about.code || record.leaving !== before.leaving
+    return state !== peer.state || isProven !== peer.isProven || (hasMoved && (hasStarted || isOther))
+  }
+
+  /** Declares a peer dead when it has been silent for long enough. */
+  #judge(peer: Peer, askedAt: number): void {
+    const { deadAfterMs, leastSilenceMs } = this.#silence
+    const limitMs = Math.max(deadAfterOf(peer.record) ?? deadAfterMs, leastSilenceMs)
+    const isSilent = askedAt - peer.since >= limitMs || peer.connectedMs >= interruptedFactor * limitMs
+    if (isSilent && peer.state !== 'unknown') this.#move(peer, 'silent')
+  }
+
+  /** Moves a peer along the table, keeps or forgets it, and reports what has happened. Returns its state. */
+  #move(peer: Peer, event: PeerEvent): PeerState {
+    const { state, record } = peer
+    const news = newsOf(state, event)
+    peer.state = nextState(state, event)
+    if (peer.state !== 'unknown') this.#peers.set(record.incarnation, peer)
+    else if (this.#peers.delete(record.incarnation) && state !== 'ended') this.#bury(record)
+    if (news === 'lost') this.#sayLost(peer)
+    else if (news === 'revived') this.#sayRevived(record)
+    return peer.state
+  }
+
+  #bury({ incarnation }: NodeRecord): void {
+    if (this.#buried.size >= mostBuried) this.#buried.clear()
+    this.#buried.add(incarnation)
+  }
+
+  #hasLaterLife({ node }: NodeRecord): boolean {
+    return [...this.#peers.values()].some(({ record, state }) => record.node === node && hasRecord(state))
+  }
+
+  #records(isWanted: (peer: Peer) => boolean): readonly NodeRecord[] {
+    const records: NodeRecord[] = []
+    for (const peer of this.#peers.values()) if (isWanted(peer)) records.push(peer.record)
+    return records
+  }
+
+  #sayFirstBeat(record: NodeRecord, { isRevived }: { readonly isRevived: boolean }): void {
+    if (this.#isQuiet) return
+    this.#compareTimeZones(record)
+    if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
   }
 
   /** Nodes with other time zone data may disagree about the instants of a slot. */
   #compareTimeZones(record: NodeRecord): void {
     const version = timeZoneVersionOf(record)
-    if (this.#isQuiet || version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    if (version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
     this.#warnedOf.add(version)
     const { logger, owner } = this.#engine
     logger.warn(
@@ -321,14 +285,14 @@ export class Peers {
     )
   }
 
-  #sayBack(record: NodeRecord): void {
+  #sayRevived(record: NodeRecord): void {
     if (this.#isQuiet) return
     const names = namesOf(record)
-    this.#engine.logger.warn(names, 'a node that was taken for dead lives')
+    this.#engine.logger.warn(names, 'a node that was declared dead is alive')
     this.#engine.events.emit('node.joined', names)
   }
 
-  #sayLost({ record, heardAt }: Sighting): void {
+  #sayLost({ record, heardAt }: Peer): void {
     if (this.#isQuiet) return
     const { clock, events, logger } = this.#engine
     const names = namesOf(record)
@@ -338,18 +302,8 @@ export class Peers {
   }
 }
 
-function sightingOf(record: NodeRecord, since: number): Sighting {
-  return {
-    record,
-    since,
-    heardAt: since,
-    connectedMs: 0,
-    isProven: false,
-    isLost: false,
-    isAbsent: false,
-    isRecorded: true,
-    isSettled: false,
-  }
+function peerOf(record: NodeRecord, since: number): Peer {
+  return { record, state: 'unknown', since, heardAt: since, connectedMs: 0, isProven: false }
 }
 
 function namesOf({ node, incarnation }: NodeRecord) {

@@ -93,7 +93,7 @@ export class Reaper {
     this.#lookingAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgainAndGoOn() })
     this.#heartbeats.changed.listen(() => {
       const { peers } = this.#heartbeats
-      if (peers.lost().length + peers.ended().length + this.#deaths.size > 0) this.#takingOver.run()
+      if (peers.dead().length + peers.ended().length + this.#deaths.size > 0) this.#takingOver.run()
     })
   }
 
@@ -205,8 +205,8 @@ export class Reaper {
   async #takeOver(): Promise<void> {
     const { peers } = this.#heartbeats
     this.#hasTakenOver = false
-    const lost = new Set(peers.lost())
-    const gone = () => [...peers.lost(), ...peers.ended(), ...peers.over(this.#engine.now())]
+    const dead = new Set(peers.dead())
+    const gone = () => [...peers.dead(), ...peers.ended(), ...peers.over(this.#engine.now())]
     for (const record of new Set(gone())) {
       // Its heartbeats may have gone on while this node took over the runs of another one.
       const isGone = () => gone().includes(record)
@@ -224,7 +224,7 @@ export class Reaper {
         this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
       }
       // Of a node that this one knows by its runs alone, there is no record to state the death in.
-      const isDeath = lost.has(record) && Number.isFinite(record.counter)
+      const isDeath = dead.has(record) && Number.isFinite(record.counter)
       // What was taken over now may not have gone through: it is looked again at the next heartbeat.
       const since = this.#heartbeats.deadSince(record)
       if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
@@ -331,8 +331,8 @@ export class Reaper {
   #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
     const lostBy = runs.flatMap(({ attempts }) => attempts.flatMap((attempt) => attempt.lostBy ?? []))
     if (owner === null || !lostBy.some((incarnation) => this.#heartbeats.wasBlockedBy(incarnation, jobId))) return false
-    const lost = this.#heartbeats.peers.lost().find(({ incarnation }) => incarnation === owner.incarnation)
-    return lives(owner.incarnation, lost?.about.process) !== false
+    const present = this.#heartbeats.peers.get(owner.incarnation)?.record
+    return lives(owner.incarnation, present?.about.process) !== false
   }
 
   #answered(

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest'
+import {
+  hasRecord,
+  isDead,
+  newsOf,
+  nextState,
+  type PeerEvent,
+  type PeerState,
+} from '../src/engine/nodes/peer-states.ts'
+
+const states: readonly PeerState[] = [
+  'unknown',
+  'unrecorded',
+  'present',
+  'absent',
+  'dead',
+  'dead_absent',
+  'settled',
+  'ended',
+]
+const events: readonly PeerEvent[] = ['owns', 'read', 'beat', 'ended', 'missed', 'silent', 'stated', 'settled']
+
+/** Every sequence of events of a length, with the states on its way. */
+function* walks(length: number): Generator<readonly { from: PeerState; event: PeerEvent; to: PeerState }[]> {
+  if (length === 0) {
+    yield []
+    return
+  }
+  for (const walk of walks(length - 1)) {
+    const from = walk.at(-1)?.to ?? 'unknown'
+    for (const event of events) yield [...walk, { from, event, to: nextState(from, event) }]
+  }
+}
+
+const pairs = states.flatMap((state) => events.map((event) => ({ state, event, to: nextState(state, event) })))
+const after = (event: PeerEvent) => pairs.filter((pair) => pair.event === event && pair.state !== 'unknown')
+
+describe('the transition table of a peer', () => {
+  it('reaches each state from unknown, and unknown from each state', () => {
+    const reachedFrom = (start: PeerState): ReadonlySet<PeerState> => {
+      const reached = new Set([start])
+      for (const state of reached) for (const event of events) reached.add(nextState(state, event))
+      return reached
+    }
+    expect([...reachedFrom('unknown')].sort()).toEqual([...states].sort())
+    for (const state of states) expect(reachedFrom(state)).toContain('unknown')
+  })
+
+  it('declares a peer dead for silence alone, and only if it has not ended and its runs are not settled', () => {
+    const deaths = pairs.filter(({ state, to }) => isDead(to) && !isDead(state))
+    expect(deaths.map(({ state, event, to }) => [state, event, to])).toEqual([
+      ['unrecorded', 'silent', 'dead_absent'],
+      ['present', 'silent', 'dead'],
+      ['absent', 'silent', 'dead_absent'],
+    ])
+  })
+
+  it('takes a heartbeat for a sign of life in every state', () => {
+    for (const state of states) expect(nextState(state, 'beat')).toBe('present')
+  })
+
+  it('knows after each look whether there is a record', () => {
+    for (const event of ['read', 'beat', 'ended'] as const)
+      for (const { to } of after(event)) expect(hasRecord(to)).toBe(true)
+    for (const { to } of after('missed')) expect(hasRecord(to)).toBe(false)
+  })
+
+  it('forgets a peer whose death another node has stated', () => {
+    for (const { to } of after('stated')) expect(to).toBe('unknown')
+  })
+
+  it('forgets a dead peer without a record only when its runs are settled or its death is stated', () => {
+    const forgetting = events.filter((event) => nextState('dead_absent', event) === 'unknown')
+    expect(forgetting).toEqual(['stated', 'settled'])
+  })
+
+  it('reports a death once until the peer is alive again, and a revival only after a death', () => {
+    let walked = 0
+    for (const walk of walks(5)) {
+      let isDeclaredDead = false
+      for (const { from, event, to } of walk) {
+        if (from === 'unknown') isDeclaredDead = false
+        const news = newsOf(from, event)
+        if (news === 'lost') expect(isDeclaredDead).toBe(false)
+        if (news === 'revived') expect(isDeclaredDead).toBe(true)
+        if (news !== null) isDeclaredDead = news === 'lost'
+        if (to !== 'unknown') expect(isDead(to)).toBe(isDeclaredDead)
+      }
+      walked++
+    }
+    expect(walked).toBe(events.length ** 5)
+  })
+})
