@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
-import { ItemCalls } from '../src/engine/loop/item-calls.ts'
+import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
 import { Settler, type Settling } from '../src/engine/run/settler.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
@@ -23,14 +23,14 @@ function slowStorage(worthwhileBatch = maxBatch) {
     })
   }
   const storage = { repeated: (_name: string, call: (storage: object) => unknown) => call({ settle }) }
-  const itemCalls = new ItemCalls({ storage, fail: fails } as unknown as EngineContext)
+  const bisecting = new BisectingCalls({ storage, fail: fails } as unknown as EngineContext)
   return {
     calls,
     engine: {
       maxBatch,
       worthwhileBatch,
       now: () => 0,
-      itemCalls,
+      bisecting,
       fail: fails,
       tracing: null,
     } as unknown as EngineContext,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../src/engine/loop/agenda.ts'
-import { ItemCalls } from '../src/engine/loop/item-calls.ts'
+import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { EngineStopped } from '../src/engine/loop/background-loop.ts'
 import { StorageCaller } from '../src/engine/loop/storage-caller.ts'
@@ -50,7 +50,7 @@ describe('calls of a storage that are repeated', () => {
 
   it('send no half of what has failed whole only after the engine has stopped', async () => {
     const { clock, agenda, caller } = world()
-    const itemCalls = new ItemCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
+    const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     const calls: string[][] = []
     let fail = (_error: Error) => {}
     const call = (_storage: Storage, items: readonly string[]) => {
@@ -61,7 +61,7 @@ describe('calls of a storage that are repeated', () => {
         fail = reject
       })
     }
-    const ended = itemCalls.send('settle', ['a', 'b'], call, () => undefined).catch((error) => error)
+    const ended = bisecting.send('settle', ['a', 'b'], call, () => undefined).catch((error) => error)
     await clock.advance({ seconds: 5 })
     caller.stop()
     agenda.stop()

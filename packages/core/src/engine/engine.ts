@@ -29,8 +29,8 @@ import { Agenda } from './loop/agenda.ts'
 import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
+import { BisectingCalls } from './loop/bisecting-calls.ts'
 import { Entrance } from './loop/entrance.ts'
-import { ItemCalls } from './loop/item-calls.ts'
 import { OwnContext } from './loop/own-context.ts'
 import { SlotTurns } from './loop/slot-turns.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
@@ -88,7 +88,7 @@ export class Engine implements EngineContext {
   readonly sleeps: Sleeps
   readonly slotTurns: SlotTurns
   readonly storage: StorageCaller
-  readonly itemCalls: ItemCalls
+  readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: EngineContext['logger']
   readonly tracing: EngineContext['tracing']
@@ -175,7 +175,7 @@ export class Engine implements EngineContext {
       events: this.events,
       logger: options.logger,
     })
-    this.itemCalls = new ItemCalls(this)
+    this.bisecting = new BisectingCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
     let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {

@@ -10,8 +10,8 @@ import type { JobRegistry } from '../jobs/job-registry.ts'
 import { leaveOut, leaveUnscheduled } from '../jobs/leave-out.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { failInBackground } from '../loop/background-loop.ts'
+import { Batcher } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
 import { launcherOf, type OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { initialRuns } from '../run/task-run-records.ts'
@@ -25,6 +25,12 @@ export interface DueSlot {
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
+  /** Epoch milliseconds at which the launcher took the slot off the agenda. */
+  readonly now: number
+  /** What is sent for it. */
+  item: CreateSlot | null
+  /** Resolves when its own occurrence, whose answer may have got lost, was looked for. */
+  starting: Promise<void> | null
 }
 
 /** Creates the occurrences of slots that are due, and starts those that there is room for in the same step. */
@@ -35,6 +41,7 @@ export class SlotCreator {
   readonly #pool: ExecutionPool
   readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
   readonly #forgotten: ForgottenSlots
+  readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
 
   constructor(
     engine: EngineContext,
@@ -51,65 +58,58 @@ export class SlotCreator {
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#pool = options.pool
+    const { owner } = engine
+    const failed = (error: unknown): void => failInBackground(engine, 'launch', error)
+    this.#creates = new Batcher(engine, {
+      operation: 'createOccurrences',
+      make: ({ item }) => item,
+      send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      answered: (one, item, answer) => {
+        this.#answered(one, item, answer)
+        if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
+      },
+      rejected: ({ job }, item, error) => {
+        leaveOut(engine, this.#registry, job, error)
+        this.#overdue.answered(job, item.scheduledAt, 'nobody')
+      },
+      failed,
+    })
   }
 
+  /** Whether a call with this many slots may leave now. */
+  hasRoom(count: number): boolean {
+    return this.#creates.hasRoom(count)
+  }
+
+  /** Creates the occurrences in one call. Resolves when it is answered. */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
-    const { owner, itemCalls } = this.#engine
     // Waiting runs are older than due slots and have precedence, but each job has its turn.
     const { hasBacklog } = this.#capacity
-    const items: CreateSlot[] = []
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
       const isPaused = one.slot < one.job.pausedUntil
       const waits = hasBacklog && !this.#capacity.turns.isNewcomer(handlerKeyOf(one.job.job))
       const starts = !waits && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
-      const item = this.#itemFor(one, starts ? now : null)
-      if (item === null) continue
-      items.push(item)
+      one.item = this.#itemFor(one, starts ? now : null)
+      if (one.item === null) continue
       sent.push(one)
       if (starts) reserved++
     }
-    if (items.length === 0) return
+    if (sent.length === 0) return
     this.#capacity.reserve(reserved)
-    const answered = (index: number, answer: CreateAnswer | ItemRefused): Promise<void> | null => {
-      const one = sent[index] as DueSlot
-      const item = items[index] as CreateSlot
-      if (answer instanceof ItemRefused) {
-        leaveOut(this.#engine, this.#registry, one.job, answer.error)
-        this.#overdue.answered(one.job, item.scheduledAt, 'nobody')
-        return null
-      }
-      this.#answered(one, item, answer, now)
-      return answer.outcome === 'exists' ? this.#startOwn(one, item, answer, now) : null
-    }
-    const failed = (error: unknown) => failInBackground(this.#engine, 'launch', error)
-    let answers: readonly (CreateAnswer | undefined)[]
-    try {
-      answers = await itemCalls.send(
-        'createOccurrences',
-        items,
-        (calls, some) => calls.createOccurrences({ now, owner, items: some }),
-        (index, answer) => void answered(index, answer)?.catch(failed),
-      )
-    } finally {
-      this.#capacity.unreserve(reserved)
-      // What came to wait meanwhile found no place, and those that were kept may not be needed.
-      if (reserved > 0) this.#capacity.offerRoom()
-    }
-    for (let index = 0; index < answers.length; index++) {
-      const answer = answers[index]
-      const starting = answer === undefined ? null : answered(index, answer)
-      if (starting !== null) await starting
-    }
+    await this.#creates.sendNow(sent, now)
+    this.#capacity.unreserve(reserved)
+    // What came to wait meanwhile found no place, and those that were kept may not be needed.
+    if (reserved > 0) this.#capacity.offerRoom()
+    for (const { starting } of sent) if (starting !== null) await starting
   }
 
   /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
   async #startOwn(
-    { job, plan }: DueSlot,
+    { job, plan, now }: DueSlot,
     item: CreateSlot,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
-    now: number,
   ): Promise<void> {
     // Most often it is another node's, or this one has claimed and ended it, which costs no look.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
@@ -150,7 +150,7 @@ export class SlotCreator {
     if (isPaused !== wasPaused) job.pausedUntil = isPaused ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
   }
 
-  #answered({ job, plan }: DueSlot, item: CreateSlot, answer: CreateAnswer, now: number): void {
+  #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
     const { events } = this.#engine
     const launcher = launcherOf(answer, item.scheduledAt)
     this.#overdue.answered(job, item.scheduledAt, launcher)

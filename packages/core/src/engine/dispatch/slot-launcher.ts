@@ -5,8 +5,8 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
 import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
+import { worthACall } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { mayCall, worthACall } from '../loop/group-commit.ts'
 import { RenewedMap } from '../loop/renewed-map.ts'
 import { RenewedSet } from '../loop/renewed-set.ts'
 import type { ShardAssignment } from '../nodes/shard-assignment.ts'
@@ -116,7 +116,7 @@ export class SlotLauncher {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
       this.#capacity.endHold()
-      if (!mayCall(this.#callsUnderWay.size, enough, enough)) return false
+      if (!this.#creator.hasRoom(enough)) return false
       // With the places that a claim keeps for nothing, slots that are due would have to wait in the storage.
       await this.#capacity.claimAnswered()
       const now = this.#engine.now()
@@ -124,7 +124,7 @@ export class SlotLauncher {
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
       if (late.length > 0) this.#recover(late)
-      if (due.length > 0 && !mayCall(this.#callsUnderWay.size, due.length, enough)) {
+      if (due.length > 0 && !this.#creator.hasRoom(due.length)) {
         for (const { job, slot } of due) this.#agenda.setSlot(job, slot)
         return false
       }
@@ -160,7 +160,7 @@ export class SlotLauncher {
       }
       if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
       else {
-        due.push({ job, plan, slot: job.at })
+        due.push({ job, plan, slot: job.at, now, item: null, starting: null })
         if (job.at >= job.pausedUntil) starting++
       }
     }

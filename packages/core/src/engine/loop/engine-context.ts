@@ -8,7 +8,7 @@ import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
 import type { SlotEntry } from './slot-levels.ts'
 import type { SlotTurns } from './slot-turns.ts'
-import type { ItemCalls } from './item-calls.ts'
+import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from './own-context.ts'
 import type { StorageCaller } from './storage-caller.ts'
 
@@ -25,7 +25,7 @@ export interface EngineContext {
   readonly slotTurns: SlotTurns
   readonly storage: StorageCaller
   /** Calls of which one item may be wrong. */
-  readonly itemCalls: ItemCalls
+  readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: Logger
   /** `null`: nothing is traced. */

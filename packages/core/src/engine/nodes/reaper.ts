@@ -7,7 +7,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
+import { ItemRefused } from '../loop/bisecting-calls.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import {
   abandoned,
@@ -314,7 +314,7 @@ export class Reaper {
       else this.#answered(told[index] as (typeof told)[number], item, answer)
       if (!(answer instanceof ItemRefused) && answer.outcome === 'reaped') reaped++
     }
-    const answers = await this.#engine.itemCalls.send(
+    const answers = await this.#engine.bisecting.send(
       'reap',
       items,
       (calls, some) => calls.reap({ now, items: some }),

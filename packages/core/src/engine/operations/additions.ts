@@ -13,8 +13,8 @@ import type { DefinitionChange } from '../jobs/registrations.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
+import { CallerBatcher, refusedItem } from '../loop/batcher.ts'
+import { ItemRefused } from '../loop/bisecting-calls.ts'
 
 /** A definition next to what is stored. */
 interface Addition {
@@ -43,8 +43,8 @@ export class Additions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #isClient: boolean
-  readonly #reads: GatheredCalls<JobId, JobRecord | null>
-  readonly #saves: GatheredCalls<JobChange, SaveJobAnswer>
+  readonly #reads: CallerBatcher<JobId, JobRecord | null>
+  readonly #saves: CallerBatcher<JobChange, SaveJobAnswer>
 
   constructor(
     engine: EngineContext,
@@ -53,15 +53,13 @@ export class Additions {
     this.#engine = engine
     this.#registry = registry
     this.#isClient = isClient
-    this.#reads = new GatheredCalls(engine, {
+    this.#reads = new CallerBatcher(engine, {
       operation: 'get',
-      isRepeated: true,
-      call: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
+      send: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
     })
-    this.#saves = new GatheredCalls(engine, {
+    this.#saves = new CallerBatcher(engine, {
       operation: 'saveJobs',
-      isRepeated: true,
-      call: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
     })
   }
 
@@ -176,7 +174,7 @@ export class Additions {
     }
     const answer = await this.#saves.send(asked, prepare).catch((error) => {
       if (!(error instanceof ItemRefused)) throw error
-      throw refusedItem(error, `the definition of job ${printValue(job.name)}`, 'tasks')
+      throw refusedItem(error.error, `the definition of job ${printValue(job.name)}`, 'tasks')
     })
     if (answer.outcome !== 'saved') return false
     this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')

@@ -9,14 +9,14 @@ import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { AskedCalls } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { GatheredCalls } from '../loop/gathered-calls.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
+import { CallerBatcher } from '../loop/batcher.ts'
+import { ItemRefused } from '../loop/bisecting-calls.ts'
 
 /** Jobs that somebody asks for and that this node does not hold, see decision 13. */
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #reads: GatheredCalls<JobId, JobRecord | null>
+  readonly #reads: CallerBatcher<JobId, JobRecord | null>
   /** Nobody tells a client of changes: it looks again each time. */
   readonly #isClient: boolean
   /** As a client: the job made from each record. Thousands of callers can share the answer of one read. */
@@ -30,10 +30,9 @@ export class JobLookup {
     this.#engine = engine
     this.#registry = registry
     this.#isClient = isClient
-    this.#reads = new GatheredCalls(engine, {
+    this.#reads = new CallerBatcher(engine, {
       operation: 'get',
-      isRepeated: true,
-      call: readJobs,
+      send: readJobs,
     })
   }
 

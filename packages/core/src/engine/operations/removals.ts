@@ -13,7 +13,7 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { GatheredCalls } from '../loop/gathered-calls.ts'
+import { CallerBatcher } from '../loop/batcher.ts'
 import type { JobLookup } from './job-lookup.ts'
 import { tellCanceled } from './tell-canceled.ts'
 
@@ -34,16 +34,16 @@ export class Removals {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #lookup: JobLookup
-  readonly #deletes: GatheredCalls<JobChange, SaveJobAnswer>
+  readonly #deletes: CallerBatcher<JobChange, SaveJobAnswer>
 
   constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
     this.#engine = engine
     this.#registry = options.registry
     this.#lookup = options.lookup
-    this.#deletes = new GatheredCalls(engine, {
+    this.#deletes = new CallerBatcher(engine, {
       operation: 'saveJobs',
-      isRepeated: false,
-      call: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+      retries: false,
+      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
     })
   }
 

@@ -8,12 +8,12 @@ import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import { displace } from '../dispatch/displace.ts'
 import { readOwnStart } from '../dispatch/own-start.ts'
+import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { AskedCalls, Wait } from '../loop/asked-calls.ts'
+import { Batcher, refusedItem } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { GatheredCalls, refusedItem } from '../loop/gathered-calls.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
 import { RenewedMap } from '../loop/renewed-map.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import type { StartedOccurrence } from '../run/started-occurrence.ts'
@@ -22,16 +22,37 @@ import { dueAtOf, isOwnRecord, type Request, RequestIds, requestItemOf } from '.
 import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
-import { type RequestSteps, type Sending, SentRequest } from './sent-request.ts'
-import { itemsLikelyEnough } from './tuning.ts'
+import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
 
-/** Creates the occurrences that are asked for, and starts those that there is room for in the same step. */
-export class RequestCreator implements RequestSteps {
+/** What is sent for a request. */
+interface Sending {
+  readonly job: RegisteredJob
+  readonly request: Request
+  /** The instant of its record lies after this one. */
+  readonly after: number
+  readonly ids: RequestIds
+  readonly asked: AskedCalls
+}
+
+/** A request on its way. An object and not a chain of promises: there may be thousands of them at a time. */
+interface SentRequest extends Sending {
+  /** Monotonic instant. */
+  readonly since: number
+  /** Rejects when the caller gives up; the request goes on. `null`: somebody else waits with the caller's timeout. */
+  readonly wait: Wait | null
+  readonly resolve: (result: TriggerResult) => void
+  readonly reject: (error: unknown) => void
+  /** The item that was made for its call, and the plan that it may start by. */
+  put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
+}
+
+/** Creates requested occurrences, and starts those that there is room for in the same step. */
+export class RequestCreator {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #capacity: Capacity
-  readonly #creates: GatheredCalls<CreateRequested, CreateAnswer>
+  readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
   /** The last request of each turn that is under way. */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
@@ -43,12 +64,17 @@ export class RequestCreator implements RequestSteps {
     this.#pool = options.pool
     this.#capacity = options.capacity
     const { owner } = engine
-    this.#creates = new GatheredCalls(engine, {
+    this.#creates = new Batcher(engine, {
       operation: 'createOccurrences',
-      isRepeated: true,
-      call: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      maxSize: mostCharacters,
       sizeOf: ({ details: { data } }) => sizeOf(data),
-      admit: (waiting, waitedMs) => this.#capacity.admitRequests(waiting, waitedMs),
+      admit: (waiting, { since }) => this.#capacity.admitRequests(waiting, engine.clock.monotonic() - since),
+      callerOf: ({ asked }) => asked,
+      make: (sent, now) => this.#makeItem(sent, now),
+      send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      answered: (sent, _item, answer) => this.#answered(sent, answer),
+      rejected: (sent, _item, error) => this.#rejected(sent, error),
+      aborted: (sent, error) => this.#aborted(sent, error, sent.asked.refusal !== null),
     })
     this.#capacity.requestRoom.listen(() => this.#creates.flush())
   }
@@ -82,10 +108,10 @@ export class RequestCreator implements RequestSteps {
 
   #submit(job: RegisteredJob, request: Request, asked: AskedCalls, waits: boolean): Promise<TriggerResult> {
     const ids = new RequestIds(this.#engine, request)
-    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked, waits }
+    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked }
     const { turn } = ids
-    if (turn === null) return this.#send(sending)
-    const send = (): Promise<TriggerResult> => this.#send(sending)
+    if (turn === null) return this.#send(sending, waits)
+    const send = (): Promise<TriggerResult> => this.#send(sending, waits)
     // One after the other: of two requests of one key, the second finds what the first has started already running.
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
@@ -93,20 +119,23 @@ export class RequestCreator implements RequestSteps {
     this.#inTurn.set(turn, answering)
     const forget = (): void => {
       if (this.#inTurn.get(turn) === answering) this.#inTurn.delete(turn)
-      if (earlier !== undefined) this.closed()
+      if (earlier !== undefined) this.#closed()
     }
     answering.then(forget, forget)
     return answering
   }
 
-  #send(sending: Omit<Sending, 'since'>): Promise<TriggerResult> {
+  /** With `waits` it rejects as soon as the caller waits no more. What has been sent is seen to its end all the same. */
+  #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
     this.#open++
     return new Promise((resolve, reject) => {
-      this.#creates.put(new SentRequest(this, sending, this.#engine.clock.monotonic(), resolve, reject))
+      const since = this.#engine.clock.monotonic()
+      const wait = waits ? asked.wait(reject) : null
+      this.#creates.add({ job, request, after, ids, asked, since, wait, resolve, reject, put: null })
     })
   }
 
-  prepare(sent: SentRequest, now: number): CreateRequested {
+  #makeItem(sent: SentRequest, now: number): CreateRequested {
     const { job, request, after, ids } = sent
     const plan = planOfRequest(this.#registry, job, request.details)
     // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
@@ -118,36 +147,61 @@ export class RequestCreator implements RequestSteps {
     return item
   }
 
-  answer(sent: SentRequest, answer: CreateAnswer): TriggerResult | Promise<TriggerResult> {
-    if (sent.starts) this.#capacity.unreserveRequest()
-    return answer.outcome === 'created' ? this.#created(sent, answer) : this.#notCreated(sent, answer)
+  #answered(sent: SentRequest, answer: CreateAnswer): void {
+    if (startsWith(sent)) this.#capacity.unreserveRequest()
+    if (answer.outcome !== 'created') {
+      this.#follow(sent, this.#notCreated(sent, answer))
+      return
+    }
+    try {
+      this.#resolved(sent, this.#created(sent, answer))
+    } catch (error) {
+      this.#failed(sent, error)
+    }
   }
 
-  closed(): void {
-    this.#open--
-    if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve()
+  #rejected(sent: SentRequest, error: unknown): void {
+    const what = `this request to run job ${printValue(sent.job.job.name)}`
+    this.#aborted(sent, refusedItem(error, what, 'data'), true)
   }
 
-  /**
-   * What the caller waits for no more is not sent once more; but what a lost answer may have started is looked for.
-   */
-  refusal(sent: SentRequest, error: unknown): unknown {
-    const isRefused = error instanceof ItemRefused
-    const told = isRefused
-      ? refusedItem(error, `this request to run job ${printValue(sent.job.job.name)}`, 'data')
-      : error
-    if (!sent.starts) return told
-    const mayHaveStarted = sent.asked.refusal !== null || isRefused
-    return this.#lookFor(sent, mayHaveStarted, told)
+  /** A request without an answer is not sent again. `mayHaveStarted`: an earlier sending may have started a run here. */
+  #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
+    if (!startsWith(sent)) this.#failed(sent, error)
+    else this.#follow(sent, this.#lookFor(sent, mayHaveStarted, error))
   }
 
-  async #lookFor({ job, ids }: SentRequest, mayHaveStarted: boolean, told: unknown): Promise<unknown> {
+  async #lookFor({ job, ids }: SentRequest, mayHaveStarted: boolean, error: unknown): Promise<never> {
     try {
       if (mayHaveStarted) await this.#recognise(job, ids.id)
-      return told
     } finally {
       this.#capacity.unreserveRequest()
     }
+    throw error
+  }
+
+  #follow(sent: SentRequest, result: Promise<TriggerResult>): void {
+    result.then(
+      (value) => this.#resolved(sent, value),
+      (error) => this.#failed(sent, error),
+    )
+  }
+
+  #resolved(sent: SentRequest, result: TriggerResult): void {
+    sent.wait?.end()
+    this.#closed()
+    sent.resolve(result)
+  }
+
+  #failed(sent: SentRequest, error: unknown): void {
+    sent.wait?.end()
+    this.#closed()
+    sent.reject(error)
+  }
+
+  #closed(): void {
+    this.#open--
+    if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve()
   }
 
   async #notCreated(
@@ -155,13 +209,12 @@ export class RequestCreator implements RequestSteps {
     answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
   ): Promise<TriggerResult> {
     const { item } = put as NonNullable<typeof put>
-    // The caller is looked after by the first sending.
-    const again = { job, request, after, ids, asked, waits: false }
+    const again = { job, request, after, ids, asked }
     switch (answer.outcome) {
       case 'exists':
         if (request.kind === 'replay') {
           const found = await this.#sameReplay(request, ids, asked)
-          if (found === null) return this.#send(again)
+          if (found === null) return this.#send(again, false)
           if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
           return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
         }
@@ -169,13 +222,13 @@ export class RequestCreator implements RequestSteps {
         return this.#answerExists(answer.id ?? item.id, answer.state, asked, isOwnRecord(item, ids, answer))
       case 'pruned':
         // What was pruned may lie ahead of a clock that is behind: the request comes after it.
-        return this.#send({ ...again, after: answer.pruneFloor })
+        return this.#send({ ...again, after: answer.pruneFloor }, false)
       case 'stale_version':
       case 'absent': {
         // A job whose version changes between the look and the write is looked at again.
         const present = await this.#registry.reloadNow(job)
         if (present === null) throw jobGone(job)
-        return this.#send({ ...again, job: present })
+        return this.#send({ ...again, job: present }, false)
       }
       case 'queue_full':
         throw queueFull(job, answer.maxQueued)
@@ -277,6 +330,11 @@ export class RequestCreator implements RequestSteps {
     if (answer.state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
     return resultOf({ id, state: answer.state, reason: answer.reason, created: true })
   }
+}
+
+/** Whether the request is to begin in the step that creates it. */
+function startsWith({ put }: SentRequest): boolean {
+  return put !== null && put.item.runs !== null
 }
 
 /** Member by member: an object that begins as a literal is smaller, and sooner made, than one that a spread fills. */

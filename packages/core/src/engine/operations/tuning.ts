@@ -13,6 +13,9 @@ export const fewestPerRead = 100
  */
 export const itemsLikelyEnough = 8
 
+/** Characters of data in one call of requests. A larger call blocks the event loop while it is serialized and parsed. */
+export const mostCharacters = 1_000_000
+
 /** If less than half of a page is wanted, the next page is larger by this factor. */
 export const pageGrowth = 4
 

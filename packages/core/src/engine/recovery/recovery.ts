@@ -11,9 +11,8 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import { AfterTurn } from '../loop/after-turn.ts'
 import { EngineStopped, failInBackground } from '../loop/background-loop.ts'
+import { Batcher, worthACall } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { mayCall, worthACall } from '../loop/group-commit.ts'
-import { ItemRefused } from '../loop/item-calls.ts'
 import type { SlotTurns } from '../loop/slot-turns.ts'
 import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import { ManyRuns } from './many-runs.ts'
@@ -83,13 +82,10 @@ export class Recovery {
   readonly #enough: number
   /** Late jobs that have not been begun with. */
   readonly #waiting: Pending[] = []
-  /** How many jobs were begun with, and are not over. */
-  #atWork = 0
-  #decided: Decided[] = []
+  /** Late jobs that are being decided about, or whose decision is being stored. */
+  readonly #atWork = new Set<Pending>()
+  readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #many = new ManyRuns<Pending>()
-  #calls = 0
-  /** What is decided in the same turn is stored together, and what comes while it is being stored, after that. */
-  readonly #sending = new AfterTurn(() => this.#sendDecided())
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
   #idle: (() => void)[] = []
@@ -103,11 +99,29 @@ export class Recovery {
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#enough = Math.min(worthACall, engine.maxBatch)
+    const { owner } = engine
+    this.#creates = new Batcher(engine, {
+      operation: 'createOccurrences',
+      maxSize: enoughEntries - 1,
+      sizeOf: ({ entries }) => entries.length,
+      make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
+      send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      answered: (decided, _item, answer) => this.#answered(decided, answer),
+      rejected: ({ pending: { late } }, _item, error) => {
+        leaveOut(engine, this.#registry, late.job, error)
+        this.#overdue.answered(late.job, late.slot, 'nobody')
+      },
+      aborted: ({ pending }) => this.#unanswered(pending),
+      failed: (error) => failInBackground(engine, 'launch', error),
+      callEnded: (stored) => {
+        for (const { pending } of stored) this.#end(pending)
+      },
+    })
   }
 
   /** Whether there are jobs about which it is not decided. */
   get isAtWork(): boolean {
-    return this.#atWork > 0 || this.#waiting.length > 0
+    return this.#atWork.size > 0 || this.#waiting.length > 0
   }
 
   /**
@@ -129,7 +143,7 @@ export class Recovery {
   stop(): Promise<void> {
     this.#isStopped = true
     this.#many.stop()
-    for (const { pending } of this.#decided.splice(0)) this.#end(pending)
+    this.#creates.stop()
     this.#waiting.length = 0
     this.#sayIdle()
     return this.settled()
@@ -137,12 +151,12 @@ export class Recovery {
 
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
-    const atWork = this.#atWork - this.#many.waiting
+    const atWork = this.#atWork.size - this.#many.waiting
     const count = Math.min(this.#waiting.length, decisionsAtOnce - atWork)
     // Those that are begun with together cost one call, and mostly end together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
-    this.#atWork += count
+    for (const pending of group) this.#atWork.add(pending)
     const now = this.#engine.now()
     const looking = this.#lookForRecorded(group, now)
     looking.catch((error) => failInBackground(this.#engine, 'launch', error))
@@ -151,7 +165,8 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    this.#atWork--
+    // One decision may end twice: its call is over although its answer could not be processed.
+    if (!this.#atWork.delete(pending)) return
     this.#many.letGo(pending)
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -207,8 +222,7 @@ export class Recovery {
       const turn = turns.stepped()
       if (turn !== null) await turn
       this.#assertWanted(late)
-      this.#decided.push({ pending, decision, item })
-      this.#sending.ask()
+      this.#creates.add({ pending, decision, item })
     } catch (error) {
       this.#undecided(late, error)
       this.#end(pending)
@@ -257,70 +271,19 @@ export class Recovery {
     return isSame && job.pausedUntil === pausedUntil && this.#registry.holds(job)
   }
 
-  #sendDecided(): void {
-    const { maxBatch } = this.#engine
-    while (mayCall(this.#calls, Math.min(this.#decided.length, maxBatch), this.#enough)) {
-      void this.#send(this.#decided.splice(0, this.#nextCall()))
-    }
-  }
-
-  /** How many of the decisions go into the next call. */
-  #nextCall(): number {
-    const most = Math.min(this.#decided.length, this.#engine.maxBatch)
-    let count = 0
-    for (let entries = 0; count < most && entries < enoughEntries; count++) {
-      entries += this.#decided[count]?.item.entries.length ?? 0
-    }
-    return count
-  }
-
-  /** To count may have taken long: what was decided is stored only if it holds for the job as it is by now. */
-  #stillHold(group: readonly Decided[], now: number): readonly Decided[] {
+  /** To count may have taken long: a decision is stored only if it holds for the job as it is now. */
+  #stillHolds({ pending, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
-    return group.filter(({ pending, decision }) => {
-      const { late } = pending
-      // The time may have been set back, too.
-      const holds = this.#isAsFound(late) && decision.lastSlot <= now
-      if (holds && !isHeldBack) return true
-      if (holds) {
-        this.#overdue.answered(late.job, late.slot, 'nobody')
-        agenda.setSlot(late.job, late.slot)
-      } else this.#undecided(late, superseded)
-      this.#end(pending)
-      return false
-    })
-  }
-
-  async #send(group: readonly Decided[]): Promise<void> {
-    const { owner, itemCalls } = this.#engine
-    const now = this.#engine.now()
-    const sent = this.#stillHold(group, now)
-    if (sent.length === 0) return
-    this.#calls++
-    const answered = (index: number, answer: CreateAnswer | ItemRefused) => {
-      const one = sent[index] as Decided
-      const { job, slot } = one.pending.late
-      if (answer instanceof ItemRefused) {
-        leaveOut(this.#engine, this.#registry, job, answer.error)
-        this.#overdue.answered(job, slot, 'nobody')
-      } else this.#answered(one, answer)
-    }
-    try {
-      const answers = await itemCalls.send(
-        'createOccurrences',
-        sent.map(({ item }) => item),
-        (calls, items) => calls.createOccurrences({ now, owner, items }),
-        answered,
-      )
-      for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
-      for (const { pending } of sent) this.#end(pending)
-    } catch (error) {
-      failInBackground(this.#engine, 'launch', error)
-      for (const { pending } of sent) this.#unanswered(pending)
-    } finally {
-      this.#calls--
-      this.#sending.ask()
-    }
+    const { late } = pending
+    // The time may have been set back, too.
+    const holds = this.#isAsFound(late) && decision.lastSlot <= now
+    if (holds && !isHeldBack) return true
+    if (holds) {
+      this.#overdue.answered(late.job, late.slot, 'nobody')
+      agenda.setSlot(late.job, late.slot)
+    } else this.#undecided(late, superseded)
+    this.#end(pending)
+    return false
   }
 
   /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */

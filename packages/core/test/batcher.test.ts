@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda } from '../src/engine/loop/agenda.ts'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
-import { GatheredCalls } from '../src/engine/loop/gathered-calls.ts'
+import { CallerBatcher } from '../src/engine/loop/batcher.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
-import { ItemCalls, ItemRefused } from '../src/engine/loop/item-calls.ts'
+import { BisectingCalls, ItemRefused } from '../src/engine/loop/bisecting-calls.ts'
 import { EngineStopped } from '../src/engine/loop/background-loop.ts'
 import { type Asked, StorageCaller } from '../src/engine/loop/storage-caller.ts'
 import { JobistemerError } from '../src/errors.ts'
@@ -27,7 +27,7 @@ class Caller implements Asked {
   failed(): void {}
 }
 
-function world({ maxBatch = 1000, isRepeated = true } = {}) {
+function world({ maxBatch = 1000, retries = true } = {}) {
   // A clock that waits for calls to the storage would wait for those that are held.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
@@ -42,7 +42,7 @@ function world({ maxBatch = 1000, isRepeated = true } = {}) {
   const fail = (_where: string, error: unknown): never => {
     throw error
   }
-  const itemCalls = new ItemCalls({ storage, fail })
+  const bisecting = new BisectingCalls({ storage, fail })
   const calls: string[][] = []
   const held: (() => void)[] = []
   const storageOf = {
@@ -50,12 +50,12 @@ function world({ maxBatch = 1000, isRepeated = true } = {}) {
     fails: (_items: readonly string[]): boolean => false,
     refuses: (_items: readonly string[]): boolean => false,
   }
-  const gathered = new GatheredCalls<string, string>(
-    { clock, itemCalls, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
+  const gathered = new CallerBatcher<string, string>(
+    { clock, bisecting, maxBatch, now: () => clock.now(), storage } as unknown as EngineContext,
     {
       operation: 'createOccurrences',
-      isRepeated,
-      async call(_storage, items) {
+      retries,
+      async send(_storage, items) {
         calls.push([...items])
         if (storageOf.holds) await new Promise<void>((resolve) => held.push(resolve))
         if (storageOf.fails(items)) throw new RangeError('no')
@@ -213,7 +213,7 @@ describe('what many ask for', () => {
   })
 
   it('fails for all when a call is not repeated, and not for those in others', async () => {
-    const { ask, storageOf } = world({ maxBatch: 2, isRepeated: false })
+    const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])

@@ -59,7 +59,7 @@ class Attempt<Answer> {
   }
 }
 
-interface ItemCallsContext extends FailureReporter {
+interface BisectingContext extends FailureReporter {
   readonly storage: StorageCaller
 }
 
@@ -68,12 +68,12 @@ interface ItemCallsContext extends FailureReporter {
  * storage: it is found by halving the list, and refused once the storage has taken others meanwhile. Where the storage
  * says `STORAGE_REFUSED`, both happen at once.
  */
-export class ItemCalls {
-  readonly #engine: ItemCallsContext
+export class BisectingCalls {
+  readonly #engine: BisectingContext
   /** How many calls the storage has taken. */
   #taken = 0
 
-  constructor(engine: ItemCallsContext) {
+  constructor(engine: BisectingContext) {
     this.#engine = engine
   }
 

@@ -1,0 +1,232 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { byEffort } from '../../workspace/test-effort.ts'
+import { Agenda } from '../src/engine/loop/agenda.ts'
+import { Batcher, callsAtOnce } from '../src/engine/loop/batcher.ts'
+import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
+import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
+import { type Asked, StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { JobistemerError } from '../src/errors.ts'
+import { EventHub } from '../src/events.ts'
+import { silentLogger } from '../src/logger.ts'
+import type { Storage } from '../src/storage/storage.ts'
+import { virtualClock } from '../src/testing/virtual-clock.ts'
+
+const maxBatch = 4
+
+interface Entry {
+  readonly name: string
+  readonly isBad: boolean
+  readonly asked: Asked & { refusal: JobistemerError | null }
+  outcome: 'answered' | 'rejected' | 'aborted' | null
+  items: number
+  open: boolean
+}
+
+/** What the storage does with a call: `lost` takes effect, and the answer gets lost. */
+type Fate = 'answer' | 'lost' | 'fail'
+
+interface HeldCall {
+  readonly end: (fate: Fate) => void
+}
+
+function caller(): Entry['asked'] {
+  return {
+    refusal: null,
+    assertWanted() {
+      if (this.refusal !== null) throw this.refusal
+    },
+    failed() {},
+  }
+}
+
+/** A batcher on a storage whose calls a test ends, one by one. Each rule that is broken is noted. */
+function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
+  // A clock that waits for calls to the storage would wait for those that are held.
+  const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
+  const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
+  agenda.start()
+  const inner = { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage
+  const events = new EventHub(silentLogger)
+  const storage = new StorageCaller({ storage: inner, clock, agenda, events, logger: silentLogger })
+  const broken: string[] = []
+  const held: HeldCall[] = []
+  const entries: Entry[] = []
+  const sends = new Map<string, number>()
+  const state = { admitted: Number.POSITIVE_INFINITY, isHealed: false, isStopped: false, calls: 0 }
+  const end = (entry: Entry, outcome: NonNullable<Entry['outcome']>): void => {
+    if (!isSerial && entry.outcome !== null) broken.push(`${entry.name}: ${outcome} after ${entry.outcome}`)
+    entry.outcome = outcome
+    entry.open = false
+  }
+  const nameOf = (item: string) => item.split('#')[0] as string
+  const isRefused = (items: readonly string[]) =>
+    items.some((item) => entries.some(({ name, isBad }) => isBad && name === nameOf(item)))
+  const bisecting = new BisectingCalls({ storage, fail: (_where, error) => void broken.push(String(error)) })
+  const engine = { bisecting, maxBatch, now: () => clock.now(), storage }
+  const batcher = new Batcher<Entry, string, string>(engine, {
+    operation: 'settle',
+    worthwhile: 2,
+    isSerial,
+    ...(hasCallers && { callerOf: ({ asked }) => asked }),
+    admit: (waiting) => Math.min(waiting, state.admitted),
+    make(entry) {
+      if (entry.asked.refusal !== null && hasCallers) broken.push(`${entry.name}: made for a caller who gave up`)
+      if (entry.open) broken.push(`${entry.name}: made while an earlier item has no answer`)
+      if (state.isStopped) broken.push(`${entry.name}: made after the stop`)
+      entry.open = isSerial
+      return `${entry.name}#${++entry.items}`
+    },
+    async send(_storage, items) {
+      if (items.length > maxBatch) broken.push(`a call of ${items.length}`)
+      for (const item of items) sends.set(item, (sends.get(item) ?? 0) + 1)
+      state.calls++
+      if (state.calls > 2 * callsAtOnce + entries.filter(({ isBad }) => isBad).length) broken.push('too many calls')
+      try {
+        const fate = state.isHealed ? 'answer' : await new Promise<Fate>((resolve) => held.push({ end: resolve }))
+        if (isRefused(items)) throw new JobistemerError('STORAGE_REFUSED', { message: 'No.' })
+        if (fate !== 'answer') throw new RangeError(fate)
+        return items.map((item) => `${item} done`)
+      } finally {
+        state.calls--
+      }
+    },
+    answered(entry, item, answer, repeated) {
+      if (answer !== `${item} done` || nameOf(item) !== entry.name) broken.push(`${entry.name}: answer to ${answer}`)
+      if (repeated !== (sends.get(item) as number) > 1) broken.push(`${item}: sent ${sends.get(item)}, ${repeated}`)
+      end(entry, 'answered')
+    },
+    rejected(entry) {
+      if (!entry.isBad) broken.push(`${entry.name}: rejected`)
+      end(entry, 'rejected')
+    },
+    aborted(entry, error) {
+      if (entry.asked.refusal === null && !state.isStopped) broken.push(`${entry.name}: aborted with ${error}`)
+      end(entry, 'aborted')
+    },
+    failed(error) {
+      if (!state.isStopped) broken.push(`failed with ${error}`)
+    },
+  })
+  const settle = async () => {
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  const stop = (): void => {
+    state.isStopped = true
+    storage.stop()
+    batcher.stop()
+    agenda.stop()
+  }
+  return { clock, batcher, broken, held, entries, state, sends, settle, stop }
+}
+
+type World = ReturnType<typeof world>
+
+const actions = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('add' as const), isBad: fc.boolean(), count: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('add again' as const), of: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('give up' as const), of: fc.nat(20) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('end' as const),
+      of: fc.nat(8),
+      fate: fc.constantFrom<Fate>('answer', 'answer', 'lost', 'fail'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('admit' as const), most: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(6000) }) },
+)
+
+type Action = typeof actions extends fc.Arbitrary<infer T> ? T : never
+
+function act({ batcher, held, entries, state }: World, action: Action, isSerial: boolean): void {
+  switch (action.kind) {
+    case 'add':
+      for (let index = 0; index < action.count; index++) {
+        const isBad = action.isBad && index === 0
+        const entry = { name: `e${entries.length}`, isBad, asked: caller(), outcome: null, items: 0, open: false }
+        entries.push(entry)
+        batcher.add(entry)
+      }
+      return
+    case 'add again': {
+      const entry = entries[action.of]
+      if (!isSerial || entry === undefined) return
+      entry.outcome = null
+      batcher.add(entry)
+      return
+    }
+    case 'give up': {
+      const entry = entries[action.of]
+      if (entry !== undefined) entry.asked.refusal ??= new JobistemerError('ABORTED', { message: 'No.' })
+      return
+    }
+    case 'end':
+      held.splice(action.of % Math.max(held.length, 1), 1)[0]?.end(action.fate)
+      return
+    case 'admit':
+      state.admitted = action.most
+      batcher.flush()
+  }
+}
+
+async function run(steps: readonly Action[], kind: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
+  const made = world(kind)
+  for (const step of steps) {
+    act(made, step, kind.isSerial)
+    await made.settle()
+    if (step.kind === 'pass') await made.clock.advance(step.ms)
+  }
+  return made
+}
+
+/** The storage answers again, and time passes. */
+async function heal({ clock, batcher, held, state, settle }: World): Promise<void> {
+  state.isHealed = true
+  state.admitted = Number.POSITIVE_INFINITY
+  batcher.flush()
+  for (const call of held.splice(0)) call.end('answer')
+  for (let second = 0; second < 60; second++) {
+    await settle()
+    await clock.advance(1000)
+  }
+}
+
+const plans = fc.array(actions, { maxLength: 40 })
+const kinds = [
+  { hasCallers: false, isSerial: false },
+  { hasCallers: true, isSerial: false },
+  { hasCallers: false, isSerial: true },
+]
+
+describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kind) => {
+  it('ends each entry once, whatever the storage and the callers do', async () => {
+    const property = fc.asyncProperty(plans, async (steps) => {
+      const made = await run(steps, kind)
+      await heal(made)
+      expect(made.broken).toEqual([])
+      expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
+      made.stop()
+    })
+    await fc.assert(property, { numRuns: byEffort(60) })
+  })
+
+  it('sends nothing after it was stopped, and aborts what waits', async () => {
+    const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
+      const made = await run(steps, kind)
+      const answered = made.entries.filter(({ outcome }) => outcome !== null)
+      made.stop()
+      act(made, { kind: 'add', isBad: false, count: later }, kind.isSerial)
+      for (const call of made.held.splice(0)) call.end('fail')
+      await made.settle()
+      const before = [...made.sends]
+      await made.settle()
+      expect(made.broken).toEqual([])
+      expect([...made.sends]).toEqual(before)
+      const never = made.entries.filter((entry) => !answered.includes(entry) && entry.items === 0)
+      expect(never.filter(({ outcome }) => outcome !== 'aborted')).toEqual([])
+    })
+    await fc.assert(property, { numRuns: byEffort(60) })
+  })
+})
