@@ -1,21 +1,22 @@
-import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
-  FinalState,
-  Owner,
-  ReapAnswer,
-  ReapRequest,
+import {
+  codec1,
+  type CancelAnswer,
+  type CancelOccurrencesRequest,
+  type FinalState,
+  type Owner,
+  type ReapAnswer,
+  type ReapRequest,
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { Ledger } from './ledger.ts'
 import { parseOwner, printOwner, printReason } from './occurrence-form.ts'
-import { stateOf } from './record-codes.ts'
 import { readAddress } from './replies.ts'
 import { cancelItemLayout, reapItemLayout, stateLayout } from './request-layouts.ts'
-import { printRuns } from './runs-text.ts'
 import { scripts } from './script.ts'
 import { readLost } from './settle-occurrences.ts'
+
+const { printRuns, stateOf } = codec1
 
 export async function cancelOccurrences(
   { connection, channel, sender }: Ledger,
@@ -72,7 +73,7 @@ export async function reapOccurrences(
         writer.setUint32(start + at.sequence, sequence)
         writer.setByte(start + at.isRetry, action === 'retry' ? 1 : 0)
         writer.setUint32(start + at.reasonSize, writer.text(printReason(reason)))
-        writer.setUint32(start + at.runsSize, writer.text(printRuns(runs, scheduledAt)))
+        writer.setUint32(start + at.runsSize, writer.text(printRuns(runs, scheduledAt) ?? ''))
         writer.setUint32(start + at.loserSize, owner == null ? 0 : writer.text(printOwner(owner)))
       }
       return { script: scripts.reap, arguments: [printNow(now), writer.finish(), channel, sender] }

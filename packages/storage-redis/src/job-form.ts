@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  codec1,
   definitionOfStored,
   type JobContent,
   type JobRecord,
@@ -12,10 +13,10 @@ import {
   type ScheduleSegment,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import { readJobId } from './ids.ts'
 import { readInstant } from './numbers.ts'
-import { policyOf } from './record-codes.ts'
 import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
+
+const { policyOf, readJobId } = codec1
 
 // How a job is stored: its head as `headLayout` says, and beside it the content as JSON, one text for each version, and
 // the times of its changes.

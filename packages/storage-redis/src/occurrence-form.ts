@@ -1,20 +1,20 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import {
+  codec1,
   type CancelRequest,
   cancelRequestOfStored,
   detailsOfStored,
-  type OccurrenceDetails,
   type OccurrenceRecord,
   type Owner,
   parseStored,
   withRunsOfStored,
 } from '@jobistemer/core/storage'
 import type { ByteWriter } from './byte-writer.ts'
-import { readJobId } from './ids.ts'
 import { orNever, readInstant } from './numbers.ts'
-import { isRecovered, kindCode, kindOf, spanBit, stateCodes, stateOf } from './record-codes.ts'
-import { parseRuns, printRuns } from './runs-text.ts'
+import { spanBit } from './record-codes.ts'
 import { recordLayout, rescueStep } from './stored-layouts.ts'
+
+const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJobId, stateCodes, stateOf } = codec1
 
 // How an occurrence is stored: numbers at the places of `recordLayout`, then five texts. The scripts read the numbers
 // and copy the texts.
@@ -83,11 +83,11 @@ export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner
   writer.setUint32(start + at.ownerSize, writer.text(owner))
   const detailsAt = writer.length
   if (details.span !== undefined) writer.number(details.span.to)
-  writer.text(printDetails(details))
+  writer.text(printDetails(details) ?? '')
   writer.setUint32(start + at.detailsSize, writer.length - detailsAt)
   writer.setUint32(start + at.cancelSize, 0)
   writer.setUint32(start + at.reasonSize, writer.text(printReason(record.reason)))
-  writer.text(printRuns(record.runs, scheduledAt))
+  writer.text(printRuns(record.runs, scheduledAt) ?? '')
   return writer.length - start
 }
 
@@ -128,9 +128,4 @@ export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecor
       parseRuns(bytes.toString('utf8', runsAt), scheduledAt),
     ),
   }
-}
-
-function printDetails(details: OccurrenceDetails): string {
-  for (const _ in details) return JSON.stringify(details)
-  return ''
 }

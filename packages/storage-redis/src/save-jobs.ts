@@ -1,13 +1,15 @@
-import { type JobChange, maxLineage, type SaveJobAnswer, type SaveJobsRequest } from '@jobistemer/core/storage'
+import { codec1, type JobChange, maxLineage, type SaveJobAnswer, type SaveJobsRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type JobParts, printContent, printHandlerKey, printTag, printVersion, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { always, never, orNever } from './numbers.ts'
-import { jobChanges, policyCodes } from './record-codes.ts'
+import { jobChanges } from './record-codes.ts'
 import { readAddresses } from './replies.ts'
 import { jobChangeLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
+
+const { policyCodes } = codec1
 
 const { at: changeAt } = jobChangeLayout
 

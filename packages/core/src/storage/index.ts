@@ -1,3 +1,5 @@
+/** Version 1 of the stored form that adapters share. */
+export * as codec1 from './codec-1.ts'
 export * from './job-record.ts'
 export * from './ledger/job-ledger.ts'
 export * from './ledger/ledger.ts'

@@ -1,9 +1,12 @@
+import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { absentState, stateCodes } from '../record-codes.ts'
+import { absentState } from '../record-codes.ts'
 import { cancelItemLayout, reapItemLayout, stateLayout } from '../request-layouts.ts'
 import { mostRescues, rescueStep } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+const { stateCodes } = codec1
 
 /** Cancels occurrences, or reaps them. Like settle, it is let through when memory is short. */
 const cancelAndReap: string = `#!lua flags=allow-oom

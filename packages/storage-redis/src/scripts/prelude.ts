@@ -1,10 +1,11 @@
-import { failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
+import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
-import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import { addressLayout } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
+
+const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
 /** How many slots that a replace has left a step on one occurrence cancels at most. */
 const canceledInPassing = 50
