@@ -12,5 +12,3 @@ export const itemKinds = { slot: 0, trigger: 1, replay: 2, exclusion: 3, recover
 export const keyScopes = { waiting: 1, live: 2 } as const
 
 export const settleChanges = { progress: 0, finish: 1, release: 2 } as const
-
-export const jobChanges = { create: 0, replace: 1, pause: 2, delete: 3 } as const
