@@ -3,7 +3,7 @@ import { allFields, readFields } from '../layout.ts'
 import { recordChangeLayout, stepCommitLayout, stepReadLayout } from '../request-layouts.ts'
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
-import { prelude } from './prelude.ts'
+import { lookedAtOnce, prelude } from './prelude.ts'
 
 const { kindCodes, recoveredBit } = codec1
 
@@ -40,7 +40,9 @@ while at <= #requests do
     if queuedNeeded > 0 and h.queued > 0 then
       for _, id in ipairs(firstQueued(h, job, queuedNeeded, superseded > 0 and cancelsBelow or 0)) do take(id) end
     end
-    if superseded > 0 then rest = findSuperseded(h, job, cancelsBelow, superseded, sub(requests, placeAt, at - 1), take) end
+    if superseded > 0 then
+      rest = findSuperseded(h, job, cancelsBelow, superseded, ${lookedAtOnce}, sub(requests, placeAt, at - 1), take)
+    end
   end
   answers[#answers + 1] = { h and h.text or '', isWhole == 1 and h and printJob(job, h) or {}, found, live, rest }
 end
