@@ -17,17 +17,8 @@ import {
   startNumbersOf,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import {
-  type Item,
-  json,
-  number,
-  numberOf,
-  optionalJson,
-  optionalNumber,
-  storedJson,
-  text,
-  textOf,
-} from './attributes.ts'
+import * as attribute from './attributes.ts'
+import type { Item } from './attributes.ts'
 import { jobOfKey, type Keys } from './keys.ts'
 import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriorities } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
@@ -79,32 +70,32 @@ export const headNames = {
 export function headItem(keys: Keys, head: StoredHead): Item {
   const { pk, sk } = keys.head(head.id)
   const item: Item = {
-    pk: text(pk),
-    sk: text(sk),
-    v: number(head.revision),
-    n: number(head.version),
-    [headNames.handlerKey]: json(head.handlerKey),
-    [headNames.policy]: text(head.overlap.policy),
-    w: number(head.watermark),
-    c: number(head.createdAt),
-    g: number(head.changedAt),
+    pk: attribute.text(pk),
+    sk: attribute.text(sk),
+    v: attribute.number(head.revision),
+    n: attribute.number(head.version),
+    [headNames.handlerKey]: attribute.json(head.handlerKey),
+    [headNames.policy]: attribute.text(head.overlap.policy),
+    w: attribute.number(head.watermark),
+    c: attribute.number(head.createdAt),
+    g: attribute.number(head.changedAt),
   }
-  if (head.overlap.maxQueued !== defaultMaxQueued) item.x = number(head.overlap.maxQueued)
-  if (head.overlap.maxConcurrency !== undefined) item.m = number(head.overlap.maxConcurrency)
-  if (head.nextAt !== null) item.a = number(head.nextAt)
-  if (head.pruneFloor !== null) item.f = number(head.pruneFloor)
-  if (head.paused !== null) item[headNames.paused] = json(head.paused)
-  if (head.paused?.until !== undefined) item[headNames.pausedUntil] = number(head.paused.until)
-  if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = number(head.cancelsBelow)
+  if (head.overlap.maxQueued !== defaultMaxQueued) item.x = attribute.number(head.overlap.maxQueued)
+  if (head.overlap.maxConcurrency !== undefined) item.m = attribute.number(head.overlap.maxConcurrency)
+  if (head.nextAt !== null) item.a = attribute.number(head.nextAt)
+  if (head.pruneFloor !== null) item.f = attribute.number(head.pruneFloor)
+  if (head.paused !== null) item[headNames.paused] = attribute.json(head.paused)
+  if (head.paused?.until !== undefined) item[headNames.pausedUntil] = attribute.number(head.paused.until)
+  if (head.cancelsBelow !== null) item[headNames.cancelsBelow] = attribute.number(head.cancelsBelow)
   const starts = startNumbersOf(head)
-  if (starts !== null) item.s = json(starts)
-  if (head.deletedAt !== null) item.d = number(head.deletedAt)
+  if (starts !== null) item.s = attribute.json(starts)
+  if (head.deletedAt !== null) item.d = attribute.number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
   const priorities = printPriorities(head.queued)
   if (priorities !== null) item.o = { B: priorities }
-  if (head.lookAt !== firstLookAt) item.k = number(head.lookAt)
-  if (head.planParts > 0) item[headNames.planParts] = number(head.planParts)
+  if (head.lookAt !== firstLookAt) item.k = attribute.number(head.lookAt)
+  if (head.planParts > 0) item[headNames.planParts] = attribute.number(head.planParts)
   return item
 }
 
@@ -115,31 +106,31 @@ export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
   const id = jobOfKey(keyOf(item))
-  const { startRate, ...starts } = readStartNumbers(numbersOfStored(storedJson(item.s)))
+  const { startRate, ...starts } = readStartNumbers(numbersOfStored(attribute.storedJson(item.s)))
   return {
     id,
-    revision: numberOf(item, 'v'),
-    version: numberOf(item, 'n'),
-    handlerKey: optionalJson<string>(item, headNames.handlerKey) ?? '',
+    revision: attribute.numberOf(item, 'v'),
+    version: attribute.numberOf(item, 'n'),
+    handlerKey: attribute.optionalJson<string>(item, headNames.handlerKey) ?? '',
     overlap: overlapRuleOf(
-      textOf(item, headNames.policy) as OverlapPolicy,
-      optionalNumber(item, 'x') ?? defaultMaxQueued,
-      optionalNumber(item, 'm') ?? 1,
+      attribute.textOf(item, headNames.policy) as OverlapPolicy,
+      attribute.optionalNumber(item, 'x') ?? defaultMaxQueued,
+      attribute.optionalNumber(item, 'm') ?? 1,
       startRate,
     ),
-    watermark: numberOf(item, 'w'),
-    nextAt: optionalNumber(item, 'a'),
-    pruneFloor: optionalNumber(item, 'f'),
-    paused: item[headNames.paused] === undefined ? null : pauseOfStored(storedJson(item[headNames.paused])),
-    cancelsBelow: optionalNumber(item, headNames.cancelsBelow),
+    watermark: attribute.numberOf(item, 'w'),
+    nextAt: attribute.optionalNumber(item, 'a'),
+    pruneFloor: attribute.optionalNumber(item, 'f'),
+    paused: item[headNames.paused] === undefined ? null : pauseOfStored(attribute.storedJson(item[headNames.paused])),
+    cancelsBelow: attribute.optionalNumber(item, headNames.cancelsBelow),
     ...starts,
-    createdAt: numberOf(item, 'c'),
-    changedAt: numberOf(item, 'g'),
-    deletedAt: optionalNumber(item, 'd'),
+    createdAt: attribute.numberOf(item, 'c'),
+    changedAt: attribute.numberOf(item, 'g'),
+    deletedAt: attribute.optionalNumber(item, 'd'),
     active: parseLiveList(id, item.l?.B),
     queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),
-    lookAt: optionalNumber(item, 'k') ?? firstLookAt,
-    planParts: optionalNumber(item, headNames.planParts) ?? 0,
+    lookAt: attribute.optionalNumber(item, 'k') ?? firstLookAt,
+    planParts: attribute.optionalNumber(item, headNames.planParts) ?? 0,
   }
 }
 
@@ -157,13 +148,25 @@ export function versionItem(keys: Keys, job: JobRecord, now: number): Item {
   const { name, owner, fingerprint, lineage, timeline, definition } = job
   const { pk, sk } = keys.version(job.id, job.version)
   const content: VersionContent = { name, owner, fingerprint, lineage, timeline, definition }
-  return { pk: text(pk), sk: text(sk), n: number(job.version), c: number(now), j: json(content) }
+  return {
+    pk: attribute.text(pk),
+    sk: attribute.text(sk),
+    n: attribute.number(job.version),
+    c: attribute.number(now),
+    j: attribute.json(content),
+  }
 }
 
 export function readVersion(item: Item): JobVersionRecord {
   const jobId = jobOfKey(keyOf(item))
   const { fingerprint, definition } = contentOf(item, jobId)
-  return { jobId, version: numberOf(item, 'n'), fingerprint, definition, createdAt: numberOf(item, 'c') }
+  return {
+    jobId,
+    version: attribute.numberOf(item, 'n'),
+    fingerprint,
+    definition,
+    createdAt: attribute.numberOf(item, 'c'),
+  }
 }
 
 /** The whole record of a job, from its head and the version that it puts in force. */
@@ -207,7 +210,7 @@ export function headOf(
 
 /** A job with a damaged content is named by its id. */
 function contentOf(item: Item, id: JobId): VersionContent {
-  const { name, owner, fingerprint, lineage, timeline, definition } = objectOfStored(storedJson(item.j))
+  const { name, owner, fingerprint, lineage, timeline, definition } = objectOfStored(attribute.storedJson(item.j))
   return {
     name: typeof name === 'string' ? name : id,
     owner: typeof owner === 'string' ? owner : null,

@@ -11,17 +11,8 @@ import {
   runsOfStored,
   withRunsOfStored,
 } from '@jobistemer/core/storage'
-import {
-  type Item,
-  json,
-  number,
-  numberOf,
-  optionalJson,
-  optionalNumber,
-  storedJson,
-  text,
-  textOf,
-} from './attributes.ts'
+import * as attribute from './attributes.ts'
+import type { Item } from './attributes.ts'
 import { addressOfKey, failedOrder, failedShardOf, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
 
 /** An occurrence as it is stored. */
@@ -79,43 +70,43 @@ export const names = {
 
 /** An owner, as it is stored and compared. */
 export function ownerValue({ node, incarnation }: Owner): Item[string] {
-  return json([node, incarnation])
+  return attribute.json([node, incarnation])
 }
 
 /** With details and runs in it, however large they are. */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const key = keys.occurrence(record)
   const item: Item = {
-    pk: text(key.pk),
-    sk: text(key.sk),
-    [names.state]: text(record.state),
-    [names.kind]: text(record.kind),
-    [names.token]: number(record.token),
-    [names.sequence]: number(record.sequence),
-    [names.jobVersion]: number(record.jobVersion),
-    [names.dueAt]: number(record.dueAt),
-    [names.createdAt]: number(record.createdAt),
-    [names.timeout]: number(record.executionTimeoutMs),
-    [names.revision]: number(revision),
+    pk: attribute.text(key.pk),
+    sk: attribute.text(key.sk),
+    [names.state]: attribute.text(record.state),
+    [names.kind]: attribute.text(record.kind),
+    [names.token]: attribute.number(record.token),
+    [names.sequence]: attribute.number(record.sequence),
+    [names.jobVersion]: attribute.number(record.jobVersion),
+    [names.dueAt]: attribute.number(record.dueAt),
+    [names.createdAt]: attribute.number(record.createdAt),
+    [names.timeout]: attribute.number(record.executionTimeoutMs),
+    [names.revision]: attribute.number(revision),
   }
   if (record.owner !== null) item[names.owner] = ownerValue(record.owner)
-  if (record.startedAt !== null) item[names.startedAt] = number(record.startedAt)
-  if (record.finishedAt !== null) item[names.finishedAt] = number(record.finishedAt)
-  if (record.reason !== null) item[names.reason] = json(record.reason)
+  if (record.startedAt !== null) item[names.startedAt] = attribute.number(record.startedAt)
+  if (record.finishedAt !== null) item[names.finishedAt] = attribute.number(record.finishedAt)
+  if (record.reason !== null) item[names.reason] = attribute.json(record.reason)
   if (record.recovered) item[names.recovered] = { BOOL: true }
-  if (record.rescues > 0) item[names.rescues] = number(record.rescues)
-  if (record.cancelRequest !== null) item[names.cancelRequest] = json(record.cancelRequest)
-  if (!isEmpty(record.details)) item[names.details] = json(record.details)
-  if (record.runs.length > 0) item[names.runs] = json(record.runs)
+  if (record.rescues > 0) item[names.rescues] = attribute.number(record.rescues)
+  if (record.cancelRequest !== null) item[names.cancelRequest] = attribute.json(record.cancelRequest)
+  if (!isEmpty(record.details)) item[names.details] = attribute.json(record.details)
+  if (record.runs.length > 0) item[names.runs] = attribute.json(record.runs)
   if (marked) item[names.marked] = { BOOL: true }
-  if (levelOf(record) !== 0) item[names.priority] = number(levelOf(record))
-  if (record.details.keyId !== undefined) item[names.keyId] = text(record.details.keyId)
+  if (levelOf(record) !== 0) item[names.priority] = attribute.number(levelOf(record))
+  if (record.details.keyId !== undefined) item[names.keyId] = attribute.text(record.details.keyId)
   if (isFailure(record.state)) Object.assign(item, failedPlace(keys, record, record.finishedAt as number))
   const place = livePlace(record)
   if (place !== null) {
     const level = place.group === 'pending' ? levelOf(record) : 0
-    item[names.livePartition] = text(keys.livePartition(place.group, shardOf(record.id, place.group), level))
-    item[names.liveOrder] = number(place.order)
+    item[names.livePartition] = attribute.text(keys.livePartition(place.group, shardOf(record.id, place.group), level))
+    item[names.liveOrder] = attribute.number(place.order)
   }
   return item
 }
@@ -128,8 +119,8 @@ export function levelOf({ details }: Pick<OccurrenceRecord, 'details'>): number 
 /** The attributes that put an occurrence into the index of failures. */
 export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finishedAt: number): Item {
   return {
-    [names.failedPartition]: text(keys.failedPartition(failedShardOf(jobId))),
-    [names.failedOrder]: text(failedOrder(id, finishedAt)),
+    [names.failedPartition]: attribute.text(keys.failedPartition(failedShardOf(jobId))),
+    [names.failedOrder]: attribute.text(failedOrder(id, finishedAt)),
   }
 }
 
@@ -150,36 +141,38 @@ function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; reado
 }
 
 export function readOccurrence(item: Item): StoredOccurrence {
-  const state = textOf(item, names.state) as OccurrenceState
-  const startedAt = optionalNumber(item, names.startedAt)
-  const executionTimeoutMs = numberOf(item, names.timeout)
-  const owner = optionalJson<readonly [string, string]>(item, names.owner)
+  const state = attribute.textOf(item, names.state) as OccurrenceState
+  const startedAt = attribute.optionalNumber(item, names.startedAt)
+  const executionTimeoutMs = attribute.numberOf(item, names.timeout)
+  const owner = attribute.optionalJson<readonly [string, string]>(item, names.owner)
   const record: OccurrenceRecord = {
     ...addressOfKey(keyOf(item)),
-    kind: textOf(item, names.kind) as OccurrenceKind,
+    kind: attribute.textOf(item, names.kind) as OccurrenceKind,
     state,
-    token: numberOf(item, names.token),
-    sequence: numberOf(item, names.sequence),
+    token: attribute.numberOf(item, names.token),
+    sequence: attribute.numberOf(item, names.sequence),
     owner: owner === null ? null : { node: owner[0], incarnation: owner[1] },
-    jobVersion: numberOf(item, names.jobVersion),
-    dueAt: numberOf(item, names.dueAt),
-    createdAt: numberOf(item, names.createdAt),
+    jobVersion: attribute.numberOf(item, names.jobVersion),
+    dueAt: attribute.numberOf(item, names.dueAt),
+    createdAt: attribute.numberOf(item, names.createdAt),
     startedAt,
-    finishedAt: optionalNumber(item, names.finishedAt),
+    finishedAt: attribute.optionalNumber(item, names.finishedAt),
     executionTimeoutMs,
     deadlineAt: state === 'running' && startedAt !== null ? startedAt + executionTimeoutMs : null,
-    reason: optionalJson<string>(item, names.reason),
+    reason: attribute.optionalJson<string>(item, names.reason),
     recovered: item[names.recovered] !== undefined,
-    rescues: optionalNumber(item, names.rescues) ?? 0,
+    rescues: attribute.optionalNumber(item, names.rescues) ?? 0,
     cancelRequest:
-      item[names.cancelRequest] === undefined ? null : cancelRequestOfStored(storedJson(item[names.cancelRequest])),
+      item[names.cancelRequest] === undefined
+        ? null
+        : cancelRequestOfStored(attribute.storedJson(item[names.cancelRequest])),
     ...withRunsOfStored(
-      item[names.details] === undefined ? {} : detailsOfStored(storedJson(item[names.details])),
-      item[names.runs] === undefined ? [] : runsOfStored(storedJson(item[names.runs])),
+      item[names.details] === undefined ? {} : detailsOfStored(attribute.storedJson(item[names.details])),
+      item[names.runs] === undefined ? [] : runsOfStored(attribute.storedJson(item[names.runs])),
     ),
   }
   const marked = item[names.marked] !== undefined
-  return { record, revision: numberOf(item, names.revision), marked, bulk: bulkOf(item) }
+  return { record, revision: attribute.numberOf(item, names.revision), marked, bulk: bulkOf(item) }
 }
 
 const bulkNames = [names.hadParts, names.runsParts, names.detailsParts]
@@ -196,7 +189,7 @@ function bulkOf(item: Item): Item | null {
 }
 
 export function keyOf(item: Item): Key {
-  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
+  return { pk: attribute.textOf(item, 'pk'), sk: attribute.textOf(item, 'sk') }
 }
 
 function isEmpty(value: object): boolean {

@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  codec1,
   definitionOfStored,
   type JobCounts,
   type JobRecord,
@@ -19,7 +20,6 @@ import {
 import { jobIdOf } from './ids.ts'
 import { forEver } from './schema.ts'
 import { numberOf, numberOrNull, type Row } from './sql.ts'
-import { policyOf } from './state-codes.ts'
 import { readText, readTextOrNull } from './stored-text.ts'
 
 /** A job as a step has read it. */
@@ -46,7 +46,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
     version: numberOf(row.version),
     handlerKey: readText(row.handler_key),
     overlap: overlapRuleOf(
-      policyOf(numberOf(row.policy)),
+      codec1.policyOf(numberOf(row.policy)),
       numberOf(row.max_queued),
       numberOf(row.max_concurrency),
       startRate,

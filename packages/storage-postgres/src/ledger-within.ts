@@ -1,15 +1,23 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
-import type { AsyncLedgerWithin, LedgerStep, SettleAnswer, SettleItem, WakeUp } from '@jobistemer/core/storage'
+import {
+  codec1,
+  type AsyncLedgerWithin,
+  type LedgerStep,
+  type SettleAnswer,
+  type SettleItem,
+  type WakeUp,
+} from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOrNull } from './ids.ts'
 import { isNoTransaction } from './postgres-errors.ts'
 import type { StepRunner } from './run-step.ts'
-import { printRuns } from './runs-text.ts'
 import { refusal } from './schema.ts'
 import { isTrue, type Row, type Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 import { storeText } from './stored-text.ts'
 import type { TransactionSession } from './transaction-session.ts'
+
+const { printRuns } = codec1
 
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 'text', 'text']
   .map((type, index) => `$${index + 1}::text::${type}`)

@@ -1,4 +1,5 @@
 import {
+  codec1,
   claimableFrom,
   isFinal,
   orderAt,
@@ -8,15 +9,15 @@ import {
   parseStored,
   withRunsOfStored,
   type LedgerHead,
-  type OccurrenceDetails,
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
 import { jobIdOf, occurrenceIdOf } from './ids.ts'
-import { parseRuns, printRuns } from './runs-text.ts'
 import type { Row } from './sql.ts'
 import { numberOf, numberOrNull } from './sql.ts'
-import { isRecovered, kindCode, kindOf, lanes, stateCode, stateOf } from './state-codes.ts'
+import { lanes, stateCode, stateOf } from './state-codes.ts'
 import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
+
+const { parseRuns, printDetails, printRuns } = codec1
 
 /** The scheduled time in a row of `live`: what waits stands there by its place in the order, what runs by its time. */
 export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
@@ -47,7 +48,7 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
     id: occurrenceIdOf(row.id),
     jobId: jobIdOf(row.job),
     scheduledAt,
-    kind: kindOf(kind),
+    kind: codec1.kindOf(kind),
     state,
     token: numberOf(row.token),
     sequence: numberOf(row.sequence),
@@ -60,7 +61,7 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
     executionTimeoutMs: timeout,
     deadlineAt: state === 'running' && startedAt !== null ? startedAt + timeout : null,
     reason: readTextOrNull(row.reason),
-    recovered: isRecovered(kind),
+    recovered: codec1.isRecovered(kind),
     rescues: numberOf(row.rescues),
     cancelRequest: row.cancel === null ? null : cancelRequestOfStored(parseStored(row.cancel as string)),
     ...withRunsOfStored(
@@ -100,7 +101,7 @@ export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead,
     order_at: waits ? orderAt(record) : scheduledAt,
     priority: waits ? (record.details.priority ?? null) : null,
     state: state === 'pending' ? laneOf(record, claimAt) : stateCode(state),
-    kind: kindCode(record.kind, record.recovered),
+    kind: codec1.kindCode(record.kind, record.recovered),
     token: record.token,
     sequence: record.sequence,
     rescues: record.rescues,
@@ -122,10 +123,4 @@ export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead,
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked
   return claimAt <= createdAt ? lanes.ready : lanes.delayed
-}
-
-/** `null` for none, as slots have them. */
-export function printDetails(details: OccurrenceDetails): string | null {
-  for (const _key in details) return JSON.stringify(details)
-  return null
 }

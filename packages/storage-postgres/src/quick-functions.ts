@@ -1,8 +1,9 @@
+import { codec1 } from '@jobistemer/core/storage'
 import { foundAt } from './found-at.ts'
 import { limitLocks } from './lock-limit.ts'
 import { oneOf } from './one-of.ts'
 import { inHead, isShort, near } from './in-head.ts'
-import { lanes, policyCode } from './state-codes.ts'
+import { lanes } from './state-codes.ts'
 
 /**
  * For so long an end waits for a job, or for an occurrence that a transaction of a user's holds: longer than a flush of the
@@ -99,7 +100,7 @@ const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.
         AND h.starts IS NULL
         AND (h.prune_floor IS NULL OR h.prune_floor < w.scheduled_at)
         AND (h.paused_until IS NULL OR h.paused_until <= w.scheduled_at)
-        AND (h.policy = ${policyCode('allow')}
+        AND (h.policy = ${codec1.policyCodes.allow}
           OR (h.pending = h.delayed AND h.running = 0 AND h.cancels_below IS NULL))`
 
 type Columns = readonly (readonly [name: string, type: string])[]

@@ -1,23 +1,24 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type {
-  CreateAnswer,
-  CreateItem,
-  CreateSlot,
-  OccurrenceAddress,
-  Owner,
-  SettleAnswer,
-  SettleItem,
+import {
+  codec1,
+  type CreateAnswer,
+  type CreateItem,
+  type CreateSlot,
+  type OccurrenceAddress,
+  type Owner,
+  type SettleAnswer,
+  type SettleItem,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
 import { mayStandInHead } from './in-head.ts'
-import { printDetails } from './occurrence-row.ts'
 import { isContention, isHeld } from './postgres-errors.ts'
 import { absent, endColumns, parameterType, separator, startColumns } from './quick-functions.ts'
-import { printRuns } from './runs-text.ts'
 import { plainArray, quoteText, type SqlValue } from './sql.ts'
 import { stateCode } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
+
+const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
 

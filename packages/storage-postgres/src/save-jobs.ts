@@ -1,10 +1,10 @@
-import type { JobRecord, JobWrite } from '@jobistemer/core/storage'
+import { codec1, type JobRecord, type JobWrite } from '@jobistemer/core/storage'
 import { pausedUntil } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts } from './job-row.ts'
 import { forEver } from './schema.ts'
 import { plainArray, type Session, textArray } from './sql.ts'
-import { lanes, policyCode } from './state-codes.ts'
+import { lanes } from './state-codes.ts'
 import { storeText, storeTextOrNull } from './stored-text.ts'
 
 /** Another connection has made a job that was not there when the step looked. */
@@ -107,7 +107,7 @@ function headColumns(writes: readonly JobWrite[]): readonly Column[] {
     ['version', 'integer', plainArray(heads.map(({ version }) => version))],
     ['cancels_below', 'integer', plainArray(heads.map(({ cancelsBelow }) => cancelsBelow))],
     ['starts', 'text', textArray(heads.map(printStarts))],
-    ['policy', 'smallint', plainArray(heads.map(({ overlap }) => policyCode(overlap.policy)))],
+    ['policy', 'smallint', plainArray(heads.map(({ overlap }) => codec1.policyCodes[overlap.policy]))],
     ['handler_key', 'text', textArray(heads.map(({ handlerKey }) => storeText(handlerKey)))],
   ]
 }

@@ -1,6 +1,4 @@
-import type { OccurrenceKind, OccurrenceState, OverlapPolicy } from '@jobistemer/core/storage'
-
-// How names are stored. The numbers are part of every user's data: new names go at the end.
+import { codec1, finalStates, type OccurrenceState } from '@jobistemer/core/storage'
 
 /** Where a live occurrence stands: its state, and for a pending one what it waits for. */
 export const lanes = {
@@ -14,66 +12,23 @@ export const lanes = {
   running: 4,
 } as const
 
-/** By their codes; the first three are all pending. */
-const states: readonly OccurrenceState[] = [
-  'pending',
-  'pending',
-  'pending',
-  'queued',
-  'running',
-  'completed',
-  'completed_with_errors',
-  'failed',
-  'canceled',
-  'failed_stale',
-  'skipped',
-  'missed',
-]
+/** By how much the code of a state that is not pending lies above that of the codec. */
+const shift = lanes.parked
 
-const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
-
-const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
-
-/** Added to the code of the kind of what recovery created. */
-const recoveredBit = 4
-
-/** The codes of each state. */
-export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = codesOf(states)
+/** The codes of each state. Data of users have them. */
+export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = Object.fromEntries([
+  ['pending', [lanes.ready, lanes.delayed, lanes.parked]],
+  ...(['queued', 'running', ...finalStates] as const).map((state) => [state, [codec1.stateCodes[state] + shift]]),
+])
 
 /** The codes of slots, recovered ones too. */
-export const slotCodes: readonly number[] = [0, recoveredBit]
+export const slotCodes: readonly number[] = [codec1.kindCode('slot', false), codec1.kindCode('slot', true)]
 
 export function stateOf(code: number): OccurrenceState {
-  return states[code] as OccurrenceState
+  return codec1.stateOf(Math.max(0, code - shift))
 }
 
 /** The only code of a state that is not pending. */
 export function stateCode(state: OccurrenceState): number {
   return stateCodes[state][0] as number
-}
-
-export function policyCode(policy: OverlapPolicy): number {
-  return policies.indexOf(policy)
-}
-
-export function policyOf(code: number): OverlapPolicy {
-  return policies[code] as OverlapPolicy
-}
-
-export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
-  return kinds.indexOf(kind) + (recovered ? recoveredBit : 0)
-}
-
-export function kindOf(code: number): OccurrenceKind {
-  return kinds[code % recoveredBit] as OccurrenceKind
-}
-
-export function isRecovered(code: number): boolean {
-  return code >= recoveredBit
-}
-
-function codesOf(names: readonly OccurrenceState[]): Record<OccurrenceState, readonly number[]> {
-  const codes = {} as Record<OccurrenceState, number[]>
-  for (const [code, name] of names.entries()) codes[name] = [...(codes[name] ?? []), code]
-  return codes
 }

@@ -1,9 +1,7 @@
 import { jobId, type OccurrenceId, occurrenceId } from '@jobistemer/core'
-import type { TaskRunRecord } from '@jobistemer/core/storage'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { binaryUuids, uuidOf, uuidOrNull } from '../src/ids.ts'
-import { parseRuns, printRuns } from '../src/runs-text.ts'
 import { plainArray, textArray } from '../src/sql.ts'
 import { readText, storeText } from '../src/stored-text.ts'
 import { useSchemas } from './schemas.ts'
@@ -44,40 +42,6 @@ describe('a text', () => {
       }),
       { numRuns: 50 },
     )
-  })
-})
-
-describe('task runs', () => {
-  it('come back as they were', () => {
-    const instant = fc.integer({ min: -4e15, max: 4e15 })
-    const attempt = fc.record({
-      state: fc.constantFrom('running', 'succeeded', 'failed', 'timed_out', 'aborted', 'lost', 'waiting'),
-      startedAt: instant,
-      endedAt: fc.option(instant),
-      reason: fc.constantFrom(undefined, 'shutdown'),
-    })
-    const run = fc.record({
-      task: fc.string({ minLength: 1, unit: 'binary' }),
-      state: fc.constantFrom('running', 'retrying', 'completed', 'failed', 'canceled'),
-      attempts: fc.array(attempt, { maxLength: 3 }),
-      result: fc.oneof(fc.constant(undefined), fc.jsonValue()),
-    })
-    fc.assert(
-      fc.property(fc.array(run, { maxLength: 3 }), instant, (found, scheduledAt) => {
-        const numbered = found.map((one) => ({
-          ...one,
-          attempts: one.attempts.map((a, index) => ({ number: index + 1, ...a })),
-        }))
-        const runs = JSON.parse(JSON.stringify(numbered)) as TaskRunRecord[]
-        expect(parseRuns(printRuns(runs, scheduledAt), scheduledAt)).toEqual(runs)
-      }),
-    )
-  })
-
-  it('are short where nothing is out of the ordinary', () => {
-    const attempts = [{ number: 1, state: 'succeeded', startedAt: 1005, endedAt: 1017 }] as const
-    expect(printRuns([{ task: 'work', state: 'completed', attempts }], 1000)).toBe('[["work",2,[1,5,17]]]')
-    expect(printRuns([], 0)).toBeNull()
   })
 })
 

@@ -21,6 +21,8 @@ export async function runBatch<Item, Answer>(
     readonly idOf?: (item: Item) => OccurrenceId
     readonly prepare: (items: readonly Item[], spans: Buffer) => Omit<ScriptCall, 'shard' | 'shards'>
     readonly read: (reply: unknown, items: readonly Item[]) => readonly Answer[]
+    /** Writes wait for replicas. */
+    readonly isWrite?: boolean
   },
 ): Promise<readonly Answer[]> {
   const { jobOf, idOf } = rules
@@ -30,9 +32,8 @@ export async function runBatch<Item, Answer>(
     const chunk = start === 0 && items.length <= longestBatch ? items : items.slice(start, start + longestBatch)
     const byShard = groupByShard(chunk, jobOf, shards)
     const groups = idOf === undefined ? byShard : byShard.map((group) => arrangeByBucket(group, jobOf, idOf))
-    const replies = await connection.write(
-      groups.map(({ shard, items: group, spans }) => ({ ...rules.prepare(group, spans), shard, shards })),
-    )
+    const calls = groups.map(({ shard, items: group, spans }) => ({ ...rules.prepare(group, spans), shard, shards }))
+    const replies = await (rules.isWrite === false ? connection.read(calls) : connection.write(calls))
     const merged: Answer[] = new Array(chunk.length)
     for (const [index, group] of groups.entries()) {
       const part = rules.read(replies[index], group.items)

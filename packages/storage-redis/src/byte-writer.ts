@@ -1,5 +1,7 @@
+import { codec1 } from '@jobistemer/core/storage'
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { writeId } from './ids.ts'
+
+const { writeId } = codec1
 
 const firstSize = 16_384
 

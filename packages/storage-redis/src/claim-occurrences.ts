@@ -1,7 +1,12 @@
-import { systemClock } from '@jobistemer/core'
-import { type ClaimAnswer, type ClaimRequest, compareOrder, type OccurrenceRecord } from '@jobistemer/core/storage'
+import { type JobId, systemClock } from '@jobistemer/core'
+import {
+  codec1,
+  type ClaimAnswer,
+  type ClaimRequest,
+  compareOrder,
+  type OccurrenceRecord,
+} from '@jobistemer/core/storage'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
-import { bytesOfId, isJobId, readOccurrenceId } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
@@ -9,6 +14,8 @@ import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
 import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
+
+const { readOccurrenceId } = codec1
 
 /** A place in the order in which due occurrences are taken. */
 interface Place {
@@ -261,9 +268,10 @@ export class Claimer {
     values.writeDoubleLE(last.order, at.lastAt)
     values.write(last.key, at.lastId, 'hex')
     // Those that are ids of jobs are not stored: the script goes by the job there.
-    const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] =>
-      isJobId(key) ? [key, bytesOfId(key)] : [key],
-    )
+    const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] => {
+      const id = Buffer.allocUnsafe(16)
+      return key.startsWith('job_') && codec1.writeId(id, 0, key as JobId) ? [key, id] : [key]
+    })
     const [reply] = await connection.write([
       {
         script: scripts.claim,

@@ -1,4 +1,5 @@
 import {
+  codec1,
   type CreateAnswer,
   type CreateItem,
   type CreateOccurrencesRequest,
@@ -13,11 +14,11 @@ import {
 } from '@jobistemer/core/storage'
 import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printAddresses, readOccurrenceId, writeId } from './ids.ts'
+import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { orNever, readInstant } from './numbers.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
-import { itemKinds, keyScopes, stateOf } from './record-codes.ts'
+import { itemKinds, keyScopes } from './record-codes.ts'
 import { bySchedule, readAddresses, readNotices } from './replies.ts'
 import {
   createItemLayout,
@@ -29,6 +30,8 @@ import {
   stateLayout,
 } from './request-layouts.ts'
 import { scripts } from './script.ts'
+
+const { readOccurrenceId, stateOf, writeId } = codec1
 
 const { at: itemAt } = createItemLayout
 

@@ -1,21 +1,23 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  codec1,
   definitionOfStored,
   type JobContent,
   type JobRecord,
   type JobVersionRecord,
+  type LedgerHead,
   objectOfStored,
-  type OverlapPolicy,
   overlapRuleOf,
   parseStored,
   pauseOfStored,
   type ScheduleSegment,
+  type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import { readJobId } from './ids.ts'
-import { readInstant } from './numbers.ts'
-import { policyOf } from './record-codes.ts'
+import { always, never, orNever, readInstant } from './numbers.ts'
 import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
+
+const { policyCodes, policyOf, readJobId } = codec1
 
 // How a job is stored: its head as `headLayout` says, and beside it the content as JSON, one text for each version, and
 // the times of its changes.
@@ -45,12 +47,60 @@ export function printTag(owner: string | null): string {
   return owner === null ? '' : `=${owner}`
 }
 
-/** The version that a content makes, without its time: that is put in front by the script. */
-export function printVersion({ fingerprint, definition }: Pick<JobContent, 'fingerprint' | 'definition'>): Buffer {
+export function printVersion({ fingerprint, definition, createdAt }: VersionContent): Buffer {
   const text = Buffer.from(fingerprint)
-  const size = Buffer.allocUnsafe(versionLayout.size - versionLayout.at.fingerprintSize)
-  size.writeUInt32LE(text.length)
-  return Buffer.concat([size, text, Buffer.from(JSON.stringify(definition))])
+  const numbers = Buffer.allocUnsafe(versionLayout.size)
+  numbers.writeDoubleLE(createdAt, versionLayout.at.createdAt)
+  numbers.writeUInt32LE(text.length, versionLayout.at.fingerprintSize)
+  return Buffer.concat([numbers, text, Buffer.from(JSON.stringify(definition))])
+}
+
+/** The fingerprints of earlier versions, each behind its size, newest first. */
+export function printLineage(lineage: readonly string[]): Buffer {
+  return Buffer.concat(
+    lineage.flatMap((fingerprint) => {
+      const text = Buffer.from(fingerprint)
+      const size = Buffer.allocUnsafe(4)
+      size.writeUInt32LE(text.length)
+      return [size, text]
+    }),
+  )
+}
+
+export function printTimes({ createdAt, changedAt }: Pick<JobRecord, 'createdAt' | 'changedAt'>): Buffer {
+  const times = Buffer.allocUnsafe(timesLayout.size)
+  times.writeDoubleLE(createdAt, timesLayout.at.createdAt)
+  times.writeDoubleLE(changedAt, timesLayout.at.changedAt)
+  return times
+}
+
+/** A head as a step leaves it. The counts stay as they were: the script counts what becomes of the occurrences. */
+export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
+  const starts = head.starts ?? []
+  const { policy, maxQueued, maxConcurrency = 1, startRate } = head.overlap
+  const fixed = Buffer.alloc(headSize + 8 * starts.length)
+  if (before !== null) before.copy(fixed, 0, 0, headSize)
+  else fixed.writeDoubleLE(always, headAt.taken)
+  if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
+  // Slots up to where the watermark was may have records.
+  const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
+  const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
+  fixed.writeDoubleLE(taken, headAt.taken)
+  fixed.writeDoubleLE(head.watermark, headAt.watermark)
+  fixed.writeDoubleLE(orNever(head.nextAt), headAt.nextAt)
+  fixed.writeUInt32LE(head.version, headAt.version)
+  fixed.writeDoubleLE(head.paused === null ? always : orNever(head.paused.until ?? null), headAt.pausedUntil)
+  fixed[headAt.policy] = policyCodes[policy]
+  fixed.writeDoubleLE(head.pruneFloor ?? always, headAt.floor)
+  fixed.writeDoubleLE(orNever(head.deletedAt), headAt.deletedAt)
+  fixed.writeUInt32LE(head.cancelsBelow ?? 0, headAt.cancelsBelow)
+  fixed.writeUInt16LE(startRate?.limit ?? 0, headAt.startLimit)
+  fixed.writeDoubleLE(maxQueued, headAt.maxQueued)
+  fixed.writeUInt16LE(maxConcurrency, headAt.maxConcurrency)
+  fixed.writeDoubleLE(startRate?.intervalMs ?? 0, headAt.startInterval)
+  fixed.writeUInt16LE(starts.length, headAt.startCount)
+  for (const [index, start] of starts.entries()) fixed.writeDoubleLE(start, headSize + 8 * index)
+  return Buffer.concat([fixed, Buffer.from(printHandlerKey(head.handlerKey, head.id))])
 }
 
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
@@ -69,38 +119,69 @@ export function readVersion(bytes: Buffer): VersionContent {
   }
 }
 
-export function readJob([id, head, content, lineage, paused, times, version]: JobParts): JobRecord {
-  const { name, owner, timeline } = readContent(content, id)
-  const { fingerprint, definition } = readVersion(version)
+/** What steps on occurrences need of a job. Of a pause only its end is in the head. */
+export function readHead(id: JobId, head: Buffer): LedgerHead {
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)
   const handlerAt = headSize + 8 * starts.length
+  const pausedUntil = head.readDoubleLE(headAt.pausedUntil)
   const overlap = overlapRuleOf(
-    policyOf(head[headAt.policy] as number) as OverlapPolicy,
+    policyOf(head[headAt.policy] as number),
     head.readDoubleLE(headAt.maxQueued),
     head.readUInt16LE(headAt.maxConcurrency),
     startLimit === 0 ? null : { limit: startLimit, intervalMs: head.readDoubleLE(headAt.startInterval) },
   )
   return {
-    id: readJobId(id, 0),
-    name,
-    owner,
+    id,
     version: head.readUInt32LE(headAt.version),
-    fingerprint,
-    lineage: readLineage(lineage),
-    definition,
-    handlerKey: head.length === handlerAt ? readJobId(id, 0) : head.toString('utf8', handlerAt),
+    handlerKey: head.length === handlerAt ? id : head.toString('utf8', handlerAt),
     overlap,
-    timeline,
     watermark: head.readDoubleLE(headAt.watermark),
     nextAt: readInstant(head, headAt.nextAt),
     pruneFloor: readInstant(head, headAt.floor),
-    paused: paused.length === 0 ? null : pauseOfStored(parseStored(paused.toString())),
+    paused: pausedUntil === always ? null : pausedUntil === never ? {} : { until: pausedUntil },
     cancelsBelow: head.readUInt32LE(headAt.cancelsBelow) || null,
     ...(starts.length > 0 && { starts }),
+    deletedAt: readInstant(head, headAt.deletedAt),
+  }
+}
+
+/** A job with its counts, and the whole of it where its parts were read. */
+export function readStoredJob(id: JobId, head: Buffer, parts: JobParts | readonly []): StoredJob {
+  const job = parts.length === 0 ? null : readJob(parts)
+  const counts = {
+    pending: head.readUInt32LE(headAt.pending),
+    delayed: head.readUInt32LE(headAt.delayed),
+    queued: head.readUInt32LE(headAt.queued),
+    running: head.readUInt32LE(headAt.running),
+  }
+  return { head: job ?? readHead(id, head), counts, job }
+}
+
+export function readJob([id, text, content, lineage, paused, times, version]: JobParts): JobRecord {
+  const head = readHead(readJobId(id, 0), text)
+  const { name, owner, timeline } = readContent(content, id)
+  const { fingerprint, definition } = readVersion(version)
+  return {
+    id: head.id,
+    name,
+    owner,
+    version: head.version,
+    fingerprint,
+    lineage: readLineage(lineage),
+    definition,
+    handlerKey: head.handlerKey,
+    overlap: head.overlap,
+    timeline,
+    watermark: head.watermark,
+    nextAt: head.nextAt,
+    pruneFloor: head.pruneFloor,
+    paused: paused.length === 0 ? null : pauseOfStored(parseStored(paused.toString())),
+    cancelsBelow: head.cancelsBelow,
+    ...(head.starts !== undefined && { starts: head.starts }),
     createdAt: times.readDoubleLE(timesLayout.at.createdAt),
     changedAt: times.readDoubleLE(timesLayout.at.changedAt),
-    deletedAt: readInstant(head, headAt.deletedAt),
+    deletedAt: head.deletedAt,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { Connection } from './connection.ts'
 
 /** What every operation works with. */
@@ -8,3 +9,11 @@ export interface Ledger {
   /** Whose changes they are. */
   readonly sender: string
 }
+
+export const capabilities: StorageCapabilities = Object.freeze({
+  maxBatch: 250,
+  multiProcess: true,
+  durability: 'process',
+  findsDueJobs: true,
+  takesNext: true,
+})

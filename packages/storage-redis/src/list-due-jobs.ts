@@ -1,13 +1,15 @@
 import type { JobId } from '@jobistemer/core'
-import { type DueJobs, type JobQuery, type JobRecord, type Page, shardCount } from '@jobistemer/core/storage'
+import { codec1, type DueJobs, type JobQuery, type JobRecord, type Page, shardCount } from '@jobistemer/core/storage'
 import type { Connection, ScriptArgument, ScriptCall } from './connection.ts'
-import { bytesOfId, readJobId } from './ids.ts'
+import { bytesOfId } from './ids.ts'
 import { type JobParts, readJob } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
 import { foreignCursor } from './redis-errors.ts'
 import { duePlaceLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
+
+const { readJobId } = codec1
 
 /** A place in the order of next instants. */
 interface Place {

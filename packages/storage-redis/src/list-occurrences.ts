@@ -1,14 +1,15 @@
-import { isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
-import { bytesOfId, readOccurrenceId, shardOf } from './ids.ts'
+import { codec1, isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
+import { bytesOfId, shardOf } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages } from './merge-pages.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
-import { stateCodes } from './record-codes.ts'
 import { foreignCursor } from './redis-errors.ts'
 import { bySchedule } from './replies.ts'
 import { pagingLayout } from './request-layouts.ts'
 import { type Script, scripts } from './script.ts'
+
+const { readOccurrenceId, stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 

@@ -1,20 +1,20 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import {
+  codec1,
   type CancelRequest,
   cancelRequestOfStored,
   detailsOfStored,
-  type OccurrenceDetails,
   type OccurrenceRecord,
   type Owner,
   parseStored,
   withRunsOfStored,
 } from '@jobistemer/core/storage'
 import type { ByteWriter } from './byte-writer.ts'
-import { readJobId } from './ids.ts'
 import { orNever, readInstant } from './numbers.ts'
-import { isRecovered, kindCode, kindOf, spanBit, stateCodes, stateOf } from './record-codes.ts'
-import { parseRuns, printRuns } from './runs-text.ts'
-import { recordLayout, rescueStep } from './stored-layouts.ts'
+import { spanBit } from './record-codes.ts'
+import { mostRescues, recordLayout, rescueStep } from './stored-layouts.ts'
+
+const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJobId, stateCodes, stateOf } = codec1
 
 // How an occurrence is stored: numbers at the places of `recordLayout`, then five texts. The scripts read the numbers
 // and copy the texts.
@@ -57,13 +57,12 @@ export function parseCancelRequest(text: string): CancelRequest | null {
 }
 
 /** What a record is written from. */
-export type NewOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'>
+export type NewOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'> &
+  Partial<Pick<OccurrenceRecord, 'cancelRequest'>>
 
-/**
- * Writes a new record, which nobody has asked to cancel, with its owner as {@link printOwner} prints it. Returns its size.
- */
+/** Writes a record, with its owner as {@link printOwner} prints it. Returns its size. */
 export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner: string = ''): number {
-  const { details, scheduledAt } = record
+  const { details, scheduledAt, cancelRequest = null } = record
   const start = writer.skip(recordSize)
   const hasSpan = details.span !== undefined
   writer.setByte(start + at.state, stateCodes[record.state])
@@ -76,18 +75,18 @@ export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner
   writer.setNumber(start + at.scheduledAt, scheduledAt)
   writer.setNumber(start + at.dueAt, record.dueAt)
   const priority = ((details.priority ?? 0) + rescueStep) % rescueStep
-  writer.setUint16(start + at.standing, record.rescues * rescueStep + priority)
+  writer.setUint16(start + at.standing, Math.min(record.rescues, mostRescues) * rescueStep + priority)
   writer.setNumber(start + at.createdAt, record.createdAt)
   writer.setNumber(start + at.startedAt, orNever(record.startedAt))
   writer.setNumber(start + at.timeout, record.executionTimeoutMs)
   writer.setUint32(start + at.ownerSize, writer.text(owner))
   const detailsAt = writer.length
   if (details.span !== undefined) writer.number(details.span.to)
-  writer.text(printDetails(details))
+  writer.text(printDetails(details) ?? '')
   writer.setUint32(start + at.detailsSize, writer.length - detailsAt)
-  writer.setUint32(start + at.cancelSize, 0)
+  writer.setUint32(start + at.cancelSize, cancelRequest === null ? 0 : writer.text(JSON.stringify(cancelRequest)))
   writer.setUint32(start + at.reasonSize, writer.text(printReason(record.reason)))
-  writer.text(printRuns(record.runs, scheduledAt))
+  writer.text(printRuns(record.runs, scheduledAt) ?? '')
   return writer.length - start
 }
 
@@ -128,9 +127,4 @@ export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecor
       parseRuns(bytes.toString('utf8', runsAt), scheduledAt),
     ),
   }
-}
-
-function printDetails(details: OccurrenceDetails): string {
-  for (const _ in details) return JSON.stringify(details)
-  return ''
 }

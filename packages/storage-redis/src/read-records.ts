@@ -1,17 +1,18 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type {
-  GetAnswer,
-  GetRequest,
-  JobQuery,
-  JobRecord,
-  JobVersionRecord,
-  LiveCounts,
-  OccurrenceRecord,
-  Page,
+import {
+  codec1,
+  type GetAnswer,
+  type GetRequest,
+  type JobQuery,
+  type JobRecord,
+  type JobVersionRecord,
+  type LiveCounts,
+  type OccurrenceRecord,
+  type Page,
 } from '@jobistemer/core/storage'
 import { ByteWriter } from './byte-writer.ts'
 import type { Connection, ScriptCall } from './connection.ts'
-import { bytesOfId, readJobId, readOccurrenceId, shardOf } from './ids.ts'
+import { bytesOfId, shardOf } from './ids.ts'
 import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
@@ -19,6 +20,8 @@ import { always } from './numbers.ts'
 import { readOccurrence } from './occurrence-form.ts'
 import { countsLayout, listJobsLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
+
+const { readJobId, readOccurrenceId } = codec1
 
 type GetReply = readonly [
   jobs: readonly (readonly Buffer[])[],

@@ -169,6 +169,16 @@ export function repeatedError(): JobistemerError {
   })
 }
 
+/** For a step whose job other steps changed before each of its commits. */
+export function contendedError(job: string, attempts: number): JobistemerError {
+  return new JobistemerError('STORAGE_BUSY', {
+    message: `Other writes changed job ${job} before each of ${attempts} attempts of this call to commit.`,
+    field: 'job',
+    value: job,
+    remedy: repeatable,
+  })
+}
+
 export function foreignCursor(cursor: string): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
     message: `cursor is not one of this storage: ${printValue(cursor)}.`,

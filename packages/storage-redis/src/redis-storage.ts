@@ -27,19 +27,18 @@ import type {
   StorageCapabilities,
   WakeUp,
 } from '@jobistemer/core/storage'
-import { cancelOccurrences, reapOccurrences } from './cancel-occurrences.ts'
 import { Claimer } from './claim-occurrences.ts'
 import { Connection } from './connection.ts'
 import { createOccurrences } from './create-occurrences.ts'
 import { heartbeat } from './heartbeat.ts'
-import type { Ledger } from './ledger.ts'
+import { capabilities, type Ledger } from './ledger.ts'
 import { listDueJobs } from './list-due-jobs.ts'
 import { listOccurrences } from './list-occurrences.ts'
 import { type ReadOptions, type RedisStorageOptions, readOptions } from './options.ts'
 import { pruneHistory } from './prune-history.ts'
 import { get, listJobs } from './read-records.ts'
-import { saveJobs } from './save-jobs.ts'
 import { scripts } from './script.ts'
+import { Steps } from './steps.ts'
 import { settleOccurrences } from './settle-occurrences.ts'
 import { WakeUps } from './wake-ups.ts'
 
@@ -61,16 +60,11 @@ export function redisStorage(options: RedisStorageOptions): Storage {
 
 class RedisStorage implements Storage {
   readonly specVersion = 1
-  readonly capabilities: StorageCapabilities = Object.freeze({
-    maxBatch: 250,
-    multiProcess: true,
-    durability: 'process',
-    findsDueJobs: true,
-    takesNext: true,
-  })
+  readonly capabilities: StorageCapabilities = capabilities
   readonly #connection: Connection
   readonly #ledger: Ledger
   readonly #claimer: Claimer
+  readonly #steps: Steps
   readonly #wakeUps: WakeUps
 
   constructor(options: ReadOptions) {
@@ -81,11 +75,12 @@ class RedisStorage implements Storage {
     this.#connection = connection
     this.#ledger = { connection, channel, sender }
     this.#claimer = new Claimer(this.#ledger)
+    this.#steps = new Steps(this.#ledger)
     this.#wakeUps = new WakeUps(connection.client, channel, sender)
   }
 
   async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await saveJobs(this.#ledger, request)
+    return await this.#steps.saveJobs(request)
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
@@ -101,11 +96,11 @@ class RedisStorage implements Storage {
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await cancelOccurrences(this.#ledger, request)
+    return await this.#steps.cancel(request)
   }
 
   async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await reapOccurrences(this.#ledger, request)
+    return await this.#steps.reap(request)
   }
 
   async get(request: GetRequest): Promise<GetAnswer> {

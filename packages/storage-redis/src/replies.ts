@@ -1,8 +1,9 @@
 import type { JobId } from '@jobistemer/core'
-import type { CancelNotice, OccurrenceAddress } from '@jobistemer/core/storage'
-import { readJobId, readOccurrenceId } from './ids.ts'
+import { codec1, type CancelNotice, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { parseCancelRequest } from './occurrence-form.ts'
 import { addressLayout, noticeLayout } from './request-layouts.ts'
+
+const { readJobId, readOccurrenceId } = codec1
 
 // Parts of the answers of scripts.
 

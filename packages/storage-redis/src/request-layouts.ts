@@ -50,59 +50,53 @@ export const settleItemLayout: Layout<
   speakerSize: 'uint32',
 })
 
-export const cancelItemLayout: Layout<'id' | 'isForced' | 'reasonSize' | 'cancelSize'> = defineLayout({
-  id: 'id',
-  isForced: 'byte',
-  reasonSize: 'uint32',
-  cancelSize: 'uint32',
+/** In front of the ids of named occurrences, and of the place of a search that goes on. */
+export const stepReadLayout: Layout<
+  'job' | 'isWhole' | 'named' | 'pendingNeeded' | 'queuedNeeded' | 'superseded' | 'cancelsBelow' | 'placeSize'
+> = defineLayout({
+  job: 'id',
+  isWhole: 'byte',
+  named: 'uint32',
+  pendingNeeded: 'uint32',
+  queuedNeeded: 'uint32',
+  superseded: 'uint32',
+  cancelsBelow: 'uint32',
+  placeSize: 'uint32',
 })
 
-export const reapItemLayout: Layout<'id' | 'token' | 'sequence' | 'isRetry' | 'reasonSize' | 'runsSize' | 'loserSize'> =
-  defineLayout({
-    id: 'id',
-    token: 'uint32',
-    sequence: 'uint32',
-    isRetry: 'byte',
-    reasonSize: 'uint32',
-    runsSize: 'uint32',
-    // The owner that loses it; 0: the token alone decides.
-    loserSize: 'uint32',
-  })
-
-export const jobChangeLayout: Layout<
-  | 'kind'
+/** In front of the texts in the order of their sizes, and of the changes of records. */
+export const stepCommitLayout: Layout<
   | 'job'
-  | 'nextAt'
-  | 'policy'
-  | 'maxQueued'
-  | 'maxConcurrency'
-  | 'startLimit'
-  | 'startInterval'
-  | 'expected'
-  | 'watermark'
-  | 'setBackTo'
-  | 'cancels'
+  | 'isFree'
+  | 'beforeSize'
+  | 'afterSize'
   | 'contentSize'
   | 'ownerSize'
+  | 'lineageSize'
+  | 'pausedSize'
+  | 'timesSize'
   | 'versionSize'
-  | 'handlerSize'
+  | 'recordCount'
 > = defineLayout({
-  kind: 'byte',
   job: 'id',
-  nextAt: 'number',
-  policy: 'byte',
-  maxQueued: 'number',
-  maxConcurrency: 'uint16',
-  startLimit: 'uint16',
-  startInterval: 'number',
-  expected: 'uint32',
-  watermark: 'number',
-  setBackTo: 'number',
-  cancels: 'byte',
+  // The head need not be as it was.
+  isFree: 'byte',
+  beforeSize: 'uint32',
+  afterSize: 'uint32',
   contentSize: 'uint32',
   ownerSize: 'uint32',
+  lineageSize: 'uint32',
+  pausedSize: 'uint32',
+  timesSize: 'uint32',
   versionSize: 'uint32',
-  handlerSize: 'uint32',
+  recordCount: 'uint32',
+})
+
+/** In front of a record as it was read and as it is to be. */
+export const recordChangeLayout: Layout<'id' | 'beforeSize' | 'afterSize'> = defineLayout({
+  id: 'id',
+  beforeSize: 'uint32',
+  afterSize: 'uint32',
 })
 
 export const claimLayout: Layout<'now' | 'number' | 'limit' | 'sweep' | 'isPeek' | 'fences' | 'lastAt' | 'lastId'> =

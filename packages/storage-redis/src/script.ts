@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { leanScript } from './lean-script.ts'
-import { cancelScript, reapScript } from './scripts/cancel.ts'
 import { claimScript } from './scripts/claim.ts'
 import { createScript } from './scripts/create.ts'
 import { getScript } from './scripts/get.ts'
@@ -9,8 +8,8 @@ import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 import { listJobsScript } from './scripts/list-jobs.ts'
 import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/list-occurrences.ts'
 import { pruneScript } from './scripts/prune.ts'
-import { saveJobsScript } from './scripts/save-jobs.ts'
 import { serverTimeScript } from './scripts/server-time.ts'
+import { commitEndsScript, commitScript, readStepsScript } from './scripts/step.ts'
 import { settleScript } from './scripts/settle.ts'
 
 /** A script and the name that the server knows it by. */
@@ -20,8 +19,9 @@ export interface Script {
 }
 
 type ScriptName =
-  | 'cancel'
   | 'claim'
+  | 'commit'
+  | 'commitEnds'
   | 'create'
   | 'get'
   | 'heartbeat'
@@ -31,8 +31,7 @@ type ScriptName =
   | 'listLiveOfJob'
   | 'listSet'
   | 'prune'
-  | 'reap'
-  | 'saveJobs'
+  | 'readSteps'
   | 'serverTime'
   | 'settle'
 
@@ -43,8 +42,9 @@ export function script(text: string): Script {
 
 /** One for each operation. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
-  cancel: script(cancelScript),
   claim: script(claimScript),
+  commit: script(commitScript),
+  commitEnds: script(commitEndsScript),
   create: script(createScript),
   get: script(getScript),
   heartbeat: script(heartbeatScript),
@@ -54,8 +54,7 @@ export const scripts: Readonly<Record<ScriptName, Script>> = {
   listLiveOfJob: script(listLiveOfJobScript),
   listSet: script(listSetScript),
   prune: script(pruneScript),
-  reap: script(reapScript),
-  saveJobs: script(saveJobsScript),
+  readSteps: script(readStepsScript),
   serverTime: script(serverTimeScript),
   settle: script(settleScript),
 }

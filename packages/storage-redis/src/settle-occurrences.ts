@@ -1,14 +1,15 @@
-import type { SettleAnswer, SettleItem, SettleRequest } from '@jobistemer/core/storage'
+import { codec1, type SettleAnswer, type SettleItem, type SettleRequest } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printAddresses, readOccurrenceId } from './ids.ts'
+import { printAddresses } from './ids.ts'
 import type { Ledger } from './ledger.ts'
 import { parseCancelRequest, printOwner, printReason, readOccurrence } from './occurrence-form.ts'
-import { absentState, settleChanges, stateCodes, stateOf } from './record-codes.ts'
+import { absentState, settleChanges } from './record-codes.ts'
 import { readAddress } from './replies.ts'
 import { settleItemLayout, stateLayout } from './request-layouts.ts'
-import { printRuns } from './runs-text.ts'
 import { scripts } from './script.ts'
+
+const { printRuns, readOccurrenceId, stateCodes, stateOf } = codec1
 
 const { at: itemAt } = settleItemLayout
 const idSize = 16
@@ -44,7 +45,7 @@ function writeItem(writer: ByteWriter, item: SettleItem): void {
   writer.setNumber(start + itemAt.dueAt, change.kind === 'release' ? change.dueAt : 0)
   const reason = change.kind === 'progress' ? '' : printReason(change.reason)
   writer.setUint32(start + itemAt.reasonSize, writer.text(reason))
-  writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt)))
+  writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt) ?? ''))
   writer.setUint32(start + itemAt.takerSize, takeNext === undefined ? 0 : writer.text(printOwner(takeNext)))
   writer.setUint32(start + itemAt.speakerSize, owner == null ? 0 : writer.text(printOwner(owner)))
 }

@@ -1,15 +1,23 @@
 import { type JobId, jobId, occurrenceId } from '@jobistemer/core'
-import type { ClaimRequest, CreateItem, JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
+import {
+  codec1,
+  type ClaimRequest,
+  type CreateItem,
+  type JobRecord,
+  type OccurrenceRecord,
+  type Storage,
+} from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisServer, startRedis } from '@jobistemer/test-servers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesOfId, shardOf } from '../src/ids.ts'
 import { redisStorage } from '../src/index.ts'
-import { stateCodes } from '../src/record-codes.ts'
 import { headLayout, recordLayout } from '../src/stored-layouts.ts'
 import { addJob, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
+
+const { stateCodes } = codec1
 
 let server: RedisServer
 let client: Redis

@@ -1,12 +1,12 @@
-import { isFailure, type OccurrenceRecord, type OccurrenceState } from '@jobistemer/core/storage'
+import { codec1, isFailure, type OccurrenceRecord, type OccurrenceState } from '@jobistemer/core/storage'
 import { Failures } from './failures.ts'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
-import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
-import { kindCode, stateCodes } from './record-codes.ts'
-import { printRuns } from './runs-text.ts'
+import { occurrenceColumns, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
 import { blockShift, tailLimit } from './schema.ts'
 import type { NamedTables } from './table-names.ts'
+
+const { kindCode, printDetails, printRuns, stateCodes } = codec1
 
 /** A place in a job's history. */
 export interface HistoryEntry {

@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  codec1,
   definitionOfStored,
   type JobRecord,
   type JobVersionRecord,
@@ -19,8 +20,9 @@ import {
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
-import { policyCodes, policyOf } from './record-codes.ts'
 import type { NamedTables } from './table-names.ts'
+
+const { policyCodes, policyOf } = codec1
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 

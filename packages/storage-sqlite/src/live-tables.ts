@@ -1,11 +1,11 @@
-import { type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
+import { codec1, type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
-import { occurrenceColumns, type OccurrenceRow, printCancelRequest, printDetails } from './occurrence-row.ts'
-import { kindCode } from './record-codes.ts'
-import { printRuns } from './runs-text.ts'
+import { occurrenceColumns, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
 import { type Lane, lanes } from './schema.ts'
 import type { NamedTables } from './table-names.ts'
+
+const { kindCode, printDetails, printRuns } = codec1
 
 /** A `LIMIT` that is none. */
 const everything = -1

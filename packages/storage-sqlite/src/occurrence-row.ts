@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import {
+  codec1,
   type CancelRequest,
   cancelRequestOfStored,
   detailsOfStored,
@@ -11,9 +12,9 @@ import {
   withRunsOfStored,
 } from '@jobistemer/core/storage'
 import { idOf, type OccurrenceKey } from './occurrence-key.ts'
-import { isRecovered, kindOf, stateCodes, stateOf } from './record-codes.ts'
-import { parseRuns } from './runs-text.ts'
 import { lanes } from './schema.ts'
+
+const { isRecovered, kindOf, parseRuns, stateCodes, stateOf } = codec1
 
 /** A row of one of the three tables of occurrences, as {@link occurrenceColumns} selects it. */
 export type OccurrenceRow = readonly [
@@ -107,9 +108,4 @@ export function readDetails(text: string | null): OccurrenceDetails {
 
 export function printCancelRequest(request: CancelRequest | null): string | null {
   return request === null ? null : JSON.stringify(request)
-}
-
-export function printDetails(details: OccurrenceDetails): string | null {
-  for (const _key in details) return JSON.stringify(details)
-  return null
 }

@@ -1,4 +1,10 @@
-import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
+import {
+  codec1,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type Page,
+} from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
@@ -6,9 +12,10 @@ import type { NamedTables } from './table-names.ts'
 import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { finishedAtOf, occurrenceColumns, type OccurrenceRow, waitingScheduledAt } from './occurrence-row.ts'
-import { stateCodes } from './record-codes.ts'
 import { type Lane, lanes } from './schema.ts'
 import { cursorError } from './sqlite-errors.ts'
+
+const { stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 

@@ -1,10 +1,16 @@
-import type { CreateAnswer, CreateItem, Owner, SettleAnswer, SettleItem } from '@jobistemer/core/storage'
+import {
+  codec1,
+  type CreateAnswer,
+  type CreateItem,
+  type Owner,
+  type SettleAnswer,
+  type SettleItem,
+} from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { keyOf } from './occurrence-key.ts'
-import { printDetails } from './occurrence-row.ts'
-import { kindCode, policyCodes, stateCodes } from './record-codes.ts'
-import { printRuns } from './runs-text.ts'
 import type { Tables } from './tables.ts'
+
+const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
 
 const none: readonly never[] = Object.freeze([])
 

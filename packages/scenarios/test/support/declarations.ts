@@ -110,8 +110,13 @@ function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Men
     }
     const reexport = /^export (type )?(?:\{(.*)\}|\*) from '(.+)'/.exec(line)
     const declaration = /^(export )?(?:declare )?(?:abstract )?(interface|class|function|const|type) (\w+)/.exec(line)
+    const [, namespace] = /^export \* as (\w+) from/.exec(line) ?? []
     const member = open === null ? null : memberOf(line, isDocumented)
-    if (reexport !== null) {
+    if (namespace !== undefined) {
+      exported.add(namespace)
+      const nothing = { members: [], parents: [], mentions: [], constructorMentions: [] }
+      declarations.set(namespace, { name: namespace, kind: 'value', isDocumented, ...nothing })
+    } else if (reexport !== null) {
       const [, type, names, from] = reexport
       reexports.push({ names: namesIn(names, type !== undefined), from: String(from) })
     } else if (declaration !== null) {

@@ -1,3 +1,4 @@
+import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import {
@@ -10,9 +11,10 @@ import {
   seenLayout,
   takenLayout,
 } from '../request-layouts.ts'
-import { stateCodes } from '../record-codes.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+const { stateCodes } = codec1
 
 /** How many occurrences whose time has come one call makes claimable at most. */
 const promotedAtOnce = 2000

@@ -1,6 +1,7 @@
+import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import { itemKinds, keyScopes, kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
+import { itemKinds, keyScopes } from '../record-codes.ts'
 import {
   createItemLayout,
   createRequestLayout,
@@ -13,6 +14,8 @@ import {
 } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
+
+const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
 /** How many of those that wait one call displaces at most. */
 const displacedAtOnce = 500

@@ -1,4 +1,4 @@
-import { readFields, writeFields } from '../layout.ts'
+import { readFields } from '../layout.ts'
 import { timesLayout } from '../stored-layouts.ts'
 
 /** What scripts that read or write whole jobs need beyond the prelude. */
@@ -13,10 +13,6 @@ end
 local function timesOf(job)
   ${readFields(timesLayout, "call('HGET', jobOf .. job, 'times')", { createdAt: 'createdAt', changedAt: 'changedAt' })}
   return createdAt, changedAt
-end
-
-local function setTimes(job, createdAt, changedAt)
-  call('HSET', jobOf .. job, 'times', ${writeFields(timesLayout, { createdAt: 'createdAt', changedAt: 'changedAt' })})
 end
 
 -- A job as it is answered: head, content, lineage, pause, times and version, as they are stored.

@@ -1,10 +1,11 @@
-import { failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
+import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
-import { kindCodes, policyCodes, recoveredBit, stateCodes } from '../record-codes.ts'
 import { addressLayout } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
+
+const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
 /** How many slots that a replace has left a step on one occurrence cancels at most. */
 const canceledInPassing = 50
@@ -16,7 +17,7 @@ const canceledInPassingByScript = 1000
 const lookedAtInPassing = 100
 
 /** How many a step that has to go through all of them looks at. Those that follow go on from there. */
-const lookedAtOnce = 2000
+export const lookedAtOnce = 2000
 
 /** How many waiting occurrences of a job one script moves into other indexes, or to another state. Claims move the rest. */
 const movedAtOnce = 500
@@ -627,33 +628,67 @@ end
 
 -- From where on what a replace has left is searched for: none of it comes to lie before. A new record is of a version that
 -- is kept, and so is one that has run; and what is superseded never moves but to its end.
-local function searchPlace(h, job)
-  local text = call('HGET', searchesKey, job)
-  if not text then return nil end
+local function parsePlace(h, text)
+  if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
   if cancelsBelow ~= h.cancelsBelow then return nil end
   if #text < at then return { part = part } end
   return { part = part, score = score, id = sub(text, at) }
 end
 
+local function printPlace(h, place)
+  return write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or '')
+end
+
+-- The ids of the first queued ones that are not superseded under a version, if it is not 0. Looks at a bounded number.
+local function firstQueued(h, job, count, cancelsBelow)
+  if cancelsBelow == 0 then return call('ZRANGE', queueOf .. job, 0, count - 1) end
+  local ids, before = {}, h.cancelsBelow
+  h.cancelsBelow = cancelsBelow
+  forEachLive(h, job, ${lookedAtOnce}, 2, { part = 2 }, function(id, r)
+    if not isSuperseded(h, r) then ids[#ids + 1] = id end
+    return #ids == count
+  end)
+  h.cancelsBelow = before
+  return ids
+end
+
+-- Finds up to so many that are superseded under a version, pending ones first, and stores up to where it has found none.
+-- Looks at about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
+local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
+  -- Before its replace is stored, new ones may come to lie in front of what is searched.
+  local keepsPlace = h.cancelsBelow == cancelsBelow
+  h.cancelsBelow = cancelsBelow
+  local goesOn, found, kept = from ~= '', 0, nil
+  -- Whether all before were kept; it stands in front of a place that the caller brings.
+  local areKept = not goesOn or sub(from, 1, 1) == 'k'
+  local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
+  place = forEachLive(h, job, most, 2, place, function(id, r)
+    if found == count then return true end
+    if r.state ~= running and isSuperseded(h, r) then
+      take(id, r)
+      found, areKept = found + 1, false
+    elseif areKept then
+      kept = { part = r.state == queued and 2 or 1, score = orderAt(r.scheduledAt, r.standing), id = id }
+    end
+    return false
+  end)
+  if keepsPlace and kept then call('HSET', searchesKey, job, printPlace(h, kept)) end
+  return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
+end
+
 -- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Looks at about
 -- so many, and the next search goes on from there. Returns ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
-  local ids, records, place = {}, {}, nil
-  if h.pending + h.queued > 0 then
-    place = forEachLive(h, job, most or math.max(limit, ${lookedAtOnce}), 2, searchPlace(h, job), function(id, r)
-      if r.state == running or not isSuperseded(h, r) then return false end
-      -- One more tells whether others are left.
-      if #ids == limit then return true end
-      ids[#ids + 1], records[#ids + 1] = id, r
-      return false
+  local ids, records = {}, {}
+  -- One more tells whether others are left.
+  local place, found = findSuperseded(h, job, h.cancelsBelow, limit + 1, most or math.max(limit, ${lookedAtOnce}), '',
+    function(id, r)
+      if #ids < limit then ids[#ids + 1], records[#ids + 1] = id, r end
     end)
-  end
   local gone = cancelEach(now, h, ids, records, '=updated')
-  if place then
-    call('HSET', searchesKey, job, write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or ''))
-  else
+  if place == '' and found <= limit then
     endSearch(h, job)
     if h.policy == allow then wakeAll(now, h, job) end
   end

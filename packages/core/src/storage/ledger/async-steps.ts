@@ -22,13 +22,10 @@ import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { canceledByClaim, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
   arePlacesFor,
-  cancels,
   needsInPassing,
   needsNothing,
   needsSuperseded,
-  reaps,
   type StepKind,
-  saves,
   wokenByEach,
 } from './step-kinds.ts'
 
@@ -45,12 +42,8 @@ export class AsyncSteps implements LedgerSteps {
     if (open !== undefined) this.within = (transaction) => within(ledger, open(transaction))
   }
 
-  async saveJobs({
-    now,
-    changes,
-    cancelLimit = Number.POSITIVE_INFINITY,
-  }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.#writes.each(now, changes, saves(cancelLimit))
+  saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return this.#writes.saveJobs(request)
   }
 
   createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
@@ -61,12 +54,12 @@ export class AsyncSteps implements LedgerSteps {
     return this.#writes.settle(request)
   }
 
-  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.#writes.each(now, items, cancels)
+  cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return this.#writes.cancel(request)
   }
 
-  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.#writes.each(now, items, reaps)
+  reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return this.#writes.reap(request)
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {

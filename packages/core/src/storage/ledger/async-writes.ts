@@ -1,8 +1,14 @@
 import type { JobId } from '../../ids.ts'
 import type {
+  CancelAnswer,
+  CancelOccurrencesRequest,
   CreateAnswer,
   CreateItem,
   CreateOccurrencesRequest,
+  ReapAnswer,
+  ReapRequest,
+  SaveJobAnswer,
+  SaveJobsRequest,
   SettleAnswer,
   SettleItem,
   SettleRequest,
@@ -13,7 +19,7 @@ import { type AsyncLedger, type CommitControl, StepTooLarge, type StepState } fr
 import { LoadedJob } from './loaded-job.ts'
 import { sideBySide } from './side-by-side.ts'
 import type { StepContext } from './step-context.ts'
-import { creates, type StepKind, settles } from './step-kinds.ts'
+import { cancels, creates, reaps, saves, type StepKind, settles } from './step-kinds.ts'
 
 /** The part of an asynchronous ledger that runs steps. */
 export type AsyncWriter = Pick<
@@ -22,7 +28,10 @@ export type AsyncWriter = Pick<
 > &
   Pick<CommitControl, 'notify'>
 
-/** Runs steps on an asynchronous ledger, also inside a transaction of somebody else's. */
+/**
+ * The methods of a `Storage` that write, as steps on an asynchronous ledger: all of an adapter's writes, the writes inside a
+ * user's transaction, or only the rare writes of an adapter with native code for the frequent ones.
+ */
 export class AsyncWrites {
   readonly #ledger: AsyncWriter
 
@@ -30,6 +39,7 @@ export class AsyncWrites {
     this.#ledger = ledger
   }
 
+  /** As in `Storage`. */
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
     const ledger = this.#ledger
     const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
@@ -37,6 +47,7 @@ export class AsyncWrites {
     return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
   }
 
+  /** As in `Storage`. */
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
     const { now } = request
@@ -60,6 +71,25 @@ export class AsyncWrites {
       }
     })
     return answers
+  }
+
+  /** As in `Storage`. */
+  async saveJobs({
+    now,
+    changes,
+    cancelLimit = Number.POSITIVE_INFINITY,
+  }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return await this.each(now, changes, saves(cancelLimit))
+  }
+
+  /** As in `Storage`. */
+  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return await this.each(now, items, cancels)
+  }
+
+  /** As in `Storage`. */
+  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return await this.each(now, items, reaps)
   }
 
   /** Carries out the items of a call, and answers in their order. */

@@ -1,4 +1,5 @@
 import type { Storage } from '../storage.ts'
+import { type AsyncWriter, AsyncWrites } from './async-writes.ts'
 import { AsyncSteps } from './async-steps.ts'
 import type { Ledger } from './ledger.ts'
 import { LedgerStorage } from './ledger-storage.ts'
@@ -10,4 +11,11 @@ import { SyncSteps } from './sync-steps.ts'
  */
 export function storageFromLedger(ledger: Ledger): Storage {
   return new LedgerStorage(ledger, ledger.kind === 'sync' ? new SyncSteps(ledger) : new AsyncSteps(ledger))
+}
+
+/** The methods that write, for an adapter whose other methods are its own. */
+export function writesFromLedger(
+  ledger: AsyncWriter,
+): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {
+  return new AsyncWrites(ledger)
 }

@@ -1,0 +1,228 @@
+import type { JobId, OccurrenceId } from '../ids.ts'
+import type { JsonValue } from '../json.ts'
+import type { OverlapPolicy } from './job-record.ts'
+import type {
+  AttemptRecord,
+  AttemptState,
+  OccurrenceDetails,
+  OccurrenceKind,
+  OccurrenceState,
+  TaskRunRecord,
+  TaskRunState,
+} from './occurrence-record.ts'
+import { parseStored, runsOfStored } from './unreadable.ts'
+
+// Version 1 of the stored form that adapters share. Data of users have this form: this file only ever gains names at the
+// end of its lists. Another form is a codec of its own, which each adapter adopts with a migration.
+
+const states: readonly OccurrenceState[] = [
+  'pending',
+  'queued',
+  'running',
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'canceled',
+  'failed_stale',
+  'skipped',
+  'missed',
+]
+const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
+const kinds: readonly OccurrenceKind[] = ['slot', 'trigger', 'replay']
+const runStates: readonly TaskRunState[] = ['running', 'retrying', 'completed', 'failed', 'canceled']
+const attemptStates: readonly AttemptState[] = [
+  'running',
+  'succeeded',
+  'failed',
+  'timed_out',
+  'aborted',
+  'lost',
+  'waiting',
+]
+
+/** The code of each state. */
+export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
+/** The code of each overlap policy. */
+export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
+/** The code of each kind, without {@link recoveredBit}. */
+export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
+/** Added to the code of the kind if recovery created the occurrence. */
+export const recoveredBit = 4
+
+function codesOf<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name, code) => [name, code])) as Record<Name, number>
+}
+
+/** The state with this code. */
+export function stateOf(code: number): OccurrenceState {
+  return states[code] as OccurrenceState
+}
+
+/** The overlap policy with this code. */
+export function policyOf(code: number): OverlapPolicy {
+  return policies[code] as OverlapPolicy
+}
+
+/** The code of a kind, with {@link recoveredBit} if `recovered`. */
+export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
+  return recovered ? kindCodes[kind] + recoveredBit : kindCodes[kind]
+}
+
+/** The kind that {@link kindCode} encoded. */
+export function kindOf(code: number): OccurrenceKind {
+  return kinds[code % recoveredBit] as OccurrenceKind
+}
+
+/** Whether {@link kindCode} encoded an occurrence of recovery. */
+export function isRecovered(code: number): boolean {
+  return code >= recoveredBit
+}
+
+const prefixLength = 4
+const idLength = prefixLength + 36
+const dash = 0x2d
+const underscore = 0x5f
+const notADigit = 0xf0
+/** The value of each hexadecimal digit by its character code, and {@link notADigit} for all other characters. */
+const digitValues = new Uint8Array(65_536).fill(notADigit)
+for (let value = 0; value < 16; value++) digitValues[value.toString(16).charCodeAt(0)] = value
+
+/** Whether a dash stands in front of this byte of a UUID. */
+function isBehindDash(index: number): boolean {
+  return index === 4 || index === 6 || index === 8 || index === 10
+}
+
+/**
+ * Writes the 16 bytes of an id at an offset. The bytes of two ids of one kind sort as their texts.
+ * Returns false, after writing arbitrary bytes, if the id has not the form of `jobId` and `occurrenceId`.
+ */
+export function writeId(bytes: Uint8Array, offset: number, id: JobId | OccurrenceId): boolean {
+  let position = prefixLength
+  let seen = 0
+  let isFramed = id.length === idLength && id.charCodeAt(prefixLength - 1) === underscore
+  for (let index = 0; index < 16; index++) {
+    if (isBehindDash(index)) isFramed = id.charCodeAt(position++) === dash && isFramed
+    // Behind the end of the text there is no character, and no value.
+    const high = digitValues[id.charCodeAt(position++)] ?? notADigit
+    const low = digitValues[id.charCodeAt(position++)] ?? notADigit
+    seen |= high | low
+    bytes[offset + index] = (high << 4) | low
+  }
+  return isFramed && (seen & notADigit) === 0 && (id.startsWith('occ_') || id.startsWith('job_'))
+}
+
+const nil = '00000000-0000-0000-0000-000000000000'
+const jobIdText = Buffer.from(`job_${nil}`)
+const occurrenceIdText = Buffer.from(`occ_${nil}`)
+const digits = Buffer.from('0123456789abcdef')
+
+/** The id of a job whose 16 bytes begin at an offset. */
+export function readJobId(bytes: Uint8Array, offset: number): JobId {
+  return readId(jobIdText, bytes, offset) as JobId
+}
+
+/** The id of an occurrence whose 16 bytes begin at an offset. */
+export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceId {
+  return readId(occurrenceIdText, bytes, offset) as OccurrenceId
+}
+
+/** Writes digit by digit: V8 would flatten a text that is concatenated from parts at its first map lookup. */
+function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
+  let position = prefixLength
+  for (let index = 0; index < 16; index++) {
+    if (isBehindDash(index)) position++
+    const byte = bytes[offset + index] as number
+    text[position++] = digits[byte >> 4] as number
+    text[position++] = digits[byte & 15] as number
+  }
+  return text.toString('latin1')
+}
+
+/** The details as JSON; `null` for none, the ordinary case of a slot. */
+export function printDetails(details: OccurrenceDetails): string | null {
+  for (const _key in details) return JSON.stringify(details)
+  return null
+}
+
+// Task runs are written twice for every occurrence and make up most of its size. Runs without an error and without a
+// reason are stored as arrays whose instants are relative to the scheduled time: `[["work",2,[1,5,17]]]` is a completed
+// task with one attempt that ran from 5 to 17 ms after it. All other runs are plain JSON; the first two characters of the
+// text tell the forms apart.
+type CompactRun = readonly [task: string, state: number, attempts: readonly (number | null)[], result?: JsonValue]
+
+/** The task runs as text; `null` for none. */
+export function printRuns(runs: readonly TaskRunRecord[], scheduledAt: number): string | null {
+  if (runs.length === 0) return null
+  let text = ''
+  for (const run of runs) {
+    const compact = printRun(run, scheduledAt)
+    if (compact === null) return JSON.stringify(runs)
+    text = text === '' ? compact : `${text},${compact}`
+  }
+  return `[${text}]`
+}
+
+/** The task runs that {@link printRuns} wrote; `null` for a damaged text. */
+export function parseRuns(text: string | null, scheduledAt: number): readonly TaskRunRecord[] | null {
+  if (text === null || text === '') return []
+  const stored = parseStored(text)
+  if (!text.startsWith('[[') || stored === undefined) return runsOfStored(stored)
+  const runs = stored as readonly CompactRun[]
+  return runs.every(isCompactRun) ? runs.map((run) => expandRun(run, scheduledAt)) : null
+}
+
+function isCompactRun(run: CompactRun): boolean {
+  return Array.isArray(run) && typeof run[0] === 'string' && Array.isArray(run[2])
+}
+
+function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
+  const { result } = run
+  if (run.reason !== undefined || countKeys(run) !== (result === undefined ? 3 : 4)) return null
+  const state = runStates.indexOf(run.state)
+  if (state < 0) return null
+  let attempts = ''
+  for (let index = 0; index < run.attempts.length; index++) {
+    const attempt = run.attempts[index] as AttemptRecord
+    const attemptState = attemptStates.indexOf(attempt.state)
+    if (attempt.number !== index + 1 || attemptState < 0 || countKeys(attempt) !== 4) return null
+    const { startedAt, endedAt } = attempt
+    const end = endedAt === null ? 'null' : endedAt - scheduledAt
+    attempts += `${index === 0 ? '' : ','}${attemptState},${startedAt - scheduledAt},${end}`
+  }
+  const tail = result === undefined ? '' : `,${JSON.stringify(result)}`
+  return `[${printName(run.task)},${state},[${attempts}]${tail}]`
+}
+
+// The tasks of a job have the same few names in all runs. The limit bounds the memory of a process with many names.
+const printedNames = new Map<string, string>()
+const printedNamesLimit = 1000
+
+function printName(name: string): string {
+  const known = printedNames.get(name)
+  if (known !== undefined) return known
+  const printed = JSON.stringify(name)
+  if (printedNames.size >= printedNamesLimit) printedNames.clear()
+  printedNames.set(name, printed)
+  return printed
+}
+
+function countKeys(record: object): number {
+  let count = 0
+  for (const _key in record) count++
+  return count
+}
+
+function expandRun([task, state, flat, ...rest]: CompactRun, scheduledAt: number): TaskRunRecord {
+  const attempts: AttemptRecord[] = []
+  for (let index = 0; index < flat.length; index += 3) {
+    const endedAt = flat[index + 2] as number | null
+    attempts.push({
+      number: index / 3 + 1,
+      state: attemptStates[flat[index] as number] as AttemptState,
+      startedAt: (flat[index + 1] as number) + scheduledAt,
+      endedAt: endedAt === null ? null : endedAt + scheduledAt,
+    })
+  }
+  const run = { task, state: runStates[state] as TaskRunState, attempts }
+  return rest.length === 0 ? run : { ...run, result: rest[0] as JsonValue }
+}

@@ -1,0 +1,164 @@
+import { codec1 } from '@jobistemer/core/storage'
+import { allFields, readFields } from '../layout.ts'
+import { recordChangeLayout, stepCommitLayout, stepReadLayout } from '../request-layouts.ts'
+import { checkRights } from './check-rights.ts'
+import { jobKeys } from './job-keys.ts'
+import { lookedAtOnce, prelude } from './prelude.ts'
+
+const { kindCodes, recoveredBit } = codec1
+
+/**
+ * Reads what steps of core's ledger need, each of one job: the head, the whole job if asked for, the named occurrences,
+ * and the first live ones. It writes only how far the search for superseded occurrences has come.
+ *
+ * Answers for each step the head, the parts of the job, the records of the named occurrences, the ids and records of live
+ * ones, and the place from which the search goes on; an empty text stands for what does not exist.
+ */
+export const readStepsScript: string = `#!lua flags=allow-oom
+${prelude}${checkRights}${jobKeys}
+local requests = ARGV[1]
+local missing = missingRight(nil)
+if missing then return missing end
+
+local answers, at = {}, 1
+while at <= #requests do
+  ${readFields(stepReadLayout, 'requests', allFields(stepReadLayout), { place: 'at', next: 'first' })}
+  local placeAt = first + named * 16
+  at = placeAt + placeSize
+  local h = headOf(job)
+  local found, live, rest = {}, {}, ''
+  local function take(id)
+    local text = textOf(id)
+    if text then live[#live + 1], live[#live + 2] = id, text end
+  end
+  for index = 1, named do found[index] = textOf(sub(requests, first + index * 16 - 16, first + index * 16 - 1)) or '' end
+  if h then
+    -- Among the active ones, those that run are in the way.
+    if pendingNeeded > 0 and h.pending > 0 then
+      for _, id in ipairs(activeOf(h, job, pendingNeeded + h.running)) do take(id) end
+    end
+    if queuedNeeded > 0 and h.queued > 0 then
+      for _, id in ipairs(firstQueued(h, job, queuedNeeded, superseded > 0 and cancelsBelow or 0)) do take(id) end
+    end
+    if superseded > 0 then
+      rest = findSuperseded(h, job, cancelsBelow, superseded, ${lookedAtOnce}, sub(requests, placeAt, at - 1), take)
+    end
+  end
+  answers[#answers + 1] = { h and h.text or '', isWhole == 1 and h and printJob(job, h) or {}, found, live, rest }
+end
+return answers
+`
+
+/**
+ * Carries out what steps of core's ledger have decided, each if its job's head and all of its records are as they were
+ * read. Answers for each step whether it was carried out. A step that changes no head and only running records does not
+ * compare the head: what it has decided depends on the records alone.
+ */
+const commitSteps: string = `
+${prelude}${checkRights}${jobKeys}
+local now, steps, channel, sender = read('<d', ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local missing = missingRight(channel)
+if missing then return missing end
+
+local at = 1
+local function nextPart(size)
+  at = at + size
+  return sub(steps, at - size, at - 1)
+end
+
+local function nextRecords(count)
+  local records, isUnchanged = {}, true
+  for index = 1, count do
+    ${readFields(recordChangeLayout, 'steps', allFields(recordChangeLayout), { place: 'at', next: 'first' })}
+    at = first
+    records[index] = { id = id, before = nextPart(beforeSize), after = nextPart(afterSize) }
+    if (textOf(id) or '') ~= records[index].before then isUnchanged = false end
+  end
+  return records, isUnchanged
+end
+
+local function changeRecord(h, id, before, after)
+  local r, was = parseRecord(after), before ~= '' and parseRecord(before)
+  local isRunning = r.state == running and was and was.state == running
+  if isRunning then
+    if r.cancel ~= was.cancel then
+      call('HSET', cancelsKey, id .. r.job, r.owner)
+      cancelNotes = true
+    end
+    return put(id, after)
+  end
+  local wasActive = was and was.state <= running and was.state ~= queued
+  local isActive = r.state <= running and r.state ~= queued
+  if was and was.state <= running then leave(h, id, was) end
+  if wasActive and not isActive then leaveActive(h, r.job, id) end
+  if isActive and not wasActive then enterActive(h, r.job, id, orderAt(r.scheduledAt, r.standing)) end
+  if not was then
+    h.uses = h.uses + 1
+    if r.scheduledAt > h.watermark and r.kind % ${recoveredBit} == ${kindCodes.slot} then h.taken = math.max(h.taken, r.scheduledAt) end
+    call('ZADD', history .. r.job, r.scheduledAt, id)
+  end
+  put(id, after)
+  touch(r.job, h)
+  enter(now, h, id, r)
+  if isFailure[r.state] then noteFailure(now, id, r.job) end
+end
+
+-- Moves in the indexes what another pause, start rate or overlap policy makes stand elsewhere.
+local function followHead(job, old, h)
+  if old.pausedUntil ~= h.pausedUntil then offerAnew(now, h, job, false) end
+  local isOtherRate = old.startLimit ~= h.startLimit or old.startInterval ~= h.startInterval
+  if old.startLimit > 0 and isOtherRate then offerAnew(now, h, job, true) end
+  if old.cancelsBelow ~= h.cancelsBelow then call('HDEL', searchesKey, job) end
+  if h.policy == allow and h.queued > 0 and h.cancelsBelow == 0 and h.deletedAt == never then
+    wakeAll(now, h, job)
+  end
+end
+
+local function changeHead(job, before, after)
+  local old = before ~= '' and parseHead(before)
+  local h = parseHead(after)
+  h.indexedAt = old and old.nextAt or never
+  known[job] = h
+  touch(job, h)
+  if old and old.version ~= h.version then call('HSET', usesOf .. job, versionField(old.version), old.uses) end
+  return h, old
+end
+
+local function saveJob(job, h, content, owner, lineage, paused, times, version)
+  call('HSET', jobOf .. job, 'content', content, 'owner', owner, 'lineage', lineage, 'paused', paused, 'times', times)
+  if version ~= '' then call('HSET', versionsOf .. job, versionField(h.version), version) end
+  call('ZADD', jobsKey, 0, job)
+  call('ZADD', changedKey, now, job)
+  jobsChanged = true
+end
+
+local answers = {}
+while at <= #steps do
+  ${readFields(stepCommitLayout, 'steps', allFields(stepCommitLayout), { place: 'at', next: 'first' })}
+  at = first
+  local before, after = nextPart(beforeSize), nextPart(afterSize)
+  local content, owner, lineage = nextPart(contentSize), nextPart(ownerSize), nextPart(lineageSize)
+  local paused, times, version = nextPart(pausedSize), nextPart(timesSize), nextPart(versionSize)
+  local records, isUnchanged = nextRecords(recordCount)
+  if isUnchanged and (isFree == 1 or (headTextOf(job) or '') == before) then
+    local h, old = headOf(job), nil
+    if after ~= '' then h, old = changeHead(job, before, after) end
+    for _, record in ipairs(records) do changeRecord(h, record.id, record.before, record.after) end
+    if old then followHead(job, old, h) end
+    if times ~= '' then saveJob(job, h, content, owner, lineage, paused, times, version) end
+    answers[#answers + 1] = 1
+  else
+    answers[#answers + 1] = 0
+  end
+end
+
+store()
+tell(channel, sender)
+return answers
+`
+
+/** Of jobs: refused when memory is short, as everything that adds work. */
+export const commitScript: string = `#!lua${commitSteps}`
+
+/** Of occurrences that end, or are asked to: let through when memory is short. */
+export const commitEndsScript: string = `#!lua flags=allow-oom${commitSteps}`

@@ -1,0 +1,270 @@
+import type { JobId, OccurrenceId } from '@jobistemer/core'
+import {
+  codec1,
+  type AsyncWriter,
+  type CancelAnswer,
+  type CancelOccurrencesRequest,
+  isSuperseded,
+  type JobWrite,
+  type LedgerEntry,
+  type LedgerStep,
+  type LiveNeeds,
+  type OccurrenceRecord,
+  type OccurrenceWrite,
+  type ReapAnswer,
+  type ReapRequest,
+  type SaveJobAnswer,
+  type SaveJobsRequest,
+  type StepState,
+  type Storage,
+  type StoredJob,
+  writesFromLedger,
+} from '@jobistemer/core/storage'
+import { runBatch } from './batch.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { Gathered } from './gathered.ts'
+import { printLineage, printContent, printHead, printTag, printTimes, printVersion, readStoredJob } from './job-form.ts'
+import type { JobParts } from './job-form.ts'
+import { capabilities, type Ledger } from './ledger.ts'
+import { printOwner, readOccurrence, writeOccurrence } from './occurrence-form.ts'
+import { contendedError } from './redis-errors.ts'
+import { recordChangeLayout, stepCommitLayout, stepReadLayout } from './request-layouts.ts'
+import { type Script, scripts } from './script.ts'
+
+/** Beyond that, a step that others keep from its commit fails: each attempt that fails means that another step was stored. */
+const mostAttempts = 200
+
+/** More than one job can have. */
+const noLimit = 0xffff_ffff
+
+interface Question {
+  readonly step: LedgerStep
+  readonly needs: LiveNeeds | null
+  /** Where the search for superseded ones goes on; empty at first. */
+  readonly place: Buffer
+}
+
+/** A head as it was read. */
+interface StoredHead extends StoredJob {
+  readonly text: Buffer
+}
+
+/** A record as it was read. */
+interface StoredEntry extends LedgerEntry {
+  readonly text: Buffer
+}
+
+interface Reading {
+  readonly stored: StoredHead | null
+  readonly named: readonly StoredEntry[]
+  readonly live: readonly StoredEntry[]
+  /** Where the search goes on; empty when it is over. */
+  readonly place: Buffer
+}
+
+const nothing = Buffer.alloc(0)
+
+type Writes = ReturnType<typeof writesFromLedger>
+
+/**
+ * The rare writes: core's steps decide on what one script reads, and a second script commits if all of that is as it was
+ * read. Steps that run at the same time share their calls.
+ */
+export class Steps implements Pick<Storage, 'saveJobs' | 'cancel' | 'reap'> {
+  readonly #ledger: Ledger
+  readonly #reads: Gathered<Question, Reading>
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger
+    this.#reads = new Gathered((questions) => this.#read(questions))
+  }
+
+  async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+    return await this.#writes(request.now, scripts.commit, 1).saveJobs(request)
+  }
+
+  async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+    return await this.#writes(request.now, scripts.commitEnds, 100).cancel(request)
+  }
+
+  async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
+    return await this.#writes(request.now, scripts.commitEnds, 100).reap(request)
+  }
+
+  /** The steps of one call, which have one instant. */
+  #writes(now: number, script: Script, itemsPerStep: number): Writes {
+    this.#ledger.connection.assertOpen()
+    const commits = new Gathered((writes: readonly JobWrite[]) => this.#commit(script, now, writes))
+    const run: AsyncWriter['run'] = async (step) => {
+      for (let attempt = 0; attempt < mostAttempts; attempt++) if (await this.#attempt(step, commits)) return
+      throw contendedError(step.jobs[0] as JobId, mostAttempts)
+    }
+    return writesFromLedger({ unit: 'job', itemsPerStep, concurrency: 1000, capabilities, run })
+  }
+
+  async #attempt(step: LedgerStep, commits: Gathered<JobWrite, boolean>): Promise<boolean> {
+    const { stored, named } = await this.#reads.add({ step, needs: null, place: nothing })
+    const heads = {
+      jobs: new Map(stored === null ? [] : [[stored.head.id, stored]]),
+      occurrences: new Map(named.map((entry) => [entry.record.id, entry])),
+    }
+    const [needs] = step.needs(heads)
+    const live = needs === undefined || isNothing(needs) ? [] : await this.#readLive(step, needs, stored as StoredHead)
+    if (live === null) return false
+    const [write] = step.decide({ ...heads, live: byState(step.jobs[0] as JobId, live), keys: new Map() })
+    return write === undefined || (await commits.add(write))
+  }
+
+  /** `null` when the job has changed since its head was read. */
+  async #readLive(step: LedgerStep, needs: LiveNeeds, { text }: StoredHead): Promise<readonly StoredEntry[] | null> {
+    const live = new Map<OccurrenceId, StoredEntry>()
+    let place: Buffer = nothing
+    do {
+      const reading = await this.#reads.add({ step, needs: place === nothing ? needs : onlyLeft(needs, live), place })
+      if (reading.stored === null || !reading.stored.text.equals(text)) return null
+      for (const entry of reading.live) live.set(entry.record.id, entry)
+      place = reading.place
+    } while (place.length > 0)
+    return [...live.values()]
+  }
+
+  async #read(questions: readonly Question[]): Promise<readonly Reading[]> {
+    return await runBatch(this.#ledger.connection, questions, {
+      jobOf: ({ step }) => step.jobs[0] as JobId,
+      prepare: (group) => {
+        const writer = new ByteWriter()
+        for (const question of group) writeQuestion(writer, question)
+        return { script: scripts.readSteps, arguments: [writer.finish()] }
+      },
+      isWrite: false,
+      read: (reply, group) =>
+        (reply as readonly StepParts[]).map((parts, index) => readReading(parts, group[index] as Question)),
+    })
+  }
+
+  async #commit(script: Script, now: number, writes: readonly JobWrite[]): Promise<readonly boolean[]> {
+    const { connection, channel, sender } = this.#ledger
+    return await runBatch(connection, writes, {
+      jobOf: ({ jobId }) => jobId,
+      prepare: (group) => {
+        const request = new ByteWriter(8)
+        request.number(now)
+        const writer = new ByteWriter()
+        for (const write of group) writeCommit(writer, write)
+        return { script, arguments: [request.finish(), writer.finish(), channel, sender] }
+      },
+      read: (reply) => (reply as readonly number[]).map((isDone) => isDone === 1),
+    })
+  }
+}
+
+function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
+  // The counts in the head are exact, and no step asks for running ones.
+  return pending === 0 && queued === 0 && superseded === null
+}
+
+/** What is left to be searched for. */
+function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
+  if (superseded === null) return { ...needs, superseded }
+  const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))
+  return { ...needs, pending: 0, queued: 0, superseded: { ...superseded, count: superseded.count - found.length } }
+}
+
+function isWaiting({ state }: OccurrenceRecord): boolean {
+  return state === 'pending' || state === 'queued'
+}
+
+function byState(jobId: JobId, live: readonly StoredEntry[]): StepState['live'] {
+  const inState = (state: string) => live.filter(({ record }) => record.state === state)
+  return new Map([[jobId, { pending: inState('pending'), queued: inState('queued'), running: inState('running') }]])
+}
+
+function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): void {
+  const { at, size } = stepReadLayout
+  const named = needs === null ? step.occurrences : []
+  const start = writer.skip(size)
+  writer.setId(start + at.job, step.jobs[0] as JobId)
+  writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
+  writer.setUint32(start + at.named, named.length)
+  const { pending = 0, queued = 0 } = needs ?? {}
+  // A step that needs all of one state offers or wakes them: the commit does so by itself, in short scripts. A step that
+  // needs all of both cancels them.
+  const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
+  writer.setUint32(start + at.pendingNeeded, needed(pending))
+  writer.setUint32(start + at.queuedNeeded, needed(queued))
+  writer.setUint32(start + at.superseded, Math.min(needs?.superseded?.count ?? 0, noLimit))
+  writer.setUint32(start + at.cancelsBelow, needs?.superseded?.cancelsBelow ?? 0)
+  writer.setUint32(start + at.placeSize, place.length)
+  for (const { id } of named) writer.id(id)
+  writer.bytes(place)
+}
+
+/** A step as the script answers it, see there. */
+type StepParts = readonly [
+  head: Buffer,
+  job: JobParts | readonly [],
+  named: readonly Buffer[],
+  live: readonly Buffer[],
+  place: Buffer,
+]
+
+function readReading([text, parts, named, live, place]: StepParts, { step }: Question): Reading {
+  const id = step.jobs[0] as JobId
+  const entries: StoredEntry[] = []
+  for (let index = 0; index < live.length; index += 2) {
+    const occurrence = codec1.readOccurrenceId(live[index] as Buffer, 0)
+    entries.push(...entryOf(occurrence, live[index + 1] as Buffer))
+  }
+  return {
+    stored: text.length === 0 ? null : { ...readStoredJob(id, text, parts), text },
+    named: named.flatMap((record, index) => entryOf((step.occurrences[index] as { id: OccurrenceId }).id, record)),
+    live: entries,
+    place,
+  }
+}
+
+function entryOf(id: OccurrenceId, text: Buffer): readonly StoredEntry[] {
+  return text.length === 0 ? [] : [{ record: readOccurrence(id, text), text }]
+}
+
+function writeCommit(writer: ByteWriter, { jobId, before, after, versions, occurrences }: JobWrite): void {
+  const { at, size } = stepCommitLayout
+  const head = before as StoredHead | null
+  const isSameHead = after.head === before?.head
+  const saved = after.job === before?.job ? null : after.job
+  const start = writer.skip(size)
+  const text = (part: Buffer | string): number => {
+    if (typeof part === 'string') return writer.text(part)
+    writer.bytes(part)
+    return part.length
+  }
+  const [version] = versions
+  writer.setId(start + at.job, jobId)
+  writer.setByte(start + at.isFree, isSameHead && occurrences.every(goesOn) ? 1 : 0)
+  writer.setUint32(start + at.beforeSize, text(head?.text ?? ''))
+  writer.setUint32(start + at.afterSize, text(isSameHead ? '' : printHead(head?.text ?? null, after.head)))
+  writer.setUint32(start + at.contentSize, text(saved === null ? '' : printContent(saved)))
+  writer.setUint32(start + at.ownerSize, text(saved === null ? '' : printTag(saved.owner)))
+  writer.setUint32(start + at.lineageSize, text(saved === null ? '' : printLineage(saved.lineage)))
+  writer.setUint32(start + at.pausedSize, text(saved?.paused == null ? '' : JSON.stringify(saved.paused)))
+  writer.setUint32(start + at.timesSize, text(saved === null ? '' : printTimes(saved)))
+  writer.setUint32(start + at.versionSize, text(version === undefined ? '' : printVersion(version)))
+  writer.setUint32(start + at.recordCount, occurrences.length)
+  for (const change of occurrences) writeChange(writer, change)
+}
+
+/** Whether an occurrence runs before and after: nothing in the head of its job depends on the change. */
+function goesOn({ before, after }: OccurrenceWrite): boolean {
+  return before?.record.state === 'running' && after.state === 'running'
+}
+
+function writeChange(writer: ByteWriter, { before, after }: OccurrenceWrite): void {
+  const { at, size } = recordChangeLayout
+  const start = writer.skip(size)
+  const text = (before as StoredEntry | null)?.text ?? nothing
+  writer.setId(start + at.id, after.id)
+  writer.bytes(text)
+  writer.setUint32(start + at.beforeSize, text.length)
+  const owner = after.owner === null ? '' : printOwner(after.owner)
+  writer.setUint32(start + at.afterSize, writeOccurrence(writer, after, owner))
+}
