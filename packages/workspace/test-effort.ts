@@ -6,6 +6,9 @@ const variable = 'JOBISTEMER_TEST_EFFORT'
  */
 export const testEffort: number = readEffort(process.env[variable])
 
+/** True in `npm run test:extra`, which tests all sizes, looks and kinds. `npm test` tests a part of these. */
+export const isThorough: boolean = testEffort > 1
+
 /** So many rounds, seeds or examples: what is given is for an effort of 1, and more of it takes in proportion. */
 export function byEffort(base: number): number {
   return Math.max(1, Math.round(base * testEffort))
@@ -24,6 +27,21 @@ export function readEffort(text: string | undefined): number {
   throw new TypeError(
     `${variable} is no number from 1 on: ${JSON.stringify(text)}. Leave it out for 1, or give more for a longer run.`,
   )
+}
+
+type TestFunction = (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown
+
+/** Subjects of the conformance kit that depend on the connection or the server, and all that chance decides. */
+const kindSubjects =
+  /^(batch|capabilities|connections|damaged|disconnects|durability|killed|model|race|serverTime|soak|subscribe|texts|within)/
+
+/**
+ * The test function of a further kind of a storage, for example another server with the same statements. `npm test` runs
+ * every case of the conformance kit on the first kind. It runs the cases of {@link kindSubjects} on further kinds, and
+ * `npm run test:extra` runs the rest.
+ */
+export function furtherKind(it: TestFunction): TestFunction {
+  return (name, body, timeoutMs) => (isThorough || kindSubjects.test(name) ? it(name, body, timeoutMs) : undefined)
 }
 
 /**

@@ -10,5 +10,7 @@ export const sharedSettings: ReturnType<typeof defineConfig> = defineConfig({
     allowOnly: false,
     // Tests make worlds of their own, so that files can share the modules: loading them took as long as the tests.
     isolate: false,
+    // Node loads what other packages have built. Vite would transform their hundreds of files once more in each package.
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
   },
 })

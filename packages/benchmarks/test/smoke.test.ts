@@ -2,6 +2,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { formatRate, median, printTable } from '../src/suite.ts'
 
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -10,6 +11,8 @@ const run = (...options: string[]) => spawnSync(process.execPath, [program, ...o
 
 interface Run {
   readonly suites: readonly string[]
+  /** Only `npm run test:extra` runs them: they start and kill many processes. */
+  readonly isExtra?: boolean
   /** How the rows begin that are to have a figure. */
   readonly rows: readonly string[]
 }
@@ -65,6 +68,7 @@ const runs: readonly Run[] = [
   },
   {
     suites: ['million', 'nodes'],
+    isExtra: true,
     rows: [
       'SQLite, start',
       'SQLite, busy, slots',
@@ -94,6 +98,7 @@ const runs: readonly Run[] = [
   },
   {
     suites: ['takeover', 'failover', 'isolation'],
+    isExtra: true,
     rows: [
       'SQLite, kill -9',
       'Redis, same name',
@@ -112,7 +117,9 @@ const runs: readonly Run[] = [
   },
 ]
 
-test.concurrent.each(runs)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
+const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
+
+test.concurrent.each(tried)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
   // How far they are is said there.
   expect(stderr).not.toMatch(/error|warning/i)

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard } from '../src/index.ts'
 import type { JobLine, JobView, LateView, Page, RunView, SurveyView } from '../src/wire.ts'
 import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
-import { isThorough } from './effort.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { fillHistory } from './fill.ts'
 import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
 

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { complaintAbout, differenceOf, keepDrawnBy, reduced } from './still/picture.ts'
 import { createStillWorld, present, type StillWorld } from './still/world.ts'
@@ -128,12 +129,15 @@ const failing: readonly View[] = [
   { name: 'search', path: () => '/search?q=re', whole: error },
 ]
 
-const looks = [
+const allLooks = [
   { width: 1280, height: 880, colorScheme: 'light', isWhole: true },
   { width: 1280, height: 880, colorScheme: 'dark', isWhole: false },
   { width: 390, height: 1000, colorScheme: 'dark', isWhole: true },
   { width: 390, height: 1000, colorScheme: 'light', isWhole: false },
 ] as const
+
+/** `npm test` draws each width and each scheme once. */
+const looks = allLooks.filter(({ isWhole }) => isWhole || isThorough)
 
 /** A picture of what is seen, once nothing moves any more. */
 async function pictureOf(page: Page): Promise<Buffer> {

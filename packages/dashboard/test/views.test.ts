@@ -1,7 +1,7 @@
 import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accessibilityFindings, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
-import { isThorough } from './effort.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { oddNames } from './jobs.ts'
 import { createWorld, type World } from './world.ts'
 

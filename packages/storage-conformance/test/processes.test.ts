@@ -2,11 +2,11 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, it } from 'vitest'
 import { storageConformance } from '../src/index.ts'
 import { servedWorld } from './served/served-storage.ts'
-import { kitEffort } from '../../workspace/test-effort.ts'
+import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
 storageConformance({
   describe,
-  it,
+  it: furtherKind(it),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),
   // Durable as long as the serving process lives, which no case outlives.

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { RaceProcess, raceProcesses } from '../src/races/race-process.ts'
 import type { CaseWorld } from '../src/index.ts'
 
@@ -50,4 +50,14 @@ it('one that has failed, or was killed, takes part in none', async () => {
   expect(last).not.toContain(gone)
   const failed = seen().flatMap((line) => (line.endsWith(' fails') ? [line.split(' ')[0]] : []))
   expect(failed.filter((process) => last.includes(process as string))).toEqual([])
+})
+
+it('a process that is ended because it was idle for 5 s takes part in no further race', async () => {
+  const { race, seen } = world()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  await race()
+  vi.advanceTimersByTime(5000)
+  await race()
+  expect(new Set(seen()).size).toBe(4)
 })

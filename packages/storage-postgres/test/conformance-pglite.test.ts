@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
-import { fewRounds } from './postgres-conformance.ts'
+import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { Worlds } from './worlds.ts'
 
 let client: PGlite
@@ -17,7 +17,7 @@ afterAll(() => client?.close())
 
 storageConformance({
   describe,
-  it,
+  it: furtherKind(it),
   name: 'pglite',
   capabilities: {
     findsDueJobs: true,
@@ -25,7 +25,7 @@ storageConformance({
     serverTime: true,
     subscribe: true,
   },
-  ...fewRounds,
+  ...kitEffort(0.05),
   open() {
     return worlds.open(async (schema) => postgresStorage({ client, schema }))
   },

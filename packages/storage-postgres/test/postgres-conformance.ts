@@ -1,20 +1,17 @@
-import { type EffortOptions, storageConformance } from '@jobistemer/storage-conformance'
+import { storageConformance } from '@jobistemer/storage-conformance'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
-import { kitEffort } from '../../workspace/test-effort.ts'
+import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
-/** For places that differ from the first in little: every case, and fewer rounds of what chance decides. */
-export const fewRounds: EffortOptions = kitEffort(0.05)
-
-/** The whole kit against the server at an address. */
+/** The kit against the server at an address: every case, or those of a further kind. */
 export function postgresConformance(
   name: string,
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
   settings: Pick<PostgresStorageOptions, 'wakeUps'> = {},
-  effort: EffortOptions = kitEffort(0.2),
+  isFurther = false,
 ): void {
   let server: Awaited<ReturnType<typeof start>>
   let pool: pg.Pool
@@ -33,7 +30,7 @@ export function postgresConformance(
 
   storageConformance({
     describe,
-    it,
+    it: isFurther ? furtherKind(it) : it,
     name,
     capabilities: {
       multiProcess: true,
@@ -45,7 +42,7 @@ export function postgresConformance(
       within: true,
       damage: true,
     },
-    ...effort,
+    ...kitEffort(isFurther ? 0.05 : 0.2),
     open() {
       return worlds.open(
         async (schema) => postgresStorage({ pool, schema, ...settings }),

@@ -1,5 +1,5 @@
 import { startRedisCluster } from '@jobistemer/test-servers'
-import { fewRounds, redisConformance } from './redis-conformance.ts'
+import { redisConformance } from './redis-conformance.ts'
 
 redisConformance(
   'redis cluster',
@@ -8,6 +8,5 @@ redisConformance(
     const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }))
     return { argument: { nodes }, stop: () => cluster.stop() }
   },
-  fewRounds,
-  false,
+  { isFurther: true, canDamage: false },
 )

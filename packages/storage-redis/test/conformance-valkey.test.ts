@@ -1,5 +1,5 @@
 import { sharedRedis } from '@jobistemer/test-servers'
-import { fewRounds, redisConformance } from './redis-conformance.ts'
+import { redisConformance } from './redis-conformance.ts'
 
 redisConformance(
   'valkey',
@@ -7,5 +7,5 @@ redisConformance(
     const server = await sharedRedis('valkey')
     return { argument: { url: server.url }, stop: () => server.stop() }
   },
-  fewRounds,
+  { isFurther: true },
 )

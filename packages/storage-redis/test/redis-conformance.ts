@@ -1,9 +1,9 @@
-import { type EffortOptions, storageConformance } from '@jobistemer/storage-conformance'
+import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { connect, type StorageArgument } from './fixtures/connect.mjs'
 import { damage } from './damage.ts'
 import { newPrefix } from './prefixes.ts'
-import { kitEffort } from '../../workspace/test-effort.ts'
+import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
 /** A server, or a cluster, and how it is reached. */
 export interface ConformanceServer {
@@ -12,19 +12,13 @@ export interface ConformanceServer {
 }
 
 /**
- * What the kit does where the same scripts run on another server: every case, and fewer rounds of what chance decides.
- */
-export const fewRounds: EffortOptions = kitEffort(0.05)
-
-/**
- * Registers the whole kit for a server that all cases share, under prefixes of their own. `canDamage`: one connection
- * reaches all keys.
+ * Registers the kit for a server that all cases share, under prefixes of their own: every case, or those of a further
+ * kind, where the same scripts run on another server. `canDamage`: one connection reaches all keys.
  */
 export function redisConformance(
   name: string,
   start: () => Promise<ConformanceServer>,
-  effort: EffortOptions = kitEffort(0.2),
-  canDamage = true,
+  { isFurther = false, canDamage = true } = {},
 ): void {
   let server: ConformanceServer | undefined
 
@@ -38,9 +32,9 @@ export function redisConformance(
 
   storageConformance({
     describe,
-    it,
+    it: isFurther ? furtherKind(it) : it,
     name,
-    ...effort,
+    ...kitEffort(isFurther ? 0.05 : 0.2),
     capabilities: {
       multiProcess: true,
       durability: 'process',

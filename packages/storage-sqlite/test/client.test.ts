@@ -7,5 +7,7 @@ it('a process without the code does each operation of a client on jobs of anothe
   const { file, remove } = makeScratch()
   onTestFinished(remove)
   const module = new URL('./fixtures/connect.mjs', import.meta.url)
-  await expect(clientTrial({ module, argument: file, connect: () => sqliteStorage({ file }) })).resolves.toBeUndefined()
+  await expect(
+    clientTrial({ module, argument: { file }, connect: () => sqliteStorage({ file }) }),
+  ).resolves.toBeUndefined()
 })

@@ -4,7 +4,7 @@ import { describe, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { damage } from './damage.ts'
 import { makeScratch } from './scratch.ts'
-import { kitEffort } from '../../workspace/test-effort.ts'
+import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 
 storageConformance({
@@ -27,7 +27,7 @@ storageConformance({
       dispose: async () => remove(),
       beginTransaction: () => beginTransaction(file),
       damage: (damaged) => damage(file, '', damaged),
-      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
+      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: { file } },
     }
   },
 })
@@ -35,8 +35,9 @@ storageConformance({
 // The same statements over tables of other names, which stand among a user's.
 storageConformance({
   describe,
-  it,
+  it: furtherKind(it),
   name: 'sqlite, with a tablePrefix',
+  ...kitEffort(0.05),
   capabilities: {
     multiProcess: true,
     durability: 'power',
@@ -45,7 +46,6 @@ storageConformance({
     within: true,
     damage: true,
   },
-  depth: 'cases',
   open() {
     const { file, remove } = makeScratch()
     const own = new Database(file)
@@ -56,7 +56,10 @@ storageConformance({
       dispose: async () => remove(),
       beginTransaction: () => beginTransaction(file),
       damage: (damaged) => damage(file, 'app_', damaged),
-      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: file },
+      processes: {
+        module: new URL('./fixtures/connect.mjs', import.meta.url),
+        argument: { file, tablePrefix: 'app_' },
+      },
     }
   },
 })

@@ -18,6 +18,6 @@ afterEach(() => scratch.remove())
 it(`eight processes race for ${jobCount * rounds} occurrences: each is created, started and finished exactly once`, async () => {
   const storage = sqliteStorage({ file: scratch.file })
   const module = new URL('./fixtures/connect.mjs', import.meta.url)
-  await raceForSlots({ storage, module, argument: scratch.file, jobCount, rounds })
+  await raceForSlots({ storage, module, argument: { file: scratch.file }, jobCount, rounds })
   await storage.close()
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { printReport } from '../src/report/print-report.ts'
 import { torture } from '../src/torture.ts'
-import { byEffort } from '../../workspace/test-effort.ts'
+import { byEffort, isThorough } from '../../workspace/test-effort.ts'
 
 const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
 
@@ -64,6 +64,9 @@ async function runWithFaultsOfServer(storage: keyof typeof kills) {
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
 
+/** `npm run test:extra` also plays other kinds of a storage, and other faults. It has long runs on each storage, too. */
+const extra = isThorough ? it : undefined
+
 // Most of a run is waiting: for deadlines, and for servers that are down. Two at a time leave nodes enough to start in.
 describe.concurrent('after kill -9 at random moments, ledger and witness keep every promise', () => {
   describe('on SQLite and on DynamoDB Local', () => {
@@ -74,13 +77,17 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
       expect(reapedAsFailed + reapedToRetry).toBeGreaterThan(0)
     })
 
-    it.sequential(`${kills.sqlite} kills on SQLite, where three of four processes call runDue`, {
-      timeout,
-    }, async () => {
-      await run('sqlite', 0, { callers: 3 })
-    })
+    extra?.sequential(
+      `${kills.sqlite} kills on SQLite, where three of four processes call runDue`,
+      {
+        timeout,
+      },
+      async () => {
+        await run('sqlite', 0, { callers: 3 })
+      },
+    )
 
-    it.sequential(`${kills.dynamodb} kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {
+    extra?.sequential(`${kills.dynamodb} kills on DynamoDB Local, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('dynamodb')
     })
   })
@@ -90,11 +97,15 @@ describe.concurrent('after kill -9 at random moments, ledger and witness keep ev
       await runWithFaultsOfServer('redis')
     })
 
-    it.sequential(`${kills.redis} kills on a Redis that loses its last acknowledged writes`, { timeout }, async () => {
-      expect((await run('redis', 0, { loseWrites: true })).writesLost).toBeGreaterThan(0)
-    })
+    extra?.sequential(
+      `${kills.redis} kills on a Redis that loses its last acknowledged writes`,
+      { timeout },
+      async () => {
+        expect((await run('redis', 0, { loseWrites: true })).writesLost).toBeGreaterThan(0)
+      },
+    )
 
-    it.sequential(`${kills['redis-cluster']} kills on a cluster, ${withFaults}`, { timeout }, async () => {
+    extra?.sequential(`${kills['redis-cluster']} kills on a cluster, ${withFaults}`, { timeout }, async () => {
       await runWithFaultsOfServer('redis-cluster')
     })
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { byEffort, kitEffort, readEffort, seedsByEffort, testEffort } from '../test-effort.ts'
+import { byEffort, furtherKind, isThorough, kitEffort, readEffort, seedsByEffort, testEffort } from '../test-effort.ts'
 
 it('is 1 where nobody asks for more', () => {
   expect([readEffort(undefined), readEffort(''), readEffort('1'), readEffort('2.5')]).toEqual([1, 1, 1, 2.5])
@@ -20,4 +20,13 @@ it('gives the conformance kit at most three seeds, with as many more rounds', ()
   const { scale, seeds } = kitEffort(0.5)
   expect(scale).toBe(0.5 * testEffort)
   expect(seeds).toEqual([1, 2, 3].slice(0, Math.max(1, Math.round(testEffort))))
+})
+
+it('registers on a further kind of a storage what depends on its connection, and with more effort every case', () => {
+  /** @type {string[]} */
+  const registered = []
+  const test = furtherKind((name) => registered.push(name))
+  const always = ['races of claims: one', 'model: two', 'texts: three', 'within a transaction: four']
+  for (const name of [...always, 'jobs: five']) test(name, async () => {})
+  expect(registered).toEqual(isThorough ? [...always, 'jobs: five'] : always)
 })

@@ -26,7 +26,12 @@ export const idleChildren = {
 
   /** It waits for a while, and does not keep this process alive. */
   put(child: ChildProcess): void {
-    const timer = systemClock.setTimer(idleLimitMs, () => child.kill('SIGKILL'), { unref: true })
+    // Node reports the exit of a killed child later: until then no race may take it.
+    const expire = (): void => {
+      end()
+      child.kill('SIGKILL')
+    }
+    const timer = systemClock.setTimer(idleLimitMs, expire, { unref: true })
     const end = (): void => {
       timer.cancel()
       child.off('exit', end)

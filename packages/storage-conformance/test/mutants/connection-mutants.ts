@@ -1,6 +1,6 @@
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
-import { Ledger, ledgerStorage, letOthersGo, type Mutant } from './mutant.ts'
+import { Ledger, ledgerStorage, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 type Kind = WakeUp['kind']
 type Listener = (wakeUp: WakeUp) => void
@@ -99,58 +99,49 @@ const wakes: DeclaredCapabilities = { takesNext: true, subscribe: true }
 const somethingToDo = 'subscribe: wakes another connection when there is something to do, and not after it was ended'
 
 /** Faults in what connections share, and in what they tell one another. */
-export const connectionMutants: readonly Mutant[] = [
-  {
-    name: 'forgets with a close that others have the data open',
+export const connectionMutants: readonly Mutant[] = mutants({
+  'forgets with a close that others have the data open': {
     rejectedBy: ['connections: closing one connection leaves the others and the data'],
-    capabilities: { takesNext: true },
     open: partedByCloses,
   },
-  {
-    name: 'ends the subscriptions of all with one connection',
+  'ends the subscriptions of all with one connection': {
     rejectedBy: ['subscribe: goes on waking when one of the other connections is closed'],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ closesAll: true }),
   },
-  {
-    name: 'wakes who has written',
+  'wakes who has written': {
     rejectedBy: ['subscribe: wakes no connection for what it has written itself'],
     capabilities: wakes,
     open: () => wakingWorld({ tellsItself: true }),
   },
-  {
-    name: 'wakes who has written, and says at first that something may be due',
+  'wakes who has written, and says at first that something may be due': {
     rejectedBy: ['subscribe: wakes no connection for what it has written itself'],
     capabilities: wakes,
     open: () => wakingWorld({ tellsItself: true, tellsAtFirst: true }),
   },
-  {
-    name: 'tells nobody that there is something to do',
+  'tells nobody that there is something to do': {
     rejectedBy: [somethingToDo],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'due' }),
   },
-  {
-    name: 'tells nobody of nodes',
+  'tells nobody of nodes': {
     rejectedBy: ['subscribe: wakes another connection when a node comes and when it is leaving'],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'nodes' }),
   },
-  {
-    name: 'loses the wake-ups of cancellations',
+  'loses the wake-ups of cancellations': {
     rejectedBy: ['subscribe: wakes another connection when the cancellation of a running occurrence is requested'],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'cancel' }),
   },
-  {
-    name: 'loses the wake-ups of jobs',
+  'loses the wake-ups of jobs': {
     rejectedBy: ['subscribe: wakes another connection when a job is created, replaced, paused, resumed and deleted'],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'jobs' }),
   },
-]
+})

@@ -1,9 +1,8 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type { GetRequest, JobQuery, JobRecord, OccurrenceRecord } from '@jobistemer/core/storage'
+import type { JobRecord, OccurrenceRecord } from '@jobistemer/core/storage'
 import type { DamagedText, StorageWorld } from '../../src/index.ts'
-import { Ledger, ledgerWorld, type Mutant } from './mutant.ts'
+import { Ledger, ledgerWorld, type Mutant, mutantsOf } from './mutant.ts'
 
-const sentence = (text: string): string => `damaged rows: ${text}`
 const definitions = 'a damaged definition is answered with a mark, beside intact jobs'
 const claims = 'a claim takes an occurrence with damaged details beside intact ones, and it can be ended'
 const ends = 'a running or waiting occurrence with damaged details can be canceled and reaped'
@@ -37,80 +36,48 @@ function unreadable(): never {
   throw new SyntaxError('Unexpected token in JSON')
 }
 
-function faulty(
-  name: string,
-  rejectedBy: readonly string[],
-  Broken: new () => DamageableLedger,
-  { throws = true } = {},
-): Mutant {
-  return {
-    name,
-    rejectedBy: rejectedBy.map(sentence),
-    capabilities: { takesNext: true, damage: true },
-    throws,
-    open: () => damageableWorld(new Broken()),
-  }
-}
-
 /** Faults in what a storage answers about rows that it cannot read. */
-export const damageMutants: readonly Mutant[] = [
-  faulty(
-    'fails the whole read when one definition is damaged',
-    [definitions],
-    class extends DamageableLedger {
-      override get(request: GetRequest) {
-        return request.jobs?.some((id) => this.damagedJobs.has(id)) ? unreadable() : super.get(request)
-      }
+export const damageMutants: readonly Mutant[] = mutantsOf(
+  DamageableLedger,
+  {
+    'fails the whole read when one definition is damaged': {
+      rejectedBy: [definitions],
+      throws: true,
+      get: (ledger, request) =>
+        request.jobs?.some((id) => ledger.damagedJobs.has(id)) ? unreadable() : ledger.get(request),
     },
-  ),
-  faulty(
-    'fails the whole list when one definition is damaged',
-    [definitions, 'a job with a damaged definition can be deleted'],
-    class extends DamageableLedger {
-      override listJobs(query: JobQuery) {
-        return this.damagedJobs.size > 0 ? unreadable() : super.listJobs(query)
-      }
+    'fails the whole list when one definition is damaged': {
+      rejectedBy: [definitions, 'a job with a damaged definition can be deleted'],
+      throws: true,
+      listJobs: (ledger, query) => (ledger.damagedJobs.size > 0 ? unreadable() : ledger.listJobs(query)),
     },
-  ),
-  faulty(
-    'leaves jobs with a damaged definition out of the list',
-    [definitions],
-    class extends DamageableLedger {
-      override listJobs(query: JobQuery) {
-        const page = super.listJobs(query)
-        return { ...page, items: page.items.filter(({ id }) => !this.damagedJobs.has(id)) }
-      }
+    'leaves jobs with a damaged definition out of the list': {
+      rejectedBy: [definitions],
+      listJobs: (ledger, query) => {
+        const page = ledger.listJobs(query)
+        return { ...page, items: page.items.filter(({ id }) => !ledger.damagedJobs.has(id)) }
+      },
     },
-    { throws: false },
-  ),
-  faulty(
-    'fails the whole claim when the details of one occurrence are damaged',
-    [claims],
-    class extends DamageableLedger {
-      override claim(request: Parameters<Ledger['claim']>[0]) {
-        return this.damagedOccurrences.size > 0 ? unreadable() : super.claim(request)
-      }
+    'fails the whole claim when the details of one occurrence are damaged': {
+      rejectedBy: [claims],
+      throws: true,
+      claim: (ledger, request) => (ledger.damagedOccurrences.size > 0 ? unreadable() : ledger.claim(request)),
     },
-  ),
-  faulty(
-    'loses the mark when a later step writes the record',
-    [claims],
-    class extends DamageableLedger {
-      override put(record: OccurrenceRecord) {
-        const isAgain = this.occurrences.get(record.id)?.details.unreadable !== undefined
-        super.put(isAgain ? { ...record, details: {} } : record)
-      }
+    'loses the mark when a later step writes the record': {
+      rejectedBy: [claims],
+      put: (ledger, record) => {
+        const isAgain = ledger.occurrences.get(record.id)?.details.unreadable !== undefined
+        ledger.put(isAgain ? { ...record, details: {} } : record)
+      },
     },
-    { throws: false },
-  ),
-  faulty(
-    'fails each step on an occurrence with damaged details',
-    [claims, ends],
-    class extends DamageableLedger {
-      override put(record: OccurrenceRecord) {
-        if (this.damagedOccurrences.has(record.id) && record.state !== 'running') unreadable()
-        super.put(record)
-      }
+    'fails each step on an occurrence with damaged details': {
+      rejectedBy: [claims, ends],
+      throws: true,
+      put: (ledger, record) => {
+        if (ledger.damagedOccurrences.has(record.id) && record.state !== 'running') unreadable()
+        ledger.put(record)
+      },
     },
-  ),
-]
+  },
+  { capabilities: { takesNext: true, damage: true }, subject: 'damaged rows', world: damageableWorld },
+)

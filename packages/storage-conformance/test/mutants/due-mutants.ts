@@ -1,18 +1,6 @@
-import type {
-  CreateItem,
-  CreateRecovery,
-  DueJobs,
-  JobChange,
-  JobQuery,
-  JobRecord,
-  OccurrenceRecord,
-  PruneRequest,
-} from '@jobistemer/core/storage'
+import type { JobRecord } from '@jobistemer/core/storage'
 import { IndexedLedger } from './ledger/indexed-ledger.ts'
-import { ledgerWorld, type Mutant } from './mutant.ts'
-
-type Replace = Extract<JobChange, { kind: 'replace' }>
-type Delete = Extract<JobChange, { kind: 'delete' }>
+import { type Mutant, mutantsOf } from './mutant.ts'
 
 /** Leaves jobs where they are in the index while a step runs. */
 class Forgetful extends IndexedLedger {
@@ -30,175 +18,106 @@ class Forgetful extends IndexedLedger {
   }
 }
 
-function dueMutant(name: string, rejectedBy: readonly string[], Broken: new () => IndexedLedger): Mutant {
-  return {
-    name,
-    rejectedBy: rejectedBy.map((sentence) => (sentence.includes(': ') ? sentence : `due jobs: ${sentence}`)),
-    capabilities: { findsDueJobs: true, takesNext: true },
-    open: () => ledgerWorld(new Broken()),
-  }
-}
-
 /** Faults in the index over next instants. */
-export const dueMutants: readonly Mutant[] = [
-  dueMutant(
-    'keeps next instants in whole seconds',
-    ['lie after the beginning of the range, and up to its end, that instant included'],
-    class extends IndexedLedger {
-      override place(head: JobRecord) {
-        super.place({ ...head, nextAt: head.nextAt === null ? null : head.nextAt - (head.nextAt % 1_000) })
-      }
+export const dueMutants: readonly Mutant[] = mutantsOf(
+  Forgetful,
+  {
+    'keeps next instants in whole seconds': {
+      rejectedBy: ['lie after the beginning of the range, and up to its end, that instant included'],
+      place: (ledger, head) =>
+        ledger.place({ ...head, nextAt: head.nextAt === null ? null : head.nextAt - (head.nextAt % 1_000) }),
     },
-  ),
-  dueMutant(
-    'does not move its index with a recovery',
-    ['move on with a recovery', 'model: random calls are answered as by the memory storage (seed 1)'],
-    class extends Forgetful {
-      override createRecovery(item: CreateRecovery, head: JobRecord, now: number) {
-        return this.forgetting(() => super.createRecovery(item, head, now))
-      }
+    'does not move its index with a recovery': {
+      rejectedBy: ['move on with a recovery', 'model: random calls are answered as by the memory storage (seed 1)'],
+      createRecovery: (ledger, item, head, now) => ledger.forgetting(() => ledger.createRecovery(item, head, now)),
     },
-  ),
-  dueMutant(
-    'keeps deleted jobs in its index',
-    [
-      'are the paused ones too, and neither deleted ones nor those whose schedule is over',
-      'leave with a delete, and come back with a create over the tombstone',
-      'what one connection moves the others find at once',
-    ],
-    class extends Forgetful {
-      override deleteJob(head: JobRecord, change: Delete, now: number, cancelLimit?: number) {
-        return this.forgetting(() => super.deleteJob(head, change, now, cancelLimit))
-      }
+    'keeps deleted jobs in its index': {
+      rejectedBy: [
+        'are the paused ones too, and neither deleted ones nor those whose schedule is over',
+        'leave with a delete, and come back with a create over the tombstone',
+        'what one connection moves the others find at once',
+      ],
+      deleteJob: (ledger, head, change, now, cancelLimit) =>
+        ledger.forgetting(() => ledger.deleteJob(head, change, now, cancelLimit)),
     },
-  ),
-  dueMutant(
-    'does not move its index with a replace',
-    ['move with a replace, also back', 'what one connection moves the others find at once'],
-    class extends Forgetful {
-      override replaceJob(head: JobRecord, change: Replace, now: number) {
-        return this.forgetting(() => super.replaceJob(head, change, now))
-      }
+    'does not move its index with a replace': {
+      rejectedBy: ['move with a replace, also back', 'what one connection moves the others find at once'],
+      replaceJob: (ledger, head, change, now) => ledger.forgetting(() => ledger.replaceJob(head, change, now)),
     },
-  ),
-  dueMutant(
-    'moves its index only forwards',
-    ['move with a replace, also back'],
-    class extends IndexedLedger {
-      override place(head: JobRecord) {
-        const at = this.places.get(head.id)
-        if (at === undefined || head.nextAt === null || head.nextAt > at) super.place(head)
-      }
+    'moves its index only forwards': {
+      rejectedBy: ['move with a replace, also back'],
+      place: (ledger, head) => {
+        const at = ledger.places.get(head.id)
+        if (at === undefined || head.nextAt === null || head.nextAt > at) ledger.place(head)
+      },
     },
-  ),
-  dueMutant(
-    'does not move its index past a slot that was taken ahead',
-    ['move on past a slot that was taken ahead'],
-    class extends Forgetful {
-      override answerExists(item: CreateItem, record: OccurrenceRecord | undefined) {
-        return this.forgetting(() => super.answerExists(item, record))
-      }
+    'does not move its index past a slot that was taken ahead': {
+      rejectedBy: ['move on past a slot that was taken ahead'],
+      answerExists: (ledger, item, record) => ledger.forgetting(() => ledger.answerExists(item, record)),
     },
-  ),
-  dueMutant(
-    'keeps jobs whose schedule is over in its index',
-    ['are the paused ones too, and neither deleted ones nor those whose schedule is over'],
-    class extends IndexedLedger {
-      override place(head: JobRecord) {
-        if (head.nextAt !== null) super.place(head)
-      }
+    'keeps jobs whose schedule is over in its index': {
+      rejectedBy: ['are the paused ones too, and neither deleted ones nor those whose schedule is over'],
+      place: (ledger, head) => {
+        if (head.nextAt !== null) ledger.place(head)
+      },
     },
-  ),
-  dueMutant(
-    'leaves paused jobs out',
-    ['are the paused ones too, and neither deleted ones nor those whose schedule is over', 'come as whole heads'],
-    class extends IndexedLedger {
-      override place(head: JobRecord) {
-        super.place(head.paused === null ? head : { ...head, nextAt: null })
-      }
+    'leaves paused jobs out': {
+      rejectedBy: [
+        'are the paused ones too, and neither deleted ones nor those whose schedule is over',
+        'come as whole heads',
+      ],
+      place: (ledger, head) => ledger.place(head.paused === null ? head : { ...head, nextAt: null }),
     },
-  ),
-  dueMutant(
-    'does not find a job that is created over its tombstone',
-    ['leave with a delete, and come back with a create over the tombstone'],
-    class extends IndexedLedger {
-      override place(head: JobRecord) {
-        super.place(head.version > 1 && !this.places.has(head.id) ? { ...head, nextAt: null } : head)
-      }
+    'does not find a job that is created over its tombstone': {
+      rejectedBy: ['leave with a delete, and come back with a create over the tombstone'],
+      place: (ledger, head) =>
+        ledger.place(head.version > 1 && !ledger.places.has(head.id) ? { ...head, nextAt: null } : head),
     },
-  ),
-  dueMutant(
-    'takes jobs out of its index when it prunes them',
-    ['stay when history is pruned, and leave nothing behind when a tombstone goes'],
-    class extends IndexedLedger {
-      override prune(request: PruneRequest) {
-        const answer = super.prune(request)
-        if (answer.removed > 0) this.places.clear()
+    'takes jobs out of its index when it prunes them': {
+      rejectedBy: ['stay when history is pruned, and leave nothing behind when a tombstone goes'],
+      prune: (ledger, request) => {
+        const answer = ledger.prune(request)
+        if (answer.removed > 0) ledger.places.clear()
         return answer
-      }
+      },
     },
-  ),
-  dueMutant(
-    'moves its index with the first item of a call alone',
-    ['move on together when their slots come in one call'],
-    class extends Forgetful {
-      override createOccurrences(request: Parameters<IndexedLedger['createOccurrences']>[0]) {
+    'moves its index with the first item of a call alone': {
+      rejectedBy: ['move on together when their slots come in one call'],
+      createOccurrences: (ledger, request) => {
         const [first, ...rest] = request.items
-        const answers = super.createOccurrences({ ...request, items: first === undefined ? [] : [first] })
-        return [...answers, ...this.forgetting(() => super.createOccurrences({ ...request, items: rest }))]
-      }
+        const answers = ledger.createOccurrences({ ...request, items: first === undefined ? [] : [first] })
+        return [...answers, ...ledger.forgetting(() => ledger.createOccurrences({ ...request, items: rest }))]
+      },
     },
-  ),
-  dueMutant(
-    'drops jobs between pages: its cursor knows the instant only',
-    [
-      'are found by their next instants, those of one instant by id, on pages of any size',
-      'are found once each by cursor, also when others move on between the pages',
-      'many of one instant are found, page by page',
-    ],
-    class extends IndexedLedger {
-      override isBehind({ at }: { readonly at: number }, cursor: string) {
-        return at > Number(cursor.split(' ')[0])
-      }
+    'drops jobs between pages: its cursor knows the instant only': {
+      rejectedBy: [
+        'are found by their next instants, those of one instant by id, on pages of any size',
+        'are found once each by cursor, also when others move on between the pages',
+        'many of one instant are found, page by page',
+      ],
+      isBehind: (_, { at }, cursor) => at > Number(cursor.split(' ')[0]),
     },
-  ),
-  dueMutant(
-    'finds jobs twice: its cursor counts how many it has given',
-    ['are found once each by cursor, also when others move on between the pages'],
-    class extends IndexedLedger {
-      override listDue(query: JobQuery, due: DueJobs) {
+    'finds jobs twice: its cursor counts how many it has given': {
+      rejectedBy: ['are found once each by cursor, also when others move on between the pages'],
+      listDue: (ledger, query, due) => {
         const given = Number(query.cursor ?? 0)
-        const { items } = super.listDue({ ...query, cursor: null, limit: given + query.limit }, due)
-        const more = this.duePlaces(due).length > given + query.limit
+        const { items } = ledger.listDue({ ...query, cursor: null, limit: given + query.limit }, due)
+        const more = ledger.duePlaces(due).length > given + query.limit
         return { items: items.slice(given), cursor: more ? String(given + query.limit) : null }
-      }
+      },
     },
-  ),
-  dueMutant(
-    'takes in the beginning of a range',
-    ['lie after the beginning of the range, and up to its end, that instant included'],
-    class extends IndexedLedger {
-      override duePlaces(due: DueJobs) {
-        return super.duePlaces(due.after === undefined ? due : { ...due, after: due.after - 1 })
-      }
+    'takes in the beginning of a range': {
+      rejectedBy: ['lie after the beginning of the range, and up to its end, that instant included'],
+      duePlaces: (ledger, due) => ledger.duePlaces(due.after === undefined ? due : { ...due, after: due.after - 1 }),
     },
-  ),
-  dueMutant(
-    'leaves out the end of a range',
-    ['lie after the beginning of the range, and up to its end, that instant included'],
-    class extends IndexedLedger {
-      override duePlaces(due: DueJobs) {
-        return super.duePlaces({ ...due, upTo: due.upTo - 1 })
-      }
+    'leaves out the end of a range': {
+      rejectedBy: ['lie after the beginning of the range, and up to its end, that instant included'],
+      duePlaces: (ledger, due) => ledger.duePlaces({ ...due, upTo: due.upTo - 1 }),
     },
-  ),
-  dueMutant(
-    'finds the jobs of all shards',
-    ['are of the shards that are asked for'],
-    class extends IndexedLedger {
-      override duePlaces({ shards, ...due }: DueJobs) {
-        return super.duePlaces(due)
-      }
+    'finds the jobs of all shards': {
+      rejectedBy: ['are of the shards that are asked for'],
+      duePlaces: (ledger, { shards, ...due }) => ledger.duePlaces(due),
     },
-  ),
-]
+  },
+  { capabilities: { findsDueJobs: true, takesNext: true }, subject: 'due jobs' },
+)

@@ -1,6 +1,6 @@
 import { type JobId, JobistemerError } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
-import { type Ledger, ledgerStorage, letOthersGo, type Mutant, racing } from './mutant.ts'
+import { type Ledger, ledgerStorage, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const claimAndCancel =
   'races of claims: a claim and a cancel of one pending occurrence agree on which of them was first'
@@ -9,11 +9,6 @@ const claimAndDelete =
   'races of claims: a claim that began before a deletion starts nothing once the deletion was answered'
 const oppositeOrders =
   'races of batches: batches over the same jobs in opposite orders are all answered right, and no deadlock reaches a caller'
-
-/** Of two calls that meet, one acts on what the other has changed meanwhile. Nothing but the named race sees it. */
-function meeting(name: string, race: string, methods: (ledger: Ledger) => Partial<Storage>): Mutant {
-  return { ...racing(name, [race], methods), alone: true }
-}
 
 /** A claim that lets others go between what it reads and what it writes, and then takes back what they did. */
 function claimsWhatItRead(
@@ -39,32 +34,44 @@ function claimsWhatItRead(
   }
 }
 
-export const interleavingMutants: readonly Mutant[] = [
-  meeting('claims with SKIP LOCKED on occurrences, without the lock of the head', claimAndCancel, (ledger) =>
-    claimsWhatItRead(ledger, (record) => {
-      const stored = ledger.occurrences.get(record.id)
-      if (stored?.state === 'canceled' && stored.token === record.token && stored.cancelRequest !== null) {
+export const interleavingMutants: readonly Mutant[] = mutants({
+  'claims with SKIP LOCKED on occurrences, without the lock of the head': {
+    rejectedBy: [claimAndCancel],
+    alone: true,
+    calls: (ledger) =>
+      claimsWhatItRead(ledger, (record) => {
+        const stored = ledger.occurrences.get(record.id)
+        if (stored?.state === 'canceled' && stored.token === record.token && stored.cancelRequest !== null) {
+          ledger.put(record)
+        }
+      }),
+  },
+  'does not look at the pause again when it writes a claim': {
+    rejectedBy: [claimAndPause],
+    alone: true,
+    calls: (ledger) =>
+      claimsWhatItRead(ledger, (_record, job) => {
+        const head = ledger.jobs.get(job.id)
+        if (head !== undefined && head.deletedAt === null && head.paused !== null)
+          ledger.putHead({ ...head, paused: null })
+      }),
+  },
+  'does not look at the deletion again when it writes a claim': {
+    rejectedBy: [claimAndDelete],
+    alone: true,
+    calls: (ledger) =>
+      claimsWhatItRead(ledger, (record) => {
+        const stored = ledger.occurrences.get(record.id)
+        if (stored?.state !== 'canceled' || stored.reason !== 'deleted') return
         ledger.put(record)
-      }
-    }),
-  ),
-  meeting('does not look at the pause again when it writes a claim', claimAndPause, (ledger) =>
-    claimsWhatItRead(ledger, (_record, job) => {
-      const head = ledger.jobs.get(job.id)
-      if (head !== undefined && head.deletedAt === null && head.paused !== null)
-        ledger.putHead({ ...head, paused: null })
-    }),
-  ),
-  meeting('does not look at the deletion again when it writes a claim', claimAndDelete, (ledger) =>
-    claimsWhatItRead(ledger, (record) => {
-      const stored = ledger.occurrences.get(record.id)
-      if (stored?.state !== 'canceled' || stored.reason !== 'deleted') return
-      ledger.put(record)
-      ledger.putHead({ ...(ledger.jobs.get(record.jobId) as JobRecord), deletedAt: null })
-    }),
-  ),
-  {
-    ...meeting('locks heads in the order of the items', oppositeOrders, (ledger) => {
+        ledger.putHead({ ...(ledger.jobs.get(record.jobId) as JobRecord), deletedAt: null })
+      }),
+  },
+  'locks heads in the order of the items': {
+    rejectedBy: [oppositeOrders],
+    alone: true,
+    throws: true,
+    calls: (ledger) => {
       const locks = locksOf(ledger)
       const intact = ledgerStorage(ledger)
       return {
@@ -72,10 +79,9 @@ export const interleavingMutants: readonly Mutant[] = [
         settle: (request) => locks.around(request.items, () => intact.settle(request)),
         cancel: (request) => locks.around(request.items, () => intact.cancel(request)),
       }
-    }),
-    throws: true,
+    },
   },
-]
+})
 
 const locksByLedger = new WeakMap<Ledger, HeadLocks>()
 

@@ -1,6 +1,6 @@
-import type { CreateAnswer, CreateRequested, OccurrenceRecord, ReusableKey } from '@jobistemer/core/storage'
+import type { CreateAnswer, OccurrenceRecord } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import { Ledger, letOthersGo, type Mutant, mutant, mutantFor, racing } from './mutant.ts'
+import { letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const kit = (name: string): string => `reusable keys: ${name}`
 const live = kit('scope live: a run blocks its key until it has ended, and the next request creates another run')
@@ -9,148 +9,107 @@ const waiting = kit(
 )
 
 /** Faults in keys that can be used again. */
-export const keyMutants: readonly Mutant[] = [
-  mutant(
-    'does not let a key name its run',
-    [live, waiting, kit('two requests of one key in one call create one run')],
-    class extends Ledger {
-      override nameByKey() {}
+export const keyMutants: readonly Mutant[] = mutants({
+  'does not let a key name its run': {
+    rejectedBy: [live, waiting, kit('two requests of one key in one call create one run')],
+    nameByKey: () => {},
+  },
+  'ignores the key of a request': {
+    rejectedBy: [
+      live,
+      kit('a live run of a request without a scope blocks the key too, and one that has ended does not'),
+    ],
+    blockingKey: () => undefined,
+  },
+  'does not look at the run of a request without a scope': {
+    rejectedBy: [kit('a live run of a request without a scope blocks the key too, and one that has ended does not')],
+    alone: true,
+    blockingKey: (ledger, { key }) => {
+      const named = key === undefined ? undefined : ledger.namedByKey(key)
+      return key !== undefined && named !== undefined && ledger.blocksKey(named, key) ? named : undefined
     },
-  ),
-  mutant(
-    'ignores the key of a request',
-    [live, kit('a live run of a request without a scope blocks the key too, and one that has ended does not')],
-    class extends Ledger {
-      override blockingKey() {
-        return undefined
-      }
+  },
+  'treats the scope waiting like live': {
+    rejectedBy: [waiting],
+    blocksKey: (ledger, record, key) => ledger.blocksKey(record, { ...key, scope: 'live' }),
+  },
+  'treats the scope live like waiting': {
+    rejectedBy: [live],
+    blocksKey: (ledger, record, key) => ledger.blocksKey(record, { ...key, scope: 'waiting' }),
+  },
+  'takes a run that was handed back for one that waits': {
+    rejectedBy: [waiting],
+    alone: true,
+    blocksKey: (ledger, record, key) =>
+      ledger.blocksKey(record.state === 'pending' ? { ...record, token: 0 } : record, key),
+  },
+  'keeps a key until its run is pruned': {
+    rejectedBy: [live],
+    blocksKey: () => true,
+  },
+  'frees the key of each run that it prunes': {
+    rejectedBy: [kit('the prune of an earlier run leaves the key to the run that it names')],
+    alone: true,
+    freeKey: (ledger, { details: { keyId } }) => {
+      if (keyId !== undefined) ledger.keys.delete(keyId)
     },
-  ),
-  mutantFor(
-    [kit('a live run of a request without a scope blocks the key too, and one that has ended does not')],
-    'does not look at the run of a request without a scope',
-    class extends Ledger {
-      override blockingKey({ key }: CreateRequested) {
-        const named = key === undefined ? undefined : this.namedByKey(key)
-        return key !== undefined && named !== undefined && this.blocksKey(named, key) ? named : undefined
-      }
-    },
-  ),
-  mutant(
-    'treats the scope waiting like live',
-    [waiting],
-    class extends Ledger {
-      override blocksKey(record: OccurrenceRecord, key: ReusableKey) {
-        return super.blocksKey(record, { ...key, scope: 'live' })
-      }
-    },
-  ),
-  mutant(
-    'treats the scope live like waiting',
-    [live],
-    class extends Ledger {
-      override blocksKey(record: OccurrenceRecord, key: ReusableKey) {
-        return super.blocksKey(record, { ...key, scope: 'waiting' })
-      }
-    },
-  ),
-  mutantFor(
-    [waiting],
-    'takes a run that was handed back for one that waits',
-    class extends Ledger {
-      override blocksKey(record: OccurrenceRecord, key: ReusableKey) {
-        return super.blocksKey(record.state === 'pending' ? { ...record, token: 0 } : record, key)
-      }
-    },
-  ),
-  mutant(
-    'keeps a key until its run is pruned',
-    [live],
-    class extends Ledger {
-      override blocksKey() {
-        return true
+  },
+  'never uses a key again whose run was pruned': {
+    rejectedBy: [kit('a key is free when the run that it names was pruned')],
+    alone: true,
+    steps() {
+      const pruned = new Map<string, OccurrenceRecord>()
+      return {
+        remove: (ledger, record) => {
+          if (record.details.keyId !== undefined) pruned.set(record.details.keyId, record)
+          ledger.remove(record)
+        },
+        namedByKey: (ledger, key) => ledger.namedByKey(key) ?? pruned.get(key.id),
+        blocksKey: (ledger, record, key) => ledger.blocksKey(record, key) || pruned.get(key.id) === record,
       }
     },
-  ),
-  mutantFor(
-    [kit('the prune of an earlier run leaves the key to the run that it names')],
-    'frees the key of each run that it prunes',
-    class extends Ledger {
-      override freeKey({ details: { keyId } }: OccurrenceRecord) {
-        if (keyId !== undefined) this.keys.delete(keyId)
-      }
+  },
+  'lets a key name the first of its runs that has not ended': {
+    rejectedBy: [kit('scope live: the key names the last of its runs, although an earlier one ends later')],
+    alone: true,
+    nameByKey: (ledger, record) => {
+      const { keyId } = record.details
+      const named = keyId === undefined ? undefined : ledger.occurrences.get(ledger.keys.get(keyId) ?? record.id)
+      if (named === undefined || named.id === record.id || isFinal(named.state)) ledger.nameByKey(record)
     },
-  ),
-  mutantFor(
-    [kit('a key is free when the run that it names was pruned')],
-    'never uses a key again whose run was pruned',
-    class extends Ledger {
-      readonly pruned = new Map<string, OccurrenceRecord>()
-
-      override remove(record: OccurrenceRecord) {
-        if (record.details.keyId !== undefined) this.pruned.set(record.details.keyId, record)
-        super.remove(record)
-      }
-
-      override namedByKey(key: ReusableKey) {
-        return super.namedByKey(key) ?? this.pruned.get(key.id)
-      }
-
-      override blocksKey(record: OccurrenceRecord, key: ReusableKey) {
-        return super.blocksKey(record, key) || this.pruned.get(key.id) === record
-      }
+  },
+  'lets a key name a request that is skipped': {
+    rejectedBy: [kit('a request that is skipped does not take its key')],
+    alone: true,
+    nameByKey: (ledger, { id, details: { keyId } }) => {
+      if (keyId !== undefined) ledger.keys.set(keyId, id)
     },
-  ),
-  mutantFor(
-    [kit('scope live: the key names the last of its runs, although an earlier one ends later')],
-    'lets a key name the first of its runs that has not ended',
-    class extends Ledger {
-      override nameByKey(record: OccurrenceRecord) {
-        const { keyId } = record.details
-        const named = keyId === undefined ? undefined : this.occurrences.get(this.keys.get(keyId) ?? record.id)
-        if (named === undefined || named.id === record.id || isFinal(named.state)) super.nameByKey(record)
-      }
+  },
+  'has one key for each job': {
+    rejectedBy: [kit('keys of two jobs are independent, and so are two keys of a job')],
+    alone: true,
+    blockingKey: (ledger, item) => {
+      const { key } = item
+      const named = ledger.blockingKey(item)
+      if (key === undefined || named !== undefined) return named
+      return ledger
+        .liveOf(item.jobId, 'pending')
+        .find(({ details }) => details.keyId !== undefined && key.scope === 'live')
     },
-  ),
-  mutantFor(
-    [kit('a request that is skipped does not take its key')],
-    'lets a key name a request that is skipped',
-    class extends Ledger {
-      override nameByKey({ id, details: { keyId } }: OccurrenceRecord) {
-        if (keyId !== undefined) this.keys.set(keyId, id)
-      }
+  },
+  'looks at the key before the version': {
+    rejectedBy: [kit('a key that blocks comes after the judgement of the job: a stale version is refused')],
+    alone: true,
+    createOne: (ledger, item, owner, now) => {
+      const isRequest = item.kind === 'trigger' || item.kind === 'replay'
+      const blocking = isRequest && !ledger.occurrences.has(item.id) ? ledger.blockingKey(item) : undefined
+      if (blocking === undefined) return ledger.createOne(item, owner, now)
+      return { ...ledger.answerExists(item, blocking), id: blocking.id } as CreateAnswer
     },
-  ),
-  mutantFor(
-    [kit('keys of two jobs are independent, and so are two keys of a job')],
-    'has one key for each job',
-    class extends Ledger {
-      override blockingKey(item: CreateRequested) {
-        const { key } = item
-        const named = super.blockingKey(item)
-        if (key === undefined || named !== undefined) return named
-        return this.liveOf(item.jobId, 'pending').find(
-          ({ details }) => details.keyId !== undefined && key.scope === 'live',
-        )
-      }
-    },
-  ),
-  mutantFor(
-    [kit('a key that blocks comes after the judgement of the job: a stale version is refused')],
-    'looks at the key before the version',
-    class extends Ledger {
-      override createOne(...[item, owner, now]: Parameters<Ledger['createOne']>): CreateAnswer {
-        const isRequest = item.kind === 'trigger' || item.kind === 'replay'
-        const blocking = isRequest && !this.occurrences.has(item.id) ? this.blockingKey(item) : undefined
-        if (blocking === undefined) return super.createOne(item, owner, now)
-        return { ...this.answerExists(item, blocking), id: blocking.id } as CreateAnswer
-      }
-    },
-  ),
-  racing(
-    'asks whether the key is free, then creates',
-    ['races of connections: of many requests of one reusable key exactly one creates a run, in each round'],
-    (ledger) => ({
+  },
+  'asks whether the key is free, then creates': {
+    rejectedBy: ['races of connections: of many requests of one reusable key exactly one creates a run, in each round'],
+    calls: (ledger) => ({
       async createOccurrences({ now, owner, items }) {
         const answers: CreateAnswer[] = []
         for (const item of items) {
@@ -164,5 +123,5 @@ export const keyMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-]
+  },
+})

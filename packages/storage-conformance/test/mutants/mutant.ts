@@ -13,12 +13,12 @@ export interface Mutant {
   /** The full names of cases of the kit, each of which must fail. */
   readonly rejectedBy: readonly string[]
   /** No other case and no other race notices: without those the fault would slip through. */
-  readonly alone?: boolean
+  readonly alone?: boolean | undefined
   readonly capabilities: DeclaredCapabilities
   /** The fault itself is that something throws, so that no assertion of the kit is what fails. */
-  readonly throws?: boolean
+  readonly throws?: boolean | undefined
   /** Something never comes, and the case waits for it until its limit is over. The tests let that time pass at once. */
-  readonly waits?: boolean
+  readonly waits?: boolean | undefined
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 
@@ -50,32 +50,85 @@ export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): St
 }
 
 /** A world of connections to one ledger. */
-export function ledgerWorld(ledger: Ledger, connect: (ledger: Ledger) => Storage = ledgerStorage): StorageWorld {
+export function ledgerWorld<L extends Ledger>(
+  ledger: L,
+  connect: (ledger: L) => Storage = ledgerStorage,
+): StorageWorld {
   return { connect: async () => connect(ledger), dispose: async () => {} }
 }
 
-/** A mutant whose state machine is a broken subclass. */
-export function mutant(name: string, rejectedBy: readonly string[], Broken: new () => Ledger): Mutant {
-  return { name, rejectedBy, capabilities: { takesNext: true }, open: () => ledgerWorld(new Broken()) }
+type StepName<L> = { [Name in keyof L]: L[Name] extends (...request: never[]) => unknown ? Name : never }[keyof L]
+
+/** Replaced steps of a ledger. Each gets the intact steps first: they work on the same data, and call replaced steps. */
+export type BrokenSteps<L extends Ledger> = {
+  readonly [Name in StepName<L>]?: L[Name] extends (...request: infer Request) => infer Answer
+    ? (intact: L, ...request: Request) => Answer
+    : never
 }
 
-/** A mutant that the named cases reject and no other. */
-export function mutantFor(rejectedBy: readonly string[], name: string, Broken: new () => Ledger): Mutant {
-  return { ...mutant(name, rejectedBy, Broken), alone: true }
-}
-
-/** A mutant whose calls are not atomic: they look, let others go, and then act on what they saw. */
-export function racing(
-  name: string,
-  rejectedBy: readonly string[],
-  methods: (ledger: Ledger) => Partial<Storage>,
-): Mutant {
-  return {
-    name,
-    rejectedBy,
-    capabilities: { takesNext: true },
-    open: () => ledgerWorld(new Ledger(), (ledger) => ledgerStorage(ledger, methods(ledger))),
+/** A ledger, some steps of which are replaced. */
+export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: BrokenSteps<L>): L {
+  const ledger = new Machine()
+  const intact = new Proxy(ledger, {
+    get(target, name) {
+      const step = Reflect.get(Machine.prototype, name)
+      return typeof step === 'function' ? step.bind(target) : Reflect.get(target, name)
+    },
+  })
+  for (const [name, step] of Object.entries(steps)) {
+    Reflect.set(ledger, name, (...request: unknown[]) => (step as (...all: unknown[]) => unknown)(intact, ...request))
   }
+  return ledger
+}
+
+/** A row of a table of mutants, whose key is the name of the fault: what {@link Mutant} says, and what is broken. */
+export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>> &
+  Pick<Mutant, 'rejectedBy'> &
+  BrokenSteps<L> & {
+    /** Replaced steps that share a state. */
+    readonly steps?: () => BrokenSteps<L>
+    /** Replaced methods of each connection: calls that are not atomic. */
+    readonly calls?: (ledger: L) => Partial<Storage>
+  }
+
+/** What the rows of a table share. */
+interface TableOptions<L extends Ledger> {
+  readonly capabilities?: DeclaredCapabilities
+  /** Goes before each name of a case that has no subject of its own. */
+  readonly subject?: string
+  readonly world?: (ledger: L) => StorageWorld
+}
+
+/** The mutants of a table. */
+export function mutants(rows: Readonly<Record<string, MutantRow>>): readonly Mutant[] {
+  return mutantsOf(Ledger, rows)
+}
+
+/** The mutants of a table whose rows break another ledger. */
+export function mutantsOf<L extends Ledger>(
+  Machine: new () => L,
+  rows: Readonly<Record<string, MutantRow<NoInfer<L>>>>,
+  { capabilities: shared = { takesNext: true }, subject, world = ledgerWorld }: TableOptions<NoInfer<L>> = {},
+): readonly Mutant[] {
+  return Object.entries(rows).map(([name, row]) => {
+    const { rejectedBy, capabilities = shared, alone, throws, waits, open, steps, calls, ...broken } = row
+    const ledger = () => brokenLedger<L>(Machine, { ...(broken as object), ...steps?.() })
+    const named = rejectedBy.map((text) =>
+      subject === undefined || text.includes(': ') ? text : `${subject}: ${text}`,
+    )
+    return {
+      name,
+      rejectedBy: named,
+      capabilities,
+      alone,
+      throws,
+      waits,
+      open:
+        open ??
+        (() =>
+          calls === undefined ? world(ledger()) : ledgerWorld(ledger(), (one) => ledgerStorage(one, calls(one)))),
+    }
+  })
 }
 
 /** Lets every other call that is under way go on: where a storage that is not atomic gives others a chance. */

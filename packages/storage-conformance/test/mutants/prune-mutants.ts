@@ -1,28 +1,24 @@
-import type { JobRecord, OccurrenceRecord, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
+import type { JobRecord, PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import { Ledger, letOthersGo, type Mutant, mutant, racing } from './mutant.ts'
+import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 /** Faults in what a prune takes, and in what it says that it took. */
-export const pruneMutants: readonly Mutant[] = [
-  mutant(
-    'removes all history up to the floor',
-    ['prune: what may stay stays, although the floor is above it'],
-    class extends Ledger {
-      override removeHistory(head: JobRecord, records: OccurrenceRecord[]) {
-        super.removeHistory(head, records)
-        const { pruneFloor } = this.jobs.get(head.id) as JobRecord
-        for (const record of this.historyOf(head.id)) {
-          if (isFinal(record.state) && pruneFloor !== null && record.scheduledAt <= pruneFloor) this.remove(record)
-        }
+export const pruneMutants: readonly Mutant[] = mutants({
+  'removes all history up to the floor': {
+    rejectedBy: ['prune: what may stay stays, although the floor is above it'],
+    removeHistory: (ledger, head, records) => {
+      ledger.removeHistory(head, records)
+      const { pruneFloor } = ledger.jobs.get(head.id) as JobRecord
+      for (const record of ledger.historyOf(head.id)) {
+        if (isFinal(record.state) && pruneFloor !== null && record.scheduledAt <= pruneFloor) ledger.remove(record)
       }
     },
-  ),
-  racing(
-    'does not look at the next instant again when it removes',
-    ['races of connections: a prune and a job that is set back meet, and no slot to come is lost'],
-    (ledger) => ({ prune: async (request) => await pruneLater(ledger, request) }),
-  ),
-]
+  },
+  'does not look at the next instant again when it removes': {
+    rejectedBy: ['races of connections: a prune and a job that is set back meet, and no slot to come is lost'],
+    calls: (ledger) => ({ prune: async (request) => await pruneLater(ledger, request) }),
+  },
+})
 
 /** Looks what may go, lets others go on, and then removes it, of the first job that has any. */
 async function pruneLater(ledger: Ledger, { jobId, before, keep, limit }: PruneRequest): Promise<PruneAnswer> {

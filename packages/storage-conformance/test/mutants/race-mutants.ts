@@ -15,7 +15,7 @@ import {
 import type { StorageWorld } from '../../src/index.ts'
 import { servedWorld } from '../served/served-storage.ts'
 import { hoardingStorage } from '../served/hoarding-storage.mjs'
-import { Ledger, ledgerStorage, ledgerWorld, letOthersGo, type Mutant, racing } from './mutant.ts'
+import { Ledger, ledgerStorage, ledgerWorld, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 function checksThenCreates(ledger: Ledger): Partial<Storage> {
   return {
@@ -56,11 +56,10 @@ class Permits {
 }
 
 /** Faults that only show when several connections meet. */
-export const raceMutants: readonly Mutant[] = [
-  racing(
-    'lets others read a head before its occurrence is stored',
-    ['races of connections: a reader beside writers finds the occurrence of each watermark that it reads'],
-    (ledger) => ({
+export const raceMutants: readonly Mutant[] = mutants({
+  'lets others read a head before its occurrence is stored': {
+    rejectedBy: ['races of connections: a reader beside writers finds the occurrence of each watermark that it reads'],
+    calls: (ledger) => ({
       async createOccurrences({ now, owner, items }) {
         const answers: CreateAnswer[] = []
         for (const item of items) {
@@ -75,39 +74,34 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-  {
-    ...racing(
-      'takes a second connection of its pool for what a step reads',
-      ['races of connections: one connection answers 25 calls at once'],
-      (ledger) => {
-        const intact = ledgerStorage(ledger)
-        const pool = new Permits(10)
-        return {
-          async createOccurrences(request) {
-            return await pool.hold(async () => {
-              await letOthersGo()
-              return await pool.hold(() => intact.createOccurrences(request))
-            })
-          },
-        }
-      },
-    ),
+  },
+  'takes a second connection of its pool for what a step reads': {
+    rejectedBy: ['races of connections: one connection answers 25 calls at once'],
     waits: true,
     throws: true,
+    calls: (ledger) => {
+      const intact = ledgerStorage(ledger)
+      const pool = new Permits(10)
+      return {
+        async createOccurrences(request) {
+          return await pool.hold(async () => {
+            await letOthersGo()
+            return await pool.hold(() => intact.createOccurrences(request))
+          })
+        },
+      }
+    },
   },
-  racing(
-    'checks whether the record exists, then creates it',
-    [
+  'checks whether the record exists, then creates it': {
+    rejectedBy: [
       'races of connections: each slot of a series is created by exactly one node',
       'races of connections: all nodes that lose a create are told the one winner',
     ],
-    checksThenCreates,
-  ),
-  racing(
-    'asks whether one is running, then creates',
-    ['races of connections: different records of one job do not run at once, whatever creates them'],
-    (ledger) => ({
+    calls: checksThenCreates,
+  },
+  'asks whether one is running, then creates': {
+    rejectedBy: ['races of connections: different records of one job do not run at once, whatever creates them'],
+    calls: (ledger) => ({
       async createOccurrences({ now, owner, items }) {
         const answers: CreateAnswer[] = []
         for (const item of items) {
@@ -122,11 +116,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-  racing(
-    'looks whom to wake before it finishes',
-    ['races of connections: finishing and queueing at the same moment strands nothing'],
-    (ledger) => ({
+  },
+  'looks whom to wake before it finishes': {
+    rejectedBy: ['races of connections: finishing and queueing at the same moment strands nothing'],
+    calls: (ledger) => ({
       async settle({ now, items }) {
         const answers: SettleAnswer[] = []
         for (const item of items) {
@@ -140,11 +133,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-  racing(
-    'looks what is due, then claims it',
-    ['races of connections: each pending occurrence is claimed by exactly one node'],
-    (ledger) => ({
+  },
+  'looks what is due, then claims it': {
+    rejectedBy: ['races of connections: each pending occurrence is claimed by exactly one node'],
+    calls: (ledger) => ({
       async claim(request) {
         const due = ledger.claimable(request.exceptHandlerKeys).slice(0, request.limit)
         await letOthersGo()
@@ -155,11 +147,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone<ClaimAnswer>({ claimed, cancelRequested: [], more: false, nextDueAt: null })
       },
     }),
-  ),
-  racing(
-    'compares the watermark, then recovers',
-    ['races of connections: a missed window is recovered by exactly one node'],
-    (ledger) => ({
+  },
+  'compares the watermark, then recovers': {
+    rejectedBy: ['races of connections: a missed window is recovered by exactly one node'],
+    calls: (ledger) => ({
       async createOccurrences({ now, owner, items }) {
         const answers: CreateAnswer[] = []
         for (const item of items) {
@@ -172,11 +163,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-  racing(
-    'reads the head, then replaces it',
-    ['races of connections: many nodes that replace one job lose no update'],
-    (ledger) => ({
+  },
+  'reads the head, then replaces it': {
+    rejectedBy: ['races of connections: many nodes that replace one job lose no update'],
+    calls: (ledger) => ({
       async saveJobs({ now, changes }) {
         const answers: SaveJobAnswer[] = []
         for (const change of changes) {
@@ -188,11 +178,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(answers)
       },
     }),
-  ),
-  racing(
-    'creates a job that another has just created',
-    ['races of connections: one of many nodes creates a job'],
-    (ledger) => ({
+  },
+  'creates a job that another has just created': {
+    rejectedBy: ['races of connections: one of many nodes creates a job'],
+    calls: (ledger) => ({
       async saveJobs({ now, changes }) {
         const missing = changes.filter(({ id }) => !ledger.jobs.has(id))
         await letOthersGo()
@@ -200,11 +189,10 @@ export const raceMutants: readonly Mutant[] = [
         return structuredClone(changes.map((change) => ledger.saveJob(change, now)))
       },
     }),
-  ),
-  racing(
-    'remembers heads: a connection does not notice a pause for a while',
-    ['races of connections: once a pause or a deletion was answered, nothing starts any more'],
-    (ledger) => {
+  },
+  'remembers heads: a connection does not notice a pause for a while': {
+    rejectedBy: ['races of connections: once a pause or a deletion was answered, nothing starts any more'],
+    calls: (ledger) => {
       const remembered = new Map<JobId, JobRecord>()
       return {
         async createOccurrences({ now, owner, items }) {
@@ -223,11 +211,10 @@ export const raceMutants: readonly Mutant[] = [
         },
       }
     },
-  ),
-  racing(
-    'deletes history before it raises the floor',
-    ['races of connections: no id is created twice while history is pruned'],
-    (ledger) => ({
+  },
+  'deletes history before it raises the floor': {
+    rejectedBy: ['races of connections: no id is created twice while history is pruned'],
+    calls: (ledger) => ({
       async createOccurrences(request) {
         await letOthersGo()
         return structuredClone(ledger.createOccurrences(request))
@@ -245,11 +232,10 @@ export const raceMutants: readonly Mutant[] = [
         return answer
       },
     }),
-  ),
-  racing(
-    'wakes again when a finish is said twice at once',
-    ['races of connections: a finish that is said twice at once counts once and wakes one'],
-    (ledger) => ({
+  },
+  'wakes again when a finish is said twice at once': {
+    rejectedBy: ['races of connections: a finish that is said twice at once counts once and wakes one'],
+    calls: (ledger) => ({
       async settle({ now, items }) {
         const seen = items.map(({ id }) => ledger.occurrences.get(id))
         await letOthersGo()
@@ -264,11 +250,10 @@ export const raceMutants: readonly Mutant[] = [
         return answers
       },
     }),
-  ),
-  racing(
-    'says ok to some of what owners say, and forgets it',
-    ['soak: nodes with lost and doubled answers keep the invariants (seed 1)'],
-    (ledger) => {
+  },
+  'says ok to some of what owners say, and forgets it': {
+    rejectedBy: ['soak: nodes with lost and doubled answers keep the invariants (seed 1)'],
+    calls: (ledger) => {
       const dropped = new Set<OccurrenceId>()
       let count = 0
       return {
@@ -282,9 +267,8 @@ export const raceMutants: readonly Mutant[] = [
         },
       }
     },
-  ),
-  {
-    name: 'checks whether the record exists, then creates it, for several processes',
+  },
+  'checks whether the record exists, then creates it, for several processes': {
     rejectedBy: ['races of processes: each slot of a series is created by exactly one process'],
     capabilities: { multiProcess: true },
     async open() {
@@ -292,8 +276,7 @@ export const raceMutants: readonly Mutant[] = [
       return await servedWorld(ledgerStorage(ledger, checksThenCreates(ledger)))
     },
   },
-  {
-    name: 'acknowledges what it has not written yet',
+  'acknowledges what it has not written yet': {
     rejectedBy: ['killed processes: what was acknowledged survives kill -9, and another process carries on'],
     capabilities: { multiProcess: true, durability: 'process' },
     async open() {
@@ -302,8 +285,7 @@ export const raceMutants: readonly Mutant[] = [
       return { ...world, processes: { ...world.processes, exportName: 'connectHasty' } } satisfies StorageWorld
     },
   },
-  {
-    name: 'writes what it has acknowledged when it is closed',
+  'writes what it has acknowledged when it is closed': {
     rejectedBy: ['killed processes: what was acknowledged to the only process survives kill -9'],
     capabilities: { durability: 'process' },
     async open() {
@@ -317,10 +299,9 @@ export const raceMutants: readonly Mutant[] = [
       }
     },
   },
-  {
-    name: 'says that it is durable, and not how another process would see that',
+  'says that it is durable, and not how another process would see that': {
     rejectedBy: ['killed processes: what was acknowledged to the only process survives kill -9'],
     capabilities: { durability: 'process' },
     open: () => ledgerWorld(new Ledger()),
   },
-]
+})

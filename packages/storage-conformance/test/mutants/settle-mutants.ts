@@ -1,273 +1,173 @@
-import type { JobId } from '@jobistemer/core'
-import type { CancelItem, ClaimRequest, OccurrenceRecord, Owner, ReapItem, SettleItem } from '@jobistemer/core/storage'
+import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
-import { Ledger, type Mutant, mutant } from './mutant.ts'
+import { type Mutant, mutants } from './mutant.ts'
 
 /** Faults in what owners, reapers and operators say, and in what wakes the next one. */
-export const settleMutants: readonly Mutant[] = [
-  mutant(
-    'compares the token alone, and not the owner that settles',
-    [
+export const settleMutants: readonly Mutant[] = mutants({
+  'compares the token alone, and not the owner that settles': {
+    rejectedBy: [
       'settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing',
       'settle: a claimed run is guarded by its owner as well, also while others of its job wait',
     ],
-    class extends Ledger {
-      override settleOne({ owner: _, ...item }: SettleItem, now: number) {
-        return super.settleOne(item, now)
-      }
+    settleOne: (ledger, { owner: _, ...item }, now) => ledger.settleOne(item, now),
+  },
+  'compares the owner of ends alone': {
+    rejectedBy: [
+      'settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing',
+    ],
+    settleOne: (ledger, item, now) => {
+      const { owner: _, ...rest } = item
+      return ledger.settleOne(item.change.kind === 'finish' ? item : rest, now)
     },
-  ),
-  mutant(
-    'compares the owner of ends alone',
-    ['settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const { owner: _, ...rest } = item
-        return super.settleOne(item.change.kind === 'finish' ? item : rest, now)
-      }
-    },
-  ),
-  mutant(
-    'reaps by the token alone, for any owner',
-    ['reap: another owner under the same token makes the reaper lose: the token was given again after a loss'],
-    class extends Ledger {
-      override reapOne({ owner: _, ...item }: ReapItem, now: number) {
-        return super.reapOne(item, now)
-      }
-    },
-  ),
-  mutant(
-    'ignores the token',
-    [
+  },
+  'reaps by the token alone, for any owner': {
+    rejectedBy: [
+      'reap: another owner under the same token makes the reaper lose: the token was given again after a loss',
+    ],
+    reapOne: (ledger, { owner: _, ...item }, now) => ledger.reapOne(item, now),
+  },
+  'ignores the token': {
+    rejectedBy: [
       'settle: another token is lost and changes nothing',
       'settle: an earlier owner is lost once another has claimed, and the new one is not disturbed',
     ],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        return super.settleOne({ ...item, token: record?.token ?? item.token }, now)
-      }
+    settleOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      return ledger.settleOne({ ...item, token: record?.token ?? item.token }, now)
     },
-  ),
-  mutant(
-    'ignores the sequence: old progress overwrites new',
-    ['settle: a smaller sequence is lost: a late message never overwrites a newer one'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        const late = record?.state === 'running' && record.token === item.token && item.sequence < record.sequence
-        return super.settleOne(late ? { ...item, sequence: record.sequence + 1 } : item, now)
-      }
+  },
+  'ignores the sequence: old progress overwrites new': {
+    rejectedBy: ['settle: a smaller sequence is lost: a late message never overwrites a newer one'],
+    settleOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      const late = record?.state === 'running' && record.token === item.token && item.sequence < record.sequence
+      return ledger.settleOne(late ? { ...item, sequence: record.sequence + 1 } : item, now)
     },
-  ),
-  mutant(
-    'applies what is said twice a second time',
-    ['settle: a repeated sequence is answered ok and changes nothing'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        const again = record?.state === 'running' && record.token === item.token && item.sequence === record.sequence
-        if (again) this.applySettle(record, { ...item, runs: [] }, now)
-        return super.settleOne(item, now)
-      }
+  },
+  'applies what is said twice a second time': {
+    rejectedBy: ['settle: a repeated sequence is answered ok and changes nothing'],
+    settleOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      const again = record?.state === 'running' && record.token === item.token && item.sequence === record.sequence
+      if (again) ledger.applySettle(record, { ...item, runs: [] }, now)
+      return ledger.settleOne(item, now)
     },
-  ),
-  mutant(
-    'answers lost to a repeated finish',
-    ['settle: a finish whose answer got lost can be repeated'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        return record !== undefined && isFinal(record.state)
-          ? { outcome: 'lost' as const, state: record.state, token: record.token }
-          : super.settleOne(item, now)
-      }
+  },
+  'answers lost to a repeated finish': {
+    rejectedBy: ['settle: a finish whose answer got lost can be repeated'],
+    settleOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      return record !== undefined && isFinal(record.state)
+        ? { outcome: 'lost' as const, state: record.state, token: record.token }
+        : ledger.settleOne(item, now)
     },
-  ),
-  mutant(
-    'takes a final state for one that can change',
-    ['settle: every final state can be reached, and is final'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        if (record !== undefined && isFinal(record.state) && record.sequence < item.sequence) {
-          return { outcome: 'ok' as const, woken: this.applySettle(record, item, now), cancelRequested: null }
-        }
-        return super.settleOne(item, now)
+  },
+  'takes a final state for one that can change': {
+    rejectedBy: ['settle: every final state can be reached, and is final'],
+    settleOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      if (record !== undefined && isFinal(record.state) && record.sequence < item.sequence) {
+        return { outcome: 'ok' as const, woken: ledger.applySettle(record, item, now), cancelRequested: null }
       }
+      return ledger.settleOne(item, now)
     },
-  ),
-  mutant(
-    'loses the task runs',
-    ['settle: progress stores the task runs and the sequence, and the occurrence goes on'],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        return super.settleOne({ ...item, runs: [] }, now)
-      }
-    },
-  ),
-  mutant(
-    'forgets to wake',
-    [
+  },
+  'loses the task runs': {
+    rejectedBy: ['settle: progress stores the task runs and the sequence, and the occurrence goes on'],
+    settleOne: (ledger, item, now) => ledger.settleOne({ ...item, runs: [] }, now),
+  },
+  'forgets to wake': {
+    rejectedBy: [
       'wake: finishing wakes the next queued occurrence in the same step',
       'cancel: canceling a pending occurrence wakes the next one',
       'reap: an occurrence that its owner does not settle becomes failed_stale, and the next one is woken',
       'jobs: a replace that cancels the active one wakes a trigger that is queued behind it',
     ],
-    class extends Ledger {
-      override wakeFirst(_jobId: JobId) {
-        return null
-      }
-    },
-  ),
-  mutant(
-    'wakes only the next one when occurrences come to overlap',
-    ['jobs: a replace that lets occurrences overlap wakes all that are queued, in the same step'],
-    class extends Ledger {
-      override wakeAll(jobId: JobId) {
-        this.wakeNext(jobId)
-      }
-    },
-  ),
-  mutant(
-    'wakes the newest',
-    ['wake: the queued occurrence with the least scheduled time is woken, whenever it was created'],
-    class extends Ledger {
-      override nextQueued(jobId: JobId) {
-        return this.liveOf(jobId, 'queued').at(-1)
-      }
-    },
-  ),
-  mutant(
-    'wakes in the order of creation',
-    ['wake: the queued occurrence with the least scheduled time is woken, whenever it was created'],
-    class extends Ledger {
-      override nextQueued(jobId: JobId) {
-        return [...(this.live.get(jobId)?.values() ?? [])].find(({ state }) => state === 'queued')
-      }
-    },
-  ),
-  mutant(
-    'wakes although another one is active',
-    ['wake: nothing is woken while another occurrence of the job is active'],
-    class extends Ledger {
-      override activeCount(_jobId: JobId) {
-        return 0
-      }
-    },
-  ),
-  mutant(
-    'claims the occurrences of paused jobs',
-    ['pause: claim passes over the occurrences of paused jobs until they are resumed'],
-    class extends Ledger {
-      override claimableFrom({ dueAt }: OccurrenceRecord) {
-        return dueAt
-      }
-    },
-  ),
-  mutant(
-    'claims the newest first',
-    [
+    wakeFirst: () => null,
+  },
+  'wakes only the next one when occurrences come to overlap': {
+    rejectedBy: ['jobs: a replace that lets occurrences overlap wakes all that are queued, in the same step'],
+    wakeAll: (ledger, jobId) => ledger.wakeNext(jobId),
+  },
+  'wakes the newest': {
+    rejectedBy: ['wake: the queued occurrence with the least scheduled time is woken, whenever it was created'],
+    nextQueued: (ledger, jobId) => ledger.liveOf(jobId, 'queued').at(-1),
+  },
+  'wakes in the order of creation': {
+    rejectedBy: ['wake: the queued occurrence with the least scheduled time is woken, whenever it was created'],
+    nextQueued: (ledger, jobId) =>
+      [...(ledger.live.get(jobId)?.values() ?? [])].find(({ state }) => state === 'queued'),
+  },
+  'wakes although another one is active': {
+    rejectedBy: ['wake: nothing is woken while another occurrence of the job is active'],
+    activeCount: () => 0,
+  },
+  'claims the occurrences of paused jobs': {
+    rejectedBy: ['pause: claim passes over the occurrences of paused jobs until they are resumed'],
+    claimableFrom: (_, { dueAt }) => dueAt,
+  },
+  'claims the newest first': {
+    rejectedBy: [
       'claim: due occurrences are taken oldest first, over all jobs',
       'claim: no more than the limit are taken, the oldest, and the answer says that there are more',
     ],
-    class extends Ledger {
-      override claimable(exceptHandlerKeys: readonly string[]): OccurrenceRecord[] {
-        return super.claimable(exceptHandlerKeys).toReversed()
-      }
+    claimable: (ledger, exceptHandlerKeys) => ledger.claimable(exceptHandlerKeys).toReversed(),
+  },
+  'claims without looking whether the job runs already': {
+    rejectedBy: ['claim: one claim starts only one of a job that must not overlap, and queues the others'],
+    isBlocked: () => false,
+  },
+  'claims with the token of the last owner': {
+    rejectedBy: ['settle: a released occurrence is pending for any node, not before the given instant'],
+    claim: (ledger, request) => {
+      const before = new Map([...ledger.occurrences].map(([id, { token }]) => [id, token]))
+      const answer = ledger.claim(request)
+      for (const record of answer.claimed) ledger.put({ ...record, token: before.get(record.id) || 1 })
+      const claimed = answer.claimed.map(({ id }) => ledger.occurrences.get(id) as OccurrenceRecord)
+      return { ...answer, claimed }
     },
-  ),
-  mutant(
-    'claims without looking whether the job runs already',
-    ['claim: one claim starts only one of a job that must not overlap, and queues the others'],
-    class extends Ledger {
-      override isBlocked(_record: OccurrenceRecord) {
-        return false
-      }
+  },
+  'claims what is not due yet': {
+    rejectedBy: ['triggers: a delayed trigger waits until it is due, whatever it asks'],
+    claim: (ledger, request) => ledger.claim({ ...request, now: request.now + 60_000 }),
+  },
+  'tells requests to cancel to every life of a node': {
+    rejectedBy: ['claim: requests to cancel are told to the owner, by node and by incarnation'],
+    noticesFor: (ledger, { node }) => {
+      const incarnations = new Set(ledger.allLive().map(({ owner }) => owner?.incarnation ?? ''))
+      return [...incarnations].flatMap((incarnation) => ledger.noticesFor({ node, incarnation }))
     },
-  ),
-  mutant(
-    'claims with the token of the last owner',
-    ['settle: a released occurrence is pending for any node, not before the given instant'],
-    class extends Ledger {
-      override claim(request: ClaimRequest) {
-        const before = new Map([...this.occurrences].map(([id, { token }]) => [id, token]))
-        const answer = super.claim(request)
-        for (const record of answer.claimed) this.put({ ...record, token: before.get(record.id) || 1 })
-        const claimed = answer.claimed.map(({ id }) => this.occurrences.get(id) as OccurrenceRecord)
-        return { ...answer, claimed }
-      }
+  },
+  'tells of requests to cancel with the latest occurrence first': {
+    rejectedBy: ['claim: of several requests to cancel the oldest occurrence comes first'],
+    noticesFor: (ledger, owner) => ledger.noticesFor(owner).reverse(),
+  },
+  'looks at the first that will be due alone, and not behind one that is left to others': {
+    rejectedBy: ['claim: what is left to others does not hide when the next one will be due'],
+    claim: (ledger, request) => {
+      const answer = ledger.claim(request)
+      const first = ledger.nextDueAt(ledger.claimable([]), request.now)
+      return { ...answer, nextDueAt: answer.nextDueAt === first ? first : null }
     },
-  ),
-  mutant(
-    'claims what is not due yet',
-    ['triggers: a delayed trigger waits until it is due, whatever it asks'],
-    class extends Ledger {
-      override claim(request: ClaimRequest) {
-        return super.claim({ ...request, now: request.now + 60_000 })
-      }
+  },
+  'reaps an owner that gave a sign of life': {
+    rejectedBy: ['reap: a sign of life of the owner makes the reaper lose'],
+    reapOne: (ledger, item, now) =>
+      ledger.reapOne({ ...item, sequence: ledger.occurrences.get(item.id)?.sequence ?? item.sequence }, now),
+  },
+  'lets the second request to cancel replace the first': {
+    rejectedBy: ['cancel: a repeated request to cancel keeps the first'],
+    cancelOne: (ledger, item, now) => {
+      const record = ledger.occurrences.get(item.id)
+      if (record?.state === 'running') ledger.put({ ...record, cancelRequest: null })
+      return ledger.cancelOne(item, now)
     },
-  ),
-  mutant(
-    'tells requests to cancel to every life of a node',
-    ['claim: requests to cancel are told to the owner, by node and by incarnation'],
-    class extends Ledger {
-      override noticesFor({ node }: Owner) {
-        const incarnations = new Set(this.allLive().map(({ owner }) => owner?.incarnation ?? ''))
-        return [...incarnations].flatMap((incarnation) => super.noticesFor({ node, incarnation }))
-      }
-    },
-  ),
-  mutant(
-    'tells of requests to cancel with the latest occurrence first',
-    ['claim: of several requests to cancel the oldest occurrence comes first'],
-    class extends Ledger {
-      override noticesFor(owner: Owner) {
-        return super.noticesFor(owner).reverse()
-      }
-    },
-  ),
-  mutant(
-    'looks at the first that will be due alone, and not behind one that is left to others',
-    ['claim: what is left to others does not hide when the next one will be due'],
-    class extends Ledger {
-      override claim(request: ClaimRequest) {
-        const answer = super.claim(request)
-        const first = this.nextDueAt(this.claimable([]), request.now)
-        return { ...answer, nextDueAt: answer.nextDueAt === first ? first : null }
-      }
-    },
-  ),
-  mutant(
-    'reaps an owner that gave a sign of life',
-    ['reap: a sign of life of the owner makes the reaper lose'],
-    class extends Ledger {
-      override reapOne(item: ReapItem, now: number) {
-        return super.reapOne({ ...item, sequence: this.occurrences.get(item.id)?.sequence ?? item.sequence }, now)
-      }
-    },
-  ),
-  mutant(
-    'lets the second request to cancel replace the first',
-    ['cancel: a repeated request to cancel keeps the first'],
-    class extends Ledger {
-      override cancelOne(item: CancelItem, now: number) {
-        const record = this.occurrences.get(item.id)
-        if (record?.state === 'running') this.put({ ...record, cancelRequest: null })
-        return super.cancelOne(item, now)
-      }
-    },
-  ),
-  mutant(
-    'forgets a request to cancel when the occurrence is handed back',
-    [
+  },
+  'forgets a request to cancel when the occurrence is handed back': {
+    rejectedBy: [
       'settle: a request to cancel stays with an occurrence that is handed back',
       'model: random calls are answered as by the memory storage (seed 2)',
     ],
-    class extends Ledger {
-      override put(record: OccurrenceRecord) {
-        super.put(record.state === 'pending' ? { ...record, cancelRequest: null } : record)
-      }
-    },
-  ),
-]
+    put: (ledger, record) => ledger.put(record.state === 'pending' ? { ...record, cancelRequest: null } : record),
+  },
+})

@@ -1,207 +1,141 @@
-import type {
-  OccurrenceAddress,
-  OccurrenceRecord,
-  Owner,
-  SettleAnswer,
-  SettleItem,
-  SettleRequest,
-} from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
-import { Ledger, ledgerStorage, ledgerWorld, letOthersGo, type Mutant, mutant } from './mutant.ts'
+import type { SettleAnswer, SettleRequest } from '@jobistemer/core/storage'
+import { claimed, isFinal } from '@jobistemer/core/storage'
+import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `take next: ${text}`
 
 /** Faults in what ends take. */
-export const takeNextMutants: readonly Mutant[] = [
-  mutant(
-    'wakes the next one, and takes nothing',
-    [sentence('an end takes the next queued occurrence, as a claim would')],
-    class extends Ledger {
-      override takeWoken(_woken: OccurrenceAddress, _taker: Owner, _now: number) {
-        return null
-      }
+export const takeNextMutants: readonly Mutant[] = mutants({
+  'wakes the next one, and takes nothing': {
+    rejectedBy: [sentence('an end takes the next queued occurrence, as a claim would')],
+    takeWoken: () => null,
+  },
+  'takes what is not due': {
+    rejectedBy: [sentence('what is not due yet is woken, and waits for its time')],
+    takeWoken: (ledger, woken, taker) => ledger.takeWoken(woken, taker, Number.POSITIVE_INFINITY),
+  },
+  'takes what is due only once its instant is over': {
+    rejectedBy: [sentence('what is due at that very instant is taken')],
+    takeWoken: (ledger, woken, taker, now) =>
+      (ledger.occurrences.get(woken.id)?.dueAt ?? now) < now ? ledger.takeWoken(woken, taker, now) : null,
+  },
+  'takes of paused jobs': {
+    rejectedBy: [sentence('of a paused job the next is woken, and waits')],
+    takeWoken: (ledger, { id }, taker, now) => {
+      const record = ledger.occurrences.get(id)
+      if (record === undefined || record.dueAt > now) return null
+      const taken = claimed(record, taker, now)
+      ledger.put(taken)
+      return taken
     },
-  ),
-  mutant(
-    'takes what is not due',
-    [sentence('what is not due yet is woken, and waits for its time')],
-    class extends Ledger {
-      override takeWoken(woken: OccurrenceAddress, taker: Owner, _now: number) {
-        return super.takeWoken(woken, taker, Number.POSITIVE_INFINITY)
-      }
-    },
-  ),
-  mutant(
-    'takes what is due only once its instant is over',
-    [sentence('what is due at that very instant is taken')],
-    class extends Ledger {
-      override takeWoken(woken: OccurrenceAddress, taker: Owner, now: number) {
-        return (this.occurrences.get(woken.id)?.dueAt ?? now) < now ? super.takeWoken(woken, taker, now) : null
-      }
-    },
-  ),
-  mutant(
-    'takes of paused jobs',
-    [sentence('of a paused job the next is woken, and waits')],
-    class extends Ledger {
-      override takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
-        const taken = this.startedFor(id, taker, now)
-        if (taken !== null) this.put(taken)
-        return taken
-      }
-
-      startedFor(id: OccurrenceAddress['id'], owner: Owner, now: number): OccurrenceRecord | null {
-        const record = this.occurrences.get(id)
-        if (record === undefined || record.dueAt > now) return null
-        const deadlineAt = now + record.executionTimeoutMs
-        return { ...record, state: 'running', token: record.token + 1, sequence: 0, owner, startedAt: now, deadlineAt }
-      }
-    },
-  ),
-  mutant(
-    'tells of what it takes, and leaves it pending',
-    [
+  },
+  'tells of what it takes, and leaves it pending': {
+    rejectedBy: [
       sentence('an end takes the next queued occurrence, as a claim would'),
       sentence('a queue is worked off by ends alone, in its order'),
     ],
-    class extends Ledger {
-      override takeWoken(woken: OccurrenceAddress, taker: Owner, now: number) {
-        const before = this.occurrences.get(woken.id)
-        const taken = super.takeWoken(woken, taker, now)
-        if (taken !== null && before !== undefined) this.put(before)
-        return taken
-      }
+    takeWoken: (ledger, woken, taker, now) => {
+      const before = ledger.occurrences.get(woken.id)
+      const taken = ledger.takeWoken(woken, taker, now)
+      if (taken !== null && before !== undefined) ledger.put(before)
+      return taken
     },
-  ),
-  mutant(
-    'takes for whoever ended',
-    [sentence('it is for the owner that is named, whoever ends')],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const owner = this.occurrences.get(item.id)?.owner ?? null
-        return super.settleOne(item.takeNext === undefined || owner === null ? item : { ...item, takeNext: owner }, now)
-      }
+  },
+  'takes for whoever ended': {
+    rejectedBy: [sentence('it is for the owner that is named, whoever ends')],
+    settleOne: (ledger, item, now) => {
+      const owner = ledger.occurrences.get(item.id)?.owner ?? null
+      return ledger.settleOne(item.takeNext === undefined || owner === null ? item : { ...item, takeNext: owner }, now)
     },
-  ),
-  mutant(
-    'keeps the token of what it takes',
-    [
+  },
+  'keeps the token of what it takes': {
+    rejectedBy: [
       sentence('an end takes the next queued occurrence, as a claim would'),
       sentence('what was handed back before keeps its task runs, and gets the next token'),
     ],
-    class extends Ledger {
-      override takeWoken(woken: OccurrenceAddress, taker: Owner, now: number) {
-        const taken = super.takeWoken(woken, taker, now)
-        if (taken === null) return null
-        const kept = { ...taken, token: taken.token - 1 }
-        this.put(kept)
-        return kept
-      }
+    takeWoken: (ledger, woken, taker, now) => {
+      const taken = ledger.takeWoken(woken, taker, now)
+      if (taken === null) return null
+      const kept = { ...taken, token: taken.token - 1 }
+      ledger.put(kept)
+      return kept
     },
-  ),
-  mutant(
-    'takes another one when an end is repeated',
-    [sentence('a repeated end says that it was repeated, and takes no second one')],
-    class extends Ledger {
-      override answerRepeated(item: SettleItem, cancelRequested: string | null): SettleAnswer {
-        const answer = super.answerRepeated(item, cancelRequested)
-        const [next] = this.liveOf(item.jobId, 'queued')
-        const taken =
-          next === undefined || item.takeNext === undefined ? null : this.takeWoken(next, item.takeNext, this.now)
-        return taken === null || answer.outcome !== 'ok' ? answer : { ...answer, taken }
-      }
+  },
+  'takes another one when an end is repeated': {
+    rejectedBy: [sentence('a repeated end says that it was repeated, and takes no second one')],
+    answerRepeated: (ledger, item, cancelRequested) => {
+      const answer = ledger.answerRepeated(item, cancelRequested)
+      const [next] = ledger.liveOf(item.jobId, 'queued')
+      const taken =
+        next === undefined || item.takeNext === undefined ? null : ledger.takeWoken(next, item.takeNext, ledger.now)
+      return taken === null || answer.outcome !== 'ok' ? answer : { ...answer, taken }
     },
-  ),
-  mutant(
-    'does not say that an end was repeated',
-    [
+  },
+  'does not say that an end was repeated': {
+    rejectedBy: [
       sentence('a repeated end says that it was repeated, and takes no second one'),
       sentence('a repeated end takes nothing either, when its first sending found nobody'),
     ],
-    class extends Ledger {
-      override answerRepeated(_item: SettleItem, cancelRequested: string | null): SettleAnswer {
-        return { outcome: 'ok', woken: null, cancelRequested }
-      }
+    answerRepeated: (_, _item, cancelRequested) => ({ outcome: 'ok', woken: null, cancelRequested }),
+  },
+  'takes what runs when an end is repeated': {
+    rejectedBy: [sentence('a repeated end takes nothing either, when its first sending found nobody')],
+    answerRepeated: (ledger, item, cancelRequested) => {
+      const answer = ledger.answerRepeated(item, cancelRequested)
+      const [taken] = ledger.liveOf(item.jobId, 'running')
+      return taken === undefined || answer.outcome !== 'ok' ? answer : { ...answer, taken }
     },
-  ),
-  mutant(
-    'takes what runs when an end is repeated',
-    [sentence('a repeated end takes nothing either, when its first sending found nobody')],
-    class extends Ledger {
-      override answerRepeated(item: SettleItem, cancelRequested: string | null): SettleAnswer {
-        const answer = super.answerRepeated(item, cancelRequested)
-        const [taken] = this.liveOf(item.jobId, 'running')
-        return taken === undefined || answer.outcome !== 'ok' ? answer : { ...answer, taken }
+  },
+  'takes also for who has lost it': {
+    rejectedBy: [sentence('whoever has lost the occurrence takes nothing')],
+    settleOne: (ledger, item, now) => {
+      const answer = ledger.settleOne(item, now)
+      const [next] = ledger.liveOf(item.jobId, 'queued')
+      if (answer.outcome === 'lost' && next !== undefined && item.takeNext !== undefined) {
+        ledger.takeWoken(next, item.takeNext, now)
       }
+      return answer
     },
-  ),
-  mutant(
-    'takes also for who has lost it',
-    [sentence('whoever has lost the occurrence takes nothing')],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const answer = super.settleOne(item, now)
-        const [next] = this.liveOf(item.jobId, 'queued')
-        if (answer.outcome === 'lost' && next !== undefined && item.takeNext !== undefined) {
-          this.takeWoken(next, item.takeNext, now)
-        }
-        return answer
+  },
+  'takes also when its owner goes on, or hands it back': {
+    rejectedBy: [sentence('neither progress nor a release takes anything')],
+    settleOne: (ledger, item, now) => {
+      const answer = ledger.settleOne(item, now)
+      const [next] = ledger.liveOf(item.jobId, 'queued')
+      if (item.change.kind !== 'finish' && next !== undefined && item.takeNext !== undefined) {
+        ledger.takeWoken(next, item.takeNext, now)
       }
+      return answer
     },
-  ),
-  mutant(
-    'takes also when its owner goes on, or hands it back',
-    [sentence('neither progress nor a release takes anything')],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number) {
-        const answer = super.settleOne(item, now)
-        const [next] = this.liveOf(item.jobId, 'queued')
-        if (item.change.kind !== 'finish' && next !== undefined && item.takeNext !== undefined) {
-          this.takeWoken(next, item.takeNext, now)
-        }
-        return answer
-      }
+  },
+  'takes while another one is active': {
+    rejectedBy: [sentence('while another of the job is active nothing is taken')],
+    settleOne: (ledger, item, now) => {
+      const answer = ledger.settleOne(item, now)
+      if (answer.outcome !== 'ok' || answer.taken !== undefined || answer.repeated === true) return answer
+      const [next] = ledger.liveOf(item.jobId, 'queued')
+      const ends = item.change.kind === 'finish' && isFinal(ledger.occurrences.get(item.id)?.state ?? 'pending')
+      const taken =
+        ends && next !== undefined && item.takeNext !== undefined ? ledger.takeWoken(next, item.takeNext, now) : null
+      return taken === null ? answer : { ...answer, taken }
     },
-  ),
-  mutant(
-    'takes while another one is active',
-    [sentence('while another of the job is active nothing is taken')],
-    class extends Ledger {
-      override settleOne(item: SettleItem, now: number): SettleAnswer {
-        const answer = super.settleOne(item, now)
-        if (answer.outcome !== 'ok' || answer.taken !== undefined || answer.repeated === true) return answer
-        const [next] = this.liveOf(item.jobId, 'queued')
-        const ends = item.change.kind === 'finish' && isFinal(this.occurrences.get(item.id)?.state ?? 'pending')
-        const taken =
-          ends && next !== undefined && item.takeNext !== undefined ? this.takeWoken(next, item.takeNext, now) : null
-        return taken === null ? answer : { ...answer, taken }
-      }
+  },
+  'takes for the first of a call alone': {
+    rejectedBy: [sentence('in one call each end takes the next of its own job')],
+    settle: (ledger, request) => {
+      const items = request.items.map(({ takeNext, ...item }, index) => {
+        return index === 0 && takeNext !== undefined ? { ...item, takeNext } : item
+      })
+      return ledger.settle({ ...request, items })
     },
-  ),
-  mutant(
-    'takes for the first of a call alone',
-    [sentence('in one call each end takes the next of its own job')],
-    class extends Ledger {
-      override settle(request: Parameters<Ledger['settle']>[0]) {
-        const items = request.items.map(({ takeNext, ...item }, index) => {
-          return index === 0 && takeNext !== undefined ? { ...item, takeNext } : item
-        })
-        return super.settle({ ...request, items })
-      }
-    },
-  ),
-  {
-    name: 'wakes the next one in one step, and takes it in another',
+  },
+  'wakes the next one in one step, and takes it in another': {
     rejectedBy: [
       'races of ends that take the next: of an end that is sent twice and claims that are under way, exactly one gets the next',
     ],
-    capabilities: { takesNext: true },
-    open: () =>
-      ledgerWorld(new Ledger(), (ledger) =>
-        ledgerStorage(ledger, { settle: (request) => inTwoSteps(ledger, request) }),
-      ),
+    calls: (ledger) => ({ settle: (request) => inTwoSteps(ledger, request) }),
   },
-]
+})
 
 async function inTwoSteps(ledger: Ledger, { now, items }: SettleRequest): Promise<readonly SettleAnswer[]> {
   const answers: SettleAnswer[] = []

@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import type { CreateOccurrencesRequest, SettleRequest, Storage, StorageWithin, WakeUp } from '@jobistemer/core/storage'
 import { type StorageMethod, wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld, WorldTransaction } from '../../src/index.ts'
-import { Ledger, ledgerStorage, type Mutant } from './mutant.ts'
+import { brokenLedger, Ledger, ledgerStorage, type Mutant } from './mutant.ts'
 
 type Call = { readonly method: StorageMethod; readonly request: never }
 
@@ -25,9 +25,9 @@ interface Fault {
   readonly takesAnything?: boolean
   readonly takesEnded?: boolean
   /** The state machine inside of transactions. */
-  readonly Inside?: new () => Ledger
+  readonly inside?: () => Ledger
   /** The state machine. */
-  readonly Machine?: new () => Ledger
+  readonly machine?: () => Ledger
   /** When the others are told of what a transaction does. */
   readonly wakes?: 'before the commit'
 }
@@ -48,7 +48,7 @@ class TransactionalData {
 
   constructor(fault: Fault) {
     this.#fault = fault
-    this.ledger = new (fault.Machine ?? Ledger)()
+    this.ledger = fault.machine?.() ?? new Ledger()
   }
 
   connect(): Storage {
@@ -147,8 +147,7 @@ class TransactionalData {
 
   /** The answer to a call on a copy of the data after others. */
   #copy(before: readonly Call[], call: Call): unknown {
-    const { Inside = Ledger } = this.#fault
-    const copy = new Inside()
+    const copy = this.#fault.inside?.() ?? new Ledger()
     for (const one of before) perform(copy, one)
     return perform(copy, call)
   }
@@ -179,164 +178,140 @@ export function transactionalWorld(fault: Fault = {}): StorageWorld {
   return { connect: async () => data.connect(), dispose: async () => {}, beginTransaction: async () => data.begin() }
 }
 
-const sentence = (text: string): string => `within a transaction: ${text}`
-
-function faulty(name: string, rejectedBy: readonly string[], fault: Fault): Mutant {
-  return {
-    name,
-    rejectedBy: rejectedBy.map(sentence),
-    alone: true,
-    capabilities: { takesNext: true, subscribe: true, within: true },
-    open: () => transactionalWorld(fault),
-  }
-}
-
 const only = (method: StorageMethod) => (calls: readonly Call[]) => calls.filter((call) => call.method === method)
 
 /** Heeds nothing but the state and the token. */
-class WithoutCondition extends Ledger {
-  override settleOne({ upToSequence: _, ...item }: Parameters<Ledger['settleOne']>[0], now: number) {
-    return super.settleOne(item, now)
-  }
-}
-
-/** Whoever says something is believed. */
-class Credulous extends Ledger {
-  override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
-    const record = this.occurrences.get(item.id)
-    return super.settleOne(record === undefined ? item : { ...item, token: record.token }, now)
-  }
-}
+const withoutCondition = (): Ledger =>
+  brokenLedger(Ledger, { settleOne: (ledger, { upToSequence: _, ...item }, now) => ledger.settleOne(item, now) })
 
 /** Faults in what is written in transactions of users. */
-export const withinMutants: readonly Mutant[] = [
-  faulty(
-    'creates at once, and not with the commit',
-    [
+const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone' | 'throws' | 'waits'>>> = {
+  'creates at once, and not with the commit': {
+    rejectedBy: [
       'what is created is there for others from the commit on',
       'a rollback leaves nothing of what was created',
       'what is created and what an owner says stand or fall together',
       'once its commit is forbidden, it cannot be committed, and nothing of it is there',
     ],
-    { atOnce: ({ method }) => method === 'createOccurrences' },
-  ),
-  faulty('leaves what was created in spite of a rollback', ['a rollback leaves nothing of what was created'], {
+    atOnce: ({ method }) => method === 'createOccurrences',
+  },
+  'leaves what was created in spite of a rollback': {
+    rejectedBy: ['a rollback leaves nothing of what was created'],
     leftByRollback: (calls) => (calls.some(({ method }) => method === 'settle') ? [] : calls),
-  }),
-  faulty('leaves what an owner has said in spite of a rollback', ['a rollback takes back what an owner has said'], {
+  },
+  'leaves what an owner has said in spite of a rollback': {
+    rejectedBy: ['a rollback takes back what an owner has said'],
     leftByRollback: (calls) => (calls.length === 1 && !isEnd(calls[0]) ? only('settle')(calls) : []),
-  }),
-  faulty(
-    'forgets with the commit what an owner has said',
-    [
+  },
+  'forgets with the commit what an owner has said': {
+    rejectedBy: [
       'an owner whose token was given again after a loss is refused, and the present one is accepted',
       'what an owner says holds from the commit on',
       'what is created and what an owner says stand or fall together',
       'an end wakes the next one with the commit, and not without it',
       'what an owner says up to a sequence is lost when a later one is stored',
     ],
-    { committed: only('createOccurrences') },
-  ),
-  faulty(
-    'commits what was created, and rolls back with it what was said',
-    ['what is created and what an owner says stand or fall together'],
-    {
-      committed: (calls) =>
-        new Set(calls.map(({ method }) => method)).size > 1 ? only('createOccurrences')(calls) : calls,
-    },
-  ),
-  faulty(
-    'does not look at the token in a transaction',
-    ['an owner that was replaced is refused, and nothing of it is written'],
-    {
-      Inside: Credulous,
-    },
-  ),
-  {
-    ...faulty(
-      'answers that an owner is late, and believes it with the commit',
-      ['an owner that was replaced is refused, and nothing of it is written'],
-      {
-        committed: all,
-        Machine: class extends Ledger {
-          override settleOne(item: Parameters<Ledger['settleOne']>[0], now: number) {
-            const record = this.occurrences.get(item.id)
-            const isLate = record !== undefined && record.state === 'running' && record.owner?.node === 'node-b'
-            return super.settleOne(isLate && item.token < record.token ? { ...item, token: record.token } : item, now)
-          }
-        },
-      },
-    ),
+    committed: only('createOccurrences'),
+  },
+  'commits what was created, and rolls back with it what was said': {
+    rejectedBy: ['what is created and what an owner says stand or fall together'],
+    committed: (calls) =>
+      new Set(calls.map(({ method }) => method)).size > 1 ? only('createOccurrences')(calls) : calls,
+  },
+  'does not look at the token in a transaction': {
+    rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
+    inside: () =>
+      brokenLedger(Ledger, {
+        settleOne: (ledger, item, now) =>
+          ledger.settleOne({ ...item, token: ledger.occurrences.get(item.id)?.token ?? item.token }, now),
+      }),
+  },
+  'answers that an owner is late, and believes it with the commit': {
+    rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
     // What its commit believes, it believes outside of transactions too.
     alone: false,
+    committed: all,
+    machine: () =>
+      brokenLedger(Ledger, {
+        settleOne: (ledger, item, now) => {
+          const record = ledger.occurrences.get(item.id)
+          const isLate = record !== undefined && record.state === 'running' && record.owner?.node === 'node-b'
+          return ledger.settleOne(isLate && item.token < record.token ? { ...item, token: record.token } : item, now)
+        },
+      }),
   },
-  faulty('wakes the next one before the commit', ['an end wakes the next one with the commit, and not without it'], {
+  'wakes the next one before the commit': {
+    rejectedBy: ['an end wakes the next one with the commit, and not without it'],
     atOnce: isEnd,
-  }),
-  faulty('does not see what was written before in the transaction', ['a call sees what those before it have written'], {
+  },
+  'does not see what was written before in the transaction': {
+    rejectedBy: ['a call sees what those before it have written'],
     isForgetful: true,
-  }),
-  faulty('does not find in a transaction what is there', ['what is there already is found'], {
-    Inside: class extends Ledger {
-      override createOne(
-        item: Parameters<Ledger['createOne']>[0],
-        owner: Parameters<Ledger['createOne']>[1],
-        now: number,
-      ) {
-        const answer = super.createOne(item, owner, now)
-        if (answer.outcome !== 'exists' || item.kind !== 'slot') return answer
-        return { ...answer, outcome: 'created' as const, reason: null, displaced: [], cancelRequested: [] }
-      }
-    },
-  }),
-  faulty(
-    'commits what was forbidden',
-    [
+  },
+  'does not find in a transaction what is there': {
+    rejectedBy: ['what is there already is found'],
+    inside: () =>
+      brokenLedger(Ledger, {
+        createOne: (ledger, item, owner, now) => {
+          const answer = ledger.createOne(item, owner, now)
+          if (answer.outcome !== 'exists' || item.kind !== 'slot') return answer
+          return { ...answer, outcome: 'created', reason: null, displaced: [], cancelRequested: [] }
+        },
+      }),
+  },
+  'commits what was forbidden': {
+    rejectedBy: [
       'once its commit is forbidden, it cannot be committed, and nothing of it is there',
       'its commit can be forbidden also when the storage was closed meanwhile',
     ],
-    {
-      commitsForbidden: true,
-    },
-  ),
-  faulty(
-    'says that a commit is forbidden, and has written all the same',
-    ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
-    { leftByForbidden: all },
-  ),
-  {
-    ...faulty(
-      'cannot forbid a commit once it is closed',
-      ['its commit can be forbidden also when the storage was closed meanwhile'],
-      { whenClosed: 'rejects all' },
-    ),
-    throws: true,
+    commitsForbidden: true,
   },
-  faulty(
-    'writes in transactions although it is closed',
-    ['its commit can be forbidden also when the storage was closed meanwhile'],
-    { whenClosed: 'takes all' },
-  ),
-  faulty('takes anything for a transaction', ['what is no transaction is refused by its code'], {
+  'says that a commit is forbidden, and has written all the same': {
+    rejectedBy: ['once its commit is forbidden, it cannot be committed, and nothing of it is there'],
+    leftByForbidden: all,
+  },
+  'cannot forbid a commit once it is closed': {
+    rejectedBy: ['its commit can be forbidden also when the storage was closed meanwhile'],
+    throws: true,
+    whenClosed: 'rejects all',
+  },
+  'writes in transactions although it is closed': {
+    rejectedBy: ['its commit can be forbidden also when the storage was closed meanwhile'],
+    whenClosed: 'takes all',
+  },
+  'takes anything for a transaction': {
+    rejectedBy: ['what is no transaction is refused by its code'],
     takesAnything: true,
-  }),
-  faulty('writes in what has ended', ['what has ended is no transaction any more: nothing is written'], {
+  },
+  'writes in what has ended': {
+    rejectedBy: ['what has ended is no transaction any more: nothing is written'],
     takesEnded: true,
-  }),
-  faulty('does not look at upToSequence', ['what an owner says up to a sequence is lost when a later one is stored'], {
-    Inside: WithoutCondition,
-    Machine: WithoutCondition,
-  }),
-  {
-    ...faulty('wakes others before the commit, and not with it', ['others are woken by the commit'], {
-      wakes: 'before the commit',
-    }),
-    capabilities: { takesNext: true, subscribe: true, within: true },
+  },
+  'does not look at upToSequence': {
+    rejectedBy: ['what an owner says up to a sequence is lost when a later one is stored'],
+    inside: withoutCondition,
+    machine: withoutCondition,
+  },
+  'wakes others before the commit, and not with it': {
+    rejectedBy: ['others are woken by the commit'],
     // Nothing comes, and the case gives up: once is enough.
     waits: true,
     alone: false,
+    wakes: 'before the commit',
   },
-]
+}
+
+export const withinMutants: readonly Mutant[] = Object.entries(faults).map(
+  ([name, { rejectedBy, alone = true, throws, waits, ...fault }]) => ({
+    name,
+    rejectedBy: rejectedBy.map((text) => `within a transaction: ${text}`),
+    alone,
+    throws,
+    waits,
+    capabilities: { takesNext: true, subscribe: true, within: true },
+    open: () => transactionalWorld(fault),
+  }),
+)
 
 function isEnd(call: Call | undefined): boolean {
   const request = call?.request as SettleRequest | undefined
