@@ -192,7 +192,7 @@ interface SortedJobs {
 
 /** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone */
 function placeAfter(ids: readonly JobId[], cursor: string): number {
-  const place = ids.findIndex((id) => id === cursor.slice(byName.length))
+  const place = ids.indexOf(cursor.slice(byName.length) as JobId)
   if (place !== -1) return place + 1
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: 'filter.cursor belongs to a job that was removed since.',
