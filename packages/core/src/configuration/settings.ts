@@ -146,7 +146,10 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly priority?: number
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
-  /** A slot noticed later than this is missed. Default 1 min. */
+  /**
+   * A slot noticed later than this is missed. If several slots of the job came due while the storage failed, they are missed
+   * too. Default 1 min.
+   */
   readonly misfireThreshold?: DurationInput
   /** Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
