@@ -68,6 +68,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/live.ts')).live,
   },
   {
+    name: 'backfills',
+    summary: 'list backfills with their results',
+    group: looking,
+    load: async () => (await import('./commands/backfills.ts')).backfills,
+  },
+  {
     name: 'nodes',
     summary: 'list the nodes',
     group: looking,

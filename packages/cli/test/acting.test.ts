@@ -362,6 +362,31 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     }
   })
 
+  it('is listed while it runs, and with its result when it has ended or was stopped', async () => {
+    const { ask, json } = await ledger()
+    expect(await ask(['backfills'])).toMatchObject({ code: 0, out: 'No backfills.\n' })
+    await ask(['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait', '--reason', 'a new report'])
+    const listed = {
+      job: 'nightly-report',
+      key: 'k',
+      state: 'running',
+      from: '2025-12-01T00:00:00.000Z',
+      which: 'missed',
+      actor: 'joe',
+      reason: 'a new report',
+      progress: { slots: 4, open: 3, live: 1, completed: 0 },
+    }
+    expect(await json('backfills')).toMatchObject({ backfills: [listed], isPartial: false })
+    expect((await ask(['backfills'])).out).toMatch(
+      /^JOB +KEY +STATE[\s\S]*nightly-report +k +running .* 4 +0 +0 +0 +4\n$/,
+    )
+    await ask(['backfill', 'nightly-report', '--stop', 'k'])
+    expect(await json('backfills')).toMatchObject({ backfills: [] })
+    expect(await json('backfills', 'nightly-report')).toMatchObject({ backfills: [{ key: 'k', state: 'stopped' }] })
+    expect((await ask(['backfills', 'nightly-report', '--runs', '1'])).out).toContain('--runs reads more')
+    expect(await ask(['backfills', 'nightly-reprot'])).toMatchObject({ code: 4 })
+  })
+
   it('shows how far it is, and says so when Ctrl-C ends the watching', async () => {
     const { ask } = await ledger()
     const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']

@@ -105,7 +105,8 @@ export interface JobOperations {
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
    * has ended. With `transaction` it is stored with that: it waits then, whatever room there is, and nobody else sees it
    * before the commit. `skipped` of the result says whether the overlap policy `skip` dropped the request.
-   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued: nothing is stored then;
+   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room
+   * for a further live occurrence of the job: nothing is stored then;
    * `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
    * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
    * process has that; `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`

@@ -35,7 +35,6 @@ export function problemDocument(problem: Problem, settings: Settings, assets: As
   const { title } = settings
   const isSignIn = code === 'SIGN_IN' || code === 'WRONG_TOKEN'
   const more: Readonly<Record<string, string>> = {
-    CLOSED: 'Give createDashboard() an authorize function that says who may do what, or a token.',
     FORBIDDEN: 'Ask the administrator of this dashboard for the right.',
   }
   const text =

@@ -5,7 +5,7 @@ import type { Client, Clock } from '@jobistemer/core'
  *
  * - `open`: see the dashboard at all, with its counts and nodes. The only one without a job.
  * - `view`: see a job and its runs. Lists leave out what may not be seen.
- * - The others are what they are called. `backfill` is also to stop one.
+ * - The others are what they are called. `backfill` is also to stop one. `remove` is offered for jobs without code.
  */
 export type DashboardAction =
   | 'open'
@@ -17,6 +17,7 @@ export type DashboardAction =
   | 'pause'
   | 'resume'
   | 'backfill'
+  | 'remove'
 
 /** What is asked of {@link Authorize}. */
 export interface Asked {
@@ -80,7 +81,7 @@ export interface DashboardOptions {
   readonly client: Client
   /** Where it is mounted, as in `/admin/jobs`. Default: at the root. */
   readonly basePath?: string
-  /** Asked for every read and every action. Without it, and without a `token`, the dashboard is closed. */
+  /** Asked for every read and every action. A dashboard needs it, a `token`, or both. */
   readonly authorize?: Authorize
   /**
    * Lets a user in: by a link with `?token=…` or the sign-in page, which set a cookie, or by `Authorization: Bearer …`.

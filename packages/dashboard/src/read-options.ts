@@ -53,6 +53,14 @@ export function readOptions(options: DashboardOptions): Settings {
   if (typeof client?.changes !== 'function' || typeof client.nextRuns !== 'function') {
     throw wrong('client', client, 'is not a client', 'Give what createClient() makes.')
   }
+  if (authorize === undefined && options.token === undefined) {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: 'The dashboard has neither authorize nor a token, so it could let in no request.',
+      field: 'authorize',
+      remedy:
+        'Give authorize, which decides about each request, or a token. `authorize: () => true` allows everything.',
+    })
+  }
   const { readOnly = false, title = 'Jobistemer' } = options
   if (typeof readOnly !== 'boolean') throw wrong('readOnly', readOnly, 'is not a boolean', 'Give true or false.')
   if (typeof title !== 'string' || title === '' || title.length > 100) {

@@ -72,6 +72,7 @@ export class Surveys {
       failingCount: seenFailing.length,
       withoutCode: seenWithoutCode.slice(0, mostListed).map(jobLineOf),
       withoutCodeCount: seenWithoutCode.length,
+      attentionCount: new Set([...seenLate, ...seenFailing, ...seenWithoutCode]).size,
       isAskedPart,
       upcoming: ofSeen(upcoming)
         .slice(0, mostListed)

@@ -251,6 +251,8 @@ export interface SurveyView {
   /** No living node has their code. */
   readonly withoutCode: readonly JobLine[]
   readonly withoutCodeCount: number
+  /** Jobs that are late, that failed last or that have no code, each counted once. */
+  readonly attentionCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
   /** The request could not ask about all jobs: the viewer may see more of them. */
   readonly isAskedPart: boolean

@@ -13,7 +13,7 @@ it.each([undefined, null, 5, 'http://localhost/jobs', {}, new URL('http://localh
   async (wrong) => {
     const storage = sqliteStorage({ file: ':memory:' })
     onTestFinished(() => storage.close())
-    const dashboard = createDashboard({ client: createClient({ storage }) })
+    const dashboard = createDashboard({ client: createClient({ storage }), authorize: () => true })
     await expect(dashboard(wrong as Request)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'request' })
   },
 )

@@ -130,6 +130,7 @@ describe('rights', () => {
       pause: true,
       resume: false,
       backfill: false,
+      remove: false,
     })
     const plan = await jsonOf<BulkPlan>(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: {}, dryRun: true }),
@@ -301,7 +302,7 @@ describe('options', () => {
     ['clock', {}],
     ['basepath', '/x'],
   ])('%s that is %j is refused', (name, value) => {
-    const options = { client: world.client, [name]: value }
+    const options = { client: world.client, authorize: () => true, [name]: value }
     expect(() => createDashboard(options as never)).toThrow(new RegExp(name))
     try {
       createDashboard(options as never)
@@ -309,6 +310,16 @@ describe('options', () => {
       expect(error).toMatchObject({ code: name === 'basepath' ? 'UNKNOWN_OPTION' : 'INVALID_ARGUMENT' })
       if (name === 'token') expect(String(error)).not.toContain('short.')
     }
+  })
+
+  it('a dashboard with neither authorize nor a token is refused at once, with the remedy', () => {
+    expect(() => createDashboard({ client: world.client })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        field: 'authorize',
+        remedy: expect.stringContaining('authorize: () => true'),
+      }),
+    )
   })
 
   it('an option that is unknown is refused without its value, which may be a secret', () => {

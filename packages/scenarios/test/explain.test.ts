@@ -66,7 +66,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20-50 (4) missed mark_as_missed'])
     expect(await saidOf(scheduler, 10, 15, 20, 30, 50, 60)).toEqual([
       'recorded completed',
-      'unknown',
+      'not_a_slot',
       'covered missed',
       'covered missed',
       'covered missed',
@@ -84,9 +84,9 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     const last = secondsOf(range?.span?.to ?? 0)
     expect(await saidOf(scheduler, last, last + 5, last + 10, last + 15)).toEqual([
       'covered missed',
-      'unknown',
+      'not_a_slot',
       'recorded completed',
-      'unknown',
+      'not_a_slot',
     ])
   })
 
@@ -138,7 +138,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
       'pruned',
       'pruned',
       'recorded completed',
-      'unknown',
+      'not_a_slot',
     ])
   })
 
@@ -189,7 +189,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })
     await world.clock.advanceTo(at(1000))
     intercepted.reset()
-    expect(await saidOf(scheduler, 15)).toEqual(['unknown'])
+    expect(await saidOf(scheduler, 15)).toEqual(['not_a_slot'])
     expect(intercepted.calls.map(({ operation }) => operation)).toEqual([
       'get',
       'listOccurrences',

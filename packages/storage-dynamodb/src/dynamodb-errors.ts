@@ -182,18 +182,16 @@ export function busyError(
   })
 }
 
-/** The head of a job has no room for what a step adds to it. */
+/** The head of a job has no room for the run that a step adds. The message reaches viewers, so it names no table. */
 export function fullHeadError(
-  tableName: string,
   { job, live }: { readonly job: string; readonly live: number },
   cause: unknown,
 ): JobistemerError {
-  return new JobistemerError('STORAGE_REFUSED', {
-    message: `Job ${printValue(job)} has ${live} live occurrences, and its item in DynamoDB has no room for more: ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy:
-      'Let those that wait run or cancel them first, spread the work over more jobs, or bound the queue with maxQueued.',
+  return new JobistemerError('QUEUE_FULL', {
+    message: `Job ${printValue(job)} has ${live} live runs. DynamoDB lists them in one item of 400 KB, which has no room for another.`,
+    field: 'maxQueued',
+    value: live,
+    remedy: 'Repeat the request after runs have ended, cancel waiting runs, or spread the work over several jobs.',
     cause,
   })
 }

@@ -71,6 +71,8 @@ export class DynamoDBLedger implements AsyncLedger {
       keys: new Keys(options.prefix),
       levels: new PriorityLevels(),
       versions: new KnownVersions(),
+      stepsUnderWay: new Map(),
+      refusals: new Map(),
     }
     this.#form = form
   }

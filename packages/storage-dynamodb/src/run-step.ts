@@ -5,9 +5,26 @@ import { JobReading } from './job-reading.ts'
 import { commitStep } from './step-commit.ts'
 import { contended, type Table, untilDecided } from './table.ts'
 
-/** Reads what a step needs, lets it decide, and commits; anew as long as others come between. */
+/**
+ * Reads what a step needs, lets it decide, and commits. The step begins anew when another node came between. Steps of
+ * this storage on one job run one after the other: side by side, all but one of them would fail and be charged.
+ */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId
+  const { stepsUnderWay } = table
+  const earlier = stepsUnderWay.get(id)
+  const own = decided(table, id, step, earlier)
+  stepsUnderWay.set(id, own)
+  try {
+    await own
+  } finally {
+    if (stepsUnderWay.get(id) === own) stepsUnderWay.delete(id)
+  }
+}
+
+async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
+  // The caller of the earlier step gets its failure.
+  await earlier?.catch(() => undefined)
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }
 

@@ -85,27 +85,35 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
     if (!(await (isPlanned ? table.requests.transact(withHead) : commit(table, writes, withHead)))) return false
   } catch (error) {
     if (!isFull(table, head, error)) throw error
-    if (job.hasLooked) throw await fullError(table, job, head, error)
-    // Many of those in its list may have ended. The step stands: what is final stays so.
+    const refusals = table.refusals.get(head.id) ?? 0
+    if (job.hasLooked || refusals % refusalsPerLook !== 0) {
+      table.refusals.set(head.id, refusals + 1)
+      throw await fullError(table, job, head, error)
+    }
+    // Many of the listed runs may have ended. The step stands: a final state never changes.
     await job.lookAtActive()
     return await commitWithHead(table, job, write, step)
   }
+  table.refusals.delete(head.id)
   if (!isPlanned) return true
   await carryOut(table, head)
   step.outlived(await outlived(table, write))
   return true
 }
 
+/** A look at a full list reads about 18,000 items. Of so many refused steps in a row, one looks which runs have ended. */
+const refusalsPerLook = 50
+
 /** Whether a write failed since the head has no room for all that it lists. */
 function isFull({ keys }: Table, head: StoredHead, error: unknown): boolean {
   return isTooLargeItem(error) && sizeOf(headItem(keys, head)) >= nearlyFull
 }
 
-/** The failure as users are to hear of it: by the job's name, and with how many live. */
+/** The failure for users: the job's name and the number of its live runs. */
 async function fullError(table: Table, job: JobReading, head: StoredHead, error: unknown): Promise<unknown> {
   const [loaded] = await loadJobs(table, [head.id])
   const live = job.active.length + (job.head?.queued.length ?? 0)
-  return fullHeadError(table.requests.tableName, { job: loaded?.job.name ?? head.id, live }, error)
+  return fullHeadError({ job: loaded?.job.name ?? head.id, live }, error)
 }
 
 /** Not far below the 400 KB of an item, as its size is not known to the byte. */
@@ -129,13 +137,16 @@ async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Pro
   return { ...head, active, queued: queued.sort(compareOrder), lookAt }
 }
 
-/** Looks become rarer the more live, and yet there is always one before the list has no room. */
+/** Looks become rarer the more runs live. The last one comes before the list is full: then refused steps look. */
 function nextLookAt(live: number): number {
+  if (live >= mostActive) return neverLookAt
   return Math.max(firstLookAt, Math.min(2 * live, Math.ceil((live + mostActive) / 2)))
 }
 
 /** About so many a head has room for, with nobody queued. */
 const mostActive = 18_000
+/** More than fit into an item. */
+const neverLookAt = 99_999
 
 /** What the step changes; and whoever runs has to know that its end concerns others. */
 function recordsOf(job: JobReading, { occurrences }: JobWrite, head: StoredHead): readonly RecordWrite[] {

@@ -18,6 +18,10 @@ export interface Table {
   /** Of pending occurrences. */
   readonly levels: PriorityLevels
   readonly versions: KnownVersions
+  /** By job: the last step that this storage has begun. */
+  readonly stepsUnderWay: Map<JobId, Promise<void>>
+  /** By job: the steps in a row that were refused because the head has no room. */
+  readonly refusals: Map<JobId, number>
 }
 
 /** How many requests of one call are under way at once. A client's HTTP agent has 50 sockets by default. */

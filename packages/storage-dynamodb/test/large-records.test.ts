@@ -7,7 +7,7 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { type JobId, occurrenceId } from '@jobistemer/core'
+import { createClient, defineJob, type JobId, occurrenceId } from '@jobistemer/core'
 import type {
   CreateRecovery,
   OccurrenceAddress,
@@ -411,13 +411,14 @@ describe('the list of those that are active', () => {
     return item
   }
 
-  it('full of one that lives, as often as it fits: no more can live, and the job is named', async () => {
+  it('a full list of live runs refuses further runs with QUEUE_FULL, which names the job', async () => {
     const { id } = await addJob(storage, 'crowded', 'allow')
     const { item } = await addTrigger(id, 0)
     const count = await fillWhole(id, item)
     const refusal = {
-      code: 'STORAGE_REFUSED',
-      message: expect.stringContaining(`Job "crowded" has ${count} live occurrences`),
+      code: 'QUEUE_FULL',
+      value: count,
+      message: expect.stringContaining(`Job "crowded" has ${count} live runs`),
       cause: { code: 'STORAGE_FAILED' },
     }
     await expect(addTrigger(id, 1)).rejects.toMatchObject(refusal)
@@ -426,6 +427,25 @@ describe('the list of those that are active', () => {
     await expect(storage.createOccurrences(recovery)).rejects.toMatchObject(refusal)
     expect((await storedList(id)).listed).toBe(count)
     expect(await historyOf(id)).toHaveLength(1)
+  })
+
+  it('requests of a job with a full list fail with QUEUE_FULL, and other jobs accept requests', async () => {
+    const asking = createClient({ storage })
+    try {
+      const jobs = ['full', 'free'].map((name) => defineJob({ name, tasks: [{ name: 'work', handler: 'work' }] }))
+      await asking.add(jobs)
+      const run = (await recordOf((await asking.trigger('full')).id)) as OccurrenceRecord
+      await fillWhole(run.jobId, run)
+      await expect(asking.trigger('full')).rejects.toMatchObject({ code: 'QUEUE_FULL' })
+      const results = await asking.triggerMany([{ job: 'full' }, { job: 'free' }, { job: 'full' }])
+      expect(results).toMatchObject([
+        { error: { code: 'QUEUE_FULL' } },
+        { error: null },
+        { error: { code: 'QUEUE_FULL' } },
+      ])
+    } finally {
+      await asking.close()
+    }
   })
 
   it.each(['has ended', 'was pruned'])('full of what %s makes room for others', async (what) => {

@@ -219,3 +219,26 @@ it('a transaction that began by reading, and was overtaken, is told to begin ane
   })
   app.exec('ROLLBACK')
 })
+
+it('a key scope holds in a transaction: `live` frees the key when its run has ended', async () => {
+  const { app } = world
+  const { scheduler, clock, ran } = await startScheduler()
+  const ask = () =>
+    inTransaction(app, async () => {
+      const options = { transaction: app, key: 'anna', keyScope: 'live' } as const
+      return [await scheduler.trigger('mail', options), await scheduler.trigger('mail', options)] as const
+    })
+  const [first, second] = await ask()
+  expect([first.created, second.created, second.id]).toEqual([true, false, first.id])
+  expect(await scheduler.trigger('mail', { key: 'anna', keyScope: 'live' })).toMatchObject({ created: false })
+  await clock.advance({ minutes: 1 })
+  const [third, fourth] = await ask()
+  expect([third.created, fourth.created, fourth.id]).toEqual([true, false, third.id])
+  expect(third.id).not.toBe(first.id)
+  const many = await inTransaction(app, async () =>
+    scheduler.triggerMany([{ job: 'mail', key: 'anna', keyScope: 'live' }], { transaction: app }),
+  )
+  expect(many).toMatchObject([{ created: false, id: third.id }])
+  await clock.advance({ minutes: 1 })
+  expect(ran).toHaveLength(2)
+})

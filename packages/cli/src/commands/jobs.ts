@@ -26,7 +26,7 @@ const finalStateNames = allStates.filter(
 
 /** `jobistemer jobs`. */
 export const jobs: Command = {
-  description: 'Lists the stored jobs by name; more than 2,000 jobs in the order of the storage.',
+  description: 'Lists the stored jobs by name; more than 10,000 jobs in the order of the storage.',
   arguments: '[text]',
   options: [
     { flags: '--owner <tag>', description: 'only those with this owner tag', parse: readText('--owner') },

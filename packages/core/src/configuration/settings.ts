@@ -130,7 +130,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly maxQueued?: number
   /**
    * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. What is due beyond that is queued or
-   * skipped, as the overlap policy says, which is `skip`, `queue` or `queue_one`. Default 1; under `allow` any number.
+   * skipped, as the overlap policy says, which is `skip`, `queue` or `queue_one`. Default 1; under `allow` any number. A run
+   * that waits for a retry is active: with 1, runs behind it wait until it ends.
    */
   readonly maxConcurrency?: number
   /**
@@ -146,7 +147,10 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly priority?: number
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
-  /** A slot noticed later than this is missed. Default 1 min. */
+  /**
+   * A slot noticed later than this is missed. If several slots of the job came due while the storage failed, they are missed
+   * too. Default 1 min.
+   */
   readonly misfireThreshold?: DurationInput
   /** Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy

@@ -6,6 +6,7 @@ import type {
   ReplayOptions,
   TriggerOptions,
 } from '@jobistemer/core'
+import { Problem } from '../problem.ts'
 import type { Act } from '../route.ts'
 
 const requestNames = ['data', 'key', 'priority', 'tasks', 'at', 'delay'] as const
@@ -110,5 +111,32 @@ const stopBackfill: Act = {
   },
 }
 
+const remove: Act = {
+  method: 'POST',
+  path: '/api/remove',
+  action: 'remove',
+  about: 'job',
+  takes: [],
+  async answer({ client, job, options }) {
+    const { hasCode, version } = await client.job(job, options)
+    if (hasCode !== false) {
+      const message = 'A living node may have the code of this job, and would store the job again. Nothing was removed.'
+      throw new Problem(409, 'JOB_HAS_CODE', message, 'job')
+    }
+    await client.remove(job, { expectedVersion: version, ...options })
+    return { removed: job }
+  },
+}
+
 /** What is done to one job or one run. */
-export const actions: readonly Act[] = [trigger, replay, cancel, cancelSlot, pause, resume, backfill, stopBackfill]
+export const actions: readonly Act[] = [
+  trigger,
+  replay,
+  cancel,
+  cancelSlot,
+  pause,
+  resume,
+  backfill,
+  stopBackfill,
+  remove,
+]

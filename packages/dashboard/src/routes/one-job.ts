@@ -6,7 +6,7 @@ import { shownOf } from '../shown.ts'
 import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from '../wire.ts'
 
 const mostVersions = 50
-const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill'] as const
+const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill', 'remove'] as const
 
 /** What may be done to a job, for the page to offer: it is asked for again when it is done. */
 export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {

@@ -15,6 +15,29 @@ import { type LateSlot, lateSlotOf, type Recovery } from '../recovery/recovery.t
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { dueLookMs } from './tuning.ts'
 
+/** The last stretch in which the storage failed. In epoch milliseconds, both inclusive. */
+interface Outage {
+  readonly from: number
+  readonly until: number
+}
+
+const noOutage: Outage = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
+
+/**
+ * Whether several slots of the job came due while the storage failed. Created one after the other, all but the first would
+ * meet an active run: then the recovery strategy decides instead of the overlap policy.
+ */
+function wasMissedIn({ from, until }: Outage, { at, series }: RegisteredJob): boolean {
+  if (at < from || at > until) return false
+  try {
+    const next = series.nextMs(at)
+    return next !== null && next <= until
+  } catch {
+    // The recovery meets the same failure, and reports it.
+    return true
+  }
+}
+
 /** Where slots are taken from when they are due. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
@@ -144,6 +167,7 @@ export class SlotLauncher {
     const due: DueSlot[] = []
     const late: LateSlot[] = []
     let starting = 0
+    const outage = this.#lastOutage(now)
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#nextDue(starting, now)
       if (job === undefined) break
@@ -158,13 +182,19 @@ export class SlotLauncher {
         this.#overdue.answered(job, job.at, 'nobody')
         continue
       }
-      if (now - job.at > plan.settings.misfireThresholdMs) late.push(lateSlotOf(job, plan))
-      else {
+      if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job)) {
+        late.push(lateSlotOf(job, plan, outage.until))
+      } else {
         due.push({ job, plan, slot: job.at, now, item: null, starting: null })
         if (job.at >= job.pausedUntil) starting++
       }
     }
     return { due, late }
+  }
+
+  #lastOutage(now: number): Outage {
+    const last = this.#engine.storage.lastOutage
+    return last === null ? noOutage : { from: now - last.beganAgoMs, until: now - last.endedAgoMs }
   }
 
   /** The next that is due and does not wait for a place, when `starting` others go before it. */

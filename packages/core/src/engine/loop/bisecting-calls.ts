@@ -66,7 +66,7 @@ interface BisectingContext extends FailureReporter {
 /**
  * Calls with a list of items of which one may be wrong. Sent again and again, it would keep all the others from the
  * storage: it is found by halving the list, and refused once the storage has taken others meanwhile. Where the storage
- * says `STORAGE_REFUSED`, both happen at once.
+ * answers `STORAGE_REFUSED` or `QUEUE_FULL`, both happen at once.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
@@ -232,9 +232,9 @@ async function answers(storage: Storage): Promise<boolean> {
   }
 }
 
-/** Sent again, it would be refused again: the storage says so itself. */
+/** Whether the storage itself refuses an item of the call. A repeated call meets the same refusal. */
 function isRefusal(error: unknown): boolean {
-  return JobistemerError.isInstance(error, 'STORAGE_REFUSED')
+  return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
 }
 
 function isOutage(error: unknown): boolean {

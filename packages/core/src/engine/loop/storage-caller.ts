@@ -7,7 +7,7 @@ import type { Agenda } from './agenda.ts'
 import { EngineStopped } from './background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import type { SlotEntry } from './slot-levels.ts'
-import { StorageOutage } from './storage-outage.ts'
+import { type RecentOutage, StorageOutage } from './storage-outage.ts'
 import { Turns } from './turns.ts'
 
 const firstRetryMs = 100
@@ -119,6 +119,11 @@ export class StorageCaller implements StorageCalls {
       settle: (request) => track(within.settle(request)),
       forbidCommit: () => track(within.forbidCommit()),
     }
+  }
+
+  /** The stretch in which calls fail, or the last one; `null`: there was none. */
+  get lastOutage(): RecentOutage | null {
+    return this.#outage.last
   }
 
   /** Listens to what others change: other processes, where the storage tells, and other engines of this one. */

@@ -2,6 +2,12 @@ import type { Clock } from '../../clock.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 
+/** A stretch in which storage calls failed, in milliseconds before the present. One that lasts ends now. */
+export interface RecentOutage {
+  readonly beganAgoMs: number
+  readonly endedAgoMs: number
+}
+
 /** While an outage lasts, the log says so this often. */
 const repeatMs = 60_000
 
@@ -20,12 +26,22 @@ export class StorageOutage {
   #beganAt = 0
   /** Monotonic instant of the last line about it. */
   #saidAt = 0
+  /** Monotonic instants of the last outage that is over; `null`: there was none. */
+  #last: { readonly beganAt: number; readonly endedAt: number } | null = null
   /** Codes of the failures so far. Another one has another remedy. */
   readonly #codes = new Set<string>()
 
   constructor(options: { readonly clock: Clock; readonly logger: Logger }) {
     this.#clock = options.clock
     this.#logger = options.logger
+  }
+
+  /** The outage that lasts, or the last one; `null`: there was none. */
+  get last(): RecentOutage | null {
+    const now = this.#clock.monotonic()
+    if (this.#failures > 0) return { beganAgoMs: now - this.#beganAt, endedAgoMs: 0 }
+    if (this.#last === null) return null
+    return { beganAgoMs: now - this.#last.beganAt, endedAgoMs: now - this.#last.endedAt }
   }
 
   /** `isFirst`: the call has not failed before. */
@@ -54,7 +70,9 @@ export class StorageOutage {
   /** A call has its answer. */
   answered(): void {
     if (this.#failures === 0 || this.#waiting > 0) return
-    const forMs = Math.round(this.#clock.monotonic() - this.#beganAt)
+    const endedAt = this.#clock.monotonic()
+    this.#last = { beganAt: this.#beganAt, endedAt }
+    const forMs = Math.round(endedAt - this.#beganAt)
     this.#logger.warn({ forMs, failures: this.#failures }, 'the storage answers again')
     this.#failures = 0
     this.#codes.clear()

@@ -11,7 +11,7 @@ import {
 } from '../../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { OccurrenceId } from '../../ids.ts'
+import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
@@ -44,7 +44,8 @@ import type { StorageCalls } from '../loop/storage-caller.ts'
 import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 import { tellCanceled } from './tell-canceled.ts'
-import { slotsInPlan } from './tuning.ts'
+import { pageSize, slotsInPlan } from './tuning.ts'
+import { upcomingSlots } from './upcoming-slots.ts'
 
 /** What an update changes; what is left out stays as it is. */
 export interface JobUpdate extends JobSettingsInput {
@@ -103,8 +104,8 @@ export interface PlannedChange {
   /** Version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
   /**
-   * Its next slots as it is stored, at most three; none for a job that does not exist, and only the next one of a job
-   * whose schedule this node cannot revive.
+   * The next slots of the stored job, at most three, without the slots that were canceled ahead. None for a job that does not
+   * exist, and only the next one of a job whose schedule this node cannot revive.
    */
   readonly before: readonly Date[]
   /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
@@ -127,6 +128,24 @@ export interface DefinitionPlan {
   readonly removed: readonly PlannedChange[]
   /** Names of the jobs that are stored as they are defined. */
   readonly unchanged: readonly string[]
+}
+
+/** A planned change with what it was made from, and its slots in epoch milliseconds. */
+interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
+  readonly before: readonly number[]
+  readonly after: readonly number[]
+  readonly record: JobRecord | null
+  readonly content: JobContent | null
+}
+
+function firstOf(slots: Iterator<number, void>): readonly number[] {
+  const first: number[] = []
+  while (first.length < slotsInPlan) {
+    const slot = slots.next()
+    if (slot.done === true) break
+    first.push(slot.value)
+  }
+  return first
 }
 
 /** Changes of definitions at run time. */
@@ -166,7 +185,7 @@ export class Definitions {
       const updated = this.#merged(job, record, change)
       const content = this.#updatedContent(updated, record, policy, said)
       if (content.fingerprint === record.fingerprint) {
-        return { version: record.version, changed: false, nextAt: toDate(record.nextAt), canceled: [] }
+        return { version: record.version, changed: false, nextAt: dateOf(record.nextAt), canceled: [] }
       }
       const { id, version: expectedVersion, watermark: expectedWatermark } = record
       const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
@@ -179,7 +198,7 @@ export class Definitions {
           this.#registry.noteUnfinished()
           throw error
         })
-        return { version, changed: true, nextAt: toDate(nextAt), canceled: canceled.map(({ id }) => id) }
+        return { version, changed: true, nextAt: dateOf(nextAt), canceled: canceled.map(({ id }) => id) }
       }
     }
   }
@@ -254,8 +273,8 @@ export class Definitions {
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
     for (const record of await this.#get(untagged, storage)) if (record !== null) stored.set(record.id, record)
     const now = this.#engine.now()
-    const added: PlannedChange[] = []
-    const changed: PlannedChange[] = []
+    const added: Preview[] = []
+    const changed: Preview[] = []
     const unchanged: string[] = []
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
@@ -265,10 +284,15 @@ export class Definitions {
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
     }
-    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null)).sort(byName)
-    for (const some of [added, changed]) some.sort(byName)
-    unchanged.sort()
-    return { owner, jobs: tagged, added, changed, removed, unchanged }
+    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
+    return {
+      owner,
+      jobs: tagged,
+      added: await this.#withoutCanceled(added, storage),
+      changed: await this.#withoutCanceled(changed, storage),
+      removed: await this.#withoutCanceled(removed, storage),
+      unchanged: unchanged.sort(),
+    }
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
@@ -299,28 +323,48 @@ export class Definitions {
     }
   }
 
-  #planned(name: string, record: JobRecord | null, content: JobContent | null): PlannedChange {
+  #planned(name: string, record: JobRecord | null, content: JobContent | null): Preview {
     return {
       name,
       version: record?.version ?? null,
-      before: record === null ? [] : this.#nextSlots(record),
-      after: content === null ? [] : this.#nextSlots(content),
+      before: record === null ? [] : firstOf(this.#nextSlots(record)),
+      after: content === null ? [] : firstOf(this.#nextSlots(content)),
       changes:
         record === null || content === null
           ? []
           : changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition)),
+      record,
+      content,
     }
   }
 
-  #nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Date[] {
-    const slots: Date[] = []
-    const series = this.#registry.seriesIfKnown(timeline)
-    // Its next slot is stored; those after it only a node knows that can revive the schedule.
-    if (series === null) return nextAt === null ? [] : [new Date(nextAt)]
-    for (let slot = nextAt; slot !== null && slots.length < slotsInPlan; slot = series.nextMs(slot)) {
-      slots.push(new Date(slot))
+  /** Without the slots that were canceled ahead. Few jobs have any, so one call looks for those of many jobs. */
+  async #withoutCanceled(previews: readonly Preview[], storage: StorageCalls): Promise<readonly PlannedChange[]> {
+    const shown = previews.flatMap(({ record, before, after }) =>
+      record === null ? [] : [...before, ...after].map((slot) => occurrenceId(record.id, slot)),
+    )
+    const withCanceled = new Set<JobId>()
+    for (let start = 0; start < shown.length; start += pageSize) {
+      const some = shown.slice(start, start + pageSize)
+      const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
+      for (const found of occurrences) if (found?.state === 'canceled') withCanceled.add(found.jobId)
     }
-    return slots
+    const changes: PlannedChange[] = []
+    for (const { record, content, ...change } of previews) {
+      let { before, after } = change
+      if (record !== null && withCanceled.has(record.id)) {
+        before = await upcomingSlots(storage, record.id, this.#nextSlots(record), slotsInPlan)
+        if (content !== null) after = await upcomingSlots(storage, record.id, this.#nextSlots(content), slotsInPlan)
+      }
+      changes.push({ ...change, before: before.map(toDate), after: after.map(toDate) })
+    }
+    return changes.sort(byName)
+  }
+
+  *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
+    const series = this.#registry.seriesIfKnown(timeline)
+    // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
+    for (let slot = nextAt; slot !== null; slot = series?.nextMs(slot) ?? null) yield slot
   }
 
   async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
@@ -426,6 +470,10 @@ function readPlan(plan: DefinitionPlan): void {
   }
 }
 
-function toDate(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds)
+function toDate(milliseconds: number): Date {
+  return new Date(milliseconds)
+}
+
+function dateOf(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : toDate(milliseconds)
 }

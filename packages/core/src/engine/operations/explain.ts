@@ -24,13 +24,13 @@ export interface Explanation {
     | 'paused'
     /** It is a slot that is due, and no node has decided about it yet. */
     | 'due'
-    /** The schedule has no slot there. */
+    /** The schedule has no slot there, or the job was deleted before. Past instants and coming ones have the same answer. */
     | 'not_a_slot'
     /** It lies before the job's creation. */
     | 'before_creation'
     /** Its record is too old to be kept. */
     | 'pruned'
-    /** It was a slot by a schedule that is not in force any more, or never was one. */
+    /** The schedule has a slot there, but an earlier schedule decided that time; or the job is not in the storage. */
     | 'unknown'
   /** In words. */
   readonly reason: string
@@ -93,11 +93,15 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
   if (head.pruneFloor !== null && at <= head.pruneFloor) {
     return answer(at, id, 'pruned', `History up to ${text(head.pruneFloor)} was pruned.`)
   }
-  if (at <= head.watermark) {
-    return answer(at, id, 'unknown', `The slots up to ${text(head.watermark)} are decided, and this was none of them.`)
+  const isDecided = at <= head.watermark
+  if (!isDecided && head.deletedAt !== null) {
+    return answer(at, id, 'not_a_slot', `The job was deleted at ${text(head.deletedAt)}.`)
   }
-  if (head.deletedAt !== null) return answer(at, id, 'not_a_slot', `The job was deleted at ${text(head.deletedAt)}.`)
   if (!isSlot) return answer(at, id, 'not_a_slot', 'The schedule has no slot at this instant.')
+  if (isDecided) {
+    const reason = `The slots up to ${text(head.watermark)} are decided. An earlier schedule had no slot at this instant, or a clock was ahead.`
+    return answer(at, id, 'unknown', reason)
+  }
   if (head.paused !== null && isPausedAt(head, at)) {
     const { at: since, until, reason } = head.paused
     const end = until === undefined ? '' : ` until ${text(until)}`

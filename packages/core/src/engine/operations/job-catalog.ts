@@ -31,14 +31,14 @@ import {
 } from './job-extras.ts'
 import { LivingCode } from './living-code.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
-import { mostSortedJobs, mostSuccessSearches, pageGrowth, itemsPerRead } from './tuning.ts'
+import { itemsPerRead, mostRereadJobs, mostSortedJobs, mostSuccessSearches, pageGrowth } from './tuning.ts'
 import { mostItems, rememberedValues } from '../../tuning.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
 const byName = 'name '
 
-/** Which stored jobs to read: in the order of their names; of more than 2,000 jobs, in the order of the storage. */
+/** Which stored jobs to read: in the order of their names; of more than 10,000 jobs, in the order of the storage. */
 export interface JobsFilter extends ExtrasFilter {
   /** Only those with this owner tag. */
   readonly owner?: string
@@ -143,29 +143,34 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
-/**
- * The heads of all jobs that `list` reads, in the order of names, from behind the job of the cursor on. `null`: there are
- * more than {@link mostSortedJobs}, or the page before was in the order of the storage.
- * @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone
- */
+/** The heads of all jobs that `list` reads, in the order of names. `null`: there are more than {@link mostSortedJobs}. */
 async function sortedHeads(
-  cursor: string | null,
   list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
 ): Promise<readonly JobRecord[] | null> {
-  const isSorted = cursor?.startsWith(byName) === true
-  if (cursor !== null && !isSorted) return null
   const heads: JobRecord[] = []
   let next: string | null = null
   do {
     const page: Page<JobRecord> = await list(itemsPerRead, next)
     heads.push(...page.items)
     next = page.cursor
-    if (!isSorted && heads.length > mostSortedJobs) return null
+    if (heads.length > mostSortedJobs) return null
   } while (next !== null)
-  heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
-  if (cursor === null) return heads
-  const place = heads.findIndex(({ id }) => id === cursor.slice(byName.length))
-  if (place !== -1) return heads.slice(place + 1)
+  return heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+}
+
+/** Jobs of a list in their order. */
+interface SortedJobs {
+  /** The filter of the list. */
+  readonly key: string
+  readonly ids: readonly JobId[]
+  /** By id, where all heads were just read. */
+  readonly heads: ReadonlyMap<JobId, JobRecord> | null
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone */
+function placeAfter(ids: readonly JobId[], cursor: string): number {
+  const place = ids.indexOf(cursor.slice(byName.length) as JobId)
+  if (place !== -1) return place + 1
   throw new JobistemerError('INVALID_ARGUMENT', {
     message: 'filter.cursor belongs to a job that was removed since.',
     field: 'filter.cursor',
@@ -174,12 +179,21 @@ async function sortedHeads(
   })
 }
 
+async function livingHeads(ids: readonly JobId[], storage: StorageCalls): Promise<readonly JobRecord[]> {
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: ids }))
+  return jobs.flatMap((head) => (head === null || head.deletedAt !== null ? [] : head))
+}
+
 /** The stored jobs, whether this process has their code or not. */
 export class JobCatalog {
   readonly #registry: JobRegistry
   /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
+  /** A long list whose next page a caller may ask for. Without it, each page would read all heads again. */
+  #sorted: SortedJobs | null = null
+  /** Too many jobs to sort: a later list does not read them all to find that out again. */
+  #isCrowded = false
 
   constructor(registry: JobRegistry) {
     this.#registry = registry
@@ -221,19 +235,22 @@ export class JobCatalog {
       }
     }
     let cursor = cursors.open(filter.cursor, 'filter.cursor')
-    const sorted = await sortedHeads(cursor, list)
+    const key = JSON.stringify([owner, tag, text, paused])
+    const sorted = await this.#sortedJobs(key, cursor, list, isWanted)
     if (sorted !== null) {
-      const wanted = sorted.filter(isWanted)
-      let place = 0
-      while (place < wanted.length && items.length < limit) {
-        const some = wanted.slice(place, place + Math.min(limit, itemsPerRead))
-        const found = (await withExtras(some, extras, storage)).slice(0, limit - items.length)
+      const { ids, heads } = sorted
+      let place = cursor === null ? 0 : placeAfter(ids, cursor)
+      while (place < ids.length && items.length < limit) {
+        const some = ids.slice(place, place + Math.min(limit, itemsPerRead))
+        const wanted = heads === null ? await livingHeads(some, storage) : some.flatMap((id) => heads.get(id) ?? [])
+        const found = (await withExtras(wanted, extras, storage)).slice(0, limit - items.length)
         await add(found)
         const last = items.length === limit ? found.at(-1)?.record : undefined
-        place = last === undefined ? place + some.length : wanted.indexOf(last) + 1
+        place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
       }
-      const last = wanted[place - 1]
-      return { items, cursor: last !== undefined && place < wanted.length ? cursors.seal(byName + last.id) : null }
+      const last = place < ids.length ? ids[place - 1] : undefined
+      this.#sorted = last === undefined || ids.length <= mostRereadJobs ? null : { key, ids, heads: null }
+      return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
     }
     const firstSize = Math.min(limit, itemsPerRead)
     let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
@@ -260,6 +277,24 @@ export class JobCatalog {
       looking = lookAt(await list(nextSize, cursor), nextSize, roomAfter)
     }
     return { items, cursor: cursors.seal(cursor) }
+  }
+
+  /** The jobs of the list in the order of names; `null`: the list is in the order of the storage. */
+  async #sortedJobs(
+    key: string,
+    cursor: string | null,
+    list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
+    isWanted: (head: JobRecord) => boolean,
+  ): Promise<SortedJobs | null> {
+    const isFirst = cursor === null
+    if (!isFirst && !cursor.startsWith(byName)) return null
+    if (!isFirst && this.#sorted?.key === key) return this.#sorted
+    if (this.#isCrowded) return null
+    const sorted = await sortedHeads(list)
+    this.#isCrowded = sorted === null
+    if (sorted === null) return null
+    const wanted = sorted.filter(isWanted)
+    return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
   /** @throws JobistemerError `JOB_NOT_FOUND` */

@@ -19,8 +19,10 @@ export const mostCharacters = 1_000_000
 /** If less than half of a page is wanted, the next page is larger by this factor. */
 export const pageGrowth = 4
 
-/** Jobs up to which a list is in the order of names. Each page of such a list reads all their heads. */
-export const mostSortedJobs = 2000
+/** Jobs up to which a list is in the order of names. Its first page reads all their heads. */
+export const mostSortedJobs = 10_000
+/** Jobs up to which each further page reads all heads again, so that it has the jobs that were added meanwhile. */
+export const mostRereadJobs = 2000
 
 /** Calls of the storage that look for the last success of a job. */
 export const mostSuccessSearches = 10

@@ -36,11 +36,13 @@ export interface LateSlot {
   readonly watermark: number
   readonly pausedUntil: number
   readonly series: SlotSeries
+  /** Slots up to this instant are missed, even if they are less late than the threshold of the job. */
+  readonly missedUntil: number
 }
 
-export function lateSlotOf(job: RegisteredJob, plan: JobPlan): LateSlot {
+export function lateSlotOf(job: RegisteredJob, plan: JobPlan, missedUntil: number): LateSlot {
   const { at: slot, version, createdAt, watermark, pausedUntil, series } = job
-  return { job, plan, slot, version, createdAt, watermark, pausedUntil, series }
+  return { job, plan, slot, version, createdAt, watermark, pausedUntil, series, missedUntil }
 }
 
 /** A late job that is decided about, and whom to tell when that is over, whatever has come of it. */
@@ -60,12 +62,13 @@ interface Decided {
 const superseded: unique symbol = Symbol('superseded')
 
 /** What there is to decide about a late job. */
-function missedSlotsOf({ plan, slot, pausedUntil, series }: LateSlot, now: number) {
+function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
   // What was missed after a pause is decided by itself, in the next round.
-  const last = isPaused ? Math.min(now - misfireThresholdMs, pausedUntil) - 1 : now - misfireThresholdMs - 1
+  const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
+  const last = isPaused ? Math.min(late, pausedUntil - 1) : late
   // The wall clock may have been set back since the slot was found late.
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }

@@ -146,7 +146,7 @@ export function Pause({ job, reload }: OfJob) {
       fields={fields}
       onSubmit={async (values) => {
         await act('/api/pause', { job, ...values })
-        notify(`${job} is paused.`)
+        notify(`${job} is paused.`, { about: job })
         reload()
       }}
     />
@@ -164,8 +164,29 @@ export function Resume({ job, reload }: OfJob) {
       text="It runs again from its next slot on. Slots that were skipped meanwhile are not made up for: a backfill can run them."
       onSubmit={async (values) => {
         await act('/api/resume', { job, ...values })
-        notify(`${job} is resumed.`)
+        notify(`${job} is resumed.`, { about: job })
         reload()
+      }}
+    />
+  )
+}
+
+export function Remove({ job, waiting }: Pick<OfJob, 'job'> & { readonly waiting: number }) {
+  const runs = waiting === 1 ? 'waiting run is' : 'waiting runs are'
+  const canceled = waiting === 0 ? 'No run of it waits.' : `${waiting.toLocaleString('en')} ${runs} canceled.`
+  return (
+    <DialogButton
+      label="Remove"
+      title={`Remove ${job}`}
+      submit="Remove the job"
+      cancel="Keep the job"
+      isDangerous
+      text={`Removal deletes the job on all nodes. ${canceled} Running runs may end, and the history stays until it is pruned. A node that has the code stores the job again when it starts.`}
+      fields={[reason]}
+      onSubmit={async (values) => {
+        await act('/api/remove', { job, ...values })
+        notify(`${job} is removed.`, { about: job })
+        go('/jobs')
       }}
     />
   )

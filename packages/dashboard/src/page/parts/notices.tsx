@@ -5,15 +5,24 @@ interface Notice {
   readonly id: number
   readonly text: string
   readonly isBad: boolean
+  /** The subject whose state the text tells; `null`: it tells of none. */
+  readonly about: string | null
 }
 
 const notices = new Store<readonly Notice[]>([])
 let count = 0
 
-/** Says what was done, for a while; screen readers read it out. */
-export function notify(text: string, { isBad = false } = {}): void {
-  const notice = { id: ++count, text, isBad }
-  notices.value = [...notices.value, notice].slice(-4)
+interface NotifyOptions {
+  readonly isBad?: boolean
+  /** A notice replaces the earlier one about the same subject: `is resumed` replaces `is paused`. */
+  readonly about?: string
+}
+
+/** Tells the result of an action for 7 s, or for 15 s if it is bad; screen readers read it out. */
+export function notify(text: string, { isBad = false, about }: NotifyOptions = {}): void {
+  const notice = { id: ++count, text, isBad, about: about ?? null }
+  const others = notices.value.filter((one) => one.about === null || one.about !== about)
+  notices.value = [...others, notice].slice(-4)
   after(isBad ? 15_000 : 7000, () => dismiss(notice.id))
 }
 

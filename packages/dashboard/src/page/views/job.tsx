@@ -3,7 +3,7 @@ import type { JobView } from '../../wire.ts'
 import { Link, usePlace } from '../location.tsx'
 import { BackfillButton } from '../parts/backfill.tsx'
 import { Backfills } from '../parts/backfills.tsx'
-import { Pause, Resume, RunNow } from '../parts/actions.tsx'
+import { Pause, Remove, Resume, RunNow } from '../parts/actions.tsx'
 import { Loaded, NotNamed } from '../parts/loaded.tsx'
 import { Facts, Heading } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
@@ -84,8 +84,9 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
         )}
         {job.hasNoCode && (
           <p class="callout" dir="auto">
-            No living node has the code of this job: its runs wait. If it was removed from the code or renamed, delete
-            it with <code>jobistemer remove {shellWord(name)}</code>; otherwise start a node that has the code.
+            No living node has the code of this job: its runs wait. If you have removed or renamed the job in the code,
+            remove it here or with <code>jobistemer remove {shellWord(name)}</code>. Otherwise start a node that has the
+            code.
           </p>
         )}
         {paused !== null && (
@@ -114,6 +115,9 @@ function JobHead({ job, reload }: { readonly job: JobView; readonly reload: () =
         {rights.resume && paused !== null && <Resume job={name} reload={reload} />}
         {rights.backfill && job.schedule !== null && job.schedule !== 'on request' && (
           <BackfillButton job={name} reload={reload} />
+        )}
+        {rights.remove && job.hasNoCode && (
+          <Remove job={name} waiting={(counts?.pending ?? 0) + (counts?.queued ?? 0)} />
         )}
       </div>
       <Facts

@@ -115,30 +115,41 @@ function isPartOf(look: SurveyView | null): boolean {
   return look !== null && (look.isPart || look.isAskedPart)
 }
 
-/** Which jobs are late, and which have failed last. */
+/** A job that needs attention, with its reasons. */
+interface Attended {
+  readonly job: JobLine
+  readonly states: readonly string[]
+  readonly at: string | null
+}
+
+/** Each job once, in the order of its most urgent reason: no code, late, failed. */
+function attended({ late, failing, withoutCode }: SurveyView): readonly Attended[] {
+  const found = new Map<string, Attended>()
+  const add = (job: JobLine, state: string, at: string | null): void => {
+    const known = found.get(job.name)
+    found.set(
+      job.name,
+      known === undefined ? { job, states: [state], at } : { ...known, states: [...known.states, state] },
+    )
+  }
+  for (const job of withoutCode) add(job, 'no_code', job.nextAt)
+  for (const job of late) add(job, 'late', job.nextAt)
+  for (const job of failing) add(job, job.lastRun?.state ?? 'failed', job.lastRun?.finishedAt ?? null)
+  return [...found.values()]
+}
+
+/** The jobs that are late, have no code, or failed in their last run. */
 function Attention({ survey }: { readonly survey: SurveyView }) {
-  const { late, lateCount, failing, failingCount, withoutCode, withoutCodeCount } = survey
-  const shown = late.length + failing.length + withoutCode.length
-  const more = lateCount + failingCount + withoutCodeCount - shown
+  const jobs = attended(survey)
+  const more = survey.attentionCount - jobs.length
   return (
     <Section title="Jobs that need a look" aside={<Link to="/jobs">All jobs</Link>}>
-      {shown === 0 ? (
+      {jobs.length === 0 ? (
         <Empty>{nothingToLookAt(survey)}</Empty>
       ) : (
         <ul class="lines">
-          {withoutCode.map((job) => (
-            <AttentionLine key={`no code ${job.name}`} job={job} state="no_code" at={job.nextAt} />
-          ))}
-          {late.map((job) => (
-            <AttentionLine key={`late ${job.name}`} job={job} state="late" at={job.nextAt} />
-          ))}
-          {failing.map((job) => (
-            <AttentionLine
-              key={`failing ${job.name}`}
-              job={job}
-              state={job.lastRun?.state ?? 'failed'}
-              at={job.lastRun?.finishedAt ?? null}
-            />
+          {jobs.map((one) => (
+            <AttentionLine key={one.job.name} {...one} />
           ))}
           {more > 0 && <li class="quiet">and {more.toLocaleString('en')} more</li>}
         </ul>
@@ -176,16 +187,12 @@ function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {
   )
 }
 
-interface AttentionProps {
-  readonly job: JobLine
-  readonly state: string
-  readonly at: string | null
-}
-
-function AttentionLine({ job, state, at }: AttentionProps) {
+function AttentionLine({ job, states, at }: Attended) {
   return (
     <li>
-      <StateBadge state={state} />
+      {states.map((state) => (
+        <StateBadge key={state} state={state} />
+      ))}
       <span class="line-main">
         <JobLink job={job.name} />
         <span class="quiet">{job.schedule}</span>
