@@ -2,7 +2,7 @@ import { createClient, defineJob, type JobOptions, type Scheduler, type TaskCont
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere, type PlaceKind } from './support/places.ts'
+import { everyStorage, type PlaceKind } from './support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from './support/world.ts'
 
 /** A job of every minute, and what ran of it: `'slot 60'`, `'backfill -60'`. */
@@ -40,7 +40,7 @@ async function runsOf(node: Scheduler): Promise<string[]> {
   return runs.map(({ backfill, state }) => `${secondsOf(backfill?.slot ?? 0)} ${state}`)
 }
 
-describe.each(everywhere)('on $name a backfill', (place: PlaceKind) => {
+describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
   it('asked of a client says first what it would run, then runs each slot once, and no more when it is asked again', async () => {
     const world = createWorld(place)
     const ran: string[] = []

@@ -2,7 +2,7 @@ import { type Client, createClient, defineJob, jobId, type JobUpdate, type TaskC
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { at, createWorld, secondsOf, type World } from './support/world.ts'
 
 /** A job with code, on a node of its own; and a client in another process, which has nothing of it. */
@@ -28,7 +28,7 @@ async function scene(world: World) {
 
 const settle = async (world: World) => world.clock.advance({ seconds: 5 })
 
-describe.each(everywhere)('on $name a client', (place) => {
+describe.each(everyStorage)('on $name a client', (place) => {
   it('triggers a job of which it has no code, with data, and is no node', async () => {
     const world = createWorld(place)
     const { ran, node, client } = await scene(world)

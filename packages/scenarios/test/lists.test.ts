@@ -2,7 +2,7 @@ import { type Client, createClient, defineJob, type ListedOccurrence, silentLogg
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere, type PlaceKind } from './support/places.ts'
+import { everyStorage, type PlaceKind } from './support/places.ts'
 import { at, createWorld, secondsOf } from './support/world.ts'
 
 /** Jobs that fail, that end well, that are skipped while they run, and that never ran; and a client elsewhere. */
@@ -36,7 +36,7 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('jobs are listed by name, also across pages and filters', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })

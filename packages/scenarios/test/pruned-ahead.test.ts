@@ -1,7 +1,7 @@
 import { createClient, defineJob, jobId, type TaskContext } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
-import { everywhere, type PlaceKind } from './support/places.ts'
+import { everyStorage, type PlaceKind } from './support/places.ts'
 import { at, createWorld, secondsOf } from './support/world.ts'
 
 /** A node and a client, for whom history was pruned up to five minutes from now: others' clocks were ahead. */
@@ -23,7 +23,7 @@ async function scene(place: PlaceKind) {
   return { world, client, ran }
 }
 
-describe.each(everywhere)('on $name, where history was pruned by a clock that was ahead,', (place) => {
+describe.each(everyStorage)('on $name, where history was pruned by a clock that was ahead,', (place) => {
   it('a job runs when it is asked for', async () => {
     const { world, client, ran } = await scene(place)
     expect(await client.trigger('job')).toMatchObject({ state: 'pending', created: true })

@@ -3,7 +3,7 @@ import type { SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { createWorld, type World } from './support/world.ts'
 
 const waiting = 600
@@ -25,7 +25,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await Promise.all(asked)
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('a job of which many wait is removed in short steps, between which others have their turn', async () => {
     const world = createWorld(place)
     const called: string[] = []

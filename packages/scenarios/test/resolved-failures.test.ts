@@ -2,7 +2,7 @@ import { defineJob, type FailuresFilter, type OccurrenceId, type Scheduler } fro
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { at, createWorld, secondsOf, type World } from './support/world.ts'
 
 /** A job of every ten seconds whose tasks fail while they are in `broken`. */
@@ -47,7 +47,7 @@ async function threeFailures(world: World, options: { readonly until?: number } 
   return { job, scheduler, broken, replay }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('`failures` leaves out a failure whose replay was completed, unless it is asked for', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world)

@@ -4,7 +4,7 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere, memory } from './support/places.ts'
+import { everyStorage, memory } from './support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from './support/world.ts'
 
 /** A chain of two tasks, 5 s each, and the calls of its handlers. */
@@ -22,7 +22,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
   return { job, called }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('a node that died in the middle of a task settles that at once when it comes back under its name', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })

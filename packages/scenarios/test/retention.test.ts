@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { withEmptyPages } from './support/empty-pages.ts'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { rarely } from './support/rarely.ts'
 import { at, createWorld, secondsOf } from './support/world.ts'
 
@@ -23,7 +23,7 @@ function every(seconds: number, retention?: RetentionInput) {
   })
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('history stays as large as its retention, however long a job runs, and no slot runs again', async () => {
     const world = createWorld(place)
     const started: number[] = []

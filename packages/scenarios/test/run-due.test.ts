@@ -2,7 +2,7 @@ import { createClient, defineJob, type RunDueReport, type Scheduler, type TaskCo
 import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
-import { everywhere, memory } from './support/places.ts'
+import { everyStorage, memory } from './support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from './support/world.ts'
 
 type Run = (context: TaskContext) => Promise<unknown>
@@ -32,7 +32,7 @@ async function call(world: World, scheduler: Scheduler, seconds: number, budget 
   return called
 }
 
-describe.each(everywhere)('on $name a call of runDue', (place) => {
+describe.each(everyStorage)('on $name a call of runDue', (place) => {
   it('runs what is due, with nobody there between the calls, and says when something is due next', async () => {
     const world = createWorld(place)
     const ran: string[] = []

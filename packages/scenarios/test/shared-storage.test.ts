@@ -12,7 +12,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { everySeconds, everyType } from './support/every.ts'
 import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { at, createWorld, secondsOf, type World } from './support/world.ts'
 
 /** Nobody looks by itself before the end of a scenario. */
@@ -54,7 +54,7 @@ function working(world: World, { forSeconds = 0 } = {}) {
   return { heard, run, job }
 }
 
-describe.each(everywhere)('engines that share one storage object of $name', (place) => {
+describe.each(everyStorage)('engines that share one storage object of $name', (place) => {
   it('a trigger of a client begins at once', async () => {
     const world = createWorld(place)
     const storage = world.connect()

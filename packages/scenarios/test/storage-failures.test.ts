@@ -19,7 +19,7 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { InterceptedStorage, type Operation } from './support/intercepted-storage.ts'
-import { everywhere, memory } from './support/places.ts'
+import { everyStorage, memory } from './support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from './support/world.ts'
 import { WrongClock } from './support/wrong-clock.ts'
 
@@ -52,7 +52,7 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
   return { intercepted, scheduler }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   describe.each(whens)('a storage that fails %s', (when) => {
     it.each([1, 3])('%i times while slots are created loses and doubles nothing', async (times) => {
       const world = createWorld(place)

@@ -3,7 +3,7 @@ import type { RecoveryEntry, SaveJobAnswer, SaveJobsRequest } from '@jobistemer/
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from './support/every.ts'
 import { type Call, InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
+import { everyStorage } from './support/places.ts'
 import { at, createWorld, secondsOf, type World } from './support/world.ts'
 
 const waiting = 2600
@@ -71,7 +71,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everyStorage)('on $name', (place) => {
   it('a job of which many wait is updated in short steps, between which others have their turn', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
