@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Storage } from '@jobistemer/core/storage'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { isThorough } from '../../../workspace/test-effort.ts'
 
 /** Where data can be: several connections see the same. */
 export interface Place {
@@ -37,4 +38,8 @@ const sqlite: PlaceKind = {
   },
 }
 
-export const everywhere: readonly PlaceKind[] = [memory, sqlite]
+/** For scenarios whose result depends on how the storage pages, orders, deletes or fails. */
+export const everyStorage: readonly PlaceKind[] = [memory, sqlite]
+
+/** For scenarios that test the engine. `npm run test:extra` runs them on SQLite, too. */
+export const everywhere: readonly PlaceKind[] = isThorough ? everyStorage : [memory]

@@ -1,0 +1,299 @@
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type CallOptions,
+  JobistemerError,
+  occurrenceId,
+  type Scheduler,
+  silentLogger,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { type Call, InterceptedStorage } from '../support/intercepted-storage.ts'
+import { at, startMs } from '../support/world.ts'
+
+interface Node {
+  readonly clock: VirtualClock
+  readonly scheduler: Scheduler
+  readonly intercepted: InterceptedStorage
+  /** What lies in the storage, without the scheduler. */
+  readonly storage: Storage
+  /** The attempts that were made. */
+  readonly called: string[]
+  readonly job: ReturnType<typeof defineJob>
+}
+
+/** A started scheduler with one job, and history of it. */
+async function start(callTimeout?: number): Promise<Node> {
+  const clock = virtualClock(startMs)
+  // A clock that waits for calls to the storage would wait for those that have no answer.
+  const { track: _, ...untracked } = clock
+  const database = memoryDatabase()
+  const intercepted = new InterceptedStorage(memoryStorage({ database }))
+  const called: string[] = []
+  const job = defineJob({
+    name: 'a',
+    schedule: everySeconds(10, +at(10)),
+    tasks: [{ name: 'work', run: ({ occurrence }) => called.push(`${occurrence.kind}`) }],
+  })
+  const scheduler = createScheduler({
+    storage: intercepted.storage,
+    jobs: [job],
+    clock: untracked,
+    logger: silentLogger,
+    ...(callTimeout !== undefined && { callTimeout }),
+  })
+  await scheduler.start()
+  await clock.advance({ seconds: 15 })
+  expect(called).toEqual(['slot'])
+  called.length = 0
+  onTestFinished(async () => {
+    intercepted.intercept = (call) => call.proceed()
+    const stopped = scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    await clock.advance({ minutes: 1 })
+    await stopped
+  })
+  return { clock, scheduler, intercepted, storage: memoryStorage({ database }), called, job }
+}
+
+/** The refusal of a call that is expected to be refused; `null` as long as it is not. */
+function refusalOf(call: Promise<unknown>): { error: JobistemerError | null } {
+  const seen: { error: JobistemerError | null } = { error: null }
+  call.then(
+    () => {},
+    (error: JobistemerError) => {
+      seen.error = error
+    },
+  )
+  return seen
+}
+
+const onRequest = defineJob({ name: 'on request', tasks: [{ name: 'work', handler: 'work' }] })
+
+const never = (): Promise<never> => new Promise(() => {})
+
+const calls: readonly [name: string, call: (node: Node, options?: CallOptions) => Promise<unknown>][] = [
+  ['trigger', ({ scheduler }, options) => scheduler.trigger('a', options)],
+  ['replay', ({ scheduler, job }, options) => scheduler.replay(occurrenceId(job.id, at(10)), options)],
+  ['cancel', ({ scheduler, job }, options) => scheduler.cancel(occurrenceId(job.id, at(10)), options)],
+  ['cancelSlot', ({ scheduler }, options) => scheduler.cancelSlot('once', at(3600), options)],
+  ['pause', ({ scheduler }, options) => scheduler.pause('a', options)],
+  ['resume', ({ scheduler }, options) => scheduler.resume('a', options)],
+  ['update', ({ scheduler }, options) => scheduler.update('a', { overlapPolicy: 'allow' }, options)],
+  ['add', ({ scheduler, job }, options) => scheduler.add({ ...job, owner: 'x' }, options)],
+  ['remove', ({ scheduler }, options) => scheduler.remove('a', options)],
+  ['plan', ({ scheduler, job }, options) => scheduler.plan([job], { owner: 'x', ...options })],
+  [
+    'apply',
+    ({ scheduler }, options) =>
+      scheduler.apply({ owner: 'x', jobs: [], added: [], changed: [], removed: [], unchanged: [] }, options),
+  ],
+  ['realign', ({ scheduler }, options) => scheduler.realign('a', options)],
+  ['realign of all jobs', ({ scheduler }, options) => scheduler.realign(undefined, options)],
+  ['explain', ({ scheduler }, options) => scheduler.explain('a', at(10), options)],
+  ['prune', ({ scheduler }, options) => scheduler.prune({ olderThan: 0, ...options })],
+  ['isRunning', ({ scheduler }, options) => scheduler.isRunning('a', options)],
+  ['occurrences', ({ scheduler }, options) => scheduler.occurrences({ job: 'a' }, options)],
+]
+
+describe('while the storage does not answer,', () => {
+  it.each(calls)('%s ends after the time that it is given, or that of the scheduler', async (_name, call) => {
+    const node = await start()
+    const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
+    await node.scheduler.add(laterJob)
+    node.intercepted.intercept = never
+    const [own, ofScheduler] = [refusalOf(call(node, { timeout: { seconds: 2 } })), refusalOf(call(node))]
+    await node.clock.advance(1999)
+    expect(own.error).toBe(null)
+    await node.clock.advance(1)
+    expect(own.error).toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'timeout', value: 2000 })
+    expect(own.error?.remedy).toContain('may still take effect')
+    await node.clock.advance(7999)
+    expect(ofScheduler.error).toBe(null)
+    await node.clock.advance(1)
+    expect(ofScheduler.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 10_000 })
+  })
+
+  it.each(calls)('%s ends when its signal fires, and says why', async (_name, call) => {
+    const node = await start()
+    const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
+    await node.scheduler.add(laterJob)
+    node.intercepted.intercept = never
+    const controller = new AbortController()
+    const refused = refusalOf(call(node, { signal: controller.signal }))
+    await node.clock.settle()
+    expect(refused.error).toBe(null)
+    controller.abort('the client hung up')
+    await node.clock.settle()
+    expect(refused.error).toMatchObject({ code: 'ABORTED', field: 'signal', cause: 'the client hung up' })
+    expect(JobistemerError.isInstance(refused.error)).toBe(true)
+    node.intercepted.reset()
+    const early = refusalOf(call(node, { signal: controller.signal }))
+    await node.clock.settle()
+    expect(early.error).toMatchObject({ code: 'ABORTED' })
+    expect(node.intercepted.calls).toEqual([])
+  })
+
+  it('the limit of the scheduler can be set', async () => {
+    const node = await start(500)
+    node.intercepted.intercept = never
+    const refused = refusalOf(node.scheduler.trigger('a'))
+    await node.clock.advance(500)
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 500 })
+  })
+
+  it('a limit above a minute is kept', async () => {
+    const node = await start()
+    node.intercepted.intercept = never
+    const refused = refusalOf(node.scheduler.isRunning('a', { timeout: { minutes: 5 } }))
+    await node.clock.advance(299_999)
+    expect(refused.error).toBe(null)
+    await node.clock.advance(1)
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+  })
+})
+
+describe('a call that takes too long because the storage fails', () => {
+  const full = new JobistemerError('STORAGE_FULL', { message: 'The disk is full.', remedy: 'Make room.' })
+
+  it.each<[string, (scheduler: Scheduler, timeout: number) => Promise<unknown>]>([
+    ['a trigger', (scheduler, timeout) => scheduler.trigger('a', { timeout })],
+    [
+      'one of several triggers',
+      async (scheduler, timeout) => {
+        const [, second] = await scheduler.triggerMany([{ job: 'a' }, { job: 'a' }], { timeout })
+        throw (second as { error: unknown }).error
+      },
+    ],
+    ['an addition', (scheduler, timeout) => scheduler.add(onRequest, { timeout })],
+  ])('%s says what it failed with', async (_, call) => {
+    const { scheduler, intercepted, clock } = await start()
+    intercepted.intercept = (made) => (made.operation === 'listJobs' ? made.proceed() : Promise.reject(full))
+    const refused = refusalOf(call(scheduler, 4000))
+    await clock.advance({ seconds: 4 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'timeout', value: 4000, cause: full })
+    expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
+  })
+
+  it('says so of what is no error of the storage, in no more than a line', async () => {
+    const { scheduler, intercepted, clock } = await start()
+    intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
+    const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
+    await clock.advance({ seconds: 2 })
+    expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. What was sent/)
+  })
+
+  it('says nothing of a failure that has had its answer since', async () => {
+    const { scheduler, intercepted, clock } = await start()
+    let failures = 0
+    intercepted.intercept = (call) => {
+      if (call.operation === 'saveJobs') return never()
+      if (call.operation !== 'get' || failures > 0) return call.proceed()
+      failures++
+      return Promise.reject(full)
+    }
+    const refused = refusalOf(scheduler.add(onRequest, { timeout: 2000 }))
+    await clock.advance({ seconds: 5 })
+    expect(failures).toBe(1)
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+    expect(refused.error).not.toHaveProperty('cause')
+    expect(refused.error?.message).not.toContain('failed')
+  })
+
+  it('says what a client cannot connect for', async () => {
+    const clock: VirtualClock = { ...virtualClock(startMs), isAuthoritative: false }
+    const storage = wrapStorage(memoryStorage(), { serverTime: () => Promise.reject(full) })
+    const client = createClient({ storage, clock, logger: silentLogger })
+    const refused = refusalOf(client.trigger('a', { timeout: 2000 }))
+    await clock.advance({ seconds: 2 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', cause: full })
+    const closed = client.close()
+    await clock.advance({ seconds: 10 })
+    await closed
+  })
+})
+
+describe('a trigger whose caller waits no more', () => {
+  const creates = ({ operation, request }: Call): boolean =>
+    operation === 'createOccurrences' &&
+    (request as { items: readonly { kind: string }[] }).items.some(({ kind }) => kind === 'trigger')
+
+  it('is not sent any more, and never runs', async () => {
+    const node = await start()
+    let sent = 0
+    node.intercepted.intercept = (call) => {
+      if (!creates(call)) return call.proceed()
+      sent++
+      return Promise.reject(new Error('away'))
+    }
+    const refused = refusalOf(node.scheduler.trigger('a', { timeout: { seconds: 3 } }))
+    await node.clock.advance({ seconds: 3 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+    const before = sent
+    expect(before).toBeGreaterThan(1)
+    node.intercepted.intercept = (call) => call.proceed()
+    await node.clock.advance({ minutes: 3 })
+    expect(sent).toBe(before)
+    expect(node.called).toEqual([])
+  })
+
+  it('runs once when the storage had taken it, and the answer comes late', async () => {
+    const node = await start()
+    let answer: () => void = () => {}
+    node.intercepted.intercept = async (call) => {
+      const result = await call.proceed()
+      if (creates(call)) {
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+      }
+      return result
+    }
+    const refused = refusalOf(node.scheduler.trigger('a', { timeout: { seconds: 1 } }))
+    await node.clock.advance({ seconds: 1 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+    expect(node.called).toEqual([])
+    answer()
+    await node.clock.advance({ minutes: 3 })
+    expect(node.called).toEqual(['trigger'])
+  })
+
+  it('runs once when the storage had taken it, and the answer got lost', async () => {
+    const node = await start()
+    node.intercepted.intercept = async (call) => {
+      const result = await call.proceed()
+      if (creates(call)) throw new Error('the answer got lost')
+      return result
+    }
+    const refused = refusalOf(node.scheduler.trigger('a', { timeout: 50 }))
+    await node.clock.advance({ minutes: 3 })
+    expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT' })
+    expect(node.called).toEqual(['trigger'])
+    expect((await node.scheduler.occurrences({ job: 'a' })).items.map(({ state }) => state)).toEqual([
+      'completed',
+      'completed',
+    ])
+  })
+})
+
+it('a call in many steps may take longer than its limit, as long as the storage answers', async () => {
+  const node = await start()
+  const answer = async (call: Call) => {
+    await node.clock.sleep({ seconds: 4 })
+    return call.proceed()
+  }
+  await node.scheduler.plan([node.job], { owner: 'x' })
+  node.intercepted.intercept = answer
+  let planned = false
+  void node.scheduler.plan([node.job], { owner: 'x', timeout: { seconds: 5 } }).then(() => {
+    planned = true
+  })
+  await node.clock.advance({ seconds: 7 })
+  expect(planned).toBe(false)
+  await node.clock.advance({ seconds: 1 })
+  expect(planned).toBe(true)
+})

@@ -1,0 +1,219 @@
+import { type Client, createClient, defineJob, type ListedOccurrence, silentLogger } from '@jobistemer/core'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everyStorage, memory, type PlaceKind } from '../support/places.ts'
+import { at, createWorld, secondsOf } from '../support/world.ts'
+
+/** Jobs that fail, that end well, that are skipped while they run, and that never ran; and a client elsewhere. */
+async function scene(place: PlaceKind) {
+  const world = createWorld(place)
+  const job = (name: string, seconds: number, run: () => unknown) =>
+    defineJob({ name, schedule: everySeconds(seconds), tasks: [{ name: 'work', run }], failureStrategy: 'continue' })
+  const fails = () => {
+    throw new Error('no paper')
+  }
+  const node = await world.start({
+    jobs: [
+      job('bad', 20, fails),
+      job('good', 10, () => 1),
+      job('long', 30, () => world.clock.sleep(45_000)),
+      job('rare', 10_000, () => 1),
+    ],
+  })
+  await world.clock.advance({ seconds: 65 })
+  const intercepted = new InterceptedStorage(world.connect())
+  const client = createClient({ storage: intercepted.storage, clock: world.clock, scheduleTypes: [everyType] })
+  return { world, node, client, intercepted }
+}
+
+async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of list) items.push(item)
+  return items
+}
+
+const named = (items: readonly ListedOccurrence[]) =>
+  items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
+
+it('2,100 jobs are listed by name, and their heads are not read again for each page', async () => {
+  const world = createWorld(memory)
+  const intercepted = new InterceptedStorage(world.connect())
+  const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const names = Array.from({ length: 2100 }, (_, index) => `job ${(index * 37) % 2100}`)
+  await client.add(names.map((name) => defineJob({ name, tasks: [{ name: 'work', handler: 'none' }] })))
+  intercepted.reset()
+  const listed = await all(client.jobs({ limit: 100 }))
+  expect(listed.map(({ name }) => name)).toEqual([...names].sort())
+  expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
+})
+
+describe.each(everyStorage)('on $name', (place) => {
+  it('jobs are listed by name, also across pages and filters', async () => {
+    const world = createWorld(place)
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    const tasks = [{ name: 'work', handler: 'none' }]
+    const names = ['b', 'a', 'ä', 'B', 'job 10', 'job 2', 'zebra', 'c']
+    await client.add(names.map((name) => defineJob({ name, tasks, ...(name !== 'B' && { tags: ['eu'] }) })))
+    const sorted = [...names].sort()
+    const namesOf = (items: readonly { readonly name: string }[]) => items.map(({ name }) => name)
+    expect(namesOf((await client.jobs()).items)).toEqual(sorted)
+    expect(namesOf(await all(client.jobs({ limit: 3 })))).toEqual(sorted)
+    expect(namesOf(await all(client.jobs({ limit: 2, tag: 'eu' })))).toEqual(sorted.filter((name) => name !== 'B'))
+    const { cursor } = await client.jobs({ limit: 3 })
+    await client.add(defineJob({ name: 'between', tasks }))
+    const rest = [...sorted, 'between'].sort().filter((name) => name > 'a')
+    expect(namesOf((await client.jobs({ cursor })).items)).toEqual(
+      rest.filter((name) => !sorted.slice(0, 3).includes(name)),
+    )
+    await client.remove(sorted[2] as string)
+    await expect(client.jobs({ limit: 3, cursor })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await client.close()
+  })
+
+  it('a dry run of prune counts what prune removes', async () => {
+    const { world, client, node } = await scene(place)
+    await world.clock.advance({ hours: 1 })
+    const prunings = [
+      { olderThan: { minutes: 50 }, keep: 350 },
+      { olderThan: { minutes: 40 }, keep: 0, job: 'good' },
+      { olderThan: { minutes: 20 }, keep: 0 },
+    ]
+    for (const pruning of prunings) {
+      const counted = await client.prune({ ...pruning, dryRun: true })
+      expect(counted).toBeGreaterThan(10)
+      expect(await client.prune({ ...pruning, dryRun: true })).toBe(counted)
+      expect(await node.prune(pruning)).toBe(counted)
+    }
+    expect(await client.prune({ olderThan: 0, job: 'none at all', dryRun: true })).toBe(0)
+  })
+
+  it('failures of all jobs come newest first, page by page or in a loop, with the names of their jobs', async () => {
+    const { world, client } = await scene(place)
+    await world.clock.advance({ seconds: 1 })
+    const first = await client.failures({ limit: 2 })
+    expect(named(first.items)).toEqual(['bad 60', 'bad 40'])
+    expect(first.items[0]).toMatchObject({ state: 'completed_with_errors', job: 'bad' })
+    expect(first.items[0]?.tasks[0]?.attempts[0]?.error?.message).toBe('no paper')
+    const rest = await client.failures({ limit: 2, cursor: first.cursor })
+    expect([named(rest.items), rest.cursor]).toEqual([['bad 20'], null])
+    expect(named(await all(client.failures({ limit: 1 })))).toEqual(['bad 60', 'bad 40', 'bad 20'])
+    expect(named(await all(client.failures({ limit: 1, cursor: first.cursor })))).toEqual(['bad 20'])
+    expect(named((await client.failures({ order: 'ascending', from: at(40), to: at(60) })).items)).toEqual(['bad 40'])
+    expect((await client.failures({ job: 'good' })).items).toEqual([])
+    expect((await client.failures({ job: 'bad', tasks: false })).items.map(({ tasks }) => tasks)).toEqual([[], [], []])
+  })
+
+  it('a page of jobs tells how each ended last and how many of it live, and can be narrowed to an outcome', async () => {
+    const { client } = await scene(place)
+    const { items } = await client.jobs({ include: ['lastRun', 'counts'] })
+    const told = items.map(({ name, lastRun, counts }) => [name, lastRun?.state ?? null, counts?.running])
+    expect(told.sort()).toEqual([
+      ['bad', 'completed_with_errors', 0],
+      ['good', 'completed', 0],
+      // The one of 30 still runs, and the one of 60 was skipped.
+      ['long', null, 1],
+      ['rare', null, 0],
+    ])
+    expect((await client.jobs()).items[0]).not.toHaveProperty('lastRun')
+    const failed = await client.jobs({ lastOutcome: ['failed', 'completed_with_errors'] })
+    expect(failed.items.map(({ name, lastRun }) => [name, lastRun?.scheduledAt])).toEqual([['bad', at(60)]])
+    expect((await client.jobs({ lastOutcome: 'completed' })).items.map(({ name }) => name)).toEqual(['good'])
+    expect(await client.job('long')).toMatchObject({ lastRun: null, counts: { pending: 0, queued: 0, running: 1 } })
+  })
+
+  it('what runs is listed with its job and its node, and what waits by its state', async () => {
+    const { node, client } = await scene(place)
+    await node.pause('good')
+    await client.trigger('good')
+    expect(named((await client.live()).items)).toEqual(['long 30'])
+    expect(named(await all(client.live({ node: node.nodeId })))).toEqual(['long 30'])
+    expect((await client.live({ node: 'another' })).items).toEqual([])
+    expect(named((await client.live({ state: 'pending' })).items)).toEqual(['good 65'])
+    expect((await client.live({ state: 'queued' })).items).toEqual([])
+  })
+
+  it('occurrences of a job and jobs go on from a cursor, and loops read no further than they go', async () => {
+    const { client, intercepted } = await scene(place)
+    const { items, cursor } = await client.occurrences({ job: 'good', limit: 4 })
+    expect(named(items)).toEqual(['good 10', 'good 20', 'good 30', 'good 40'])
+    expect(named((await client.occurrences({ job: 'good', cursor })).items)).toEqual(['good 50', 'good 60'])
+    expect((await all(client.jobs({ limit: 1 }))).map(({ name }) => name).sort()).toEqual([
+      'bad',
+      'good',
+      'long',
+      'rare',
+    ])
+    intercepted.reset()
+    for await (const { scheduledAt } of client.occurrences({ job: 'good', limit: 2 })) {
+      if (secondsOf(scheduledAt) === 30) break
+    }
+    expect(intercepted.count('listOccurrences')).toBe(2)
+  })
+
+  it('the few of many jobs that a filter wants are found with few calls, each once, whatever the pages', async () => {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    const client = createClient({ storage: intercepted.storage, clock: world.clock })
+    const count = 1200
+    const isOdd = (index: number): boolean => index % 7 === 0 || (index > 500 && index < 540)
+    const tasks = [{ name: 'work', handler: 'none' }]
+    const names = Array.from({ length: count }, (_, index) => `${isOdd(index) ? 'odd' : 'usual'} ${index}`)
+    await client.add(names.map((name) => defineJob({ name, tasks, tags: name.startsWith('odd') ? ['odd'] : [] })))
+    const odd = names.filter((name) => name.startsWith('odd'))
+    for (const filter of [{ text: 'ODD' }, { tag: 'odd' }] as const) {
+      for (const limit of [1, 10, 33, 10_000]) {
+        const found: string[] = []
+        let cursor: string | null = null
+        do {
+          const page: Awaited<ReturnType<Client['jobs']>> = await client.jobs({ ...filter, limit, cursor })
+          expect(page.items.length).toBeLessThanOrEqual(limit)
+          found.push(...page.items.map(({ name }) => name))
+          cursor = page.cursor
+        } while (cursor !== null)
+        expect(found.toSorted()).toEqual(odd.toSorted())
+      }
+    }
+    intercepted.reset()
+    expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
+    // 10, 40, 160, and then 500 at a time; a storage may answer with less than it is asked for.
+    expect(intercepted.count('listJobs')).toBeLessThan(20)
+  })
+
+  it('a cursor that is forged, cut off, or of another list or filter is refused by name', async () => {
+    const { client } = await scene(place)
+    const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
+    if (cursor === null) throw new Error('There is no second page.')
+    const forged = [
+      (one: Client) => one.occurrences({ job: 'bad', cursor }),
+      (one: Client) => one.occurrences({ job: 'good', order: 'descending', cursor }),
+      (one: Client) => one.failures({ cursor }),
+      (one: Client) => one.live({ cursor }),
+      (one: Client) => one.jobs({ cursor }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: cursor.slice(0, -1) }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: '99 occ_1' }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: '' }),
+      (one: Client) => one.occurrences({ job: 'good', cursor: 5 as never }),
+    ]
+    for (const call of forged) {
+      await expect(call(client)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.cursor' })
+    }
+    expect((await client.occurrences({ job: 'good', limit: 3, tasks: false, cursor })).items).toHaveLength(3)
+    const wrongNode = client.live({ state: 'queued', node: 'a' })
+    await expect(wrongNode).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter.node' })
+  })
+})
+
+it('more than 10,000 jobs are listed in the order of the storage, each once', async () => {
+  const world = createWorld()
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const tasks = [{ name: 'work', handler: 'none' }]
+  const names = Array.from({ length: 10_001 }, (_, index) => `job ${index}`)
+  await client.add(names.slice(1).map((name) => defineJob({ name, tasks })))
+  await client.add(defineJob({ name: 'job 0', tasks }))
+  const listed = (await all(client.jobs({ limit: 3000 }))).map(({ name }) => name)
+  expect(listed.slice().sort()).toEqual(names.slice().sort())
+  expect(listed).not.toEqual(names.slice().sort())
+})

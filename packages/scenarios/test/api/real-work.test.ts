@@ -1,0 +1,275 @@
+import { readFile } from 'node:fs/promises'
+import { createServer, get } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as realTime } from 'node:timers/promises'
+import {
+  createScheduler,
+  defineJob,
+  type ExecutionReport,
+  type SchedulerOptions,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
+import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { once } from '@jobistemer/ticker-once'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { at, secondsOf, startMs } from '../support/world.ts'
+
+// None of these tests would end in time if it waited for this.
+const endless = { minutes: 10 }
+
+const server = createServer((_, response) => {
+  setImmediate(() => response.end('pong'))
+})
+beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)))
+afterAll(() => new Promise((resolve) => server.close(resolve)))
+
+function ping(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { port } = server.address() as AddressInfo
+    get({ port, host: '127.0.0.1', agent: false }, (response) => response.resume().on('end', resolve)).on(
+      'error',
+      reject,
+    )
+  })
+}
+
+const real: readonly [string, () => Promise<unknown>][] = [
+  [
+    'reads files',
+    async () => {
+      for (let count = 0; count < 20; count++) await readFile(new URL(import.meta.url))
+    },
+  ],
+  [
+    'asks a server',
+    async () => {
+      for (let count = 0; count < 5; count++) await ping()
+    },
+  ],
+  [
+    'gives way to the event loop',
+    async () => {
+      for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    },
+  ],
+  ['waits for a real timer', () => realTime(30)],
+]
+
+/** A scheduler with one job, which runs once, ten seconds after the beginning. */
+async function scene(
+  clock: VirtualClock,
+  run: (context: TaskContext) => unknown,
+  options: Partial<Parameters<typeof defineJob>[0]> & Pick<SchedulerOptions, 'metrics'> = {},
+) {
+  const reports: ExecutionReport[] = []
+  const job = defineJob({ name: 'job', schedule: once(at(10)), ...options, tasks: [{ name: 'work', run }] })
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock, logger: silentLogger })
+  scheduler.on('occurrence.finished', ({ report }) => reports.push(report))
+  await scheduler.start()
+  return { scheduler, reports }
+}
+
+describe.each(real)('what %s', (_, work) => {
+  it('holds time still as a handler', async () => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const { scheduler, reports } = await scene(clock, work, { taskTimeout: { seconds: 1 } })
+    await clock.advance({ minutes: 1 })
+    expect(reports.map(({ outcome, finishedAt }) => [outcome, secondsOf(finishedAt)])).toEqual([['completed', 10]])
+    await scheduler.shutdown()
+  })
+
+  it('holds time still as a hook', async () => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const seen: [string, number][] = []
+    const hook = (name: string) => async () => {
+      await work()
+      seen.push([name, secondsOf(clock.now())])
+    }
+    const hooks = { onStart: hook('onStart'), onComplete: hook('onComplete') }
+    const { scheduler } = await scene(clock, () => 1, hooks)
+    await clock.advance({ minutes: 1 })
+    expect(seen).toEqual([
+      ['onStart', 10],
+      ['onComplete', 10],
+    ])
+    await scheduler.shutdown()
+  })
+
+  it('holds time still between two waits for the clock', async () => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const seen: number[] = []
+    const { scheduler } = await scene(clock, async (context) => {
+      for (let round = 0; round < 3; round++) {
+        await work()
+        seen.push(secondsOf(context.now()))
+        await context.sleep({ seconds: 5 })
+      }
+    })
+    await clock.advance({ minutes: 1 })
+    expect(seen).toEqual([10, 15, 20])
+    await scheduler.shutdown()
+  })
+})
+
+describe('a handler', () => {
+  it.each<[string, (context: TaskContext, clock: VirtualClock) => Promise<unknown>]>([
+    ['its context', (context) => context.sleep({ hours: 2 })],
+    ['the clock', (_, clock) => clock.sleep({ hours: 2 })],
+  ])('that waits by %s takes no real time', async (_, wait) => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const settings = { executionTimeout: { hours: 5 }, taskTimeout: { hours: 5 } }
+    const { scheduler, reports } = await scene(clock, (context) => wait(context, clock), settings)
+    await clock.advance({ hours: 3 })
+    expect(reports.map(({ durationMs }) => durationMs)).toEqual([7_200_000])
+    await scheduler.shutdown()
+  })
+
+  it('that moves the clock itself takes no real time', async () => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const { scheduler, reports } = await scene(clock, () => clock.advance({ minutes: 2 }))
+    await clock.advance({ minutes: 10 })
+    expect(reports.map(({ outcome }) => outcome)).toEqual(['completed'])
+    await scheduler.shutdown()
+  })
+
+  it('that waits for nothing runs into its timeout', async () => {
+    const clock = virtualClock(startMs, { patience: 20 })
+    const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
+      taskTimeout: { minutes: 5 },
+    })
+    await clock.advance({ hours: 1 })
+    expect(reports[0]?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['timed_out'])
+    await scheduler.shutdown()
+  })
+
+  it('that goes on hearing from outside is waited for longer than the patience', async () => {
+    const patience = 100
+    for (;;) {
+      const clock = virtualClock(startMs, { patience })
+      let longest = 0
+      let ended: () => void = () => {}
+      const end = new Promise<void>((resolve) => {
+        ended = resolve
+      })
+      const { scheduler, reports } = await scene(clock, async () => {
+        let heard = performance.now()
+        const until = heard + 4 * patience
+        while (heard < until) {
+          await readFile(new URL(import.meta.url))
+          const now = performance.now()
+          longest = Math.max(longest, now - heard)
+          heard = now
+        }
+        ended()
+      })
+      await clock.advance({ minutes: 1 })
+      await end
+      await scheduler.shutdown()
+      // A machine that stood still for so long meanwhile has let nobody hear anything: that says nothing, and is done again.
+      if (longest > patience / 2) continue
+      expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
+      return
+    }
+  })
+
+  it('that was left behind is waited for again once it asks the storage', async () => {
+    const clock = virtualClock(startMs, { patience: 20 })
+    let open = () => {}
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const { scheduler, reports } = await scene(clock, async (context) => {
+      await gate
+      await context.previousRun()
+      await ping()
+    })
+    await clock.advance({ seconds: 20 })
+    open()
+    await clock.advance({ minutes: 1 })
+    expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([20])
+    await scheduler.shutdown()
+  })
+
+  it('that is slower than the patience is left behind', async () => {
+    const clock = virtualClock(startMs, { patience: 0 })
+    let isOver = false
+    const { scheduler } = await scene(clock, async () => {
+      await realTime(30)
+      isOver = true
+    })
+    await clock.advance({ minutes: 1 })
+    expect(isOver).toBe(false)
+    expect(secondsOf(clock.now())).toBe(60)
+    await scheduler.shutdown()
+  })
+
+  it('sees the virtual time, and so do hooks', async () => {
+    const clock = virtualClock(startMs)
+    const seen: Date[] = []
+    const { scheduler } = await scene(clock, (context) => seen.push(context.now()), {
+      onStart: (context) => void seen.push(context.now()),
+    })
+    await clock.advance({ minutes: 1 })
+    expect(seen).toEqual([at(10), at(10)])
+    await scheduler.shutdown()
+  })
+
+  it('wakes from its sleep when it is told to stop', async () => {
+    const clock = virtualClock(startMs, { patience: endless })
+    const { scheduler, reports } = await scene(clock, (context) => context.sleep({ hours: 1 }), {
+      taskTimeout: { seconds: 20 },
+    })
+    await clock.advance({ minutes: 1 })
+    expect(reports.map(({ outcome, finishedAt }) => [outcome, secondsOf(finishedAt)])).toEqual([['failed', 30]])
+    await scheduler.shutdown()
+  })
+})
+
+describe('a shutdown under a virtual clock', () => {
+  it('ends by itself, when its grace period is over', async () => {
+    const clock = virtualClock(startMs, { patience: 20 })
+    const { scheduler } = await scene(clock, () => new Promise(() => undefined))
+    await clock.advance({ seconds: 20 })
+    await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
+    // Handlers have five seconds more to stop.
+    expect(secondsOf(clock.now())).toBe(33)
+  })
+
+  it('takes no time when nothing runs', async () => {
+    const clock = virtualClock(startMs)
+    const { scheduler } = await scene(clock, () => 1)
+    await clock.advance({ seconds: 20 })
+    await scheduler.shutdown()
+    expect(secondsOf(clock.now())).toBe(20)
+  })
+
+  it('leaves the clock to whoever moves it', async () => {
+    const clock = virtualClock(startMs, { patience: 0 })
+    const { scheduler } = await scene(clock, () => new Promise(() => undefined))
+    await clock.advance({ seconds: 20 })
+    let isOver = false
+    const stopping = scheduler.shutdown({ gracePeriod: { seconds: 10 } }).then(() => {
+      isOver = true
+    })
+    for (let second = 1; second < 15; second++) {
+      await clock.advance({ seconds: 1 })
+      expect([secondsOf(clock.now()), isOver]).toEqual([20 + second, false])
+      await clock.settle()
+    }
+    await clock.advance({ seconds: 1 })
+    await stopping
+    expect(secondsOf(clock.now())).toBe(35)
+  })
+
+  it('of two schedulers on one clock takes no longer than the longer of both', async () => {
+    const clock = virtualClock(startMs, { patience: 20 })
+    const first = await scene(clock, () => new Promise(() => undefined))
+    const second = await scene(clock, () => new Promise(() => undefined))
+    await clock.advance({ seconds: 20 })
+    const shutdown = (scheduler: (typeof first)['scheduler'], seconds: number) =>
+      scheduler.shutdown({ gracePeriod: { seconds } }).then(() => secondsOf(clock.now()))
+    expect(await Promise.all([shutdown(first.scheduler, 3), shutdown(second.scheduler, 9)])).toEqual([28, 34])
+  })
+})

@@ -1,0 +1,269 @@
+import { createClient, defineJob, type RunDueReport, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { everyStorage, memory } from '../support/places.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+type Run = (context: TaskContext) => Promise<unknown>
+
+function jobEvery(seconds: number, run: Run, options: Partial<Parameters<typeof defineJob>[0]> = {}) {
+  return defineJob({ name: 'job', schedule: everySeconds(seconds), tasks: [{ name: 'work', run }], ...options })
+}
+
+/** A function as a platform calls it: with a process of its own that ends with the call, or is killed. */
+function callable(
+  world: World,
+  ran: string[],
+  taskSeconds = 0,
+  options: Partial<Parameters<typeof defineJob>[0]> = {},
+) {
+  const run: Run = async ({ scheduledAt, attempt, sleep }) => {
+    ran.push(`${secondsOf(scheduledAt)} at ${secondsOf(world.clock.now())} attempt ${attempt}`)
+    if (taskSeconds > 0) await sleep({ seconds: taskSeconds })
+  }
+  return world.scheduler({ jobs: [jobEvery(60, run, options)] })
+}
+
+/** Makes a call, and lets so many seconds pass. */
+async function call(world: World, scheduler: Scheduler, seconds: number, budget = 50_000): Promise<RunDueReport> {
+  const called = scheduler.runDue({ budget })
+  await world.clock.advance({ seconds })
+  return called
+}
+
+describe.each(everyStorage)('on $name a call of runDue', (place) => {
+  it('runs what is due, with nobody there between the calls, and says when something is due next', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const first = await call(world, callable(world, ran), 60.5)
+    expect(first).toMatchObject({
+      ended: 'idle',
+      finished: 0,
+      handedBack: 0,
+      leftBehind: 0,
+      takenOver: 0,
+      durationMs: 0,
+    })
+    expect(first.nextAt).toEqual(at(60))
+    for (let minute = 1; minute <= 3; minute++) await call(world, callable(world, ran), 60)
+    expect(ran).toEqual(['60 at 60.5 attempt 1', '120 at 120.5 attempt 1', '180 at 180.5 attempt 1'])
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    expect((await client.occurrences({ job: 'job' })).items.map(({ state }) => state)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+    ])
+    // The record of the last call is there until the next one; those before it are gone.
+    expect((await client.nodes()).map(({ state }) => state)).toEqual(['ended'])
+  })
+
+  it('goes on until nothing is due any more: with what waits in a queue, and with what becomes due meanwhile', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const scheduler = callable(world, ran, 4, { overlapPolicy: 'queue', schedule: everySeconds(5) })
+    await call(world, scheduler, 10.5)
+    const report = await call(world, scheduler, 59, 20_000)
+    expect(report).toMatchObject({ ended: 'budget', finished: 3, failed: 0, durationMs: 12_000 })
+    expect(ran).toEqual(['5 at 10.5 attempt 1', '10 at 14.5 attempt 1', '15 at 18.5 attempt 1'])
+    expect(report.nextAt).toEqual(at(22.5))
+    const next = await call(world, scheduler, 20, 20_000)
+    expect(next).toMatchObject({ ended: 'budget', finished: 3, handedBack: 0 })
+  })
+
+  it('hands back what does not end within its budget, and the next call goes on', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const scheduler = callable(world, ran, 70)
+    await call(world, scheduler, 60.5, 10_000)
+    const report = await call(world, scheduler, 60, 10_000)
+    expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 1, leftBehind: 0 })
+    expect(report.durationMs).toBeLessThan(10_000)
+    const last = await call(world, scheduler, 200, 120_000)
+    expect(last).toMatchObject({ finished: 1, handedBack: 0 })
+    expect(ran.slice(0, 2)).toEqual(['60 at 60.5 attempt 1', '60 at 120.5 attempt 2'])
+  })
+
+  it('rejects with what the storage says, at once, when that is closed under it', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const run: Run = async ({ sleep }) => {
+      await sleep({ seconds: 3 })
+      await storage.close()
+    }
+    const scheduler = world.scheduler({ jobs: [jobEvery(60, run)], storage })
+    await call(world, scheduler, 60.5)
+    const calledAt = world.clock.now()
+    let tookMs: number | null = null
+    const ended = scheduler.runDue().then(
+      () => 'resolved',
+      (error) => {
+        tookMs = world.clock.now() - calledAt
+        return error
+      },
+    )
+    await world.clock.advance({ seconds: 55 })
+    expect(tookMs).not.toBe(null)
+    expect(await ended).toMatchObject({ code: 'STORAGE_CLOSED' })
+    expect(tookMs).toBeLessThan(10_000)
+  })
+
+  it('returns before its budget is over although a handler ignores its signal, and the next call takes that over', async () => {
+    const world = createWorld(place)
+    const course: string[] = []
+    const run: Run = async ({ attempt, signal }) => {
+      course.push(`${attempt} begins at ${secondsOf(world.clock.now())}`)
+      signal.addEventListener('abort', () => course.push(`${attempt} is told at ${secondsOf(world.clock.now())}`))
+      if (attempt === 1) await world.clock.sleep({ minutes: 3 })
+      course.push(`${attempt} ends at ${secondsOf(world.clock.now())}`)
+    }
+    const scheduler = world.scheduler({ jobs: [jobEvery(60, run)] })
+    await call(world, scheduler, 60.5, 10_000)
+    const report = await call(world, scheduler, 10, 10_000)
+    expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
+    expect(report.durationMs).toBeLessThan(10_000)
+    // That one ends at 70.5, and 5 s later it is over for everybody.
+    await world.clock.advance({ seconds: 6 })
+    const next = await call(world, scheduler, 10, 10_000)
+    expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
+    await world.clock.advance({ minutes: 3 })
+    expect(course).toEqual([
+      '1 begins at 60.5',
+      '1 is told at 67',
+      '2 begins at 76.5',
+      '2 ends at 76.5',
+      '1 ends at 240.5',
+    ])
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    const { items } = await client.occurrences({ job: 'job' })
+    expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
+  })
+
+  it('takes over what a call that was killed has left, once the time of that one is over', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    await call(world, callable(world, ran), 60.5)
+    const killed = callable(world, ran, 30)
+    void killed.runDue({ budget: 40_000 })
+    await world.clock.advance({ seconds: 10 })
+    world.crash(killed)
+    // Its budget ends at 100.5, and 5 s later it is over for everybody.
+    const tooEarly = await call(world, callable(world, ran), 36, 30_000)
+    expect(tooEarly).toMatchObject({ ended: 'idle', takenOver: 0 })
+    const next = await call(world, callable(world, ran), 20, 15_000)
+    expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1 })
+    expect(ran).toEqual(['60 at 60.5 attempt 1', '60 at 106.5 attempt 2'])
+    // The record of the one that was killed went with what it had left.
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    expect(await client.nodes()).toHaveLength(1)
+  })
+
+  it('runs beside others: each slot runs once', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const scheduler = callable(world, ran, 5)
+    await call(world, scheduler, 60.5)
+    const calls = [scheduler.runDue(), scheduler.runDue(), callable(world, ran, 5).runDue()]
+    await world.clock.advance({ seconds: 20 })
+    const reports = await Promise.all(calls)
+    expect(new Set(reports.map(({ node }) => node)).size).toBe(3)
+    expect(reports.map(({ finished }) => finished).sort()).toEqual([0, 0, 1])
+    expect(ran).toEqual(['60 at 60.5 attempt 1'])
+  })
+})
+
+describe('a call of runDue', () => {
+  it('hands back a retry that lies beyond its budget, and waits for one that does not', async () => {
+    const world = createWorld(memory)
+    const ran: string[] = []
+    const run: Run = async ({ attempt }) => {
+      ran.push(`${attempt} at ${secondsOf(world.clock.now())}`)
+      if (attempt < 3) throw new Error('not yet')
+    }
+    const retryPolicy = { maxRetries: 2, retryInterval: { seconds: 5 }, backoffFactor: 20 }
+    const scheduler = world.scheduler({ jobs: [jobEvery(60, run, { retryPolicy })] })
+    await call(world, scheduler, 60.5)
+    const report = await call(world, scheduler, 100)
+    expect(ran).toEqual(['1 at 60.5', '2 at 65.5'])
+    expect(report).toMatchObject({ ended: 'idle', finished: 0, handedBack: 1 })
+    expect(secondsOf(report.nextAt as Date)).toBe(120)
+    expect(await call(world, scheduler, 5)).toMatchObject({ ended: 'idle', nextAt: at(165.5) })
+    await call(world, scheduler, 1)
+    expect(ran.slice(2)).toEqual(['4 at 165.5'])
+  })
+
+  it('is ended by its signal, and by a shutdown of its scheduler, which is refused calls from then on', async () => {
+    const world = createWorld(memory)
+    const ran: string[] = []
+    const scheduler = callable(world, ran, 30)
+    await call(world, scheduler, 60.5)
+    const controller = new AbortController()
+    const called = scheduler.runDue({ signal: controller.signal })
+    await world.clock.advance({ seconds: 3 })
+    controller.abort()
+    await world.clock.advance({ seconds: 1 })
+    const report = await called
+    expect(report).toMatchObject({ ended: 'aborted', handedBack: 1, durationMs: 3000 })
+    await expect(scheduler.runDue({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+    const second = scheduler.runDue()
+    await world.clock.advance({ seconds: 1 })
+    await world.shutdown(scheduler)
+    expect(await second).toMatchObject({ ended: 'aborted', handedBack: 1 })
+    await expect(scheduler.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('is refused on a scheduler that is started', async () => {
+    const world = createWorld(memory)
+    const node = await world.start({ jobs: [] })
+    await expect(node.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+  })
+
+  it('rejects when the storage does not answer, before its budget is over', async () => {
+    const world = createWorld(memory)
+    const storage = world.connect()
+    const away = wrapStorage(storage, { around: () => Promise.reject(new Error('away')) })
+    const scheduler = world.scheduler({ jobs: [], storage: away })
+    let endedAt = 0
+    const refused = expect(
+      scheduler.runDue({ budget: 8000 }).finally(() => {
+        endedAt = world.clock.now()
+      }),
+    ).rejects.toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'budget', value: 8000 })
+    await world.clock.advance({ seconds: 8 })
+    await refused
+    expect(secondsOf(endedAt)).toBeLessThan(8)
+  })
+
+  it('waits for nobody, and nobody waits for it: a node that lives beside it goes first as if it were alone', async () => {
+    const world = createWorld(memory)
+    const ran: string[] = []
+    const run: Run = async ({ scheduledAt }) => {
+      ran.push(`${secondsOf(scheduledAt)} at ${secondsOf(world.clock.now())}`)
+    }
+    const jobs = Array.from({ length: 20 }, (_, index) => jobEvery(10, run, { name: `job ${index}` }))
+    await world.start({ jobs })
+    const scheduler = world.scheduler({
+      jobs: [...jobs, jobEvery(1, async ({ sleep }) => sleep(900), { name: 'busy' })],
+    })
+    const called = scheduler.runDue({ budget: 60_000 })
+    await world.clock.advance({ seconds: 35 })
+    // None of them is late, whoever ran it: at 10, 20 and 30.
+    expect(ran.filter((line) => line === line.replace(/(\d+) at .*/, '$1 at $1'))).toHaveLength(60)
+    expect(ran).toHaveLength(60)
+    await world.clock.advance({ seconds: 30 })
+    await called
+  })
+
+  it('has its events heard by the listeners of the scheduler', async () => {
+    const world = createWorld(memory)
+    const scheduler = callable(world, [])
+    const heard: string[] = []
+    scheduler.on('scheduler.started', ({ node }) => heard.push(`started ${node.split('/')[0]}`))
+    scheduler.on('scheduler.stopped', () => heard.push('stopped'))
+    scheduler.on('occurrence.finished', ({ report }) => heard.push(report.outcome))
+    await call(world, scheduler, 60.5)
+    await call(world, scheduler, 1)
+    expect(heard).toEqual(['started node 1', 'stopped', 'started node 1', 'completed', 'stopped'])
+    expect(await fates(scheduler, 'job')).toEqual(['60 completed'])
+  })
+})

@@ -1,0 +1,301 @@
+import { type Clock, createScheduler, defineJob, type Schedule, type TaskContext } from '@jobistemer/core'
+import type { ClaimAnswer } from '@jobistemer/core/storage'
+import { cron } from '@jobistemer/ticker-cron'
+import { iso8601 } from '@jobistemer/ticker-iso8601'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { rarely } from '../support/rarely.ts'
+import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+
+/** A job that notes the slots which ran. */
+function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
+  const ran: string[] = []
+  const run = ({ scheduledAt }: TaskContext) => {
+    ran.push(scheduledAt.toISOString().replace(':00.000Z', ''))
+  }
+  return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
+}
+
+/** Sets the clock to a minute before an instant and lets so many minutes pass. */
+async function visit(world: World, instant: string, minutes: number): Promise<void> {
+  await world.clock.jumpTo(Date.parse(instant) - 60_000)
+  await world.clock.advance({ minutes })
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  describe('pruned history never makes an old slot run again', () => {
+    it('not even on a node whose clock stands before it', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(180)))
+      const first = await world.start({ jobs: [job] })
+      await world.clock.advance({ minutes: 5 })
+      expect(await first.prune({ olderThan: 0 })).toBe(3)
+      await world.shutdown(first)
+      await world.clock.jumpTo(at(30))
+      const second = await world.start({ jobs: [job] })
+      await world.clock.advance({ minutes: 5 })
+      expect(ran).toHaveLength(3)
+      expect(await fates(second, 'noting')).toEqual([])
+    })
+  })
+
+  describe('a handler that outlived its node, whose work was given to another', () => {
+    it('has its word refused by what it writes to, by the older fencing token', async () => {
+      const world = createWorld(place)
+      const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
+      const write = (token: number, text: string) => {
+        if (token < ledger.token) {
+          ledger.refused.push(text)
+          return
+        }
+        ledger.token = token
+        ledger.written.push(text)
+      }
+      let thaw: () => void = () => undefined
+      const frozen = new Promise<void>((resolve) => {
+        thaw = resolve
+      })
+      const run = async ({ fencingToken }: TaskContext) => {
+        if (fencingToken === 1) await frozen
+        write(fencingToken, `token ${fencingToken}`)
+      }
+      const settings = { onInterrupted: 'retry', executionTimeout: { minutes: 1 } } as const
+      const job = defineJob({ name: 'frozen', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
+      const first = await world.start({ jobs: [job], nodeId: 'first' })
+      await world.clock.advance({ seconds: 11 })
+      world.crash(first)
+      const second = await world.start({ jobs: [job], nodeId: 'second' })
+      await world.clock.advance({ minutes: 3 })
+      thaw()
+      await world.clock.settle()
+      expect(ledger).toEqual({ token: 2, written: ['token 2'], refused: ['token 1'] })
+      expect(await onlyOccurrence(second, 'frozen')).toMatchObject({ state: 'completed', node: 'second' })
+    })
+  })
+
+  describe('a node whose clock runs ahead', () => {
+    it('makes no slot run twice', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(300)))
+      const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 20_000 }
+      const fast = createScheduler({ jobs: [job], storage: world.connect(), clock: ahead, nodeId: 'fast' })
+      await fast.start()
+      await world.start({ jobs: [job], nodeId: 'right' })
+      await world.clock.advance({ minutes: 7 })
+      expect(ran).toEqual([1, 2, 3, 4, 5].map((minute) => `2026-01-01T00:0${minute}`))
+      await world.shutdown(fast)
+    })
+  })
+
+  describe('a run that was taken from its node by a wrong clock, and came back to it', () => {
+    it('has its earlier handler told at once, and is not forgotten when that ends', async () => {
+      const world = createWorld(place)
+      const log: string[] = []
+      const run = async ({ attempt, signal }: TaskContext) => {
+        log.push(`${attempt} starts`)
+        signal.addEventListener('abort', () => log.push(`${attempt} is told to stop: ${signal.reason.code}`))
+        await world.clock.sleep({ seconds: 60 })
+        log.push(`${attempt} ends`)
+      }
+      const settings = { onInterrupted: 'retry', executionTimeout: { minutes: 10 } } as const
+      const job = defineJob({ name: 'taken', schedule: once(at(10)), ...settings, tasks: [{ name: 'work', run }] })
+      const node = await world.start({ jobs: [job], nodeId: 'node', pollInterval: { seconds: 1 } })
+      await world.clock.advance({ seconds: 12 })
+      const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 3_600_000 }
+      const nothing: ClaimAnswer = { claimed: [], cancelRequested: [], more: false, nextDueAt: null }
+      const wrong = createScheduler({
+        storage: { ...new InterceptedStorage(world.connect()).storage, claim: async () => nothing },
+        clock: ahead,
+        reapInterval: { seconds: 5 },
+      })
+      await wrong.start()
+      await world.clock.advance({ seconds: 7 })
+      await world.shutdown(wrong)
+      expect(log).toEqual(['1 starts', '1 is told to stop: OCCURRENCE_LOST', '2 starts'])
+      await world.clock.advance({ seconds: 55 })
+      expect(log.slice(3)).toEqual(['1 ends'])
+      const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: { minutes: 5 } })
+      await world.clock.advance({ minutes: 2 })
+      await stopping
+      expect(log.slice(4)).toEqual(['2 is told to stop: ABORTED', '2 ends'])
+      expect(await onlyOccurrence(node, 'taken')).toMatchObject({ state: 'completed', node: 'node' })
+    })
+  })
+
+  describe('a fixed local time', () => {
+    it('that the clock jumps over runs once, right after the gap, as does all that falls together there', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
+      await world.clock.jumpTo('2026-03-28T12:00:00Z')
+      const scheduler = await world.start({ jobs: [job], ...rarely })
+      expect((await scheduler.nextRuns('noting', 3)).map((run) => run.toISOString())).toEqual([
+        '2026-03-29T01:00:00.000Z',
+        '2026-03-30T00:00:00.000Z',
+        '2026-03-30T00:30:00.000Z',
+      ])
+      await visit(world, '2026-03-29T01:00:00Z', 45)
+      expect(ran).toEqual(['2026-03-29T01:00'])
+    })
+
+    it('that the clock shows twice runs once, the first time', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
+      await world.clock.jumpTo('2026-10-24T12:00:00Z')
+      await world.start({ jobs: [job], ...rarely })
+      await visit(world, '2026-10-25T00:30:00Z', 90)
+      expect(ran).toEqual(['2026-10-25T00:30'])
+    })
+
+    it('runs at both of its instants where the job asks for that', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
+      await world.clock.jumpTo('2026-10-24T12:00:00Z')
+      await world.start({ jobs: [job], ...rarely })
+      await visit(world, '2026-10-25T00:30:00Z', 90)
+      expect(ran).toEqual(['2026-10-25T00:30', '2026-10-25T01:30'])
+    })
+  })
+
+  describe('the last day of each month', () => {
+    it('is the 28th after a 31st, and the 31st again after that', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(cron('0 0 L * *'))
+      await world.start({ jobs: [job], ...rarely })
+      for (const day of ['2026-01-31', '2026-02-28', '2026-03-31']) await visit(world, `${day}T00:00:00Z`, 3)
+      expect(ran).toEqual(['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00'])
+    })
+  })
+
+  describe('a period of a month', () => {
+    /** What ran when a node was up around each of these instants, a new one each time: the series survives restarts. */
+    async function ranAt(interval: string, timezone: string, instants: readonly string[]): Promise<string[]> {
+      const world = createWorld(place)
+      const { ran, job } = noting(iso8601(interval, { timezone }))
+      await world.clock.jumpTo(Date.parse(`${instants[0]}:00Z`) - 3_600_000)
+      for (const instant of instants) {
+        const scheduler = await world.start({ jobs: [job], ...rarely })
+        await visit(world, `${instant}:00Z`, 75)
+        await world.shutdown(scheduler)
+      }
+      return ran
+    }
+
+    it('from the 31st is the last day of shorter months, and the 31st again after them', async () => {
+      const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
+      const instants = days.map((day) => `${day}T00:00`)
+      expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
+    })
+
+    it('knows leap years', async () => {
+      const instants = ['2028-01-30T06:00', '2028-02-29T06:00', '2028-03-30T06:00']
+      expect(await ranAt('R/2028-01-30T06:00/P1M', 'UTC', instants)).toEqual(instants)
+    })
+
+    it('keeps the local time of day in winter and in summer', async () => {
+      // 00:30 in Berlin.
+      const instants = ['2026-01-30T23:30', '2026-02-27T23:30', '2026-03-30T22:30', '2026-04-29T22:30']
+      expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('at a local time that the clock leaves out runs once, by as much later', async () => {
+      const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
+      expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('at a local time that the clock shows twice runs once, the first time', async () => {
+      const instants = ['2026-09-25T00:30', '2026-10-25T00:30', '2026-11-25T01:30']
+      expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
+    })
+
+    it('that is counted is over after its last repetition, however often the node was restarted', async () => {
+      const instants = ['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00', '2026-04-30T00:00']
+      expect(await ranAt('R3/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants.slice(0, 3))
+    })
+  })
+
+  describe('a queue that a damaged storage forgot to wake', () => {
+    it.each([1, 5])(
+      'is looked for by every node that polls in %i s, at its start and once a minute',
+      async (seconds) => {
+        const world = createWorld(place)
+        const { job } = noting(everySeconds(100_000))
+        for (const nodeId of ['first', 'second']) {
+          const intercepted = new InterceptedStorage(world.connect())
+          const sweptAt: number[] = []
+          intercepted.intercept = ({ operation, request, proceed }) => {
+            if (operation === 'claim' && (request as { sweep: boolean }).sweep) sweptAt.push(world.clock.monotonic())
+            return proceed()
+          }
+          const startedAt = world.clock.monotonic()
+          await world.start({ jobs: [job], nodeId, storage: intercepted.storage, pollInterval: { seconds } })
+          await world.clock.advance({ seconds: 130 })
+          expect(sweptAt.map((instant) => (instant - startedAt) / 1000)).toEqual([0, 60, 120])
+        }
+      },
+    )
+  })
+
+  describe('a storage that wakes nobody', () => {
+    it('costs no more than the poll: what waits is found by looking', async () => {
+      const world = createWorld(place)
+      const started: number[] = []
+      const run = async () => {
+        started.push(secondsOf(world.clock.now()))
+        await world.clock.sleep({ seconds: 30 })
+      }
+      const jobs = ['a', 'b'].map((name) => defineJob({ name, schedule: once(at(10)), tasks: [{ name: 'work', run }] }))
+      const deaf = () => {
+        const { subscribe: _, ...storage } = new InterceptedStorage(world.connect()).storage
+        return storage
+      }
+      const options = { jobs, maxConcurrentJobs: 1, pollInterval: { seconds: 4 } }
+      await world.start({ ...options, storage: deaf() })
+      await world.clock.advance({ seconds: 11 })
+      expect(started).toEqual([10])
+      await world.start({ ...options, storage: deaf() })
+      await world.clock.advance({ minutes: 1 })
+      expect(started).toEqual([10, expect.toSatisfy((second: number) => second <= 15)])
+    })
+  })
+
+  describe('a slot that lies months ahead', () => {
+    it('does not fire at once: the scheduler sets no timer of more than a day', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(once('2026-04-01T00:00:00Z'))
+      const delays: number[] = []
+      const clock: Clock = {
+        ...world.clock,
+        setTimer(delayMs, callback, options) {
+          delays.push(delayMs)
+          return world.clock.setTimer(delayMs, callback, options)
+        },
+      }
+      const scheduler = createScheduler({ jobs: [job], storage: world.connect(), clock, ...rarely })
+      await scheduler.start()
+      await world.clock.advance({ minutes: 5 })
+      expect(ran).toEqual([])
+      expect(Math.max(...delays)).toBeLessThanOrEqual(86_400_000)
+      await visit(world, '2026-04-01T00:00:00Z', 2)
+      expect(ran).toEqual(['2026-04-01T00:00'])
+      await world.shutdown(scheduler)
+    })
+  })
+
+  describe('a replay at the very instant of a slot', () => {
+    it('does not take its place', async () => {
+      const world = createWorld(place)
+      const { ran, job } = noting(everySeconds(60, +at(120)))
+      const scheduler = await world.start({ jobs: [job] })
+      await world.clock.advance({ seconds: 90 })
+      const { id } = await onlyOccurrence(scheduler, 'noting')
+      await world.clock.advanceTo(at(118))
+      await world.clock.jumpTo(at(120))
+      await scheduler.replay(id, { reason: 'once more' })
+      await world.clock.advance({ minutes: 2 })
+      expect(ran.toSorted()).toEqual(['2026-01-01T00:01', '2026-01-01T00:01', '2026-01-01T00:02'])
+    })
+  })
+})

@@ -1,0 +1,303 @@
+import { occurrenceId } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock-world.ts'
+
+/** A slot whose first node is in doubt is launched by the other, a standby later. */
+const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
+
+describe('on a storage that has a clock', () => {
+  describe.each([
+    ['30 days ahead', 30 * day],
+    ['30 days behind', -30 * day],
+  ])('that was wrong by %s', (_, byMs) => {
+    it('in one answer, nothing is created, recovered or reaped by it', async () => {
+      const world = new ClockWorld({ hasClock: true })
+      const { job, ran, at } = world.recording()
+      const long = world.long()
+      const right = world.storageClock.now
+      let isWrongOnce = false
+      world.storageClock.now = () => {
+        const time = right() + (isWrongOnce ? byMs : 0)
+        isWrongOnce = false
+        return time
+      }
+      const left = await world.started('left', { jobs: [job, long] })
+      const node = await world.started('right', { jobs: [job, long] })
+      await world.clock.advance({ seconds: 90 })
+      isWrongOnce = true
+      await world.clock.advance({ minutes: 8 })
+      expect(ran).toEqual(minutes(1, 9))
+      expect(at).toEqual(ran)
+      expect([...left.told(), ...node.told()]).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
+      await world.clock.advance({ hours: 4 })
+      expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
+    })
+
+    it('for 12 seconds, nothing is created, recovered or reaped by it, and slots run when it is over', async () => {
+      const world = new ClockWorld({ hasClock: true })
+      const { job, ran, at } = world.recording()
+      const long = world.long()
+      await world.clock.advance({ seconds: 50 })
+      const node = await world.started('only', { jobs: [job, long] })
+      // The storage's clock is read every minute.
+      await world.clock.advance({ seconds: 59 })
+      world.storageClock.offsetMs = byMs
+      await world.clock.advance({ seconds: 12 })
+      expect(ran).toEqual(minutes(1, 1))
+      world.storageClock.offsetMs = 0
+      await world.clock.advance({ minutes: 3 })
+      expect(ran).toEqual(minutes(1, 5))
+      expect(at).toEqual([minute, 122 * second, ...minutes(3, 5)])
+      expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
+    })
+
+    it('while a node starts, this waits until it is over, and takes nothing from an owner at work', async () => {
+      const world = new ClockWorld({ hasClock: true })
+      const { job, ran } = world.recording()
+      const long = world.long()
+      const first = await world.started('first', { jobs: [long] })
+      await world.clock.advance({ seconds: 90 })
+      world.storageClock.offsetMs = byMs
+      const second = world.node('second', { jobs: [job, long], reapInterval: 1000 })
+      let isStarted = false
+      const starting = second.scheduler.start().then(() => {
+        isStarted = true
+      })
+      await world.clock.advance({ seconds: 12 })
+      expect(isStarted).toBe(false)
+      world.storageClock.offsetMs = 0
+      await world.clock.advance({ seconds: 1 })
+      expect(isStarted).toBe(true)
+      await starting
+      await world.clock.advance({ minutes: 3 })
+      expect(ran).toEqual(minutes(2, 4))
+      expect(second.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
+      expect(await first.scheduler.isRunning('long')).toBe(true)
+    })
+  })
+
+  it('whose clock is set for good is followed, once it has said so for a minute', async () => {
+    const world = new ClockWorld({ hasClock: true })
+    const { job } = world.recording()
+    const long = world.long()
+    const node = await world.started('only', { jobs: [job, long] })
+    await world.clock.advance({ seconds: 90 })
+    world.storageClock.offsetMs = hour
+    await world.clock.advance({ seconds: 89 })
+    expect(node.told()).toEqual([`unconfirmed ${hour}`])
+    await world.clock.advance({ seconds: 1 })
+    expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
+    await world.clock.advance({ hours: 2 })
+    expect(node.told()).not.toContain('occurrence.reaped')
+  })
+
+  it('whose clock is set right for good, to where that of the node is, is followed after 15 seconds', async () => {
+    const world = new ClockWorld({ hasClock: true })
+    const { job } = world.recording()
+    world.storageClock.offsetMs = -hour
+    const node = world.node('only', { jobs: [job] })
+    node.clock.offsetMs = -hour
+    await node.scheduler.start()
+    node.clock.offsetMs = 0
+    await world.clock.advance({ seconds: 30 })
+    expect(node.told()).toEqual([])
+    world.storageClock.offsetMs = 0
+    await world.clock.advance({ seconds: 30 + 16 })
+    expect(node.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
+  })
+
+  it('a node that slept recovers 15 seconds after it has noticed', async () => {
+    const world = new ClockWorld({ hasClock: true })
+    const { job, ran, at } = world.recording()
+    const long = world.long()
+    const node = await world.started('only', { jobs: [job, long] })
+    await world.clock.advance({ seconds: 90 })
+    await world.clock.jumpTo(world.clock.now() + hour)
+    await world.clock.advance({ seconds: 15 })
+    expect(ran).toEqual(minutes(1, 1))
+    await world.clock.advance({ seconds: 1 })
+    expect(ran).toEqual([minute, ...minutes(60, 61)])
+    expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
+    await world.clock.advance({ minutes: 2 })
+    expect(ran).toEqual([minute, ...minutes(60, 63)])
+    expect(at.slice(-2)).toEqual(minutes(62, 63))
+    await world.clock.advance({ hours: 4 })
+    expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
+  })
+
+  it('a start that waits for the clocks ends with a shutdown', async () => {
+    const world = new ClockWorld({ hasClock: true })
+    world.storageClock.offsetMs = hour
+    const { scheduler } = world.node('only')
+    const starting = scheduler.start()
+    const outcome = expect(starting).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+    await world.clock.advance({ seconds: 5 })
+    const stopping = scheduler.shutdown()
+    await world.clock.advance({ seconds: 1 })
+    await stopping
+    await outcome
+  })
+})
+
+describe('on a storage without a clock', () => {
+  describe.each([
+    ['an hour ahead', hour],
+    ['an hour behind', -hour],
+  ])('a wall clock that is %s', (_, byMs) => {
+    it('for 12 seconds on one of two nodes moves nothing, and every slot runs in time', async () => {
+      const world = new ClockWorld({ hasClock: false })
+      const { job, ran, at } = world.recording()
+      const long = world.long()
+      const left = await world.started('left', { jobs: [job, long], reapInterval: 1000 })
+      const right = await world.started('right', { jobs: [job, long], reapInterval: 1000 })
+      await world.clock.advance({ seconds: 115 })
+      left.clock.offsetMs = byMs
+      await world.clock.advance({ seconds: 12 })
+      left.clock.offsetMs = 0
+      await world.clock.advance({ minutes: 3 })
+      expect(ran).toEqual(minutes(1, 5))
+      expect(at).toEqual(inTime)
+      expect([left.told(), right.told()]).toEqual([[`unconfirmed ${byMs}`, 'confirmed 0'], []])
+      expect(await right.scheduler.isRunning('long')).toBe(true)
+    })
+
+    it('for 12 seconds on the only node lets the slots run when it is over', async () => {
+      const world = new ClockWorld({ hasClock: false })
+      const { job, ran, at } = world.recording()
+      const node = await world.started('only', { jobs: [job] })
+      await world.clock.advance({ seconds: 115 })
+      node.clock.offsetMs = byMs
+      await world.clock.advance({ seconds: 12 })
+      node.clock.offsetMs = 0
+      await world.clock.advance({ minutes: 3 })
+      expect(ran).toEqual(minutes(1, 5))
+      expect(at).toEqual([minute, 128 * second, ...minutes(3, 5)])
+      expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
+    })
+
+    it('for good is not followed by a node that the others leave alone, and moves nothing', async () => {
+      const world = new ClockWorld({ hasClock: false })
+      const { job, ran, at } = world.recording()
+      const left = await world.started('left', { jobs: [job] })
+      await world.started('right', { jobs: [job] })
+      await world.clock.advance({ seconds: 110 })
+      left.clock.offsetMs = byMs
+      await world.clock.advance({ seconds: 17 })
+      expect(left.told()).toEqual([`unconfirmed ${byMs}`])
+      await world.clock.advance({ minutes: 1 })
+      left.clock.offsetMs = 0
+      await world.clock.advance({ minutes: 2 })
+      expect(ran).toEqual(minutes(1, 5))
+      expect(at).toEqual(inTime)
+      expect(left.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
+    })
+  })
+
+  it('a wall clock that is set an hour ahead for good on all nodes is followed after 15 seconds', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, ran } = world.recording()
+    const left = await world.started('left', { jobs: [job] })
+    const right = await world.started('right', { jobs: [job] })
+    await world.clock.advance({ seconds: 90 })
+    left.clock.offsetMs = right.clock.offsetMs = hour
+    await world.clock.advance({ seconds: 16 })
+    expect(left.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
+    expect(right.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
+    await world.clock.advance({ minutes: 2 })
+    expect(ran).toEqual([minute, ...minutes(60, 63)])
+  })
+
+  describe('a wall clock of one node that is set an hour ahead for good, and that the other node contradicts', () => {
+    async function contradicted() {
+      const world = new ClockWorld({ hasClock: false })
+      const { job, ran } = world.recording()
+      const left = await world.started('left', { jobs: [job] })
+      const right = await world.started('right', { jobs: [job] })
+      await world.clock.advance({ seconds: 110 })
+      left.clock.offsetMs = hour
+      await world.clock.advance({ minutes: 3 })
+      expect(left.told()).toEqual([`unconfirmed ${hour}`])
+      return { world, ran, left, right }
+    }
+
+    it('is followed when the other one has come to the same time', async () => {
+      const { world, ran, left, right } = await contradicted()
+      right.clock.offsetMs = hour
+      await world.clock.advance({ minutes: 2 })
+      expect(left.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
+      expect(ran.slice(0, 5)).toEqual([...minutes(1, 4), 64 * minute])
+      expect(new Set(ran).size).toBe(ran.length)
+    })
+
+    it('is followed when nothing was heard of the other one for ten minutes', async () => {
+      const { world, left, right } = await contradicted()
+      const stopping = right.scheduler.shutdown()
+      await world.clock.advance({ minutes: 9 })
+      await stopping
+      expect(left.told()).toEqual([`unconfirmed ${hour}`])
+      await world.clock.advance({ minutes: 2 })
+      expect(left.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
+    })
+  })
+
+  it('a node that slept recovers 15 seconds after it has noticed', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, ran } = world.recording()
+    const node = await world.started('only', { jobs: [job] })
+    await world.clock.advance({ seconds: 90 })
+    await world.clock.jumpTo(world.clock.now() + hour)
+    await world.clock.advance({ seconds: 16 })
+    expect(ran).toEqual([minute, ...minutes(60, 61)])
+    expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
+  })
+
+  it('what is triggered while the time is in doubt is stored at once, and runs when it is confirmed', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, at } = world.recording({ name: 'asked' })
+    const node = await world.started('only', { jobs: [job], pollInterval: { hours: 1 } })
+    await world.clock.advance({ seconds: 10 })
+    node.clock.offsetMs = hour
+    await world.clock.advance({ seconds: 2 })
+    const { state } = await node.scheduler.trigger('asked')
+    expect(state).toBe('pending')
+    await world.clock.advance({ seconds: 5 })
+    expect(at).toEqual([])
+    node.clock.offsetMs = 0
+    await world.clock.advance({ seconds: 1 })
+    expect(at).toEqual([18 * second])
+  })
+
+  it('what its owner has left behind is not taken while the time is in doubt', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job } = world.recording({ name: 'asked' })
+    const node = await world.started('only', { jobs: [job], reapInterval: 1000 })
+    await world.clock.advance({ seconds: 20 })
+    const scheduledAt = world.clock.now()
+    const id = occurrenceId(job.id, scheduledAt)
+    const trigger = { kind: 'trigger', id, jobId: job.id, scheduledAt, dueAt: scheduledAt, jobVersion: 1 } as const
+    await world.connect().createOccurrences({
+      now: scheduledAt,
+      owner: { node: 'gone', incarnation: 'gone' },
+      items: [{ ...trigger, executionTimeoutMs: 10 * second, details: {}, runs: [] }],
+    })
+    // Its deadline, and the grace after it, end at 40 seconds.
+    await world.clock.advance({ seconds: 16 })
+    node.clock.offsetMs = -hour
+    await world.clock.advance({ seconds: 12 })
+    expect(node.told()).toEqual([`unconfirmed ${-hour}`])
+    node.clock.offsetMs = 0
+    await world.clock.advance({ seconds: 3 })
+    expect(node.told()).toEqual([`unconfirmed ${-hour}`, 'confirmed 0', 'occurrence.reaped'])
+  })
+
+  it('a small step is followed at once', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, at } = world.recording()
+    const node = await world.started('only', { jobs: [job] })
+    await world.clock.advance({ seconds: 50 })
+    node.clock.offsetMs = 4 * second
+    await world.clock.advance({ minutes: 1 })
+    expect(at).toEqual([56 * second])
+    expect(node.told()).toEqual([])
+  })
+})

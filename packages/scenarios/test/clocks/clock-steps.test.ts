@@ -1,0 +1,64 @@
+import { createScheduler, defineJob, type Scheduler } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+
+function twoNodes() {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const database = memoryDatabase()
+  const aborted: unknown[] = []
+  const job = defineJob({
+    name: 'long',
+    schedule: everySeconds(600),
+    executionTimeout: { minutes: 30 },
+    taskTimeout: { minutes: 40 },
+    onInterrupted: 'fail',
+    tasks: [
+      {
+        name: 'work',
+        async run({ signal }) {
+          signal.addEventListener('abort', () => aborted.push(signal.reason))
+          await clock.sleep({ minutes: 20 })
+        },
+      },
+    ],
+  })
+  const node = (nodeId: string) => createScheduler({ storage: memoryStorage({ database }), jobs: [job], clock, nodeId })
+  /** Handlers that sleep do not stop when they are told: only the end of the grace ends a shutdown. */
+  async function stop(...nodes: readonly Scheduler[]) {
+    const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+    await clock.advance({ seconds: 1 })
+    await Promise.all(stopped)
+  }
+  return { clock, aborted, left: node('left'), right: node('right'), stop }
+}
+
+it('an owner at work is not reaped because the clock was set forward', async () => {
+  const { clock, aborted, left, right, stop } = twoNodes()
+  await left.start()
+  await right.start()
+  await clock.advance({ minutes: 11 })
+  await clock.jumpTo(clock.now() + 7_200_000)
+  await clock.advance({ minutes: 20 })
+  const [first] = (await left.occurrences({ job: 'long' })).items
+  expect(first?.state).toBe('completed')
+  expect(aborted).toEqual([])
+  await stop(left, right)
+})
+
+it('an owner that is gone is reaped at its deadline although the clock was set forward before', async () => {
+  const { clock, left, right, stop } = twoNodes()
+  await right.start()
+  await clock.advance({ minutes: 1 })
+  await clock.jumpTo(clock.now() + 7_200_000)
+  await left.start()
+  await clock.settle()
+  const asked = await left.trigger('long')
+  expect(asked.state).toBe('running')
+  await stop(left)
+  await clock.advance({ minutes: 31 })
+  const found = (await right.occurrences({ job: 'long' })).items.find(({ id }) => id === asked.id)
+  expect(found?.state).toBe('failed_stale')
+  await stop(right)
+})

@@ -1,0 +1,243 @@
+import type { GaugeValues, Job } from '@jobistemer/core'
+import { metricsCollector } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { ClockWorld, day, fateOf, hour, minute, minutes, second } from '../support/clock-world.ts'
+import { everySeconds } from '../support/every.ts'
+import { listen } from '../support/world.ts'
+
+const start = Date.UTC(2026, 0, 1)
+
+/** A world in which a node whose clock stood an hour ahead has run the slots of two minutes, and missed those before. */
+async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
+  const world = new ClockWorld({ hasClock: false })
+  const recorded = world.recording(settings)
+  const first = await world.started('first', { jobs: [recorded.job] })
+  await world.clock.advance({ seconds: 90 })
+  await first.scheduler.shutdown()
+  await world.decideAhead(hour, { jobs: [recorded.job] })
+  const { ran } = recorded
+  const ranAhead = ran.splice(0)
+  return { world, ...recorded, ranAhead }
+}
+
+describe('a job whose slots were decided ahead of the time', () => {
+  it('is told of by an event and a gauge, and does not run', async () => {
+    const { world, job, ran } = await aheadByAnHour()
+    const metrics = metricsCollector()
+    const node = world.node('only', { jobs: [job], metrics })
+    const told = listen(node.scheduler, 'job.ahead')
+    await node.scheduler.start()
+    await world.clock.advance({ minutes: 10 })
+    expect(told.map(({ event }) => [event.jobName, +event.decidedUpTo - start, Number(event.nextAt) - start])).toEqual([
+      ['recording', 63 * minute, 64 * minute],
+    ])
+    expect(((await metrics.readGauges()) as GaugeValues).scheduler_jobs_ahead).toBe(1)
+    expect(ran).toEqual([])
+  })
+
+  it('runs again when it is set back, each slot once, but for those that had run ahead of their time', async () => {
+    const { world, job, ran, ranAhead } = await aheadByAnHour()
+    expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
+    const metrics = metricsCollector()
+    const { scheduler } = await world.started('only', { jobs: [job], metrics })
+    expect(await scheduler.realign('recording')).toEqual([
+      {
+        name: 'recording',
+        decidedUpTo: new Date(start + 63 * minute),
+        nextAt: new Date(start + 2 * minute),
+        waiting: [],
+      },
+    ])
+    expect(((await metrics.readGauges()) as GaugeValues).scheduler_jobs_ahead).toBe(0)
+    await world.clock.advance({ minutes: 70 })
+    expect(ran).toEqual([...minutes(2, 59), ...minutes(64, 71)])
+    expect(await scheduler.realign()).toEqual([])
+  })
+
+  it('is set back once by two nodes that do it at once, twice, and other nodes learn of it', async () => {
+    const { world, job, ran } = await aheadByAnHour()
+    const left = await world.started('left', { jobs: [job] })
+    const right = await world.started('right', { jobs: [job] })
+    const third = await world.started('third', { jobs: [job] })
+    const answers = await Promise.all([
+      left.scheduler.realign(),
+      right.scheduler.realign('recording'),
+      left.scheduler.realign('recording'),
+      right.scheduler.realign(),
+    ])
+    expect(answers.flat()).toHaveLength(1)
+    await left.scheduler.shutdown()
+    await right.scheduler.shutdown()
+    await world.clock.advance({ minutes: 5 })
+    expect(ran).toEqual(minutes(2, 6))
+    expect((await third.scheduler.explain('recording', new Date(start + 6 * minute))).verdict).toBe('recorded')
+  })
+
+  it.each(['execute_all', 'compressed', 'mark_as_missed'] as const)(
+    'runs no slot twice under the recovery strategy %s',
+    async (recoveryStrategy) => {
+      const { world, job, ran, ranAhead } = await aheadByAnHour({ recoveryStrategy })
+      const { scheduler } = await world.started('only', { jobs: [job] })
+      await scheduler.realign()
+      await world.clock.advance({ minutes: 70 })
+      const all = [...ranAhead, ...ran]
+      expect(new Set(all).size).toBe(all.length)
+      // Each has run, in its time or ahead of it.
+      expect(all.length).toBe(71)
+      expect(ran.slice(-8)).toEqual(minutes(64, 71))
+    },
+  )
+
+  it('is found ahead by whoever deletes and adds it again, and set back then', async () => {
+    const { world, job, ran } = await aheadByAnHour()
+    const { scheduler } = await world.started('only', { jobs: [job] })
+    const told = listen(scheduler, 'job.ahead')
+    await scheduler.remove('recording')
+    await scheduler.add(job)
+    await world.clock.advance({ minutes: 5 })
+    expect(ran).toEqual([])
+    expect(told).toHaveLength(1)
+    await scheduler.realign('recording')
+    await world.clock.advance({ minutes: 5 })
+    expect(ran).toEqual(minutes(7, 11))
+  })
+
+  it('that was created by a clock that was ahead runs from now on when it is set back', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, ran } = world.recording()
+    await world.decideAhead(30 * day, { jobs: [job] }, 10)
+    const { scheduler } = await world.started('only', { jobs: [job] })
+    expect((await scheduler.realign()).map(({ name }) => name)).toEqual(['recording'])
+    expect((await scheduler.explain('recording', new Date(start + 3 * minute))).verdict).toBe('will_run')
+    await world.clock.advance({ minutes: 3 })
+    expect(ran).toEqual(minutes(1, 3))
+  })
+
+  it('is set back no farther than its history was pruned', async () => {
+    const { world, job, ran } = await aheadByAnHour()
+    const { scheduler } = await world.started('only', { jobs: [job] })
+    const storage = world.connect()
+    await storage.prune({ now: start + hour, jobId: job.id, before: start + 62 * minute, keep: 0, limit: 1000 })
+    const [realigned] = await scheduler.realign()
+    expect(realigned?.nextAt).toEqual(new Date(start + 62 * minute))
+    await world.clock.advance({ minutes: 70 })
+    expect(ran).toEqual(minutes(64, 71))
+  })
+
+  it.each([
+    ['compressed', [59]],
+    ['execute_last', [59]],
+    [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
+  ] as const)(
+    'that misses slots afterwards, of which some ran ahead, runs the others: %j',
+    async (strategy, expected) => {
+      const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
+      const { scheduler } = await world.started('only', { jobs: [job] })
+      await scheduler.realign()
+      await world.clock.advanceTo(start + 55 * minute)
+      await scheduler.shutdown()
+      await world.clock.advanceTo(start + 63 * minute + 30 * second)
+      ran.length = 0
+      await world.started('next', { jobs: [job] })
+      await world.clock.advance({ minutes: 1 })
+      expect(ran).toEqual([...expected.map((slot) => slot * minute), 64 * minute])
+    },
+  )
+
+  it('is set back with what waits for its time, which is named and runs once', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job, ran } = world.recording()
+    const first = await world.started('first', { jobs: [job] })
+    await world.clock.advance({ seconds: 90 })
+    await first.scheduler.shutdown()
+    // It creates slots, and has no time left to run one.
+    await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
+    ran.splice(0)
+    const { scheduler } = await world.started('only', { jobs: [job] })
+    const [realigned] = await scheduler.realign()
+    const waiting = (await scheduler.occurrences({ job: 'recording', states: ['pending'] })).items
+    expect(waiting.length).toBeGreaterThan(0)
+    expect(realigned?.waiting).toEqual(waiting.map(({ id }) => id))
+    await world.clock.advance({ minutes: 70 })
+    expect(new Set(ran).size).toBe(ran.length)
+    expect(ran).toContain((waiting[0]?.scheduledAt.getTime() as number) - start)
+  })
+
+  it('is not set back while the time is in doubt', async () => {
+    const { world, job } = await aheadByAnHour()
+    const node = await world.started('only', { jobs: [job] })
+    node.clock.offsetMs = -hour
+    await expect(node.scheduler.realign()).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED', field: 'clock' })
+    await expect(node.scheduler.realign('recording')).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED' })
+    node.clock.offsetMs = 0
+    await world.clock.advance({ seconds: 2 })
+    expect(await node.scheduler.realign()).toHaveLength(1)
+  })
+
+  it('is told of when the time moves back for good', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job } = world.recording()
+    const node = await world.started('only', { jobs: [job] })
+    const told = listen(node.scheduler, 'job.ahead')
+    await world.clock.advance({ minutes: 30 })
+    node.clock.offsetMs = -10 * minute
+    await world.clock.advance({ seconds: 20 })
+    const said = told.map(({ event: { jobName, decidedUpTo, nextAt } }) => [jobName, Number(nextAt) - +decidedUpTo])
+    expect(said).toEqual([['recording', minute]])
+  })
+
+  it('is none of those that others have decided while this node slept', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job } = world.recording()
+    const slept = await world.started('slept', { jobs: [job] })
+    const told = listen(slept.scheduler, 'job.ahead', 'job.registered')
+    await world.clock.advance({ seconds: 90 })
+    await world.clock.jumpTo(world.clock.now() + hour)
+    const other = await world.started('other', { jobs: [job] })
+    await world.clock.advance({ seconds: 5 })
+    await other.scheduler.update('recording', { schedule: everySeconds(30) })
+    await world.clock.advance({ seconds: 5 })
+    expect(slept.told()).toEqual([`unconfirmed ${hour}`])
+    expect(told.map(({ name }) => name)).toEqual(['job.registered'])
+  })
+
+  it('that this node does not know, or whose schedule it cannot revive, does not keep others from being set back', async () => {
+    const world = new ClockWorld({ hasClock: false })
+    const { job } = world.recording()
+    const foreign = world.recording({ name: 'foreign', schedule: foreignSchedule() }).job
+    const unknown = world.recording({ name: 'unknown' }).job
+    await world.decideAhead(hour, { jobs: [job, foreign, unknown] }, 10)
+    const { scheduler } = await world.started('only', { jobs: [job] })
+    const realigned = await scheduler.realign()
+    expect(realigned.map(({ name }) => name).sort()).toEqual(['recording', 'unknown'])
+    await expect(scheduler.realign('unknown')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+})
+
+/** Settings of a node that is busy with another job. */
+function busy(world: ClockWorld, job: Job) {
+  const other = world.recording({ name: 'other' }).job
+  const tasks = other.tasks.map((task) => ({ ...task, run: () => new Promise<void>(() => undefined) }))
+  return { jobs: [{ ...other, tasks }, job] }
+}
+
+/** A schedule of a type that a node learns only from a job of its own. */
+function foreignSchedule() {
+  const schedule = everySeconds(60)
+  const plain = { ...schedule.toJSON(), type: 'foreign' }
+  return Object.defineProperties(schedule, {
+    type: { value: { ...schedule.type, name: 'foreign' } },
+    toJSON: { value: () => plain },
+  })
+}
+
+it('a well job is left alone', async () => {
+  const world = new ClockWorld({ hasClock: false })
+  const { job, ran } = world.recording()
+  const { scheduler } = await world.started('only', { jobs: [job] })
+  await world.clock.advance({ minutes: 2 })
+  expect(await scheduler.realign()).toEqual([])
+  await world.clock.advance({ minutes: 2 })
+  expect(ran).toEqual(minutes(1, 4))
+  expect((await scheduler.occurrences({ job: 'recording' })).items.map(fateOf)).toHaveLength(4)
+})

@@ -1,0 +1,169 @@
+import {
+  type Clock,
+  createScheduler,
+  defineJob,
+  type GaugeValues,
+  type Scheduler,
+  type SchedulerOptions,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { WrongClock } from '../support/wrong-clock.ts'
+
+const minute = 60_000
+const start = Date.parse('2026-01-01T00:00:00Z')
+
+/** A storage with a clock of its own. */
+function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
+  return wrapStorage(storage, {
+    capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },
+    serverTime: async () => Math.floor(clock.now() / resolutionMs) * resolutionMs,
+    subscribe: undefined,
+  })
+}
+
+function setUp(options: { readonly resolutionMs?: number; readonly executionTimeoutMs?: number } = {}) {
+  const clock = virtualClock(start)
+  const storageClock = new WrongClock(clock, 0)
+  const database = memoryDatabase()
+  const fired: number[] = []
+  const job = defineJob({
+    name: 'job',
+    schedule: everySeconds(600),
+    executionTimeout: options.executionTimeoutMs ?? 30 * minute,
+    taskTimeout: { minutes: 40 },
+    tasks: [
+      {
+        name: 'work',
+        async run() {
+          fired.push(clock.now() - start)
+          if (options.executionTimeoutMs !== undefined) await clock.sleep(options.executionTimeoutMs - minute)
+        },
+      },
+    ],
+  })
+  const node = (offsetMs: number, more: Partial<SchedulerOptions> = {}) => {
+    const nodeClock = new WrongClock(clock, offsetMs)
+    const scheduler = createScheduler({
+      storage: withClock(memoryStorage({ database }), storageClock, options.resolutionMs),
+      jobs: [job],
+      clock: nodeClock,
+      maxClockSkew: { seconds: 2 },
+      ...more,
+    })
+    const skews: number[] = []
+    scheduler.on('clock.skewed', ({ skewMs }) => skews.push(skewMs))
+    return { scheduler, skews, nodeClock }
+  }
+  const stop = async (...schedulers: readonly Scheduler[]) => {
+    const stopped = schedulers.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+    await clock.advance({ seconds: 1 })
+    await Promise.all(stopped)
+  }
+  return { clock, storageClock, job, fired, storage: () => memoryStorage({ database }), node, stop }
+}
+
+describe('a node on a storage that has a clock', () => {
+  it.each([
+    ['ahead', 5 * minute],
+    ['behind', -5 * minute],
+  ])('fires by the clock of the storage although its own is 5 minutes %s, and tells of it', async (_, offsetMs) => {
+    const { clock, fired, node, stop } = setUp()
+    let gauges: (() => Promise<GaugeValues>) | undefined
+    const { scheduler, skews } = node(offsetMs, {
+      metrics: {
+        increment() {},
+        observe() {},
+        set() {},
+        removeJob() {},
+        gauges: (read) => {
+          gauges = read
+        },
+      },
+    })
+    const starting = scheduler.start()
+    // Which of the two clocks is wrong, nobody knows yet.
+    await clock.advance({ seconds: 14 })
+    expect(skews).toEqual([])
+    await clock.advanceTo(start + 35 * minute)
+    await starting
+    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+    expect(skews).toEqual([offsetMs])
+    expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
+    await stop(scheduler)
+  })
+
+  it('goes on undisturbed when its clock is set, and says so once', async () => {
+    const { clock, fired, node, stop } = setUp()
+    const { scheduler, skews, nodeClock } = node(0)
+    await scheduler.start()
+    await clock.advance({ minutes: 15 })
+    nodeClock.offsetMs = 60 * minute
+    await clock.advance({ minutes: 10 })
+    nodeClock.offsetMs = -60 * minute
+    await clock.advance({ minutes: 10 })
+    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+    expect(skews).toEqual([60 * minute])
+    await stop(scheduler)
+  })
+
+  it.each([
+    ['forward past a slot', 30_000, 9 * minute + 30_500, 2 * minute],
+    ['forward, to shortly before a slot', 30_000, 7 * minute + 50_000, 2 * minute + 10_000],
+    ['back', 8.5 * minute, -5 * minute, 15 * minute],
+  ])(
+    'fires by the clock of the storage once it has read for a minute that this was set %s',
+    async (_, setAt, byMs, firesAt) => {
+      const { clock, storageClock, fired, node, stop } = setUp()
+      const rarely = { hours: 1 }
+      const { scheduler } = node(0, { pollInterval: rarely, reapInterval: rarely, definitionInterval: rarely })
+      await scheduler.start()
+      await clock.advance(setAt)
+      storageClock.offsetMs = byMs
+      await clock.advanceTo(start + firesAt + 5 * minute)
+      expect(fired).toEqual([firesAt])
+      await stop(scheduler)
+    },
+  )
+
+  it('that starts with its clock ahead takes nothing from an owner at work', async () => {
+    const { clock, node, stop } = setUp({ executionTimeoutMs: 8 * minute })
+    const right = node(0).scheduler
+    await right.start()
+    await clock.advance({ minutes: 11 })
+    const ahead = node(60 * minute).scheduler
+    const starting = ahead.start()
+    await clock.advance({ minutes: 8 })
+    await starting
+    const [first] = (await right.occurrences({ job: 'job' })).items
+    expect(first).toMatchObject({ state: 'completed', fencingToken: 1 })
+    await stop(right, ahead)
+  })
+
+  it('keeps to a clock that decides what time it is, as a virtual one does', async () => {
+    const { clock, job, fired, storage, stop } = setUp()
+    const scheduler = createScheduler({
+      storage: withClock(storage(), new WrongClock(clock, 60 * minute)),
+      jobs: [job],
+      clock,
+    })
+    await scheduler.start()
+    await clock.advance({ minutes: 15 })
+    expect(fired).toEqual([10 * minute])
+    await stop(scheduler)
+  })
+
+  it('keeps to its own clock where that of the storage is too coarse to tell them apart', async () => {
+    const { clock, fired, node, stop } = setUp({ resolutionMs: 1000 })
+    await clock.advance(400)
+    const { scheduler, skews } = node(-300)
+    await scheduler.start()
+    await clock.advanceTo(start + 11 * minute)
+    expect(fired).toEqual([10 * minute + 300])
+    expect(skews).toEqual([])
+    await stop(scheduler)
+  })
+})

@@ -1,0 +1,264 @@
+import { type Change, type ChangesOptions, createClient, defineJob, silentLogger } from '@jobistemer/core'
+import type { TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const slow = defineJob({
+  name: 'slow',
+  overlapPolicy: 'allow',
+  tasks: [{ name: 'work', run: ({ sleep }: TaskContext) => sleep({ seconds: 30 }) }],
+})
+const bad = defineJob({ name: 'bad', tasks: [{ name: 'work', run: () => Promise.reject(new Error('no')) }] })
+const quick = defineJob({ name: 'quick', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
+
+/** A node, and a client elsewhere whose calls are counted. */
+async function scene(world: World, options: ChangesOptions = {}) {
+  const node = await world.start({ jobs: [slow, bad, quick], pollInterval: { seconds: 1 } })
+  const intercepted = new InterceptedStorage(world.connect())
+  const { clock } = world
+  const others = { clock, scheduleTypes: [everyType], logger: silentLogger }
+  const client = createClient({ ...others, storage: intercepted.storage })
+  return { node, client, intercepted, ...follow(world, client, options) }
+}
+
+/** What an iteration has heard so far, and whether it has ended. */
+function follow(
+  world: World,
+  source: { changes(options?: ChangesOptions): AsyncIterable<Change> },
+  options?: ChangesOptions,
+) {
+  const heard: Change[] = []
+  const ended = (async () => {
+    for await (const change of source.changes(options)) heard.push(change)
+    return true
+  })()
+  /** What it hears in so many seconds. */
+  const hear = async (seconds = 2) => {
+    await world.clock.advance({ seconds })
+    return heard.splice(0)
+  }
+  return { hear, ended }
+}
+
+const start = { kind: 'start' }
+const runs = { kind: 'runs' }
+const nodes = { kind: 'nodes' }
+
+describe.each(everywhere)('on $name', (place) => {
+  it('the first change is the start, and definitions, pauses and deletions come with the names of the jobs', async () => {
+    const world = createWorld(place)
+    const { node, hear } = await scene(world)
+    expect(await hear(30)).toEqual([start])
+    await node.pause('slow')
+    expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
+    await node.resume('slow')
+    await node.update('bad', { description: 'Fails.' })
+    expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['bad', 'slow'] }])
+    const tasks = [{ name: 'work', handler: 'none' }]
+    await node.add(Array.from({ length: 601 }, (_, index) => defineJob({ name: `data ${index}`, tasks })))
+    // Which ones, it would cost too much to say.
+    expect((await hear()).at(0)).toEqual({ kind: 'jobs', jobs: null })
+    await hear(10)
+    await node.remove('slow')
+    expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
+    // A look that goes back far finds nothing that was told before; the slot of `quick` lies here.
+    expect(await hear(25)).toEqual([runs])
+  })
+
+  it('runs that begin and end are told, slots too that begin and end between two looks, and failures by job', async () => {
+    const world = createWorld(place)
+    const { node, hear } = await scene(world)
+    expect(await hear()).toEqual([start])
+    // Looks are made at full seconds.
+    await world.clock.advance(300)
+    await node.trigger('slow')
+    expect(await hear()).toEqual([runs])
+    expect(await hear(27.8)).toEqual([])
+    // Between two looks another begins and this one ends: the counts stay.
+    await node.trigger('slow')
+    expect(await hear(5)).toEqual([runs])
+    expect(await hear(22)).toEqual([])
+    // At 60 s the slot of `quick`, at 62.1 s the end of `slow`.
+    expect(await hear(5)).toEqual([runs, runs])
+    await node.trigger('bad')
+    expect(await hear()).toEqual([runs, { kind: 'failures', jobs: ['bad'] }])
+    expect(await hear(30)).toEqual([])
+  })
+
+  it('nodes that join, leave and die are told, and a client that watches sees which of them is lost', async () => {
+    const world = createWorld(place)
+    const { client, hear } = await scene(world, { interval: { seconds: 10 } })
+    const life = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 } }
+    expect(await hear()).toEqual([start])
+    const leaving = await world.start({ ...life, nodeId: 'leaving' })
+    const dying = await world.start({ ...life, nodeId: 'dying' })
+    expect(await hear(15)).toEqual([nodes])
+    await world.shutdown(leaving)
+    expect(await hear(15)).toEqual([nodes])
+    world.crash(dying)
+    expect((await hear(200)).filter(({ kind }) => kind === 'nodes')).toEqual([])
+    expect((await hear(60)).filter(({ kind }) => kind === 'nodes')).toEqual([nodes])
+    const states = (await client.nodes()).map(({ node, state }) => [node, state])
+    expect(states).toContainEqual(['dying', 'dead'])
+  })
+
+  it('iterations share one look a second, wake-ups make it four at most, and nobody who waits means no call', async () => {
+    const world = createWorld(place)
+    const { node, client, intercepted, hear } = await scene(world)
+    const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
+    await hear()
+    for (const other of others) expect(await other.hear(0)).toEqual([start])
+    intercepted.reset()
+    await hear(30)
+    expect(intercepted.count('heartbeat')).toBe(30)
+    expect(intercepted.calls).toHaveLength(5 * 30)
+    intercepted.reset()
+    for (let times = 0; times < 40; times++) {
+      await node.pause('slow')
+      await node.resume('slow')
+      await world.clock.advance(50)
+    }
+    // SQLite wakes nobody.
+    expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
+    await client.close()
+    const idle = createClient({ storage: intercepted.storage, clock: world.clock })
+    const reader = idle.changes()[Symbol.asyncIterator]()
+    const first = reader.next()
+    await world.clock.advance({ seconds: 1 })
+    expect(await first).toEqual({ done: false, value: start })
+    intercepted.reset()
+    await world.clock.advance({ minutes: 1 })
+    expect(intercepted.calls).toEqual([])
+  })
+
+  it('what a slow reader has not read is merged, and a look after a long rest finds what has changed', async () => {
+    const world = createWorld(place)
+    const { node, client, intercepted, hear } = await scene(world)
+    const reader = client.changes()[Symbol.asyncIterator]()
+    const next = async () => {
+      const result = reader.next()
+      await world.clock.advance({ seconds: 2 })
+      return (await result).value
+    }
+    expect(await next()).toEqual(start)
+    for (const name of ['slow', 'bad', 'slow']) {
+      await node.pause(name)
+      await node.trigger('bad')
+      await node.resume(name)
+      await hear()
+    }
+    // It has not heard that the storage was away either, and has missed nothing.
+    intercepted.fail('heartbeat', 1, 'before its effect')
+    expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
+    expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
+    expect(await next()).toEqual(runs)
+    expect(await next()).toEqual({ kind: 'failures', jobs: ['bad'] })
+    await node.pause('slow')
+    await hear()
+    intercepted.intercept = () => Promise.reject(new Error('away'))
+    await hear()
+    expect(await next()).toMatchObject({ kind: 'away' })
+    intercepted.intercept = ({ proceed }) => proceed()
+    await hear(10)
+    // Then it reads everything, and need not be told what has changed before.
+    expect(await next()).toEqual({ kind: 'back' })
+    const last = next()
+    await client.close()
+    expect(await last).toBeUndefined()
+  })
+
+  it('a storage that fails is away, is asked ever more rarely, and back when it answers', async () => {
+    const world = createWorld(place)
+    const { node, client, intercepted, hear } = await scene(world)
+    expect(await hear()).toEqual([start])
+    const error = new Error('away')
+    intercepted.intercept = () => Promise.reject(error)
+    expect(await hear()).toEqual([{ kind: 'away', error }])
+    intercepted.reset()
+    const late = follow(world, client)
+    expect(await hear(60)).toEqual([])
+    expect(intercepted.count('heartbeat')).toBeGreaterThanOrEqual(11)
+    expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
+    await node.pause('slow')
+    intercepted.intercept = ({ proceed }) => proceed()
+    // Whoever reads everything need not be told what has changed.
+    expect(await hear(10)).toEqual([{ kind: 'back' }])
+    expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
+    // One that hangs is away too.
+    intercepted.intercept = () => new Promise(() => undefined)
+    const [away, ...rest] = await hearUntracked(world, hear)
+    expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])
+  })
+
+  it('an iteration ends with its signal, when it is left, with its client, and when the storage is closed', async () => {
+    const world = createWorld(place)
+    await world.start({ jobs: [slow] })
+    const target = world.connect()
+    let listeners = 0
+    const storage = wrapStorage(target, {
+      serverTime: undefined,
+      subscribe(listener) {
+        listeners++
+        const unsubscribe = target.subscribe?.(listener)
+        return () => {
+          listeners--
+          unsubscribe?.()
+        }
+      },
+    })
+    const client = createClient({ storage, clock: world.clock, logger: silentLogger })
+    const controller = new AbortController()
+    const signaled = follow(world, client, { signal: controller.signal })
+    expect(await signaled.hear()).toEqual([start])
+    controller.abort()
+    expect(await signaled.ended).toBe(true)
+    expect(await follow(world, client, { signal: controller.signal }).ended).toBe(true)
+    expect(listeners).toBe(0)
+    const left = client.changes()[Symbol.asyncIterator]()
+    const waiting = left.next()
+    await left.return?.()
+    expect([await waiting, await left.next()].map(({ done }) => done)).toEqual([true, true])
+    const open = follow(world, client)
+    expect(await open.hear()).toEqual([start])
+    expect(listeners).toBe(1)
+    await client.close()
+    expect(await open.ended).toBe(true)
+    expect(listeners).toBe(0)
+    expect(() => client.changes()).toThrow(expect.objectContaining({ code: 'SCHEDULER_STATE' }))
+    const other = createClient({ storage, clock: world.clock, logger: silentLogger })
+    const cut = follow(world, other)
+    expect(await cut.hear()).toEqual([start])
+    await storage.close()
+    expect(await cut.hear()).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_CLOSED' } }])
+    expect(await cut.ended).toBe(true)
+  })
+
+  it('a scheduler tells of all that it runs itself, from its start to its end', async () => {
+    const world = createWorld(place)
+    const good = defineJob({ name: 'good', tasks: [{ name: 'work', run: () => 1 }] })
+    const node = world.scheduler({ jobs: [good] })
+    expect(() => node.changes()).toThrow(expect.objectContaining({ code: 'SCHEDULER_STATE' }))
+    await node.start()
+    const { hear, ended } = follow(world, node)
+    expect(await hear()).toEqual([start])
+    await node.trigger('good')
+    expect(await hear()).toEqual([runs])
+    await world.shutdown(node)
+    expect(await ended).toBe(true)
+  })
+})
+
+/** A virtual clock waits for calls that have no answer: without it, time passes. */
+async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
+  const track = world.clock.track
+  Object.assign(world.clock, { track: undefined })
+  try {
+    return await hear(15)
+  } finally {
+    Object.assign(world.clock, { track })
+  }
+}

@@ -1,0 +1,87 @@
+import { defineJob, type Job, type Scheduler } from '@jobistemer/core'
+import type { SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everyStorage } from '../support/places.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const waiting = 600
+
+function queueing(called: string[]): Job {
+  return defineJob({
+    name: 'crowded',
+    schedule: everySeconds(3600),
+    overlapPolicy: 'queue',
+    maxQueued: 10_000,
+    tasks: [{ name: 'work', run: ({ occurrence }) => called.push(occurrence.id) }],
+  })
+}
+
+/** A scheduler with a job of which so many wait, as the first of them is being run elsewhere. */
+async function crowd(world: World, scheduler: Scheduler): Promise<void> {
+  const asked = Array.from({ length: waiting }, () => scheduler.trigger('crowded'))
+  await world.clock.settle()
+  await Promise.all(asked)
+}
+
+describe.each(everyStorage)('on $name', (place) => {
+  it('a job of which many wait is removed in short steps, between which others have their turn', async () => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const intercepted = new InterceptedStorage(world.connect())
+    const scheduler = await world.start({ jobs: [queueing(called)], storage: intercepted.storage })
+    await scheduler.pause('crowded')
+    await crowd(world, scheduler)
+    const steps: number[] = []
+    let turns = 0
+    let turnsBefore = -1
+    intercepted.intercept = async (call) => {
+      const answer = await call.proceed()
+      if (call.operation !== 'saveJobs') return answer
+      const [change] = (call.request as SaveJobsRequest).changes
+      const [saved] = answer as readonly SaveJobAnswer[]
+      if (change?.kind === 'delete' && saved?.outcome === 'saved') {
+        steps.push(saved.canceled.length)
+        expect(turns).toBeGreaterThan(turnsBefore)
+        turnsBefore = turns
+        setImmediate(() => turns++)
+      }
+      return answer
+    }
+    await scheduler.remove('crowded')
+    expect(steps).toEqual([250, 250, 100])
+    await world.clock.advance({ minutes: 5 })
+    expect(called).toEqual([])
+    const left = (await scheduler.occurrences({ job: 'crowded', limit: 1000 })).items
+    expect(new Set(left.map(({ state, reason }) => `${state} ${reason}`))).toEqual(new Set(['canceled deleted']))
+    expect(left).toHaveLength(waiting)
+  })
+
+  it('a job that comes back while it is removed elsewhere begins anew, and stays', async () => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const intercepted = new InterceptedStorage(world.connect())
+    const remover = await world.start({ jobs: [queueing(called)], storage: intercepted.storage })
+    const other = await world.start({ jobs: [] })
+    await remover.pause('crowded')
+    await crowd(world, remover)
+    let deletes = 0
+    intercepted.intercept = async (call) => {
+      const [change] = call.operation === 'saveJobs' ? (call.request as SaveJobsRequest).changes : []
+      // After its first step, and before its second.
+      if (change?.kind === 'delete' && ++deletes === 2) await other.add(queueing(called))
+      return call.proceed()
+    }
+    await remover.remove('crowded')
+    await world.clock.advance({ seconds: 10 })
+    expect(deletes).toBe(2)
+    expect(called).toEqual([])
+    await other.trigger('crowded')
+    await world.clock.advance({ seconds: 10 })
+    expect(called).toHaveLength(1)
+    const states = (await other.occurrences({ job: 'crowded', limit: 1000 })).items.map(({ state }) => state)
+    expect(states.filter((state) => state === 'canceled')).toHaveLength(waiting)
+    expect(states.filter((state) => state === 'completed')).toHaveLength(1)
+  })
+})

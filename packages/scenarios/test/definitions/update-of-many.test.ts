@@ -1,0 +1,153 @@
+import { defineJob, type Job, jobId, occurrenceId, type Scheduler } from '@jobistemer/core'
+import type { RecoveryEntry, SaveJobAnswer, SaveJobsRequest } from '@jobistemer/core/storage'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { type Call, InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everyStorage } from '../support/places.ts'
+import { at, createWorld, secondsOf, type World } from '../support/world.ts'
+
+const waiting = 2600
+
+/** Its first slot runs until `end` is called, and all others queue behind it. */
+function crowded(): { job: Job; started: number[]; end: () => void } {
+  const started: number[] = []
+  let end: () => void = () => undefined
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const job = defineJob({
+    name: 'crowded',
+    schedule: everySeconds(1, +at(waiting + 1)),
+    overlapPolicy: 'queue',
+    maxQueued: 10_000,
+    executionTimeout: { hours: 2 },
+    taskTimeout: { hours: 2 },
+    tasks: [
+      {
+        name: 'work',
+        run: async ({ scheduledAt }) => {
+          started.push(secondsOf(scheduledAt))
+          if (started.length === 1) await ended
+        },
+      },
+    ],
+  })
+  return { job, started, end }
+}
+
+const later = { schedule: everySeconds(600) }
+
+/** Queues all slots behind the first, as a recovery does. */
+async function crowd(world: World, scheduler: Scheduler): Promise<void> {
+  await world.clock.advance({ seconds: 1 })
+  const job = jobId('crowded')
+  const entries = Array.from({ length: waiting }, (_, index): RecoveryEntry => {
+    const scheduledAt = +at(index + 2)
+    const id = occurrenceId(job, scheduledAt)
+    return { kind: 'run', id, scheduledAt, executionTimeoutMs: 60_000, details: {} }
+  })
+  const last = entries.at(-1) as RecoveryEntry
+  const course = { expectedWatermark: +at(1), watermark: last.scheduledAt, nextAt: null }
+  const item = { kind: 'recovery', id: last.id, jobId: job, scheduledAt: last.scheduledAt, jobVersion: 1 } as const
+  const owner = { node: 'elsewhere', incarnation: 'elsewhere-1' }
+  const storage = world.connect()
+  await storage.createOccurrences({ now: +at(1), owner, items: [{ ...item, ...course, entries }] })
+  await world.clock.advance({ seconds: waiting + 1 })
+  expect((await scheduler.occurrences({ job: 'crowded', states: ['queued'], limit: 10_000 })).items).toHaveLength(
+    waiting,
+  )
+}
+
+/** What a call of the update has canceled; `null` for another call. */
+function canceledBy({ operation, request }: Call, answers: unknown): number | null {
+  if (operation !== 'saveJobs') return null
+  const [change] = (request as SaveJobsRequest).changes
+  const [saved] = answers as readonly SaveJobAnswer[]
+  return change?.kind === 'replace' && saved?.outcome === 'saved' ? saved.canceled.length : null
+}
+
+async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
+  const occurrences = (await scheduler.occurrences({ job: 'crowded', limit: 10_000 })).items
+  return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
+}
+
+describe.each(everyStorage)('on $name', (place) => {
+  it('a job of which many wait is updated in short steps, between which others have their turn', async () => {
+    const world = createWorld(place)
+    const { job, started, end } = crowded()
+    const intercepted = new InterceptedStorage(world.connect())
+    const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+    await crowd(world, scheduler)
+    await scheduler.trigger('crowded')
+    const steps: number[] = []
+    let turns = 0
+    let turnsBefore = -1
+    intercepted.intercept = async (call) => {
+      const answer = await call.proceed()
+      const canceled = canceledBy(call, answer)
+      if (canceled === null) return answer
+      steps.push(canceled)
+      expect(turns).toBeGreaterThan(turnsBefore)
+      turnsBefore = turns
+      setImmediate(() => turns++)
+      return answer
+    }
+    const { canceled, version } = await scheduler.update('crowded', later, { waiting: 'cancel' })
+    expect([steps, canceled.length, new Set(canceled).size, version]).toEqual([
+      [...Array(10).fill(250), 100],
+      waiting,
+      waiting,
+      2,
+    ])
+    end()
+    await world.clock.advance({ minutes: 10 })
+    // The trigger is kept, and the new schedule goes on.
+    expect(started).toEqual([1, waiting + 2, 3000])
+    expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
+  })
+
+  it('nothing of the old schedule runs when the process that updates dies in between, and others cancel the rest', async () => {
+    const world = createWorld(place)
+    const { job, started, end } = crowded()
+    const intercepted = new InterceptedStorage(world.connect())
+    // On memory one poll comes after an update counts as given up, and that one cancels all; SQLite wakes nobody.
+    const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
+    const other = await world.start({ jobs: [job], pollInterval })
+    await crowd(world, other)
+    const updating = await world.start({ jobs: [job], storage: intercepted.storage })
+    let steps = 0
+    intercepted.intercept = async (call) => {
+      const answer = await call.proceed()
+      if (canceledBy(call, answer) !== null && ++steps === 1) world.crash(updating)
+      return answer
+    }
+    updating.update('crowded', later, { waiting: 'cancel' }).catch(() => undefined)
+    await world.clock.settle()
+    end()
+    await world.clock.advance({ minutes: 11 })
+    expect(steps).toBe(1)
+    expect(started).toEqual([1, 3000])
+    expect(await countOf(other, 'canceled updated')).toBe(waiting)
+  })
+
+  it('another update that comes in between neither stops it nor loses slots of its own', async () => {
+    const world = createWorld(place)
+    const { job, started, end } = crowded()
+    const intercepted = new InterceptedStorage(world.connect())
+    const updating = await world.start({ jobs: [job], storage: intercepted.storage })
+    const other = await world.start({ jobs: [job] })
+    await crowd(world, updating)
+    let steps = 0
+    intercepted.intercept = async (call) => {
+      const isStep = call.operation === 'saveJobs'
+      if (isStep && ++steps === 2) await other.update('crowded', { maxQueued: 5 })
+      return call.proceed()
+    }
+    const { canceled } = await updating.update('crowded', later, { waiting: 'cancel' })
+    expect([steps, canceled.length]).toEqual([11, waiting])
+    end()
+    await world.clock.advance({ minutes: 10 })
+    expect(started).toEqual([1, 3000])
+    expect(await countOf(other, 'canceled updated')).toBe(waiting)
+  })
+})

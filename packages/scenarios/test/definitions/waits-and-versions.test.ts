@@ -1,0 +1,176 @@
+import {
+  type Clock,
+  createClient,
+  defineJob,
+  type Occurrence,
+  type TaskContext,
+  type WaitOptions,
+} from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const slow = defineJob({
+  name: 'slow',
+  tasks: [
+    {
+      name: 'work',
+      run: async ({ sleep, input }: TaskContext) => {
+        await sleep({ seconds: 30 })
+        return { of: input ?? null }
+      },
+    },
+  ],
+})
+
+async function scene(world: World) {
+  const node = await world.start({ jobs: [slow], pollInterval: { seconds: 1 } })
+  const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+  return { node, client }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('whoever waits gets the whole occurrence once it has ended, on the node that runs it and elsewhere', async () => {
+    const world = createWorld(place)
+    const { node, client } = await scene(world)
+    const { id } = await node.trigger('slow', { data: 5 })
+    const ends: number[] = []
+    const noted = async (waiting: Promise<Occurrence>) => {
+      const occurrence = await waiting
+      ends.push(world.clock.now())
+      return occurrence
+    }
+    const waiting = [noted(node.waitFor(id)), noted(client.waitFor(id))]
+    const began = world.clock.now()
+    await world.clock.advance({ seconds: 33 })
+    for (const occurrence of await Promise.all(waiting)) {
+      expect(occurrence).toMatchObject({ id, state: 'completed', tasks: [{ name: 'work', result: { of: 5 } }] })
+    }
+    const [here, there] = ends.map((end) => end - began)
+    // The node at once, the client with its next look.
+    expect(here).toBe(30_000)
+    expect(there).toBeGreaterThan(30_000)
+    expect(there).toBeLessThanOrEqual(32_000)
+    expect((await client.waitFor(id)).state).toBe('completed')
+  })
+
+  it('the waiting ends with its timeout, its signal and the scheduler, and the run goes on', async () => {
+    const world = createWorld(place)
+    const { node, client } = await scene(world)
+    const { id } = await client.trigger('slow')
+    const controller = new AbortController()
+    const ends = [
+      client.waitFor(id, { timeout: { seconds: 5 } }),
+      client.waitFor(id, { signal: controller.signal }),
+      node.waitFor(id),
+    ].map((waiting) => waiting.catch((error: { code: string }) => error.code))
+    await world.clock.advance({ seconds: 6 })
+    controller.abort()
+    expect(await Promise.all(ends.slice(0, 2))).toEqual(['WAIT_TIMEOUT', 'ABORTED'])
+    expect((await client.occurrence(id)).state).toBe('running')
+    await world.shutdown(node)
+    expect(await ends[2]).toBe('SCHEDULER_STATE')
+    await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
+  })
+
+  it('a client that has still to connect waits no longer than it may', async () => {
+    const world = createWorld(place)
+    const { id } = await (await scene(world)).client.trigger('slow')
+    const { clock } = world
+    // As that of a machine, which is compared with the storage's: three readings take nine seconds.
+    const own: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+    }
+    const storage = wrapStorage(world.connect(), {
+      serverTime: async () => {
+        await clock.sleep({ seconds: 3 })
+        return clock.now()
+      },
+    })
+    const began = clock.now()
+    const controller = new AbortController()
+    const endOf = (options?: WaitOptions) =>
+      createClient({ storage, clock: own })
+        .waitFor(id, options)
+        .then(String, ({ code }: { code: string }) => `${code} after ${Math.round(clock.now() - began)} ms`)
+    const ends = [
+      endOf({ timeout: { seconds: 3 } }),
+      endOf({ signal: controller.signal }),
+      endOf({ timeout: { seconds: 12 } }),
+    ]
+    await clock.advance({ seconds: 5 })
+    controller.abort()
+    await clock.advance({ seconds: 20 })
+    expect(await Promise.all(ends)).toEqual([
+      'STORAGE_TIMEOUT after 3000 ms',
+      'ABORTED after 5000 ms',
+      'WAIT_TIMEOUT after 12000 ms',
+    ])
+  })
+
+  it('the versions of a job say what each was and what it changed, newest first', async () => {
+    const world = createWorld(place)
+    const { client } = await scene(world)
+    await world.clock.advance({ seconds: 10 })
+    await client.update('slow', { schedule: everySeconds(60), tags: ['eu'] })
+    await client.update('slow', { schedule: null, maxQueued: 5, description: 'Sleeps.' })
+    const versions = await client.versions('slow')
+    expect(versions).toMatchObject([
+      { version: 3, schedule: null, description: 'Sleeps.', settings: { maxQueued: 5 }, tags: ['eu'] },
+      {
+        version: 2,
+        schedule: { type: 'every', intervalMs: 60_000 },
+        description: null,
+        settings: { maxQueued: 100_000 },
+      },
+      { version: 1, schedule: null, tags: [], tasks: [{ name: 'work', handler: null }], changes: [] },
+    ])
+    expect(versions.map(({ changes }) => changes.map(({ part }) => part).sort())).toEqual([
+      ['description', 'maxQueued', 'overlapPolicy', 'schedule'],
+      ['overlapPolicy', 'schedule', 'tags'],
+      [],
+    ])
+    expect((await client.versions('slow', { limit: 1 })).map(({ changes }) => changes.length)).toEqual([4])
+    expect(versions[1]?.changes).toEqual([
+      { part: 'schedule', before: null, after: { type: 'every', intervalMs: 60_000, endMs: null } },
+      { part: 'tags', before: [], after: ['eu'] },
+      { part: 'overlapPolicy', before: 'allow', after: 'skip' },
+    ])
+    await expect(client.versions('none')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  it('a version keeps the reason and the actor of its update', async () => {
+    const world = createWorld(place)
+    const { client } = await scene(world)
+    await client.update('slow', { maxQueued: 5 }, { reason: 'the queue was full', actor: 'ann' })
+    await client.update('slow', { maxQueued: 6 })
+    const versions = await client.versions('slow')
+    expect(versions.map(({ reason, actor }) => [reason, actor])).toEqual([
+      [null, null],
+      ['the queue was full', 'ann'],
+      [null, null],
+    ])
+    await expect(client.update('slow', { maxQueued: 7 }, { actor: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
+  })
+
+  it('all jobs of a tag, or of an owner, are paused and resumed together', async () => {
+    const world = createWorld(place)
+    const { client } = await scene(world)
+    const tasks = [{ name: 'work', handler: 'note' }]
+    await client.add([
+      defineJob({ name: 'a', tags: ['eu'], owner: 'ops', tasks }),
+      defineJob({ name: 'b', tags: ['eu'], tasks }),
+      defineJob({ name: 'c', owner: 'ops', tasks }),
+    ])
+    expect([...(await client.pauseAll({ tag: 'eu' }, { reason: 'move', actor: 'kim' }))].sort()).toEqual(['a', 'b'])
+    expect((await client.job('b')).paused).toMatchObject({ reason: 'move', actor: 'kim' })
+    expect(await client.pauseAll({ owner: 'ops' })).toEqual(['c'])
+    expect(await client.resumeAll({ owner: 'ops', tag: 'eu' })).toEqual(['a'])
+    expect((await client.jobs({ paused: true })).items.map(({ name }) => name).sort()).toEqual(['b', 'c'])
+    await expect(client.pauseAll({})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'filter' })
+  })
+})

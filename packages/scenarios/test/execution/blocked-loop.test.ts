@@ -1,0 +1,200 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { expect, it, onTestFinished } from 'vitest'
+import { Child } from '../support/child-process.ts'
+
+// The default settings by a tenth, and a block of 22 s and one of 90 s.
+const life = { heartbeat: 500, deadAfter: 3000 }
+const shortBlockMs = 2200
+const longBlockMs = 9000
+
+interface Message {
+  readonly did?: string
+  readonly told?: string
+  readonly jobName?: string
+  readonly jobs?: readonly string[]
+  readonly node?: string
+  readonly [member: string]: unknown
+}
+
+/** A process with a node, and what it has said so far. */
+class Node {
+  readonly said: Message[] = []
+  readonly #child: Child
+
+  constructor(argument: object) {
+    this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument)
+  }
+
+  /** Goes on when it has said this. */
+  async until(wanted: Message): Promise<void> {
+    const isWanted = (message: Message) => Object.entries(wanted).every(([name, value]) => message[name] === value)
+    while (!this.said.some(isWanted)) this.said.push((await this.#child.next()) as Message)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Ends it. Everything that it has ever said is known then. */
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#child.ended
+    // A process that has ended says nothing more.
+    await this.until({ did: 'never' }).catch(() => undefined)
+  }
+
+  all(member: 'did' | 'told', value: string): readonly Message[] {
+    return this.said.filter((message) => message[member] === value)
+  }
+}
+
+/** A node that blocks for so long, and its peer. */
+async function twoNodes(blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'jobs.db')
+  const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer })
+  await peer.until({ did: 'start' })
+  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life, ...ofBlocker })
+  await blocker.until({ did: 'blocking' })
+  return { peer, blocker, file }
+}
+
+/** What became of a job's one occurrence. */
+async function endOf(file: string, job: string) {
+  const storage = sqliteStorage({ file })
+  const scheduler = createScheduler({ storage, logger: silentLogger })
+  try {
+    await scheduler.start()
+    const occurrences = (await scheduler.occurrences({ job })).items
+    return occurrences.map(({ state, node, fencingToken, tasks: [task] }) => ({
+      state,
+      node,
+      fencingToken,
+      result: task?.result,
+      attempts: task?.attempts.map((attempt) => attempt.state),
+    }))
+  } finally {
+    await scheduler.shutdown({ gracePeriod: 0 })
+    await storage.close()
+  }
+}
+
+it('a handler that holds the event loop for less than deadAfter is named, and nothing is taken from its node', async () => {
+  const { peer, blocker, file } = await twoNodes(shortBlockMs)
+  await blocker.until({ told: 'engine.blocked' })
+  expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])
+  await blocker.until({ told: 'occurrence.finished' })
+  expect(await endOf(file, 'blocking')).toEqual([
+    { state: 'completed', node: 'blocker', fencingToken: 1, result: 'blocker', attempts: ['succeeded'] },
+  ])
+  expect((await endOf(file, 'beside')).map(({ state, node, fencingToken }) => [state, node, fencingToken])).toEqual([
+    ['running', 'blocker', 1],
+  ])
+  await peer.end()
+  expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
+}, 60_000)
+
+it('one that holds it for longer loses its run and what runs beside it to a peer, and both nodes are told', async () => {
+  const { peer, blocker, file } = await twoNodes(longBlockMs)
+  await peer.until({ told: 'node.lost' })
+  for (const jobName of ['beside', 'blocking']) await peer.until({ told: 'occurrence.finished', jobName })
+  expect(peer.all('told', 'node.lost').map(({ node }) => node)).toEqual(['blocker'])
+  const reaped = peer.all('told', 'occurrence.reaped').map(({ jobName, reason, action }) => [jobName, reason, action])
+  expect(reaped.sort()).toEqual([
+    ['beside', 'node_lost', 'retry'],
+    ['blocking', 'node_lost', 'retry'],
+  ])
+  expect([...peer.all('did', 'beside'), ...peer.all('did', 'blocking')]).toMatchObject([
+    { attempt: 2, fencingToken: 2 },
+    { attempt: 2, fencingToken: 2 },
+  ])
+  // The one that was blocked comes to itself, and the peer sees it.
+  for (const jobName of ['beside', 'blocking']) await blocker.until({ told: 'occurrence.lost', jobName })
+  for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
+  await blocker.end()
+  expect(blocker.all('told', 'node.isolated')).toHaveLength(1)
+  expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])
+  expect(blocker.all('did', 'stop beside')).toMatchObject([{ code: 'OCCURRENCE_LOST' }])
+  expect(blocker.all('told', 'occurrence.finished')).toEqual([])
+  for (const job of ['beside', 'blocking']) {
+    expect(await endOf(file, job)).toEqual([
+      { state: 'completed', node: 'peer', fencingToken: 2, result: 'peer', attempts: ['lost', 'succeeded'] },
+    ])
+  }
+}, 60_000)
+
+/** Why a job's one occurrence failed. */
+async function failureOf(file: string, job: string) {
+  const storage = sqliteStorage({ file })
+  const client = createClient({ storage })
+  try {
+    const occurrences = (await client.occurrences({ job })).items
+    return occurrences.map(({ state, reason, tasks: [task] }) => ({
+      state,
+      reason,
+      error: task?.error,
+      attempts: task?.attempts.map((attempt) => attempt.state),
+    }))
+  } finally {
+    await client.close()
+    await storage.close()
+  }
+}
+
+const blocksToo = { blockMs: 4 * longBlockMs, blocksAlways: true, isAsking: false }
+
+it('a run that blocks a second node until that counts as dead fails with EVENT_LOOP_BLOCKED and names its job', async () => {
+  const { peer, blocker, file } = await twoNodes(longBlockMs, blocksToo)
+  await peer.until({ did: 'blocking' })
+  await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
+  expect(blocker.all('told', 'occurrence.reaped').filter(({ jobName }) => jobName === 'blocking')).toMatchObject([
+    { action: 'fail', reason: 'event_loop_blocked' },
+  ])
+  expect(await failureOf(file, 'blocking')).toMatchObject([
+    {
+      state: 'failed_stale',
+      reason: 'event_loop_blocked',
+      error: { code: 'EVENT_LOOP_BLOCKED', message: expect.stringContaining('"blocking"') },
+      attempts: ['lost', 'lost'],
+    },
+  ])
+  // A job that only ran beside it is not to blame.
+  expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
+  await peer.end()
+  await blocker.end()
+}, 60_000)
+
+it('a run that loses two nodes by kill -9 is not taken for one that blocks, and a third node completes it', async () => {
+  const { peer, blocker, file } = await twoNodes(4 * longBlockMs, blocksToo)
+  await blocker.end()
+  await peer.until({ did: 'blocking' })
+  const third = new Node({ file, nodeId: 'third', ...life })
+  await third.until({ did: 'start' })
+  await peer.end()
+  await third.until({ told: 'occurrence.finished', jobName: 'blocking' })
+  expect(await failureOf(file, 'blocking')).toMatchObject([
+    { state: 'completed', attempts: ['lost', 'lost', 'succeeded'] },
+  ])
+  await third.end()
+}, 60_000)
+
+it('a node that was stopped by a signal in the middle of its code counts as dead, comes back, and blames no job', async () => {
+  const { peer, blocker, file } = await twoNodes(0, {}, { stopsItself: true })
+  await blocker.until({ did: 'stop' })
+  await peer.until({ told: 'node.lost' })
+  blocker.signal('SIGCONT')
+  for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
+  const storage = sqliteStorage({ file })
+  const { nodes } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })
+  await storage.close()
+  expect(nodes.map(({ node, about }) => [node, about.blockedBy])).toEqual(
+    expect.arrayContaining([['blocker', undefined]]),
+  )
+  await peer.end()
+  await blocker.end()
+}, 60_000)

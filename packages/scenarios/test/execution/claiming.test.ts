@@ -1,0 +1,193 @@
+import { defineJob, type Job, type Scheduler } from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere, memory } from '../support/places.ts'
+import { createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+
+/** Jobs that nobody runs by their schedule, and when they were called. Each call takes ten seconds. */
+function asked(world: World, names: readonly string[]): { readonly jobs: readonly Job[]; readonly called: string[] } {
+  const called: string[] = []
+  const jobs = names.map((name) =>
+    defineJob({
+      name,
+      schedule: everySeconds(86_400),
+      tasks: [
+        {
+          name: 'work',
+          run: ({ signal, fencingToken }) => {
+            called.push(`${name} ${secondsOf(world.clock.now())} ${fencingToken}`)
+            return world.clock.sleep({ seconds: 10 }, signal)
+          },
+        },
+      ],
+    }),
+  )
+  return { jobs, called }
+}
+
+/** A node that has no room, so that what is asked of it waits in the storage. */
+async function fullNode(world: World, jobs: readonly Job[]): Promise<Scheduler> {
+  const blocker = defineJob({
+    name: 'blocker',
+    schedule: everySeconds(86_400),
+    executionTimeout: { hours: 5 },
+    tasks: [{ name: 'work', taskTimeout: { hours: 5 }, run: () => world.clock.sleep({ hours: 4 }) }],
+  })
+  const settings = { maxConcurrentJobs: 1, pollInterval: { hours: 1 } }
+  const scheduler = await world.start({ jobs: [...jobs, blocker], nodeId: 'full', ...settings })
+  expect(await scheduler.trigger('blocker')).toMatchObject({ state: 'running' })
+  return scheduler
+}
+
+/** How many each claim since the last reset asked for. */
+function limits({ calls }: InterceptedStorage): number[] {
+  return calls.flatMap(({ operation, request }) =>
+    operation === 'claim' ? [(request as { limit: number }).limit] : [],
+  )
+}
+
+/** A connection over which at most so many go in one call. */
+function connectionWith(world: World, maxBatch: number): InterceptedStorage {
+  const target = world.connect()
+  const intercepted = new InterceptedStorage(target)
+  Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch } })
+  return intercepted
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('of more work than goes in one call, a node with room takes all at that moment, in as many calls as that needs', async () => {
+    const world = createWorld(place)
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const { jobs, called } = asked(world, names)
+    const full = await fullNode(world, jobs)
+    for (const name of names) expect(await full.trigger(name)).toMatchObject({ state: 'pending' })
+    const intercepted = connectionWith(world, 2)
+    await world.start({ jobs, storage: intercepted.storage, pollInterval: { hours: 1 } })
+    expect(called.sort()).toEqual(names.map((name) => `${name} 0 1`))
+    expect(limits(intercepted)).toEqual([2, 2, 2])
+  })
+
+  it('a shutdown that meets a node in the middle of much work takes no more of it', async () => {
+    const world = createWorld(place)
+    const names = ['a', 'b', 'c']
+    const { jobs, called } = asked(world, names)
+    const full = await fullNode(world, jobs)
+    for (const name of names) await full.trigger(name)
+    const intercepted = connectionWith(world, 1)
+    let stopping: Promise<void> | undefined
+    intercepted.intercept = async (call) => {
+      const answer = await call.proceed()
+      if (call.operation === 'claim') stopping ??= node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+      return answer
+    }
+    const node = world.scheduler({ jobs, storage: intercepted.storage })
+    await node.start()
+    await world.clock.advance({ seconds: 1 })
+    await stopping
+    expect(called).toEqual([])
+    expect(limits(intercepted)).toEqual([1])
+    const tokens = names.map(async (name) => (await full.occurrences({ job: name })).items[0]?.fencingToken)
+    expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
+  })
+
+  it('a claim that is repeated hands back what its first sending took, also what was begun before, and not what runs', async () => {
+    const world = createWorld(place)
+    const { jobs, called } = asked(world, ['a', 'b'])
+    const first = await world.start({ jobs, nodeId: 'first' })
+    await first.trigger('a')
+    await world.clock.advance({ seconds: 1 })
+    await world.shutdown(first, 1000)
+    const intercepted = new InterceptedStorage(world.connect())
+    intercepted.fail('claim', 1, 'after its effect')
+    const storage = { ...intercepted.storage, subscribe: undefined } as unknown as Storage
+    const second = await world.start({ jobs, storage, nodeId: 'second', pollInterval: { seconds: 1 } })
+    const lost = listen(second, 'occurrence.lost')
+    await world.clock.advance({ seconds: 2 })
+    const calls = ['a 0 1', expect.stringMatching(/^a 2\.\d+ 3$/)]
+    expect(called).toEqual(calls)
+    intercepted.fail('claim', 1, 'before its effect')
+    const full = await fullNode(world, jobs)
+    await full.trigger('b')
+    await world.clock.advance({ minutes: 1 })
+    expect(called).toEqual([...calls, expect.stringMatching(/^b /)])
+    expect(lost).toEqual([])
+    expect(await fates(second, 'a')).toEqual(['0 completed'])
+  })
+
+  it('the nodes that do not get to create a slot make no further call for it', async () => {
+    const world = createWorld(place)
+    const run = () => world.clock.sleep({ seconds: 1 })
+    const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
+    const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
+    const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
+    for (const intercepted of connections) {
+      // Those that do not know of each other: each takes itself for the first.
+      intercepted.intercept = async ({ operation, proceed }) =>
+        operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
+      await world.start({ jobs: [job], storage: intercepted.storage, ...rarely })
+    }
+    for (const intercepted of connections) intercepted.reset()
+    await world.clock.advance({ seconds: 25 })
+    const reads = connections.flatMap(({ calls }) => calls.filter(({ operation }) => operation === 'get'))
+    expect(reads).toEqual([])
+    expect(connections.map((one) => one.count('createOccurrences'))).toEqual([2, 2])
+  })
+})
+
+it('of more work than a node has room for, it takes what it has room for, and does not ask for the rest yet', async () => {
+  const world = createWorld(memory)
+  const { jobs, called } = asked(world, ['a', 'b'])
+  const full = await fullNode(world, jobs)
+  await full.trigger('a')
+  // What is older goes first.
+  await world.clock.advance(1)
+  await full.trigger('b')
+  const intercepted = new InterceptedStorage(world.connect())
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 1, pollInterval: { hours: 1 } }
+  await world.start(options)
+  await world.clock.advance({ seconds: 5 })
+  expect(limits(intercepted)).toEqual([1])
+  await world.clock.advance({ seconds: 10 })
+  expect(called).toEqual(['a 0.001 1', 'b 10.001 1'])
+  expect(limits(intercepted)).toEqual([1, 1])
+})
+
+it('work for which there is just room is taken in one call, and a node without room does not ask', async () => {
+  const world = createWorld(memory)
+  const { jobs, called } = asked(world, ['a', 'b'])
+  const full = await fullNode(world, jobs)
+  const intercepted = new InterceptedStorage(world.connect())
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 1, pollInterval: { hours: 1 } }
+  await world.start(options)
+  intercepted.reset()
+  await full.trigger('a')
+  await world.clock.advance({ seconds: 1 })
+  expect(limits(intercepted)).toEqual([1])
+  await full.trigger('b')
+  await world.clock.advance({ seconds: 8 })
+  expect(limits(intercepted)).toEqual([1])
+  await world.clock.advance({ seconds: 2 })
+  expect(called).toEqual(['a 0 1', 'b 10 1'])
+  expect(limits(intercepted)).toEqual([1, 1])
+})
+
+it('what is known to wait is asked for before the storage hears of the ends that made room for it', async () => {
+  const world = createWorld(memory)
+  const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
+  const full = await fullNode(world, jobs)
+  for (const { name } of jobs) {
+    await full.trigger(name)
+    // What is older goes first.
+    await world.clock.advance(1)
+  }
+  const intercepted = new InterceptedStorage(world.connect())
+  const options = { jobs, storage: intercepted.storage, maxConcurrentJobs: 2, pollInterval: { hours: 1 } }
+  await world.start(options)
+  await world.clock.advance({ seconds: 5 })
+  intercepted.reset()
+  await world.clock.advance(5500)
+  const calls = intercepted.calls.map(({ operation }) => operation)
+  expect(calls.filter((operation) => operation === 'claim' || operation === 'settle')).toEqual(['claim', 'settle'])
+})

@@ -1,0 +1,158 @@
+import { defineJob, type Job } from '@jobistemer/core'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+interface Load {
+  readonly jobs: Job[]
+  /** Name of the job and second of its start, in the order of the starts. */
+  readonly started: string[]
+  readonly most: () => number
+}
+
+/** Jobs whose only slot is at this second, and which each take so long. */
+function load(world: World, names: readonly string[], options: { second: number; seconds: number }): Load {
+  const started: string[] = []
+  let running = 0
+  let most = 0
+  const jobs = names.map((name) =>
+    defineJob({
+      name,
+      schedule: once(at(options.second)),
+      tasks: [
+        {
+          name: 'work',
+          run: async () => {
+            started.push(`${secondsOf(world.clock.now())} ${name}`)
+            most = Math.max(most, ++running)
+            await world.clock.sleep({ seconds: options.seconds })
+            running--
+          },
+        },
+      ],
+    }),
+  )
+  return { jobs, started, most: () => most }
+}
+
+const startsNow = ({ runs }: { readonly runs: unknown }): boolean => runs !== null
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a paused job takes no place from those that are due after it: they start in the call that creates them', async () => {
+    const world = createWorld(place)
+    const paused = load(world, ['paused'], { second: 9, seconds: 5 })
+    const { jobs, started } = load(world, ['a', 'b', 'c'], { second: 10, seconds: 5 })
+    const intercepted = new InterceptedStorage(world.connect())
+    const { storage } = intercepted
+    const scheduler = await world.start({ jobs: [...paused.jobs, ...jobs], storage, maxConcurrentJobs: 2 })
+    await scheduler.pause('paused')
+    // It finds all of them due at once.
+    await world.clock.advanceTo(at(8))
+    world.freeze(scheduler)
+    await world.clock.advanceTo(at(11))
+    await world.thaw(scheduler)
+    const created = intercepted.calls.filter(({ operation }) => operation === 'createOccurrences')
+    const states = created.map(({ request }) => (request as { items: { runs: unknown }[] }).items.map(startsNow))
+    expect(states).toEqual([[false, true, true, false]])
+    expect(started).toHaveLength(2)
+    await world.clock.advanceTo(at(20))
+    expect(started.map((entry) => Number.parseInt(entry, 10))).toEqual([11, 11, 16])
+    expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
+  })
+
+  it('a paused job waits for no place: its slot is passed at its instant, also on a node that is full', async () => {
+    const world = createWorld(place)
+    const long = load(world, ['long'], { second: 9, seconds: 60 })
+    const paused = load(world, ['paused'], { second: 10, seconds: 5 })
+    const scheduler = await world.start({ jobs: [...long.jobs, ...paused.jobs], maxConcurrentJobs: 1 })
+    await scheduler.pause('paused')
+    const passedAt: string[] = []
+    scheduler.on('occurrence.created', ({ jobName, state }) => {
+      passedAt.push(`${jobName} ${state} ${secondsOf(world.clock.now())}`)
+    })
+    await world.clock.advanceTo(at(12))
+    expect(passedAt).toEqual(['long running 9', 'paused skipped 10'])
+  })
+
+  it('a node never runs more occurrences than it may, and the rest runs as places become free', async () => {
+    const world = createWorld(place)
+    const names = Array.from({ length: 10 }, (_, index) => `job ${index}`)
+    const { jobs, started, most } = load(world, names, { second: 10, seconds: 5 })
+    const scheduler = await world.start({ jobs, maxConcurrentJobs: 3 })
+    await world.clock.advance({ minutes: 2 })
+    expect(most()).toBe(3)
+    expect(started).toHaveLength(10)
+    expect(new Set(started.map((entry) => entry.slice(3))).size).toBe(10)
+    expect(started.map((entry) => entry.slice(0, 2))).toEqual([
+      '10',
+      '10',
+      '10',
+      '15',
+      '15',
+      '15',
+      '20',
+      '20',
+      '20',
+      '25',
+    ])
+    for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
+  })
+
+  it('what does not fit waits in the storage, and runs oldest first', async () => {
+    const world = createWorld(place)
+    const early = load(world, ['a'], { second: 10, seconds: 20 })
+    const later = ['e', 'd', 'c', 'b'].map((name, index) => load(world, [name], { second: 11 + index, seconds: 1 }))
+    const jobs = [...early.jobs, ...later.flatMap((one) => one.jobs)]
+    const scheduler = await world.start({ jobs, maxConcurrentJobs: 1 })
+    await world.clock.advance({ seconds: 15 })
+    expect((await scheduler.occurrences({ job: 'e' })).items.map(({ state, node }) => [state, node])).toEqual([
+      ['pending', null],
+    ])
+    await world.clock.advance({ minutes: 2 })
+    expect(later.flatMap((one) => one.started)).toEqual(['30 e', '31 d', '32 c', '33 b'])
+  })
+
+  it('what waits goes before what is due now', async () => {
+    const world = createWorld(place)
+    const blocking = load(world, ['blocking'], { second: 10, seconds: 10 })
+    const waiting = load(world, ['waiting'], { second: 11, seconds: 5 })
+    const fresh = load(world, ['fresh'], { second: 20, seconds: 1 })
+    await world.start({ jobs: [...fresh.jobs, ...waiting.jobs, ...blocking.jobs], maxConcurrentJobs: 1 })
+    await world.clock.advance({ minutes: 1 })
+    expect([...waiting.started, ...fresh.started]).toEqual(['20 waiting', '25 fresh'])
+  })
+
+  it('another node with a free place takes what waits', async () => {
+    const world = createWorld(place)
+    const { jobs, started } = load(world, ['a', 'b'], { second: 10, seconds: 60 })
+    const busy = await world.start({ jobs, maxConcurrentJobs: 1, nodeId: 'busy' })
+    await world.clock.advance({ seconds: 20 })
+    expect(started).toHaveLength(1)
+    await world.start({ jobs, maxConcurrentJobs: 1, nodeId: 'idle' })
+    await world.clock.advance({ seconds: 2 })
+    expect(started).toHaveLength(2)
+    const nodes = await Promise.all(['a', 'b'].map(async (job) => (await busy.occurrences({ job })).items[0]?.node))
+    expect(nodes.sort()).toEqual(['busy', 'idle'])
+  })
+
+  it('a node leaves jobs alone that it has no code for, and others run them', async () => {
+    const world = createWorld(place)
+    const known = load(world, ['known'], { second: 10, seconds: 60 })
+    const foreign = load(world, ['foreign'], { second: 10, seconds: 60 })
+    const full = await world.start({ jobs: [...known.jobs, ...foreign.jobs], maxConcurrentJobs: 1, nodeId: 'full' })
+    await world.start({ jobs: [], nodeId: 'ignorant' })
+    await world.clock.advance({ seconds: 55 })
+    expect([...known.started, ...foreign.started]).toHaveLength(1)
+    await world.clock.advance({ minutes: 5 })
+    const all = [
+      ...(await full.occurrences({ job: 'known' })).items,
+      ...(await full.occurrences({ job: 'foreign' })).items,
+    ]
+    expect(all.map(({ state, node }) => [state, node])).toEqual([
+      ['completed', 'full'],
+      ['completed', 'full'],
+    ])
+  })
+})

@@ -1,0 +1,196 @@
+import { defineJob, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+/** A job by the ten seconds whose runs take so long, and the slots that ran with the seconds of their start and end. */
+function slow(world: World, options: { until: number; seconds: number } & JobSettingsInput) {
+  const { until, seconds, ...settings } = options
+  const runs: string[] = []
+  let running = 0
+  let most = 0
+  const run = async ({ scheduledAt, signal }: TaskContext) => {
+    const startedAt = secondsOf(world.clock.now())
+    most = Math.max(most, ++running)
+    try {
+      await world.clock.sleep({ seconds }, signal)
+      runs.push(`${secondsOf(scheduledAt)}: ${startedAt}-${secondsOf(world.clock.now())}`)
+    } finally {
+      running--
+    }
+  }
+  const job = defineJob({
+    name: 'slow',
+    schedule: everySeconds(10, +at(until)),
+    ...settings,
+    tasks: [{ name: 'work', run }],
+  })
+  return { job, runs, most: () => most }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('skip, the default: a slot that comes while the job runs is recorded as skipped', async () => {
+    const world = createWorld(place)
+    const { job, runs } = slow(world, { until: 50, seconds: 25 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 2 })
+    expect(runs).toEqual(['10: 10-35', '40: 40-65'])
+    expect(await fates(scheduler, 'slow')).toEqual([
+      '10 completed',
+      '20 skipped overlap',
+      '30 skipped overlap',
+      '40 completed',
+      '50 skipped overlap',
+    ])
+  })
+
+  it('queue: every slot runs, one after another, in the order of their slots', async () => {
+    const world = createWorld(place)
+    const { job, runs, most } = slow(world, { until: 40, seconds: 25, overlapPolicy: 'queue' })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 35 })
+    expect(await fates(scheduler, 'slow')).toEqual(['10 completed', '20 running', '30 queued'])
+    await world.clock.advance({ minutes: 3 })
+    expect(runs).toEqual(['10: 10-35', '20: 35-60', '30: 60-85', '40: 85-110'])
+    expect(most()).toBe(1)
+  })
+
+  it('queue: what comes when the queue is full is skipped, with that reason', async () => {
+    const world = createWorld(place)
+    const { job, runs } = slow(world, { until: 50, seconds: 100, overlapPolicy: 'queue', maxQueued: 2 })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 10 })
+    expect(runs).toEqual(['10: 10-110', '20: 110-210', '30: 210-310'])
+    expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
+  })
+
+  it('queue_one: only the newest waits, and those before it are canceled', async () => {
+    const world = createWorld(place)
+    const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 3 })
+    expect(runs).toEqual(['10: 10-45', '40: 45-80'])
+    expect(await fates(scheduler, 'slow')).toEqual([
+      '10 completed',
+      '20 canceled displaced',
+      '30 canceled displaced',
+      '40 completed',
+    ])
+  })
+
+  it('allow: runs overlap', async () => {
+    const world = createWorld(place)
+    const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'allow' })
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 2 })
+    expect(runs).toEqual(['10: 10-35', '20: 20-45', '30: 30-55'])
+    expect(most()).toBe(3)
+  })
+
+  it('cancel_running: the running one is told to stop, and the new one starts when it has', async () => {
+    const world = createWorld(place)
+    const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'cancel_running' })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 2 })
+    expect(runs).toEqual(['30: 30-55'])
+    expect(await fates(scheduler, 'slow')).toEqual(['10 canceled displaced', '20 canceled displaced', '30 completed'])
+    expect(most()).toBe(1)
+  })
+
+  it('cancel_running: one that does not stop is given up before the new one starts', async () => {
+    const world = createWorld(place)
+    const startedAt: number[] = []
+    const job = defineJob({
+      name: 'deaf',
+      schedule: everySeconds(10, +at(20)),
+      overlapPolicy: 'cancel_running',
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            startedAt.push(secondsOf(world.clock.now()))
+            return world.clock.sleep({ seconds: 60 })
+          },
+        },
+      ],
+    })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 3 })
+    expect(startedAt).toEqual([10, 25])
+    expect(await fates(scheduler, 'deaf')).toEqual(['10 canceled displaced', '20 completed'])
+  })
+
+  it('cancel_running: a run on another node is stopped too', async () => {
+    const world = createWorld(place)
+    const { job, runs } = slow(world, { until: 20, seconds: 60, overlapPolicy: 'cancel_running' })
+    const first = await world.start({ jobs: [job], nodeId: 'first' })
+    await world.clock.advance({ seconds: 15 })
+    await world.start({ jobs: [job], nodeId: 'second' })
+    await world.clock.advance({ minutes: 3 })
+    expect(runs).toHaveLength(1)
+    expect(await fates(first, 'slow')).toEqual(['10 canceled displaced', '20 completed'])
+  })
+
+  it.each(['skip', 'queue', 'queue_one', 'cancel_running'] as const)(
+    '%s: no two runs of a job are ever at once, on however many nodes',
+    async (overlapPolicy) => {
+      const world = createWorld(place)
+      const { job, most } = slow(world, { until: 200, seconds: 13, overlapPolicy })
+      for (const nodeId of ['a', 'b', 'c']) await world.start({ jobs: [job], nodeId })
+      await world.clock.advance({ minutes: 6 })
+      expect(most()).toBe(1)
+    },
+  )
+
+  it('a running occurrence is seen by every node', async () => {
+    const world = createWorld(place)
+    const { job } = slow(world, { until: 10, seconds: 20 })
+    const first = await world.start({ jobs: [job] })
+    const second = await world.start({ jobs: [job] })
+    const running = async () => [await first.isRunning('slow'), await second.isRunning('slow')]
+    expect(await running()).toEqual([false, false])
+    await world.clock.advance({ seconds: 15 })
+    expect(await running()).toEqual([true, true])
+    await world.clock.advance({ seconds: 20 })
+    expect(await running()).toEqual([false, false])
+  })
+
+  it('maxConcurrency: so many run at once on all nodes together, the rest waits, and starts in the order of its time', async () => {
+    const world = createWorld(place)
+    const { job, runs, most } = slow(world, { until: 60, seconds: 35, overlapPolicy: 'queue', maxConcurrency: 3 })
+    const nodes = []
+    for (let count = 0; count < 4; count++) nodes.push(await world.start({ jobs: [job] }))
+    await world.clock.advance({ minutes: 3 })
+    expect(most()).toBe(3)
+    expect(runs).toEqual(['10: 10-45', '20: 20-55', '30: 30-65', '40: 45-80', '50: 55-90', '60: 65-100'])
+    const [node] = nodes
+    expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
+  })
+
+  it('maxConcurrency: the place of a node that died is free once its run is taken over', async () => {
+    const world = createWorld(place)
+    const settings = {
+      until: 40,
+      seconds: 200,
+      overlapPolicy: 'queue',
+      maxConcurrency: 2,
+      onInterrupted: 'fail',
+    } as const
+    const { job, runs, most } = slow(world, settings)
+    const first = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ seconds: 35 })
+    world.crash(first)
+    const second = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    await world.clock.advance({ minutes: 20 })
+    // 10 and 20 ran on the node that died, and held both places until then.
+    expect(await fates(second, 'slow')).toEqual([
+      '10 failed_stale node_lost',
+      '20 failed_stale node_lost',
+      '30 completed',
+      '40 completed',
+    ])
+    expect(runs.filter((line) => /^[34]0:/.test(line))).toHaveLength(2)
+    expect(most()).toBeLessThanOrEqual(4)
+  })
+})

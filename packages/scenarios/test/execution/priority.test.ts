@@ -1,0 +1,279 @@
+import {
+  createClient,
+  defineJob,
+  type Job,
+  type JobSettingsInput,
+  silentLogger,
+  type TaskContext,
+  type TriggerItem,
+} from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+
+const rarely = { pollInterval: { hours: 1 } }
+
+/** Jobs whose runs take so long, and what of them has begun: `'name input at second'`. */
+function working(world: World) {
+  const begun: string[] = []
+  const job = (name: string, seconds: number, settings: JobSettingsInput & { slotsUntil?: number } = {}): Job => {
+    const { slotsUntil, ...rest } = settings
+    return defineJob({
+      name,
+      ...(slotsUntil !== undefined && { schedule: everySeconds(10, +at(slotsUntil)) }),
+      overlapPolicy: 'allow',
+      ...rest,
+      tasks: [
+        {
+          name: 'work',
+          async run({ input, signal }: TaskContext) {
+            const which = input === undefined ? '' : ` ${input}`
+            begun.push(`${name}${which} at ${secondsOf(world.clock.now())}`)
+            if (seconds > 0) await world.clock.sleep({ seconds }, signal)
+          },
+        },
+      ],
+    })
+  }
+  return { begun, job, names: () => begun.map((one) => one.replace(/ at .*/, '')) }
+}
+
+describe.each(everywhere)('on $name, by priority', (place) => {
+  it('what waits for a node starts, the higher first, whatever its job', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const jobs = [job('low', 1, { priority: -5 }), job('plain', 1), job('urgent', 1, { priority: 5 })]
+    const node = await world.start({ jobs: [job('first', 1), ...jobs], maxConcurrentJobs: 1, ...rarely })
+    await node.trigger('first')
+    for (const { name } of jobs) await node.trigger(name)
+    await world.clock.advance({ seconds: 10 })
+    expect(names()).toEqual(['first', 'urgent', 'plain', 'low'])
+  })
+
+  it('a request has that of its job, or its own', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const jobs = [job('plain', 1), job('urgent', 1, { priority: 5 })]
+    const node = await world.start({ jobs: [job('first', 1), ...jobs], maxConcurrentJobs: 1, ...rarely })
+    await node.trigger('first', { priority: -10 })
+    const items: TriggerItem[] = [
+      { job: 'urgent', data: 'as 0', priority: 0 },
+      { job: 'plain', data: 'as it is' },
+      { job: 'plain', data: 'as 6', priority: 6 },
+      { job: 'urgent', data: 'as it is' },
+      { job: 'plain', data: 'as -1', priority: -1 },
+    ]
+    await node.triggerMany(items)
+    await world.clock.advance({ seconds: 10 })
+    expect(names().slice(1, 3)).toEqual(['plain as 6', 'urgent as it is'])
+    // Those of one instant and of equal priority go by their ids.
+    expect(names().slice(3, 5).sort()).toEqual(['plain as it is', 'urgent as 0'])
+    expect(names().slice(5)).toEqual(['plain as -1'])
+    const { items: runs } = await node.occurrences({ job: 'urgent' })
+    expect(runs.map(({ input, priority }) => `${input}: ${priority}`).sort()).toEqual(['as 0: 0', 'as it is: 5'])
+    const [first] = (await node.occurrences({ job: 'first' })).items
+    expect(first?.priority).toBe(-10)
+    const again = await node.replay(first?.id as never)
+    expect((await node.occurrence(again.id)).priority).toBe(0)
+    const urgent = await node.replay(first?.id as never, { priority: 3, key: 'again' })
+    expect((await node.occurrence(urgent.id)).priority).toBe(3)
+  })
+
+  it('slots that are due together start, the more urgent first, and what is less urgent waits in the storage', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const priorities = [0, -3, 7, 2, 0, 10]
+    const jobs = priorities.map((priority, index) => job(`${priority} ${index}`, 60, { priority, slotsUntil: 10 }))
+    const node = await world.start({ jobs, maxConcurrentJobs: 2, ...rarely })
+    const created = listen(node, 'occurrence.created')
+    await world.clock.advanceTo(at(10))
+    expect(names()).toEqual(['10 5', '7 2'])
+    await world.clock.advance(100)
+    expect(created.map(({ event }) => `${event.jobName} ${event.state}`)).toEqual([
+      '10 5 running',
+      '7 2 running',
+      '2 3 pending',
+      // Those of one instant and of equal priority in any order.
+      ...created.slice(3, 5).map(({ event }) => `${event.jobName} pending`),
+      '-3 1 pending',
+    ])
+    await world.clock.advance({ minutes: 5 })
+    expect(names().slice(2, 3)).toEqual(['2 3'])
+    expect(names().slice(3, 5).sort()).toEqual(['0 0', '0 4'])
+    expect(names().slice(5)).toEqual(['-3 1'])
+  })
+
+  it('a slot of little urgency waits for a place no longer than others, and is not missed for it', async () => {
+    const world = createWorld(place)
+    const { job } = working(world)
+    const low = job('low', 1, { slotsUntil: 10, misfireThreshold: 60, recoveryStrategy: 'mark_as_missed' })
+    const urgent = { ...job('urgent', 1, { priority: 1 }), schedule: once(at(10.02)) }
+    const node = await world.start({ jobs: [job('first', 60), low, urgent], maxConcurrentJobs: 1, ...rarely })
+    await node.trigger('first')
+    await world.clock.advanceTo(at(10.029))
+    expect([await fates(node, 'low'), await fates(node, 'urgent')]).toEqual([[], []])
+    await world.clock.advanceTo(at(10.03))
+    expect(await fates(node, 'low')).toEqual(['10 pending'])
+    await world.clock.advance({ minutes: 2 })
+    expect(await fates(node, 'low')).toEqual(['10 completed'])
+  })
+
+  it('the queue of a job starts in that order, also what an end takes', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const node = await world.start({ jobs: [job('queue', 1, { overlapPolicy: 'queue' })], ...rarely })
+    for (const priority of [0, 1, -1, 3, 2, -2]) await node.trigger('queue', { priority, data: priority })
+    await world.clock.advance({ seconds: 10 })
+    expect(names()).toEqual([0, 3, 2, 1, -1, -2].map((priority) => `queue ${priority}`))
+  })
+
+  it.each([
+    { how: 'is told', wakesUp: true, within: 1 },
+    { how: 'looks by itself', wakesUp: false, within: 3 },
+  ])('a long queue of little urgency keeps no node from what is urgent, once it $how', async ({ wakesUp, within }) => {
+    const world = createWorld(place)
+    const { job, begun } = working(world)
+    const jobs = [job('queue', 1, { overlapPolicy: 'queue', priority: -1 }), job('urgent', 1, { priority: 1 })]
+    const storage = wakesUp ? world.connect() : wrapStorage(world.connect(), { subscribe: undefined })
+    const node = await world.start({ jobs, storage, maxConcurrentJobs: 1, pollInterval: { seconds: 2 } })
+    for (let count = 0; count < 20; count++) await node.trigger('queue', { data: count })
+    await world.clock.advance({ seconds: 5.5 })
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    await client.trigger('urgent')
+    await world.clock.advance({ seconds: 30 })
+    await client.close()
+    const place_ = begun.findIndex((one) => one.startsWith('urgent'))
+    expect(secondsOf(world.clock.now())).toBe(35.5)
+    expect(begun).toHaveLength(21)
+    expect(place_).toBeGreaterThanOrEqual(6)
+    // On SQLite nobody is told: it is found by the next look.
+    expect(place_).toBeLessThanOrEqual(5 + (place.name === 'memory' ? within : 3))
+  })
+
+  it('a slot that is urgent does not wait for the end of what is not, however quick that is worked off', async () => {
+    const world = createWorld(place)
+    const { job, begun } = working(world)
+    const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
+    const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
+    // A burst waits for places while handlers are quick, until time has passed.
+    const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
+    await world.clock.advance({ minutes: 2 })
+    await asked
+    expect(begun).toHaveLength(2001)
+    const started = Number(begun.find((one) => one.startsWith('urgent'))?.split(' at ')[1])
+    expect(started).toBeGreaterThanOrEqual(10)
+    expect(started).toBeLessThan(10.1)
+    // What is left there is as urgent as a slot of a job without a priority, and older: that one waits for it.
+    expect(Number(begun.at(-1)?.split(' at ')[1])).toBeGreaterThan(15)
+  })
+
+  it('nobody starves: an hour of waiting counts as much as a level', async () => {
+    const world = createWorld(place)
+    const { job, begun } = working(world)
+    const jobs = [job('plain', 0), job('urgent', 90, { priority: 1 })]
+    const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
+    await node.trigger('urgent')
+    await world.clock.advance({ seconds: 1 })
+    await node.trigger('plain')
+    await world.clock.advance(1)
+    // Twice as much as the node can do comes in.
+    for (let seconds = 0; seconds < 2 * 3600; seconds += 45) {
+      await node.trigger('urgent')
+      await world.clock.advance({ seconds: 45 })
+    }
+    await world.clock.advance({ minutes: 2 })
+    const index = begun.findIndex((one) => one.startsWith('plain'))
+    // The first, and all 80 that came within an hour behind it, although twice as many wait by then.
+    expect(begun[index]).toBe(`plain at ${81 * 90}`)
+    expect(index).toBe(81)
+  })
+
+  it('an update changes it for what is created from then on', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const jobs = [job('asked', 1), job('plain', 1), job('first', 2)]
+    const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
+    await node.trigger('first')
+    await node.trigger('asked', { data: 'before' })
+    await world.clock.advance(1)
+    await node.trigger('plain')
+    await node.update('asked', { priority: 1 })
+    await world.clock.advance(1)
+    await node.trigger('asked', { data: 'after' })
+    await world.clock.advance({ seconds: 10 })
+    expect(names()).toEqual(['first', 'asked after', 'asked before', 'plain'])
+    expect((await node.job('asked')).settings.priority).toBe(1)
+  })
+
+  it('an update changes it for slots that are still to come, and its definition is another one', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const jobs = [job('other', 60, { slotsUntil: 10, priority: 1 }), job('one', 60, { slotsUntil: 10 })]
+    const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
+    expect(await node.update('one', { priority: 2 })).toMatchObject({ version: 2 })
+    await world.clock.advanceTo(at(10))
+    expect(names()).toEqual(['one'])
+  })
+
+  it('missed slots and runs of a backfill have it, and those that follow them', async () => {
+    const world = createWorld(place)
+    const { job } = working(world)
+    const strategy = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
+    const jobs = [job('urgent', 1, { priority: 4, slotsUntil: 20, ...strategy })]
+    const first = await world.start({ jobs })
+    await world.shutdown(first)
+    await world.clock.advance({ seconds: 60 })
+    const node = await world.start({ jobs, ...rarely })
+    await world.clock.advance({ seconds: 10 })
+    const { items } = await node.occurrences({ job: 'urgent' })
+    expect(items.map(({ recovered, priority }) => [recovered, priority])).toEqual([
+      [true, 4],
+      [true, 4],
+    ])
+    const span = { from: at(0), to: at(30), which: 'all' } as const
+    await node.backfill('urgent', { ...span, key: 'as the job' })
+    await world.clock.advance({ seconds: 10 })
+    await node.backfill('urgent', { ...span, key: 'calmly', priority: 0 })
+    await world.clock.advance({ seconds: 10 })
+    const runs = (await node.occurrences({ job: 'urgent' })).items.filter(({ backfill }) => backfill !== null)
+    expect(runs.map(({ requestKey, priority }) => `${requestKey}: ${priority}`)).toEqual([
+      ...Array.from({ length: 3 }, () => 'as the job: 4'),
+      ...Array.from({ length: 3 }, () => 'calmly: 0'),
+    ])
+  })
+
+  it('what a dead node leaves keeps it', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const quick = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, maxConcurrentJobs: 1 }
+    const jobs = [job('plain', 60), job('urgent', 1, { priority: 1 }), job('first', 50)]
+    const lost = await world.start({ jobs, ...quick })
+    await lost.trigger('urgent')
+    world.crash(lost)
+    const node = await world.start({ jobs, ...quick, ...rarely })
+    await node.trigger('first')
+    await node.trigger('plain')
+    await world.clock.advance({ minutes: 3 })
+    expect(names()).toEqual(['urgent', 'first', 'urgent', 'plain'])
+    expect(await fates(node, 'urgent')).toEqual(['0 completed'])
+  })
+
+  it('a call of runDue takes the more urgent first', async () => {
+    const world = createWorld(place)
+    const { job, names } = working(world)
+    const jobs = [job('plain', 1), job('urgent', 1, { priority: 1 })]
+    const setUp = await world.start({ jobs })
+    await world.shutdown(setUp)
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    for (const name of ['plain', 'urgent', 'plain']) await client.trigger(name)
+    await client.close()
+    const node = world.scheduler({ jobs, maxConcurrentJobs: 1 })
+    const running = node.runDue({ budget: { minutes: 1 } })
+    await world.clock.advance({ minutes: 2 })
+    await running
+    expect(names()).toEqual(['urgent', 'plain', 'plain'])
+  })
+})

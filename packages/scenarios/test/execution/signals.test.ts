@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createScheduler, type Occurrence, type ShutdownOptions } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Child } from '../support/child-process.ts'
+import { onlyOccurrence, startMs } from '../support/world.ts'
+
+interface NodeArgument {
+  readonly onAbort: 'stop' | 'finish' | 'ignore'
+  readonly file?: string
+  readonly handleSignals?: boolean | readonly string[]
+  readonly shutdown?: ShutdownOptions
+  /** Milliseconds. */
+  readonly gracePeriod?: number
+  /** It has a server, which holds its process. */
+  readonly holds?: boolean
+  /** It handles SIGTERM itself too, and ends with a code of its own, more than a second after the shutdown. */
+  readonly hasOwnHandler?: boolean
+}
+
+/** A process whose node runs a task. */
+async function runningNode(argument: NodeArgument): Promise<Child> {
+  const child = new Child(new URL('../fixtures/node-process.mjs', import.meta.url), argument)
+  expect(await child.next()).toBe('running')
+  return child
+}
+
+function temporaryFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-signals-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'jobs.db')
+}
+
+/** The occurrence that a process left in its file. */
+async function leftIn(file: string): Promise<Occurrence> {
+  const storage = sqliteStorage({ file })
+  try {
+    return await onlyOccurrence(createScheduler({ storage, clock: virtualClock(startMs) }), 'work')
+  } finally {
+    await storage.close()
+  }
+}
+
+const byItself = { code: 0, signal: null }
+
+describe('a node that handles signals', () => {
+  it.each([
+    ['SIGTERM', true],
+    ['SIGINT', true],
+    ['SIGHUP', ['SIGHUP']],
+  ] as const)('hands back what stops when %s comes, and its process ends by itself', async (signal, handleSignals) => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
+    child.kill(signal)
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual(byItself)
+    expect(await leftIn(file)).toMatchObject({
+      state: 'pending',
+      reason: 'shutdown',
+      tasks: [{ attempts: [{ state: 'aborted', reason: 'shutdown' }] }],
+    })
+  })
+
+  it('ends its process by the signal when something else holds it, such as the connection of a storage', async () => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'stop', gracePeriod: 0, holds: true })
+    child.kill('SIGTERM')
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(await leftIn(file)).toMatchObject({ state: 'pending', reason: 'shutdown' })
+  })
+
+  it('leaves the end to a program that handles the signal too', async () => {
+    const own = { hasOwnHandler: true, holds: true } as const
+    const child = await runningNode({ handleSignals: true, onAbort: 'stop', gracePeriod: 0, ...own })
+    child.kill('SIGTERM')
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: 7, signal: null })
+  })
+
+  it('and whose storage is taken away ends as failed, once nothing is left to do', async () => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
+    for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual({ code: 1, signal: null })
+  })
+
+  it('keeps what its task still finishes', async () => {
+    const file = temporaryFile()
+    const child = await runningNode({ file, handleSignals: true, onAbort: 'finish', gracePeriod: 0 })
+    child.kill('SIGTERM')
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.ended).toEqual(byItself)
+    expect(await leftIn(file)).toMatchObject({ state: 'completed', tasks: [{ result: 'finished' }] })
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'is ended at once by a second signal, %s, and its work stays its own until it is reaped',
+    async (second) => {
+      const file = temporaryFile()
+      const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
+      child.kill('SIGTERM')
+      expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+      child.kill(second)
+      expect(await child.ended).toEqual({ code: null, signal: second })
+      expect(await leftIn(file)).toMatchObject({ state: 'running', node: 'child', fencingToken: 1 })
+    },
+  )
+})
+
+it('a node that does not handle signals is ended by the first', async () => {
+  const file = temporaryFile()
+  const child = await runningNode({ file, onAbort: 'stop' })
+  child.kill('SIGTERM')
+  expect(await child.ended).toEqual({ code: null, signal: 'SIGTERM' })
+  expect(await leftIn(file)).toMatchObject({ state: 'running', node: 'child' })
+})
+
+describe('a process whose scheduler was shut down ends by itself', () => {
+  it.each(['memory', 'SQLite'])('on %s', async (place) => {
+    const file = place === 'SQLite' ? { file: temporaryFile() } : {}
+    const child = await runningNode({ ...file, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.next()).toEqual({ listenersLeft: 0 })
+    expect(await child.ended).toEqual(byItself)
+  })
+
+  it('also when it handled signals, and has no handler of them any more', async () => {
+    const child = await runningNode({ handleSignals: true, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.next()).toEqual({ listenersLeft: 0 })
+    expect(await child.ended).toEqual(byItself)
+  })
+
+  it('also when a task never stopped', async () => {
+    const child = await runningNode({ onAbort: 'ignore', shutdown: { gracePeriod: 0, abortGracePeriod: 0 } })
+    expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
+    expect(await child.next()).toEqual({ listenersLeft: 0 })
+    expect(await child.ended).toEqual(byItself)
+  })
+})
+
+describe('a client that is not closed', () => {
+  it.each([
+    ['SQLite', { file: true, hasClock: false }],
+    ['memory', { file: false, hasClock: false }],
+    ['a storage with a clock', { file: false, hasClock: true }],
+  ])('on %s lets its process end by itself', async (_, { file, hasClock }) => {
+    const child = new Child(new URL('../fixtures/client-process.mjs', import.meta.url), {
+      ...(file && { file: temporaryFile() }),
+      hasClock,
+    })
+    expect(await child.next()).toEqual({ found: 0, timers: [] })
+    expect(await child.ended).toEqual(byItself)
+  })
+})

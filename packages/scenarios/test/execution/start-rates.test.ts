@@ -1,0 +1,178 @@
+import { defineJob, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+/** A job by the ten seconds whose runs take five, and the slots that ran, each with the second of its start. */
+function rated(world: World, options: { until: number } & JobSettingsInput) {
+  const { until, ...settings } = options
+  const runs: string[] = []
+  const run = async ({ scheduledAt, signal, backfill }: TaskContext) => {
+    const slot = backfill === null ? secondsOf(scheduledAt) : `backfill ${secondsOf(backfill.slot)}`
+    runs.push(`${slot} at ${secondsOf(world.clock.now())}`)
+    await world.clock.sleep({ seconds: 5 }, signal)
+  }
+  const job = defineJob({
+    name: 'rated',
+    schedule: everySeconds(10, +at(until)),
+    overlapPolicy: 'queue',
+    maxConcurrency: 5,
+    ...settings,
+    tasks: [{ name: 'work', run }],
+  })
+  return { job, runs }
+}
+
+const quickDeaths = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+describe.each(everywhere)('on $name, under a start rate', (place) => {
+  it('so many start in any stretch of its length, on all nodes together, the rest in the order of its time', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, { until: 60, startRate: { limit: 2, interval: { seconds: 45 } } })
+    const nodes: Scheduler[] = []
+    for (let count = 0; count < 3; count++) nodes.push(await world.start({ jobs: [job] }))
+    await world.clock.advance({ minutes: 4 })
+    expect(runs).toEqual(['10 at 10', '20 at 20', '30 at 55', '40 at 65', '50 at 100', '60 at 110'])
+    const slots = [10, 20, 30, 40, 50, 60]
+    expect(await fates(nodes[0] as Scheduler, 'rated')).toEqual(slots.map((slot) => `${slot} completed`))
+  })
+
+  it('what waits for its time starts then, also when the node that knew of it is gone', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, {
+      until: 30,
+      maxConcurrency: 1,
+      startRate: { limit: 1, interval: { minutes: 1 } },
+    })
+    const first = await world.start({ jobs: [job], ...quickDeaths })
+    await world.clock.advance({ seconds: 35 })
+    expect(await fates(first, 'rated')).toEqual(['10 completed', '20 pending start_rate', '30 queued'])
+    world.crash(first)
+    await world.start({ jobs: [job], ...quickDeaths })
+    await world.clock.advance({ minutes: 3 })
+    expect(runs).toEqual(['10 at 10', '20 at 70', '30 at 130'])
+  })
+
+  it('a retry is no start, and a trigger is one', async () => {
+    const world = createWorld(place)
+    const calls: string[] = []
+    const job = defineJob({
+      name: 'asked',
+      overlapPolicy: 'queue',
+      startRate: { limit: 1, interval: { minutes: 1 } },
+      retryPolicy: { maxRetries: 2, retryInterval: { seconds: 5 } },
+      tasks: [
+        {
+          name: 'work',
+          run({ attempt }) {
+            calls.push(`${secondsOf(world.clock.now())} ${attempt}`)
+            if (attempt < 3) throw new Error('not yet')
+          },
+        },
+      ],
+    })
+    const node = await world.start({ jobs: [job] })
+    for (let count = 0; count < 2; count++) await node.trigger('asked')
+    await world.clock.advance({ minutes: 2 })
+    expect(calls).toEqual(['0 1', '5 2', '10 3', '60 1', '65 2', '70 3'])
+  })
+
+  it('a run that its node hands back at its shutdown starts once more when that is allowed', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { minutes: 1 } } })
+    const first = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 12 })
+    await world.shutdown(first)
+    const second = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 30 })
+    expect(await fates(second, 'rated')).toEqual(['10 pending start_rate'])
+    await world.clock.advance({ minutes: 2 })
+    expect(runs).toEqual(['10 at 10', '10 at 70'])
+    expect(await fates(second, 'rated')).toEqual(['10 completed'])
+  })
+
+  it('the runs of a backfill start at the rate, beside slots', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { seconds: 20 } } })
+    const node = await world.start({ jobs: [job] })
+    await node.backfill('rated', { from: at(-30), to: at(0), key: 'k' })
+    await world.clock.advance({ minutes: 2 })
+    const started = runs.map((run) => run.replace(/\.\d+$/, ''))
+    expect(started).toEqual(['backfill -30 at 0', '10 at 20', 'backfill -20 at 40', 'backfill -10 at 60'])
+  })
+
+  it('missed slots that recovery runs wait for their time too', async () => {
+    const world = createWorld(place)
+    const settings = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
+    const { job, runs } = rated(world, { until: 40, startRate: { limit: 2, interval: { minutes: 1 } }, ...settings })
+    const first = await world.start({ jobs: [job] })
+    await world.shutdown(first)
+    await world.clock.advance({ seconds: 100 })
+    await world.start({ jobs: [job] })
+    await world.clock.advance({ minutes: 2 })
+    expect(runs).toEqual(['10 at 100', '20 at 100', '30 at 160', '40 at 160'])
+  })
+
+  it('a call of runDue runs what may start, leaves the rest, and says when it is due', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, { until: 30, startRate: { limit: 2, interval: { seconds: 100 } } })
+    const callOnce = async (seconds: number) => {
+      const called = world.scheduler({ jobs: [job] }).runDue({ budget: 20_000 })
+      await world.clock.advance({ seconds })
+      return await called
+    }
+    await callOnce(1)
+    await world.clock.advance({ seconds: 40 })
+    const report = await callOnce(60)
+    expect(runs).toEqual(['10 at 41', '20 at 41'])
+    expect(report.nextAt).toEqual(at(141))
+    await world.clock.advance({ seconds: 40 })
+    expect((await callOnce(10)).nextAt).toBeNull()
+    expect(runs).toEqual(['10 at 41', '20 at 41', '30 at 141'])
+  })
+
+  it('a change of the rate holds for what waits, and `unlimited` lets all of it start', async () => {
+    const world = createWorld(place)
+    const { job, runs } = rated(world, { until: 60, startRate: { limit: 1, interval: { hours: 1 } } })
+    const node = await world.start({ jobs: [job] })
+    await world.clock.advance({ seconds: 25 })
+    await node.update('rated', { startRate: { limit: 1, interval: { seconds: 30 } } }, { waiting: 'keep' })
+    await world.clock.advance({ seconds: 40 })
+    expect(runs).toEqual(['10 at 10', '20 at 40'])
+    await node.update('rated', { startRate: 'unlimited' }, { waiting: 'keep' })
+    await world.clock.advance({ seconds: 20 })
+    expect(runs.map((run) => run.split(' ')[0])).toEqual(['10', '20', '30', '40', '50', '60'])
+    expect(await fates(node, 'rated')).toHaveLength(6)
+  })
+})
+
+describe('a start rate is refused', () => {
+  it.each(['allow', 'cancel_running'] as const)('under %s, where nothing waits', async (overlapPolicy) => {
+    const world = createWorld()
+    const refusal = {
+      code: 'INVALID_ARGUMENT',
+      field: 'startRate',
+      message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
+    }
+    const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
+    expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
+    // The policy of the scheduler's own settings is known once the job is given to it.
+    const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
+    const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
+    await expect(scheduler.start()).rejects.toMatchObject(refusal)
+  })
+
+  it('of more starts than a head keeps, with the way out', () => {
+    const world = createWorld()
+    const make = () => rated(world, { until: 10, startRate: { limit: 101, interval: { minutes: 1 } } })
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        field: 'startRate.limit',
+        value: 101,
+        remedy: expect.stringContaining('Divide both'),
+      }),
+    )
+  })
+})

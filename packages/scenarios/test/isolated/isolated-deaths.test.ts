@@ -1,0 +1,329 @@
+import { EventEmitter, once } from 'node:events'
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type ExecutionReport,
+  type Isolation,
+  type Logger,
+  silentLogger,
+} from '@jobistemer/core'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from '../support/isolated-scene.ts'
+import { gone, stateOf } from '../support/living-process.ts'
+
+function task(isolation: Isolation, kind: string, more: object = {}) {
+  return { name: 'work', module: behaves, isolation, data: { kind, ...more }, killAfter: 50 }
+}
+
+interface Death {
+  readonly what: string
+  readonly kind: string
+  readonly data?: object
+  /** What its error says in a thread, and in a process; `null`: there it would be the end of the node. */
+  readonly thread: object | null
+  readonly process: object
+}
+
+const deaths: readonly Death[] = [
+  {
+    what: 'process.exit(0)',
+    kind: 'exits',
+    data: { code: 0 },
+    thread: { message: expect.stringMatching(/exit code 0\..*process\.exit/) },
+    process: { message: expect.stringMatching(/exit code 0\..*process\.exit/) },
+  },
+  {
+    what: 'process.exit(7)',
+    kind: 'exits',
+    data: { code: 7 },
+    thread: { message: expect.stringContaining('exit code 7') },
+    process: { message: expect.stringContaining('exit code 7') },
+  },
+  {
+    what: 'a rejection that nobody handles',
+    kind: 'rejects',
+    thread: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
+    process: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
+  },
+  {
+    what: 'an error that nobody catches',
+    kind: 'throwsLater',
+    thread: { cause: { message: 'thrown later' } },
+    process: { cause: { message: 'thrown later' } },
+  },
+  {
+    what: 'more memory than it may have',
+    kind: 'fillsMemory',
+    thread: { cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' } },
+    process: { message: expect.stringMatching(/signal SIGABRT.*heap out of memory/s) },
+  },
+  {
+    what: 'a crash of native code',
+    kind: 'crashes',
+    thread: null,
+    process: { message: expect.stringContaining('signal SIGABRT') },
+  },
+]
+
+describe.each(isolations)('in a %s', (isolation) => {
+  it.each(deaths.filter((death) => death[isolation] !== null))(
+    'a handler that dies of $what fails its attempt with what is known, and nothing else',
+    async ({ kind, data = {}, ...expected }) => {
+      const resourceLimits = kind === 'fillsMemory' ? { maxOldGenerationSizeMb: 32 } : {}
+      const { run, begin, scheduler } = await isolatedScene({
+        dying: { ...task(isolation, kind, data), resourceLimits },
+        beside: task(isolation, 'obeys'),
+        here: { name: 'work', run: () => 'unharmed' },
+      })
+      const beside = await begin('beside')
+      const dead = await run('dying')
+      expect(dead.state).toBe('failed')
+      expect(lastAttempt(dead)).toMatchObject({
+        state: 'failed',
+        error: { code: 'CHILD_DIED', ...expected[isolation] },
+      })
+      expect(resultOf(await run('here'))).toBe('unharmed')
+      expect((await scheduler.occurrence(beside.id)).state).toBe('running')
+    },
+  )
+
+  it('a child that dies says what it wrote to stderr last', async () => {
+    const { run } = await isolatedScene({ job: task('process', 'complains') })
+    expect(lastAttempt(await run('job'))?.error?.message).toMatch(/exit code 3\. It wrote last: the printer is on fire/)
+  })
+
+  it('an attempt whose child died is tried again in another one', async () => {
+    const { run } = await isolatedScene(
+      { job: task(isolation, 'exits', { code: 1 }) },
+      {},
+      { retryPolicy: { maxRetries: 2, retryInterval: 1 } },
+    )
+    const { tasks } = await run('job')
+    expect(tasks[0]?.attempts.map(({ state }) => state)).toEqual(['failed', 'failed', 'failed'])
+    const named = tasks[0]?.attempts.map(({ error }) => /^The (\w+ \d+)/.exec(error?.message ?? '')?.[1])
+    expect(new Set(named).size).toBe(3)
+  })
+
+  it('an endless loop ends at its timeout', async () => {
+    const { run, lines } = await isolatedScene({ job: { ...task(isolation, 'loops'), taskTimeout: 500 } })
+    expect(lastAttempt(await run('job'))).toMatchObject({ state: 'timed_out', error: { code: 'TASK_TIMEOUT' } })
+    expect(lines.filter(({ message }) => message.includes('is killed'))).toMatchObject([{ job: 'job', task: 'work' }])
+  })
+
+  it('an endless loop ends when it is canceled', async () => {
+    const { begin, scheduler } = await isolatedScene({ job: task(isolation, 'loops') })
+    const { id } = await begin('job')
+    await scheduler.cancel(id)
+    const occurrence = await scheduler.waitFor(id)
+    expect(occurrence.state).toBe('canceled')
+    expect(lastAttempt(occurrence)?.state).toBe('aborted')
+  })
+
+  it('an endless loop ends at a shutdown, and is handed back', async () => {
+    const { begin, scheduler } = await isolatedScene({
+      job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } },
+    })
+    const { id } = await begin('job')
+    const released: unknown[] = []
+    scheduler.on('occurrence.released', ({ occurrenceId, reason }) => released.push([occurrenceId, reason]))
+    const stopped: number[] = []
+    scheduler.on('scheduler.stopped', ({ abandoned }) => stopped.push(abandoned))
+    await scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 10 })
+    expect(released).toEqual([[id, 'shutdown']])
+    expect(stopped).toEqual([0])
+  })
+
+  it('an endless loop ends at the end of a call of runDue, and is handed back', async () => {
+    const storage = memoryStorage()
+    const began = new EventEmitter()
+    const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
+    const job = defineJob({ name: 'job', tasks: [task(isolation, 'loops')] })
+    const scheduler = createScheduler({ storage, logger, jobs: [job] })
+    const client = createClient({ storage, logger: silentLogger })
+    onTestFinished(() => client.close())
+    await scheduler.runDue()
+    const { id } = await client.trigger('job')
+    const controller = new AbortController()
+    const line = once(began, 'line')
+    const called = scheduler.runDue({ signal: controller.signal })
+    await line
+    controller.abort()
+    expect(await called).toMatchObject({ ended: 'aborted', finished: 0, handedBack: 1, leftBehind: 0 })
+    expect((await client.occurrence(id)).state).toBe('pending')
+  })
+
+  it.each(['nothing', 'a cancellation', 'its task timeout'])(
+    'however long it may take to stop, it is killed 5 s after the execution timeout, told to stop by %s before',
+    async (by) => {
+      const clock = virtualClock(0)
+      const taskTimeout = { seconds: by === 'its task timeout' ? 50 : 60 }
+      const { begin, scheduler, lines } = await isolatedScene(
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, taskTimeout } },
+        { clock },
+        { executionTimeout: { minutes: 1 } },
+      )
+      const { id } = await begin('job')
+      const ended = new Promise<ExecutionReport>((resolve) => {
+        scheduler.on('occurrence.finished', ({ report }) => resolve(report))
+      })
+      await clock.advance({ seconds: 55 })
+      if (by === 'a cancellation') await scheduler.cancel(id)
+      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      await clock.advance({ seconds: 9 })
+      expect(killed()).toBe(0)
+      await clock.advance({ seconds: 1 })
+      expect(killed()).toBe(1)
+      // The clock stands still: all that follows comes before another node may take it.
+      const { outcome, tasks } = await ended
+      expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
+        by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],
+      )
+    },
+  )
+
+  it('however long it may take to stop, it is killed 5 s after its node is isolated, if it is to be aborted then', async () => {
+    const clock = virtualClock(0)
+    let isAway = false
+    const storage = wrapStorage(memoryStorage(), {
+      around: ({ method, proceed }) =>
+        isAway && method === 'heartbeat' ? Promise.reject(new Error('away')) : proceed(),
+    })
+    const { begin, scheduler, lines } = await isolatedScene(
+      { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } } },
+      { clock, storage, heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } },
+      { whileIsolated: 'abort' },
+    )
+    await begin('job')
+    let isIsolated = false
+    scheduler.on('node.isolated', () => {
+      isIsolated = true
+    })
+    const released = new Promise((resolve) => scheduler.on('occurrence.released', resolve))
+    isAway = true
+    while (!isIsolated) await clock.advance({ seconds: 1 })
+    const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+    await clock.advance({ seconds: 3 })
+    expect(killed()).toBe(0)
+    await clock.advance({ seconds: 2 })
+    expect(killed()).toBe(1)
+    expect(await released).toMatchObject({ reason: 'isolated' })
+  })
+
+  it.each(['nothing', 'its task timeout'])(
+    'however long it may take to stop, it is killed 5 s after its run was found to be lost, told to stop by %s before',
+    async (by) => {
+      const clock = virtualClock(0)
+      const database = memoryDatabase()
+      const taskTimeout = { seconds: by === 'nothing' ? 500 : 4 }
+      const { begin, scheduler, lines } = await isolatedScene(
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, taskTimeout } },
+        { clock, storage: memoryStorage({ database }) },
+      )
+      const { id } = await begin('job')
+      let isLost = false
+      scheduler.on('occurrence.lost', () => {
+        isLost = true
+      })
+      await clock.advance({ seconds: 5 })
+      // It comes back to this node, which finds so that it was taken away.
+      const others = memoryStorage({ database })
+      const { occurrences } = await others.get({ occurrences: [id] })
+      const [record] = occurrences
+      if (!record) throw new Error('it is not there')
+      const { jobId, scheduledAt, token, sequence, runs } = record
+      const reaped = { id, jobId, scheduledAt, token, sequence, runs, action: 'retry', reason: 'node_lost' } as const
+      const answers = await others.reap({ now: clock.now(), items: [reaped] })
+      expect(answers).toMatchObject([{ outcome: 'reaped' }])
+      await clock.advance(0)
+      expect(isLost).toBe(true)
+      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      await clock.advance({ seconds: 3 })
+      expect(killed()).toBe(0)
+      await clock.advance({ seconds: 2 })
+      expect(killed()).toBe(1)
+    },
+  )
+
+  it('a handler that obeys its signal is not killed', async () => {
+    const { begin, scheduler, lines } = await isolatedScene({
+      job: { ...task(isolation, 'obeys'), killAfter: { minutes: 10 } },
+    })
+    const { id } = await begin('job')
+    await scheduler.cancel(id)
+    const occurrence = await scheduler.waitFor(id)
+    expect(lastAttempt(occurrence)).toMatchObject({
+      state: 'aborted',
+      error: { name: 'JobistemerError', code: 'ABORTED' },
+    })
+    const told = lines.filter(({ message }) => message === 'told to stop')
+    expect(told).toMatchObject([{ code: 'ABORTED', name: 'JobistemerError' }])
+    expect(lines.filter(({ message }) => message.includes('is killed'))).toEqual([])
+  })
+
+  it('never more than so many live at once, and what waits for a place can be canceled', async () => {
+    const tasks = Array.from({ length: 5 }, (_, index) => ({ ...task(isolation, 'obeys'), name: `${index}` }))
+    const { scheduler, said } = await isolatedScene(
+      { job: tasks },
+      { maxChildren: 2 },
+      { taskExecutionMode: 'parallel' },
+    )
+    const heard: string[] = []
+    const two = new Promise<void>((resolve) => {
+      said.on('line', ({ task: name, message }) => {
+        if (message === 'began') heard.push(name)
+        if (heard.length === 2) resolve()
+      })
+    })
+    const { id } = await scheduler.trigger('job')
+    await two
+    await scheduler.cancel(id)
+    const occurrence = await scheduler.waitFor(id)
+    expect(occurrence.tasks.map((one) => one.attempts[0]?.state)).toEqual(tasks.map(() => 'aborted'))
+    expect(heard.sort()).toEqual(['0', '1'])
+  })
+
+  it('more attempts than places run one after another', async () => {
+    const tasks = Array.from({ length: 6 }, (_, index) => ({
+      ...task(isolation, 'returns', { value: index }),
+      name: `${index}`,
+    }))
+    const { run } = await isolatedScene({ job: tasks }, { maxChildren: 1 }, { taskExecutionMode: 'parallel' })
+    expect((await run('job')).tasks.map(({ result }) => result)).toEqual([0, 1, 2, 3, 4, 5])
+  })
+
+  it('the time of an attempt begins when it has its place', async () => {
+    const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 1500 }
+    const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 1000 }
+    const { run } = await isolatedScene(
+      { job: [{ ...first, failureStrategy: 'continue' }, second] },
+      { maxChildren: 1 },
+      { taskExecutionMode: 'parallel' },
+    )
+    const { tasks } = await run('job')
+    expect(tasks.map(({ attempts }) => attempts[0]?.state)).toEqual(['timed_out', 'succeeded'])
+  })
+})
+
+it('a process that was stopped is killed at its cancellation, and leaves the list of processes', async () => {
+  const { begin, scheduler } = await isolatedScene({ job: task('process', 'stopsItself') })
+  const { id, said } = await begin('job')
+  const pid = Number(said)
+  while (!stateOf(pid)?.startsWith('T')) await new Promise((resolve) => setImmediate(resolve))
+  await scheduler.cancel(id)
+  expect((await scheduler.waitFor(id)).state).toBe('canceled')
+  await gone(pid)
+})
+
+it('what a process has started is killed with it', async () => {
+  const { begin, scheduler } = await isolatedScene({ job: task('process', 'starts') })
+  const { id, said } = await begin('job')
+  const [pid, grandchild] = said.split(' ').map(Number) as [number, number]
+  expect(stateOf(grandchild)).not.toBeNull()
+  await scheduler.cancel(id)
+  await scheduler.waitFor(id)
+  await gone(pid)
+  await gone(grandchild)
+})

@@ -1,0 +1,188 @@
+import { defineJob, type JobSettingsInput, type SchedulerOptions, type TaskContext } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+/** A node that can be cut off from the storage. */
+function nodeOf(world: World, nodeId: string) {
+  let isAway = false
+  const storage = wrapStorage(world.connect(), {
+    around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+  })
+  return {
+    start: (options: Partial<SchedulerOptions>) => world.start({ nodeId, storage, ...life, ...options }),
+    cutOff: () => {
+      isAway = true
+    },
+    reconnect: () => {
+      isAway = false
+    },
+  }
+}
+
+/** A job that is due once, after 10 s, and takes ten minutes; and what its handler did. */
+function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
+  const did: string[] = []
+  const run = async ({ attempt, signal }: TaskContext) => {
+    did.push(`${attempt} starts`)
+    signal.addEventListener('abort', () => did.push(`${attempt} stops: ${signal.reason.code} ${signal.reason.value}`))
+    await world.clock.sleep({ minutes: 10 }, signal)
+    did.push(`${attempt} ends`)
+    return attempt
+  }
+  const tasks = [{ name: 'work', taskTimeout: { hours: 1 }, run }]
+  return { job: defineJob({ name, schedule: everySeconds(10, +at(10)), ...settings, tasks }), did }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a run that is to be aborted while its node is isolated stops before another node begins it, and goes on there', async () => {
+    const world = createWorld(place)
+    const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
+    const { job: beside, did: didBeside } = longJob(world, 'beside')
+    const node = nodeOf(world, 'cut off')
+    const first = await node.start({ jobs: [job, beside] })
+    const told = listen(first, 'node.isolated', 'occurrence.lost')
+    await world.clock.advanceTo(at(12))
+    const second = await world.start({ jobs: [job, beside], nodeId: 'peer', ...life })
+    node.cutOff()
+    await world.clock.advanceTo(at(39))
+    expect(did).toEqual(['1 starts', '1 stops: ABORTED isolated'])
+    expect(didBeside).toEqual(['1 starts'])
+    expect(told.map(({ name }) => name)).toEqual(['node.isolated'])
+    await world.clock.advanceTo(at(60))
+    expect(did).toEqual(['1 starts', '1 stops: ABORTED isolated', '2 starts'])
+    expect(didBeside).toEqual(['1 starts', '2 starts'])
+    node.reconnect()
+    await world.clock.advanceTo(at(70))
+    // As soon as it is heard again it learns that all of it was taken over, and what goes on is told to stop.
+    expect(didBeside).toEqual(['1 starts', '2 starts', '1 stops: OCCURRENCE_LOST lost'])
+    await world.clock.advance({ minutes: 12 })
+    expect(told.filter(({ name }) => name === 'occurrence.lost')).toHaveLength(2)
+    for (const name of ['careful', 'beside']) {
+      const { state, node, tasks } = await onlyOccurrence(second, name)
+      expect([state, node, tasks[0]?.attempts.map((attempt) => attempt.state)]).toEqual([
+        'completed',
+        'peer',
+        ['lost', 'succeeded'],
+      ])
+    }
+  })
+
+  it('where no other node takes it over, it is handed back, and goes on when the node is heard again', async () => {
+    const world = createWorld(place)
+    const { job, did } = longJob(world, 'careful')
+    const node = nodeOf(world, 'cut off')
+    const scheduler = await node.start({ jobs: [job], defaults: { whileIsolated: 'abort' } })
+    const released = listen(scheduler, 'occurrence.released')
+    await world.clock.advanceTo(at(12))
+    node.cutOff()
+    await world.clock.advanceTo(at(60))
+    node.reconnect()
+    await world.clock.advance({ minutes: 12 })
+    expect(did).toEqual(['1 starts', '1 stops: ABORTED isolated', '2 starts', '2 ends'])
+    expect(released.map(({ event }) => event.reason)).toEqual(['isolated'])
+    const { state, tasks } = await onlyOccurrence(scheduler, 'careful')
+    expect([state, tasks[0]?.attempts.map((attempt) => [attempt.state, attempt.reason])]).toEqual([
+      'completed',
+      [
+        ['aborted', 'isolated'],
+        ['succeeded', null],
+      ],
+    ])
+  })
+
+  it('under onInterrupted fail it fails, and its handler is not called again', async () => {
+    const world = createWorld(place)
+    const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort', onInterrupted: 'fail' })
+    const node = nodeOf(world, 'cut off')
+    const scheduler = await node.start({ jobs: [job] })
+    await world.clock.advanceTo(at(12))
+    node.cutOff()
+    await world.clock.advanceTo(at(60))
+    node.reconnect()
+    await world.clock.advance({ minutes: 12 })
+    expect(did).toEqual(['1 starts', '1 stops: ABORTED isolated'])
+    expect(await fates(scheduler, 'careful')).toEqual(['10 failed isolated'])
+  })
+
+  it.each([
+    { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
+    { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
+  ])('a handler that ignores its signal is given up by $by once its node is heard again', async (how) => {
+    const world = createWorld(place)
+    const run = () => world.clock.sleep({ minutes: 30 })
+    const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
+    const settings = { whileIsolated: 'abort', executionTimeout: { minutes: 2 } } as const
+    const job = defineJob({ name: 'deaf', schedule: everySeconds(10, +at(10)), ...settings, tasks })
+    const node = nodeOf(world, 'cut off')
+    const scheduler = await node.start({ jobs: [job] })
+    const told = listen(scheduler, 'node.isolated')
+    await world.clock.advanceTo(at(12))
+    node.cutOff()
+    // It was told to stop, and the time that it had for that is over.
+    await world.clock.advanceTo(at(45))
+    expect(told).toHaveLength(1)
+    node.reconnect()
+    await world.clock.advanceTo(at(how.after))
+    if (how.by === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
+    await world.clock.advance({ minutes: 5 })
+    const { state, reason, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
+    expect([`${state} ${reason}`, secondsOf(finishedAt as Date)]).toEqual([how.ends, how.finishedAt])
+  })
+
+  it.each(['fail', 'retry'] as const)(
+    'of tasks that run at once one that ignores its signal keeps the end back no longer than its time to stop: onInterrupted %s',
+    async (onInterrupted) => {
+      const world = createWorld(place)
+      const stops = async ({ signal }: TaskContext) => {
+        // So late that the other one is not waited for any more.
+        await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
+        signal.throwIfAborted()
+      }
+      const ignores = () => world.clock.sleep({ minutes: 30 })
+      const job = defineJob({
+        name: 'pair',
+        schedule: everySeconds(10, +at(10)),
+        whileIsolated: 'abort',
+        onInterrupted,
+        taskExecutionMode: 'parallel',
+        executionTimeout: { minutes: 4 },
+        tasks: [
+          { name: 'stops', taskTimeout: { minutes: 4 }, run: stops },
+          { name: 'ignores', taskTimeout: { minutes: 4 }, run: ignores },
+        ],
+      })
+      const node = nodeOf(world, 'cut off')
+      const scheduler = await node.start({ jobs: [job] })
+      const isolated = listen(scheduler, 'node.isolated')
+      await world.clock.advanceTo(at(12))
+      node.cutOff()
+      await world.clock.advanceTo(at(42))
+      expect(isolated).toHaveLength(1)
+      node.reconnect()
+      await world.clock.advance({ minutes: 2 })
+      const early = await onlyOccurrence(scheduler, 'pair')
+      expect(early.state).toBe(onInterrupted === 'fail' ? 'failed' : 'running')
+      await world.clock.advance({ minutes: 5 })
+      expect((await onlyOccurrence(scheduler, 'pair')).state).toBe('failed')
+    },
+  )
+
+  it('a node that is cut off for less than 80 % of deadAfter aborts nothing', async () => {
+    const world = createWorld(place)
+    const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
+    const node = nodeOf(world, 'cut off')
+    const scheduler = await node.start({ jobs: [job] })
+    await world.clock.advanceTo(at(12))
+    node.cutOff()
+    await world.clock.advanceTo(at(28))
+    node.reconnect()
+    await world.clock.advance({ minutes: 12 })
+    expect(did).toEqual(['1 starts', '1 ends'])
+    expect(secondsOf((await onlyOccurrence(scheduler, 'careful')).finishedAt as Date)).toBe(610)
+  })
+})

@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { behaves, isolatedScene, lastAttempt, resultOf } from '../support/isolated-scene.ts'
+import { gone, parentOf, startersOf, stateOf } from '../support/living-process.ts'
+
+const task = (kind: string, more: object = {}) => ({
+  name: 'work',
+  module: behaves,
+  isolation: 'process' as const,
+  data: { kind },
+  killAfter: 1,
+  ...more,
+})
+
+const pidOf = (said: string): number => Number(said.split(' ')[0])
+
+describe('the process that starts others for its node', () => {
+  it('starts all of them, so that a node with much in memory is not held up', async () => {
+    const { begin } = await isolatedScene({ one: task('starts'), other: task('starts') })
+    const parents: number[] = []
+    for (const name of ['one', 'other']) parents.push(parentOf(pidOf((await begin(name)).said)))
+    expect(parentOf(parents[0] as number)).toBe(process.pid)
+    expect(parents[1]).toBe(parents[0])
+  })
+
+  it('is gone after the shutdown, with what still ran', async () => {
+    const { begin, scheduler } = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
+    const pid = pidOf((await begin('job')).said)
+    const starter = parentOf(pid)
+    await scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+    expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
+  })
+
+  it('is there from the start of a node that has such tasks, and only then; after the shutdown it is gone', async () => {
+    const { scheduler } = await isolatedScene({ job: task('place') })
+    expect(startersOf(process.pid)).toBe(1)
+    await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
+    expect(startersOf(process.pid)).toBe(1)
+    await scheduler.shutdown()
+    expect(startersOf(process.pid)).toBe(0)
+  })
+
+  it('takes its children with it when it dies: their attempts fail, and the next ones run under another', async () => {
+    const { begin, run, scheduler } = await isolatedScene({
+      loops: task('starts'),
+      stopped: task('stopsItself'),
+      job: task('place'),
+    })
+    const loops = await begin('loops')
+    const stopped = await begin('stopped')
+    const pids = [loops.said, stopped.said].map(pidOf) as [number, number]
+    while (!stateOf(pids[1])?.startsWith('T')) await delay(10)
+    const starter = parentOf(pids[0])
+    process.kill(starter, 'SIGKILL')
+    for (const { id } of [loops, stopped]) {
+      const attempt = lastAttempt(await scheduler.waitFor(id))
+      expect(attempt?.error).toMatchObject({
+        code: 'CHILD_DIED',
+        message: expect.stringContaining('signal SIGKILL'),
+        cause: { message: expect.stringContaining('starts others for its node has died: signal SIGKILL') },
+      })
+    }
+    for (const pid of [...pids, starter]) await gone(pid)
+    expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
+  })
+
+  it('that does nothing any more is killed itself when it does not kill', async () => {
+    const { begin, scheduler } = await isolatedScene({ job: task('starts') })
+    const { id, said } = await begin('job')
+    const pid = pidOf(said)
+    const starter = parentOf(pid)
+    process.kill(starter, 'SIGSTOP')
+    await scheduler.cancel(id)
+    expect((await scheduler.waitFor(id)).state).toBe('canceled')
+    await gone(pid)
+    await gone(starter)
+  })
+
+  it('lives on, as its children do, when all processes of a service are asked to end: the node decides', async () => {
+    const { begin, scheduler } = await isolatedScene({ job: task('obeys', { killAfter: { minutes: 10 } }) })
+    const place = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
+    const { id } = await begin('job')
+    const looping = await place.begin('job')
+    const pid = pidOf(looping.said)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
+    // A child that would die of it is gone before another one has been started and has ended.
+    await scheduler.cancel(id)
+    await scheduler.waitFor(id)
+    expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')
+    expect(stateOf(pid)).not.toBeNull()
+  })
+
+  it('is another one when the node has given up rights: none of its children has them', async () => {
+    const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
+    const before = parentOf(pidOf((await begin('before')).said))
+    const { getgroups } = process
+    onTestFinished(() => void Object.assign(process, { getgroups }))
+    // To give up rights takes rights that not everybody who runs this has.
+    Object.assign(process, { getgroups: () => [] })
+    const after = await begin('after')
+    expect(parentOf(pidOf(after.said))).not.toBe(before)
+    expect(stateOf(before)).not.toBeNull()
+  })
+})

@@ -1,0 +1,218 @@
+import { createScheduler, defineJob, isolatedHandler, type Isolation } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { behaves, isolatedScene, isolations, lastAttempt, modules, resultOf } from '../support/isolated-scene.ts'
+import { at, startMs } from '../support/world.ts'
+
+function task(isolation: Isolation, kind: string, more: object = {}) {
+  return { name: 'work', module: behaves, isolation, data: { kind, ...more } }
+}
+
+describe.each(isolations)('in a %s a handler', (isolation) => {
+  it('gets what any handler gets, and its node hears what it says', async () => {
+    const { run, scheduler, lines } = await isolatedScene(
+      {
+        job: [
+          { name: 'first', run: () => ({ rows: 3 }) },
+          { ...task(isolation, 'tells'), keepLogs: true },
+        ],
+      },
+      {},
+      { overlapPolicy: 'allow' },
+    )
+    await run('job', { page: 1 })
+    const before = Date.now()
+    const occurrence = await run('job', { page: 2 })
+    const told = resultOf(occurrence) as Record<string, unknown>
+    const second = occurrence.tasks[1]
+    expect(told).toEqual({
+      now: expect.any(Number),
+      previousRun: 'completed',
+      results: { first: { rows: 3 } },
+      first: { rows: 3 },
+      data: { kind: 'tells' },
+      input: { page: 2 },
+      job: { id: occurrence.jobId, name: 'job', version: 1 },
+      occurrence: { id: occurrence.id, kind: 'trigger' },
+      scheduledAt: occurrence.scheduledAt.toISOString(),
+      startedAt: occurrence.startedAt?.toISOString(),
+      latenessMs: Number(occurrence.startedAt) - Number(occurrence.scheduledAt),
+      recovered: false,
+      replayOf: null,
+      backfill: null,
+      span: null,
+      fencingToken: occurrence.fencingToken,
+      task: { id: second?.id, name: 'work' },
+      taskRunId: second?.runId,
+      attemptId: second?.attempts[0]?.id,
+      attempt: 1,
+    })
+    expect(told.now).toBeGreaterThanOrEqual(before)
+    expect(told.now).toBeLessThanOrEqual(Date.now())
+    expect(second?.attempts[0]?.progress).toMatchObject({ fraction: 0.25, message: 'reading' })
+    expect(second?.attempts[0]?.logs?.[0]).toMatchObject({
+      level: 'info',
+      message: 'read',
+      fields: { page: 7, err: { name: 'RangeError', message: 'torn' } },
+    })
+    const line = lines.findLast(({ message }) => message === 'read')
+    expect(line).toMatchObject({ job: 'job', task: 'work', occurrenceId: occurrence.id, attempt: 1, page: 7 })
+    await scheduler.shutdown()
+  })
+
+  it('returns nothing, or anything that JSON keeps', async () => {
+    const values = [undefined, null, 0, 'text', [1, { deep: ['ü'] }], { nothing: null }]
+    const tasks = Object.fromEntries(values.map((value, index) => [`${index}`, task(isolation, 'returns', { value })]))
+    const { run } = await isolatedScene(tasks)
+    const results = await Promise.all(values.map((_, index) => run(`${index}`)))
+    expect(results.map(({ state }) => state)).toEqual(values.map(() => 'completed'))
+    expect(results.map(resultOf)).toEqual(values)
+  })
+
+  it('fails with the error that it throws, its code and its cause', async () => {
+    const { run } = await isolatedScene({ one: task(isolation, 'throws'), many: task(isolation, 'throwsMany') })
+    const one = await run('one')
+    expect(one.state).toBe('failed')
+    expect(lastAttempt(one)).toMatchObject({
+      state: 'failed',
+      error: {
+        name: 'TypeError',
+        message: 'bad page',
+        code: 'NO_PAGE',
+        stack: expect.stringContaining('behaves.mjs'),
+        cause: { message: 'no ink' },
+      },
+    })
+    expect(lastAttempt(await run('many'))?.error).toMatchObject({
+      name: 'AggregateError',
+      message: 'several',
+      errors: [{ message: 'one' }, { name: 'RangeError', message: 'two' }],
+    })
+  })
+
+  it('fails when it returns what JSON would change', async () => {
+    const { run } = await isolatedScene({ job: task(isolation, 'returnsMap') })
+    const attempt = lastAttempt(await run('job'))
+    expect(attempt?.error).toMatchObject({ code: 'RESULT_NOT_SERIALISABLE' })
+    expect(attempt?.error?.message).toContain('result.pages')
+  })
+
+  it.each([
+    ['progress', 'INVALID_ARGUMENT'],
+    ['result', 'RESULT_NOT_AVAILABLE'],
+    ['sleep', 'INVALID_DURATION'],
+    ['complete', 'TRANSACTION_NOT_SUPPORTED'],
+  ])('that calls %s wrongly is told so by the same code as any other', async (what, code) => {
+    const { run } = await isolatedScene({ job: task(isolation, 'asksWrongly', { what }) })
+    expect(lastAttempt(await run('job'))?.error).toMatchObject({ name: 'JobistemerError', code })
+  })
+
+  it('has the environment of its node, or the one that it is given', async () => {
+    process.env.OF_THE_NODE = 'yes'
+    const { run } = await isolatedScene({
+      same: task(isolation, 'env'),
+      own: { ...task(isolation, 'env'), env: { ONLY: 'this' } },
+    })
+    expect(resultOf(await run('same'))).toMatchObject({ OF_THE_NODE: 'yes' })
+    const own = resultOf(await run('own'))
+    expect(own).toMatchObject({ ONLY: 'this' })
+    expect(own).not.toHaveProperty('OF_THE_NODE')
+    delete process.env.OF_THE_NODE
+  })
+
+  it('may be of CommonJS', async () => {
+    const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
+    expect(resultOf(await run('job'))).toBe('from CommonJS')
+  })
+
+  it('is a new one for each attempt', async () => {
+    const { run } = await isolatedScene({ job: task(isolation, 'place') })
+    const places = [resultOf(await run('job')), resultOf(await run('job'))] as { place: string; attempts: number }[]
+    expect(places.map(({ attempts }) => attempts)).toEqual([1, 1])
+    expect(new Set(places.map(({ place }) => place)).size).toBe(2)
+    expect(places[0]?.place.startsWith(isolation)).toBe(true)
+  })
+
+  it('does work of data jobs, as a handler of the node', async () => {
+    const work = isolatedHandler({ module: behaves, isolation })
+    const { run } = await isolatedScene(
+      { job: { name: 'work', handler: 'render', data: { kind: 'place' } } },
+      { handlers: { render: work } },
+    )
+    expect(resultOf(await run('job'))).toMatchObject({ place: expect.stringContaining(isolation) })
+  })
+
+  it('sleeps by the clock of its scheduler, and sees its time', async () => {
+    const clock = virtualClock(startMs, { patience: { minutes: 10 } })
+    const job = defineJob({
+      name: 'job',
+      taskTimeout: 'PT3H',
+      executionTimeout: 'PT3H',
+      tasks: [task(isolation, 'sleeps', { duration: 'PT2H' })],
+    })
+    const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+    await scheduler.start()
+    const { id } = await scheduler.trigger('job')
+    await clock.advance({ hours: 3 })
+    const occurrence = await scheduler.occurrence(id)
+    expect(resultOf(occurrence)).toEqual({ before: at(0).toISOString(), after: at(7200).toISOString() })
+    await scheduler.shutdown()
+  })
+
+  it('that computes is heard all the same', async () => {
+    const { run } = await isolatedScene({ job: task(isolation, 'printsProgress') })
+    expect(lastAttempt(await run('job'))?.progress).toMatchObject({ fraction: 1, message: 'computed' })
+  })
+
+  it('that logs without end is heard in part, and it is said how much was left out', async () => {
+    const { run, lines } = await isolatedScene({ job: task(isolation, 'logsALot') })
+    expect((await run('job')).state).toBe('completed')
+    const heard = lines.filter(({ message }) => message.startsWith('xxx'))
+    const leftOut = lines.filter(({ message }) => message.includes('were left out'))
+    expect(heard.length).toBeLessThan(20_000)
+    expect(heard.length + leftOut.reduce((sum, line) => sum + Number(line.lines), 0)).toBe(20_000)
+    expect(Math.max(...heard.map(({ message }) => message.length))).toBeLessThanOrEqual(1000)
+  })
+
+  it('that leaves something open ends all the same', async () => {
+    const { run, scheduler } = await isolatedScene({ job: task(isolation, 'leavesOpen') }, { maxChildren: 1 })
+    expect(resultOf(await run('job'))).toBe('left something open')
+    // It needs the place of the first one.
+    expect(resultOf(await run('job'))).toBe('left something open')
+    await scheduler.shutdown()
+  })
+})
+
+describe.each(isolations)('a %s that sends what it likes through its channel', (isolation) => {
+  it('does no harm', async () => {
+    const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
+    expect(resultOf(await run('job'))).toBe('right')
+  })
+
+  it.each([
+    { kind: 'crashed' },
+    { kind: 'threw', error: null },
+    { kind: 'progress', fraction: 'half' },
+    { kind: 'log', level: 'loud' },
+  ])('and forges what cannot be read fails, and its node goes on: $kind', async (message) => {
+    const tasks = {
+      forges: task(isolation, 'sendsForged', { message }),
+      returns: task(isolation, 'returns', { value: 7 }),
+    }
+    const { run } = await isolatedScene(tasks)
+    expect((await run('forges')).state).toBe('failed')
+    expect(resultOf(await run('returns'))).toBe(7)
+  })
+})
+
+it.each(isolations)(
+  'TypeScript runs in a %s where Node itself runs it, and is refused at the start where it does not',
+  async (isolation) => {
+    const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
+    const { typescript } = process.features as { readonly typescript?: unknown }
+    if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
+    else
+      await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
+  },
+)

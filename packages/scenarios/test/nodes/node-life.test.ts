@@ -1,0 +1,709 @@
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  JobistemerError,
+  type JobSettingsInput,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+  systemClock,
+} from '@jobistemer/core'
+import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { collectingLogger, type Line } from '../support/collecting-logger.ts'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+/** A job that is due once, after 10 s, and takes four minutes; and the calls of its handler. */
+function longJob(world: World, settings: JobSettingsInput = {}) {
+  const called: string[] = []
+  const job = defineJob({
+    name: 'long',
+    schedule: once(at(10)),
+    ...settings,
+    tasks: [
+      {
+        name: 'work',
+        run: async ({ attempt, fencingToken, signal }) => {
+          called.push(`${secondsOf(world.clock.now())} attempt ${attempt} token ${fencingToken}`)
+          await world.clock.sleep({ minutes: 4 }, signal)
+          return `token ${fencingToken}`
+        },
+      },
+    ],
+  })
+  return { job, called }
+}
+
+/** All records of nodes that the storage has. */
+async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
+  return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
+}
+
+/** Whether an instant lies within a heartbeat of a second. */
+function isAbout(instant: Date | undefined, second: number): boolean {
+  return Math.abs(Number(instant) - Number(at(second))) <= 5000
+}
+
+/** The storage loses all node records, as PostgreSQL does when its server crashes. */
+async function forgetNodes(storage: Storage): Promise<void> {
+  const remove = (await recordsIn(storage)).map(({ incarnation, counter }) => ({ incarnation, counter }))
+  await storage.heartbeat({ now: 0, own: null, remove, profilesOf: [] })
+}
+
+function namesIn(lines: readonly Line[], wanted: string): readonly unknown[] {
+  return lines.filter(({ message }) => message === wanted).map(({ node }) => node)
+}
+
+/** Two nodes with the long job, of which the first begins it. */
+async function twoNodes(world: World, settings: JobSettingsInput = {}) {
+  const { job, called } = longJob(world, settings)
+  const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+  await world.clock.advance({ seconds: 12 })
+  const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
+  return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
+}
+
+it('a node that sends heartbeats again before its runs are reaped keeps them', async () => {
+  const world = createWorld()
+  // Without tracked calls, time passes while the storage holds back an answer.
+  const { track: _, ...clock } = world.clock
+  const begin = async (nodeId: string, names: readonly string[]) => {
+    const intercepted = new InterceptedStorage(world.connect())
+    const work = { name: 'work', run: () => world.clock.sleep({ minutes: 4 }) }
+    const jobs = names.map((name) => defineJob({ name, schedule: once(at(10)), onInterrupted: 'retry', tasks: [work] }))
+    const { storage } = intercepted
+    const scheduler = createScheduler({ storage, clock, jobs, nodeId, logger: silentLogger, ...life })
+    onTestFinished(() => scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+    await scheduler.start()
+    return { scheduler, intercepted }
+  }
+  const gone = await begin('gone', ['first'])
+  const back = await begin('back', ['second'])
+  await world.clock.advance({ seconds: 12 })
+  const { scheduler: reaper, intercepted: held } = await begin('reaper', [])
+  await world.clock.advance({ seconds: 12 })
+  const heard = listen(reaper, 'node.lost', 'node.joined', 'occurrence.reaped')
+  let isAway = true
+  for (const { intercepted } of [gone, back]) {
+    const isCut = () => intercepted === gone.intercepted || isAway
+    intercepted.intercept = (call) =>
+      call.operation === 'heartbeat' && isCut() ? Promise.reject(new Error('away')) : call.proceed()
+  }
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  held.intercept = async (call) => {
+    const { node } = call.request as { readonly node?: string }
+    if (call.operation === 'listOccurrences' && node === 'gone') await released
+    return call.proceed()
+  }
+  await world.clock.advance({ seconds: 40 })
+  expect(heard.map(({ name }) => name)).toEqual(['node.lost', 'node.lost'])
+  isAway = false
+  await world.clock.advance({ seconds: 10 })
+  expect(heard.at(-1)).toMatchObject({ name: 'node.joined', event: { node: 'back' } })
+  release()
+  await world.clock.advance({ seconds: 10 })
+  const reaped = heard.flatMap(({ name, event }) => (name === 'occurrence.reaped' ? [event] : []))
+  expect(reaped).toMatchObject([{ jobName: 'first' }])
+  await world.clock.advance({ minutes: 5 })
+  expect(await fates(reaper, 'second')).toEqual(['10 completed'])
+  expect((await onlyOccurrence(reaper, 'second')).fencingToken).toBe(1)
+})
+
+it('a dead node is listed for a day, with since when it is dead and which node took over its runs', async () => {
+  const world = createWorld()
+  const { first, second } = await twoNodes(world)
+  await world.clock.advance({ seconds: 18 })
+  world.crash(first)
+  await world.clock.advance({ minutes: 2 })
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  const dead = async () => (await client.nodes()).filter(({ state }) => state === 'dead')
+  const [found, ...others] = await dead()
+  expect(others).toEqual([])
+  expect(found).toMatchObject({ node: 'first', dead: { takenOverBy: 'second' } })
+  expect(isAbout(found?.dead?.since, 30)).toBe(true)
+  expect((await second.nodes())[0]).toMatchObject({ node: 'first', state: 'dead', dead: found?.dead })
+  // Rare heartbeats make the virtual day short.
+  await world.start({ nodeId: 'third' })
+  await world.shutdown(second)
+  await world.clock.advance({ hours: 23 })
+  expect(await dead()).toHaveLength(1)
+  await world.clock.advance({ hours: 1, minutes: 5 })
+  expect(await dead()).toEqual([])
+  await client.close()
+})
+
+// One that wants heartbeats to be rare, as DynamoDB does.
+it('where heartbeats are sent every 10 s, what a node ran is taken over within 75 s whenever it dies', async () => {
+  const took: number[] = []
+  for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {
+    const world = createWorld()
+    const rare = () => {
+      const storage = world.connect()
+      return wrapStorage(storage, {
+        capabilities: { ...storage.capabilities, heartbeatMs: 10_000 },
+        subscribe: undefined,
+      })
+    }
+    const { job, called } = longJob(world)
+    const byDefault = {
+      jobs: [job],
+      heartbeat: undefined,
+      deadAfter: undefined,
+    } as unknown as Partial<SchedulerOptions>
+    const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
+    await world.clock.advanceTo(at(20 + phase))
+    await world.start({ ...byDefault, nodeId: 'second', storage: rare() })
+    // It has just been heard, and the other one sees that late.
+    await world.clock.advanceTo(at(40.1))
+    world.crash(first)
+    await world.clock.advance({ seconds: 90 })
+    took.push(Number.parseInt(called[1] as string, 10) - 40)
+  }
+  // Not before five heartbeats: a few of them may fail.
+  expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
+  // Here all looks come exactly a heartbeat after one another; elsewhere it may take one more.
+  expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
+})
+
+describe.each(everywhere)('on $name', (place) => {
+  it('what a late call has taken for a node that has ended in good order is taken over all the same', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    const storage = world.connect()
+    const [record] = await recordsIn(storage)
+    const { node, incarnation } = record as NodeRecord
+    await first.shutdown()
+    const client = createClient({ storage, clock: world.clock })
+    await client.trigger('long')
+    // It was sent before its node ended, and takes effect now. Nobody hears the answer.
+    const request = { now: world.clock.now(), owner: { node, incarnation }, limit: 1, sweep: false }
+    expect((await storage.claim({ ...request, exceptHandlerKeys: [] })).claimed).toHaveLength(1)
+    await world.start({ jobs: [job], nodeId: 'second', ...life })
+    await world.clock.advance({ seconds: 50 })
+    expect(called.map((call) => call.replace(/^\d+ /, ''))).toEqual(['attempt 2 token 2'])
+    expect(await recordsIn(storage)).toHaveLength(1)
+  })
+
+  it('what a node ran is taken over soon after its death, and goes on with the next attempt', async () => {
+    const world = createWorld(place)
+    const { first, second, called, heard } = await twoNodes(world)
+    await world.clock.advanceTo(at(63))
+    world.crash(first)
+    await world.clock.advanceTo(at(103))
+    expect(heard.map(({ name, event }) => [name, 'node' in event ? event.node : event.reason])).toEqual([
+      ['node.joined', 'first'],
+      ['node.lost', 'first'],
+      ['occurrence.reaped', 'node_lost'],
+    ])
+    const [, again, ...others] = called
+    expect(again).toMatch(/^\d+ attempt 2 token 2$/)
+    expect(others).toEqual([])
+    expect(Number.parseInt(again as string, 10)).toBeGreaterThanOrEqual(90)
+    await world.clock.advance({ minutes: 6 })
+    const { state, tasks } = await onlyOccurrence(second, 'long')
+    expect([state, tasks[0]?.result, tasks[0]?.attempts.map((attempt) => attempt.state)]).toEqual([
+      'completed',
+      'token 2',
+      ['lost', 'succeeded'],
+    ])
+  })
+
+  it('a run whose dead owner has no node record any more is released after the dead time', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const { logger, lines } = collectingLogger()
+    await world.start({ jobs: [job], nodeId: 'second', logger, ...life })
+    await world.clock.advanceTo(at(21))
+    world.crash(first)
+    await forgetNodes(world.connect())
+    // Twice the dead time.
+    await world.clock.advanceTo(at(81))
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
+    expect(lines.filter(({ message }) => message === 'released runs of a node that is gone')).toMatchObject([
+      { node: 'first', runs: 1 },
+    ])
+  })
+
+  it('a node that starts later releases a run whose dead owner has no node record', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advanceTo(at(12))
+    world.crash(first)
+    await forgetNodes(world.connect())
+    await world.start({ jobs: [job], nodeId: 'second', ...life })
+    await world.clock.advanceTo(at(72))
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+  })
+
+  it('nodes whose records the storage loses keep their runs, and none is declared dead', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const { logger, lines } = collectingLogger()
+    await world.start({ jobs: [job], nodeId: 'first', logger, ...life })
+    await world.clock.advance({ seconds: 12 })
+    await world.start({ jobs: [job], nodeId: 'second', logger, ...life })
+    const storage = world.connect()
+    for (let losses = 0; losses < 6; losses++) {
+      await world.clock.advance({ seconds: 17 })
+      await forgetNodes(storage)
+    }
+    await world.clock.advance({ minutes: 6 })
+    expect(called).toHaveLength(1)
+    expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
+  })
+
+  it('a dead node is released within twice its dead time although outages come and go', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    let isAway = false
+    const storage = wrapStorage(world.connect(), {
+      around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+    })
+    await world.start({ jobs: [job], nodeId: 'second', storage, ...life })
+    await world.clock.advanceTo(at(20))
+    world.crash(first)
+    // The storage answers for 12 s and is away for 20 s, again and again.
+    let connectedMs = 0
+    while (called.length === 1 && connectedMs < 60_000) {
+      isAway = false
+      await world.clock.advance({ seconds: 12 })
+      connectedMs += 12_000
+      isAway = true
+      await world.clock.advance({ seconds: 20 })
+    }
+    expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
+    isAway = false
+  })
+
+  it('what must not be called twice fails when its node dies', async () => {
+    const world = createWorld(place)
+    const { first, second, called } = await twoNodes(world, { onInterrupted: 'fail' })
+    world.crash(first)
+    await world.clock.advance({ seconds: 50 })
+    expect(await fates(second, 'long')).toEqual(['10 failed_stale node_lost'])
+    expect(called).toHaveLength(1)
+  })
+
+  it('the record of a node states its death when its work has been taken over, and not before', async () => {
+    const world = createWorld(place)
+    const { job } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const storage = world.connect()
+    let refuses = true
+    const reaping = wrapStorage(world.connect(), {
+      around: (call) => {
+        if (call.method === 'reap' && refuses) throw new JobistemerError('STORAGE_BUSY', { message: 'Not now.' })
+        return call.proceed()
+      },
+    })
+    await world.start({ jobs: [job], nodeId: 'second', storage: reaping, ...life })
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    expect((await recordsIn(storage)).map(({ node, about }) => [node, about.dead]).sort()).toEqual([
+      ['first', undefined],
+      ['second', undefined],
+    ])
+    refuses = false
+    await world.clock.advance({ seconds: 20 })
+    expect((await recordsIn(storage)).map(({ node, about }) => [node, about.dead !== undefined]).sort()).toEqual([
+      ['first', true],
+      ['second', false],
+    ])
+  })
+
+  it('nobody is dead when the storage was away for everybody', async () => {
+    const world = createWorld(place)
+    let isAway = false
+    const storage = () =>
+      wrapStorage(world.connect(), {
+        around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+      })
+    const { job, called } = longJob(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['first', 'second', 'third']) {
+      nodes.push(await world.start({ jobs: [job], nodeId, storage: storage(), ...life }))
+    }
+    const heard = nodes.map((node) => listen(node, 'node.lost', 'occurrence.reaped'))
+    await world.clock.advance({ seconds: 20 })
+    for (const seconds of [1, 20, 31, 120]) {
+      isAway = true
+      await world.clock.advance({ seconds })
+      isAway = false
+      await world.clock.advance({ seconds: 12 })
+    }
+    expect(heard.flat()).toEqual([])
+    expect(called).toHaveLength(1)
+  })
+
+  it('nobody is dead for a node that looks rarely when the storage was away between two of its looks', async () => {
+    const world = createWorld(place)
+    let isAway = false
+    const storage = () =>
+      wrapStorage(world.connect(), {
+        around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+      })
+    const { job } = longJob(world)
+    const quick = { heartbeat: { milliseconds: 200 }, deadAfter: { milliseconds: 800 } }
+    await world.start({ jobs: [job], nodeId: 'quick', storage: storage(), ...quick })
+    await world.clock.advance({ milliseconds: 100 })
+    const slow = { heartbeat: { seconds: 10 }, deadAfter: { seconds: 60 } }
+    const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
+    const heard = listen(watching, 'node.lost')
+    // It looks at 30.1 s, 40.1 s, and so on. The other one is refused shortly before, and heard shortly after.
+    for (const seconds of [30, 40, 50]) {
+      await world.clock.advanceTo(at(seconds + 0.11))
+      isAway = true
+      await world.clock.advanceTo(at(seconds + 10.05))
+      isAway = false
+    }
+    await world.clock.advanceTo(at(80))
+    expect(heard).toEqual([])
+  })
+
+  it('a node that stood still itself takes nobody for dead because of that', async () => {
+    const world = createWorld(place)
+    const { first, second, heard } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(second)
+    await world.clock.advance({ seconds: 100 })
+    await world.thaw(second, 'ran on')
+    await world.clock.advance({ seconds: 20 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined'])
+    world.crash(first)
+    await world.clock.advance({ seconds: 40 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped'])
+  })
+
+  it('a node that is taken for dead and lives is welcome again, and what it says of its old work is refused', async () => {
+    const world = createWorld(place)
+    const { first, second, called, heard } = await twoNodes(world)
+    const lost = listen(first, 'occurrence.lost')
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(first)
+    await world.clock.advance({ seconds: 60 })
+    expect(called).toHaveLength(2)
+    await world.thaw(first, 'ran on')
+    await world.clock.advance({ minutes: 6 })
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped', 'node.joined'])
+    expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
+    expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
+  })
+
+  it('the record of an earlier life goes when the node starts again and has settled what that ran', async () => {
+    const world = createWorld(place)
+    const { first, heard } = await twoNodes(world)
+    const storage = world.connect()
+    const incarnations = async () =>
+      (await recordsIn(storage)).filter(({ node }) => node === 'first').map(({ incarnation }) => incarnation)
+    const [earlier] = await incarnations()
+    world.crash(first)
+    await world.start({ jobs: [longJob(world).job], nodeId: 'first', ...life })
+    const [present, ...others] = await incarnations()
+    expect(others).toEqual([])
+    expect(present).not.toBe(earlier)
+    await world.clock.advance({ minutes: 1 })
+    const lost = heard
+      .filter(({ name }) => name === 'node.lost')
+      .map(({ event }) => 'node' in event && event.incarnation)
+    expect(lost).toEqual([earlier])
+  })
+
+  it('a node that was taken for dead says again what it has code for', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    world.freeze(first)
+    await world.clock.advance({ seconds: 60 })
+    const storage = world.connect()
+    expect((await second.nodes()).map(({ node, state }) => `${node} ${state}`)).toEqual([
+      'first dead',
+      'second working',
+    ])
+    await world.thaw(first, 'ran on')
+    await world.clock.advance({ seconds: 10 })
+    const profilesOf = (await recordsIn(storage)).map(({ incarnation }) => incarnation)
+    const { profiles } = await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf })
+    expect(profiles).toMatchObject([{ handlers: [] }, { handlers: [] }])
+  })
+
+  it('a node that shuts down says so, is never taken for dead, and its record goes after a while', async () => {
+    const world = createWorld(place)
+    const { first, second, heard } = await twoNodes(world)
+    await world.clock.advance({ seconds: 20 })
+    const stopping = first.shutdown({ gracePeriod: { seconds: 20 }, abortGracePeriod: { seconds: 1 } })
+    await world.clock.advance({ seconds: 10 })
+    const stateOf = async () => (await second.nodes()).map(({ node, state }) => `${node} ${state}`)
+    expect(await stateOf()).toEqual(['first leaving', 'second working'])
+    await world.clock.advance({ seconds: 15 })
+    await stopping
+    expect(await stateOf()).toEqual(['first ended', 'second working'])
+    await world.clock.advance({ seconds: 60 })
+    expect(await stateOf()).toEqual(['second working'])
+    expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
+  })
+
+  it('a dead node without runs is listed with no successor', async () => {
+    const world = createWorld(place)
+    const first = await world.start({ nodeId: 'first', ...life })
+    const second = await world.start({ nodeId: 'second', ...life })
+    await world.clock.advance({ seconds: 20 })
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    const nodes = await second.nodes()
+    expect(nodes).toMatchObject([
+      { node: 'first', state: 'dead', dead: { takenOverBy: null } },
+      { node: 'second', state: 'working', dead: null },
+    ])
+    expect(isAbout(nodes[0]?.dead?.since, 20)).toBe(true)
+  })
+
+  it('of three nodes, the one that took over the runs is listed', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    const third = await world.start({ nodeId: 'a third', ...life })
+    await world.clock.advance({ seconds: 20 })
+    const reaped = [second, third].map((node) => listen(node, 'occurrence.reaped'))
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    const takers = ['second', 'a third'].filter((_, index) => reaped[index]?.length === 1)
+    expect(takers).toHaveLength(1)
+    for (const node of [second, third]) {
+      const dead = (await node.nodes()).filter(({ state }) => state === 'dead')
+      expect(dead.map(({ dead: death }) => death?.takenOverBy)).toEqual(takers)
+    }
+  })
+
+  it('a dead node that starts again is listed once', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    world.crash(first)
+    await world.clock.advance({ minutes: 2 })
+    await world.start({ nodeId: 'first', ...life })
+    await world.clock.advance({ minutes: 1 })
+    const states = (await second.nodes()).map(({ node, state }) => `${node} ${state}`)
+    expect(states).toEqual(['first working', 'second working'])
+  })
+
+  it('at most 20 dead nodes are kept', async () => {
+    const world = createWorld(place)
+    const survivor = await world.start({ nodeId: 'survivor', ...life })
+    for (let count = 1; count <= 24; count++) world.crash(await world.start({ nodeId: `dies ${count}`, ...life }))
+    await world.clock.advance({ minutes: 2 })
+    expect((await survivor.nodes()).filter(({ state }) => state === 'dead')).toHaveLength(20)
+  })
+
+  it('a client sees that nodes die, and does not log it', async () => {
+    const world = createWorld(place)
+    const { first } = await twoNodes(world)
+    const log = collectingLogger()
+    const { logger } = log
+    const client = createClient({ storage: world.connect(), clock: world.clock, logger })
+    const stateOf = async () =>
+      (await client.nodes()).map(({ node, state, silentForMs }) => `${node} ${state} ${silentForMs}`)
+    expect(await stateOf()).toEqual(['first working null', 'second working null'])
+    world.crash(first)
+    for (let seconds = 0; seconds < 120; seconds += 5) {
+      await world.clock.advance({ seconds: 5 })
+      await client.nodes()
+    }
+    expect(await stateOf()).toEqual([
+      expect.stringMatching(/^first dead \d{6}$/),
+      expect.stringMatching(/^second working \d{1,4}$/),
+    ])
+    expect(log.loud()).toEqual([])
+    await client.close()
+  })
+
+  it('a node warns once of other nodes with other time zone data', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { logger, loud } = collectingLogger()
+    const node = await world.start({ nodeId: 'here', logger, ...life })
+    const versions = { node: '20.0.0', jobistemer: '0.1.0', timeZones: '1999z' }
+    const beats = async (counter: number): Promise<void> => {
+      for (const name of ['there', 'there too']) {
+        const own: NodeRecord = {
+          ...{ node: name, incarnation: `${name} 1`, counter, startedAt: +at(0), leaving: false },
+          about: { versions, maxConcurrentJobs: 1, host: 'machine', pid: 7, running: 0 },
+        }
+        await storage.heartbeat({ now: +at(0), own, remove: [], profilesOf: [] })
+      }
+      await world.clock.advance({ seconds: 5 })
+    }
+    for (let counter = 1; counter < 5; counter++) await beats(counter)
+    const warnings = loud().filter((line) => JSON.stringify(line).includes('time zone data'))
+    expect(warnings).toHaveLength(1)
+    expect(JSON.stringify(warnings)).toContain('1999z')
+    expect((await node.nodes()).map((one) => one.versions.timeZones)).toEqual([process.versions.tz, '1999z', '1999z'])
+  })
+
+  it('a scheduler knows which of the lives of its name it is', async () => {
+    const world = createWorld(place)
+    const first = await world.start({ nodeId: 'same', ...life })
+    await first.shutdown()
+    const second = await world.start({ nodeId: 'same', ...life })
+    const nodes = await second.nodes()
+    expect(nodes.map(({ incarnation, state }) => ({ [incarnation]: state }))).toContainEqual({
+      [second.incarnation]: 'working',
+    })
+    expect(second.incarnation).not.toBe(first.incarnation)
+  })
+
+  it('a node that leaves work behind at its end is taken for dead, and that work taken over', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
+      ran.push(`token ${fencingToken}`)
+      await world.clock.sleep({ minutes: 5 })
+    }
+    const job = defineJob({ name: 'deaf', schedule: once(at(10)), tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
+    await world.clock.advance({ seconds: 12 })
+    const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
+    const heard = listen(second, 'node.lost')
+    await world.shutdown(first, 1000)
+    world.crash(first)
+    await world.clock.advance({ seconds: 50 })
+    expect(heard.map(({ event }) => event.node)).toEqual(['first'])
+    expect(ran).toEqual(['token 1', 'token 2'])
+  })
+
+  it('a node whose heartbeats are not accepted takes no new work, says so, and goes on when they are', async () => {
+    const world = createWorld(place)
+    const ran: number[] = []
+    const job = defineJob({
+      name: 'often',
+      schedule: everySeconds(10, +at(300)),
+      tasks: [{ name: 'work', run: ({ scheduledAt }) => void ran.push(secondsOf(scheduledAt)) }],
+    })
+    let isRefused = false
+    const storage = wrapStorage(world.connect(), {
+      around: (call) =>
+        call.method === 'heartbeat' && isRefused ? Promise.reject(new Error('refused')) : call.proceed(),
+    })
+    const { logger, loud } = collectingLogger()
+    const node = await world.start({ jobs: [job], storage, logger, ...life })
+    const heard = listen(node, 'node.isolated', 'node.rejoined')
+    await world.clock.advanceTo(at(42))
+    isRefused = true
+    await world.clock.advanceTo(at(105))
+    expect(heard.map(({ name }) => name)).toEqual(['node.isolated'])
+    // Heard last at 40 s, it holds back from 64 s on.
+    expect(ran).toEqual([10, 20, 30, 40, 50, 60])
+    expect((await node.trigger('often')).state).toBe('pending')
+    isRefused = false
+    await world.clock.advanceTo(at(125))
+    expect(heard.map(({ name }) => name)).toEqual(['node.isolated', 'node.rejoined'])
+    expect(ran.slice(-2)).toEqual([110, 120])
+    expect(loud().map(({ message }) => message)).toContain(
+      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+    )
+  })
+
+  it('a node takes no work before the others can know of it', async () => {
+    const world = createWorld(place)
+    const { job, called } = longJob(world)
+    const first = await world.start({ jobs: [job], nodeId: 'same', ...life })
+    await world.clock.advance({ seconds: 12 })
+    world.crash(first)
+    let isRefused = true
+    const storage = wrapStorage(world.connect(), {
+      around: (call) =>
+        call.method === 'heartbeat' && call.request.own !== null && isRefused
+          ? Promise.reject(new Error('refused'))
+          : call.proceed(),
+    })
+    // It settles what its earlier life left, which somebody has to take.
+    const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
+    const starting = again.start()
+    await world.clock.advance({ seconds: 20 })
+    expect(called).toHaveLength(1)
+    isRefused = false
+    await world.clock.advance({ seconds: 10 })
+    await starting
+    expect(called).toHaveLength(2)
+  })
+
+  it('a claim that is tried again while the node is not heard takes nothing', async () => {
+    const world = createWorld(place)
+    const ran: number[] = []
+    const work = { name: 'work', run: () => void ran.push(secondsOf(world.clock.now())) }
+    const job = defineJob({ name: 'asked', schedule: once(at(1000)), tasks: [work] })
+    const refused = new Set<string>()
+    const storage = wrapStorage(world.connect(), {
+      around: (call) => (refused.has(call.method) ? Promise.reject(new Error('refused')) : call.proceed()),
+    })
+    const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
+    await world.clock.advanceTo(at(42))
+    refused.add('heartbeat').add('claim')
+    // Heard last at 40 s, it takes no new work from 64 s on: what it asked for before, it still asks for.
+    await world.clock.advanceTo(at(70))
+    expect((await node.trigger('asked')).state).toBe('pending')
+    refused.delete('claim')
+    await world.clock.advanceTo(at(100))
+    expect(ran).toEqual([])
+    refused.delete('heartbeat')
+    await world.clock.advanceTo(at(110))
+    expect(ran).toHaveLength(1)
+  })
+})
+
+describe('in real time', () => {
+  const quick = { heartbeat: 50, deadAfter: 200, logger: silentLogger, clock: systemClock }
+
+  it('refuses to start while another node of its name lives in the same process', async () => {
+    const database = memoryDatabase()
+    const first = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await first.start()
+    onTestFinished(() => first.shutdown())
+    const second = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE', field: 'nodeId', value: 'same' })
+    await first.shutdown()
+    const third = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
+    await third.start()
+    await third.shutdown()
+  })
+
+  it('refuses to start when another node of its name goes on saying that it lives, and starts when it does not', async () => {
+    const storage = memoryStorage()
+    const own: NodeRecord = {
+      node: 'same',
+      incarnation: 'elsewhere',
+      counter: 1,
+      startedAt: 0,
+      leaving: false,
+      about: {},
+    }
+    const say = (counter: number): Promise<unknown> =>
+      storage.heartbeat({ now: 0, own: { ...own, counter }, remove: [], profilesOf: [] } satisfies HeartbeatRequest)
+    await say(1)
+    let counter = 1
+    const timer = setInterval(() => void say(++counter), 20)
+    const second = createScheduler({ storage, nodeId: 'same', ...quick })
+    await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE' })
+    clearInterval(timer)
+    const third = createScheduler({ storage, nodeId: 'same', ...quick })
+    await third.start()
+    await third.shutdown()
+  })
+})

@@ -1,0 +1,102 @@
+import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { expect, it, onTestFinished } from 'vitest'
+import { BusyMachine, type Costs } from '../support/busy-machine.ts'
+import { everySeconds } from '../support/every.ts'
+import { memory } from '../support/places.ts'
+import { at, createWorld } from '../support/world.ts'
+
+/** As on a real machine, a call takes as much as seven of its items. */
+const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
+
+/**
+ * So many nodes on one machine that is asked for more than it can do; answers what it does in a second. With `late`, all but
+ * one of them start when it has been busy for ten seconds.
+ */
+async function overload(
+  nodes: number,
+  {
+    late = false,
+    jobs = 300,
+    costs = slow,
+    prefetch = 0,
+  }: { late?: boolean; jobs?: number; costs?: Costs; prefetch?: number } = {},
+) {
+  const world = createWorld(memory)
+  const machine = new BusyMachine(world.clock, costs)
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  let ran = 0
+  const schedule = everySeconds(1, +at(300))
+  const tasks = [{ name: 'work', run: () => void ran++ }]
+  const define = () =>
+    Array.from({ length: jobs }, (_, index) =>
+      defineJob({ name: `job ${index}`, schedule, overlapPolicy: 'allow', tasks }),
+    )
+  const schedulers = Array.from({ length: nodes }, (_, index) => {
+    const nodeId = `node ${index}`
+    const storage = machine.connect(world.connect(), nodeId)
+    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, pollInterval: { seconds: 5 } }
+    return createScheduler({
+      storage,
+      clock,
+      nodeId,
+      logger: silentLogger,
+      maxConcurrentJobs: 30,
+      prefetch,
+      jobs: define(),
+      ...life,
+    })
+  })
+  for (const scheduler of late ? schedulers.slice(0, 1) : schedulers) {
+    const starting = scheduler.start()
+    await world.clock.settle()
+    await starting
+  }
+  onTestFinished(async () => {
+    machine.isBusy = false
+    const stopping = Promise.all(schedulers.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })))
+    await world.clock.advance({ seconds: 60 })
+    await stopping
+  })
+  // Until they know of each other.
+  await world.clock.advanceTo(at(10.5))
+  machine.isBusy = true
+  await world.clock.advanceTo(at(20.5))
+  const before = { ran, asked: machine.asked, claims: machine.claims }
+  const starting = Promise.all(late ? schedulers.slice(1).map((one) => one.start()) : [])
+  await world.clock.advanceTo(at(50.5))
+  await starting
+  return {
+    perSecond: (ran - before.ran) / 30,
+    asked: (machine.asked - before.asked) / (ran - before.ran),
+    claims: (machine.claims - before.claims) / (ran - before.ran),
+  }
+}
+
+it.each([4, 8])('%i nodes that are asked for more than they can do spend their time on what runs', async (nodes) => {
+  const { perSecond, asked } = await overload(nodes)
+  // A start and an end take 17 ms of two cores together, what waits in between a few more.
+  expect(perSecond).toBeGreaterThan(80)
+  expect(asked).toBeLessThan(1.3)
+})
+
+it('nodes that start while others have more to do than they can do not ask for all that is overdue', async () => {
+  const { perSecond, asked } = await overload(8, { late: true })
+  // Until they know of each other, they go first for the same slots.
+  expect(perSecond).toBeGreaterThan(60)
+  expect(asked).toBeLessThan(2)
+})
+
+it.each([
+  [1, 1000],
+  [8, 2000],
+])(
+  '%i nodes that have more to start at a time than places do not store what no other node has room for',
+  async (nodes, jobs) => {
+    const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
+    const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30 })
+    expect(perSecond).toBeCloseTo(jobs, -1)
+    // They look now and then, and one that has none beside it tries whether there are others by now.
+    expect(claims).toBeLessThan(0.002)
+  },
+)

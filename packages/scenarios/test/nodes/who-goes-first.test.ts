@@ -1,0 +1,454 @@
+import {
+  createScheduler,
+  defineJob,
+  type Job,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere, memory, type PlaceKind } from '../support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
+
+/** A storage that cannot find jobs by their next instant: every node reads the heads that it needs. */
+const withoutDueJobs: PlaceKind = {
+  name: 'memory without an index of due jobs',
+  open() {
+    const place = memory.open()
+    const connect = () => {
+      const storage = place.connect()
+      return wrapStorage(storage, { capabilities: { ...storage.capabilities, findsDueJobs: false } })
+    }
+    return { connect, dispose: () => place.dispose() }
+  },
+}
+
+/** Jobs that are due each second, and who ran which slot how late. */
+function secondly(world: World) {
+  const ran: { readonly job: string; readonly slot: number; readonly node: string; readonly lateBy: number }[] = []
+  const define = (node: string, others: readonly { name: string; run(): void }[] = []): Job[] =>
+    names.map((name) =>
+      defineJob({
+        name,
+        schedule: everySeconds(1, +at(120)),
+        // At a hand-over, a slot that was late may still run when the next one is due.
+        overlapPolicy: 'allow',
+        tasks: [
+          {
+            name: 'work',
+            run: ({ scheduledAt }) => {
+              ran.push({ job: name, slot: secondsOf(scheduledAt), node, lateBy: +world.clock.now() - +scheduledAt })
+            },
+          },
+          ...others,
+        ],
+      }),
+    )
+  return { ran, define }
+}
+
+/** Some had to be launched by others than the one that goes first, which they were little later. */
+function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
+  expect(ran.filter(({ lateBy }) => lateBy > 0).length).toBeGreaterThan(20)
+  expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+}
+
+/** How many items nodes send to create slots. */
+function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
+  const storage = wrapStorage(world.connect(), {
+    around: (call) => {
+      if (call.method === 'createOccurrences') {
+        counts.set(nodeId, (counts.get(nodeId) ?? 0) + call.request.items.length)
+      }
+      return call.proceed()
+    },
+  })
+  return { nodeId, storage, ...life }
+}
+
+it('a look that was on its way when a slot was launched has nobody ask for that again', async () => {
+  const world = createWorld(memory)
+  const asked: string[] = []
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  const startLate = async (nodeId: string) => {
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'createOccurrences') {
+          asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
+          // It takes effect when the look at what is overdue has been made, and is answered before that.
+          await world.clock.sleep({ seconds: 3 })
+        }
+        const answer = await call.proceed()
+        if (call.method === 'listJobs' && call.request.due !== undefined) await world.clock.sleep({ seconds: 3 })
+        return answer
+      },
+    })
+    const jobs = names.map((name) =>
+      defineJob({ name, schedule: everySeconds(20, +at(110)), tasks: [{ name: 'work', run: () => undefined }] }),
+    )
+    const node = createScheduler({ ...life, storage, clock, nodeId, jobs, logger: silentLogger })
+    const starting = node.start()
+    await world.clock.advance({ seconds: 5 })
+    await starting
+    onTestFinished(async () => {
+      const stopping = node.shutdown({ gracePeriod: 0 })
+      await world.clock.advance({ seconds: 30 })
+      await stopping
+    })
+  }
+  for (const nodeId of ['a', 'b', 'c']) await startLate(nodeId)
+  await world.clock.advanceTo(at(38))
+  asked.splice(0)
+  await world.clock.advanceTo(at(118))
+  expect(asked.length).toBeGreaterThanOrEqual(4 * names.length)
+  expect(new Set(asked).size).toBe(asked.length)
+})
+
+it('a node that has run what another one stored for it reads nothing when it comes to that slot', async () => {
+  const world = createWorld(memory)
+  const read: unknown[] = []
+  let completed = 0
+  let answers = 0
+  const until = (seconds: number) => world.clock.sleep({ seconds })
+  // Time passes while the storage is asked.
+  const { track: _, ...clock } = world.clock
+  const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
+    const storage = wrapStorage(world.connect(), {
+      around: async (call) => {
+        if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
+        // The other one stands by meanwhile.
+        if (call.method === 'createOccurrences' && isLate()) {
+          await until(5)
+          const answer = await call.proceed()
+          answers += answer.filter(({ outcome }) => outcome === 'exists').length
+          return answer
+        }
+        return call.proceed()
+      },
+    })
+    const jobs = names.map((name) =>
+      defineJob({ name, schedule: everySeconds(60, +at(60)), tasks: [{ name: 'work', run: () => void completed++ }] }),
+    )
+    const long = defineJob({
+      name: 'long',
+      schedule: everySeconds(600),
+      tasks: [{ name: 'work', run: () => until(90) }],
+    })
+    const options = { ...life, pollInterval: { seconds: 1 }, maxConcurrentJobs }
+    const node = createScheduler({ ...options, storage, clock, nodeId, jobs: [...jobs, long], logger: silentLogger })
+    const starting = node.start()
+    await world.clock.advance({ seconds: 5 })
+    await starting
+    onTestFinished(async () => {
+      const stopping = node.shutdown({ gracePeriod: 0 })
+      await world.clock.advance({ seconds: 30 })
+      await stopping
+    })
+    return node
+  }
+  const full = await start('full', 1, () => false)
+  await start('late', 50, () => true)
+  await world.clock.advanceTo(at(30))
+  await full.trigger('long')
+  await world.clock.advanceTo(at(80))
+  expect(completed).toBe(names.length)
+  expect(answers).toBeGreaterThan(5)
+  expect(read).toEqual([])
+})
+
+it('of nodes with more code than they can tell of, one alone asks for each slot', async () => {
+  const world = createWorld(memory)
+  const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
+  const schedule = everySeconds(60, +at(60))
+  let ran = 0
+  const define = () =>
+    many.map((name) => defineJob({ name, schedule, tasks: [{ name: 'work', run: () => void ran++ }] }))
+  const counts = new Map<string, number>()
+  for (const nodeId of ['a', 'b']) await world.start({ ...counting(world, counts, nodeId), jobs: define() })
+  await world.clock.advanceTo(at(65))
+  expect(ran).toBe(many.length)
+  const asked = [...counts.values()]
+  expect(asked[0]).toBeGreaterThan(1000)
+  expect(asked.reduce((sum, count) => sum + count, 0)).toBe(many.length)
+})
+
+describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
+  it.each([
+    { nodes: 2, most: 1.4 },
+    { nodes: 8, most: 1.9 },
+  ])('$nodes nodes that are late, but alive, are not asked after every second', async ({ nodes, most }) => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const counts = new Map<string, number>()
+    let isLate = false
+    // Time passes while the storage is asked.
+    const { track: _, ...clock } = world.clock
+    for (let index = 0; index < nodes; index++) {
+      const nodeId = `node ${index}`
+      const options = counting(world, counts, nodeId)
+      // What it sends takes effect three seconds later: each slot is overdue by then, for whoever stands by next, too.
+      const storage = wrapStorage(options.storage as Storage, {
+        around: async (call) => {
+          if (call.method === 'createOccurrences' && isLate) await world.clock.sleep({ seconds: 3 })
+          return call.proceed()
+        },
+      })
+      const node = createScheduler({ ...options, storage, clock, logger: silentLogger, jobs: define(nodeId) })
+      const starting = node.start()
+      await world.clock.settle()
+      await starting
+      onTestFinished(async () => {
+        isLate = false
+        const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+        await world.clock.advance({ seconds: 30 })
+        await stopping
+      })
+    }
+    await world.clock.advanceTo(at(20.5))
+    isLate = true
+    await world.clock.advanceTo(at(40.5))
+    counts.clear()
+    ran.splice(0)
+    await world.clock.advanceTo(at(100.5))
+    const asked = [...counts.values()].reduce((sum, count) => sum + count, 0)
+    expect(asked / ran.length).toBeLessThan(most)
+  })
+
+  it('of many nodes one alone asks for each slot, each for its share', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const counts = new Map<string, number>()
+    for (const nodeId of ['a', 'b', 'c', 'd']) {
+      await world.start({ ...counting(world, counts, nodeId), jobs: define(nodeId) })
+    }
+    // Until they have heard of each other, all ask.
+    await world.clock.advanceTo(at(20.5))
+    counts.clear()
+    ran.splice(0)
+    await world.clock.advanceTo(at(30.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(10 * names.length)
+    expect([...counts.keys()].sort()).toEqual(['a', 'b', 'c', 'd'])
+    expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
+  })
+
+  it('what a job costs the nodes that leave it to another does not grow with its slots', async () => {
+    const world = createWorld(place)
+    const looked = { count: 0 }
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c', 'd']) {
+      const jobs = names.map((name) => {
+        const schedule = everySeconds(1, +at(120))
+        const next = vi.spyOn(schedule, 'nextMs')
+        next.mockImplementation((after) => {
+          looked.count++
+          return everySeconds(1, +at(120)).nextMs(after)
+        })
+        return defineJob({ name, schedule, overlapPolicy: 'allow', tasks: [{ name: 'work', run: () => undefined }] })
+      })
+      nodes.push(await world.start({ nodeId, jobs, ...life }))
+    }
+    await world.clock.advanceTo(at(20.5))
+    looked.count = 0
+    await world.clock.advanceTo(at(60.5))
+    const slots = 40 * names.length
+    expect(looked.count).toBeGreaterThanOrEqual(slots)
+    // Where overdue slots are not found in the storage, each node has to note those that it leaves.
+    expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
+    // What a node says of the slots to come is the same for those that it leaves to others.
+    for (const node of nodes) {
+      for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
+    }
+  })
+
+  it('when a node dies, the others launch its slots little later, all of them, each once', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start({ nodeId, jobs: define(nodeId), ...life }))
+    await world.clock.advanceTo(at(20.5))
+    const shareOf = (node: string) =>
+      new Set(ran.filter((run) => run.node === node && run.slot > 15).map(({ job }) => job))
+    const orphans = shareOf('a')
+    expect(orphans.size).toBeGreaterThan(5)
+    world.crash(nodes[0] as Scheduler)
+    ran.splice(0)
+    await world.clock.advanceTo(at(80.5))
+    expect(ran.map(({ job, slot }) => `${job} ${slot}`).sort()).toEqual(
+      names.flatMap((job) => Array.from({ length: 60 }, (_, index) => `${job} ${index + 21}`)).sort(),
+    )
+    const late = ran.filter(({ lateBy }) => lateBy > 0)
+    expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
+    expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
+    // Once it is known to be dead, nothing is late any more.
+    expect(late.every(({ slot }) => slot < 60)).toBe(true)
+  })
+
+  it('slots of a dead node that were canceled ahead make those behind them no later', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start({ nodeId, jobs: define(nodeId), ...life }))
+    await world.clock.advanceTo(at(20.5))
+    const canceled = [23, 24, 26, 29, 33, 34, 35]
+    for (const name of names) for (const slot of canceled) await nodes[1]?.cancelSlot(name, at(slot))
+    world.crash(nodes[0] as Scheduler)
+    ran.splice(0)
+    await world.clock.advanceTo(at(80.5))
+    const slots = Array.from({ length: 60 }, (_, index) => index + 21).filter((slot) => !canceled.includes(slot))
+    expect(ran.map(({ job, slot }) => `${job} ${slot}`).sort()).toEqual(
+      names.flatMap((job) => slots.map((slot) => `${job} ${slot}`)).sort(),
+    )
+    expectLittleLate(ran)
+  })
+
+  it.each([
+    { how: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
+    // Heartbeats are five seconds apart: its death is known about when its slots are due.
+    { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
+  ])(
+    'a node that is left alone launches what it has just left to one that $how, also a last slot',
+    async ({ when, end }) => {
+      for (let phase = 0; phase < 1; phase += 0.25) {
+        const world = createWorld(place)
+        await world.clock.advanceTo(at(phase))
+        const ran = new Map<string, number>()
+        const nodes: Scheduler[] = []
+        for (const nodeId of ['a', 'b']) {
+          const jobs = names.map((name) =>
+            defineJob({
+              name,
+              schedule: everySeconds(600, +at(600)),
+              tasks: [{ name: 'work', run: () => void ran.set(name, +world.clock.now() - +at(600)) }],
+            }),
+          )
+          nodes.push(await world.start({ nodeId, jobs, ...life }))
+        }
+        const [first] = nodes as [Scheduler]
+        await world.clock.advanceTo(at(when))
+        end(world, first)
+        await world.clock.advanceTo(at(605))
+        expect(ran.size).toBe(names.length)
+        expect(Math.max(...ran.values())).toBeLessThanOrEqual(2000)
+      }
+    },
+  )
+
+  it('nodes with the code of a job stand by for it, however many there are without', async () => {
+    for (const fleet of ['p', 'q', 'r']) {
+      const world = createWorld(place)
+      const { ran, define } = secondly(world)
+      const able = await world.start({ nodeId: `${fleet} able`, jobs: define('able'), ...life })
+      await world.start({ nodeId: `${fleet} able too`, jobs: define('able too'), ...life })
+      for (const nodeId of ['other 1', 'other 2', 'other 3']) {
+        const jobs = [
+          defineJob({ name: 'another', schedule: everySeconds(60), tasks: [{ name: 'rest', run: () => {} }] }),
+        ]
+        await world.start({ nodeId: `${fleet} ${nodeId}`, jobs, ...life })
+      }
+      await world.clock.advanceTo(at(40.5))
+      world.crash(able)
+      ran.splice(0)
+      await world.clock.advanceTo(at(62.5))
+      expect(ran.filter(({ slot }) => slot <= 60)).toHaveLength(20 * names.length)
+      expectLittleLate(ran)
+    }
+  })
+
+  it('jobs that those who stand by cannot run do not keep them from others', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const mixed = (tasks: readonly string[]): Job[] =>
+      Array.from({ length: 10 }, (_, index) =>
+        defineJob({
+          name: `mixed ${index}`,
+          schedule: everySeconds(2),
+          overlapPolicy: 'allow',
+          tasks: tasks.map((name) => ({ name, run: () => undefined })),
+        }),
+      )
+    for (const nodeId of ['old 1', 'old 2']) {
+      await world.start({ nodeId, jobs: [...define(nodeId), ...mixed(['work'])], ...life })
+    }
+    const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
+    await world.clock.advanceTo(at(60.5))
+    world.crash(newer)
+    ran.splice(0)
+    await world.clock.advanceTo(at(82.5))
+    expect(ran.filter(({ slot }) => slot <= 80)).toHaveLength(20 * names.length)
+    expectLittleLate(ran)
+  })
+
+  it('a node that comes takes its share, and moves nothing between the others', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    for (const nodeId of ['a', 'b']) await world.start({ nodeId, jobs: define(nodeId), ...life })
+    await world.clock.advanceTo(at(20.5))
+    const whoRan = (slot: number) => new Map(ran.filter((run) => run.slot === slot).map(({ job, node }) => [job, node]))
+    const before = whoRan(20)
+    await world.start({ nodeId: 'c', jobs: define('c'), ...life })
+    await world.clock.advanceTo(at(40.5))
+    const after = whoRan(40)
+    const moved = names.filter((name) => before.get(name) !== after.get(name))
+    expect(moved.length).toBeGreaterThan(3)
+    expect(new Set(moved.map((name) => after.get(name)))).toEqual(new Set(['c']))
+  })
+
+  it('a node without the code of a job never goes first for it, nor one that leaves', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    await world.start({ nodeId: 'able', jobs: define('able'), ...life })
+    for (const nodeId of ['other 1', 'other 2']) {
+      const jobs = [defineJob({ name: 'another', schedule: everySeconds(1), tasks: [{ name: 'rest', run: () => {} }] })]
+      await world.start({ nodeId, jobs, ...life })
+    }
+    const leaving = await world.start({ nodeId: 'leaving', jobs: define('leaving'), ...life })
+    await world.clock.advanceTo(at(10.5))
+    const stopping = leaving.shutdown({ gracePeriod: 0 })
+    await world.clock.advanceTo(at(20.5))
+    await stopping
+    ran.splice(0)
+    await world.clock.advanceTo(at(30.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
+  })
+
+  it('a node of an older build goes first for no job of which it lacks a task', async () => {
+    const world = createWorld(place)
+    const { ran, define } = secondly(world)
+    const more = { name: 'more', run: () => undefined }
+    for (const nodeId of ['old 1', 'old 2', 'old 3']) await world.start({ nodeId, jobs: define(nodeId), ...life })
+    await world.clock.advanceTo(at(10.5))
+    await world.start({ nodeId: 'new', jobs: define('new', [more]), ...life })
+    // Until all know of each other, and of the new definitions.
+    await world.clock.advanceTo(at(60.5))
+    ran.splice(0)
+    await world.clock.advanceTo(at(70.5))
+    expect(ran).toHaveLength(10 * names.length)
+    expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
+  })
+
+  it('a node that comes late to a slot of its share catches up with what others have done', async () => {
+    const world = createWorld(place)
+    const { define } = secondly(world)
+    const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })
+    await world.start({ nodeId: 'b', jobs: define('b'), ...life })
+    await world.clock.advanceTo(at(15.5))
+    world.freeze(first)
+    await world.clock.advanceTo(at(25.5))
+    await world.thaw(first, 'ran on')
+    const heard = listen(first, 'recovery.decided')
+    await world.clock.advanceTo(at(150))
+    expect(heard).toEqual([])
+    for (const name of names.slice(0, 10)) {
+      expect(await fates(first, name)).toEqual(Array.from({ length: 120 }, (_, index) => `${index + 1} completed`))
+    }
+  })
+})

@@ -1,0 +1,171 @@
+import {
+  defineJob,
+  type JobSettingsInput,
+  type Scheduler,
+  type SchedulerOptions,
+  type TaskContext,
+} from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+/** A node that nobody tells anything, and that would look by itself in an hour. */
+function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Scheduler> {
+  const storage = wrapStorage(world.connect(), { subscribe: undefined })
+  return world.start({ pollInterval: { hours: 1 }, ...options, storage })
+}
+
+/** A job whose one handler takes so many seconds unless it is told to stop, and when that began and was told to stop. */
+function working(world: World, settings: JobSettingsInput & { takes: number; until?: number }) {
+  const { takes, until = 0, ...jobSettings } = settings
+  const heard: string[] = []
+  const hear = (what: string) => heard.push(`${secondsOf(world.clock.now())} ${what}`)
+  const run = async ({ signal, attempt }: TaskContext) => {
+    hear(`begins${attempt === 1 ? '' : ` attempt ${attempt}`}`)
+    await world.clock.sleep({ seconds: takes }, signal).catch((reason) => {
+      hear('stops')
+      throw reason
+    })
+    hear('ends')
+  }
+  const schedule = everySeconds(10, +at(until))
+  const job = defineJob({ name: 'work', schedule, ...jobSettings, tasks: [{ name: 'work', run }] })
+  return { heard, job }
+}
+
+describe('without a word from the storage', () => {
+  it.each([{ force: false }, { force: true }])('a cancellation stops an own handler at once: %o', async ({ force }) => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 60 })
+    const node = await startDeaf(world, { jobs: [job] })
+    const { id } = await node.trigger('work')
+    await world.clock.advance({ seconds: 7 })
+    await node.cancel(id, { force })
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['0 begins', '7 stops'])
+  })
+
+  it('under cancel_running a trigger stops what runs at once, and begins', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 60, overlapPolicy: 'cancel_running' })
+    const node = await startDeaf(world, { jobs: [job] })
+    await node.trigger('work')
+    await world.clock.advance({ seconds: 7 })
+    await node.trigger('work')
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['0 begins', '7 stops', '7 begins', '67 ends'])
+  })
+
+  it('under cancel_running a slot stops what runs at once, and begins', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'cancel_running' })
+    await startDeaf(world, { jobs: [job] })
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['10 begins', '20 stops', '20 begins', '80 ends'])
+  })
+
+  it('an owner learns in the answer to its next word that somebody has canceled', async () => {
+    const world = createWorld()
+    const heard: string[] = []
+    const task = (name: string) => ({
+      name,
+      run: async ({ signal }: TaskContext) => {
+        await world.clock.sleep({ seconds: 5 }, signal)
+        heard.push(`${name} ends`)
+      },
+    })
+    const tasks = [task('first'), task('second'), task('third')]
+    const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
+    const owner = await startDeaf(world, { jobs: [job] })
+    await world.clock.advance({ seconds: 12 })
+    const other = await startDeaf(world, { jobs: [] })
+    const [running] = (await other.occurrences({ job: 'chain' })).items
+    await other.cancel(running?.id as never)
+    await world.clock.advance({ minutes: 1 })
+    expect(heard).toEqual(['first ends'])
+    expect((await owner.occurrences({ job: 'chain' })).items).toMatchObject([{ state: 'canceled', finishedAt: at(15) }])
+  })
+
+  it('what waits behind it begins when the running one ends', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 15, until: 20, overlapPolicy: 'queue' })
+    await startDeaf(world, { jobs: [job] })
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['10 begins', '25 ends', '25 begins', '40 ends'])
+  })
+
+  it('what was triggered without a free place begins when there is one', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 15, overlapPolicy: 'allow' })
+    const node = await startDeaf(world, { jobs: [job], maxConcurrentJobs: 1 })
+    await node.trigger('work')
+    expect(await node.trigger('work')).toMatchObject({ state: 'pending' })
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['0 begins', '15 ends', '15 begins', '30 ends'])
+  })
+
+  it('what was triggered while its job was paused begins when it is resumed', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 15 })
+    const node = await startDeaf(world, { jobs: [job] })
+    await node.pause('work')
+    expect(await node.trigger('work')).toMatchObject({ state: 'pending' })
+    await world.clock.advance({ seconds: 7 })
+    expect(heard).toEqual([])
+    await node.resume('work')
+    await world.clock.advance({ minutes: 5 })
+    expect(heard).toEqual(['7 begins', '22 ends'])
+  })
+
+  it('what waits behind it begins when the run of a node that is gone is canceled by force', async () => {
+    const world = createWorld()
+    const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'queue' })
+    const gone = await startDeaf(world, { jobs: [job] })
+    await world.clock.advance({ seconds: 12 })
+    const node = await startDeaf(world, { jobs: [job] })
+    world.crash(gone)
+    await world.clock.advance({ seconds: 18 })
+    expect(heard).toEqual(['10 begins'])
+    const [running] = (await node.occurrences({ job: 'work', states: ['running'] })).items
+    await node.cancel(running?.id as never, { force: true })
+    await world.clock.settle()
+    expect(heard).toEqual(['10 begins', '30 begins'])
+    await world.clock.advance({ minutes: 2 })
+    expect(await fates(node, 'work')).toEqual(['10 canceled canceled', '20 completed'])
+  })
+
+  it.each([
+    ['retry', 10, ['10 begins', '90 begins attempt 2']],
+    ['fail', 20, ['10 begins', '90 begins']],
+  ] as const)('under onInterrupted %s what a reap sets free begins', async (onInterrupted, until, expected) => {
+    const world = createWorld()
+    const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
+    const { job, heard } = working(world, { takes: 55, until, ...settings })
+    const gone = await startDeaf(world, { jobs: [job] })
+    await world.clock.advance({ seconds: 15 })
+    const node = await startDeaf(world, { jobs: [job] })
+    world.crash(gone)
+    // The deadline is at 70, the reaper looks at 75 and, as its grace is over at 80, at 90.
+    await world.clock.advance({ seconds: 80 })
+    expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
+    await world.clock.advance({ minutes: 2 })
+    expect((await fates(node, 'work')).at(-1)).toBe(`${until} completed`)
+  })
+
+  it('a node learns of one change after another when it looks for them', async () => {
+    const world = createWorld()
+    const run = () => {}
+    // None of its slots is due, since a node that asks for one learns of a change from the answer.
+    const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
+    const learned: number[] = []
+    const first = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
+    const second = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
+    second.on('job.registered', ({ version }) => learned.push(version))
+    for (const seconds of [3100, 3200, 3300]) {
+      await first.update('work', { schedule: everySeconds(seconds) })
+      await world.clock.advance({ minutes: 2 })
+    }
+    expect(new Set(learned)).toEqual(new Set([2, 3, 4]))
+  })
+})

@@ -1,0 +1,152 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { createClient, createScheduler, defineJob, type Scheduler, silentLogger } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { expect, it, onTestFinished } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+
+// On the real clock: whose context a timer or an immediate has is for Node to say.
+
+const request = new AsyncLocalStorage<string>()
+
+/** Jobs of all kinds that note in which context their handlers and hooks run, and a storage that notes it of its calls. */
+function noting() {
+  const seen: string[] = []
+  const note = (what: string) => seen.push(`${what}: ${request.getStore()}`)
+  const ticks = { count: 0 }
+  const asked = defineJob({
+    name: 'asked',
+    overlapPolicy: 'allow',
+    onStart: () => void note('onStart'),
+    onComplete: () => void note('onComplete'),
+    tasks: [
+      {
+        name: 'work',
+        // Rings sooner than anything else of the scheduler.
+        taskTimeout: { seconds: 1 },
+        async run() {
+          note('handler')
+          await new Promise((resolve) => setImmediate(resolve))
+          note('handler')
+        },
+      },
+    ],
+  })
+  const retried = defineJob({
+    name: 'retried',
+    tasks: [
+      {
+        name: 'work',
+        retryPolicy: { maxRetries: 2, retryInterval: 10 },
+        run({ attempt }) {
+          note('attempt')
+          if (attempt < 3) throw new Error('again')
+        },
+      },
+    ],
+  })
+  const entering = defineJob({
+    name: 'entering',
+    overlapPolicy: 'queue',
+    tasks: [
+      {
+        name: 'work',
+        run() {
+          note('entering')
+          request.enterWith('a handler')
+        },
+      },
+    ],
+  })
+  const slots = defineJob({
+    name: 'slots',
+    schedule: everySeconds(1),
+    tasks: [
+      {
+        name: 'work',
+        run() {
+          ticks.count++
+          note('slot')
+        },
+      },
+    ],
+  })
+  const ofTheEngine = ['createOccurrences', 'claim', 'settle', 'heartbeat']
+  const storage = wrapStorage(memoryStorage(), {
+    around({ method, proceed }) {
+      if (ofTheEngine.includes(method)) note('storage')
+      return proceed()
+    },
+  })
+  return { seen, ticks, jobs: [asked, retried, entering, slots], storage }
+}
+
+/** Requests of a server, several of them in one turn of the event loop. */
+async function ask(scheduler: Scheduler): Promise<void> {
+  const names = ['asked', 'retried', 'asked', 'entering', 'entering', 'asked']
+  const trigger = (name: string, index: number) => request.run(`request ${index}`, () => scheduler.trigger(name))
+  const answers = await Promise.all(names.map(trigger))
+  await Promise.all(answers.map(({ id }) => scheduler.waitFor(id, { timeout: 60_000 })))
+}
+
+it('handlers, hooks and storage calls are in the context of no request', async () => {
+  const { seen, ticks, jobs, storage } = noting()
+  const scheduler = createScheduler({ storage, jobs, maxConcurrentJobs: 2, logger: silentLogger })
+  onTestFinished(() => scheduler.shutdown())
+  await request.run('start', () => scheduler.start())
+  await ask(scheduler)
+  const before = ticks.count
+  await expect.poll(() => ticks.count, { timeout: 60_000 }).toBeGreaterThan(before + 1)
+  await request.run('shutdown', () => scheduler.shutdown())
+  const kinds = ['attempt', 'entering', 'handler', 'onComplete', 'onStart', 'slot', 'storage']
+  expect([...new Set(seen)].sort()).toEqual(kinds.map((kind) => `${kind}: undefined`))
+})
+
+it('they are in that in which the scheduler was made', async () => {
+  const { seen, jobs, storage } = noting()
+  const made = request.run('maker', () => createScheduler({ storage, jobs, logger: silentLogger }))
+  onTestFinished(() => made.shutdown())
+  await made.start()
+  await ask(made)
+  await made.shutdown()
+  expect(seen.filter((line) => !line.endsWith(': maker'))).toEqual([])
+})
+
+it('a call of runDue runs what is due in that too', async () => {
+  const { seen, jobs, storage } = noting()
+  const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
+  onTestFinished(() => scheduler.shutdown())
+  const call = () => request.run('a route', () => scheduler.runDue({ budget: 60_000 }))
+  await call()
+  const client = createClient({ storage })
+  await request.run('a request', () => client.trigger('asked'))
+  await client.close()
+  expect(await call()).toMatchObject({ finished: expect.toSatisfy((count: number) => count > 0) })
+  expect(new Set(seen)).toContain('handler: undefined')
+  expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
+})
+
+it('looks for changes are in that too, whoever iterates', async () => {
+  const seen: string[] = []
+  const storage = wrapStorage(memoryStorage(), {
+    around({ method, proceed }) {
+      if (method === 'listJobs' || method === 'listOccurrences') seen.push(`${method}: ${request.getStore()}`)
+      return proceed()
+    },
+    subscribe() {
+      seen.push(`subscribe: ${request.getStore()}`)
+      return () => undefined
+    },
+  })
+  const client = createClient({ storage, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const follow = async () => {
+    // The first look is asked for by who iterates, the next one by the look before.
+    for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
+  }
+  const following = request.run('a request', follow)
+  await expect.poll(() => seen.length, { timeout: 60_000 }).toBeGreaterThan(2)
+  await client.add(defineJob({ name: 'added', tasks: [{ name: 'work', handler: 'none' }] }))
+  await following
+  expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
+})

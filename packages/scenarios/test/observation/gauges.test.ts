@@ -1,0 +1,85 @@
+import { defineJob, JobistemerError } from '@jobistemer/core'
+import { type MetricsCollector, metricsCollector } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const ofOthers = ['scheduler_jobs_silent', 'scheduler_nodes', 'scheduler_jobs_in_queue']
+
+/** Which of the gauges that tell of other nodes and of the storage are shown. */
+async function shown(metrics: MetricsCollector): Promise<readonly string[]> {
+  const gauges = await metrics.readGauges()
+  return ofOthers.filter((name) => name in gauges)
+}
+
+/** A node that has looked for silent jobs. */
+async function lookingNode(world: World) {
+  const metrics = metricsCollector()
+  const intercepted = new InterceptedStorage(world.connect())
+  const job = defineJob({
+    name: 'job',
+    alertAfter: { hours: 1 },
+    schedule: everySeconds(60),
+    tasks: [{ name: 'work', run: () => 1 }],
+  })
+  const options = { storage: intercepted.storage, metrics, jobs: [job] }
+  const scheduler = await world.start({ ...options, heartbeat: { seconds: 5 }, deadAfter: { seconds: 20 } })
+  await world.clock.advance({ minutes: 3 })
+  expect(await shown(metrics)).toEqual(ofOthers)
+  return { metrics, intercepted, scheduler }
+}
+
+describe('what is measured of others is not shown, rather than what was true once, when a scheduler', () => {
+  it('is not started', async () => {
+    const metrics = metricsCollector()
+    createWorld().scheduler({ metrics })
+    expect(await shown(metrics)).toEqual(['scheduler_jobs_in_queue'])
+  })
+
+  it('is shut down', async () => {
+    const world = createWorld()
+    const { metrics, scheduler } = await lookingNode(world)
+    await world.shutdown(scheduler)
+    expect(await shown(metrics)).toEqual([])
+    expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 0 })
+  })
+
+  it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)('has ended itself for %s', async (code) => {
+    const world = createWorld()
+    const { metrics, intercepted } = await lookingNode(world)
+    intercepted.intercept = () => Promise.reject(new JobistemerError(code, { message: 'It is gone.' }))
+    await world.clock.advance({ minutes: 3 })
+    expect(await shown(metrics)).toEqual([])
+  })
+
+  it('is isolated, until it has looked again', async () => {
+    const world = createWorld()
+    const { metrics, intercepted } = await lookingNode(world)
+    intercepted.intercept = ({ operation, proceed }) =>
+      operation === 'heartbeat' ? Promise.reject(new Error('refused')) : proceed()
+    await world.clock.advance({ minutes: 3 })
+    expect(await metrics.readGauges()).toMatchObject({ scheduler_node_isolated: 1 })
+    expect(await shown(metrics)).not.toContain('scheduler_jobs_silent')
+    intercepted.intercept = ({ proceed }) => proceed()
+    await world.clock.advance({ minutes: 3 })
+    expect(await shown(metrics)).toEqual(ofOthers)
+  })
+})
+
+it('runs of calls of runDue are counted among those that run', async () => {
+  const world = createWorld()
+  const metrics = metricsCollector()
+  const run = () => world.clock.sleep({ seconds: 10 })
+  const job = defineJob({ name: 'job', schedule: everySeconds(30), tasks: [{ name: 'work', run }] })
+  const scheduler = world.scheduler({ metrics, jobs: [job] })
+  const storing = scheduler.runDue()
+  await world.clock.advance({ seconds: 31 })
+  await storing
+  const call = scheduler.runDue()
+  await world.clock.advance({ seconds: 1 })
+  expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 1 })
+  await world.clock.advance({ minutes: 1 })
+  await call
+  expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 0 })
+})

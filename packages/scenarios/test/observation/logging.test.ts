@@ -1,0 +1,390 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createScheduler, defineJob, JobistemerError, type TaskContext } from '@jobistemer/core'
+import { virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import Database from 'better-sqlite3'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { collectingLogger } from '../support/collecting-logger.ts'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { at, createWorld, type World } from '../support/world.ts'
+
+function failing(maxRetries: number) {
+  const run = (): never => {
+    throw new Error('disk full', { cause: new Error('no space left') })
+  }
+  const retryPolicy = { maxRetries, retryInterval: { seconds: 1 }, backoffFactor: 1 }
+  return defineJob({
+    name: 'report',
+    schedule: everySeconds(10, +at(10)),
+    tasks: [{ name: 'write', run, retryPolicy }],
+  })
+}
+
+async function runFor(seconds: number, options: Omit<Parameters<typeof createScheduler>[0], 'storage' | 'clock'>) {
+  const clock = virtualClock(at(0))
+  const scheduler = createScheduler({ ...options, storage: memoryStorage(), clock })
+  await scheduler.start()
+  await clock.advance({ seconds })
+  await scheduler.shutdown()
+}
+
+describe('the log', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('has a warning for each attempt that is tried again, and an error for the last', async () => {
+    const { lines, logger } = collectingLogger()
+    await runFor(20, { jobs: [failing(1)], logger })
+    const failures = lines.filter(({ level }) => level === 'warn' || level === 'error')
+    expect(failures).toMatchObject([
+      {
+        level: 'warn',
+        message: 'attempt failed',
+        job: 'report',
+        task: 'write',
+        attempt: 1,
+        err: { message: 'disk full' },
+      },
+      {
+        level: 'error',
+        message: 'task failed',
+        job: 'report',
+        task: 'write',
+        attempt: 2,
+        err: { message: 'disk full' },
+      },
+    ])
+  })
+
+  it('goes to stderr by default, with the stack and its cause, and nothing of what is well', async () => {
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    await runFor(20, { jobs: [failing(0)] })
+    const text = written.mock.calls.map(([line]) => String(line)).join('')
+    expect(text).toMatch(/^\S+Z error jobistemer: task failed job=report task=write attempt=1 occurrenceId=occ_\S+ /)
+    expect(text).toMatch(/Error: disk full\n {6}at .*logging\.test/)
+    // How the handler came to be called is of no use.
+    expect(text).not.toMatch(/core\/(?:dist|src)\/engine/)
+    expect(text).toContain('caused by Error: no space left')
+    expect(written).toHaveBeenCalledTimes(1)
+  })
+
+  it('of a task says which job, occurrence, task and attempt it is of', async () => {
+    const { lines, logger } = collectingLogger()
+    const run = (context: TaskContext) => context.logger.info({ rows: 7 }, 'written')
+    const job = defineJob({ name: 'report', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'write', run }] })
+    await runFor(20, { jobs: [job], logger })
+    const [line] = lines.filter(({ message }) => message === 'written')
+    const occurrenceId = expect.stringMatching(/^occ_/)
+    expect(line).toEqual({
+      level: 'info',
+      message: 'written',
+      job: 'report',
+      occurrenceId,
+      task: 'write',
+      attempt: 1,
+      rows: 7,
+    })
+  })
+
+  it('may throw, and reaches neither the engine nor the process', async () => {
+    const throws = (): never => {
+      throw new Error('the log is full')
+    }
+    const logger = { debug: throws, info: throws, warn: throws, error: throws }
+    let runs = 0
+    const run = () => {
+      runs++
+    }
+    const well = defineJob({ name: 'well', schedule: everySeconds(10), tasks: [{ name: 'count', run }] })
+    await runFor(60, { jobs: [failing(3), well], logger })
+    expect(runs).toBe(6)
+  })
+})
+
+/** A job whose runs take so long. */
+function slow(world: World, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
+  return defineJob({
+    name: 'slow',
+    schedule: everySeconds(10),
+    ...settings,
+    tasks: [{ name: 'work', taskTimeout: { hours: 9 }, run: ({ signal }) => world.clock.sleep({ seconds }, signal) }],
+  })
+}
+
+const earlierRun = 'slots were skipped: an earlier run is still at work'
+
+describe('also heard is, once', () => {
+  it('what becomes of missed slots, a line for each decision', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const jobs = () => [
+      slow(world, 0, { name: 'last' }),
+      slow(world, 0, { name: 'all', schedule: everySeconds(60), recoveryStrategy: 'execute_all' }),
+    ]
+    const first = await world.start({ jobs: jobs() })
+    await world.clock.advanceTo(at(15))
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(305))
+    await world.start({ jobs: jobs(), logger })
+    await world.clock.advanceTo(at(309))
+    const missed = { level: 'warn', message: 'slots were missed' }
+    const told = loud().filter(({ message }) => message === missed.message)
+    // In the order in which their slots are counted out.
+    expect(told).toHaveLength(2)
+    expect(told).toEqual(
+      expect.arrayContaining([
+        { ...missed, job: 'last', strategy: 'execute_last', from: at(20), to: at(240), missed: 23, toRun: 1 },
+        { ...missed, job: 'all', strategy: 'execute_all', from: at(60), to: at(240), missed: 4, toRun: 4 },
+      ]),
+    )
+  })
+
+  it('not what is missed while the job is paused', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const first = await world.start({ jobs: [slow(world, 0)] })
+    await first.pause('slow')
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(305))
+    await world.start({ jobs: [slow(world, 0)], logger })
+    await world.clock.advanceTo(at(325))
+    expect(loud()).toEqual([])
+  })
+
+  it('a slot that is skipped for an earlier run, and those of the following minute together', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    await world.start({ jobs: [slow(world, 134)], logger })
+    await world.clock.advanceTo(at(25))
+    const skipped = { level: 'warn', message: earlierRun, job: 'slow' }
+    const lines: object[] = [{ ...skipped, count: 1, from: at(20), to: at(20) }]
+    expect(loud()).toEqual(lines)
+    await world.clock.advanceTo(at(85))
+    lines.push({ ...skipped, count: 5, from: at(30), to: at(70) })
+    expect(loud()).toEqual(lines)
+    await world.clock.advanceTo(at(145))
+    lines.push({ ...skipped, count: 6, from: at(80), to: at(130) })
+    expect(loud()).toEqual(lines)
+  })
+
+  it('at a shutdown, what was skipped and is not said yet', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const scheduler = await world.start({ jobs: [slow(world, 1000)], logger })
+    await world.clock.advanceTo(at(45))
+    await world.shutdown(scheduler)
+    expect(loud().map(({ count }) => count)).toEqual([1, 2])
+  })
+
+  it('each job that skips by itself, and a full queue', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const full = slow(world, 1000, { name: 'full', overlapPolicy: 'queue', maxQueued: 1 })
+    await world.start({ jobs: [full, slow(world, 1000)], logger })
+    await world.clock.advanceTo(at(65))
+    expect(loud().map(({ job, message, count, from }) => [job, message, count, from])).toEqual([
+      ['slow', earlierRun, 1, at(20)],
+      ['full', 'slots were skipped: as many as may wait are waiting', 1, at(30)],
+    ])
+  })
+
+  it('an occurrence that is taken from its owner, by who takes it and by who has lost it', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = () =>
+      slow(world, 1000, { schedule: everySeconds(10, +at(10)), executionTimeout: { minutes: 1 }, maxRescues: 1 })
+    const owner = await world.start({ jobs: [job()], nodeId: 'owner', logger })
+    await world.clock.advanceTo(at(15))
+    world.freeze(owner)
+    const reaper = await world.start({ jobs: [job()], nodeId: 'reaper', logger })
+    await world.clock.advanceTo(at(95))
+    const occurrence = { job: 'slow', occurrenceId: expect.stringMatching(/^occ_/), scheduledAt: at(10) }
+    const reaped = { level: 'warn', message: 'occurrence reaped: it is tried again', action: 'retry' }
+    const lines: object[] = [{ ...occurrence, ...reaped, reason: 'execution_timeout' }]
+    expect(loud()).toEqual(lines)
+    await world.thaw(owner)
+    await world.clock.advance({ seconds: 1 })
+    const lost = { level: 'warn', message: 'occurrence lost: another node has it', fencingToken: 1 }
+    lines.push({ ...occurrence, ...lost })
+    expect(loud().filter(({ message }) => message.startsWith('occurrence'))).toEqual(lines)
+    world.crash(owner)
+    world.crash(reaper)
+    await world.start({ jobs: [job()], nodeId: 'last', logger })
+    await world.clock.advance({ minutes: 2 })
+    expect(loud().at(-1)).toMatchObject({
+      ...occurrence,
+      level: 'error',
+      message: 'occurrence reaped: it has failed',
+      action: 'fail',
+      reason: 'execution_timeout',
+    })
+  })
+
+  it('a storage that is away, and that it is back, for how long and after how many calls', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    await world.clock.advanceTo(at(5))
+    const through = intercepted.intercept
+    let failures = 0
+    intercepted.intercept = async ({ operation }) => {
+      failures++
+      throw new JobistemerError('STORAGE_BUSY', { message: `${operation} failed.` })
+    }
+    await world.clock.advanceTo(at(45))
+    intercepted.intercept = through
+    await world.clock.advanceTo(at(55))
+    expect(failures).toBeGreaterThan(20)
+    const lines = loud().filter(({ message }) => message.startsWith('the storage'))
+    expect(lines).toEqual([
+      {
+        level: 'error',
+        message: 'the storage fails: calls are repeated until it answers',
+        operation: expect.any(String),
+        err: expect.any(Error),
+      },
+      { level: 'warn', message: 'the storage answers again', forMs: expect.any(Number), failures },
+    ])
+    expect(lines[1]?.forMs).toBeGreaterThan(35_000)
+    expect(lines[1]?.forMs).toBeLessThan(50_000)
+  })
+
+  it('a storage that goes on to answer some calls, and never others', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    let code: 'STORAGE_BUSY' | 'STORAGE_FULL' = 'STORAGE_BUSY'
+    intercepted.intercept = async ({ operation, proceed }) => {
+      if (operation === 'createOccurrences') throw new JobistemerError(code, { message: 'No.' })
+      return proceed()
+    }
+    await world.clock.advanceTo(at(100))
+    // Another cause has another remedy.
+    code = 'STORAGE_FULL'
+    await world.clock.advanceTo(at(200))
+    const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
+    expect(said).toEqual([
+      'STORAGE_BUSY: the storage fails',
+      'STORAGE_BUSY: the storage is still unavailable',
+      'STORAGE_FULL: the storage fails',
+      'STORAGE_FULL: the storage is still unavailable',
+    ])
+  })
+
+  it('a long outage once a minute, with how long it lasts', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const intercepted = new InterceptedStorage(world.connect())
+    await world.start({ jobs: [slow(world, 0)], storage: intercepted.storage, logger })
+    await world.clock.advanceTo(at(5))
+    const through = intercepted.intercept
+    intercepted.intercept = async () => {
+      throw new JobistemerError('STORAGE_BUSY', { message: 'The server is away.' })
+    }
+    await world.clock.advanceTo(at(5 + 600))
+    intercepted.intercept = through
+    const lines = loud().filter(({ message }) => message.startsWith('the storage is still unavailable'))
+    expect(lines.length).toBeGreaterThanOrEqual(8)
+    expect(lines.length).toBeLessThanOrEqual(10)
+    for (const [index, { level, forMs, operation, failures }] of lines.entries()) {
+      expect({ level, operation, failures }).toEqual({
+        level: 'error',
+        operation: expect.any(String),
+        failures: expect.any(Number),
+      })
+      expect(forMs).toBeGreaterThanOrEqual((index + 1) * 60_000)
+      expect(forMs).toBeLessThanOrEqual((index + 1) * 66_000)
+    }
+  })
+
+  it('an outage by a dropped table once a minute, with how long it lasts', async () => {
+    const world = createWorld()
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-dropped-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'jobs.db')
+    const storage = sqliteStorage({ file })
+    onTestFinished(() => storage.close())
+    const { logger, loud } = collectingLogger()
+    await world.start({ jobs: [slow(world, 0)], storage, logger })
+    await world.clock.advanceTo(at(15))
+    const dropping = new Database(file)
+    dropping.exec('DROP TABLE running')
+    dropping.close()
+    await world.clock.advanceTo(at(15 + 310))
+    const said = loud().map(({ message }) => message.split(':')[0])
+    expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
+  })
+
+  it('a handler that a node lacks, also when it meets its work', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const job = () =>
+      defineJob({ name: 'letter', schedule: everySeconds(10), tasks: [{ name: 'send', handler: 'sned' }] })
+    const able = await world.start({
+      jobs: [job(), slow(world, 1000)],
+      handlers: { sned: () => 1 },
+      maxConcurrentJobs: 1,
+    })
+    await world.start({ jobs: [job()], handlers: { send: () => 1 }, logger })
+    await world.clock.advance({ minutes: 3 })
+    expect((await able.occurrences({ job: 'letter' })).items.some(({ state }) => state === 'pending')).toBe(true)
+    expect(loud().filter(({ missing }) => missing !== undefined)).toEqual([
+      {
+        level: 'warn',
+        message: 'no handlers on this node: the job is left to others',
+        job: 'letter',
+        missing: ['sned'],
+      },
+    ])
+  })
+
+  it('a definition that is followed in place of the own one, for each version', async () => {
+    const world = createWorld()
+    const older = collectingLogger()
+    const newer = collectingLogger()
+    const old = await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: older.logger })
+    const young = await world.start({
+      jobs: [slow(world, 0, { schedule: everySeconds(20) })],
+      nodeId: 'young',
+      logger: newer.logger,
+    })
+    await world.clock.advanceTo(at(65))
+    const follows = {
+      level: 'warn',
+      message: 'this node follows another definition of the job than its own',
+      job: 'slow',
+      reason: 'newer_build',
+      remedy:
+        'In a rolling deploy this is as it should be. To go back, shut down the nodes of the other build, or use update().',
+    }
+    expect(older.loud()).toEqual([{ ...follows, version: 2 }])
+    expect(newer.loud()).toEqual([])
+    await young.update('slow', { schedule: everySeconds(30) })
+    await world.clock.advanceTo(at(125))
+    expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
+    expect(newer.loud()).toEqual([])
+    await world.shutdown(old)
+    // A definition that was in force once is followed from the start, while a node of the newer build lives.
+    const again = collectingLogger()
+    await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
+    await world.clock.advanceTo(at(185))
+    expect(again.loud()).toEqual([{ ...follows, version: 3 }])
+  })
+
+  it('not of an update in a window, by the node that was asked for it', async () => {
+    const world = createWorld()
+    const { logger, loud } = collectingLogger()
+    const scheduler = await world.start({ jobs: [slow(world, 0)], logger })
+    const policy = { type: 'windowed', from: at(30), to: at(60) } as const
+    await scheduler.update('slow', { schedule: everySeconds(5) }, { policy })
+    await world.clock.advanceTo(at(125))
+    expect(loud()).toEqual([])
+  })
+})

@@ -1,0 +1,56 @@
+import { createClient, defineJob } from '@jobistemer/core'
+import { metricsCollector } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { createWorld } from '../support/world.ts'
+
+const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
+const jobOf = (name: string) =>
+  defineJob({ name, schedule: everySeconds(60), tasks: [{ name: 'work', handler: 'work' }] })
+
+/** Jobs that are data alone have run on a node that holds none of them longer than it needs to. */
+async function churn(place: (typeof everywhere)[number]) {
+  const world = createWorld(place)
+  const metrics = metricsCollector()
+  const intercepted = new InterceptedStorage(world.connect())
+  const node = { storage: intercepted.storage, handlers: { work: () => 1 }, scheduleTypes: [everyType] }
+  await world.start({ ...node, heldJobs: 0, metrics })
+  const client = createClient({ storage: world.connect(), clock: world.clock })
+  await client.add(names.map(jobOf))
+  await world.clock.advance({ minutes: 3, seconds: 30 })
+  const countOf = (job: string) => metrics.counter('scheduler_job_occurrences_total', { job })
+  expect(Math.min(...names.map(countOf))).toBeGreaterThanOrEqual(2)
+  const remove = async () => {
+    for (const name of names) await client.remove(name)
+  }
+  return { world, metrics, intercepted, client, remove, countOf }
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('nothing is measured any more of jobs that were removed while the node did not hold them', async () => {
+    const { world, metrics, client, remove, countOf } = await churn(place)
+    await remove()
+    await world.clock.advance({ minutes: 2 })
+    expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
+    expect(metrics.observations('scheduler_start_lateness_seconds')).toEqual([])
+    await client.add(jobOf('tenant 0'))
+    await world.clock.advance({ minutes: 4 })
+    expect(countOf('tenant 0')).toBeGreaterThanOrEqual(3)
+    await client.close()
+  })
+
+  it('nor of those whose removal it did not see among all that has changed', async () => {
+    const { world, metrics, intercepted, client, remove } = await churn(place)
+    intercepted.intercept = async ({ operation, proceed }) => {
+      const answer = await proceed()
+      return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
+    }
+    await remove()
+    // Where a look finds that most are gone, it looks on.
+    await world.clock.advance({ seconds: 70 })
+    expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
+    await client.close()
+  })
+})

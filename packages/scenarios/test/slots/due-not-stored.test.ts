@@ -1,0 +1,346 @@
+import { defineJob, type Job, JobistemerError, type Scheduler, type SchedulerOptions } from '@jobistemer/core'
+import { type StorageMethod, wrapStorage } from '@jobistemer/core/testing'
+import { describe, expect, it } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere, memory } from '../support/places.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+
+const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+
+/** A job that is data alone. */
+function dataJob(name: string, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}): Job {
+  return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
+}
+
+/** So many jobs, each due every so many seconds: 11, 12, … */
+function crowd(count: number, settings: Parameters<typeof dataJob>[2] = {}): readonly Job[] {
+  return Array.from({ length: count }, (_, index) => dataJob(`job ${index}`, 11 + index, settings))
+}
+
+const namesOf = (jobs: readonly Job[]): string[] => jobs.map(({ name }) => name)
+
+/** The last slot of a job that is due every so many seconds, up to a second. */
+function lastSlot(seconds: number, upTo: number): number {
+  return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
+}
+
+/** All slots of the crowd after one second, and up to another. */
+function slotsOf(count: number, after: number, upTo: number): string[] {
+  return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
+    const slots: number[] = []
+    for (let slot = lastSlot(seconds, upTo); slot > after; slot -= seconds) slots.push(slot)
+    return slots.map((slot) => `job ${index} at ${slot}`)
+  })
+}
+
+/** Nodes that hold at most five jobs, and what ran on them: `'job 3 at 14'`, with how many seconds late it was. */
+function noting(world: World) {
+  const ran: string[] = []
+  const late: string[] = []
+  const byNode = new Map<string, number>()
+  const optionsOf = (nodeId: string): Partial<SchedulerOptions> => ({
+    nodeId,
+    ...life,
+    heldJobs: 5,
+    scheduleTypes: [everyType],
+    handlers: {
+      note: ({ job, scheduledAt }) => {
+        const line = `${job.name} at ${secondsOf(scheduledAt)}`
+        ran.push(line)
+        byNode.set(nodeId, (byNode.get(nodeId) ?? 0) + 1)
+        const lateBy = (world.clock.now() - +scheduledAt) / 1000
+        if (lateBy > 0) late.push(`${line}, ${lateBy} s late`)
+      },
+    },
+  })
+  return { ran, late, byNode, optionsOf }
+}
+
+/** Those of these jobs that a node holds: a call that is aborted before it begins looks up no other job. */
+async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
+  const held: string[] = []
+  for (const name of namesOf(jobs)) {
+    const refusal: unknown = await scheduler
+      .explain(name, 'no instant', { signal: AbortSignal.abort() })
+      .catch((error: unknown) => error)
+    if (JobistemerError.isInstance(refusal, 'INVALID_INSTANT')) held.push(name)
+    else expect(refusal).toMatchObject({ code: 'ABORTED' })
+  }
+  return held
+}
+
+/** Stores jobs from another process, which ends then. */
+async function storeElsewhere(world: World, jobs: readonly Job[]): Promise<void> {
+  const other = await world.start({ nodeId: 'other', handlers: { note: () => undefined }, ...life })
+  await other.add(jobs)
+  await world.shutdown(other)
+}
+
+/** Calls of a method that were made within some seconds. */
+async function callsWithin(world: World, counted: InterceptedStorage, seconds: number, method: StorageMethod) {
+  counted.reset()
+  await world.clock.advance({ seconds })
+  return counted.calls.filter(({ operation }) => operation === method)
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a node with more data jobs than it may hold runs each slot on time and once, and holds few', async () => {
+    const world = createWorld(place)
+    const jobs = crowd(200)
+    const { ran, late, optionsOf } = noting(world)
+    await storeElsewhere(world, jobs)
+    // It looks between the slots, and not when they are due.
+    await world.clock.advanceTo(at(0.4))
+    const scheduler = await world.start(optionsOf('only'))
+    let most = 0
+    for (let second = 10; second <= 150; second += 10) {
+      await world.clock.advanceTo(at(second + 0.5))
+      most = Math.max(most, (await heldOf(scheduler, jobs)).length)
+    }
+    expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
+    expect(late).toEqual([])
+    // Of the crowd 18 at most are due within one second, and a look is two ahead.
+    expect(most).toBeLessThan(60)
+    expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
+  })
+
+  it('what it asks the storage does not depend on how many jobs are stored', async () => {
+    const world = createWorld(place)
+    await storeElsewhere(
+      world,
+      Array.from({ length: 1500 }, (_, index) => dataJob(`job ${index}`, 86_400)),
+    )
+    const counted = new InterceptedStorage(world.connect())
+    await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
+    // A page until there are more jobs than it holds, and one look at what is due.
+    expect(counted.count('listJobs')).toBe(2)
+    const listings = await callsWithin(world, counted, 60, 'listJobs')
+    // Once an hour, one node goes through all jobs for their retention.
+    const looks = listings.filter(
+      ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
+    )
+    // One look at what is due each second, and one page of changes each three seconds at most.
+    expect(looks.length).toBeGreaterThanOrEqual(59)
+    expect(looks.length).toBeLessThanOrEqual(62 + 20)
+  })
+
+  it('a job that another process has added for the next second runs on time, with no wake-up', async () => {
+    const world = createWorld(place)
+    const { ran, late, optionsOf } = noting(world)
+    await storeElsewhere(world, crowd(50))
+    const deaf = wrapStorage(world.connect(), { subscribe: undefined })
+    await world.start({ ...optionsOf('only'), storage: deaf, definitionInterval: { hours: 1 } })
+    const client = await world.start({ nodeId: 'client', ...life })
+    await world.clock.advanceTo(at(8.9))
+    await client.add(dataJob('soon', 10))
+    await world.clock.advanceTo(at(30.5))
+    expect(ran.filter((line) => line.startsWith('soon'))).toEqual(['soon at 10', 'soon at 20', 'soon at 30'])
+    expect(late).toEqual([])
+  })
+
+  it('a job that is removed, added anew with another schedule, or updated, runs by what is stored', async () => {
+    const world = createWorld(place)
+    const { ran, late, optionsOf } = noting(world)
+    const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
+    // It has no handlers, and holds no job.
+    const client = await world.start({ nodeId: 'client', heldJobs: 0, ...life })
+    await client.add([...crowd(50), ...three])
+    const node = await world.start({ ...optionsOf('only'), definitionInterval: { hours: 1 } })
+    await world.clock.advanceTo(at(8.6))
+    expect(await heldOf(node, three)).toHaveLength(3)
+    expect(await heldOf(client, three)).toEqual([])
+    // Within the two seconds that the node has looked ahead.
+    await client.remove(['removed', 'anew'])
+    await client.add(dataJob('anew', 6))
+    await client.update('updated', { schedule: everySeconds(4) })
+    await world.shutdown(client)
+    await world.clock.advanceTo(at(19))
+    const own = (name: string) => ran.filter((line) => line.startsWith(name))
+    expect(own('removed')).toEqual([])
+    expect(own('anew')).toEqual(['anew at 12', 'anew at 18'])
+    expect(own('updated')).toEqual(['updated at 12', 'updated at 16'])
+    expect(late).toEqual([])
+  })
+
+  it('calls by name look up a job that the node does not hold', async () => {
+    const world = createWorld(place)
+    const { ran, optionsOf } = noting(world)
+    const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
+    await storeElsewhere(world, jobs)
+    const node = await world.start(optionsOf('only'))
+    await world.clock.advance({ seconds: 5 })
+    const held = await heldOf(node, jobs)
+    const free = namesOf(jobs).filter((name) => !held.includes(name))
+    expect(free.length).toBeGreaterThanOrEqual(35)
+    const [asked, paused, explained, updated, removed, canceled, ...many] = free as [string, ...string[]] & string[]
+    const { id } = await node.trigger(asked)
+    await world.clock.advance({ seconds: 1 })
+    expect(ran).toEqual([`${asked} at 5`])
+    await node.replay(id)
+    await node.pause(paused as string, { reason: 'rest' })
+    expect((await node.explain(paused as string, at(86_400))).verdict).toBe('paused')
+    await node.resume(paused as string)
+    expect((await node.explain(explained as string, at(86_400))).verdict).toBe('will_run')
+    expect(await node.update(updated as string, { misfireThreshold: 1 })).toMatchObject({ changed: true })
+    await node.remove(removed as string)
+    await node.cancelSlot(canceled as string, at(86_400))
+    expect(await node.remove(many.slice(0, 5))).toEqual(many.slice(0, 5))
+    expect(await node.triggerMany(many.slice(5, 10).map((job) => ({ job })))).toHaveLength(5)
+    await world.clock.advance({ seconds: 1 })
+    expect(ran).toHaveLength(1 + 1 + 5)
+    await expect(node.trigger(removed as string)).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', field: 'name' })
+    await expect(node.triggerMany([{ job: many[0] as string }])).rejects.toMatchObject({ field: 'items[0].job' })
+    await expect(node.remove(['never added'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', field: 'names[0]' })
+  })
+
+  it('slots that were missed while no node lived are decided by the strategy, and the jobs go on', async () => {
+    const world = createWorld(place)
+    const { ran, optionsOf } = noting(world)
+    await storeElsewhere(world, crowd(100, { misfireThreshold: 100 }))
+    await world.clock.advanceTo(at(3600.9))
+    const node = await world.start(optionsOf('only'))
+    await world.clock.advanceTo(at(3700.5))
+    const recovered = Array.from({ length: 100 }, (_, index) => `job ${index} at ${lastSlot(11 + index, 3600)}`)
+    expect(ran.sort()).toEqual([...recovered, ...slotsOf(100, 3600, 3700)].sort())
+    expect((await fates(node, 'job 0'))[0]).toMatch(/missed/)
+  })
+
+  it('each node looks up its own share, and takes on that of one that dies', async () => {
+    const world = createWorld(place)
+    const { ran, late, byNode, optionsOf } = noting(world)
+    await storeElsewhere(world, crowd(100))
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b', 'c']) nodes.push(await world.start(optionsOf(nodeId)))
+    await world.clock.advanceTo(at(60.5))
+    expect(ran.splice(0).sort()).toEqual(slotsOf(100, 0, 60).sort())
+    expect(late).toEqual([])
+    expect([...byNode.keys()].sort()).toEqual(['a', 'b', 'c'])
+    world.crash(nodes[0] as Scheduler)
+    await world.clock.advanceTo(at(100.5))
+    const orphans = late.splice(0)
+    expect(orphans.length).toBeGreaterThan(0)
+    expect(Math.max(...orphans.map((line) => Number(/, ([\d.]+) s late$/.exec(line)?.[1])))).toBeLessThanOrEqual(2)
+    await world.clock.advanceTo(at(200.5))
+    expect(late).toEqual([])
+    expect(ran.sort()).toEqual(slotsOf(100, 60, 200).sort())
+  })
+
+  it('what waits in the storage is claimed and runs, whether its job is held or not', async () => {
+    const world = createWorld(place)
+    const { ran, optionsOf } = noting(world)
+    const jobs = Array.from({ length: 60 }, (_, index) => dataJob(`job ${index}`, 86_400))
+    await storeElsewhere(world, jobs)
+    const first = await world.start({ ...optionsOf('first'), maxConcurrentJobs: 1 })
+    await first.triggerMany(namesOf(jobs).map((job) => ({ job })))
+    await world.start({ ...optionsOf('second'), maxConcurrentJobs: 3 })
+    await world.clock.advance({ seconds: 30 })
+    expect(new Set(ran.map((line) => line.split(' at ')[0]))).toEqual(new Set(namesOf(jobs)))
+    expect(ran).toHaveLength(60)
+  })
+
+  it('slots of jobs that are paused are recorded as skipped, and of those without handlers left to others', async () => {
+    const world = createWorld(place)
+    const { ran, optionsOf } = noting(world)
+    const foreign = defineJob({
+      name: 'foreign',
+      schedule: everySeconds(10),
+      tasks: [{ name: 'work', handler: 'elsewhere' }],
+    })
+    await storeElsewhere(world, [...crowd(50), dataJob('resting', 10), foreign])
+    const node = await world.start(optionsOf('only'))
+    await node.pause('resting')
+    await world.clock.advanceTo(at(30.5))
+    expect(await fates(node, 'resting')).toEqual(['10 skipped paused', '20 skipped paused', '30 skipped paused'])
+    expect(await fates(node, 'foreign')).toEqual([])
+    const able = await world.start({ ...optionsOf('able'), handlers: { elsewhere: () => 1 } })
+    await node.resume('resting')
+    await world.clock.advanceTo(at(60.5))
+    expect(ran.filter((line) => line.startsWith('resting'))).toEqual([
+      'resting at 40',
+      'resting at 50',
+      'resting at 60',
+    ])
+    expect((await fates(able, 'foreign')).slice(-3)).toEqual(['40 completed', '50 completed', '60 completed'])
+  })
+})
+
+describe('a node that looks up what is due', () => {
+  it('goes on where it ended its look when more is due than it may hold', async () => {
+    const world = createWorld(memory)
+    const { ran, optionsOf } = noting(world)
+    const jobs = Array.from({ length: 2200 }, (_, index) => dataJob(`job ${index}`, 3600))
+    await storeElsewhere(world, jobs)
+    await world.clock.advanceTo(at(7000))
+    const node = await world.start({ ...optionsOf('only'), maxConcurrentJobs: 100 })
+    const held = (await heldOf(node, jobs)).length
+    expect(held).toBeGreaterThan(500)
+    expect(held).toBeLessThanOrEqual(2000)
+    await world.clock.advance({ seconds: 3 })
+    expect(new Set(ran).size).toBe(2200)
+    expect(ran).toHaveLength(2200)
+  })
+
+  it('notices more jobs than it may hold as they are added, and tells of none that comes and goes', async () => {
+    const world = createWorld(memory)
+    const { ran, late, optionsOf } = noting(world)
+    const node = await world.start(optionsOf('only'))
+    const heard = listen(node, 'job.registered', 'job.removed')
+    const jobs = crowd(50)
+    await node.add(jobs)
+    await world.clock.advanceTo(at(100.5))
+    expect(ran.sort()).toEqual(slotsOf(50, 0, 100).sort())
+    expect(late).toEqual([])
+    expect((await heldOf(node, jobs)).length).toBeLessThan(50)
+    expect(heard.map(({ event }) => event.jobName).sort()).toEqual([...namesOf(jobs)].sort())
+  })
+
+  it('holds all jobs where the storage cannot find them by their next instants', async () => {
+    const world = createWorld(memory)
+    const { ran, late, optionsOf } = noting(world)
+    const jobs = crowd(50)
+    await storeElsewhere(world, jobs)
+    const storage = world.connect()
+    const limited = wrapStorage(storage, { capabilities: { ...storage.capabilities, findsDueJobs: false } })
+    const node = await world.start({ ...optionsOf('only'), storage: limited })
+    await world.clock.advanceTo(at(100.5))
+    expect(ran.sort()).toEqual(slotsOf(50, 0, 100).sort())
+    expect(late).toEqual([])
+    expect(await heldOf(node, jobs)).toEqual(namesOf(jobs))
+  })
+
+  it('keeps jobs with code of its own, however many jobs are stored', async () => {
+    const world = createWorld(memory)
+    const { optionsOf } = noting(world)
+    const jobs = crowd(50)
+    await storeElsewhere(world, jobs)
+    const schedule = everySeconds(86_400)
+    const tasks = [{ name: 'work', run: () => 1 }]
+    const code = defineJob({ name: 'code', schedule, tasks })
+    const given = dataJob('given', 86_400)
+    const node = await world.start({ ...optionsOf('only'), jobs: [code, given] })
+    await node.add(defineJob({ name: 'added code', schedule, tasks }))
+    await world.clock.advance({ seconds: 60 })
+    for (const name of ['code', 'given', 'added code']) expect(await node.nextRuns(name, 1)).toEqual([at(86_400)])
+    expect((await heldOf(node, jobs)).length).toBeLessThan(50)
+  })
+
+  it('that is asked to cancel what it does not hold tells the name of the job', async () => {
+    const world = createWorld(memory)
+    const { optionsOf } = noting(world)
+    const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 86_400))
+    await storeElsewhere(world, jobs)
+    const node = await world.start({ ...optionsOf('only') })
+    const held = await heldOf(node, jobs)
+    const [name = ''] = namesOf(jobs).filter((one) => !held.includes(one))
+    await node.pause(name)
+    const { id } = await node.trigger(name)
+    // Others are used since.
+    for (const { name: other } of jobs.filter((job) => job.name !== name)) await node.explain(other, at(1))
+    await world.clock.advance({ seconds: 3 })
+    expect(await heldOf(node, jobs)).not.toContain(name)
+    const heard = listen(node, 'occurrence.canceled')
+    await node.cancel(id)
+    expect(heard.map(({ event }) => event.jobName)).toEqual([name])
+  })
+})

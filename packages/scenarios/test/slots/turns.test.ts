@@ -1,0 +1,133 @@
+import { createClient, defineJob, type JobSettingsInput, type Scheduler, type TaskContext } from '@jobistemer/core'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+
+/** A job without a schedule whose runs take this long, and when they started. */
+function bulk(world: World, name: string, settings: JobSettingsInput & { readonly takesMs?: number } = {}) {
+  const { takesMs = 1000, ...others } = settings
+  const starts: number[] = []
+  const run = async ({ signal }: TaskContext) => {
+    starts.push(secondsOf(world.clock.now()))
+    await world.clock.sleep(takesMs, signal)
+  }
+  return {
+    starts,
+    job: defineJob({ name, ...others, tasks: [{ name: 'work', run }] }),
+  }
+}
+
+/** A job of every second until the given second, and how late its runs started, in seconds. */
+function ticking(world: World, until: number) {
+  const late: number[] = []
+  const run = ({ scheduledAt }: TaskContext) => void late.push(secondsOf(world.clock.now()) - secondsOf(scheduledAt))
+  return {
+    late,
+    job: defineJob({
+      name: 'ticking',
+      schedule: everySeconds(1, +at(until)),
+      tasks: [{ name: 'work', run }],
+    }),
+  }
+}
+
+/** Stores this many requests. A burst may wait for permits for 100 ms before it is sent. */
+async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
+  const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
+  await world.clock.advance(200)
+  await storing
+}
+
+describe.each(everywhere)('on $name', (place) => {
+  it.each([
+    ['under allow', {}],
+    ['under queue with maxConcurrency 1000', { overlapPolicy: 'queue', maxConcurrency: 1000 }],
+    ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
+    ['with runs of 20 ms', { takesMs: 20 }],
+  ] as const)('a job of every second runs each second beside 3,000 requests of another job %s', async (_, settings) => {
+    const world = createWorld(place)
+    const seconds = 'takesMs' in settings ? 2 : 30
+    const hog = bulk(world, 'hog', settings)
+    const beside = ticking(world, seconds)
+    const node = await world.start({
+      jobs: [hog.job, beside.job],
+      defaults: { retention: 'forever' },
+    })
+    // Runs end between slots, so a permit is free within a second of each slot.
+    await world.clock.advance(300)
+    await store(world, node, 'hog', 3000)
+    await world.clock.advance({ seconds: seconds + 2 })
+    const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
+    expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
+    expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
+    // The node was full all the time.
+    expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
+  })
+
+  it('a request that another process stores beside 3,000 older ones of another job starts within 2 s', async () => {
+    const world = createWorld(place)
+    const hog = bulk(world, 'hog')
+    const late = bulk(world, 'late')
+    const node = await world.start({ jobs: [hog.job, late.job] })
+    const client = createClient({
+      storage: world.connect(),
+      clock: world.clock,
+    })
+    await store(world, node, 'hog', 3000)
+    for (const second of [5, 10, 15]) {
+      await world.clock.advanceTo(at(second))
+      await client.trigger('late')
+    }
+    await world.clock.advanceTo(at(20))
+    expect(late.starts).toHaveLength(3)
+    for (const [index, start] of late.starts.entries()) expect(start - 5 * (index + 1)).toBeLessThanOrEqual(2)
+  })
+
+  it('a second job with thousands of requests gets half of the starts', async () => {
+    const world = createWorld(place)
+    const [first, second] = [bulk(world, 'first'), bulk(world, 'second')]
+    const node = await world.start({ jobs: [first.job, second.job] })
+    await store(world, node, 'first', 3000)
+    await store(world, node, 'second', 3000)
+    await world.clock.advance({ seconds: 20 })
+    const share = second.starts.length / (first.starts.length + second.starts.length)
+    expect(share).toBeGreaterThan(0.3)
+    expect(share).toBeLessThan(0.7)
+  })
+
+  it('on a node with a single permit another job has its turn after ten runs', async () => {
+    const world = createWorld(place)
+    const hog = bulk(world, 'hog', { takesMs: 100 })
+    const beside = ticking(world, 20)
+    const node = await world.start({
+      jobs: [hog.job, beside.job],
+      maxConcurrentJobs: 1,
+    })
+    await store(world, node, 'hog', 300)
+    await world.clock.advance({ seconds: 22 })
+    expect(beside.late.length).toBeGreaterThanOrEqual(15)
+    expect(Math.max(...beside.late)).toBeLessThanOrEqual(2)
+  })
+
+  it('a job with a higher priority keeps its precedence, however much of it waits', async () => {
+    const world = createWorld(place)
+    const hog = bulk(world, 'hog', { priority: 5 })
+    const plain = bulk(world, 'plain')
+    const node = await world.start({ jobs: [hog.job, plain.job] })
+    await store(world, node, 'plain', 100)
+    await store(world, node, 'hog', 1000)
+    await world.clock.advance({ seconds: 15 })
+    expect(plain.starts.filter((start) => start > 3)).toEqual([])
+  })
+
+  it('a job that waits alone is claimed in full batches', async () => {
+    const world = createWorld(place)
+    const hog = bulk(world, 'hog')
+    const node = await world.start({ jobs: [hog.job] })
+    await store(world, node, 'hog', 500)
+    await world.clock.advance({ seconds: 12 })
+    expect(hog.starts).toHaveLength(500)
+    expect(Math.max(...hog.starts)).toBeLessThanOrEqual(10)
+  })
+})

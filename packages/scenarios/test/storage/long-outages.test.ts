@@ -1,0 +1,341 @@
+import {
+  createScheduler,
+  defineJob,
+  jobId,
+  occurrenceId,
+  type Job,
+  type JobOptions,
+  type Scheduler,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
+import type { JobRecord } from '@jobistemer/core/storage'
+import { virtualClock } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
+import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+
+// Slots of a long outage are many, and to decide about them takes long: many turns of the event loop, or, where the
+// storage is asked about them, as long as a scenario wants.
+
+const startedAt = 2100
+
+interface CreateRequest {
+  readonly items?: readonly { readonly kind: string; readonly jobId: string; readonly entries?: readonly unknown[] }[]
+}
+
+/** A job, and the slots that it ran. */
+function noting(ran: string[], name: string, every: number, options: Partial<JobOptions> = {}) {
+  const run = ({ scheduledAt }: TaskContext) => void ran.push(`${name} ${secondsOf(scheduledAt)}`)
+  return defineJob({ name, schedule: everySeconds(every), tasks: [{ name: 'work', run }], ...options })
+}
+
+/** A job whose two million missed slots are counted, and another one whose last slots are due one after the other. */
+function lateAndOther(ran: string[], schedule = everySeconds(0.001, +at(2000))) {
+  const late = noting(ran, 'late', 1, { schedule })
+  const other = noting(ran, 'other', 10, { schedule: everySeconds(10, +at(50)), misfireThreshold: { hours: 2 } })
+  return [late, other]
+}
+
+/** A world in which the jobs were stored in the beginning, and nothing has run for a while. */
+async function afterOutage(
+  jobs: readonly Job[],
+  before: (node: Scheduler) => Promise<unknown> = async () => undefined,
+): Promise<World> {
+  const world = createWorld()
+  const node = await world.start({ jobs })
+  await before(node)
+  await world.shutdown(node)
+  await world.clock.jumpTo(at(startedAt))
+  return world
+}
+
+/** Does something when a schedule is asked for a slot after another for the so manieth time. Answers how often it was asked. */
+function onCall(schedule: ReturnType<typeof everySeconds>, call: number, act: () => void): () => number {
+  const nextMs = schedule.nextMs.bind(schedule)
+  let calls = 0
+  schedule.nextMs = (afterMs) => {
+    if (++calls === call) act()
+    return nextMs(afterMs)
+  }
+  return () => calls
+}
+
+const isRecovery = ({ items }: CreateRequest) => items?.some(({ kind }) => kind === 'recovery') ?? false
+
+it('while the missed slots of one job are counted, others are launched', async () => {
+  const ran: string[] = []
+  const jobs = lateAndOther(ran)
+  const world = await afterOutage(jobs)
+  const { calls, storage } = new InterceptedStorage(world.connect())
+  const scheduler = await world.start({ jobs, storage })
+  await world.clock.advance({ seconds: 1 })
+  expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
+  expect(await fates(scheduler, 'late')).toEqual(['0.001-1999.999 (1999999) missed execute_last', '2000 completed'])
+  const created = calls.filter(({ operation }) => operation === 'createOccurrences')
+  expect(created.map(({ request }) => isRecovery(request))).toEqual([false, false, false, false, false, true])
+})
+
+it('a call of runDue runs others meanwhile, and ends when it is decided about missed slots and they have run', async () => {
+  const ran: string[] = []
+  const jobs = lateAndOther(ran)
+  const world = await afterOutage(jobs)
+  const called = world.scheduler({ jobs }).runDue({ budget: { seconds: 60 } })
+  await world.clock.advance({ seconds: 60 })
+  expect(await called).toMatchObject({ ended: 'idle', finished: 6, nextAt: null })
+  expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
+})
+
+it('of many jobs of which all missed slots are to run few are stored at a time, and others do not wait for all', async () => {
+  const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
+  const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
+  const late = names.map((name) => noting([], name, 1.5, all))
+  // They are found late after all others.
+  const none = noting([], 'none to run', 10, { priority: -10, recoveryStrategy: 'mark_as_missed' })
+  const few = noting([], 'few to run', 200, { priority: -10, ...all })
+  const jobs = [...late, none, few]
+  const world = await afterOutage(jobs)
+  const { calls, storage } = new InterceptedStorage(world.connect())
+  const node = world.scheduler({ jobs, storage })
+  const heard = listen(node, 'recovery.decided')
+  await node.start()
+  await world.clock.advance({ seconds: 1 })
+  await node.shutdown({ gracePeriod: 0 })
+
+  const recoveries = calls
+    .filter(({ operation, request }) => operation === 'createOccurrences' && isRecovery(request))
+    .map(({ request }) => (request as CreateRequest).items ?? [])
+  const sizes = recoveries.map((items) => items.reduce((sum, { entries }) => sum + (entries?.length ?? 0), 0))
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(3000)
+  const firstOf = (name: string) => recoveries.findIndex((items) => items.some((item) => item.jobId === jobId(name)))
+  for (const name of ['none to run', 'few to run']) {
+    expect(firstOf(name)).toBeGreaterThanOrEqual(0)
+    expect(firstOf(name)).toBeLessThan(3)
+  }
+
+  // Each has its turn before any of them has another one, and nothing is left out.
+  const decided = heard
+    .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
+    .filter(({ name }) => names.includes(name))
+  expect(new Set(decided.slice(0, names.length).map(({ name }) => name)).size).toBe(names.length)
+  const toRun = names.map((name) => decided.reduce((sum, one) => (one.name === name ? sum + one.toRun : sum), 0))
+  expect(toRun).toEqual(names.map(() => 1359))
+})
+
+describe('while a job with many missed slots to run waits until those of others are stored', () => {
+  const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
+
+  /** What is done while the first of them are being stored. */
+  async function during(act: (node: Scheduler) => Promise<unknown>) {
+    const names = ['first', 'second', 'third', 'fourth']
+    const jobs = names.map((name, index) => noting([], name, 10, { ...all, priority: -index }))
+    const world = await afterOutage(jobs)
+    const intercepted = new InterceptedStorage(world.connect())
+    const node = world.scheduler({ jobs, storage: intercepted.storage })
+    const heard = listen(node, 'recovery.decided')
+    let acting: Promise<unknown> | undefined
+    intercepted.intercept = async (call) => {
+      if (acting === undefined && call.operation === 'createOccurrences' && isRecovery(call.request)) acting = act(node)
+      return call.proceed()
+    }
+    await node.start()
+    await world.clock.advance({ seconds: 5 })
+    await acting
+    return { world, jobs, heard }
+  }
+
+  it('a pause makes nothing run of it', async () => {
+    const { heard } = await during((node) => node.pause('fourth'))
+    const decided = heard.map(({ event }) => `${event.jobName}: ${event.strategy} ${event.toRun}`)
+    const ofOthers = ['first', 'second', 'third'].map((name) => `${name}: execute_all 203`)
+    expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
+  })
+
+  it('a shutdown ends the wait, and whoever comes next decides', async () => {
+    const { world, jobs, heard } = await during((node) => node.shutdown({ gracePeriod: 0 }))
+    expect(heard.length).toBeLessThan(4)
+    const next = world.scheduler({ jobs })
+    const heardOfNext = listen(next, 'recovery.decided')
+    await next.start()
+    await world.clock.advance({ seconds: 5 })
+    const decided = [...heard, ...heardOfNext].map(({ event }) => event)
+    const toRun = jobs.map(({ name }) =>
+      decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
+    )
+    // One more than before, of which it was not too late for the first node.
+    expect(toRun).toEqual([204, 204, 204, 204])
+  })
+})
+
+it('a pause that ends while missed slots are counted holds for none of them', async () => {
+  const ran: string[] = []
+  const schedule = everySeconds(0.001, +at(2000))
+  const jobs = [noting(ran, 'late', 1, { schedule })]
+  const world = await afterOutage(jobs, (node) => node.pause('late'))
+  let resumed: Promise<void> | undefined
+  const node = world.scheduler({ jobs })
+  const heard = listen(node, 'recovery.decided')
+  await node.start()
+  onCall(schedule, 200_000, () => {
+    resumed = node.resume('late')
+  })
+  await world.clock.advance({ seconds: 1 })
+  await resumed
+  expect(heard.map(({ event }) => [event.strategy, event.missed])).toEqual([['execute_last', 2_000_000]])
+  expect(ran).toEqual(['late 2000'])
+})
+
+it('a shutdown does not wait for the counting of missed slots, which ends', async () => {
+  const schedule = everySeconds(0.001, +at(2000))
+  const jobs = lateAndOther([], schedule)
+  const world = await afterOutage(jobs)
+  const node = world.scheduler({ jobs })
+  await node.start()
+  let stopping: Promise<void> | undefined
+  const calls = onCall(schedule, 200_000, () => {
+    stopping = node.shutdown({ gracePeriod: 0 })
+  })
+  await world.clock.advance({ seconds: 1 })
+  expect(stopping).toBeDefined()
+  await stopping
+  expect(calls()).toBeLessThan(1_000_000)
+  // Whoever comes next decides.
+  const next = await world.start({ jobs })
+  await world.clock.advance({ seconds: 1 })
+  expect(await fates(next, 'late')).toEqual(['0.001-1999.999 (1999999) missed execute_last', '2000 completed'])
+})
+
+it('a storage that fails while it is asked about missed slots is asked again', async () => {
+  const ran: string[] = []
+  const jobs = [noting(ran, 'late', 10, { recoveryStrategy: 'compressed' })]
+  const world = await afterOutage(jobs)
+  const intercepted = new InterceptedStorage(world.connect())
+  intercepted.fail('listOccurrences', 2, 'before its effect', ({ kind }: { kind: string }) => kind === 'job')
+  await world.start({ jobs, storage: intercepted.storage })
+  await world.clock.advance({ seconds: 5 })
+  expect(ran).toContain('late 2030')
+})
+
+describe('while it is decided about missed slots', () => {
+  const lateOptions: Partial<JobOptions> = {
+    recoveryStrategy: 'compressed',
+    overlapPolicy: 'queue',
+    misfireThreshold: { seconds: 5 },
+  }
+
+  /** What is done to the job while the storage is asked about its missed slots for the first time. */
+  async function during(act: (node: Scheduler, world: World) => Promise<unknown>) {
+    const ran: string[] = []
+    const job = noting(ran, 'late', 10, lateOptions)
+    const world = await afterOutage([job])
+    const intercepted = new InterceptedStorage(world.connect())
+    let node: Scheduler | undefined
+    let acted = 0
+    intercepted.intercept = async (call) => {
+      const isLook = call.operation === 'listOccurrences' && (call.request as { kind: string }).kind === 'job'
+      if (isLook && acted++ === 0) await act(node as Scheduler, world)
+      return call.proceed()
+    }
+    node = world.scheduler({ jobs: [job], storage: intercepted.storage, nodeId: 'first' })
+    const heard = listen(node, 'recovery.decided', 'engine.failed')
+    await node.start()
+    await world.clock.advance({ seconds: 9.5 })
+    expect(acted).toBeGreaterThan(0)
+    const recoveries = intercepted.calls.filter(({ request }) => isRecovery(request)).length
+    return { world, job, node, ran, recoveries, told: heard.map(({ name }) => name) }
+  }
+
+  it('a pause makes nothing run of it', async () => {
+    const { node, ran, recoveries } = await during((self) => self.pause('late'))
+    expect(ran).toEqual([])
+    expect(recoveries).toBe(1)
+    expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed paused', '2100 skipped paused'])
+  })
+
+  it('an update holds for them', async () => {
+    const { node, ran, recoveries } = await during((self) =>
+      self.update('late', { recoveryStrategy: 'mark_as_missed' }),
+    )
+    expect(ran).toEqual(['late 2100'])
+    expect(recoveries).toBe(1)
+    expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed mark_as_missed', '2100 completed'])
+  })
+
+  it('a removal leaves nothing to decide', async () => {
+    const { ran, recoveries, told } = await during((self) => self.remove('late'))
+    expect([ran, recoveries, told]).toEqual([[], 0, []])
+  })
+
+  it('a job that is removed and added again begins anew', async () => {
+    const again: string[] = []
+    const { node, world, ran, recoveries, told } = await during(async (self) => {
+      await self.remove('late')
+      await self.add(noting(again, 'late', 10))
+    })
+    await world.clock.advance({ seconds: 10 })
+    expect([ran, recoveries, told]).toEqual([[], 0, []])
+    expect(again).toEqual(['late 2110'])
+    expect((await fates(node, 'late')).at(-1)).toBe('2110 completed')
+  })
+
+  it('another node may be quicker: it is decided once, and this one goes on from there', async () => {
+    const { node, ran, told } = await during(async (_, world) => {
+      const storage = world.connect()
+      const id = jobId('late')
+      const { jobs } = await storage.get({ jobs: [id] })
+      const { version, watermark } = jobs[0] as JobRecord
+      const slot = +at(2090)
+      const details = { span: { from: +at(10), to: slot, count: 209 } }
+      const [answer] = await storage.createOccurrences({
+        now: world.clock.now(),
+        owner: { node: 'quicker', incarnation: 'one' },
+        items: [
+          {
+            kind: 'recovery',
+            id: occurrenceId(id, slot),
+            jobId: id,
+            scheduledAt: slot,
+            jobVersion: version,
+            expectedWatermark: watermark,
+            watermark: slot,
+            nextAt: +at(2100),
+            entries: [
+              { kind: 'run', id: occurrenceId(id, slot), scheduledAt: slot, executionTimeoutMs: 60_000, details },
+            ],
+          },
+        ],
+      })
+      expect(answer?.outcome).toBe('created')
+    })
+    expect(told).toEqual([])
+    expect(ran).toEqual(['late 2090', 'late 2100'])
+    expect(await fates(node, 'late')).toEqual(['10-2090 (209) completed', '2100 completed'])
+  })
+})
+
+it('a schedule that holds the event loop while missed slots are looked for is named', async () => {
+  const storage = memoryStorage()
+  const schedule = everySeconds(1)
+  const jobs = [noting([], 'slow', 1, { schedule }), noting([], 'quick', 1)]
+  const past = createScheduler({ storage, jobs, clock: virtualClock(Date.now() - 600_000), logger: silentLogger })
+  await past.start()
+  await past.shutdown()
+  const previousMs = schedule.previousMs.bind(schedule)
+  let isHeld = false
+  const node = createScheduler({ storage, jobs, logger: silentLogger })
+  schedule.previousMs = (beforeMs) => {
+    if (!isHeld) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2200)
+    isHeld = true
+    return previousMs(beforeMs)
+  }
+  const told = new Promise<{ readonly jobs: readonly string[] }>((resolve) => node.on('engine.blocked', resolve))
+  try {
+    await node.start()
+    expect((await told).jobs).toEqual(['slow'])
+  } finally {
+    await node.shutdown({ gracePeriod: 0 })
+    await storage.close()
+  }
+})

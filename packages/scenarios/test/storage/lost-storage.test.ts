@@ -1,0 +1,383 @@
+import { defineJob, type Job } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { collectingLogger } from '../support/collecting-logger.ts'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { LosingStorage } from '../support/losing-storage.ts'
+import { everywhere, memory } from '../support/places.ts'
+import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+
+/** A job that notes the seconds at which it runs. */
+function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
+  const ran: number[] = []
+  const run = () => void ran.push(secondsOf(world.clock.now()))
+  const job: Job = defineJob({ name, schedule: everySeconds(10), ...settings, tasks: [{ name: 'work', run }] })
+  return { job, ran }
+}
+
+function lossyWorld() {
+  const world = createWorld(memory)
+  const losing = new LosingStorage()
+  const { lines, logger, loud } = collectingLogger()
+  const start = (options: Parameters<World['start']>[0] = {}) =>
+    world.start({ storage: losing.connect(), logger, ...options })
+  return { world, losing, lines, loud, start }
+}
+
+const forgotten =
+  'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone'
+
+describe('a storage that loses its last moments', () => {
+  it('has the slots of them run again, and is told of once', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const other = noting(world, 'other')
+    const scheduler = await start({ jobs: [job, other.job] })
+    await world.clock.advanceTo(at(15))
+    losing.fallBehind()
+    await world.clock.advanceTo(at(35))
+    losing.failOver()
+    await world.clock.advanceTo(at(65))
+    expect(ran.slice(0, 3)).toEqual([10, 20, 30])
+    // Both that were forgotten are there again, and have run when it was noticed.
+    expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
+    const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
+    for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
+    expect(loud()).toEqual([
+      { level: 'error', message: forgotten, jobs: ['tick', 'other'], count: 2, since: new Date(at(10)) },
+    ])
+  })
+})
+
+describe('a run whose start the storage has lost, and that another node starts with the same token', () => {
+  it('ends by the word of the present owner alone', async () => {
+    const { world, losing, start } = lossyWorld()
+    const begun: string[] = []
+    const nodeOf = (name: string, seconds: number) => {
+      const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
+        begun.push(`${name} token ${fencingToken}`)
+        await world.clock.sleep({ seconds })
+        return name
+      }
+      const job = defineJob({ name: 'launch', schedule: once(at(10)), tasks: [{ name: 'work', run }] })
+      return start({ jobs: [job], nodeId: name })
+    }
+    const former = await nodeOf('former', 20)
+    const lost = listen(former, 'occurrence.lost')
+    losing.fallBehind()
+    await world.clock.advanceTo(at(12))
+    world.freeze(former)
+    losing.failOver()
+    const present = await nodeOf('present', 60)
+    await world.clock.advanceTo(at(20))
+    expect(begun).toEqual(['former token 1', 'present token 1'])
+    await world.thaw(former)
+    await world.clock.advanceTo(at(40))
+    expect([await fates(present, 'launch'), lost.length]).toEqual([['10 running'], 1])
+    await world.clock.advanceTo(at(90))
+    const { state, tasks } = await onlyOccurrence(present, 'launch')
+    expect([state, tasks[0]?.result]).toEqual(['completed', 'present'])
+  })
+})
+
+/** A job without a schedule. */
+function onRequest(name: string): Job {
+  return defineJob({ name, overlapPolicy: 'allow', tasks: [{ name: 'work', run: () => undefined }] })
+}
+
+describe('requests that a storage acknowledged and lost', () => {
+  const lost = 'the storage has lost requests that it had acknowledged: request them again if they are still wanted'
+
+  it('are logged with their jobs and their number when a slot of the same moments is forgotten', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const mails = Array.from({ length: 3 }, (_, index) => ({ job: 'mail', key: `mail ${index}` }))
+    const requested = ['mail', 'pay'].map(onRequest)
+    const scheduler = await start({ jobs: [noting(world).job, ...requested] })
+    await scheduler.trigger('mail', { key: 'kept' })
+    await world.clock.advanceTo(at(15))
+    losing.fallBehind()
+    await world.clock.advanceTo(at(21))
+    await scheduler.triggerMany(mails)
+    await scheduler.trigger('pay')
+    await world.clock.advanceTo(at(25))
+    losing.failOver()
+    await world.clock.advanceTo(at(45))
+    expect(loud().filter(({ message }) => message === lost)).toEqual([
+      { level: 'error', message: lost, jobs: ['mail', 'pay'], count: 4, since: new Date(at(21)) },
+    ])
+  })
+
+  it('are found after an outage, where no job has a schedule', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    let isAway = false
+    const storage = wrapStorage(losing.connect(), {
+      around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
+    })
+    const scheduler = await start({ jobs: [onRequest('mail')], storage, heartbeat: { seconds: 5 } })
+    losing.fallBehind()
+    await scheduler.trigger('mail')
+    await scheduler.trigger('mail')
+    await world.clock.advance({ seconds: 10 })
+    isAway = true
+    await world.clock.advance({ seconds: 10 })
+    losing.failOver()
+    isAway = false
+    await world.clock.advance({ seconds: 20 })
+    expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
+  })
+
+  it('do not include pruned ones and requests of removed jobs', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const jobs = ['mail', 'pay'].map(onRequest)
+    const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
+    await world.clock.advanceTo(at(12))
+    await scheduler.trigger('mail')
+    await scheduler.trigger('pay')
+    await world.clock.advanceTo(at(15))
+    await scheduler.prune({ olderThan: 0, keep: 0 })
+    await scheduler.remove('pay')
+    losing.fallBehind()
+    await world.clock.advanceTo(at(25))
+    losing.failOver()
+    await world.clock.advanceTo(at(45))
+    expect(loud().map(({ message }) => message)).toEqual([forgotten])
+  })
+})
+
+describe('a storage that loses everything', () => {
+  it('gets back also a job that has had its time, and the others with it', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const launch = noting(world, 'launch', { schedule: once(at(5)) })
+    const scheduler = await start({ jobs: [launch.job, job] })
+    await world.clock.advanceTo(at(12))
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect([launch.ran, ran]).toEqual([[5], [10, 20]])
+    const { items } = await scheduler.jobs({ limit: 10 })
+    expect(items.map(({ name }) => name).toSorted()).toEqual(['launch', 'tick'])
+  })
+
+  it('gets the jobs of a node back within a definition interval, and their schedule goes on from now', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const rare = noting(world, 'rare', { schedule: everySeconds(3600) })
+    const scheduler = await start({ jobs: [job, rare.job] })
+    const heard = listen(scheduler, 'job.vanished')
+    await world.clock.advance({ seconds: 12 })
+    losing.loseAll()
+    await world.clock.advance({ seconds: 4 })
+    expect(heard.map(({ event }) => event)).toEqual([
+      { jobId: job.id, jobName: 'tick', becomes: 'stored_again' },
+      { jobId: rare.job.id, jobName: 'rare', becomes: 'stored_again' },
+    ])
+    expect(loud()).toEqual([
+      {
+        level: 'error',
+        message: 'the storage has lost jobs: they are stored again, and go on from now; their history is gone',
+        jobs: ['tick', 'rare'],
+        count: 2,
+      },
+    ])
+    await world.clock.advanceTo(at(45))
+    expect(ran).toEqual([10, 20, 30, 40])
+    expect(await fates(scheduler, 'tick')).toEqual(['20 completed', '30 completed', '40 completed'])
+  })
+
+  it('that is noticed by a slot first has all jobs again at once', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const { job, ran } = noting(world)
+    const rare = noting(world, 'rare', { schedule: everySeconds(60) })
+    const scheduler = await start({ jobs: [rare.job, job], definitionInterval: { hours: 1 } })
+    const heard = listen(scheduler, 'job.vanished')
+    await world.clock.advance({ seconds: 12 })
+    losing.loseAll()
+    await world.clock.advanceTo(at(20))
+    expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
+    await world.clock.advanceTo(at(65))
+    // The slot that found it is not made up for.
+    expect(ran).toEqual([10, 30, 40, 50, 60])
+    expect(rare.ran).toEqual([60])
+    expect(loud()).toHaveLength(1)
+  })
+
+  it('that is noticed by a request runs it', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
+    const scheduler = await start({ jobs: [job], definitionInterval: { hours: 1 } })
+    losing.loseAll()
+    await expect(scheduler.trigger('asked')).resolves.toMatchObject({ created: true })
+    await world.clock.advance({ seconds: 1 })
+    expect(ran).toEqual([0])
+  })
+
+  it('gets back what was added with code, and only that of jobs that are data', async () => {
+    const { world, losing, start, lines } = lossyWorld()
+    const greeted: string[] = []
+    const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
+    const dataJob = (name: string) =>
+      defineJob({ name, schedule: everySeconds(10), tasks: [{ name: 'hello', handler: 'greet', data: name }] })
+    const worker = await start({ handlers: greeter('worker'), scheduleTypes: [everyType] })
+    const adder = await start({ handlers: greeter('adder') })
+    const gone = await start({ handlers: {} })
+    const { job, ran } = noting(world, 'code')
+    await adder.add(job)
+    await adder.add(dataJob('ann'))
+    await gone.add(dataJob('bob'))
+    await world.clock.advance({ seconds: 5 })
+    await world.shutdown(gone)
+    const heard = listen(worker, 'job.vanished')
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect(ran).toEqual([10, 20])
+    expect(greeted.map((line) => line.split(' ')[1])).toEqual(['ann', 'ann'])
+    expect(heard.map(({ event }) => [event.jobName, event.becomes])).toEqual([
+      ['ann', 'forgotten'],
+      ['bob', 'forgotten'],
+    ])
+    expect(lines).toContainEqual({
+      level: 'error',
+      message:
+        'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
+      jobs: ['ann', 'bob'],
+      count: 2,
+    })
+  })
+
+  it('of several nodes gets each job back once, and each slot runs once', async () => {
+    const { world, losing, start } = lossyWorld()
+    const ran: string[] = []
+    const nodes = await Promise.all(
+      ['a', 'b', 'c'].map((nodeId) => {
+        const run = () => void ran.push(`${secondsOf(world.clock.now())}`)
+        const job = defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
+        return start({ jobs: [job], nodeId })
+      }),
+    )
+    await world.clock.advanceTo(at(15))
+    losing.loseAll()
+    await world.clock.advanceTo(at(45))
+    expect(ran).toEqual(['10', '20', '30', '40'])
+    const [first] = nodes
+    expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
+  })
+
+  it('gets the newer of two definitions back, and the older one if nobody has the newer any more', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const older = noting(world)
+    const newer = noting(world, 'tick', { schedule: everySeconds(15) })
+    const old = await start({ jobs: [older.job], nodeId: 'old' })
+    const young = await start({ jobs: [newer.job], nodeId: 'young' })
+    await world.clock.advanceTo(at(5))
+    const heard = listen(old, 'job.vanished')
+    losing.loseAll()
+    await world.clock.advanceTo(at(16))
+    expect(await old.nextRuns('tick', 2)).toEqual([at(30), at(45)])
+    await world.shutdown(young)
+    losing.loseAll()
+    await world.clock.advanceTo(at(31))
+    expect(heard.map(({ event }) => event.becomes).slice(-2)).toEqual(['awaited', 'stored_again'])
+    expect(await old.nextRuns('tick', 1)).toEqual([at(40)])
+    expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
+  })
+
+  it('gets the newer of two definitions back, which stays in force while a node lives that has it, and no longer', async () => {
+    const { world, losing, start } = lossyWorld()
+    const old = await start({ jobs: [noting(world).job], nodeId: 'old', heartbeat: 5000, deadAfter: 30_000 })
+    const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
+    const young = await start({ jobs: [job], nodeId: 'young', heartbeat: 10_000, deadAfter: 60_000 })
+    const heard = listen(old, 'job.registered')
+    await world.clock.advanceTo(at(21))
+    // With them all that nodes have said of themselves, which the newer one says again later than the older one looks.
+    losing.loseAll()
+    await world.clock.advanceTo(at(1502))
+    expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
+    expect(heard.map(({ event }) => event.change)).not.toContain('updated')
+    await world.shutdown(young)
+    await world.clock.advanceTo(at(1602))
+    expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
+  })
+
+  it('gets a paused job back paused', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const scheduler = await start({ jobs: [job] })
+    await scheduler.pause('tick')
+    losing.loseAll()
+    await world.clock.advanceTo(at(25))
+    expect(ran).toEqual([])
+    expect(await fates(scheduler, 'tick')).toEqual(['10 skipped paused', '20 skipped paused'])
+    await scheduler.resume('tick')
+    await world.clock.advanceTo(at(35))
+    expect(ran).toEqual([30])
+  })
+
+  it('that gets a job back from another node, in another definition under the same version, is followed', async () => {
+    const { world, losing, start } = lossyWorld()
+    const first = noting(world)
+    const second = noting(world, 'tick', { schedule: everySeconds(15) })
+    const scheduler = await start({ jobs: [first.job], nodeId: 'first', definitionInterval: { seconds: 30 } })
+    await world.clock.advanceTo(at(5))
+    losing.loseAll()
+    await start({ jobs: [second.job], nodeId: 'second' })
+    await world.clock.advanceTo(at(61))
+    expect(await scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
+  })
+
+  it('does not get back what was removed before', async () => {
+    const { world, losing, start } = lossyWorld()
+    const { job, ran } = noting(world)
+    const first = await start({ jobs: [job] })
+    const second = await start({ jobs: [job] })
+    await first.remove('tick')
+    await world.clock.advanceTo(at(15))
+    losing.loseAll()
+    await world.clock.advanceTo(at(60))
+    expect(ran).toEqual([])
+    await expect(second.trigger('tick')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  it('of many jobs gets all of them back in as few calls as batches demand, with one line', async () => {
+    const { world, losing, start, loud } = lossyWorld()
+    const jobs = Array.from({ length: 300 }, (_, index) => noting(world, `job ${index}`).job)
+    const counted = new InterceptedStorage(losing.connect())
+    const limited = Object.assign(counted.storage, {
+      capabilities: { ...counted.storage.capabilities, maxBatch: 100 },
+    })
+    const scheduler = await start({ jobs, storage: limited })
+    const finished = listen(scheduler, 'occurrence.finished')
+    await world.clock.advanceTo(at(5))
+    losing.loseAll()
+    counted.reset()
+    await world.clock.advanceTo(at(9))
+    expect(counted.count('saveJobs')).toBe(3)
+    expect(loud()).toMatchObject([{ count: 300 }])
+    await world.clock.advanceTo(at(11))
+    expect(finished).toHaveLength(300)
+  })
+})
+
+describe.each(everywhere)('on $name', (place) => {
+  it('a job that was removed and is defined again runs on all nodes that have its code', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    const jobOf = (node: string) => {
+      const run = () => void ran.push(`${secondsOf(world.clock.now())} ${node}`)
+      return defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
+    }
+    const life = { heartbeat: { milliseconds: 500 }, deadAfter: { seconds: 5 } }
+    const first = await world.start({ jobs: [jobOf('first')], nodeId: 'first', ...life })
+    const second = await world.start({ jobs: [jobOf('second')], nodeId: 'second', ...life })
+    await world.clock.advanceTo(at(15))
+    await first.remove('tick')
+    await world.clock.advanceTo(at(35))
+    await first.add(jobOf('first'))
+    await world.clock.advanceTo(at(39))
+    await world.shutdown(first)
+    await world.clock.advanceTo(at(55))
+    expect(ran.slice(-2)).toEqual(['40 second', '50 second'])
+    expect(await second.trigger('tick')).toMatchObject({ created: true })
+  })
+})

@@ -1,0 +1,156 @@
+import { defineJob, type RetentionInput } from '@jobistemer/core'
+import { once } from '@jobistemer/ticker-once'
+import { describe, expect, it } from 'vitest'
+import { withEmptyPages } from '../support/empty-pages.ts'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everyStorage } from '../support/places.ts'
+import { rarely } from '../support/rarely.ts'
+import { at, createWorld, secondsOf } from '../support/world.ts'
+
+const minute = 60
+const hour = 60 * minute
+const day = 24 * hour
+
+const handlers = { note: () => undefined }
+
+function every(seconds: number, retention?: RetentionInput) {
+  return defineJob({
+    name: 'job',
+    schedule: everySeconds(seconds),
+    ...(retention !== undefined && { retention }),
+    tasks: [{ name: 'work', run: () => undefined }],
+  })
+}
+
+describe.each(everyStorage)('on $name', (place) => {
+  it('history stays as large as its retention, however long a job runs, and no slot runs again', async () => {
+    const world = createWorld(place)
+    const started: number[] = []
+    const run = ({ scheduledAt }: { scheduledAt: Date }) => {
+      started.push(secondsOf(scheduledAt))
+    }
+    const retention = { olderThan: { hours: 2 }, keep: 3 }
+    const schedule = everySeconds(10 * minute)
+    const job = defineJob({ name: 'job', schedule, retention, tasks: [{ name: 'work', run }] })
+    for (let life = 0; life < 3; life++) {
+      const node = await world.start({ ...rarely, jobs: [job] })
+      await world.clock.advance({ hours: 12 })
+      const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
+      // Two hours' worth, and what has come since the pass before.
+      expect(left.length).toBeGreaterThanOrEqual(12)
+      expect(left.length).toBeLessThanOrEqual(12 + 7)
+      await world.shutdown(node)
+    }
+    expect(started).toEqual(
+      Array.from({ length: (3 * 12 * hour) / (10 * minute) }, (_, slot) => (slot + 1) * 10 * minute),
+    )
+  })
+
+  /** A node that is up when the job has a slot, and goes on for a day and some hours at the end. Answers the days that are left. */
+  async function daysLeft(retention: RetentionInput | undefined, everyDays: number, days: number): Promise<number[]> {
+    const world = createWorld(place)
+    for (let today = everyDays; today <= days; today += everyDays) {
+      await world.clock.jumpTo(at(today * day - minute))
+      const node = await world.start({ ...rarely, jobs: [every(everyDays * day, retention)] })
+      await world.clock.advance({ minutes: 2, ...(today + everyDays > days && { hours: 26 }) })
+      if (today + everyDays > days) {
+        const left = (await node.occurrences({ job: 'job', states: ['completed'], limit: 1000 })).items
+        return left.map(({ scheduledAt }) => secondsOf(scheduledAt) / day)
+      }
+      await world.shutdown(node)
+    }
+    return []
+  }
+
+  it('by default thirty days stay, and what is older goes within a day', async () => {
+    expect(await daysLeft(undefined, 2, 70)).toEqual([42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64, 66, 68, 70])
+  })
+
+  it('the latest stay however old they are, ten by default', async () => {
+    expect(await daysLeft(undefined, 6, 90)).toEqual([36, 42, 48, 54, 60, 66, 72, 78, 84, 90])
+  })
+
+  it('nothing goes of a job that keeps its history for ever', async () => {
+    expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
+  })
+
+  it('a job that is data alone goes with its history when it has no slot to come, and one with code stays', async () => {
+    const world = createWorld(place)
+    const tasks = [{ name: 'work', handler: 'note' }]
+    const retention = { olderThan: { hours: 2 }, keep: 3 }
+    const node = await world.start({
+      ...rarely,
+      handlers,
+      jobs: [
+        defineJob({
+          name: 'code',
+          schedule: once(at(minute)),
+          retention,
+          tasks: [{ name: 'work', run: () => undefined }],
+        }),
+      ],
+    })
+    await node.add([
+      defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks }),
+      defineJob({ name: 'to come', schedule: once(at(day)), retention, tasks }),
+      defineJob({ name: 'asked for', schedule: once(at(minute)), retention, tasks }),
+      defineJob({ name: 'rested', schedule: once(at(minute)), retention, tasks }),
+    ])
+    await world.clock.advance({ minutes: 90 })
+    // A pause that is over by itself keeps nothing.
+    await node.pause('rested', { for: { hours: 1 } })
+    expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
+    await node.trigger('asked for')
+    await world.clock.advance({ minutes: 105 })
+    expect((await node.occurrences({ job: 'over' })).items).toEqual([])
+    expect((await node.occurrences({ job: 'asked for' })).items).toHaveLength(1)
+    await world.clock.advance({ hours: 3 })
+    const storage = world.connect()
+    const { items } = await storage.listJobs({ limit: 10, cursor: null })
+    expect(items.map(({ name }) => name).sort()).toEqual(['code', 'to come'])
+    expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
+  })
+
+  it('a job whose history begins behind an empty page stays', async () => {
+    const world = createWorld(place)
+    const tasks = [{ name: 'work', handler: 'note' }]
+    const retention = { olderThan: { hours: 2 }, keep: 3 }
+    const node = await world.start({ ...rarely, handlers, jobs: [], storage: withEmptyPages(world.connect()) })
+    await node.add([defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks })])
+    await world.clock.advance({ minutes: 90 })
+    await node.trigger('over')
+    // The first run has gone by then, and the second has not.
+    await world.clock.advance({ minutes: 105 })
+    expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
+    const { items } = await world.connect().listJobs({ limit: 10, cursor: null })
+    expect(items.map(({ name }) => name)).toEqual(['over'])
+    await world.clock.advance({ hours: 3 })
+    expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
+  })
+
+  it('one of the nodes does it for all, and another when that one is gone', async () => {
+    const world = createWorld(place)
+    const prunes = new Map<string, number>()
+    const start = (nodeId: string) => {
+      const intercepted = new InterceptedStorage(world.connect())
+      intercepted.intercept = ({ operation, proceed }) => {
+        if (operation === 'prune') prunes.set(nodeId, (prunes.get(nodeId) ?? 0) + 1)
+        return proceed()
+      }
+      const jobs = [every(10 * minute, { olderThan: { hours: 1 }, keep: 0 })]
+      const often = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 }, standby: { minutes: 1 } }
+      return world.start({ ...rarely, ...often, nodeId, jobs, storage: intercepted.storage })
+    }
+    const nodes = new Map([['first', await start('first')]])
+    for (const name of ['second', 'third']) nodes.set(name, await start(name))
+    await world.clock.advance({ hours: 5 })
+    const pruning = [...prunes.keys()]
+    expect(pruning).toHaveLength(1)
+    const one = nodes.get(pruning[0] as string)
+    expect(one).toBeDefined()
+    if (one !== undefined) await world.shutdown(one)
+    await world.clock.advance({ hours: 3 })
+    expect(prunes.size).toBe(2)
+  })
+})

@@ -1,0 +1,205 @@
+import {
+  type ClientOptions,
+  createClient,
+  createScheduler,
+  defineJob,
+  type Scheduler,
+  type SchedulerOptions,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
+import type { Storage } from '@jobistemer/core/storage'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { everySeconds, everyType } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everyStorage } from '../support/places.ts'
+import { at, createWorld, secondsOf, type World } from '../support/world.ts'
+
+/** Nobody looks by itself before the end of a scenario. */
+const deaf: Partial<SchedulerOptions> = {
+  pollInterval: { hours: 1 },
+  definitionInterval: { hours: 1 },
+  reapInterval: { hours: 1 },
+  logger: silentLogger,
+}
+
+/** A started scheduler that uses this very storage object. */
+async function start(world: World, storage: Storage, options: Partial<SchedulerOptions>): Promise<Scheduler> {
+  const { clock } = world
+  const scheduler = createScheduler({ ...deaf, ...options, storage, clock })
+  onTestFinished(() => scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
+  const starting = scheduler.start()
+  await clock.settle()
+  await starting
+  await clock.settle()
+  return scheduler
+}
+
+function clientOf({ clock }: World, options: ClientOptions) {
+  return createClient({ clock, scheduleTypes: [everyType], logger: silentLogger, ...options })
+}
+
+/** A job, and what its runs have done when. */
+function working(world: World, { forSeconds = 0 } = {}) {
+  const heard: string[] = []
+  const hear = (what: string) => heard.push(`${secondsOf(world.clock.now())} ${what}`)
+  const run = async ({ signal }: TaskContext) => {
+    hear('begins')
+    await world.clock.sleep({ seconds: forSeconds }, signal).catch((reason) => {
+      hear('stops')
+      throw reason
+    })
+  }
+  const job = defineJob({ name: 'work', overlapPolicy: 'allow', tasks: [{ name: 'work', run }] })
+  return { heard, run, job }
+}
+
+describe.each(everyStorage)('engines that share one storage object of $name', (place) => {
+  it('a trigger of a client begins at once', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { job, heard } = working(world)
+    await start(world, storage, { jobs: [job] })
+    const client = clientOf(world, { storage })
+    await world.clock.advance({ seconds: 20 })
+    await client.trigger('work')
+    await world.clock.advance({ seconds: 5 })
+    expect(heard).toEqual(['20 begins'])
+    await client.trigger('work', { delay: { seconds: 10 } })
+    await world.clock.advance({ seconds: 20 })
+    expect(heard).toEqual(['20 begins', '35 begins'])
+  })
+
+  it('a trigger begins at once also when its answer is lost', async () => {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    const { job, heard } = working(world)
+    await start(world, intercepted.storage, { jobs: [job] })
+    const client = clientOf(world, { storage: intercepted.storage })
+    await world.clock.advance({ seconds: 20 })
+    intercepted.fail('createOccurrences', 1, 'after its effect')
+    const triggering = client.trigger('work')
+    await world.clock.advance({ seconds: 5 })
+    expect(heard).toEqual(['20 begins'])
+    await triggering
+  })
+
+  it('a cancellation of a client stops what runs at once', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { job, heard } = working(world, { forSeconds: 600 })
+    const node = await start(world, storage, { jobs: [job] })
+    const { id } = await node.trigger('work')
+    await world.clock.advance({ seconds: 20 })
+    expect(await clientOf(world, { storage }).cancel(id)).toMatchObject({ outcome: 'requested' })
+    await world.clock.advance({ seconds: 5 })
+    expect(heard).toEqual(['0 begins', '20 stops'])
+  })
+
+  it('a node hears of definitions, pauses and resumptions of a client at once', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { run, heard } = working(world)
+    await start(world, storage, { handlers: { work: run }, scheduleTypes: [everyType] })
+    const client = clientOf(world, { storage })
+    await client.add(defineJob({ name: 'added', schedule: everySeconds(10), tasks: [{ name: 'a', handler: 'work' }] }))
+    await world.clock.advance({ seconds: 15 })
+    await client.pause('added')
+    await client.trigger('added')
+    await world.clock.advance({ seconds: 20 })
+    expect(heard).toEqual(['10 begins'])
+    await client.resume('added')
+    await world.clock.advance({ seconds: 2 })
+    expect(heard).toEqual(['10 begins', '35 begins'])
+  })
+
+  it('what one node has no room for another one begins at once', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { run } = working(world, { forSeconds: 600 })
+    const begun: string[] = []
+    const jobOf = (node: string) => {
+      const noted = (context: TaskContext) => {
+        begun.push(`${secondsOf(world.clock.now())} on ${node}`)
+        return run(context)
+      }
+      return defineJob({ name: 'work', overlapPolicy: 'allow', tasks: [{ name: 'work', run: noted }] })
+    }
+    const room = { maxConcurrentJobs: 1, prefetch: 0 }
+    const first = await start(world, storage, { jobs: [jobOf('a')], nodeId: 'a', ...room })
+    await start(world, storage, { jobs: [jobOf('b')], nodeId: 'b', ...room })
+    await world.clock.advance({ seconds: 20 })
+    await first.trigger('work')
+    await world.clock.advance({ seconds: 5 })
+    await first.trigger('work')
+    await world.clock.advance({ seconds: 5 })
+    expect(begun).toEqual(['20 on a', '25 on b'])
+  })
+
+  it('the changes of a client follow what a node does without waiting for the next look', async () => {
+    const world = createWorld(place)
+    const storage = world.connect()
+    const { job } = working(world)
+    const node = await start(world, storage, { jobs: [job] })
+    const client = clientOf(world, { storage })
+    const heard: string[] = []
+    const ended = (async () => {
+      for await (const { kind } of client.changes({ interval: { seconds: 10 } })) heard.push(kind)
+    })()
+    await world.clock.advance({ seconds: 21 })
+    heard.splice(0)
+    await node.pause('work')
+    await world.clock.advance({ seconds: 1 })
+    expect(heard).toEqual(['jobs'])
+    await client.close()
+    await ended
+  })
+
+  it('nobody is woken by what it does itself, nor by a client that does nothing', async () => {
+    const claims: number[] = []
+    for (const isShared of [false, true]) {
+      const world = createWorld(place)
+      const intercepted = new InterceptedStorage(world.connect())
+      const { job } = working(world)
+      let count = 0
+      intercepted.intercept = ({ operation, proceed }) => {
+        if (operation === 'claim') count++
+        return proceed()
+      }
+      const node = await start(world, intercepted.storage, { jobs: [job] })
+      if (isShared) await clientOf(world, { storage: intercepted.storage }).counts()
+      for (let trigger = 0; trigger < 5; trigger++) {
+        await node.trigger('work', { at: at(60 + trigger) })
+        await world.clock.advance({ seconds: 1 })
+      }
+      await world.clock.advance({ minutes: 5 })
+      expect((await node.occurrences({ job: 'work' })).items).toHaveLength(5)
+      claims.push(count)
+    }
+    expect(claims[1]).toBe(claims[0])
+  })
+
+  it('what waits for a later time makes no start wake anybody', async () => {
+    const claims: number[] = []
+    for (const isWaiting of [false, true]) {
+      const world = createWorld(place)
+      const intercepted = new InterceptedStorage(world.connect())
+      const { job, heard } = working(world)
+      const node = await start(world, intercepted.storage, { jobs: [job], nodeId: 'a' })
+      await start(world, intercepted.storage, { jobs: [job], nodeId: 'b' })
+      await world.clock.advance({ seconds: 20 })
+      if (isWaiting) await node.trigger('work', { delay: { minutes: 30 } })
+      const run = async () => {
+        await node.trigger('work', { delay: { seconds: 1 } })
+        await world.clock.advance({ seconds: 5 })
+      }
+      // The first start tells when the next one is.
+      await run()
+      intercepted.reset()
+      for (let times = 0; times < 5; times++) await run()
+      expect(heard).toHaveLength(6)
+      claims.push(intercepted.count('claim'))
+    }
+    expect(claims[1]).toBe(claims[0])
+  })
+})
