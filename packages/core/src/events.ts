@@ -205,7 +205,7 @@ export interface SchedulerEvents {
    * is aborted, as `whileIsolated` says, and others may take it over.
    */
   'node.isolated': { readonly node: string; readonly unheardForMs: number }
-  /** The heartbeats of this node are accepted again. */
+  /** The storage accepts the heartbeats of this node again. */
   'node.rejoined': { readonly node: string }
   /**
    * Something held the event loop of this node for `blockedMs`: nothing else ran meanwhile, and no heartbeat was sent.

@@ -66,7 +66,8 @@ export type { JobVersion, VersionsOptions } from './engine/operations/job-versio
 export type { WaitOptions } from './engine/operations/waits.ts'
 export type { RealignedJob } from './engine/operations/realign.ts'
 export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/nodes/code/node-capabilities.ts'
-export type { NodeDeath, NodeInfo } from './engine/nodes/node-info.ts'
+export type { NodeDeath } from './engine/nodes/peer-record.ts'
+export type { NodeInfo } from './engine/nodes/process/node-info.ts'
 export type { RemoveOptions } from './engine/operations/removals.ts'
 export type {
   KeyScope,

@@ -1,6 +1,6 @@
 import type { DurationInput } from './duration.ts'
 import type { CallOptions } from './engine/loop/asked-calls.ts'
-import type { NodeInfo } from './engine/nodes/node-info.ts'
+import type { NodeInfo } from './engine/nodes/process/node-info.ts'
 import type {
   BackfillOptions,
   BackfillResult,

@@ -72,7 +72,7 @@ const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
   'engine/dispatch': 'scheduling',
   'engine/nodes/overdue-takeover.ts': 'scheduling',
   'engine/recovery': 'scheduling',
-  'engine/nodes/event-loop-blocked.ts': 'maintenance',
+  'engine/nodes/run-release.ts': 'maintenance',
   'engine/nodes/reaper.ts': 'maintenance',
   'engine/nodes/maintenance': 'maintenance',
   'engine/nodes/process/process-signals.ts': 'api',

@@ -42,14 +42,16 @@ async function assignmentOf(
   )
   const profiles = new Map(others.map(({ name, profile = plain }) => [name, profile]))
   const heartbeats = {
-    code: digestOf(self),
-    hasToldOf: (job: RegisteredJob['job']) => {
-      onLook()
-      return readNodeCapabilities(self.profile === undefined ? plain : self.profile).canRun(job)
+    code: {
+      digest: digestOf(self),
+      canRun: (job: RegisteredJob['job']) => {
+        onLook()
+        return readNodeCapabilities(self.profile === undefined ? plain : self.profile).canRun(job)
+      },
     },
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
-    profileOf: async (name: string) => profiles.get(name) ?? null,
+    profiles: { profileOf: async (name: string) => profiles.get(name) ?? null },
   } as unknown as Heartbeats
   const assignment = new ShardAssignment({ node: self.name, heartbeats, profiles: new PeerCapabilities(heartbeats) })
   send()
@@ -220,7 +222,7 @@ describe('a profile', () => {
     )
     for (const job of jobs.slice(0, 50)) {
       const standing = all.slice(0, 4).filter((assignment) => assignment.rankOf(job) > 0)
-      expect(standing.map((assignment) => assignment.standbyRankOf(job)).sort()).toEqual([0, 1, 2])
+      expect(standing.map((assignment) => assignment.watchRankOf(job)).sort()).toEqual([0, 1, 2])
     }
   })
 })

@@ -234,7 +234,7 @@ export class Engine implements EngineContext {
     this.#retainer = new Retainer(this, { assignment })
     const { heartbeatMs, deadAfterMs } = options
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
-    registry.definitions.listen(() => heartbeats.codeChanged())
+    registry.definitions.listen(() => heartbeats.code.changed())
     assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#overdue.membersChanged()
@@ -250,7 +250,7 @@ export class Engine implements EngineContext {
       this.#watcher.wake()
       this.#staleJobAlert.wake()
     })
-    heartbeats.isolated.listen(() => pool.isolated())
+    heartbeats.partitioned.listen(() => pool.isolated())
     heartbeats.rejoined.listen(() => {
       pool.rejoined()
       capacity.workAppeared()
@@ -318,7 +318,7 @@ export class Engine implements EngineContext {
       ...(silent !== null && { scheduler_jobs_silent: silent }),
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
       ...(isRunning && { scheduler_nodes: this.#heartbeats.peers.living().length + 1 }),
-      scheduler_node_isolated: this.#heartbeats.isIsolated ? 1 : 0,
+      scheduler_node_isolated: this.#heartbeats.isPartitioned ? 1 : 0,
       scheduler_clock_unconfirmed: this.#time.isInDoubt ? 1 : 0,
     }
   }
@@ -348,7 +348,7 @@ export class Engine implements EngineContext {
   }
 
   get isHeldBack(): boolean {
-    return this.#time.isInDoubt || !this.#heartbeats.isKnown || this.#heartbeats.isIsolated
+    return this.#time.isInDoubt || !this.#heartbeats.isKnown || this.#heartbeats.isPartitioned
   }
 
   untilNextLook(intervalMs: number): number {

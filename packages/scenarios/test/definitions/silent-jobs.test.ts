@@ -245,7 +245,7 @@ it('the log has an error, the gauge counts those that are silent, and a client s
   expect(loud().filter(({ message }) => message.startsWith('job is'))).toEqual([
     {
       level: 'error',
-      message: 'job is silent: no run of it was completed',
+      message: 'job is silent: no run was completed within its alertAfter',
       job: 'job',
       alertAfterMs: 600_000,
       since: at(5 * minute),

@@ -1,128 +1,114 @@
-import { JobistemerError, printValue } from '../../errors.ts'
+import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
-import type { Job } from '../../job/define-job.ts'
 import type { JsonObject } from '../../json.ts'
-import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { isStorageGone } from '../loop/storage-caller.ts'
-import { type NodeCode, readNodeCapabilities } from './code/node-capabilities.ts'
-import { aboutOf, deathOf, hasEnded, type NodeInfo, nodeInfoOf, outdatedDeaths, recordOfDead } from './node-info.ts'
+import type { NodeCode } from './code/node-capabilities.ts'
+import { OwnCode } from './code/own-code.ts'
+import { WantedProfiles } from './code/wanted-profiles.ts'
+import { hasEnded, outdatedDeaths, recordOfDead } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
-import { lives, livesHere } from './process/process-mark.ts'
+import { aboutOf, type NodeInfo, nodeInfosOf } from './process/node-info.ts'
+import { NodeName } from './process/node-name.ts'
+import { livesHere } from './process/process-mark.ts'
 
-/** Of `deadAfter`, after which a node that nobody hears takes no new work: the others may soon take it for dead. */
-const isolatedAfter = 0.8
-
-/** A call that has no answer after so many heartbeats has none: the next is sent. */
-const patience = 2
-
-/** A node that looks rarely sees nobody as dead before it has looked so often. */
+/** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
+const partitionedAfter = 0.8
+/** Heartbeat intervals that a heartbeat may take before the next one is sent. */
+const answersWithin = 2
+/** Looks, one per heartbeat, that a node makes before it declares another node dead. */
 const leastLooks = 4
-
-/** The counter of a node that starts is below 1: with no more heartbeats than that. */
-const beforeStart = -1_000_000
-
-/** A heartbeat that failed is tried again after so long. */
+/** Counter of a node that starts: it stays below 1 until the start is over. */
+const counterAtStart = -1_000_000
+/** Milliseconds until a failed heartbeat is repeated. */
 const longestRetryMs = 1000
-
+/** Milliseconds in which several nodes that come or go are read in one look. */
 const wakeDelayMs = 200
-
-/** A heartbeat names at most this many jobs that have blocked the event loop: its size is bounded. */
+/** Jobs in a heartbeat that have blocked the event loop. Bounds its size. */
 const mostBlocking = 10
 
-/** Somebody waits for the profile of a node. */
-interface WantedProfile {
-  readonly incarnation: string
-  readonly resolve: (profile: NodeProfile | null) => void
-}
-
-/** What the heartbeats of a node are made with. */
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   readonly restsAlone: boolean
   readonly maxConcurrentJobs: number
-  /** At its end the node waits no longer for the storage to hear of it. */
+  /** How long the node waits at its end for the storage to answer. */
   readonly farewellMs: number
   /** For a call of `runDue`: how much of its time is left. */
   readonly callLeftMs?: () => number
   /** How many occurrences the node runs. */
   readonly running: () => number
-  /** What the node can do, and which definitions it has: asked at its start, and when that has changed. */
+  /** What the node can run, and which definitions it has. */
   readonly code: () => NodeCode
 }
 
-/** Says in the storage that this node lives, and learns who else does. */
+/** Stores in each interval that this node lives, and reads which other nodes do. */
 export class Heartbeats {
-  /** Others have come, gone, or died; or what is known of them may have changed. */
+  /** Other nodes have started, shut down or died, or their code has changed. */
   readonly changed: Signal = new Signal()
   /** Another node has started, and this node ends its rest. */
   readonly restEnded: Signal = new Signal()
-  /** Nobody has heard this node for so long that others may take it for dead. */
-  readonly isolated: Signal = new Signal()
-  /** This node is heard again. */
+  /** No heartbeat was accepted for 80 % of `deadAfter`: other nodes may soon declare this one dead. */
+  readonly partitioned: Signal = new Signal()
+  /** A heartbeat was accepted again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
+  readonly code: OwnCode
+  readonly name: NodeName
+  readonly profiles: WantedProfiles = new WantedProfiles()
   readonly #engine: EngineContext
   readonly #options: HeartbeatOptions
   readonly #loop: BackgroundLoop
-  readonly #isolation: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayIsolated() }
+  readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
   readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
-  #wantedProfiles: readonly WantedProfile[] = []
-  #earlierLives: readonly NodeRecord[] = []
+  /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
+  readonly #blockedBy = new Set<JobId>()
   #startedAt = 0
   #callEndsAt: number | null = null
-  #counter = beforeStart
-  /** Given with each heartbeat until one is accepted. */
-  #profile: NodeProfile | null = null
-  #code = ''
-  #capabilities = readNodeCapabilities(null)
-  #isCodeStale = false
+  #counter = counterAtStart
   #isStarting = true
-  #isLeaving = false
+  #phase: 'living' | 'leaving' | 'ended' = 'living'
   #isWoken = false
-  #hasEnded = false
-  #isSaidIsolated = false
+  #isSaidPartitioned = false
   #isResting = false
-  /** Monotonic instant at which the last heartbeat that was accepted was sent; `null` before the first. */
+  /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first. */
   #heardAt: number | null = null
   #failures = 0
-  /** Living nodes of this one's name, of which that was said. */
-  readonly #namesakes = new Set<string>()
-  /** Jobs whose handlers have blocked the event loop of this node for about `deadAfter`. */
-  readonly #blockedBy = new Set<JobId>()
   #endLife: () => void = () => undefined
 
   constructor(engine: EngineContext, options: HeartbeatOptions) {
     this.#engine = engine
     this.#options = options
     this.#about = aboutOf(options)
+    this.code = new OwnCode(options.code)
+    this.name = new NodeName(engine)
     const { deadAfterMs, heartbeatMs } = options
     this.peers = new Peers(engine, {
       heartbeatMs,
       deadAfterMs,
-      longestGapMs: (patience + 1) * heartbeatMs,
+      longestGapMs: (answersWithin + 1) * heartbeatMs,
       leastSilenceMs: leastLooks * heartbeatMs,
     })
     this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
   }
 
   /**
-   * Nobody has heard this node for so long that others may soon take it for dead: it takes no new work. Also true right
-   * after it stood still, before anything has told it so.
+   * Other nodes may soon declare this node dead: it takes no new work. Also true right after it stood still, before a
+   * timer has rung.
    */
-  get isIsolated(): boolean {
+  get isPartitioned(): boolean {
     if (this.#heardAt === null || this.#isResting) return false
-    return this.#engine.clock.monotonic() - this.#heardAt > this.#isolatedAfterMs
+    return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
   }
 
-  /** It has started, and the others can know of it: if it dies, they take over what it has. */
+  /** The start is over and the storage has a heartbeat: if this node dies, other nodes take over its runs. */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
   }
@@ -132,24 +118,20 @@ export class Heartbeats {
     return this.#isResting
   }
 
-  get #isolatedAfterMs(): number {
-    return isolatedAfter * this.#options.deadAfterMs
+  get #partitionedAfterMs(): number {
+    return partitionedAfter * this.#options.deadAfterMs
   }
 
-  /** Records of this node's name, as they were at its start. */
-  get earlierLives(): readonly NodeRecord[] {
-    return this.#earlierLives
+  get #retryInMs(): number {
+    return Math.min(this.#options.heartbeatMs, longestRetryMs)
   }
 
-  /** A handler of this job blocked the event loop until other nodes declared this node dead. */
+  /** A handler of this job blocked the event loop for this long. */
   loopWasBlocked(job: JobId, forMs: number): void {
-    if (forMs >= this.#isolatedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
+    if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
   }
 
-  /**
-   * Whether a node that counted as dead lives, and says that a handler of this job had blocked its event loop. A node that
-   * has died says nothing.
-   */
+  /** Whether a node that was declared dead is alive, and reports that a handler of this job has blocked its event loop. */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
     const peer = this.peers.get(incarnation)
@@ -157,117 +139,60 @@ export class Heartbeats {
     return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
-  /** Tells nodes with the same code from others. */
-  get code(): string {
-    return this.#code
-  }
-
-  /** Whether this node has told the others that it can run a job. */
-  hasToldOf(job: Pick<Job, 'id' | 'tasks'>): boolean {
-    return this.#capabilities.canRun(job)
-  }
-
-  /** This node has got code, or has lost some, since it told of it: it tells so with its next heartbeat. */
-  codeChanged(): void {
-    this.#isCodeStale = true
-  }
-
-  /** As {@link codeChanged}, at once. */
+  /** Stores a change of this node's code now, instead of with the next heartbeat. */
   async tell(): Promise<void> {
-    this.#isCodeStale = true
+    this.code.changed()
     await this.#sayUntilHeard()
   }
 
-  #readCode(): void {
-    this.#isCodeStale = false
-    const { profile, digest, capabilities } = this.#options.code()
-    this.#profile = profile
-    this.#code = digest
-    this.#capabilities = capabilities
+  /** Reads the other nodes before this node starts. @throws JobistemerError `NODE_ID_IN_USE` */
+  lookAround(): Promise<void> {
+    const waitForBeat = () => this.#wait(answersWithin * this.#options.heartbeatMs)
+    return this.name.assertFree(() => this.look(), waitForBeat)
   }
 
-  /**
-   * Looks who is there, before this node settles anything as its own. Resolves when no other node of its name lives.
-   * @throws JobistemerError `NODE_ID_IN_USE`
-   */
-  async lookAround(): Promise<void> {
-    const { owner, isOnSystemClock } = this.#engine
-    const before = await this.#look()
-    this.#earlierLives = before.filter(({ node }) => node === owner.node)
-    // Under another clock all nodes are in one process, and whoever moves it knows which of them live.
-    if (!isOnSystemClock) return
-    const doubtful = before.filter((record) => {
-      if (record.node !== owner.node || record.leaving) return false
-      const isAlive = lives(record.incarnation, record.about.process)
-      if (isAlive === true) throw inUse(record)
-      return isAlive === null
-    })
-    if (doubtful.length === 0) return
-    const { logger } = this.#engine
-    logger.info({ node: owner.node }, 'a node of this name may live: it is looked whether it does')
-    await this.#wait(patience * this.#options.heartbeatMs)
-    const counters = new Map((await this.#look()).map((record) => [record.incarnation, record.counter]))
-    for (const record of doubtful) {
-      if ((counters.get(record.incarnation) ?? record.counter) !== record.counter) throw inUse(record)
-    }
-  }
-
-  /** Looks at once who is there, and reads the profiles that are wanted. */
-  async look(): Promise<void> {
-    await this.#look()
-  }
-
-  async #look(): Promise<readonly NodeRecord[]> {
-    const wanted = this.#wantedProfiles
-    const profilesOf = wanted.map(({ incarnation }) => incarnation)
-    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf }
+  /** Reads the other nodes, and the profiles that are wanted. */
+  async look(): Promise<readonly NodeRecord[]> {
+    const asked = this.profiles.ask()
+    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: asked.profilesOf }
     let askedAt = 0
     const answer = await this.#engine.storage.repeated('heartbeat', (calls) => {
       askedAt = this.#engine.clock.monotonic()
       return calls.heartbeat(request)
     })
-    this.#answerWanted(wanted, answer)
+    asked.answer(answer)
     if (this.peers.observe(answer.nodes, askedAt)) this.changed.send()
     return answer.nodes
   }
 
-  #answerWanted(wanted: readonly WantedProfile[], { profiles }: HeartbeatAnswer): void {
-    this.#wantedProfiles = this.#wantedProfiles.filter((one) => !wanted.includes(one))
-    for (const [index, { resolve }] of wanted.entries()) resolve(profiles[index] ?? null)
-  }
-
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
-    })
-  }
-
   /**
-   * Tells the others which definitions this node has, before it brings them into force: whoever finds one in force knows
-   * of a node that has it. It takes no work yet, and its counter is below 1.
+   * Stores which definitions this node has, before it brings them into force: then a living node has each definition that
+   * is in force. This node takes no work yet, and its counter is below 1.
    */
   async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
     const { callLeftMs } = this.#options
     if (callLeftMs !== undefined) this.#callEndsAt = this.#startedAt + callLeftMs()
-    this.#readCode()
     this.#endLife = livesHere(this.#engine.owner.incarnation)
-    await this.#sayUntilHeard()
-    this.#loop.runIn(this.#options.heartbeatMs)
+    await this.#introduce()
   }
 
-  /** Resolves when the others can know of this node: it may take work from then on. */
+  /** Resolves when other nodes can know of this node: it may take work from then on. */
   async start(): Promise<void> {
     this.#isStarting = false
     this.#counter = 0
-    this.#readCode()
-    await this.#sayUntilHeard()
-    // What this node can do is known only now, and so is who goes before it.
+    await this.#introduce()
+    // The ranks depend on this node's code, which is known only now.
     this.changed.send()
+  }
+
+  async #introduce(): Promise<void> {
+    this.code.refresh()
+    await this.#sayUntilHeard()
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
-  /** Another node has come, or is leaving. Several often do so at once: they are looked at together. */
+  /** Another node starts or leaves. */
   wake(): void {
     if (this.#heardAt === null || this.#isWoken) return
     this.#isWoken = true
@@ -275,37 +200,36 @@ export class Heartbeats {
     this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
   }
 
-  /** The node shuts down: the others are told, and it goes on saying that it lives. */
+  /** The node shuts down: other nodes learn it now, and this node sends heartbeats until its end. */
   leave(): void {
     if (this.#heardAt === null) return
-    this.#isLeaving = true
+    this.#phase = 'leaving'
     this.#loop.run()
   }
 
-  /** The node ends. With work left behind it falls silent, and the others take that over when they take it for dead. */
+  /** The node ends. If it leaves runs behind, it falls silent, and other nodes take them over after the dead time. */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const isHeard = this.#heardAt !== null
-    this.#engine.agenda.cancelAlarm(this.#isolation)
+    this.#engine.agenda.cancelAlarm(this.#partition)
     await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
     this.#endLife()
     if (!isHeard || !isEmpty) return
-    this.#isLeaving = true
-    this.#hasEnded = true
-    // A storage that is away hears no farewell: then the others take this node for dead, and find nothing of its work.
+    this.#phase = 'ended'
+    // If the storage is away, other nodes declare this one dead, and find no runs of it.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
-  /** What this node ran last is taken over: its record may go, if there is one. */
+  /** No run of a node that is gone is left: its record may be removed. */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
 
-  /** When a dead node sent its last heartbeat, by the time of this node. */
+  /** Instant of the last heartbeat of a dead node, by the time of this node. */
   deadSince({ incarnation }: NodeRecord): number {
     return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
   }
 
-  /** States the death of a node in its record. A heartbeat of that node that came in between stays. */
+  /** States the death of a node in its record, unless that node has sent a heartbeat in the meantime. */
   async stateDeath(record: NodeRecord, death: Parameters<typeof recordOfDead>[1]): Promise<void> {
     const { incarnation, counter } = record
     const own = recordOfDead(record, death)
@@ -314,53 +238,27 @@ export class Heartbeats {
     )
   }
 
-  /** What earlier lives of this node ran is settled: their records may go. */
-  forgetEarlierLives(): void {
-    for (const record of this.#earlierLives) this.forget(record)
+  /** Reads all nodes, for people. */
+  async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
+    const { clock, owner } = this.#engine
+    const askedAt = clock.monotonic()
+    const { nodes } = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
+    // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
+    const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
+    const mayRest = others.length === 0 && lone?.about.restsAlone === true
+    if (!this.isKnown && !mayRest) this.peers.observe(nodes, askedAt, { isQuiet: true })
+    return nodeInfosOf(nodes, { peers: this.peers, incarnation: owner.incarnation, now: this.#engine.now() })
   }
 
-  /** Resolves with the profile of a node, after the next heartbeat; `null` for one that is not there any more. */
-  profileOf(incarnation: string): Promise<NodeProfile | null> {
+  #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#wantedProfiles = [...this.#wantedProfiles, { incarnation, resolve }]
+      this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
     })
   }
 
-  /** Reads all nodes, for people. */
-  async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
-    const askedAt = this.#engine.clock.monotonic()
-    const answer = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
-    // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
-    const [lone, ...others] = answer.nodes.filter((record) => !hasEnded(record))
-    const mayRest = others.length === 0 && lone?.about.restsAlone === true
-    if (!this.isKnown && !mayRest) this.peers.observe(answer.nodes, askedAt, { isQuiet: true })
-    return answer.nodes
-      .map((record) => nodeInfoOf(record, this.#lifeOf(record)))
-      .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
-  }
-
-  #lifeOf(record: NodeRecord): Pick<NodeInfo, 'dead' | 'silentForMs'> {
-    const { peers } = this
-    const { incarnation } = record
-    const now = this.#engine.now()
-    if (incarnation === this.#engine.owner.incarnation) return { dead: null, silentForMs: 0 }
-    const stated = deathOf(record)
-    if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
-    const silentForMs = Math.round(peers.silentForMs(incarnation))
-    const peer = peers.get(incarnation)
-    const isKnownDead = peer !== undefined && isDead(peer.state)
-    if (isKnownDead) return { dead: { since: new Date(now - silentForMs), takenOverBy: null }, silentForMs }
-    return { dead: null, silentForMs: peer?.isProven === true ? silentForMs : null }
-  }
-
-  get #retryInMs(): number {
-    return Math.min(this.#options.heartbeatMs, longestRetryMs)
-  }
-
-  /** Others may know of this node already: after an outage it has to be heard as soon as if it had started. */
+  /** Repeats a heartbeat until the storage accepts it, with short pauses: other nodes may know of this one already. */
   #sayUntilHeard(): Promise<void> {
-    const longestPauseMs = this.#retryInMs
-    return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs })
+    return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs: this.#retryInMs })
   }
 
   async #beat(): Promise<void> {
@@ -381,47 +279,47 @@ export class Heartbeats {
     if (this.#isResting) this.#engine.agenda.rearm()
   }
 
-  /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` when it has not answered in time */
+  /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` if it does not answer in time */
   async #say(): Promise<void> {
     const { clock, storage } = this.#engine
-    const hasNewCode = this.#isCodeStale
-    // Whoever was not heard may have been taken for dead, and its record away, with what it has said of its code.
-    if (hasNewCode || this.isIsolated) this.#readCode()
-    const profile = this.#profile
-    const wanted = this.#wantedProfiles
+    const hasNewCode = this.code.isStale
+    // Other nodes may have removed the record of a partitioned node, and its profile with it.
+    if (hasNewCode || this.isPartitioned) this.code.refresh()
+    const { profile } = this.code
+    const asked = this.profiles.ask()
     const request: HeartbeatRequest = {
       now: this.#engine.now(),
       own: this.#record(),
       ...(profile !== null && { profile }),
       remove: [...this.#remove.values()],
-      profilesOf: wanted.map(({ incarnation }) => incarnation),
+      profilesOf: asked.profilesOf,
     }
     const askedAt = clock.monotonic()
     const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
-    if (this.#profile === profile) this.#profile = null
+    this.code.accepted(profile)
     for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
     this.#setHeardAt(Math.max(this.#heardAt ?? 0, askedAt))
-    if (this.#isSaidIsolated) this.#sayRejoined()
-    this.#answerWanted(wanted, answer)
-    const hasChanged = this.peers.observe(answer.nodes, askedAt)
-    if (!this.#options.restsAlone || !this.peers.isEmpty || this.#remove.size > 0) this.#endRest()
-    else this.#rest()
-    this.#lookForNamesakes(answer.nodes)
-    for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
+    if (this.#isSaidPartitioned) this.#sayRejoined()
+    asked.answer(answer)
     const { peers } = this
+    const hasChanged = peers.observe(answer.nodes, askedAt)
+    if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
+    else this.#rest()
+    this.name.reportOthers(answer.nodes, peers)
+    for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     if (hasChanged || hasNewCode || peers.dead().length + peers.ended().length > 0) this.changed.send()
   }
 
   #setHeardAt(at: number): void {
     const { agenda, clock } = this.#engine
     this.#heardAt = at
-    agenda.setAlarm(this.#isolation, this.#isolatedAfterMs - (clock.monotonic() - at))
+    agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
   /** No other node exists that could declare this one dead. */
   #rest(): void {
     this.#isResting = true
-    this.#engine.agenda.cancelAlarm(this.#isolation)
+    this.#engine.agenda.cancelAlarm(this.#partition)
   }
 
   /** Another node may watch this one from now on. */
@@ -433,24 +331,25 @@ export class Heartbeats {
   }
 
   #record(): NodeRecord {
+    const hasEnded = this.#phase === 'ended'
     return {
       ...this.#engine.owner,
       counter: ++this.#counter,
       startedAt: this.#startedAt,
-      leaving: this.#isLeaving,
+      leaving: this.#phase !== 'living',
       about: {
         ...this.#about,
-        code: this.#code,
+        code: this.code.digest,
         running: this.#options.running(),
         ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
-        ...(this.#hasEnded && { ended: true }),
+        ...(hasEnded && { ended: true }),
         ...(this.#blockedBy.size > 0 && { blockedBy: [...this.#blockedBy] }),
       },
     }
   }
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
-    const limitMs = patience * this.#options.heartbeatMs
+    const limitMs = answersWithin * this.#options.heartbeatMs
     return new Promise((resolve, reject) => {
       const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
       this.#engine.agenda.setAlarm(alarm, limitMs)
@@ -458,50 +357,26 @@ export class Heartbeats {
     })
   }
 
-  /** Two that start at the same moment do not see each other in time. */
-  #lookForNamesakes(nodes: readonly NodeRecord[]): void {
-    const { owner, logger } = this.#engine
-    for (const record of nodes) {
-      const { node, incarnation } = record
-      if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
-      if (this.#namesakes.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Whether it lives, its next heartbeat tells.
-      if (this.peers.silentForMs(incarnation) > 0 || record.counter <= 1) continue
-      this.#namesakes.add(incarnation)
-      logger.error({ err: inUse(record) }, 'two living nodes have one name')
-    }
-  }
-
-  #sayIsolated(): void {
+  #sayPartitioned(): void {
     const { clock, events, logger, owner } = this.#engine
-    if (this.#isSaidIsolated || this.#heardAt === null) return
-    this.#isSaidIsolated = true
+    if (this.#isSaidPartitioned || this.#heardAt === null) return
+    this.#isSaidPartitioned = true
     const unheardForMs = Math.round(clock.monotonic() - this.#heardAt)
     events.emit('node.isolated', { node: owner.node, unheardForMs })
     logger.error(
       { node: owner.node, unheardForMs },
       'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
     )
-    this.isolated.send()
+    this.partitioned.send()
   }
 
   #sayRejoined(): void {
     const { events, logger, owner } = this.#engine
-    this.#isSaidIsolated = false
+    this.#isSaidPartitioned = false
     events.emit('node.rejoined', { node: owner.node })
-    logger.warn({ node: owner.node }, 'the heartbeats of this node are accepted again')
+    logger.warn({ node: owner.node }, 'this node rejoined the cluster')
     this.rejoined.send()
   }
-}
-
-function inUse({ node, incarnation }: NodeRecord): JobistemerError {
-  return new JobistemerError('NODE_ID_IN_USE', {
-    message: `A node of the name ${printValue(node)} lives already, as incarnation ${incarnation}.`,
-    field: 'nodeId',
-    value: node,
-    remedy:
-      'Give each node a name of its own, or leave nodeId out; shut the other one down first if this is to replace it.',
-  })
 }
 
 function noAnswer(limitMs: number): JobistemerError {
@@ -509,6 +384,6 @@ function noAnswer(limitMs: number): JobistemerError {
     message: `The storage has not answered a heartbeat within ${limitMs} ms.`,
     field: 'heartbeat',
     value: limitMs,
-    remedy: 'Look whether it is overloaded, or whether something holds the event loop of this process.',
+    remedy: 'Check whether the storage is overloaded, or whether work blocks the event loop of this process.',
   })
 }

@@ -7,47 +7,48 @@ import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ShardAssignment } from './shard-assignment.ts'
 
-/** So many nodes look as often as slots may be overdue; the others are there in case these die together. */
-const watchers = 2
+/** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
+const activeWatchers = 2
 
-/** How much less often the others look, and whoever finds that those that go first are slow and not dead. */
-const patience = 10
+/** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
+const reserveFactor = 10
 
-/** Every so many looks, all that is overdue is looked for, and not what has become so of late. */
-const looksPerFullLook = 60
+/** One scan in 60 covers all overdue slots; the others cover only recently overdue ones. */
+const scansPerFullScan = 60
 
-/** A look goes back so much further than the one before: clocks of nodes differ, and so does what they have stored. */
-const overlapMs = 10_000
+/** Overlap with the previous scan, in ms. Covers clock differences between nodes and late writes. */
+const scanOverlapMs = 10_000
 
-/** The others wait so many times as long at most: by then a node that is dead is known to be. */
-const mostOfOthers = 3
+/** Limits how far slow peers stretch the interval of a reserve node: a dead node is known to be dead by then. */
+const mostReserveFactor = 3
 
-/** Of so many that are overdue, the oldest ones, it is seen whether those that are known to be slow have died since. */
+/** Sample size: the oldest overdue slots show whether a slow peer has died. */
 const sample = 20
 
-/** So many of those are gone through at most: a few may be of jobs that nobody here can run. */
+/** Pages of a sample. A few may hold only jobs that no living node can run. */
 const mostSamples = 5
 
-/** What was taken on, and has no answer after so many looks, is not waited for: it may have been dropped. */
+/** Scans that wait for the answers to slots that the last one took over. An answer may be lost. */
 const longestWait = 5
 
-/** Slots of a job that were left to the nodes that go first: it is looked whether they have launched them. */
+/** Slots of a job that this node left to nodes that go first: it checks later whether they have launched them. */
 interface Passed {
-  /** The first of which that is not known, and when it is looked. */
+  /** The first slot that is not known to be launched. */
   readonly slot: number
-  readonly lookAt: number
-  /** The last of them. */
+  readonly checkAt: number
+  /** The last slot. */
   last: number
 }
 
-interface Look {
+/** A scan that continues after the slots that it found are launched. */
+interface Scan {
   readonly due: DueJobs
   readonly cursor: string | null
 }
 
 /**
- * Who has launched a slot that this node has asked for. One that was canceled ahead of its time nobody has; where one behind it
- * was launched, whoever did that lives. What has become of the job itself says nothing.
+ * Which node launched a slot that this node has asked for. No node launches a slot that was canceled ahead of its time. If a
+ * later slot was launched, its launcher is alive. The present state of the job says nothing.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -65,14 +66,18 @@ export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
 type Launcher = 'this node' | 'another' | 'nobody'
 
 /**
- * Launches what the node that goes first has not launched: it is slow, held, or dead, and nobody knows yet. What is
- * overdue is asked for all jobs together, where the storage finds jobs by their next instant; elsewhere the heads of slots
- * that were passed are read.
+ * Launches overdue slots that their assigned node has not launched. That node is slow, blocked, or dead and not yet
+ * declared dead.
  *
- * Where all nodes have more to do than they can, all slots are overdue, and nodes that ask for those of others as well
- * make all of them later still. So of the nodes that look, one asks for a slot a `standby` sooner than the next; a
- * look goes on when what it has found has been launched. When others had launched most of that, they live, and the next
- * look waits longer; so it does while this node is late with its own.
+ * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the head
+ * of each slot that this node passed over.
+ *
+ * In an overloaded fleet every slot is overdue, and scanning for other nodes' slots delays all of them further. Three rules
+ * limit the load:
+ * - Watchers scan one after the other, one `standby` interval apart.
+ * - A scan continues only after the slots that it found are launched.
+ * - If other nodes had launched most of them already, the next scan waits longer. The same applies while this node
+ *   launches its own slots late.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -82,32 +87,33 @@ export class OverdueTakeover {
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
-  #lookedUpTo = Number.NEGATIVE_INFINITY
-  /** Slots were left to others since this node was alone. */
+  #scannedUpTo = Number.NEGATIVE_INFINITY
+  /** This node has left slots to other nodes since it was last alone. */
   #hasLeft = false
-  /** When others have come or gone last. A node that is alone by now looks on until a look has gone so far, if it has left slots. */
+  /** If this node is now the only one and has left slots, it keeps scanning until a scan has passed this instant. */
   #owedUpTo = Number.NEGATIVE_INFINITY
-  /** The oldest slot that was left to others since the last look began. */
+  /** The oldest slot that this node has left to other nodes since the last scan began. */
   #leftFrom = Number.POSITIVE_INFINITY
-  #looks = 0
-  /** Monotonic instant of the next look; infinite before one is to come. */
-  #lookAt = Number.POSITIVE_INFINITY
-  /** A look that is to go on where it ended, once what it has found so far has been launched; of slots that were passed, `null`. */
-  #rest: Look | null = null
+  #scans = 0
+  /** Monotonic instant of the next scan; infinite if none is planned. */
+  #scanAt = Number.POSITIVE_INFINITY
+  /** The scan to continue, where the storage has a due index. */
+  #rest: Scan | null = null
+  /** The last scan has not reached its end: it continues when its slots are launched. */
   #goesOn = false
-  /** Jobs whose overdue slots this node has taken on since, and of which it has no answer. */
+  /** Jobs whose overdue slots the present scan has put on the agenda, and whose answers are missing. */
   readonly #taken = new Set<RegisteredJob>()
   #waited = 0
-  /** Of what it took on with the present look, how much it has launched, and how much others had. */
+  /** Slots of the present scan that this node has launched, and slots that other nodes had launched before. */
   #launched = 0
   #wereLaunched = 0
-  /** The last look came to its end, and nothing was overdue. */
+  /** The last scan has reached its end and found no overdue slot. */
   #hasFoundNothing = false
-  /** Monotonic instant at which the answer to a slot came that this node goes first for, if that was overdue by then. */
+  /** Monotonic instant at which this node last launched a slot of its own shards late. */
   #lateAt = Number.NEGATIVE_INFINITY
-  /** So many times as long it is waited until the next look. */
+  /** Factor of the scan interval while peers are slow. */
   #slowness = 1
-  /** Nothing has told yet, since this node started or others have come or gone, whether others are dead or slow. */
+  /** Since the last change of members, no scan has shown yet whether peers are dead or slow. */
   #isTrying = true
 
   constructor(
@@ -119,45 +125,47 @@ export class OverdueTakeover {
     this.#assignment = options.assignment
     this.#standbyMs = options.standbyMs
     this.#findsDueJobs = options.findsDueJobs
-    this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#lookAndGoOn() })
+    this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#scanAndGoOn() })
   }
 
-  /** The first look follows soon. */
+  /** Plans the first scan. */
   start(): void {
     this.#goOn()
   }
 
-  /** Begins no further look. */
+  /** Begins no further scan. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** Others have come or gone. */
+  /** Other nodes have started, shut down or died. */
   membersChanged(): void {
     this.#slowness = 1
     this.#isTrying = true
     this.#owedUpTo = this.#engine.now()
-    // Not later than it was to be: in a fleet whose nodes come and go there would be no look at all.
-    if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#lookAt })
+    // A planned scan is never postponed: frequent changes of members must not prevent scans.
+    if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /** A slot is left to nodes that go before this one, of which there are `rank`. Not where overdue slots are found. */
+  /** This node leaves a slot to the `rank` nodes before it. For storages without a due index. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
-    else this.#passed.set(job, { slot, last: slot, lookAt: slot + this.#standbyMs * (rank < watchers ? 1 : patience) })
+    else
+      this.#passed.set(job, {
+        slot,
+        last: slot,
+        checkAt: slot + this.#standbyMs * (rank < activeWatchers ? 1 : reserveFactor),
+      })
   }
 
-  /**
-   * A slot is left to nodes that go before this one, where overdue slots are found: one that looks before have passed by
-   * then is found by the next.
-   */
+  /** This node leaves a slot to the nodes before it. For storages with a due index: the next scan covers the slot. */
   left(slot: number): void {
     this.#hasLeft = true
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
-  /** What became of a slot that this node has asked for, or could not ask for. */
+  /** Which node has launched a slot that this node has tried to launch. */
   answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
       if (launcher !== 'nobody' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
@@ -168,57 +176,57 @@ export class OverdueTakeover {
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
-  /** What this node goes first for says how quick it is itself. */
+  /** Slots of its own shards show how quick this node is. */
   #noteLateness(lateMs: number): void {
     const isLate = lateMs > this.#standbyMs
     this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
   }
 
-  /** Its own slots are overdue as well: so those of others are, whether they live or not. */
+  /** This node launches its own slots late. Then overdue slots of other nodes do not show that these are dead. */
   get isBehind(): boolean {
-    return this.#engine.clock.monotonic() - this.#lateAt < this.#standbyMs * patience
+    return this.#engine.clock.monotonic() - this.#lateAt < this.#standbyMs * reserveFactor
   }
 
-  async #lookAndGoOn(): Promise<void> {
+  async #scanAndGoOn(): Promise<void> {
     try {
       this.#engine.now()
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= longestWait) return
       const goesOn = this.#goesOn
-      // The next look comes in its time.
+      // Peers are slow: the scan does not continue, and the next one follows after the longer interval.
       if (this.#learn() && goesOn) return
       if (this.#findsDueJobs) await this.#findOverdue()
-      else await this.#lookAtPassed()
+      else await this.#checkPassed()
     } finally {
       this.#goOn()
     }
   }
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
-    // Whoever is alone goes first everywhere.
+    // A lone node goes first in all shards.
     if (this.#assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
-      this.#lookAt = Number.POSITIVE_INFINITY
+      this.#scanAt = Number.POSITIVE_INFINITY
       return
     }
     const now = this.#engine.clock.monotonic()
-    const looksOften = !this.#findsDueJobs || this.#assignment.watchRank < watchers
-    const times = looksOften ? this.#slowness : patience * Math.min(this.#slowness, mostOfOthers)
+    const isActive = !this.#findsDueJobs || this.#assignment.watchRank < activeWatchers
+    const times = isActive ? this.#slowness : reserveFactor * Math.min(this.#slowness, mostReserveFactor)
     const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
-    this.#lookAt = now + waitMs
+    this.#scanAt = now + waitMs
     this.#loop.runIn(waitMs)
   }
 
-  /** Whether there are slots that were left to others and of which it is not known whether they were launched. */
+  /** Whether this node has left slots to nodes that are gone, and has not checked them since. */
   get #isOwed(): boolean {
-    return this.#findsDueJobs ? this.#hasLeft && this.#lookedUpTo < this.#owedUpTo : this.#passed.size > 0
+    return this.#findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
-  /** What has become of all that was taken on says whether others are dead or slow. Answers whether they are slow. */
+  /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether they are slow. */
   #learn(): boolean {
-    const areOthersSlow = !this.#assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
-    const most = this.#findsDueJobs ? patience : patience * mostOfOthers
-    if (areOthersSlow) {
+    const arePeersSlow = !this.#assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
+    const most = this.#findsDueJobs ? reserveFactor : reserveFactor * mostReserveFactor
+    if (arePeersSlow) {
       this.#slowness = Math.min(2 * this.#slowness, most)
       this.#rest = null
     } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
@@ -229,10 +237,10 @@ export class OverdueTakeover {
     this.#waited = 0
     this.#launched = 0
     this.#wereLaunched = 0
-    return areOthersSlow
+    return arePeersSlow
   }
 
-  /** Whether it is only seen if somebody has died: otherwise all that is overdue is taken on. */
+  /** Whether a scan only samples whether a peer has died, instead of taking over all overdue slots. */
   get #isSampling(): boolean {
     return !this.#assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }
@@ -243,26 +251,26 @@ export class OverdueTakeover {
   }
 
   async #findOverdue(): Promise<void> {
-    const { due, cursor } = this.#rest ?? this.#newLook()
+    const { due, cursor } = this.#rest ?? this.#newScan()
     const end = await this.#takeOnAll(due, cursor)
     this.#goesOn = end !== null
     this.#rest = end === null ? null : { due, cursor: end }
     if (end !== null) return
-    this.#lookedUpTo = due.upTo
+    this.#scannedUpTo = due.upTo
     this.#hasFoundNothing = this.#taken.size === 0
   }
 
-  #newLook(): Look {
-    // What other nodes have the time to be quicker with is not read.
-    const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), watchers)
+  #newScan(): Scan {
+    // Watchers before this one scan earlier: it does not read slots that they have had no time for.
+    const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
-    const isFull = this.#looks++ % looksPerFullLook === 0
-    const after = Math.min(this.#lookedUpTo - overlapMs, this.#leftFrom - 1)
+    const isFull = this.#scans++ % scansPerFullScan === 0
+    const after = Math.min(this.#scannedUpTo - scanOverlapMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }
 
-  /** Takes on what is overdue, up to the end of the first page of which there is something to launch. */
+  /** Takes over overdue slots, up to the end of the first page that has any. Returns where to continue. */
   async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
     const { storage } = this.#engine
     const limit = this.#mostAtOnce
@@ -279,29 +287,29 @@ export class OverdueTakeover {
     return cursor
   }
 
-  /** Nodes that stand by before this one have a `standby` each to be quicker. */
+  /** Takes over a slot unless a watcher before this one still has time for it: one `standby` interval each. */
   #takeOnInTurn(record: JobRecord): void {
     const tasks = this.#registry.get(record.id)?.job.tasks ?? tasksOf(readJobDocument(record.definition), [])
     const job = { job: { id: record.id, tasks } }
     const isOwn = this.#assignment.rankOf(job) === 0
-    const turns = isOwn ? 0 : Math.min(this.#assignment.standbyRankOf(job), watchers)
+    const turns = isOwn ? 0 : Math.min(this.#assignment.watchRankOf(job), activeWatchers)
     if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return
     this.#takeOn(record, isOwn)
   }
 
-  async #lookAtPassed(): Promise<void> {
+  async #checkPassed(): Promise<void> {
     const now = this.#engine.now()
-    const due = [...this.#passed].filter(([, { lookAt }]) => lookAt <= now)
+    const due = [...this.#passed].filter(([, { checkAt }]) => checkAt <= now)
     const limit = this.#mostAtOnce
-    let looked = 0
-    while (looked < due.length && this.#taken.size === 0) {
-      const group = due.slice(looked, looked + limit)
-      looked += group.length
+    let checked = 0
+    while (checked < due.length && this.#taken.size === 0) {
+      const group = due.slice(checked, checked + limit)
+      checked += group.length
       const ids = group.map(([{ job }]) => job.id)
       const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
       for (const [index, [job, passed]] of group.entries()) this.#considerPassed(job, passed, jobs[index] ?? null)
     }
-    this.#goesOn = looked < due.length
+    this.#goesOn = checked < due.length
     this.#hasFoundNothing = due.length > 0 && this.#taken.size === 0
   }
 
@@ -309,7 +317,7 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#registry.holds(job)) return
     const rank = this.#assignment.rankOf(job)
-    // What has come meanwhile is looked at in its turn.
+    // Later slots are checked at their own time.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
@@ -317,7 +325,7 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#registry.get(record.id)
-    // What is its own says nothing of the others, and what has no slot here has no answer.
+    // Slots of own shards say nothing about peers. A job without a slot on the agenda gets no answer.
     if (!isOwn && job?.isOverdue && (job.isInHand || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
@@ -330,10 +338,10 @@ export class OverdueTakeover {
       if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // Its slot is on its way: the answer says what there is to say, and to ask for it again would only cost.
+    // A step is processing the slot: its answer will bring the same news.
     if (job.isInHand) return
     if (record.version === job.version && record.createdAt === job.createdAt) {
-      // It was on its way for so long that an answer has come since.
+      // An answer that arrived during the read is newer than this record.
       if (this.#registry.isOldLook(job, record)) return
       this.#registry.takeOn(job, record.watermark, record.nextAt)
     } else this.#registry.reload(job)

@@ -1,7 +1,7 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './node-info.ts'
+import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
 
 /** Another node, as this one has observed it. */

@@ -3,38 +3,38 @@ import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { Signal } from '../loop/signal.ts'
 import { type NodeCapabilities, readNodeCapabilities } from './code/node-capabilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { callEndsAtOf } from './node-info.ts'
+import { callEndsAtOf } from './peer-record.ts'
 import type { PeerCapabilities } from './code/peer-capabilities.ts'
 
-/** Until it is known what a node can do, it goes before nobody. */
+/** A node whose capabilities are not known yet counts as one that can run no job. */
 const unknown = readNodeCapabilities(null)
 
-/** Beside the shards of jobs, what the nodes do for all jobs together has a place in their order. */
+/** Index of the score for work that one node does for all jobs. It follows the indexes of the shards. */
 const common = shardCount
 
 interface Peer {
   readonly scores: Uint32Array
-  /** `null`: it has the same code as this node. */
+  /** `null`: the peer has the same code as this node. */
   readonly capabilities: NodeCapabilities | null
 }
 
 /**
- * Who goes first: for each shard of jobs, the living nodes that can run the job, in an order of their own (rendezvous
- * hashing: Thaler and Ravishankar 1998). Whoever comes or goes moves only the jobs that it gets or had. Nothing rests on it
- * but what it costs: nodes that disagree meet at the storage.
+ * Ranks the living nodes for each shard of jobs by rendezvous hashing (Thaler and Ravishankar 1998). The node with rank 0
+ * goes first. A node that starts or ends moves only the shards that it gets or had. Ranks save calls and carry no safety:
+ * the storage decides between nodes that disagree.
  */
 export class ShardAssignment {
-  /** Sent when others have come or gone, or more is known of what they can do. */
+  /** Sent when nodes have started or ended, or their capabilities have become known. */
   readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #profiles: PeerCapabilities
   readonly #own: Uint32Array
   readonly #isCall: boolean
   #peers: readonly Peer[] = []
-  /** Of shards, while all nodes have the same code. */
+  /** Rank by shard, while all nodes have the same code. */
   #ranks: Uint16Array | null = null
 
-  /** `isCall`: a call of `runDue`, which waits for nobody, and for which nobody waits. */
+  /** `isCall`: a call of `runDue` takes no part in the ranks. */
   constructor({
     node,
     heartbeats,
@@ -45,8 +45,8 @@ export class ShardAssignment {
     this.#heartbeats = heartbeats
     this.#profiles = profiles
     this.#own = scoresOf(node)
-    heartbeats.changed.listen(() => this.#look())
-    profiles.learned.listen(() => this.#look())
+    heartbeats.changed.listen(() => this.#rank())
+    profiles.learned.listen(() => this.#rank())
   }
 
   /** Whether no other node is known to live. */
@@ -54,41 +54,35 @@ export class ShardAssignment {
     return this.#peers.length === 0
   }
 
-  /** The shards for whose jobs this node goes first; `null`: that depends on each job, or it does so for all. */
+  /** The shards in which this node goes first; `null` if it goes first in all, or if that depends on the job. */
   get ownShards(): readonly number[] | null {
     const ranks = this.#ranks
     if (ranks === null) return null
     return Array.from({ length: shardCount }, (_, shard) => shard).filter((shard) => ranks[shard] === 0)
   }
 
-  /** How many living nodes that can run the job go before this one. */
+  /** The number of living nodes before this one that can run the job. */
   rankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
     if (this.#peers.length === 0) return 0
     const shard = shardOf(job.id)
     const rank = this.#ranks === null ? null : (this.#ranks[shard] as number)
-    // Of code that it has got since, the others do not know. It takes longest to see, and most who ask go first anyway.
-    if (rank === 0 || !this.#heartbeats.hasToldOf(job)) return 0
+    // Other nodes do not know code that this node has got since its last heartbeat. This check comes last: it is slow.
+    if (rank === 0 || !this.#heartbeats.code.canRun(job)) return 0
     return rank ?? this.#rankIn(shard, ({ capabilities }) => capabilities === null || capabilities.canRun(job))
   }
 
-  /** How many living nodes go before this one in what is done for all jobs together. */
+  /** The number of living nodes before this one for work that one node does for all jobs. */
   get commonRank(): number {
     return this.#rankIn(common, () => true)
   }
 
-  /**
-   * How many living nodes of the same code go before this one in looking for what is overdue: those of another service see none
-   * of its jobs.
-   */
+  /** The number of living nodes with the same code that scan for overdue slots before this one. */
   get watchRank(): number {
     return this.#rankIn(common, ({ capabilities }) => capabilities === null)
   }
 
-  /**
-   * How many living nodes that can run the job stand by for it before this one, in the order of what is done for all jobs
-   * together: the one that goes first for it is none of them.
-   */
-  standbyRankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
+  /** The number of watchers before this one that can run the job, without the node that goes first for it. */
+  watchRankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
     const shard = shardOf(job.id)
     let first = this.#own
     let before = 0
@@ -111,9 +105,9 @@ export class ShardAssignment {
     return rank
   }
 
-  #look(): void {
+  #rank(): void {
     if (this.#isCall) return
-    // One that is starting takes no work yet.
+    // A node that starts takes no work yet.
     const living = this.#heartbeats.peers
       .living()
       .filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
@@ -129,7 +123,7 @@ export class ShardAssignment {
   }
 }
 
-/** The scores of a node, by shard: the highest goes first. */
+/** The scores of a node by shard. The node with the highest score goes first. */
 function scoresOf(node: string): Uint32Array {
   const seed = hashText(node)
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))

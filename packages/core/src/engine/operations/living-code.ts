@@ -2,7 +2,7 @@ import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import { type NodeCapabilities, readNodeCapabilities } from '../nodes/code/node-capabilities.ts'
-import { callEndsAtOf, deathOf, hasEnded } from '../nodes/node-info.ts'
+import { callEndsAtOf, deathOf, hasEnded } from '../nodes/peer-record.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import { rememberedBuilds } from './tuning.ts'
 

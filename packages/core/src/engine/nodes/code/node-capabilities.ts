@@ -5,54 +5,54 @@ import type { Job } from '../../../job/define-job.ts'
 import { fingerprintOfJob } from '../../../job/job-content.ts'
 import type { NodeProfile } from '../../../storage/node-record.ts'
 
-// A profile is to stay below what storages hold, 131,072 bytes. A node with more code than this says of says none of it,
-// and one with more definitions none of these.
+// Limits of a profile: storages hold 131,072 bytes. A node with more functions or handler names stores no profile, and a
+// node with more definitions stores a profile without them.
 const mostFunctions = 8000
 const mostHandlerBytes = 20_000
 const mostDefinitions = 8000
 
-/** With so many, a mark is found by chance among 8,000 others once in a hundred million times. */
+/** Bytes of a mark: it equals one of 8,000 others by chance once in 10^8 times. */
 const bytesPerMark = 5
 
-/** What of a job says which code it needs. */
+/** The part of a job that determines which code it needs. */
 export interface JobCode {
   readonly id: JobId
-  /** Those with a `handler` have no code of their own. */
+  /** A task with a `handler` has no code of its own. */
   readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
 }
 
-/** What a node has code for, and which definitions it has. */
+/** Which jobs a node has code for, and which definitions it has. */
 export interface NodeCapabilities {
-  /** Whether it has the code of every task of this job. */
+  /** Whether the node has the code of every task of this job. */
   canRun(job: JobCode): boolean
-  /** Whether it has this definition; true where that is not known. */
+  /** Whether the node has this definition; true if that is not known. */
   hasDefinition(id: JobId, fingerprint: string): boolean
 }
 
-/** What a node says of its code. */
+/** The code of a node, as it tells other nodes. */
 export interface NodeCode {
-  /** `null` when there is too much to say. */
+  /** `null` if it would be too large. */
   readonly profile: NodeProfile | null
-  /** Tells nodes with the same code and the same definitions from others. */
+  /** Equal on nodes with the same code and definitions. */
   readonly digest: string
-  /** The same for this node itself, however much there is: nodes of the same digest know it without a profile. */
+  /** The capabilities of this node itself. Nodes with the same digest need no profile. */
   readonly capabilities: NodeCapabilities
 }
 
 interface CapabilitiesProfile {
   /** Names of handlers. */
   readonly handlers: readonly string[]
-  /** Marks of the tasks that have functions of their own, in base64: the same job may have others in another build. */
+  /** Marks of the tasks with functions, in base64: another build may have other tasks in the same job. */
   readonly functions: string
-  /** Marks of the definitions, in base64; left out when there are too many. */
+  /** Marks of the definitions, in base64; left out if there are too many. */
   readonly definitions?: string
 }
 
-/** What a node of this build says. */
+/** The code of a node with this build. */
 export function codeOf(build: {
-  /** Those that it defines itself, as they are on it. */
+  /** Jobs that the build defines, as they are in force on the node. */
   readonly jobs: Iterable<JobCode>
-  /** The same, as it defines them. */
+  /** The same jobs, as the build defines them. */
   readonly definitions: Iterable<Job>
   readonly handlers: Iterable<string>
   readonly defaults: JobOverrides
@@ -73,7 +73,7 @@ export function codeOf(build: {
   return { profile, digest, capabilities }
 }
 
-/** What the profile of a node says, as `heartbeat` of a storage gives it; of `null`: that it can run nothing. */
+/** Reads a profile, as `heartbeat` of a storage returns it. Of `null`: the node can run no job. */
 export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilities {
   const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<CapabilitiesProfile>
   return capabilitiesOf({
@@ -83,7 +83,7 @@ export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilit
   })
 }
 
-/** `definitions`: `null` where they are not known. */
+/** `definitions`: `null` if they are not known. */
 function capabilitiesOf(code: {
   readonly names: readonly string[]
   readonly functions: readonly string[]
@@ -117,10 +117,10 @@ function markOf(id: JobId, text: string): string {
   return hash('sha256', `${id} ${text}`, 'hex').slice(0, 2 * bytesPerMark)
 }
 
-/** Asked for each slot, where nodes have different code. */
+/** Cache: the marks are needed for each slot, while nodes have different code. */
 const known = new WeakMap<object, readonly string[]>()
 
-/** What stands for the tasks of a job that have functions of their own, and no handlers by name. */
+/** Marks of the tasks of a job that have functions instead of handler names. */
 function marksOf(job: JobCode): readonly string[] {
   let marks = known.get(job)
   if (marks === undefined) {
@@ -131,7 +131,7 @@ function marksOf(job: JobCode): readonly string[] {
   return marks
 }
 
-/** Asked for all definitions of a node whenever one is added. */
+/** Cache: the marks of all definitions are needed whenever a definition is added. */
 const knownDefinitions = new WeakMap<Job, { readonly defaults: JobOverrides; readonly mark: string }>()
 
 function markOfDefinition(job: Job, defaults: JobOverrides): string {

@@ -4,12 +4,12 @@ import { Signal } from '../../loop/signal.ts'
 import { type NodeCapabilities, readNodeCapabilities } from './node-capabilities.ts'
 import type { Heartbeats } from '../heartbeats.ts'
 
-/** More than so many kinds of code are not remembered. */
+/** Digests whose capabilities are remembered. Bounds memory. */
 const mostKnown = 100
 
-/** What the other nodes have said of their code, which is asked for once for all nodes of the same code. */
+/** Capabilities of the other nodes. A profile is read once for all nodes with the same digest. */
 export class PeerCapabilities {
-  /** Sent when it has become known what some nodes can do. */
+  /** Sent when the capabilities of some nodes have become known. */
   readonly learned: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #known = new Map<string, NodeCapabilities>()
@@ -21,10 +21,10 @@ export class PeerCapabilities {
 
   /** Whether a node has the same code as this one. */
   isSame(record: NodeRecord): boolean {
-    return digestIn(record) === this.#heartbeats.code
+    return digestIn(record) === this.#heartbeats.code.digest
   }
 
-  /** What a node can do; `null` while that is not known, which is asked for with the next heartbeat. */
+  /** Capabilities of a node; `null` until the next heartbeat has read them. */
   of(record: NodeRecord): NodeCapabilities | null {
     const digest = digestIn(record)
     const known = this.#known.get(digest)
@@ -33,9 +33,9 @@ export class PeerCapabilities {
   }
 
   async #ask({ incarnation }: NodeRecord, digest: string): Promise<void> {
-    const profile = await this.#heartbeats.profileOf(incarnation)
+    const profile = await this.#heartbeats.profiles.profileOf(incarnation)
     this.#asked.delete(digest)
-    // It is not there any more, or has too much code to say of it.
+    // The node has no record any more, or its profile would be too large.
     if (profile === null) return
     if (this.#known.size > mostKnown) this.#known.clear()
     this.#known.set(digest, readNodeCapabilities(profile))

@@ -11,44 +11,44 @@ import type { EngineContext } from '../../loop/engine-context.ts'
 import { firstItems } from '../../loop/pages.ts'
 import type { ShardAssignment } from '../shard-assignment.ts'
 
-/** Every so often all jobs are gone through. */
+/** Milliseconds, one hour, between two passes over all jobs. */
 const passMs = 3_600_000
 
-/** The first time soon after the start, at some moment of this span: nodes that live for less than an hour take part. */
+/** The first pass begins at a random moment of this span, in ms: nodes that live for less than an hour take part. */
 const firstPassWithinMs = 120_000
 
-/** Calls that come each minute go through all jobs about as often. */
+/** One call of `runDue` in 60 makes a pass: calls that come each minute make one an hour. */
 const callsPerPass = 60
 
-/** A job is looked at about so many times within the age at which its history goes, once in each pass at most, */
+/** Visits of a job within its retention age, at most one per pass, */
 const visitsPerAge = 30
 
-/** and at least once in so many passes. */
+/** and at least one in this many passes. */
 const mostPassesBetween = 24
 
 const headsPerPage = 100
 const removedPerStep = 500
 
-/** Steps that remove history take up this part of a connection's time at most, and those that look for it much less. */
+/** A step that removes history uses at most 1/4 of the time of a connection, and a step that looks for it 1/60. */
 const restsPerRemoval = 4
 const restsPerLook = 60
 const shortestRestMs = 20
 const longestRestMs = 5000
 
 /**
- * Removes history that is older than its job's retention, and jobs that are data alone once their schedule is over and
- * their history has gone. One of the living nodes does so for all jobs: the first in their common order.
+ * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
+ * and their history is gone. The living node with common rank 0 does so for all jobs.
  */
 export class Retainer {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
-  /** Jobs of the present page that are still to be looked at. */
+  /** Jobs of the present page that are not checked yet. */
   #heads: JobRecord[] = []
-  /** Where the next page begins; `null`: at the first job. */
+  /** Cursor of the next page; `null` for the first. */
   #cursor: string | null = null
   #isUnderWay = false
-  /** Jobs that are not looked at in each pass have their turn by its number. It begins anywhere: a node may live shortly. */
+  /** Number of the pass: it decides which jobs are visited. It begins at random, because a node may live shortly. */
   #pass: number
 
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
@@ -58,15 +58,12 @@ export class Retainer {
     this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
   }
 
-  /** The first step follows soon. */
+  /** Plans the first pass. */
   start(): void {
     this.#loop.runIn(this.#engine.random() * firstPassWithinMs)
   }
 
-  /**
-   * Goes through all jobs, now and then: once in so many times that it is asked. For nodes that live for moments alone.
-   * Resolves when it is done.
-   */
+  /** Makes a pass in one call of 60, for nodes that live for one call of `runDue`. Resolves when the pass is over. */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * callsPerPass >= 1) return
     do {
@@ -120,7 +117,7 @@ export class Retainer {
     this.#cursor = page.cursor
   }
 
-  /** The next job of the page that may have history which is too old. */
+  /** The next job of the page that may have history beyond its retention. */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
       const retention = retentionOf(head)
@@ -147,7 +144,7 @@ export class Retainer {
     else if (head.deletedAt === null && isOver) await this.#removeIfForgotten(head, now)
   }
 
-  /** Deletes a job of which nothing is left but its definition. */
+  /** Deletes a job whose history is gone. */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
     const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
     const left = await firstItems((cursor) =>
@@ -160,16 +157,13 @@ export class Retainer {
   }
 }
 
-/** `null`: for ever. */
+/** `null`: history is kept for ever. */
 function retentionOf({ definition }: JobRecord): Retention | null {
   const { defaults, settings } = readJobDocument(definition)
   return resolveJobSettings(defaults, settings).retention
 }
 
-/**
- * Whether it has no slot to come, and no code that would store it again. A job without a schedule is never finished: it
- * waits to be asked for.
- */
+/** Whether a job has no future slot and no code that would store it again. A job without a schedule is never finished. */
 function isFinished({ nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
   const last = timeline.at(-1)?.schedule
   const isOver = nextAt === null && !isPausedAt({ paused }, now) && (last === undefined || !isNoSchedule(last))

@@ -10,55 +10,55 @@ import type { Heartbeats } from '../heartbeats.ts'
 import type { ShardAssignment } from '../shard-assignment.ts'
 import { WatchedJob } from './watched-job.ts'
 
-/** So often it is looked which jobs have changed, and whether those that are silent have succeeded. */
+/** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
 const lookEveryMs = 60_000
 
-// As for other changes: by the wall time of the node that made them, with a margin, and now and then a wide one.
+// Milliseconds that a read of changes goes back further than the last one. A change carries the wall time of its node:
+// one read in 60 goes back far, for a node whose clock is wrong.
 const marginMs = 5000
 const farMarginMs = 600_000
 const looksPerFarLook = 60
 
-/** Steps take up this part of a connection's time at most: among a million jobs a node is to be idle all the same. */
+/** A step uses at most 1/60 of the time of a connection: a node with a million jobs stays idle. */
 const restsPerStep = 60
 const shortestRestMs = 20
 const longestRestMs = 5000
 
-/** Heads that are being read: all of them, or those that have changed since. */
+/** A read of job heads in pages: of all, or of those that have changed since an instant. */
 interface Listing {
   readonly changedSince: number | null
-  /** What has changed since then is found by the next look. */
+  /** The next read covers changes from this instant on. */
   readonly begunAt: number
   cursor: string | null
 }
 
 /**
- * Says which jobs are silent: no run of them was completed within their `alertAfter`. One of the living nodes does so for
- * all jobs, also for those whose code nobody has: the first in their common order. Only jobs with that setting cost more
- * than the look at what has changed.
+ * Reports silent jobs: no run of the job was completed within its `alertAfter`. The living node with common rank 0 does so
+ * for all jobs, also for jobs without code. A job without that setting costs nothing beyond the read of changes.
  *
- * What is said when is the same on every node: at each multiple of `alertAfter` since the last success. So whoever takes
- * this over says nothing again, and leaves nothing out.
+ * An alert is due at each multiple of `alertAfter` since the last success, on every node. A node that takes over the
+ * watch therefore neither repeats nor misses an alert.
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #heartbeats: Heartbeats
   readonly #handOverMs: number
-  /** Another node that has sent so many heartbeats lived long before. */
+  /** A node with at least this counter has lived longer than a hand-over takes. */
   readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
   readonly #checks = new IndexedHeap<WatchedJob>()
   #startedAt = 0
-  /** What was to be said at this instant or before has been said by others; `null` while this node does not look. */
+  /** Other nodes have reported all alerts up to this instant; `null` while this node does not watch. */
   #saidUpTo: number | null = null
   #listing: Listing | null = null
-  /** When the last look began that has come to its end; `null` before the first. */
+  /** Start of the last complete read; `null` before the first. */
   #lookedAt: number | null = null
   #looks = 0
-  /** A definition or a pause has changed since the last look. */
+  /** A definition or a pause has changed since the last read. */
   #isAwaited = false
-  /** The next look may be more than a minute after the last one. */
+  /** The next read is more than a minute after the last one. */
   #isResting = false
 
   constructor(
@@ -73,20 +73,20 @@ export class StaleJobAlert {
     this.#engine = engine
     this.#assignment = options.assignment
     this.#heartbeats = options.heartbeats
-    // A dead node is noticed after so long, and whoever comes after it looks up to a minute later.
+    // A dead node is noticed after `deadAfter`, and the next watcher starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
-    // Some come early: when another node starts.
+    // A wake-up sends some heartbeats early.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
 
-  /** The first look follows in a minute: a node that fails at its start again and again says nothing each time. */
+  /** The first read follows after a minute: a node in a crash loop reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
     this.#loop.runIn(lookEveryMs)
   }
 
-  /** A definition or a pause has changed, or a node has come: the next look follows a minute after the last one. */
+  /** A definition or a pause has changed, or a node has started: the next read follows a minute after the last one. */
   wake(): void {
     this.#isAwaited = true
     if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
@@ -97,10 +97,7 @@ export class StaleJobAlert {
     return this.#loop.stop()
   }
 
-  /**
-   * How many jobs are silent; `null` on a node that does not look, or has not looked at all of them yet. Also on one that
-   * has been stopped or is held back: what it has found may have been wrong for a while.
-   */
+  /** The number of silent jobs; `null` if this node does not watch, has not read all jobs yet, is stopped or held back. */
   get count(): number | null {
     if (this.#lookedAt === null || this.#loop.isStopped || this.#engine.isHeldBack) return null
     let count = 0
@@ -131,7 +128,7 @@ export class StaleJobAlert {
     this.#jobs.clear()
   }
 
-  /** For how long there is nothing to do. */
+  /** Milliseconds until the next read or check. */
   #idleMs(): number {
     if (this.#listing !== null) return 0
     if (this.#lookedAt === null) return lookEveryMs
@@ -154,7 +151,7 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // Whoever went first before this node has said what was to be said, if there was anybody. Clocks are not compared.
+    // An earlier watcher has reported the alerts up to then, if there was one. Heartbeat counters show that, not clocks.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
@@ -220,7 +217,7 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // One that is silent is asked for again and again: what was looked at is not looked at once more.
+    // Successes that an earlier check has covered are not read again.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - lookEveryMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>
@@ -230,7 +227,7 @@ export class StaleJobAlert {
     if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
   }
 
-  /** It may have been paused, changed or removed a moment ago. */
+  /** Reads the head before an alert: the job may have been paused, changed or removed since the last read. */
   async #isAsKnown(job: WatchedJob): Promise<boolean> {
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
     const [head = null] = jobs
@@ -243,7 +240,7 @@ export class StaleJobAlert {
     const { alertAfterMs } = rule
     const times = { since: new Date(since), lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt) }
     this.#engine.events.emit('job.silent', { jobId, jobName, alertAfterMs, ...times })
-    this.#engine.logger.error({ job: jobName, alertAfterMs, ...times }, 'job is silent: no run of it was completed')
+    this.#engine.logger.error({ job: jobName, alertAfterMs, ...times }, 'job is silent: no run was completed within its alertAfter')
   }
 
   #sayHeard(job: WatchedJob, now: number): void {
@@ -251,6 +248,6 @@ export class StaleJobAlert {
     job.isSilent = false
     const succeededAt = new Date(job.lastSuccessAt ?? now)
     this.#engine.events.emit('job.heard', { jobId, jobName, succeededAt })
-    this.#engine.logger.warn({ job: jobName, succeededAt }, 'job is heard again: a run of it was completed')
+    this.#engine.logger.warn({ job: jobName, succeededAt }, 'job recovered: a run completed')
   }
 }

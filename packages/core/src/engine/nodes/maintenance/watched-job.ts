@@ -3,20 +3,20 @@ import type { JobRecord } from '../../../storage/job-record.ts'
 import type { SilenceRule } from '../../jobs/silence.ts'
 import type { HeapEntry } from '../../loop/indexed-heap.ts'
 
-/** A job with `alertAfter`, as the node sees it that looks for silent ones. */
+/** A job with `alertAfter`, as the watching node knows it. */
 export class WatchedJob implements HeapEntry {
-  /** When it is looked at next, epoch milliseconds. */
+  /** Instant of the next check, epoch milliseconds. */
   at: number = 0
   heapIndex: number = -1
   readonly id: JobId
   readonly name: string
   readonly rule: SilenceRule
-  /** Of those that were found; `null`: none was. */
+  /** The last success that a check has found; `null` if none has. */
   lastSuccessAt: number | null = null
-  /** When it was last asked for successes. */
+  /** Instant of the last check for a success. */
   checkedAt: number | null = null
   isSilent = false
-  /** What was to be said of it up to this instant was said. */
+  /** Alerts up to this instant have been reported. */
   saidUpTo: number = Number.NEGATIVE_INFINITY
 
   constructor({ id, name }: Pick<JobRecord, 'id' | 'name'>, rule: SilenceRule) {
@@ -25,7 +25,7 @@ export class WatchedJob implements HeapEntry {
     this.rule = rule
   }
 
-  /** Whether another rule holds by now, or the time counts from another instant. */
+  /** Whether the rule has changed, or the instant from which the silence counts. */
   hasChanged({ alertAfterMs, executionTimeoutMs, notBefore }: SilenceRule): boolean {
     const { rule } = this
     return (

@@ -2,21 +2,21 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import type { JsonObject } from '../../../json.ts'
 
 /**
- * Which process a node is, as others on its machine can check. Where that cannot be told for certain (not on Linux,
- * another machine, another container), nobody draws a conclusion from it.
+ * Identifies the process of a node, so that nodes on the same machine can check whether it lives. Elsewhere (not on Linux,
+ * on another machine, in another container) the mark proves nothing.
  */
 export interface ProcessMark extends JsonObject {
-  /** One boot of one machine, and the space that process ids are counted in. */
+  /** One boot of one machine, and the namespace of process ids. */
   readonly machine: string
   readonly pid: number
-  /** When the process began, in ticks of the machine: ids of processes are used again. */
+  /** Start of the process, in ticks of the machine: process ids are reused. */
   readonly began: string
 }
 
-/** Incarnations that live in this very process. */
+/** Incarnations that live in this process. */
 const livingHere: Set<string> = inProcess('jobistemer.incarnations', () => new Set())
 
-/** `null` where a process cannot be told from others for certain. */
+/** `null` if a process cannot be identified for certain. */
 export function ownProcessMark(): ProcessMark | null {
   const began = beganAt(process.pid)
   const machine = machineMark()
@@ -29,7 +29,7 @@ export function livesHere(incarnation: string): () => void {
   return () => livingHere.delete(incarnation)
 }
 
-/** Whether the process of another life of a node is gone, or lives: `null` when that cannot be told. */
+/** Whether the process of an incarnation lives; `null` if that is not known for certain. */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
   const own = ownProcessMark()
@@ -50,7 +50,7 @@ function machineMark(): string | null {
   }
 }
 
-/** `null` for a process that is not there, or that has ended and was not waited for by its parent. */
+/** Start of a process; `null` if it does not exist, or is a zombie. */
 function beganAt(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -62,7 +62,7 @@ function beganAt(pid: number): string | null {
   }
 }
 
-/** One for all copies of this package in the process. */
+/** One value for all copies of this package in the process. */
 function inProcess<T>(key: string, make: () => T): T {
   const store = globalThis as unknown as Record<symbol, T | undefined>
   const symbol = Symbol.for(key)

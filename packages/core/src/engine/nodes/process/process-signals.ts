@@ -3,13 +3,13 @@ import { systemClock } from '../../../system-clock.ts'
 /** Signals that ask a process to end. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
-/** A process that has nothing left to do ends at once. What still holds one then is a connection, or a server. */
+/** Milliseconds after a shutdown. A process that is still alive then is held by a connection or a server. */
 const endsByItselfMs = 1000
 
 /**
- * Shuts down on the first signal, and ends the process by the second at once, as it would without a handler. With
- * `endsProcess` the first one ends it too, once the shutdown is over: nothing else would, if a connection is left open.
- * A program that handles the signal itself ends when it likes. Answers what takes the handlers away again.
+ * Shuts down on the first signal; the second signal ends the process at once, as it would without a handler. With
+ * `endsProcess`, the first signal also ends the process after the shutdown, unless the program handles the signal itself:
+ * an open connection would keep the process alive. Returns a function that removes the handlers.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],
@@ -40,7 +40,7 @@ function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
 
-/** When this process ends by itself, whoever watches over it is to know that it has failed. A code that was set stays. */
+/** The exit code of this process is to report a failure. A code that the program has set stays. */
 export function endsAsFailed(): void {
   process.exitCode ??= 1
 }

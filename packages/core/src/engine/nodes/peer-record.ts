@@ -1,0 +1,71 @@
+import type { NodeRecord } from '../../storage/node-record.ts'
+
+// What the engine itself stores in the `about` of a node record, and reads from it.
+
+/** The death of a node. Its record is kept for a day. */
+export interface NodeDeath {
+  /** When the observer saw its last heartbeat. */
+  readonly since: Date
+  /** The node that took over the runs of the dead node; `null` until then, and if the dead node had no runs. */
+  readonly takenOverBy: string | null
+}
+
+/** The silence after which a node is dead, as its record states it, in ms; `null` if it states none. */
+export function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof deadAfterMs === 'number' ? deadAfterMs : null
+}
+
+/** The end of a call of `runDue`, in epoch ms, as its record states it; `null` for any other node. */
+export function callEndsAtOf({ about: { callEndsAt } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof callEndsAt === 'number' ? callEndsAt : null
+}
+
+/** Whether the record says that its node has shut down. */
+export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
+  return about.ended === true
+}
+
+/** Version of this process's time zone data; the version of ICU if Node.js does not state the former. */
+export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
+
+/** Version of a node's time zone data; `null` if its record states none. */
+export function timeZoneVersionOf({ about: { versions } }: Pick<NodeRecord, 'about'>): string | null {
+  return (versions as { readonly timeZones?: string } | undefined)?.timeZones ?? null
+}
+
+/** Milliseconds, one day: how long the record of a dead node is kept. */
+const deadKeptMs = 86_400_000
+/** Records of dead nodes that are kept. Each heartbeat reads all records, and a node in a crash loop leaves many. */
+const mostDeadKept = 20
+
+/** How a death is stored in the node's record. */
+interface StoredDeath {
+  readonly since: number
+  readonly takenOverBy: string | null
+}
+
+/** The death that a record states; `null` for the record of any other node, and for a statement that cannot be read. */
+export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDeath | null {
+  const { since, takenOverBy } = Object(dead) as Partial<StoredDeath>
+  if (typeof since !== 'number') return null
+  return { since: new Date(since), takenOverBy: takenOverBy ?? null }
+}
+
+/**
+ * The record of a node that has died. Its counter is below that of the last heartbeat: the next heartbeat of a node that
+ * was not dead replaces this record. A record that names a successor replaces one that names none, never the reverse.
+ */
+export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
+  const dead = { since, takenOverBy }
+  const counter = record.counter - (takenOverBy === null ? 2 : 1)
+  return { ...record, counter, leaving: true, about: { ...record.about, ended: true, dead } }
+}
+
+/** Records of dead nodes to remove: they are too old, or too many. */
+export function outdatedDeaths(records: readonly NodeRecord[], now: number): readonly NodeRecord[] {
+  const since = (record: NodeRecord): number => deathOf(record)?.since.getTime() ?? 0
+  const newestFirst = records
+    .filter((record) => deathOf(record) !== null)
+    .sort((one, other) => since(other) - since(one))
+  return newestFirst.filter((record, index) => index >= mostDeadKept || since(record) <= now - deadKeptMs)
+}
