@@ -4,7 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const guide = readFileSync(new URL('../docs/write-your-own-adapter.md', import.meta.url), 'utf8')
-const [, block = ''] = /^## Queries for SQL$[^]*?^```sql$([^]*?)^```$/m.exec(guide) ?? []
+const [, block = ''] = /^## Queries for SQL$[\s\S]*?^```sql$([\s\S]*?)^```$/m.exec(guide) ?? []
 const statements = block
   .replaceAll(/^ *--.*$/gm, '')
   .split(';')

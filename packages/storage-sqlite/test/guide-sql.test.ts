@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 // The guide for adapters has queries for PostgreSQL, and a table that tells how to write them for SQLite.
 const guide = readFileSync(new URL('../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url), 'utf8')
-const [, block = ''] = /^## Queries for SQL$[^]*?^```sql$([^]*?)^```$/m.exec(guide) ?? []
+const [, block = ''] = /^## Queries for SQL$[\s\S]*?^```sql$([\s\S]*?)^```$/m.exec(guide) ?? []
 
 const forSQLite = block
   .replaceAll(/^ *--.*$/gm, '')
