@@ -90,5 +90,5 @@ function classOf(thrown: unknown): string {
 }
 
 function cut(text: string, length: number): string {
-  return text.length > length ? `${cutText(text, length)}…` : text
+  return text.length > length ? `${cutText(text, length - 1)}…` : text
 }

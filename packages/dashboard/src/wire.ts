@@ -295,6 +295,8 @@ export interface BackfillsView {
   readonly items: readonly BackfillLine[]
   /** There are more, which were not looked at. */
   readonly isPart: boolean
+  /** Latest ended runs of the job that were read; `null`: all were read, or the list is of all jobs. */
+  readonly readRuns: number | null
 }
 
 /** A version of a job, with what it has changed. */

@@ -13,6 +13,7 @@ import type {
   SurveyView,
 } from '../src/wire.ts'
 import { open, openBrowser, type TestBrowser } from './browser.ts'
+import { fillHistory } from './fill.ts'
 import { ask, createWorld, jsonOf, post, type World } from './world.ts'
 
 let world: World
@@ -130,6 +131,15 @@ describe('a backfill', () => {
     await open(page, await world.serve(world.dashboard()), '/job?job=hourly&tab=backfills')
     await page.getByText('3 completed, 0 failed, 0 canceled').waitFor()
   })
+})
+
+it('the page of a job with more than 2,000 ended runs tells that older backfills are not shown', async () => {
+  expect(await read<BackfillsView>('/api/backfills?of=hourly')).toMatchObject({ readRuns: null })
+  await fillHistory(world.storage, { job: 'large', tasks: ['only'], runs: 2001, last: Date.now() - 3_600_000 })
+  expect(await read<BackfillsView>('/api/backfills?of=large')).toMatchObject({ readRuns: 2000 })
+  const { page } = browser
+  await open(page, await world.serve(world.dashboard()), '/job?job=large&tab=backfills')
+  await page.getByText('older than the latest 2,000 ended runs').waitFor()
 })
 
 it('states are explained by a tooltip, and by a legend below a list of runs', async () => {

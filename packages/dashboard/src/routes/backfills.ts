@@ -43,7 +43,8 @@ const backfills: Read = {
   async answer(call): Promise<BackfillsView> {
     const of = await visibleJobOf(call, call.input.text('of'))
     const { found, isPart } = await findLive(call)
-    if (of !== undefined) found.add(await endedOf(call, of))
+    const ended = of === undefined ? null : await endedOf(call, of)
+    if (ended !== null) found.add(ended.items)
     const items: BackfillLine[] = []
     let isLong = false
     for (const run of found.runs.values()) {
@@ -54,7 +55,7 @@ const backfills: Read = {
       if (!isSeen) continue
       items.push(await lineOf(call, run))
     }
-    return { items, isPart: isPart || isLong }
+    return { items, isPart: isPart || isLong, readRuns: ended?.cursor == null ? null : mostEnded }
   },
 }
 
@@ -81,10 +82,9 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
 /** Runs that have ended, the newest first. What was skipped or missed is no run of a backfill. */
 const endedStates = [...failedStates, 'completed', 'canceled'] as const
 
-async function endedOf({ client, options }: Call, job: string): Promise<readonly ListedOccurrence[]> {
+async function endedOf({ client, options }: Call, job: string) {
   const filter = { job, states: endedStates, order: 'descending', tasks: false, limit: mostEnded } as const
-  const { items } = await client.occurrences(filter, options)
-  return items
+  return await client.occurrences(filter, options)
 }
 
 /** Of each client, by the last run of a backfill: how far the backfill was after that run. */

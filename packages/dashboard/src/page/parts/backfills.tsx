@@ -22,7 +22,7 @@ export function Backfills({ of }: { readonly of?: string }) {
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })
   return (
     <Loaded of={found}>
-      {({ items, isPart }) => {
+      {({ items, isPart, readRuns }) => {
         // Of all jobs nobody finds it again, so it stays for whoever has stopped it.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
@@ -50,6 +50,12 @@ export function Backfills({ of }: { readonly of?: string }) {
               </ul>
             )}
             {isPart && <p class="quiet note">There are more, which are not shown.</p>}
+            {readRuns !== null && (
+              <p class="quiet note" dir="auto">
+                Backfills whose runs are older than the latest {readRuns.toLocaleString('en')} ended runs of the job are
+                not shown. <code>jobistemer backfills</code> with the name of the job lists them, too.
+              </p>
+            )}
           </div>
         )
       }}
