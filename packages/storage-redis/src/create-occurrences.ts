@@ -1,16 +1,13 @@
+import type { JobId } from '@jobistemer/core'
 import {
   codec1,
   type CreateAnswer,
   type CreateItem,
   type CreateOccurrencesRequest,
   createdOccurrence,
-  excludedOccurrence,
   isStartable,
   type OccurrenceAddress,
   type Owner,
-  type RecoveryEntry,
-  recoveredOccurrence,
-  standsForSeveral,
 } from '@jobistemer/core/storage'
 import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -20,16 +17,9 @@ import { orNever, readInstant } from './numbers.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
 import { itemKinds, keyScopes } from './record-codes.ts'
 import { bySchedule, readAddresses, readNotices } from './replies.ts'
-import {
-  createItemLayout,
-  createRequestLayout,
-  existsLayout,
-  recoveryEntryLayout,
-  recoveryLayout,
-  scheduleLayout,
-  stateLayout,
-} from './request-layouts.ts'
+import { createItemLayout, createRequestLayout, existsLayout, scheduleLayout, stateLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
+import type { Steps } from './steps.ts'
 
 const { readOccurrenceId, stateOf, writeId } = codec1
 
@@ -59,10 +49,44 @@ interface OpenAnswer {
   readonly displaced: readonly OccurrenceAddress[]
 }
 
+/** What the script creates. The rare others are created by the rules of core. */
+type DueItem = Exclude<CreateItem, { readonly kind: 'exclusion' | 'recovery' }>
+
+interface DueRequest extends CreateOccurrencesRequest {
+  readonly items: readonly DueItem[]
+}
+
+function isDue(item: CreateItem): item is DueItem {
+  return item.kind !== 'exclusion' && item.kind !== 'recovery'
+}
+
 export async function createOccurrences(
   ledger: Ledger,
+  steps: Pick<Steps, 'createOccurrences'>,
   request: CreateOccurrencesRequest,
 ): Promise<readonly CreateAnswer[]> {
+  const { items } = request
+  if (items.every(isDue)) return await createInChunks(ledger, { ...request, items })
+  const answers = new Array<CreateAnswer>(items.length)
+  let left = [...items.entries()]
+  for (let isRare = false; left.length > 0; isRare = !isRare) {
+    // The items of a job keep their order.
+    const barred = new Set<JobId>()
+    const chosen = left.filter(([, item]) => {
+      if (isDue(item) === isRare) barred.add(item.jobId)
+      return !barred.has(item.jobId)
+    })
+    const some = chosen.map(([, item]) => item)
+    const found = isRare
+      ? await steps.createOccurrences({ ...request, items: some })
+      : await createInChunks(ledger, { ...request, items: some.filter(isDue) })
+    for (const [position, [index]] of chosen.entries()) answers[index] = found[position] as CreateAnswer
+    left = left.filter((entry) => !chosen.includes(entry))
+  }
+  return answers
+}
+
+async function createInChunks(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
   if (items.length <= longestBatch) return await createChunk(ledger, request)
   const answers: CreateAnswer[] = []
@@ -75,7 +99,7 @@ export async function createOccurrences(
 }
 
 /** Others get their turn between the calls that an item takes. If one fails, the item can be repeated as any other. */
-async function createChunk(ledger: Ledger, request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+async function createChunk(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
   const first = await createOnce(ledger, request)
   if (!first.some(isOpen)) return first as readonly CreateAnswer[]
@@ -84,7 +108,7 @@ async function createChunk(ledger: Ledger, request: CreateOccurrencesRequest): P
     const open = [...answers.keys()].filter((index) => isOpen(answers[index] as CreateAnswer | OpenAnswer))
     if (open.length === 0) return answers as CreateAnswer[]
     const goingOn = new Set(open.filter((index) => (answers[index] as OpenAnswer).goesOn).map((index) => items[index]))
-    const rest = { ...request, items: open.map((index) => items[index] as CreateItem) }
+    const rest = { ...request, items: open.map((index) => items[index] as DueItem) }
     const again = await createOnce(ledger, rest, (item) => goingOn.has(item))
     for (const [position, index] of open.entries()) {
       const { displaced } = answers[index] as OpenAnswer
@@ -107,8 +131,8 @@ function withDisplaced<Answer extends CreateAnswer | OpenAnswer>(
 
 async function createOnce(
   { connection, channel, sender }: Ledger,
-  { now, owner, items }: CreateOccurrencesRequest,
-  goesOn: (item: CreateItem) => boolean = () => false,
+  { now, owner, items }: DueRequest,
+  goesOn: (item: DueItem) => boolean = () => false,
 ): Promise<readonly (CreateAnswer | OpenAnswer)[]> {
   const printedOwner = printOwner(owner)
   const displaced = JSON.stringify({ at: now, reason: 'displaced', actor: null })
@@ -136,7 +160,7 @@ async function createOnce(
 }
 
 /** 16 bytes for each item, zeros where it has none; nothing at all where no item has one. */
-function printSkippedIds(items: readonly CreateItem[]): Buffer {
+function printSkippedIds(items: readonly DueItem[]): Buffer {
   const ids = items.map((item) => ('skippedId' in item ? item.skippedId : undefined))
   if (ids.every((id) => id === undefined)) return Buffer.alloc(0)
   const bytes = Buffer.alloc(items.length * 16)
@@ -145,7 +169,7 @@ function printSkippedIds(items: readonly CreateItem[]): Buffer {
 }
 
 /** 17 bytes for each item, the id and the scope, zeros where it has no key; nothing at all where no item has one. */
-function printReusableKeys(items: readonly CreateItem[]): Buffer {
+function printReusableKeys(items: readonly DueItem[]): Buffer {
   const keys = items.map((item) => ('key' in item ? item.key : undefined))
   if (keys.every((key) => key === undefined)) return Buffer.alloc(0)
   const bytes = Buffer.alloc(items.length * 17)
@@ -157,58 +181,22 @@ function printReusableKeys(items: readonly CreateItem[]): Buffer {
   return bytes
 }
 
-function writeItem(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
-  const due = item.kind === 'exclusion' || item.kind === 'recovery' ? null : item
+function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
   const start = writer.skip(createItemLayout.size)
+  // As it is when it starts at once, or may not: the script changes it where it comes to another state.
+  const starts = isStartable(item, now)
+  const record = createdOccurrence(item, starts ? running : pending, owner, now)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])
-  writer.setByte(start + itemAt.isStartable, due !== null && isStartable(due, now) ? 1 : 0)
+  writer.setByte(start + itemAt.isStartable, starts ? 1 : 0)
   writer.setNumber(start + itemAt.scheduledAt, item.scheduledAt)
   writer.setUint32(start + itemAt.version, item.jobVersion)
-  writer.setNumber(
-    start + itemAt.expected,
-    item.kind === 'slot' ? orNever(item.nextAt) : item.kind === 'recovery' ? item.expectedWatermark : 0,
-  )
-  writer.setNumber(start + itemAt.deadline, due === null ? 0 : now + due.executionTimeoutMs)
-  writer.setUint32(start + itemAt.recordSize, writeContent(writer, item, owner, printedOwner, now))
+  writer.setNumber(start + itemAt.expected, item.kind === 'slot' ? orNever(item.nextAt) : 0)
+  writer.setNumber(start + itemAt.deadline, now + item.executionTimeoutMs)
+  writer.setUint32(start + itemAt.recordSize, writeOccurrence(writer, record, starts ? printedOwner : ''))
   return start
 }
 
-function writeContent(writer: ByteWriter, item: CreateItem, owner: Owner, printedOwner: string, now: number): number {
-  switch (item.kind) {
-    case 'exclusion':
-      return writeOccurrence(writer, excludedOccurrence(item, now))
-    case 'recovery':
-      return writeRecovery(writer, item, now)
-    default: {
-      // As it is when it starts at once, or may not: the script changes it where it comes to another state.
-      const starts = isStartable(item, now)
-      const record = createdOccurrence(item, starts ? running : pending, owner, now)
-      return writeOccurrence(writer, record, starts ? printedOwner : '')
-    }
-  }
-}
-
-function writeRecovery(writer: ByteWriter, item: CreateItem & { readonly kind: 'recovery' }, now: number): number {
-  const start = writer.skip(recoveryLayout.size)
-  writer.setNumber(start + recoveryLayout.at.watermark, item.watermark)
-  writer.setNumber(start + recoveryLayout.at.nextAt, orNever(item.nextAt))
-  writer.setUint32(start + recoveryLayout.at.count, item.entries.length)
-  for (const entry of item.entries) {
-    const entryStart = writer.skip(recoveryEntryLayout.size)
-    writer.setId(entryStart + recoveryEntryLayout.at.id, entry.id)
-    writer.setByte(entryStart + recoveryEntryLayout.at.runs, runsCode(entry))
-    const size = writeOccurrence(writer, recoveredOccurrence(item, entry, 'pending', now))
-    writer.setUint32(entryStart + recoveryEntryLayout.at.recordSize, size)
-  }
-  return writer.length - start
-}
-
-function runsCode(entry: RecoveryEntry): number {
-  if (entry.kind === 'missed') return 0
-  return standsForSeveral(entry) ? 2 : 1
-}
-
-function readAnswers(reply: unknown, items: readonly CreateItem[]): readonly (CreateAnswer | OpenAnswer)[] {
+function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (CreateAnswer | OpenAnswer)[] {
   const [letters, details] = reply as readonly [Buffer, readonly Buffer[]]
   let position = 0
   const next = () => details[position++] as Buffer

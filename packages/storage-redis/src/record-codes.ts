@@ -6,7 +6,7 @@ export const spanBit = 8
 /** In answers, in the place of the code of a state: there is no record. */
 export const absentState = 255
 
-export const itemKinds = { slot: 0, trigger: 1, replay: 2, exclusion: 3, recovery: 4 } as const
+export const itemKinds = { slot: 0, trigger: 1, replay: 2 } as const
 
 /** Not 0, which stands for an item without a key. */
 export const keyScopes = { waiting: 1, live: 2 } as const

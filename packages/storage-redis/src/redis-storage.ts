@@ -84,7 +84,7 @@ class RedisStorage implements Storage {
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await createOccurrences(this.#ledger, request)
+    return await createOccurrences(this.#ledger, this.#steps, request)
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {

@@ -14,23 +14,9 @@ export const createItemLayout: Layout<
   goesOn: 'byte',
   scheduledAt: 'number',
   version: 'uint32',
-  // Of a slot the next instant of its job, of a recovery the watermark that it was decided by.
+  // Of a slot the next instant of its job.
   expected: 'number',
   deadline: 'number',
-  recordSize: 'uint32',
-})
-
-/** In the place of the record of a recovery, in front of its entries. */
-export const recoveryLayout: Layout<'watermark' | 'nextAt' | 'count'> = defineLayout({
-  watermark: 'number',
-  nextAt: 'number',
-  count: 'uint32',
-})
-
-export const recoveryEntryLayout: Layout<'id' | 'runs' | 'recordSize'> = defineLayout({
-  id: 'id',
-  /** 0: missed, 1: runs, 2: runs, and stands for several slots. */
-  runs: 'byte',
   recordSize: 'uint32',
 })
 

@@ -4,6 +4,8 @@ import {
   type AsyncWriter,
   type CancelAnswer,
   type CancelOccurrencesRequest,
+  type CreateAnswer,
+  type CreateOccurrencesRequest,
   isSuperseded,
   type JobWrite,
   type LedgerEntry,
@@ -70,7 +72,7 @@ type Writes = ReturnType<typeof writesFromLedger>
  * The rare writes: core's steps decide on what one script reads, and a second script commits if all of that is as it was
  * read. Steps that run at the same time share their calls.
  */
-export class Steps implements Pick<Storage, 'saveJobs' | 'cancel' | 'reap'> {
+export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
   readonly #reads: Gathered<Question, Reading>
 
@@ -81,6 +83,10 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'cancel' | 'reap'> {
 
   async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
     return await this.#writes(request.now, scripts.commit, 1).saveJobs(request)
+  }
+
+  async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
+    return await this.#writes(request.now, scripts.commit, 100).createOccurrences(request)
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {

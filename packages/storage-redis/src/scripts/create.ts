@@ -7,15 +7,13 @@ import {
   createRequestLayout,
   existsLayout,
   noticeLayout,
-  recoveryEntryLayout,
-  recoveryLayout,
   scheduleLayout,
   stateLayout,
 } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
-const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
+const { kindCodes, policyCodes, recoveredBit } = codec1
 
 /** How many of those that wait one call displaces at most. */
 const displacedAtOnce = 500
@@ -246,40 +244,6 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   answerCreated(r, displaced, notices)
 end
 
--- A run for several slots must not vanish behind the record of one, which whoever decided so has not seen.
-local function meetsRecord(text)
-  ${readFields(recoveryLayout, 'text', { count: 'count' }, { next: 'at' })}
-  for _ = 1, count do
-    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
-    if runs == 2 and recordOf(entry) then return true end
-    at = first + size
-  end
-  return false
-end
-
-local function createRecovery(h, job, text)
-  ${readFields(recoveryLayout, 'text', allFields(recoveryLayout), { next: 'at' })}
-  local last = nil
-  passLeft(h, job)
-  for _ = 1, count do
-    ${readFields(recoveryEntryLayout, 'text', { id: 'entry', runs: 'runs', recordSize: 'size' }, { place: 'at', next: 'first' })}
-    local r = recordOf(entry)
-    if not r then
-      r = parseRecord(sub(text, first, first + size - 1))
-      if runs > 0 then
-        r.state = activeCount(h) < placesOf(h) and pending or queued
-        if r.state == pending then r.reason = inTime(now, h, r) end
-      end
-      add(h, entry, r, printRecord(r))
-    end
-    last = r
-    at = first + size
-  end
-  if watermark > h.watermark then h.watermark = watermark end
-  h.nextAt = nextAt
-  answerCreated(last or { state = ${stateCodes.missed}, token = 0, reason = '' }, '', '')
-end
-
 -- The ordinary slot, that starts at once: the same as below, without the detours. False for any other.
 local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   local id, job = ids[index], jobs[index]
@@ -401,10 +365,10 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
   -- come again with the time of their repetition.
   local present = false
-  if h and (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
+  if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)
   end
-  if present and not (kind == ${itemKinds.recovery} and h.watermark == nextAt) then
+  if present then
     if kind == ${itemKinds.slot} and h.nextAt == scheduledAt and h.version == version and h.deletedAt == never then
       h.nextAt = nextAt
       if scheduledAt > h.watermark then h.watermark = scheduledAt end
@@ -417,21 +381,12 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
     answer('p', write('<d', h.floor))
   elseif version ~= h.version then
     answer('v', write('<I4', h.version))
-  elseif (kind == ${itemKinds.slot} and h.nextAt ~= scheduledAt)
-    or (kind == ${itemKinds.exclusion} and scheduledAt <= h.watermark)
-    or (kind == ${itemKinds.recovery} and (h.watermark ~= nextAt or meetsRecord(text))) then
+  elseif kind == ${itemKinds.slot} and h.nextAt ~= scheduledAt then
     answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
-  elseif kind <= ${itemKinds.replay} then
+  else
     local blocking, other = blockingKey(index, job)
     if blocking then return answer('k', ${existsOf('blocking')}, blocking.owner, other) end
     createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, goesOn, text)
-  elseif kind == ${itemKinds.exclusion} then
-    local r = parseRecord(text)
-    add(h, id, r, text)
-    answerCreated(r, '', '')
-  else
-    touch(job, h)
-    createRecovery(h, job, text)
   end
 end
 
@@ -448,8 +403,7 @@ forEachSpan(spans, ids, false, function(from, to)
       count = count + 1
       letters[count] = 'r'
     else
-      local letter = goesOn == 0 and (kind == ${itemKinds.trigger} or kind == ${itemKinds.replay})
-        and not keyOf(index) and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
+      local letter = goesOn == 0 and kind ~= ${itemKinds.slot} and not keyOf(index) and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
       if letter then
         count = count + 1
         letters[count] = letter

@@ -418,11 +418,6 @@ local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
--- How many may do so.
-local function placesOf(h)
-  return h.policy == allow and never or h.maxConcurrency
-end
-
 -- The next queued occurrence of a job that has a place for it, unless it is to be canceled: its id and its record. What a
 -- deleted job has left is never woken.
 local function firstToWake(h, job)
