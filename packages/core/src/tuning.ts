@@ -52,6 +52,9 @@ export const fewestHeartbeats = 4
 /** `deadAfter` by default, in heartbeats. */
 export const defaultDeadAfterHeartbeats = 6
 
+/** Milliseconds between a wake-up and the look that it causes: a burst of changes causes one look. */
+export const wakeDelayMs = 200
+
 /** Jumps of a clock that a ticker remembers. */
 export const rememberedJumps = 100
 

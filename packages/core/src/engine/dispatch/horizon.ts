@@ -15,7 +15,7 @@ import {
   looksPerLongOverlap,
   shortestLookMs,
 } from './tuning.ts'
-import { wakeDelayMs } from '../jobs/tuning.ts'
+import { wakeDelayMs } from '../../tuning.ts'
 
 /** A look that is to go on where it ended. */
 interface Rest {

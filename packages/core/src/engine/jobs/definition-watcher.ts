@@ -1,9 +1,10 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
+import { wakeDelayMs } from '../../tuning.ts'
 import { BackgroundLoop } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
-import { clockMarginMs, farClockMarginMs, looksPerFarLook, wakeDelayMs } from './tuning.ts'
+import { clockMarginMs, farClockMarginMs, looksPerFarLook } from './tuning.ts'
 
 /** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
 export class DefinitionWatcher {

@@ -6,8 +6,6 @@ export const clockMarginMs = 5000
 export const farClockMarginMs = 600_000
 /** One of so many looks for changes is a far look. */
 export const looksPerFarLook = 100
-/** Milliseconds between a wake-up and the look that it causes: a burst of changes causes one look. */
-export const wakeDelayMs = 200
 
 /** Milliseconds after which a job is loaded again whose slot the storage rejected, or whose schedule or definition failed. */
 export const suspendedMs = 60_000

@@ -7,7 +7,7 @@ import { firstItems } from '../loop/pages.ts'
 import type { StorageCalls } from '../loop/storage-caller.ts'
 import type { ChangedJobs, Difference } from './change.ts'
 import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../jobs/tuning.ts'
-import { itemsPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
+import { changesPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
 
 /** What the look is made of. */
 export interface LookOptions {
@@ -134,7 +134,7 @@ interface Some<T> {
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
-      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: itemsPerRead, cursor })),
+      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: changesPerRead, cursor })),
     )
   const far = await read(farSince)
   return far.isWhole || farSince === since ? far : read(since)
@@ -142,7 +142,7 @@ async function changedJobs(storage: StorageCalls, farSince: number, since: numbe
 
 /** The latest of them. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
-  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: itemsPerRead } as const
+  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
 

@@ -1,7 +1,7 @@
 /** Records that one call of the storage reads. */
 export const pageSize = 1000
 
-/** Slots, heads of jobs or changes that one call of the storage reads. The engine works on each, so a page is smaller. */
+/** Slots, or heads of jobs, that one call of the storage reads. The engine works on each, so a page is smaller. */
 export const itemsPerRead = 500
 
 /** Items that a call reads at least, where most of them may not be wanted. */
@@ -48,6 +48,8 @@ export const changeIntervalMs = 1000
 export const shortestChangeIntervalMs = 250
 /** The longest interval that a reader may ask for, in milliseconds. */
 export const longestChangeIntervalMs = 10_000
+/** Changed jobs and failures that one call reads. */
+export const changesPerRead = 200
 /** Calls that one look makes for each kind of change. Beyond them, readers learn that everything may have changed. */
 export const mostChangeReads = 3
 /** The next slots of all jobs, and the running occurrences, that are compared with the previous look. */
