@@ -32,7 +32,7 @@ import type { EngineContext } from './loop/engine-context.ts'
 import { BisectingCalls } from './loop/bisecting-calls.ts'
 import { Entrance } from './loop/entrance.ts'
 import { OwnContext } from './loop/own-context.ts'
-import { SlotTurns } from './loop/slot-turns.ts'
+import { YieldBudget } from './loop/yield-budget.ts'
 import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/code/node-capabilities.ts'
@@ -86,7 +86,7 @@ export class Engine implements EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
   readonly sleeps: Sleeps
-  readonly slotTurns: SlotTurns
+  readonly yieldBudget: YieldBudget
   readonly storage: StorageCaller
   readonly bisecting: BisectingCalls
   readonly events: EventHub
@@ -155,7 +155,7 @@ export class Engine implements EngineContext {
     this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
     this.sleeps = new Sleeps(options.clock)
-    this.slotTurns = new SlotTurns(options.clock)
+    this.yieldBudget = new YieldBudget(options.clock)
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.defaults = withMaxQueued(options.defaults, this.mostQueued)
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
@@ -174,6 +174,7 @@ export class Engine implements EngineContext {
       agenda: this.agenda,
       events: this.events,
       logger: options.logger,
+      yieldBudget: this.yieldBudget,
     })
     this.bisecting = new BisectingCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })

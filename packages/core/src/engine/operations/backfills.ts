@@ -104,7 +104,7 @@ export class Backfills {
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
     const series = await presentSeries(this.#registry, head, now)
-    const slots = await slotsOf(series, { from, to, order }, this.#engine.slotTurns)
+    const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
     const standings: SlotStanding[] = []
     for (let start = 0; start < slots.length; start += itemsPerRead) {
       const some = slots.slice(start, start + itemsPerRead)
@@ -150,7 +150,7 @@ export class Backfills {
     const head = await this.#runs.headOf(jobId, asked)
     if (head === null) return false
     const series = await presentSeries(this.#registry, head, this.#engine.now())
-    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.slotTurns })
+    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
     if (next === null || next.standing === 'stopped') return false
     // What runs already is closed by itself; what waits has come since it was looked.
     if (next.standing === 'live') return next.run?.state !== 'running'

@@ -14,7 +14,7 @@ import { EngineStopped, failInBackground } from '../loop/background-loop.ts'
 import { Batcher, worthACall } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Semaphore } from '../loop/semaphore.ts'
-import type { SlotTurns } from '../loop/slot-turns.ts'
+import type { YieldBudget } from '../loop/yield-budget.ts'
 import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
@@ -244,7 +244,7 @@ export class Recovery {
     if (this.#waiting.length > 0) this.#beginning.ask()
     return room.then(() => {
       this.#assertWanted(pending.late)
-      this.#engine.slotTurns.begin()
+      this.#engine.yieldBudget.begin()
     })
   }
 
@@ -294,15 +294,15 @@ export class Recovery {
   }
 
   /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */
-  #turnsOf(late: LateSlot): Pick<SlotTurns, 'stepped'> {
-    const { slotTurns } = this.#engine
+  #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
+    const { yieldBudget } = this.#engine
     const { name } = late.job.job
-    slotTurns.begin()
+    yieldBudget.begin()
     return {
       stepped: () => {
-        const turn = slotTurns.stepped()
+        const turn = yieldBudget.stepped()
         if (turn === null) return null
-        this.#engine.heldLoop(name, slotTurns.lastStepsMs)
+        this.#engine.heldLoop(name, yieldBudget.lastStepsMs)
         return turn.then(() => this.#assertWanted(late))
       },
     }
