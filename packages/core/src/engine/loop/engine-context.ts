@@ -10,7 +10,7 @@ import type { SlotEntry } from './slot-levels.ts'
 import type { YieldBudget } from './yield-budget.ts'
 import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from './own-context.ts'
-import type { StorageCaller } from './storage-caller.ts'
+import type { RetryingStorage } from './retrying-storage.ts'
 
 /** What the parts of one engine share. */
 export interface EngineContext {
@@ -23,7 +23,7 @@ export interface EngineContext {
   readonly sleeps: Sleeps
   /** Shared by calls of the storage, and by those that count slots. */
   readonly yieldBudget: YieldBudget
-  readonly storage: StorageCaller
+  readonly storage: RetryingStorage
   /** Calls of which one item may be wrong. */
   readonly bisecting: BisectingCalls
   readonly events: EventHub

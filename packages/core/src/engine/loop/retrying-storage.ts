@@ -61,7 +61,7 @@ export interface StorageCalls {
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
  * engine stops: every call of the protocol can be repeated.
  */
-export class StorageCaller implements StorageCalls {
+export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
   /** Tells other engines of this process what this one changes. Made when there are any. */
