@@ -54,7 +54,7 @@ export type {
   UpdateOptions,
   UpdateResult,
 } from './engine/operations/definitions.ts'
-export type { CallOptions } from './engine/loop/asked-calls.ts'
+export type { CallOptions } from './engine/loop/caller-context.ts'
 export type { Change } from './engine/operations/change.ts'
 export type { ChangesOptions } from './engine/operations/changes.ts'
 export type { Explanation, NearestSlots } from './engine/operations/explain.ts'

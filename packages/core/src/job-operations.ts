@@ -1,5 +1,5 @@
 import type { DurationInput } from './duration.ts'
-import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type { CallOptions } from './engine/loop/caller-context.ts'
 import type { NodeInfo } from './engine/nodes/process/node-info.ts'
 import type {
   BackfillOptions,

@@ -1,4 +1,4 @@
-import type { CallOptions } from './engine/loop/asked-calls.ts'
+import type { CallOptions } from './engine/loop/caller-context.ts'
 import type { Operations } from './engine/operations/operations.ts'
 import type { JobOperations } from './job-operations.ts'
 import { listing, pageOf } from './listing.ts'

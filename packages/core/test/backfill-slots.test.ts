@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { presentSchedule, slotsOf } from '../src/engine/operations/backfill-slots.ts'
-import { SlotTurns } from '../src/engine/loop/slot-turns.ts'
+import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
 
 const old = { type: 'old' }
 const newer = { type: 'newer' }
@@ -48,7 +48,7 @@ it.each(['oldest_first', 'newest_first'] as const)(
       if (!isOver) setImmediate(look)
     }
     setImmediate(look)
-    const slots = await slotsOf(series, { from: 0, to: 1000, order }, new SlotTurns({ monotonic: () => now }))
+    const slots = await slotsOf(series, { from: 0, to: 1000, order }, new YieldBudget({ monotonic: () => now }))
     isOver = true
     expect(slots).toHaveLength(1000)
     expect(Math.max(longest, now - beganAt)).toBeLessThanOrEqual(10)

@@ -5,7 +5,7 @@ import { Agenda } from '../src/engine/loop/agenda.ts'
 import { Batcher, callsAtOnce } from '../src/engine/loop/batcher.ts'
 import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
-import { type Asked, StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { type Asked, RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
 import { JobistemerError } from '../src/errors.ts'
 import { EventHub } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
@@ -48,7 +48,7 @@ function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonl
   agenda.start()
   const inner = { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage
   const events = new EventHub(silentLogger)
-  const storage = new StorageCaller({ storage: inner, clock, agenda, events, logger: silentLogger })
+  const storage = new RetryingStorage({ storage: inner, clock, agenda, events, logger: silentLogger })
   const broken: string[] = []
   const held: HeldCall[] = []
   const entries: Entry[] = []

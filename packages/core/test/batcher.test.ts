@@ -5,7 +5,7 @@ import { CallerBatcher } from '../src/engine/loop/batcher.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { BisectingCalls, ItemRefused } from '../src/engine/loop/bisecting-calls.ts'
 import { EngineStopped } from '../src/engine/loop/background-loop.ts'
-import { type Asked, StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { type Asked, RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
 import { JobistemerError } from '../src/errors.ts'
 import { EventHub } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
@@ -32,7 +32,7 @@ function world({ maxBatch = 1000, retries = true } = {}) {
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
-  const storage = new StorageCaller({
+  const storage = new RetryingStorage({
     storage: { listJobs: async () => ({ items: [], cursor: null }) } as unknown as Storage,
     clock,
     agenda,

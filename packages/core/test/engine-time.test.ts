@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import { Agenda } from '../src/engine/loop/agenda.ts'
 import type { EngineContext } from '../src/engine/loop/engine-context.ts'
-import { StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
 import { EngineTime } from '../src/engine/time/engine-time.ts'
 import { EventHub } from '../src/events.ts'
 import type { Storage } from '../src/storage/storage.ts'
@@ -37,7 +37,7 @@ function world() {
   const events = new EventHub(silent)
   const agenda = new Agenda({ clock, wallNow: () => time.now(), onSlotsDue() {} })
   const failures: unknown[] = []
-  const caller = new StorageCaller({ storage, clock, agenda, events, logger: silent })
+  const caller = new RetryingStorage({ storage, clock, agenda, events, logger: silent })
   const engine = {
     clock,
     agenda,

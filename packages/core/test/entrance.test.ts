@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { AskedCalls } from '../src/engine/loop/asked-calls.ts'
+import { CallerContext } from '../src/engine/loop/caller-context.ts'
 import { nextTurn } from '../src/engine/loop/after-turn.ts'
 import { Entrance } from '../src/engine/loop/entrance.ts'
-import { StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
 import { systemClock } from '../src/system-clock.ts'
 
-function call(options: { readonly timeout?: number; readonly signal?: AbortSignal } = {}): AskedCalls {
-  return new AskedCalls(StorageCaller.prototype, systemClock, options, 10_000)
+function call(options: { readonly timeout?: number; readonly signal?: AbortSignal } = {}): CallerContext {
+  return new CallerContext(RetryingStorage.prototype, systemClock, options, 10_000)
 }
 
 /** An entrance whose connections the test ends. */

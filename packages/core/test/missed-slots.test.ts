@@ -9,14 +9,14 @@ import {
   slotsToLookAt,
 } from '../src/engine/recovery/missed-slots.ts'
 import type { SlotSeries } from '../src/engine/jobs/slot-series.ts'
-import { SlotTurns } from '../src/engine/loop/slot-turns.ts'
+import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
 import { every } from './support/every.ts'
 
 const minute = 60_000
 const schedule = every(minute)
 
 /** Where time stands, as by a virtual clock. */
-const turns = new SlotTurns({ monotonic: () => 0 })
+const turns = new YieldBudget({ monotonic: () => 0 })
 
 /** The decision about the slots 1 to `count` of a job that fires every minute, made half a minute after the last. */
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
@@ -291,14 +291,14 @@ describe('slots that take a millisecond each to find', () => {
     const { series, clock } = slowSeries(1)
     const until = 3000
     const options = { series, first: 1, until, now: until + 1, strategy, limit: 5000, recorded: none }
-    const deciding = decideMissedSlots({ ...options, turns: new SlotTurns(clock) })
+    const deciding = decideMissedSlots({ ...options, turns: new YieldBudget(clock) })
     expect(await longestTurn(clock, deciding)).toBeLessThanOrEqual(10)
     expect(await deciding).toMatchObject({ count: until, lastSlot: until })
   })
 
   it('are looked for in short turns', async () => {
     const { series, clock } = slowSeries(1)
-    const turnsOfAll = new SlotTurns(clock)
+    const turnsOfAll = new YieldBudget(clock)
     const missedSlots = { series, first: 1, until: 90, strategy: { type: 'compressed' } as const, turns: turnsOfAll }
     const looking = Promise.all(Array.from({ length: 20 }, () => slotsToLookAt(missedSlots)))
     expect(await longestTurn(clock, looking)).toBeLessThanOrEqual(40)

@@ -26,14 +26,14 @@ import { isOfBuild, type RegisteredJob } from './jobs/registered-job.ts'
 import { Restorer } from './jobs/restorer.ts'
 import { ScheduleReviver } from './jobs/schedule-reviver.ts'
 import { Agenda } from './loop/agenda.ts'
-import { AskedCalls, type CallOptions } from './loop/asked-calls.ts'
+import { CallerContext, type CallOptions } from './loop/caller-context.ts'
 import { BlockedLoop } from './loop/blocked-loop.ts'
 import type { EngineContext } from './loop/engine-context.ts'
 import { BisectingCalls } from './loop/bisecting-calls.ts'
 import { Entrance } from './loop/entrance.ts'
 import { OwnContext } from './loop/own-context.ts'
-import { SlotTurns } from './loop/slot-turns.ts'
-import { isStorageGone, StorageCaller } from './loop/storage-caller.ts'
+import { YieldBudget } from './loop/yield-budget.ts'
+import { isStorageGone, RetryingStorage } from './loop/retrying-storage.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/code/node-capabilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
@@ -86,8 +86,8 @@ export class Engine implements EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
   readonly sleeps: Sleeps
-  readonly slotTurns: SlotTurns
-  readonly storage: StorageCaller
+  readonly yieldBudget: YieldBudget
+  readonly storage: RetryingStorage
   readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: EngineContext['logger']
@@ -155,7 +155,7 @@ export class Engine implements EngineContext {
     this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
     this.sleeps = new Sleeps(options.clock)
-    this.slotTurns = new SlotTurns(options.clock)
+    this.yieldBudget = new YieldBudget(options.clock)
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.defaults = withMaxQueued(options.defaults, this.mostQueued)
     this.owner = { node: options.nodeId, incarnation: uniqueSuffix(this.random()) }
@@ -168,12 +168,13 @@ export class Engine implements EngineContext {
       onSlotsDue: () => this.#launcher.launch(),
       holdsProcess: !isClient,
     })
-    this.storage = new StorageCaller({
+    this.storage = new RetryingStorage({
       storage: options.storage,
       clock: this.clock,
       agenda: this.agenda,
       events: this.events,
       logger: options.logger,
+      yieldBudget: this.yieldBudget,
     })
     this.bisecting = new BisectingCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
@@ -705,8 +706,8 @@ export class Engine implements EngineContext {
     return codeOf({ jobs, definitions: this.#registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
   }
 
-  #asked(options: CallOptions): AskedCalls {
-    return new AskedCalls(this.storage, this.clock, options, this.#options.callTimeoutMs)
+  #asked(options: CallOptions): CallerContext {
+    return new CallerContext(this.storage, this.clock, options, this.#options.callTimeoutMs)
   }
 }
 

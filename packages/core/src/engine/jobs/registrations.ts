@@ -9,7 +9,7 @@ import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { checkedSeries } from './checked-series.ts'
 import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
 import type { HeldJobs } from './held-jobs.ts'

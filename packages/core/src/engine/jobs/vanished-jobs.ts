@@ -1,6 +1,6 @@
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'

@@ -5,7 +5,7 @@ import { EngineStopped } from './background-loop.ts'
 import { ItemRefused } from './bisecting-calls.ts'
 import type { EngineContext } from './engine-context.ts'
 import { RenewedSet } from './renewed-set.ts'
-import type { Asked } from './storage-caller.ts'
+import type { Asked } from './retrying-storage.ts'
 
 /** Calls of one batcher that are under way at a time. */
 export const callsAtOnce = 4

@@ -1,7 +1,7 @@
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from './background-loop.ts'
-import { type Asked, movedOn, type StorageCaller } from './storage-caller.ts'
+import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
 
 /** What stands in place of an answer when the storage can never take the item. */
 export class ItemRefused {
@@ -60,7 +60,7 @@ class Attempt<Answer> {
 }
 
 interface BisectingContext extends FailureReporter {
-  readonly storage: StorageCaller
+  readonly storage: RetryingStorage
 }
 
 /**

@@ -7,10 +7,10 @@ import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda } from './agenda.ts'
 import type { SlotEntry } from './slot-levels.ts'
-import type { SlotTurns } from './slot-turns.ts'
+import type { YieldBudget } from './yield-budget.ts'
 import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from './own-context.ts'
-import type { StorageCaller } from './storage-caller.ts'
+import type { RetryingStorage } from './retrying-storage.ts'
 
 /** What the parts of one engine share. */
 export interface EngineContext {
@@ -21,9 +21,9 @@ export interface EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
   readonly sleeps: Sleeps
-  /** Where slots are counted, of which there may be very many. */
-  readonly slotTurns: SlotTurns
-  readonly storage: StorageCaller
+  /** Shared by calls of the storage, and by those that count slots. */
+  readonly yieldBudget: YieldBudget
+  readonly storage: RetryingStorage
   /** Calls of which one item may be wrong. */
   readonly bisecting: BisectingCalls
   readonly events: EventHub

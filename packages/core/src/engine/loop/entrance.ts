@@ -1,11 +1,11 @@
 import { nextTurn } from './after-turn.ts'
-import type { AskedCalls, Wait } from './asked-calls.ts'
+import type { CallerContext, Wait } from './caller-context.ts'
 
 /** Calls admitted per turn of the event loop. 20,000 that go on in one turn block the event loop for 500 ms. */
 const admittedPerTurn = 500
 
 interface Entering {
-  readonly asked: AskedCalls
+  readonly asked: CallerContext
   readonly wait: Wait
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -28,7 +28,7 @@ export class Entrance {
   }
 
   /** Resolves when the call is admitted. @throws what `connect` throws, and the refusal of the call */
-  enter(asked: AskedCalls): Promise<void> {
+  enter(asked: CallerContext): Promise<void> {
     return new Promise((resolve, reject) => {
       asked.assertWanted()
       const wait = asked.wait((refusal) => {

@@ -11,7 +11,7 @@ import { cancelLimitOf } from '../jobs/save-limits.ts'
 import { changesAtOnce } from '../jobs/tuning.ts'
 import type { DefinitionChange } from '../jobs/registrations.ts'
 import { nextTurn } from '../loop/after-turn.ts'
-import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { CallerBatcher, refusedItem } from '../loop/batcher.ts'
 import { ItemRefused } from '../loop/bisecting-calls.ts'
@@ -69,7 +69,7 @@ export class Additions {
     this.#saves.stop()
   }
 
-  async add(input: Job | readonly Job[], options: CallOptions, asked: AskedCalls): Promise<void> {
+  async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
     if (this.#isClient) for (const job of jobs) refuseFunctions(job)
@@ -82,7 +82,7 @@ export class Additions {
     }
   }
 
-  async #add(jobs: readonly Job[], asked: AskedCalls): Promise<void> {
+  async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
     const { timezone } = this.#engine.defaults
     // Of a list with one that is wrong, nothing is stored.
     let open = await this.#look(
@@ -111,7 +111,7 @@ export class Additions {
     return list
   }
 
-  async #look(jobs: readonly Job[], asked: AskedCalls): Promise<readonly Addition[]> {
+  async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
     const additions: Addition[] = []
     for (const some of this.#batches(jobs)) {
       // What cannot be read fails as a whole: no definition is to blame.
@@ -147,7 +147,7 @@ export class Additions {
   }
 
   /** Answers the jobs that are to be looked at again. */
-  async #store(additions: readonly Addition[], asked: AskedCalls): Promise<readonly Job[]> {
+  async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
     for (const some of this.#batches(additions)) {
       const store = async (addition: Addition): Promise<void> => {
@@ -159,7 +159,7 @@ export class Additions {
   }
 
   /** Answers whether the job is stored as it is defined. */
-  async #storeOne({ job, record, change }: Addition, asked: AskedCalls): Promise<boolean> {
+  async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
     if (change === null) {
       this.#adopt(job, record as JobRecord, undefined)
       return true

@@ -9,7 +9,7 @@ import {
 import { JobistemerError } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
-import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallOptions, callOptionNames } from '../loop/caller-context.ts'
 import type { RequestOptions } from './request-options.ts'
 
 /** How to run past slots of a job. */

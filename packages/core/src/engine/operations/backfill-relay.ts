@@ -3,9 +3,9 @@ import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../..
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { SlotTurns } from '../loop/slot-turns.ts'
+import type { YieldBudget } from '../loop/yield-budget.ts'
 import { EngineStopped } from '../loop/background-loop.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import type { EndedRun, Relay } from '../run/relay.ts'
 import type { BackfillRuns } from './backfill-runs.ts'
 import { presentSeries, slotsAfter } from './backfill-slots.ts'
@@ -63,7 +63,7 @@ export class BackfillRelay implements Relay {
         const head = await this.#runs.headOf(jobId, this.#storage)
         if (head === null) return
         const series = await presentSeries(this.#registry, head, this.#engine.now())
-        const turns = this.#engine.slotTurns
+        const turns = this.#engine.yieldBudget
         const next = await nextInLane(this.#storage, { head, series, details, turns, isAgain })
         if (next?.standing !== 'open') return
         const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
@@ -97,7 +97,7 @@ export async function nextInLane(
     readonly head: JobRecord
     readonly series: SlotSeries
     readonly details: OccurrenceDetails
-    readonly turns: Pick<SlotTurns, 'stepped'>
+    readonly turns: Pick<YieldBudget, 'stepped'>
     readonly isAgain?: boolean
   },
 ): Promise<SlotStanding | null> {

@@ -7,7 +7,7 @@ import type { OccurrenceAddress, OccurrenceDetails } from '../../storage/occurre
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../capacity/capacity.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import type { SlotStanding } from './backfill-states.ts'
 import { backfillDelayMs } from './tuning.ts'
 

@@ -4,7 +4,7 @@ import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
-import type { SlotTurns } from '../loop/slot-turns.ts'
+import type { YieldBudget } from '../loop/yield-budget.ts'
 import { mostItems } from '../../tuning.ts'
 
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
@@ -32,7 +32,7 @@ export async function presentSeries(registry: JobRegistry, head: JobRecord, now:
 export async function slotsOf(
   series: SlotSeries,
   span: Span,
-  turns: Pick<SlotTurns, 'stepped'>,
+  turns: Pick<YieldBudget, 'stepped'>,
 ): Promise<readonly number[]> {
   const slots: number[] = []
   for (const slot of walk(series, span, null)) {

@@ -9,7 +9,7 @@ import {
 } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { Page } from '../../storage/storage.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { coveringRun, holds } from './covering-record.ts'
 import { longestName } from '../../tuning.ts'
 

@@ -19,9 +19,9 @@ import { traced, withTrace } from '../../tracing/traced-request.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallerContext, callOptionNames } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { uniqueSuffix } from '../loop/unique-suffix.ts'
 import {
   type BackfillOptions,
@@ -53,7 +53,7 @@ export class Backfills {
   }
 
   /** Begins a backfill, or goes on with it where nobody does. */
-  async backfill(job: RegisteredJob, options: BackfillOptions, asked: AskedCalls): Promise<BackfillResult> {
+  async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
     const checked = readBackfill(options, this.#engine.now())
     const { name, payload, id } = job.job
     // Without data a run is like that of its slot, whatever the schema.
@@ -98,13 +98,13 @@ export class Backfills {
     head: JobRecord,
     { from, to, which, order }: CheckedBackfill,
     key: string,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<readonly SlotStanding[]> {
     const now = this.#engine.now()
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
     const series = await presentSeries(this.#registry, head, now)
-    const slots = await slotsOf(series, { from, to, order }, this.#engine.slotTurns)
+    const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
     const standings: SlotStanding[] = []
     for (let start = 0; start < slots.length; start += itemsPerRead) {
       const some = slots.slice(start, start + itemsPerRead)
@@ -120,7 +120,12 @@ export class Backfills {
   }
 
   /** Cancels what waits of a backfill, and sees to it that what runs is the last. */
-  async stop(name: string, key: string, options: StopBackfillOptions, asked: AskedCalls): Promise<StopBackfillResult> {
+  async stop(
+    name: string,
+    key: string,
+    options: StopBackfillOptions,
+    asked: CallerContext,
+  ): Promise<StopBackfillResult> {
     const id = jobId(readJobName(name))
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
     readObject(options, 'options', ['reason', 'actor', ...callOptionNames])
@@ -145,12 +150,12 @@ export class Backfills {
   async #close(
     { jobId, details }: OccurrenceRecord,
     voice: { readonly actor: string | null; readonly reason: string },
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<boolean> {
     const head = await this.#runs.headOf(jobId, asked)
     if (head === null) return false
     const series = await presentSeries(this.#registry, head, this.#engine.now())
-    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.slotTurns })
+    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
     if (next === null || next.standing === 'stopped') return false
     // What runs already is closed by itself; what waits has come since it was looked.
     if (next.standing === 'live') return next.run?.state !== 'running'

@@ -1,6 +1,6 @@
 import { readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
-import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { CallerContext } from '../loop/caller-context.ts'
 import type { JobCatalog, JobInfo } from './job-catalog.ts'
 import { pageSize } from './tuning.ts'
 
@@ -25,7 +25,7 @@ export function endOf({ paused }: Pick<JobInfo, 'paused'>): number {
 export async function namesOf(
   selection: JobSelection,
   catalog: JobCatalog,
-  { asked, now, ...only }: { readonly asked: AskedCalls; readonly now: number; readonly paused?: boolean },
+  { asked, now, ...only }: { readonly asked: CallerContext; readonly now: number; readonly paused?: boolean },
   isWanted: (job: JobInfo) => boolean = () => true,
 ): Promise<readonly string[]> {
   readObject(selection, 'filter', ['tag', 'owner'])

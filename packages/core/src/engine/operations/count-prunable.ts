@@ -3,7 +3,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { isPrunable } from '../../storage/rules.ts'
 import type { Page } from '../../storage/storage.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { pageSize } from './tuning.ts'
 
 interface Pruning {

@@ -1,7 +1,7 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 
 /** The record of a recovery whose span holds the instant. */
 export async function coveringRecord(

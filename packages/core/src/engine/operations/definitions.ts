@@ -37,10 +37,10 @@ import {
   type UpdatePolicy,
   updatedTimeline,
 } from '../jobs/update-policy.ts'
-import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../loop/caller-context.ts'
 import { nextTurn } from '../loop/after-turn.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
 import { tellCanceled } from './tell-canceled.ts'
@@ -296,7 +296,7 @@ export class Definitions {
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
-  async apply(plan: DefinitionPlan, options: CallOptions, storage: AskedCalls): Promise<void> {
+  async apply(plan: DefinitionPlan, options: CallOptions, storage: CallerContext): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
     const touched = [...plan.added, ...plan.changed, ...plan.removed]

@@ -5,7 +5,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { isDelayed, isPausedAt } from '../../storage/rules.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { coveringRecord, firstOf } from './covering-record.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
 

@@ -8,9 +8,9 @@ import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/st
 import type { Capacity } from '../capacity/capacity.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallOptions, callOptionNames } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
 

@@ -16,8 +16,8 @@ import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { lastSuccess } from '../jobs/last-success.ts'
 import { countedSince, silenceRuleOf } from '../jobs/silence.ts'
-import { type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import { type CallOptions, callOptionNames } from '../loop/caller-context.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { Cursors } from './cursors.ts'
 import {
   type Extras,

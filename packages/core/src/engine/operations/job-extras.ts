@@ -4,7 +4,7 @@ import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 
 /** What of a job does not stand in its head, as far as it is asked for. */
 export interface Extras {

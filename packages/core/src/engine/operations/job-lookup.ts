@@ -7,7 +7,7 @@ import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { CallerContext } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { CallerBatcher } from '../loop/batcher.ts'
 import { ItemRefused } from '../loop/bisecting-calls.ts'
@@ -42,20 +42,20 @@ export class JobLookup {
   }
 
   /** A job of this name that this node does not hold. @throws JobistemerError `JOB_NOT_FOUND` */
-  async byName(name: string, asked: AskedCalls): Promise<RegisteredJob> {
+  async byName(name: string, asked: CallerContext): Promise<RegisteredJob> {
     const job = await this.byId(jobId(readJobName(name)), asked)
     if (job === undefined) throw jobNotFound(name)
     return job
   }
 
-  async byId(id: JobId, asked: AskedCalls): Promise<RegisteredJob | undefined> {
+  async byId(id: JobId, asked: CallerContext): Promise<RegisteredJob | undefined> {
     return (await this.#read([id], asked)).get(id)
   }
 
   /** Those jobs of many names that are there and not held here. What is no name is left out. */
   async byNames<Item>(
     items: readonly Item[],
-    asked: AskedCalls,
+    asked: CallerContext,
     nameOf: (item: Item) => unknown,
   ): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
@@ -75,7 +75,7 @@ export class JobLookup {
     return found
   }
 
-  async #read(ids: readonly JobId[], asked: AskedCalls): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+  async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.loose.isPartial) return found
     const read = (id: JobId) =>

@@ -3,7 +3,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import { type NodeCapabilities, readNodeCapabilities } from '../nodes/code/node-capabilities.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../nodes/peer-record.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { rememberedBuilds } from './tuning.ts'
 
 /**

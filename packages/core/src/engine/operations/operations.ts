@@ -14,9 +14,9 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { AskedCalls, callOptionNames, type CallOptions } from '../loop/asked-calls.ts'
+import { CallerContext, callOptionNames, type CallOptions } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import type { NodeInfo } from '../nodes/process/node-info.ts'
 import { clientClosed, type Phase, stateError } from '../loop/refusals.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -339,12 +339,12 @@ export class Operations implements JobOperations {
     return slots.map((slot) => new Date(slot))
   }
 
-  #asked(options: CallOptions): AskedCalls {
+  #asked(options: CallOptions): CallerContext {
     const { storage, clock } = this.#engine
-    return new AskedCalls(storage, clock, options, this.#host.callTimeoutMs)
+    return new CallerContext(storage, clock, options, this.#host.callTimeoutMs)
   }
 
-  #askedRunning(options: CallOptions): AskedCalls {
+  #askedRunning(options: CallOptions): CallerContext {
     this.#assertRunning()
     return this.#asked(options)
   }
@@ -353,7 +353,7 @@ export class Operations implements JobOperations {
   async #ofJob<T>(
     name: string,
     options: CallOptions,
-    call: (job: RegisteredJob, asked: AskedCalls) => Promise<T>,
+    call: (job: RegisteredJob, asked: CallerContext) => Promise<T>,
   ): Promise<T> {
     const asked = this.#asked(options)
     return call(this.#held(name) ?? (await this.#lookUp(name, asked)), asked)
@@ -376,7 +376,7 @@ export class Operations implements JobOperations {
     return job
   }
 
-  async #lookUp(name: string, asked: AskedCalls): Promise<RegisteredJob> {
+  async #lookUp(name: string, asked: CallerContext): Promise<RegisteredJob> {
     const job = await this.#lookup.byName(name, asked)
     this.#assertRunning()
     return job

@@ -2,7 +2,7 @@ import type { PayloadSchema } from '../../job/payload.ts'
 import { parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
-import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { CallerContext } from '../loop/caller-context.ts'
 import { performOn } from '../loop/perform.ts'
 import { detailsOf, type RequestOptions } from './request-options.ts'
 
@@ -20,7 +20,7 @@ interface RequestedJob {
 export function parsedDetailsOf(
   options: RequestOptions,
   { name, payload }: RequestedJob,
-  asked: AskedCalls,
+  asked: CallerContext,
   path = '',
 ): OccurrenceDetails | Promise<OccurrenceDetails> {
   if (payload === null) return detailsOf(options, path)

@@ -8,7 +8,7 @@ import { isAhead } from '../jobs/ahead.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 
 /** A job that was set back, because its slots were decided ahead of the time. */
 export interface RealignedJob {

@@ -11,7 +11,7 @@ import { cancelLimitOf } from '../jobs/save-limits.ts'
 import { changesAtOnce } from '../jobs/tuning.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
 import { nextTurn } from '../loop/after-turn.ts'
-import { type AskedCalls, type CallOptions, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { CallerBatcher } from '../loop/batcher.ts'
 import type { JobLookup } from './job-lookup.ts'
@@ -52,7 +52,7 @@ export class Removals {
     this.#deletes.stop()
   }
 
-  async remove(job: RegisteredJob, options: RemoveOptions, asked: AskedCalls): Promise<void> {
+  async remove(job: RegisteredJob, options: RemoveOptions, asked: CallerContext): Promise<void> {
     readObject(options, 'options', ['expectedVersion', ...callOptionNames])
     const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
     const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
@@ -61,7 +61,7 @@ export class Removals {
   }
 
   /** Answers the names of those that this call has deleted: others may have been deleted elsewhere meanwhile. */
-  async removeMany(names: readonly string[], options: CallOptions, asked: AskedCalls): Promise<readonly string[]> {
+  async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
     const most = Math.min(changesAtOnce, this.#engine.maxBatch)
@@ -79,7 +79,7 @@ export class Removals {
     return removed
   }
 
-  async #readNames(names: readonly string[], asked: AskedCalls): Promise<readonly RegisteredJob[]> {
+  async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
     const jobs = new Set<RegisteredJob>()
     const list = readLimitedList(names, 'names').slice()
     const lookedUp = await this.#lookup.byNames(list, asked, (name) => name)
@@ -97,13 +97,13 @@ export class Removals {
   }
 
   /** Answers what became of the job itself; what waited of it is canceled too by then. */
-  async delete(deletion: Deletion, asked: AskedCalls): Promise<SaveJobAnswer> {
+  async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
     const [answer] = await this.#deleteAll([deletion], asked)
     return answer as SaveJobAnswer
   }
 
   /** The first step deletes the jobs; however many of them wait, no step takes long. */
-  async #deleteAll(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
+  async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
     // Of that version only: somebody may have created the job anew.
     const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
@@ -119,7 +119,7 @@ export class Removals {
     return first
   }
 
-  async #deleteOnce(deletions: readonly Deletion[], asked: AskedCalls): Promise<readonly SaveJobAnswer[]> {
+  async #deleteOnce(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
     const answers = await asked.within(() => Promise.all(deletions.map(send)))
     for (const answer of answers) tellCanceled(this.#engine, answer, 'deleted')

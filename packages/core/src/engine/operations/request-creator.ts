@@ -11,7 +11,7 @@ import { readOwnStart } from '../dispatch/own-start.ts'
 import type { JobPlan } from '../jobs/job-plan.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { AskedCalls, Wait } from '../loop/asked-calls.ts'
+import type { CallerContext, Wait } from '../loop/caller-context.ts'
 import { Batcher, refusedItem } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { RenewedMap } from '../loop/renewed-map.ts'
@@ -31,7 +31,7 @@ interface Sending {
   /** The instant of its record lies after this one. */
   readonly after: number
   readonly ids: RequestIds
-  readonly asked: AskedCalls
+  readonly asked: CallerContext
 }
 
 /** A request on its way. An object and not a chain of promises: there may be thousands of them at a time. */
@@ -93,12 +93,12 @@ export class RequestCreator {
    * Stores a request, and answers what became of it. The answer comes also when the caller waits no more: what this node
    * has started by then, it has to run.
    */
-  submit(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     return this.#submit(job, request, asked, false)
   }
 
   /** As {@link submit}, but rejects as soon as the caller waits no more. */
-  submitAlone(job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  submitAlone(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     if (request.kind === 'trigger' && request.details.requestKey === undefined) {
       return this.#submit(job, request, asked, true)
     }
@@ -106,7 +106,7 @@ export class RequestCreator {
     return asked.within(() => answering)
   }
 
-  #submit(job: RegisteredJob, request: Request, asked: AskedCalls, waits: boolean): Promise<TriggerResult> {
+  #submit(job: RegisteredJob, request: Request, asked: CallerContext, waits: boolean): Promise<TriggerResult> {
     const ids = new RequestIds(this.#engine, request)
     const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked }
     const { turn } = ids
@@ -244,7 +244,7 @@ export class RequestCreator {
   async #sameReplay(
     { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
     ids: RequestIds,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<OccurrenceRecord | null> {
     for (;;) {
       const numbers = Array.from({ length: itemsLikelyEnough }, (_, index) => ids.number + index)
@@ -291,7 +291,7 @@ export class RequestCreator {
   async #answerExists(
     id: OccurrenceId,
     state: OccurrenceState,
-    asked: AskedCalls,
+    asked: CallerContext,
     created: boolean,
   ): Promise<TriggerResult> {
     if (!isFinal(state)) return resultOf({ id, state, reason: null, created })

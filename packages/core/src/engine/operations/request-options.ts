@@ -10,7 +10,7 @@ import type { Job } from '../../job/define-job.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { ReusableKey } from '../../storage/storage.ts'
-import type { CallOptions } from '../loop/asked-calls.ts'
+import type { CallOptions } from '../loop/caller-context.ts'
 
 /** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
 export type RunOverrides = Pick<

@@ -9,7 +9,7 @@ import type { Capacity } from '../capacity/capacity.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import { type AskedCalls, callOptionNames } from '../loop/asked-calls.ts'
+import { type CallerContext, callOptionNames } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { callsAtOnce } from '../loop/batcher.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
@@ -77,7 +77,7 @@ export class Requests {
   trigger(
     job: RegisteredJob,
     options: TriggerOptions,
-    asked: AskedCalls,
+    asked: CallerContext,
     given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
@@ -95,7 +95,12 @@ export class Requests {
     return read instanceof Promise ? read.then(send) : send(read)
   }
 
-  #submitWithin(transaction: unknown, job: RegisteredJob, request: Request, asked: AskedCalls): Promise<TriggerResult> {
+  #submitWithin(
+    transaction: unknown,
+    job: RegisteredJob,
+    request: Request,
+    asked: CallerContext,
+  ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
     return this.#traced(job, request, null, async (given) => {
@@ -113,7 +118,7 @@ export class Requests {
   async triggerMany(
     items: readonly TriggerItem[],
     options: TriggerManyOptions,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<readonly TriggerManyResult[]> {
     readObject(options, 'options', [...callOptionNames, 'transaction'])
     const requests = await this.#readItems(items, asked)
@@ -125,7 +130,7 @@ export class Requests {
     return tracing === null ? send(requests) : tracedTogether(tracing, requests, send)
   }
 
-  async #submitAll(requests: readonly JobRequest[], asked: AskedCalls): Promise<readonly TriggerManyResult[]> {
+  async #submitAll(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
     for (let start = 0; start < requests.length; start += together) {
@@ -140,7 +145,7 @@ export class Requests {
     job: RegisteredJob,
     original: OccurrenceRecord,
     options: ReplayOptions,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<TriggerResult> {
     readObject(options, 'options', [...replayOptionNames, ...callOptionNames, 'from'])
     if (!isFinal(original.state)) {
@@ -187,7 +192,7 @@ export class Requests {
   #submit(
     job: RegisteredJob,
     request: Request,
-    asked: AskedCalls,
+    asked: CallerContext,
     original: OccurrenceRecord | null = null,
   ): Promise<TriggerResult> {
     asked.assertWanted()
@@ -207,7 +212,7 @@ export class Requests {
     return tracedAlone(tracing, { jobName: job.job.name, request, original }, send)
   }
 
-  async #readItems(items: readonly TriggerItem[], asked: AskedCalls): Promise<readonly JobRequest[]> {
+  async #readItems(items: readonly TriggerItem[], asked: CallerContext): Promise<readonly JobRequest[]> {
     const requests: JobRequest[] = []
     const jobs = new Map<string, RegisteredJob>()
     const list = readLimitedList(items, 'items').slice()
@@ -240,7 +245,7 @@ export class Requests {
     return job
   }
 
-  async #submitSome(requests: readonly JobRequest[], asked: AskedCalls): Promise<readonly TriggerManyResult[]> {
+  async #submitSome(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results = new Array<TriggerManyResult>(requests.length)
     const answering = Promise.all(
       requests.map(async ({ job, request }, index) => {

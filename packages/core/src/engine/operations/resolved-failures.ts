@@ -1,6 +1,6 @@
 import { backfillOccurrenceId, type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
 import { type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { itemsLikelyEnough, pageSize } from './tuning.ts'
 
 /** Runs that may make up for a failure: they are numbered from 1, so their ids follow from the failure alone. */

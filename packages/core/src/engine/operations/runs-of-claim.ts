@@ -1,5 +1,5 @@
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { definitionOf, endedByClaim, runsOfLeft } from '../run/task-run-records.ts'
 
 /**

@@ -4,7 +4,7 @@ import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested, StorageWithin } from '../../storage/storage.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
 import type { RegisteredJob } from '../jobs/registered-job.ts'
-import type { AskedCalls } from '../loop/asked-calls.ts'
+import type { CallerContext } from '../loop/caller-context.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { jobGone } from './job-gone.ts'
 import { isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
@@ -39,7 +39,7 @@ export class TransactionRequests {
   async create(
     requests: readonly { readonly job: RegisteredJob; readonly request: Request }[],
     transaction: unknown,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<readonly TriggerManyResult[]> {
     const within = this.#engine.storage.within(transaction)
     const results = new Array<TriggerManyResult>(requests.length)
@@ -68,7 +68,7 @@ export class TransactionRequests {
   async #createSome(
     within: StorageWithin,
     some: readonly Sending[],
-    asked: AskedCalls,
+    asked: CallerContext,
     results: TriggerManyResult[],
   ): Promise<readonly Sending[]> {
     const now = this.#engine.now()
@@ -105,7 +105,7 @@ export class TransactionRequests {
     one: Sending,
     item: CreateRequested,
     answer: CreateAnswer,
-    asked: AskedCalls,
+    asked: CallerContext,
   ): Promise<TriggerResult | Sending> {
     switch (answer.outcome) {
       case 'created':

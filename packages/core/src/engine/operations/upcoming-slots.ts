@@ -1,7 +1,7 @@
 import { type JobId, occurrenceId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page } from '../../storage/storage.ts'
-import type { StorageCalls } from '../loop/storage-caller.ts'
+import type { StorageCalls } from '../loop/retrying-storage.ts'
 
 /** The first slots that were not canceled ahead, at most `count`. `slots` are the next ones of the job, in their order. */
 export async function upcomingSlots(

@@ -1,7 +1,7 @@
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan } from '../../storage/occurrence-record.ts'
 import type { SlotSeries } from '../jobs/slot-series.ts'
-import type { SlotTurns } from '../loop/slot-turns.ts'
+import type { YieldBudget } from '../loop/yield-budget.ts'
 import { fewRuns, slotsPerLook, slotsTogether } from './tuning.ts'
 
 /** What is to become of missed slots: the decision of one recovery. */
@@ -39,7 +39,7 @@ export interface MissedSlots {
   readonly limit: number
   readonly recorded: RecordedAhead
   /** Asked after each slot. What it rejects with ends the decision: it is not wanted any more. */
-  readonly turns: Pick<SlotTurns, 'stepped'>
+  readonly turns: Pick<YieldBudget, 'stepped'>
   /** Asked once, before there are more than a few runs. `null`: go on at once. What it rejects with ends the decision. */
   readonly roomForMany?: () => Promise<void> | null
 }

@@ -13,12 +13,12 @@ import { AfterTurn } from '../loop/after-turn.ts'
 import { EngineStopped, failInBackground } from '../loop/background-loop.ts'
 import { Batcher, worthACall } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import type { SlotTurns } from '../loop/slot-turns.ts'
+import { Semaphore } from '../loop/semaphore.ts'
+import type { YieldBudget } from '../loop/yield-budget.ts'
 import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
-import { ManyRuns } from './many-runs.ts'
 import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
 import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
-import { decisionsAtOnce, enoughEntries, recoveryStep } from './tuning.ts'
+import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -88,7 +88,11 @@ export class Recovery {
   /** Late jobs that are being decided about, or whose decision is being stored. */
   readonly #atWork = new Set<Pending>()
   readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
-  readonly #many = new ManyRuns<Pending>()
+  /**
+   * Permits for decisions of many runs, each held until it is stored. The other decisions are quick to store, and wait for
+   * few of these.
+   */
+  readonly #large = new Semaphore<Pending>(largeDecisionsAtOnce)
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
   #idle: (() => void)[] = []
@@ -145,7 +149,7 @@ export class Recovery {
   /** Decides nothing more; resolves when what is being stored has been answered. */
   stop(): Promise<void> {
     this.#isStopped = true
-    this.#many.stop()
+    this.#large.stop()
     this.#creates.stop()
     this.#waiting.length = 0
     this.#sayIdle()
@@ -154,7 +158,7 @@ export class Recovery {
 
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
-    const atWork = this.#atWork.size - this.#many.waiting
+    const atWork = this.#atWork.size - this.#large.waiting
     const count = Math.min(this.#waiting.length, decisionsAtOnce - atWork)
     // Those that are begun with together cost one call, and mostly end together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
@@ -170,7 +174,7 @@ export class Recovery {
     const { late, ended } = pending
     // One decision may end twice: its call is over although its answer could not be processed.
     if (!this.#atWork.delete(pending)) return
-    this.#many.letGo(pending)
+    this.#large.release(pending)
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
     this.#sayIdle()
@@ -234,13 +238,13 @@ export class Recovery {
 
   #roomForMany(pending: Pending): Promise<void> | null {
     this.#assertWanted(pending.late)
-    const room = this.#many.take(pending)
+    const room = this.#large.acquire(pending)
     if (room === null) return null
     // Another job may be begun with instead.
     if (this.#waiting.length > 0) this.#beginning.ask()
     return room.then(() => {
       this.#assertWanted(pending.late)
-      this.#engine.slotTurns.begin()
+      this.#engine.yieldBudget.begin()
     })
   }
 
@@ -290,15 +294,15 @@ export class Recovery {
   }
 
   /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */
-  #turnsOf(late: LateSlot): Pick<SlotTurns, 'stepped'> {
-    const { slotTurns } = this.#engine
+  #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
+    const { yieldBudget } = this.#engine
     const { name } = late.job.job
-    slotTurns.begin()
+    yieldBudget.begin()
     return {
       stepped: () => {
-        const turn = slotTurns.stepped()
+        const turn = yieldBudget.stepped()
         if (turn === null) return null
-        this.#engine.heldLoop(name, slotTurns.lastStepsMs)
+        this.#engine.heldLoop(name, yieldBudget.lastStepsMs)
         return turn.then(() => this.#assertWanted(late))
       },
     }

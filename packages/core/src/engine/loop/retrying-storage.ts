@@ -8,7 +8,7 @@ import { EngineStopped } from './background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import type { SlotEntry } from './slot-levels.ts'
 import { type RecentOutage, StorageOutage } from './storage-outage.ts'
-import { Turns } from './turns.ts'
+import { YieldBudget } from './yield-budget.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 5000
@@ -61,7 +61,7 @@ export interface StorageCalls {
  * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
  * engine stops: every call of the protocol can be repeated.
  */
-export class StorageCaller implements StorageCalls {
+export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
   /** Tells other engines of this process what this one changes. Made when there are any. */
@@ -69,8 +69,7 @@ export class StorageCaller implements StorageCalls {
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
-  /** `null` under a virtual clock, whose time stands while the engine works. */
-  readonly #turns: Turns | null
+  readonly #yieldBudget: YieldBudget
   readonly #outage: StorageOutage
   readonly #waiting = new Set<() => void>()
   #isAtWork = false
@@ -82,11 +81,13 @@ export class StorageCaller implements StorageCalls {
     agenda: Agenda<SlotEntry>
     events: EventHub
     logger: Logger
+    /** Default: one of its own. */
+    yieldBudget?: YieldBudget
   }) {
     this.#storage = options.storage
     this.#shared = SharedStorage.joined(options.storage)
     this.#clock = options.clock
-    this.#turns = options.clock.isAuthoritative === true ? null : new Turns(options.clock)
+    this.#yieldBudget = options.yieldBudget ?? new YieldBudget(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
     this.#outage = new StorageOutage(options)
@@ -100,7 +101,7 @@ export class StorageCaller implements StorageCalls {
 
   /** For own work between calls: `null` when it may go on, otherwise it resolves in the turn in which it may. */
   turn(): Promise<void> | null {
-    return this.#turns?.pass(true) ?? null
+    return this.#yieldBudget.pass(true)
   }
 
   /**
@@ -158,7 +159,7 @@ export class StorageCaller implements StorageCalls {
     let isAnswered = false
     try {
       for (; ; attempt++) {
-        const turn = this.#turns?.pass(asked !== null) ?? null
+        const turn = this.#yieldBudget.pass(asked !== null)
         if (turn !== null) await turn
         if (this.#stopped) throw new EngineStopped()
         asked?.assertWanted()

@@ -4,7 +4,7 @@ import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
-import type { Asked, StorageCaller, StorageCalls } from './storage-caller.ts'
+import type { Asked, RetryingStorage, StorageCalls } from './retrying-storage.ts'
 
 /** For how long the caller of a method waits. */
 export interface CallOptions {
@@ -30,17 +30,17 @@ type Answering = 'storage' | 'schema'
  * The storage, for one call from outside: as long as its caller waits. What the caller does not wait for any more is
  * not begun; what is under way then may still take effect.
  */
-export class AskedCalls implements Asked, StorageCalls {
+export class CallerContext implements Asked, StorageCalls {
   readonly clock: Clock
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
-  readonly #storage: StorageCaller
+  readonly #storage: RetryingStorage
   #refusal: JobistemerError | null = null
   /** What the calls that are waited for have failed with last, since the last answer. */
   #failure: { readonly error: unknown } | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */
-  constructor(storage: StorageCaller, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
+  constructor(storage: RetryingStorage, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
     this.clock = clock
     // What is no object is refused by whoever knows the other options.
@@ -118,13 +118,13 @@ export class AskedCalls implements Asked, StorageCalls {
 
 /** Somebody waits for an answer: for so long, and as long as the signal of the call has not fired. */
 export class Wait {
-  readonly #asked: AskedCalls
+  readonly #asked: CallerContext
   readonly #refuse: (refusal: JobistemerError) => void
   readonly #answering: Answering
   readonly #endAt: number
   #timer: Timer
 
-  constructor(asked: AskedCalls, refuse: (refusal: JobistemerError) => void, answering: Answering) {
+  constructor(asked: CallerContext, refuse: (refusal: JobistemerError) => void, answering: Answering) {
     this.#asked = asked
     this.#refuse = refuse
     this.#answering = answering

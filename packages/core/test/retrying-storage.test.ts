@@ -3,7 +3,7 @@ import { Agenda } from '../src/engine/loop/agenda.ts'
 import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
 import type { SlotEntry } from '../src/engine/loop/slot-levels.ts'
 import { EngineStopped } from '../src/engine/loop/background-loop.ts'
-import { StorageCaller } from '../src/engine/loop/storage-caller.ts'
+import { RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
 import { EventHub } from '../src/events.ts'
 import type { Storage } from '../src/storage/storage.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
@@ -18,7 +18,7 @@ function world() {
   const events = new EventHub(silent)
   const failures: number[] = []
   events.on('storage.failed', ({ attempt }) => failures.push(attempt))
-  const caller = new StorageCaller({ storage: {} as Storage, clock, agenda, events, logger: silent })
+  const caller = new RetryingStorage({ storage: {} as Storage, clock, agenda, events, logger: silent })
   agenda.start()
   return { clock, agenda, caller, failures }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { SlotTurns } from '../src/engine/loop/slot-turns.ts'
+import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
 import { workClock } from './work-clock.ts'
 
 /** Takes so many steps of so long, and notes in which turn of the event loop each was taken. */
-async function stepsOf(turns: SlotTurns, clock: ReturnType<typeof workClock>, { steps = 100, stepMs = 0 }) {
+async function stepsOf(turns: YieldBudget, clock: ReturnType<typeof workClock>, { steps = 100, stepMs = 0 }) {
   let turn = 0
   let isOver = false
   const count = (): void => {
@@ -36,7 +36,7 @@ describe('steps', () => {
     { stepMs: 700, most: 1 },
   ])('of $stepMs ms share a turn of the event loop up to $most at a time', async ({ stepMs, most }) => {
     const clock = workClock()
-    expect(mostInOneTurn(await stepsOf(new SlotTurns(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
+    expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
   })
 
   it('that are quick share it by thousands, and the clock is looked at for few of them', async () => {
@@ -49,14 +49,14 @@ describe('steps', () => {
       },
     }
     const steps = 20_000
-    const taken = await stepsOf(new SlotTurns(counted), clock, { steps, stepMs: 1 / 1024 })
+    const taken = await stepsOf(new YieldBudget(counted), clock, { steps, stepMs: 1 / 1024 })
     expect(mostInOneTurn(taken)).toBeGreaterThan(4000)
     expect(looks).toBeLessThan(steps / 10)
   })
 
   it('are interrupted also where time stands still', async () => {
     const clock = workClock()
-    expect(mostInOneTurn(await stepsOf(new SlotTurns(clock), clock, { steps: 200_000 }))).toBeLessThan(51_000)
+    expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { steps: 200_000 }))).toBeLessThan(51_000)
   })
 })
 
@@ -64,7 +64,7 @@ describe('several who count', () => {
   /** Each takes so many steps of so long. Notes in which turn of the event loop whose steps were taken. */
   async function together(counting: readonly { name: string; steps: number; stepMs: number }[]) {
     const clock = workClock()
-    const turns = new SlotTurns(clock)
+    const turns = new YieldBudget(clock)
     const taken: string[][] = []
     let left = counting.length
     const nextTurn = (): void => {
@@ -117,7 +117,7 @@ describe('several who count', () => {
 
 it('it is known how long the steps took after which somebody waits, and not what others did before', async () => {
   const clock = workClock()
-  const turns = new SlotTurns(clock)
+  const turns = new YieldBudget(clock)
   turns.begin()
   clock.work(800)
   expect(turns.stepped()).not.toBeNull()
@@ -130,7 +130,7 @@ it('it is known how long the steps took after which somebody waits, and not what
 
 it('what those took who went on before in the same turn is not counted, either', async () => {
   const clock = workClock()
-  const turns = new SlotTurns(clock)
+  const turns = new YieldBudget(clock)
   const lasted: number[] = []
   const count = async (stepsMs: readonly number[]) => {
     for (const stepMs of stepsMs) {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Turns } from '../src/engine/loop/turns.ts'
+import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
 import { workClock } from './work-clock.ts'
 
 /** Does so much work in each of many calls that follow one another, and notes in which turn of the event loop. */
 async function callsOf(
-  turns: Turns,
+  turns: YieldBudget,
   clock: ReturnType<typeof workClock>,
   options: { isAsked: boolean; workMs: number },
 ) {
@@ -39,19 +39,19 @@ describe('calls that follow one another', () => {
     { isAsked: false, workMs: 60, most: 1 },
   ])('of $workMs ms each take turns of about 10 ms (asked: $isAsked)', async ({ isAsked, workMs, most }) => {
     const clock = workClock()
-    const called = await callsOf(new Turns(clock), clock, { isAsked, workMs })
+    const called = await callsOf(new YieldBudget(clock), clock, { isAsked, workMs })
     expect(mostInOneTurn(called)).toBeLessThanOrEqual(most)
   })
 
   it('need not wait while a turn is short', () => {
-    const turns = new Turns(workClock())
+    const turns = new YieldBudget(workClock())
     for (let call = 0; call < 100; call++) expect(turns.pass(call % 2 === 0)).toBeNull()
   })
 })
 
 it('what callers ask for goes on one by one, in its order, and after what the engine has to do', async () => {
   const clock = workClock()
-  const turns = new Turns(clock)
+  const turns = new YieldBudget(clock)
   const order: string[] = []
   const call = async (name: string, isAsked: boolean) => {
     const wait = turns.pass(isAsked)
@@ -71,7 +71,7 @@ it('what callers ask for goes on one by one, in its order, and after what the en
 
 it('a call that is asked for does not overtake others that wait', async () => {
   const clock = workClock()
-  const turns = new Turns(clock)
+  const turns = new YieldBudget(clock)
   turns.pass(true)
   clock.work(10)
   const order: string[] = []

@@ -1,0 +1,41 @@
+/** A counting semaphore. Holders that wait get their permits in the order in which they ask. */
+export class Semaphore<Holder> {
+  readonly #permits: number
+  readonly #holders = new Set<Holder>()
+  readonly #waiting: { readonly holder: Holder; readonly goOn: () => void }[] = []
+  #isStopped = false
+
+  constructor(permits: number) {
+    this.#permits = permits
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** `null`: the holder has a permit. Otherwise it resolves when the holder has one, or when the semaphore is stopped. */
+  acquire(holder: Holder): Promise<void> | null {
+    if (this.#isStopped) return null
+    if (this.#holders.size >= this.#permits) {
+      return new Promise((goOn) => this.#waiting.push({ holder, goOn }))
+    }
+    this.#holders.add(holder)
+    return null
+  }
+
+  /** Does nothing if the holder has no permit. */
+  release(holder: Holder): void {
+    if (!this.#holders.delete(holder)) return
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    this.#holders.add(next.holder)
+    next.goOn()
+  }
+
+  /** Ends all waiting. */
+  stop(): void {
+    this.#isStopped = true
+    for (const { goOn } of this.#waiting.splice(0)) goOn()
+  }
+}
