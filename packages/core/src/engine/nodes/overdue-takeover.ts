@@ -318,7 +318,7 @@ export class OverdueTakeover {
     this.#moveOn(record)
     const job = this.#registry.get(record.id)
     // What is its own says nothing of the others, and what has no slot here has no answer.
-    if (!isOwn && job?.isOverdue && (job.isInHand || job.heapIndex >= 0)) this.#taken.add(job)
+    if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
   #moveOn(record: JobRecord): void {
@@ -331,7 +331,7 @@ export class OverdueTakeover {
       return
     }
     // Its slot is on its way: the answer says what there is to say, and to ask for it again would only cost.
-    if (job.isInHand) return
+    if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // It was on its way for so long that an answer has come since.
       if (this.#registry.isOldLook(job, record)) return

@@ -103,7 +103,9 @@ export class ExecutionPool implements ExecutionOwner {
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else {
-      this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+      if (this.#capacity.hasBacklog) {
+        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+      }
       this.#capacity.enter(execution)
     }
     if (this.#isIsolated) execution.isolate()
@@ -122,7 +124,6 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
     // What is known to wait in the storage is taken before this end is told: the storage works on one while the node works on
     // the other.

@@ -26,7 +26,7 @@ import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
-import { ExecutionVoice } from './execution-voice.ts'
+import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOnes } from './next-ones.ts'
 import type { Relay } from './relay.ts'
@@ -79,7 +79,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
   readonly #plan: JobPlan
-  readonly voice: ExecutionVoice
   readonly #tasks: readonly TaskProgress[]
   /** Runs of tasks that the plan does not have (any more). */
   readonly #foreignRuns: readonly TaskRunRecord[]
@@ -131,9 +130,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
-    this.voice = new ExecutionVoice(this)
-    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
-    const { runs, fresh } = options
+    const { runs, fresh, plan } = options
+    const tasks = new Array<TaskProgress>(plan.tasks.length)
+    for (let index = 0; index < tasks.length; index++)
+      tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
+    this.#tasks = tasks
     this.#isFresh = fresh
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
     for (let index = 0; index < this.#tasks.length; index++) {
@@ -164,7 +165,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#beganAt = this.engine.clock.monotonic()
     if (this.#isFresh) this.#worksSince = this.#beganAt
     if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
-    this.voice.started()
+    emitStarted(this)
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
@@ -270,8 +271,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { onStart } = this.job.job
     if (onStart === undefined || this.#misfit !== null) this.#begin()
     else {
-      this.voice
-        .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
+      callHook(this, 'onStart', () => onStart(new RunningOccurrenceContext(this)))
         .then(() => this.#begin())
         .catch((error) => this.engine.fail('start', error))
     }
@@ -679,7 +679,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) task.lose()
     this.#trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
-    this.voice.lost(isCanceled)
+    emitLost(this, isCanceled)
     this.#owner.closed(this)
   }
 
@@ -707,7 +707,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
     if (this.#trace !== null) this.#endTrace(this.#trace, change)
-    if (change.kind === 'release') this.voice.released(change.reason)
+    if (change.kind === 'release') emitReleased(this, change.reason)
     else if (change.kind === 'finish') this.#tell(change.state, change.reason)
   }
 
@@ -726,9 +726,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   #tellReport(report: ExecutionReport, isToldBefore: boolean): void {
     const { onComplete } = this.job.job
-    this.voice.finished(report, isToldBefore)
+    emitFinished(this, report, isToldBefore)
     if (onComplete === undefined) return
-    this.#owner.callingBack(() => this.voice.callHook('onComplete', () => onComplete(report)))
+    this.#owner.callingBack(() => callHook(this, 'onComplete', () => onComplete(report)))
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {

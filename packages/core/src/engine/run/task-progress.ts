@@ -21,7 +21,7 @@ import { failInBackground } from '../loop/background-loop.ts'
 import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
-import type { ExecutionVoice } from './execution-voice.ts'
+import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import type { KeptLogs } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
@@ -43,7 +43,6 @@ const none: readonly AttemptRecord[] = Object.freeze([])
 
 /** The occurrence that a task is part of. */
 export interface TaskOwner extends TaskContextSource {
-  readonly voice: ExecutionVoice
   /** In which isolated tasks run. */
   readonly children: Children
   /** What is kept of what its handlers log. */
@@ -211,7 +210,9 @@ export class TaskProgress implements Alarm {
 
   /** The first attempt of an occurrence that has waited for its place begins now. */
   startsAt(now: number): void {
-    if (this.#step === 'stored' && this.#lastAttempt?.startedAt !== now) this.#replaceLastAttempt({ startedAt: now })
+    const last = this.#lastAttempt
+    if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
+    this.#setLastAttempt({ ...last, startedAt: now })
   }
 
   /** Its present attempt, which the storage has already, belongs to a trace. Answers whether it has one. */
@@ -269,11 +270,11 @@ export class TaskProgress implements Alarm {
     const attempt = this.#lastAttempt
     if (attempt === undefined) return
     const { number } = attempt
-    const { engine, voice } = this.#owner
+    const { engine } = this.#owner
     if (attempt.state === 'waiting') this.#replaceLastAttempt({ state: 'running', startedAt: engine.now() })
     this.#step = 'running'
     this.#startTimeout()
-    voice.attemptStarted(this.plan.name, number)
+    emitAttemptStarted(this.#owner, this.plan.name, number)
     const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
     this.#trace = trace
     const context = new RunningTaskContext(this.#owner, this, number, trace)
@@ -395,7 +396,7 @@ export class TaskProgress implements Alarm {
     const progress = this.#notes?.newProgress ?? null
     const number = this.#lastAttempt?.number
     if (progress === null || number === undefined) return
-    this.#owner.voice.attemptProgressed(this.plan.name, number, progress)
+    emitAttemptProgressed(this.#owner, this.plan.name, number, progress)
   }
 
   #isUnderWay(number: number): boolean {
@@ -554,12 +555,12 @@ export class TaskProgress implements Alarm {
     this.#step = 'none'
     const attempt = this.#take(run)
     this.#notes?.ended()
-    this.#owner.voice.attemptEnded(this.plan.name, attempt, undefined, null, this.#trace)
+    emitAttemptEnded(this.#owner, this.plan.name, attempt, undefined, null, this.#trace)
     this.#owner.advance()
   }
 
   #judged(succeeded: boolean, value: unknown): void {
-    const { engine, voice } = this.#owner
+    const { engine } = this.#owner
     this.#step = 'none'
     const reason = this.#abortReason
     let error: unknown
@@ -576,19 +577,19 @@ export class TaskProgress implements Alarm {
     } else if (reason !== undefined) state = 'aborted'
     if (state === 'timed_out') error = timeoutError(this.plan)
     else if (!succeeded) error = value
-    const ended = { state, endedAt: engine.now() }
-    const attempt = this.#replaceLastAttempt(
+    const endedAt = engine.now()
+    const attempt =
       state === 'succeeded' && this.#notes === null
-        ? ended
-        : {
-            ...ended,
+        ? this.#succeed(endedAt)
+        : this.#replaceLastAttempt({
+            state,
+            endedAt,
             ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
             ...(state === 'aborted' && reason !== undefined && { reason }),
             ...this.#notes?.ended(),
-          },
-    )
+          })
     const retryInMs = this.#judge(state, result, error)
-    voice.attemptEnded(this.plan.name, attempt, error, retryInMs, this.#trace)
+    emitAttemptEnded(this.#owner, this.plan.name, attempt, error, retryInMs, this.#trace)
     if (retryInMs !== null) this.announce(retryInMs)
     this.#owner.advance()
   }
@@ -633,7 +634,7 @@ export class TaskProgress implements Alarm {
   #isRetryable(error: unknown): boolean {
     if (isNonRetryable(error)) return false
     const { retryIf } = this.plan
-    return retryIf === undefined || this.#owner.voice.allowsRetry(() => retryIf(error))
+    return retryIf === undefined || allowsRetry(this.#owner, () => retryIf(error))
   }
 
   #aborted(reason: AbortReason): void {
@@ -642,29 +643,24 @@ export class TaskProgress implements Alarm {
     this.#reason = reason
   }
 
-  #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
-    const changed = changedAttempt(this.#attempts.at(-1) as AttemptRecord, change)
-    if (this.#attempts.length === 1) this.#attempts = [changed]
-    else {
-      const attempts = this.#attempts.slice()
-      attempts[attempts.length - 1] = changed
-      this.#attempts = attempts
-    }
-    return changed
+  /** Nearly all attempts end so. Member by member, because a spread of objects takes much longer. */
+  #succeed(endedAt: number): AttemptRecord {
+    const last = this.#attempts.at(-1) as AttemptRecord
+    const { number, startedAt, traceparent } = last
+    return this.#setLastAttempt(
+      traceparent === undefined
+        ? { number, state: 'succeeded', startedAt, endedAt }
+        : { ...last, state: 'succeeded', endedAt },
+    )
   }
-}
 
-const plainAttempt: readonly string[] = ['number', 'state', 'startedAt', 'endedAt']
+  #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
+    return this.#setLastAttempt({ ...(this.#attempts.at(-1) as AttemptRecord), ...change })
+  }
 
-/** Nearly all attempts say no more than that: these are made member by member, which is much less work than a spread. */
-function changedAttempt(attempt: AttemptRecord, change: Partial<AttemptRecord>): AttemptRecord {
-  for (const name in attempt) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
-  for (const name in change) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
-  return {
-    number: attempt.number,
-    state: change.state ?? attempt.state,
-    startedAt: change.startedAt ?? attempt.startedAt,
-    endedAt: change.endedAt === undefined ? attempt.endedAt : change.endedAt,
+  #setLastAttempt(attempt: AttemptRecord): AttemptRecord {
+    this.#attempts = this.#attempts.length === 1 ? [attempt] : [...this.#attempts.slice(0, -1), attempt]
+    return attempt
   }
 }
 
