@@ -22,6 +22,7 @@ import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
+import { type AttemptEvent, type AttemptStep, attemptTransitions, transition } from './lifecycles.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import type { KeptLogs } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
@@ -85,25 +86,6 @@ export interface TaskOwner extends TaskContextSource {
   decide(): Promise<Completion | null>
   decided(): void
 }
-
-/** Where the present attempt of a task is. */
-export type AttemptStep =
-  /** There is none: the task has not started, is between owners, or has ended. */
-  | 'none'
-  /** The storage is being told of it, and its retry interval is not over. */
-  | 'announced_early'
-  /** The storage is being told of it. */
-  | 'announced'
-  /** The storage has it, and its retry interval is not over. */
-  | 'stored_early'
-  /** The storage has it: its handler may be called. */
-  | 'stored'
-  /** Its handler runs. */
-  | 'running'
-  /** Its handler was told to stop, and still runs. */
-  | 'stopping'
-  /** Its handler has ended, and the storage is asked whether it has completed the task in a transaction. */
-  | 'deciding'
 
 /** The course of one task inside a running occurrence: starts its attempts, judges how they end, retries. */
 export class TaskProgress implements Alarm {
@@ -190,7 +172,7 @@ export class TaskProgress implements Alarm {
   begin(record: TaskRunRecord): void {
     this.#state = record.state
     this.#attempts = record.attempts
-    this.#step = 'stored'
+    this.#on('begin')
   }
 
   /** Takes over what an earlier owner left: its unfinished attempt is lost. */
@@ -246,7 +228,7 @@ export class TaskProgress implements Alarm {
     this.#omitted = kept.omitted
     this.#notes?.supersede(kept.attempts)
     this.#state = number === 1 ? 'running' : 'retrying'
-    this.#step = waits ? 'announced_early' : 'announced'
+    this.#on(waits ? 'announce_early' : 'announce')
     this.#abortReason = undefined
     this.#context = null
     this.#retryDueAt = null
@@ -257,11 +239,7 @@ export class TaskProgress implements Alarm {
   /** The storage has the attempt of this number. */
   stored(number: number | undefined): void {
     if (this.#lastAttempt?.number !== number) return
-    if (this.#step === 'announced_early') this.#step = 'stored_early'
-    else if (this.#step === 'announced') {
-      this.#step = 'stored'
-      this.callIfStored()
-    }
+    if (this.#on('acknowledge')) this.callIfStored()
   }
 
   /** Calls the handler if nothing is left to wait for. */
@@ -272,7 +250,7 @@ export class TaskProgress implements Alarm {
     const { number } = attempt
     const { engine } = this.#owner
     if (attempt.state === 'waiting') this.#replaceLastAttempt({ state: 'running', startedAt: engine.now() })
-    this.#step = 'running'
+    this.#on('call')
     this.#startTimeout()
     emitAttemptStarted(this.#owner, this.plan.name, number)
     const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
@@ -378,7 +356,7 @@ export class TaskProgress implements Alarm {
   /** What was said in a transaction was committed after the handler had ended, and after that was judged. */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
-    this.#step = 'none'
+    this.#on('abort')
     this.#take(run)
   }
 
@@ -413,22 +391,13 @@ export class TaskProgress implements Alarm {
 
   /** A task's timeout, the end of its retry interval, or of the time that it was given to stop. */
   ring(): void {
-    switch (this.#step) {
-      case 'announced_early':
-        this.#step = 'announced'
-        return
-      case 'stored_early':
-        this.#step = 'stored'
-        this.callIfStored()
-        return
-      case 'running':
-        this.#tellToStop('timeout')
-        this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
-        return
-      case 'stopping':
-        if (this.#killIsolated()) return
-        // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
-        if (!this.#owner.isHandedBack) this.#giveUpAttempt()
+    if (this.#on('due')) this.callIfStored()
+    else if (this.#step === 'running') {
+      this.#tellToStop('timeout')
+      this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
+    } else if (this.#step === 'stopping' && !this.#killIsolated()) {
+      // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
+      if (!this.#owner.isHandedBack) this.#giveUpAttempt()
     }
   }
 
@@ -450,7 +419,7 @@ export class TaskProgress implements Alarm {
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.#retryDueAt = this.#lastAttempt?.startedAt ?? null
-    this.#step = 'none'
+    this.#on('abort')
     this.#abortReason = reason
     this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
     this.#aborted(reason)
@@ -517,7 +486,7 @@ export class TaskProgress implements Alarm {
   }
 
   #tellToStop(reason: AbortReason): void {
-    this.#step = 'stopping'
+    this.#on('stop')
     this.#abortReason = reason
     if (this.#context !== null) RunningTaskContext.tellToStop(this.#context, reason)
   }
@@ -538,7 +507,7 @@ export class TaskProgress implements Alarm {
       return
     }
     const { engine } = this.#owner
-    this.#step = 'deciding'
+    this.#on('decide')
     this.#owner
       .decide()
       .then((completion) => {
@@ -552,7 +521,7 @@ export class TaskProgress implements Alarm {
   }
 
   #completedBy({ run }: Completion): void {
-    this.#step = 'none'
+    this.#on('end')
     const attempt = this.#take(run)
     this.#notes?.ended()
     emitAttemptEnded(this.#owner, this.plan.name, attempt, undefined, null, this.#trace)
@@ -561,7 +530,7 @@ export class TaskProgress implements Alarm {
 
   #judged(succeeded: boolean, value: unknown): void {
     const { engine } = this.#owner
-    this.#step = 'none'
+    this.#on('end')
     const reason = this.#abortReason
     let error: unknown
     let result: JsonValue | undefined
@@ -656,6 +625,14 @@ export class TaskProgress implements Alarm {
 
   #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
     return this.#setLastAttempt({ ...(this.#attempts.at(-1) as AttemptRecord), ...change })
+  }
+
+  /** Returns whether the event changes the step. */
+  #on(event: AttemptEvent): boolean {
+    const next = transition(attemptTransitions, this.#step, event)
+    if (next === undefined) return false
+    this.#step = next
+    return true
   }
 
   #setLastAttempt(attempt: AttemptRecord): AttemptRecord {
