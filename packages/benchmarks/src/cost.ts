@@ -5,11 +5,27 @@ export interface Cost {
   readonly cpuUs: number
 }
 
+/** Adds up the cost of pieces of work, without what happens between them. */
+export class CostMeter {
+  #elapsedMs = 0
+  #cpuUs = 0
+
+  async measure(work: () => Promise<void>): Promise<void> {
+    const before = process.cpuUsage()
+    const startedAt = performance.now()
+    await work()
+    this.#elapsedMs += performance.now() - startedAt
+    this.#cpuUs += process.cpuUsage(before).user
+  }
+
+  per(occurrences: number): Cost {
+    return { perSecond: (occurrences * 1000) / this.#elapsedMs, cpuUs: this.#cpuUs / occurrences }
+  }
+}
+
 /** Runs `work` and divides its cost among the occurrences. */
 export async function costOf(occurrences: number, work: () => Promise<void>): Promise<Cost> {
-  const before = process.cpuUsage()
-  const startedAt = performance.now()
-  await work()
-  const elapsedMs = performance.now() - startedAt
-  return { perSecond: (occurrences * 1000) / elapsedMs, cpuUs: process.cpuUsage(before).user / occurrences }
+  const meter = new CostMeter()
+  await meter.measure(work)
+  return meter.per(occurrences)
 }

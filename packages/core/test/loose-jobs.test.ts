@@ -5,7 +5,7 @@ import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
 /** A job that is data, whose next slot is on the agenda. */
 function dataJob(name: string, state: Partial<RegisteredJob> = {}): RegisteredJob {
   const job = { name, onStart: undefined, onComplete: undefined, tasks: [{ handler: 'work' }] }
-  return { job, origin: 'stored', heapIndex: 0, at: 1000, isInHand: false, plan: undefined, ...state } as RegisteredJob
+  return { job, origin: 'stored', heapIndex: 0, at: 1000, inFlight: 'no', plan: undefined, ...state } as RegisteredJob
 }
 
 function looseOf(most: number, jobs: readonly RegisteredJob[]): { loose: LooseJobs; overflows: () => number } {
@@ -43,13 +43,13 @@ describe('jobs that a node need not hold', () => {
     expect(dropped(loose, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while a slot is near or in hand, but not when they have none, or are left to others', () => {
+  it('stay while a slot is near or in flight, but not when they have none, or are left to others', () => {
     const over = Number.POSITIVE_INFINITY
     const { loose } = looseOf(0, [
       dataJob('near', { at: 10 }),
       dataJob('far', { at: 11 }),
       dataJob('taken off the agenda', { heapIndex: -1 }),
-      dataJob('being created, and on the agenda', { at: 11, isInHand: true }),
+      dataJob('being created, and on the agenda', { at: 11, inFlight: 'yes' }),
       dataJob('over', { heapIndex: -1, at: over }),
       dataJob('lacks its handler', { heapIndex: -1, plan: null }),
       dataJob('left to others', { heapIndex: -1, isLeft: true }),

@@ -145,21 +145,19 @@ export class JobTable {
   #lookUp(id: JobId): number | undefined {
     const row = this.#statements.findRow.get(keyOfJob(id)) as number | undefined
     if (row === undefined) this.#rows.delete(id)
-    else this.#remember(id, row)
+    else {
+      if (this.#rows.size >= rememberedJobs) this.#rows.clear()
+      this.#rows.set(id, row)
+    }
     return row
-  }
-
-  #remember(id: JobId, row: number): void {
-    if (this.#rows.size >= rememberedJobs) this.forget()
-    this.#rows.set(id, row)
-    this.#ids.set(row, id)
   }
 
   jobIdOf(row: number): JobId {
     const known = this.#ids.get(row)
     if (known !== undefined) return known
     const id = jobOfKey(this.#statements.findKey.get(row) as Buffer)
-    this.#remember(id, row)
+    if (this.#ids.size >= rememberedJobs) this.#ids.clear()
+    this.#ids.set(row, id)
     return id
   }
 

@@ -7,7 +7,7 @@ import {
   type SettleItem,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import { keyOf } from './occurrence-key.ts'
+import { lentKeyOf } from './occurrence-key.ts'
 import type { Tables } from './tables.ts'
 
 const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
@@ -71,7 +71,7 @@ export class QuickSteps {
     this.#start.run(
       job,
       scheduledAt,
-      keyOf(item.id),
+      lentKeyOf(item.id),
       this.#tables.names.ownerRow(owner),
       jobVersion,
       scheduledAt,
@@ -92,7 +92,7 @@ export class QuickSteps {
     const { jobs, history, anyQueued } = this.#tables
     const job = jobs.rowOf(item.jobId)
     if (job === undefined) return null
-    const key = keyOf(item.id)
+    const key = lentKeyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
     // One that owns nothing here is no row's owner.
     const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)

@@ -65,15 +65,15 @@ function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
-/** A definition never changes, and is asked for its digest at each step of its way into the storage. */
-const fingerprints = new WeakMap<Job, { readonly defaults: JobOverrides; readonly fingerprint: string }>()
+/** By defaults and definition: neither changes, and each step on the way into the storage needs the digest. */
+const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
 /** Digest of a definition. Equal ones on different nodes have equal fingerprints, whatever their order of members. */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
-  const known = fingerprints.get(job)
-  if (known?.defaults === defaults) return known.fingerprint
-  const fingerprint = fingerprintOf([toJobDocument(job, defaults), job.schedule.toJSON(), job.owner])
-  fingerprints.set(job, { defaults, fingerprint })
+  const known = fingerprints.get(defaults) ?? new WeakMap<Job, string>()
+  fingerprints.set(defaults, known)
+  const fingerprint = known.get(job) ?? fingerprintOf([toJobDocument(job, defaults), job.schedule.toJSON(), job.owner])
+  known.set(job, fingerprint)
   return fingerprint
 }
 

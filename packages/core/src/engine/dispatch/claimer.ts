@@ -10,7 +10,7 @@ import { AfterTurn, nextTurn } from '../loop/after-turn.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import type { ExecutionPool } from '../run/execution-pool.ts'
-import type { NextTaker } from '../run/next-ones.ts'
+import type { TakenRunner } from '../run/next-occurrence-taker.ts'
 import { beginsByClaim, initialRuns } from '../run/task-run-records.ts'
 import { PassedOver } from './passed-over.ts'
 import { pollsPerSweep, sweepMs, trustMs } from './tuning.ts'
@@ -20,7 +20,7 @@ import { suspendedMs } from '../jobs/tuning.ts'
 type Sweep = 'none' | 'once' | 'to the end'
 
 /** Takes what waits in the storage while this node has room for it. */
-export class Claimer implements NextTaker {
+export class Claimer implements TakenRunner {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #capacity: Capacity
@@ -61,7 +61,7 @@ export class Claimer implements NextTaker {
       again: () => this.#kick.ask(),
     })
     this.#capacity.work.listen(() => this.#kick.ask())
-    if (options.takesNext) this.#pool.nextOnes.takenBy(this)
+    if (options.takesNext) this.#pool.nextTaker.runBy(this)
   }
 
   /** Looks at once, also without room: cancellations are told in the answer to a claim. */
@@ -196,7 +196,7 @@ export class Claimer implements NextTaker {
     this.#looksForUnanswered = true
     let cursor: string | null = null
     do {
-      const awaited = this.#pool.nextOnes.awaited()
+      const awaited = this.#pool.nextTaker.awaited()
       const page = await storage.repeated('listOccurrences', (storage) =>
         storage.listOccurrences({
           kind: 'live',
@@ -213,7 +213,7 @@ export class Claimer implements NextTaker {
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#pool.knows(record.id)) continue
         // The answer that tells of it may be on its way, or have come since the look.
-        if (awaited.has(record.jobId) || this.#pool.nextOnes.isAwaited(record.jobId)) isLeft = true
+        if (awaited.has(record.jobId) || this.#pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
           this.#capacity.workAppeared()
@@ -282,7 +282,7 @@ export class Claimer implements NextTaker {
       occurrence: isOwnVersion && isStarted(record) ? record : { ...record, jobVersion: plan.version, startedAt },
       runs: begins ? initialRuns(plan.tasks, isParallel, startedAt) : record.runs,
       fresh: begins,
-      isUnsaid: begins,
+      isUnreported: begins,
     })
   }
 

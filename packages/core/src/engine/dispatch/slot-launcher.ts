@@ -7,7 +7,6 @@ import type { Agenda } from '../loop/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../loop/background-loop.ts'
 import { worthACall } from '../loop/batcher.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
-import { RenewedMap } from '../loop/renewed-map.ts'
 import { RenewedSet } from '../loop/renewed-set.ts'
 import type { ShardAssignment } from '../nodes/shard-assignment.ts'
 import type { OverdueTakeover } from '../nodes/overdue-takeover.ts'
@@ -59,8 +58,6 @@ export class SlotLauncher {
   /** Places that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedSet<Promise<void>>()
-  /** Jobs whose slots are being created or recovered, and whether another of their slots has come up meanwhile. */
-  readonly #inHand = new RenewedMap<RegisteredJob, boolean>()
 
   constructor(
     engine: EngineContext,
@@ -173,8 +170,8 @@ export class SlotLauncher {
       if (job === undefined) break
       const plan = this.#registry.plans.planOf(job)
       this.#agenda.setSlot(job, null)
-      if (this.#inHand.has(job)) {
-        this.#inHand.set(job, true)
+      if (job.inFlight !== 'no') {
+        job.inFlight = 'and due again'
         continue
       }
       // A node that lacks a handler leaves the job to the others.
@@ -242,7 +239,7 @@ export class SlotLauncher {
   }
 
   #recover(late: readonly LateSlot[]): void {
-    for (const { job } of late) this.#take(job)
+    for (const { job } of late) job.inFlight = 'yes'
     this.#recovery.recover(late, this.#recoveryEnded)
   }
 
@@ -252,7 +249,7 @@ export class SlotLauncher {
   }
 
   #create(due: readonly DueSlot[], now: number): void {
-    for (const { job } of due) this.#take(job)
+    for (const { job } of due) job.inFlight = 'yes'
     const call = this.#creator
       .create(due, now)
       .catch((error) => failInBackground(this.#engine, 'launch', error))
@@ -264,16 +261,10 @@ export class SlotLauncher {
     this.#callsUnderWay.add(call)
   }
 
-  #take(job: RegisteredJob): void {
-    this.#inHand.set(job, false)
-    job.isInHand = true
-  }
-
   #letGo(job: RegisteredJob): void {
-    const cameUpAgain = this.#inHand.get(job)
-    this.#inHand.delete(job)
-    job.isInHand = false
-    // One that was removed, and may have come back as another, is left alone.
-    if (cameUpAgain && this.#registry.holds(job)) this.#registry.reload(job)
+    const isDueAgain = job.inFlight === 'and due again'
+    job.inFlight = 'no'
+    // A job that was removed meanwhile, and may have come back as another object, is left alone.
+    if (isDueAgain && this.#registry.holds(job)) this.#registry.reload(job)
   }
 }

@@ -492,7 +492,7 @@ export class JobRegistry implements HeldJobs {
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
     // Its slot is in hand: the answer says what there is to say.
-    if (job.heapIndex < 0 || job.isInHand) return
+    if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
   }

@@ -53,7 +53,7 @@ export class LooseJobs {
     if (!this.#isPartial) return
     for (const job of this.#jobs) {
       if (this.#jobs.size <= this.#most) return
-      if (!job.isInHand && isIdle(job, upTo)) yield job
+      if (job.inFlight === 'no' && isIdle(job, upTo)) yield job
     }
   }
 }

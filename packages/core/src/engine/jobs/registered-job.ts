@@ -53,8 +53,8 @@ export class RegisteredJob implements SlotEntry {
   isOverdue = false
   /** Up to here answers to this node have said that slots are decided: a look that shows less is older. */
   decidedUpTo: number = Number.NEGATIVE_INFINITY
-  /** A slot of it is being created, or it is decided about slots that were missed. */
-  isInHand = false
+  /** Whether a slot of it is being created or recovered, and another one has come due meanwhile. */
+  inFlight: 'no' | 'yes' | 'and due again' = 'no'
   /** Its slots are left to a node that goes before this one: it is on no agenda until others come or go. */
   isLeft = false
   /** The node does not hold it any more: whoever still has it in hand moves nothing. */

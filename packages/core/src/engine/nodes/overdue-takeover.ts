@@ -326,7 +326,7 @@ export class OverdueTakeover {
     this.#moveOn(record)
     const job = this.#registry.get(record.id)
     // Slots of own shards say nothing about peers. A job without a slot on the agenda gets no answer.
-    if (!isOwn && job?.isOverdue && (job.isInHand || job.heapIndex >= 0)) this.#taken.add(job)
+    if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
   #moveOn(record: JobRecord): void {
@@ -339,7 +339,7 @@ export class OverdueTakeover {
       return
     }
     // A step is processing the slot: its answer will bring the same news.
-    if (job.isInHand) return
+    if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record.
       if (this.#registry.isOldLook(job, record)) return

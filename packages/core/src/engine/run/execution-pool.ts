@@ -8,19 +8,19 @@ import type { RegisteredJob } from '../jobs/registered-job.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { RenewedMap } from '../loop/renewed-map.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
-import { NextOnes } from './next-ones.ts'
+import { NextOccurrenceTaker } from './next-occurrence-taker.ts'
 import type { Relay } from './relay.ts'
 import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
-import { UnsaidThings } from './unsaid.ts'
+import { DelayedReports } from './delayed-reports.ts'
 
 /** The occurrences that are this node's. Each runs as soon as it has a place. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly children: Children
-  readonly nextOnes: NextOnes
-  readonly unsaid: UnsaidThings
+  readonly nextTaker: NextOccurrenceTaker
+  readonly delayedReports: DelayedReports
   readonly #capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /** Still running in the storage, and nobody here runs them. */
@@ -42,8 +42,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.children = children
     this.settler = new Settler(engine)
     this.#capacity = capacity
-    this.unsaid = new UnsaidThings(engine)
-    this.nextOnes = new NextOnes(engine, capacity)
+    this.delayedReports = new DelayedReports(engine)
+    this.nextTaker = new NextOccurrenceTaker(engine, capacity)
   }
 
   /** Who sees to it that backfills go on. */
@@ -90,7 +90,7 @@ export class ExecutionPool implements ExecutionOwner {
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
     /** Its claim stands for the attempts, and nothing else is stored of them. */
-    readonly isUnsaid?: boolean
+    readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
     this.#left.delete(id)
@@ -99,11 +99,13 @@ export class ExecutionPool implements ExecutionOwner {
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
     if (this.#waitsUntil !== null) execution.waitAtMostUntil(this.#waitsUntil)
-    if (options.isUnsaid === true) this.unsaid.add(execution)
+    if (options.isUnreported === true) this.delayedReports.add(execution)
     // A request was on its way when the shutdown began: it is handed back untouched.
     if (this.#isDraining) execution.shutDown()
     else {
-      this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+      if (this.#capacity.hasBacklog) {
+        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+      }
       this.#capacity.enter(execution)
     }
     if (this.#isIsolated) execution.isolate()
@@ -122,7 +124,6 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.unsaid.delete(execution)
     this.#capacity.leave(execution, execution.workingMs)
     // What is known to wait in the storage is taken before this end is told: the storage works on one while the node works on
     // the other.
@@ -134,7 +135,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closed(execution: Execution): void {
-    this.unsaid.delete(execution)
+    this.delayedReports.delete(execution)
     const { id } = execution.occurrence
     // It may have come back to this node meanwhile: then another execution is here under its id.
     if (this.#executions.get(id) === execution) this.#executions.delete(id)

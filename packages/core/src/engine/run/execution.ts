@@ -26,16 +26,23 @@ import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
-import { ExecutionVoice } from './execution-voice.ts'
+import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
+import {
+  type ExecutionEvent,
+  type ExecutionPhase,
+  executionTransitions,
+  haltTransitions,
+  transition,
+} from './lifecycles.ts'
 import { KeptLogs } from './kept-logs.ts'
-import type { NextOnes } from './next-ones.ts'
+import type { NextOccurrenceTaker } from './next-occurrence-taker.ts'
 import type { Relay } from './relay.ts'
 import type { Settler, Settling } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
 import { type TaskOwner, TaskProgress } from './task-progress.ts'
 import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
-import type { UnsaidThings } from './unsaid.ts'
+import type { DelayedReports } from './delayed-reports.ts'
 import { unreadableRun } from './unreadable-run.ts'
 
 /** What an execution tells whoever started it. */
@@ -43,9 +50,9 @@ export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
   readonly children: Children
-  readonly nextOnes: NextOnes
+  readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
-  readonly unsaid: UnsaidThings
+  readonly delayedReports: DelayedReports
   /** Its tasks have ended; what is left is to say so. It needs no place any more. */
   closing(execution: Execution): void
   /** Its handlers were called, and the storage will never know: it is the reaper's. */
@@ -79,7 +86,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
   readonly #plan: JobPlan
-  readonly voice: ExecutionVoice
   readonly #tasks: readonly TaskProgress[]
   /** Runs of tasks that the plan does not have (any more). */
   readonly #foreignRuns: readonly TaskRunRecord[]
@@ -91,7 +97,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly #isFresh: boolean
   /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
   #drainsUntil: number | null = null
-  #phase: 'open' | 'closing' | 'closed' = 'open'
+  #phase: ExecutionPhase = 'open'
   #saying = false
   /** Handlers have said what the storage was not told. */
   #isNoted = false
@@ -131,9 +137,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
-    this.voice = new ExecutionVoice(this)
-    this.#tasks = options.plan.tasks.map((task) => new TaskProgress(task, this))
-    const { runs, fresh } = options
+    const { runs, fresh, plan } = options
+    const tasks = new Array<TaskProgress>(plan.tasks.length)
+    for (let index = 0; index < tasks.length; index++)
+      tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
+    this.#tasks = tasks
     this.#isFresh = fresh
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
     for (let index = 0; index < this.#tasks.length; index++) {
@@ -164,7 +172,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#beganAt = this.engine.clock.monotonic()
     if (this.#isFresh) this.#worksSince = this.#beganAt
     if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
-    this.voice.started()
+    emitStarted(this)
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
@@ -270,8 +278,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { onStart } = this.job.job
     if (onStart === undefined || this.#misfit !== null) this.#begin()
     else {
-      this.voice
-        .callHook('onStart', () => onStart(new RunningOccurrenceContext(this)))
+      callHook(this, 'onStart', () => onStart(new RunningOccurrenceContext(this)))
         .then(() => this.#begin())
         .catch((error) => this.engine.fail('start', error))
     }
@@ -335,7 +342,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       return null
     }
     this.#sequence++
-    this.#owner.unsaid.delete(this)
+    this.#owner.delayedReports.delete(this)
     const { id, jobId, scheduledAt, token } = this.occurrence
     const runs = this.#runs()
     if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
@@ -350,7 +357,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { owner } = this.engine
     const said = { id, jobId, scheduledAt, token, owner, sequence: this.#sequence, runs, change }
     const item: SettleItem = upToSequence === null ? said : { ...said, upToSequence }
-    this.#isTaking = change.kind === 'finish' && this.#owner.nextOnes.mayTake(jobId)
+    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(jobId)
     return this.#isTaking ? { ...item, takeNext: owner } : item
   }
 
@@ -370,7 +377,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (item.upToSequence !== undefined) this.#completions?.settle()
     if (this.#finalChange !== null) {
       const change = this.#finalChange
-      if (change.kind === 'finish') this.#owner.nextOnes.ended(this.occurrence.jobId, answer)
+      if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
       this.#close(change)
       // A storage tells the other nodes, if it tells anybody.
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
@@ -515,7 +522,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #endTaking(answer: SettleAnswer | null): void {
     if (!this.#isTaking) return
     this.#isTaking = false
-    const starting = this.#owner.nextOnes.answered(this.occurrence.jobId, answer)
+    const starting = this.#owner.nextTaker.answered(this.occurrence.jobId, answer)
     if (starting !== null) this.#owner.reporting(starting)
   }
 
@@ -544,7 +551,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       this.#handBackIfWaiting()
       return
     }
-    this.#phase = 'closing'
+    this.#on('tasks_ended')
     // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
     this.#owner.closing(this)
     const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
@@ -609,8 +616,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   #stop(halt: Halt, reason: AbortReason): void {
-    // The first reason holds, but a shutdown gives way to one that decides the outcome.
-    if (this.#phase !== 'open' || (this.#halt !== notHalted && this.#halt.kind === 'finish')) return
+    const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
+    if (this.#phase !== 'open' || !isAllowed) return
     this.#halt = halt
     for (const task of this.#tasks) task.abort(reason)
     this.advance()
@@ -656,11 +663,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   noted(): void {
     if (this.#isNoted) return
     this.#isNoted = true
-    this.#owner.unsaid.add(this)
+    this.#owner.delayedReports.add(this)
   }
 
   /** The storage does not know all of it: nothing of its attempts since its claim, or not what its handlers have said. */
-  sayUnsaid(): void {
+  reportNow(): void {
     if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
@@ -675,11 +682,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   /** Its handlers are told, and what they do changes nothing any more. `isCanceled`: it has ended, and no other owner has it. */
   lose(isCanceled: boolean = false): void {
-    this.#phase = 'closed'
+    this.#on('lose')
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) task.lose()
     this.#trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
-    this.voice.lost(isCanceled)
+    emitLost(this, isCanceled)
     this.#owner.closed(this)
   }
 
@@ -703,12 +710,16 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   #close(change: SettleChange): void {
-    this.#phase = 'closed'
+    this.#on('acknowledge')
     this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
     if (this.#trace !== null) this.#endTrace(this.#trace, change)
-    if (change.kind === 'release') this.voice.released(change.reason)
+    if (change.kind === 'release') emitReleased(this, change.reason)
     else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+  }
+
+  #on(event: ExecutionEvent): void {
+    this.#phase = transition(executionTransitions, this.#phase, event) ?? this.#phase
   }
 
   #endTrace(trace: RunTrace, change: SettleChange): void {
@@ -726,9 +737,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   #tellReport(report: ExecutionReport, isToldBefore: boolean): void {
     const { onComplete } = this.job.job
-    this.voice.finished(report, isToldBefore)
+    emitFinished(this, report, isToldBefore)
     if (onComplete === undefined) return
-    this.#owner.callingBack(() => this.voice.callHook('onComplete', () => onComplete(report)))
+    this.#owner.callingBack(() => callHook(this, 'onComplete', () => onComplete(report)))
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {

@@ -21,7 +21,8 @@ import { failInBackground } from '../loop/background-loop.ts'
 import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
-import type { ExecutionVoice } from './execution-voice.ts'
+import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
+import { type AttemptEvent, type AttemptStep, attemptTransitions, transition } from './lifecycles.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import type { KeptLogs } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
@@ -43,7 +44,6 @@ const none: readonly AttemptRecord[] = Object.freeze([])
 
 /** The occurrence that a task is part of. */
 export interface TaskOwner extends TaskContextSource {
-  readonly voice: ExecutionVoice
   /** In which isolated tasks run. */
   readonly children: Children
   /** What is kept of what its handlers log. */
@@ -86,25 +86,6 @@ export interface TaskOwner extends TaskContextSource {
   decide(): Promise<Completion | null>
   decided(): void
 }
-
-/** Where the present attempt of a task is. */
-export type AttemptStep =
-  /** There is none: the task has not started, is between owners, or has ended. */
-  | 'none'
-  /** The storage is being told of it, and its retry interval is not over. */
-  | 'announced_early'
-  /** The storage is being told of it. */
-  | 'announced'
-  /** The storage has it, and its retry interval is not over. */
-  | 'stored_early'
-  /** The storage has it: its handler may be called. */
-  | 'stored'
-  /** Its handler runs. */
-  | 'running'
-  /** Its handler was told to stop, and still runs. */
-  | 'stopping'
-  /** Its handler has ended, and the storage is asked whether it has completed the task in a transaction. */
-  | 'deciding'
 
 /** The course of one task inside a running occurrence: starts its attempts, judges how they end, retries. */
 export class TaskProgress implements Alarm {
@@ -191,7 +172,7 @@ export class TaskProgress implements Alarm {
   begin(record: TaskRunRecord): void {
     this.#state = record.state
     this.#attempts = record.attempts
-    this.#step = 'stored'
+    this.#on('begin')
   }
 
   /** Takes over what an earlier owner left: its unfinished attempt is lost. */
@@ -211,7 +192,9 @@ export class TaskProgress implements Alarm {
 
   /** The first attempt of an occurrence that has waited for its place begins now. */
   startsAt(now: number): void {
-    if (this.#step === 'stored' && this.#lastAttempt?.startedAt !== now) this.#replaceLastAttempt({ startedAt: now })
+    const last = this.#lastAttempt
+    if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
+    this.#setLastAttempt({ ...last, startedAt: now })
   }
 
   /** Its present attempt, which the storage has already, belongs to a trace. Answers whether it has one. */
@@ -245,7 +228,7 @@ export class TaskProgress implements Alarm {
     this.#omitted = kept.omitted
     this.#notes?.supersede(kept.attempts)
     this.#state = number === 1 ? 'running' : 'retrying'
-    this.#step = waits ? 'announced_early' : 'announced'
+    this.#on(waits ? 'announce_early' : 'announce')
     this.#abortReason = undefined
     this.#context = null
     this.#retryDueAt = null
@@ -256,11 +239,7 @@ export class TaskProgress implements Alarm {
   /** The storage has the attempt of this number. */
   stored(number: number | undefined): void {
     if (this.#lastAttempt?.number !== number) return
-    if (this.#step === 'announced_early') this.#step = 'stored_early'
-    else if (this.#step === 'announced') {
-      this.#step = 'stored'
-      this.callIfStored()
-    }
+    if (this.#on('acknowledge')) this.callIfStored()
   }
 
   /** Calls the handler if nothing is left to wait for. */
@@ -269,11 +248,11 @@ export class TaskProgress implements Alarm {
     const attempt = this.#lastAttempt
     if (attempt === undefined) return
     const { number } = attempt
-    const { engine, voice } = this.#owner
+    const { engine } = this.#owner
     if (attempt.state === 'waiting') this.#replaceLastAttempt({ state: 'running', startedAt: engine.now() })
-    this.#step = 'running'
+    this.#on('call')
     this.#startTimeout()
-    voice.attemptStarted(this.plan.name, number)
+    emitAttemptStarted(this.#owner, this.plan.name, number)
     const trace = this.#owner.trace?.attempt({ task: this.plan.name, number }) ?? null
     this.#trace = trace
     const context = new RunningTaskContext(this.#owner, this, number, trace)
@@ -377,7 +356,7 @@ export class TaskProgress implements Alarm {
   /** What was said in a transaction was committed after the handler had ended, and after that was judged. */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
-    this.#step = 'none'
+    this.#on('abort')
     this.#take(run)
   }
 
@@ -395,7 +374,7 @@ export class TaskProgress implements Alarm {
     const progress = this.#notes?.newProgress ?? null
     const number = this.#lastAttempt?.number
     if (progress === null || number === undefined) return
-    this.#owner.voice.attemptProgressed(this.plan.name, number, progress)
+    emitAttemptProgressed(this.#owner, this.plan.name, number, progress)
   }
 
   #isUnderWay(number: number): boolean {
@@ -412,22 +391,13 @@ export class TaskProgress implements Alarm {
 
   /** A task's timeout, the end of its retry interval, or of the time that it was given to stop. */
   ring(): void {
-    switch (this.#step) {
-      case 'announced_early':
-        this.#step = 'announced'
-        return
-      case 'stored_early':
-        this.#step = 'stored'
-        this.callIfStored()
-        return
-      case 'running':
-        this.#tellToStop('timeout')
-        this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
-        return
-      case 'stopping':
-        if (this.#killIsolated()) return
-        // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
-        if (!this.#owner.isHandedBack) this.#giveUpAttempt()
+    if (this.#on('due')) this.callIfStored()
+    else if (this.#step === 'running') {
+      this.#tellToStop('timeout')
+      this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
+    } else if (this.#step === 'stopping' && !this.#killIsolated()) {
+      // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
+      if (!this.#owner.isHandedBack) this.#giveUpAttempt()
     }
   }
 
@@ -449,7 +419,7 @@ export class TaskProgress implements Alarm {
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.#retryDueAt = this.#lastAttempt?.startedAt ?? null
-    this.#step = 'none'
+    this.#on('abort')
     this.#abortReason = reason
     this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
     this.#aborted(reason)
@@ -516,7 +486,7 @@ export class TaskProgress implements Alarm {
   }
 
   #tellToStop(reason: AbortReason): void {
-    this.#step = 'stopping'
+    this.#on('stop')
     this.#abortReason = reason
     if (this.#context !== null) RunningTaskContext.tellToStop(this.#context, reason)
   }
@@ -537,7 +507,7 @@ export class TaskProgress implements Alarm {
       return
     }
     const { engine } = this.#owner
-    this.#step = 'deciding'
+    this.#on('decide')
     this.#owner
       .decide()
       .then((completion) => {
@@ -551,16 +521,16 @@ export class TaskProgress implements Alarm {
   }
 
   #completedBy({ run }: Completion): void {
-    this.#step = 'none'
+    this.#on('end')
     const attempt = this.#take(run)
     this.#notes?.ended()
-    this.#owner.voice.attemptEnded(this.plan.name, attempt, undefined, null, this.#trace)
+    emitAttemptEnded(this.#owner, this.plan.name, attempt, undefined, null, this.#trace)
     this.#owner.advance()
   }
 
   #judged(succeeded: boolean, value: unknown): void {
-    const { engine, voice } = this.#owner
-    this.#step = 'none'
+    const { engine } = this.#owner
+    this.#on('end')
     const reason = this.#abortReason
     let error: unknown
     let result: JsonValue | undefined
@@ -576,19 +546,19 @@ export class TaskProgress implements Alarm {
     } else if (reason !== undefined) state = 'aborted'
     if (state === 'timed_out') error = timeoutError(this.plan)
     else if (!succeeded) error = value
-    const ended = { state, endedAt: engine.now() }
-    const attempt = this.#replaceLastAttempt(
+    const endedAt = engine.now()
+    const attempt =
       state === 'succeeded' && this.#notes === null
-        ? ended
-        : {
-            ...ended,
+        ? this.#succeed(endedAt)
+        : this.#replaceLastAttempt({
+            state,
+            endedAt,
             ...(state !== 'succeeded' && { error: toErrorRecord(error) }),
             ...(state === 'aborted' && reason !== undefined && { reason }),
             ...this.#notes?.ended(),
-          },
-    )
+          })
     const retryInMs = this.#judge(state, result, error)
-    voice.attemptEnded(this.plan.name, attempt, error, retryInMs, this.#trace)
+    emitAttemptEnded(this.#owner, this.plan.name, attempt, error, retryInMs, this.#trace)
     if (retryInMs !== null) this.announce(retryInMs)
     this.#owner.advance()
   }
@@ -633,7 +603,7 @@ export class TaskProgress implements Alarm {
   #isRetryable(error: unknown): boolean {
     if (isNonRetryable(error)) return false
     const { retryIf } = this.plan
-    return retryIf === undefined || this.#owner.voice.allowsRetry(() => retryIf(error))
+    return retryIf === undefined || allowsRetry(this.#owner, () => retryIf(error))
   }
 
   #aborted(reason: AbortReason): void {
@@ -642,29 +612,32 @@ export class TaskProgress implements Alarm {
     this.#reason = reason
   }
 
-  #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
-    const changed = changedAttempt(this.#attempts.at(-1) as AttemptRecord, change)
-    if (this.#attempts.length === 1) this.#attempts = [changed]
-    else {
-      const attempts = this.#attempts.slice()
-      attempts[attempts.length - 1] = changed
-      this.#attempts = attempts
-    }
-    return changed
+  /** Nearly all attempts end so. Member by member, because a spread of objects takes much longer. */
+  #succeed(endedAt: number): AttemptRecord {
+    const last = this.#attempts.at(-1) as AttemptRecord
+    const { number, startedAt, traceparent } = last
+    return this.#setLastAttempt(
+      traceparent === undefined
+        ? { number, state: 'succeeded', startedAt, endedAt }
+        : { ...last, state: 'succeeded', endedAt },
+    )
   }
-}
 
-const plainAttempt: readonly string[] = ['number', 'state', 'startedAt', 'endedAt']
+  #replaceLastAttempt(change: Partial<AttemptRecord>): AttemptRecord {
+    return this.#setLastAttempt({ ...(this.#attempts.at(-1) as AttemptRecord), ...change })
+  }
 
-/** Nearly all attempts say no more than that: these are made member by member, which is much less work than a spread. */
-function changedAttempt(attempt: AttemptRecord, change: Partial<AttemptRecord>): AttemptRecord {
-  for (const name in attempt) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
-  for (const name in change) if (!plainAttempt.includes(name)) return { ...attempt, ...change }
-  return {
-    number: attempt.number,
-    state: change.state ?? attempt.state,
-    startedAt: change.startedAt ?? attempt.startedAt,
-    endedAt: change.endedAt === undefined ? attempt.endedAt : change.endedAt,
+  /** Returns whether the event changes the step. */
+  #on(event: AttemptEvent): boolean {
+    const next = transition(attemptTransitions, this.#step, event)
+    if (next === undefined) return false
+    this.#step = next
+    return true
+  }
+
+  #setLastAttempt(attempt: AttemptRecord): AttemptRecord {
+    this.#attempts = this.#attempts.length === 1 ? [attempt] : [...this.#attempts.slice(0, -1), attempt]
+    return attempt
   }
 }
 

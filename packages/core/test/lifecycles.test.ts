@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import {
+  attemptTransitions,
+  executionTransitions,
+  haltTransitions,
+  transition,
+  type Transitions,
+} from '../src/engine/run/lifecycles.ts'
+
+interface Edge {
+  readonly from: string
+  readonly event: string
+  readonly to: string
+}
+
+function edgesOf<State extends string, Event extends string>(table: Transitions<State, Event>): readonly Edge[] {
+  return (Object.keys(table) as State[]).flatMap((from) =>
+    (Object.keys(table[from]) as Event[]).map((event) => ({
+      from,
+      event,
+      to: transition(table, from, event) as string,
+    })),
+  )
+}
+
+function reachable(edges: readonly Edge[], start: string): ReadonlySet<string> {
+  const found = new Set([start])
+  for (const state of found) for (const { from, to } of edges) if (from === state) found.add(to)
+  return found
+}
+
+describe('the lifecycle of an attempt', () => {
+  const edges = edgesOf(attemptTransitions)
+  const states = Object.keys(attemptTransitions)
+
+  it('reaches every step from none, and none from every step', () => {
+    expect([...reachable(edges, 'none')].sort()).toEqual([...states].sort())
+    for (const state of states) expect(reachable(edges, state), state).toContain('none')
+  })
+
+  it('calls a handler only after the storage has acknowledged the attempt and its retry interval is over', () => {
+    // Every path without a loop, from the beginning to the call of the handler.
+    const paths: (readonly string[])[] = []
+    const walk = (state: string, seen: readonly string[], events: readonly string[]): void => {
+      if (state === 'running') paths.push(events)
+      else {
+        for (const { from, event, to } of edges) {
+          if (from === state && !seen.includes(to)) walk(to, [...seen, to], [...events, event])
+        }
+      }
+    }
+    walk('none', ['none'], [])
+    expect(paths.map((events) => events.join(' ')).sort()).toEqual([
+      'announce acknowledge call',
+      'announce_early acknowledge due call',
+      'announce_early due acknowledge call',
+      'begin call',
+    ])
+  })
+
+  it('ends a called handler by its end alone, never by an abort', () => {
+    for (const called of ['running', 'stopping', 'deciding']) {
+      const back = edges.filter(({ from, to }) => from === called && to === 'none')
+      expect(back.map(({ event }) => event)).toEqual(['end'])
+    }
+  })
+})
+
+describe('the lifecycle of an execution', () => {
+  const edges = edgesOf(executionTransitions)
+
+  it('ends from every phase, and nothing reopens it', () => {
+    for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
+    expect([...reachable(edges, 'closed')]).toEqual(['closed'])
+    expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
+  })
+
+  it('closes by an acknowledged end only after its tasks have ended', () => {
+    expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
+      { from: 'closing', event: 'acknowledge', to: 'closed' },
+    ])
+  })
+
+  it('keeps a decided outcome: a request to finish gives way to nothing', () => {
+    expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
+    expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
+  })
+})
