@@ -1,9 +1,9 @@
 import { defineJob, type JobOptions } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
-import { everySeconds } from './support/every.ts'
-import { InterceptedStorage } from './support/intercepted-storage.ts'
-import { everywhere } from './support/places.ts'
-import { at, createWorld, fates } from './support/world.ts'
+import { everySeconds } from '../support/every.ts'
+import { InterceptedStorage } from '../support/intercepted-storage.ts'
+import { everywhere } from '../support/places.ts'
+import { at, createWorld, fates } from '../support/world.ts'
 
 describe.each(everywhere)('on $name, after an outage of 47 s of the storage', (place) => {
   /** The history of a job of every 5 s whose runs take 3 s. All calls fail from second 12 to second 59. */
