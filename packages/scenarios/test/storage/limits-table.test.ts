@@ -15,7 +15,10 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 
 // The guide for adapters has a table of limits, and core obeys it: each value at its limit is taken, and one more is not.
 
-const guide = readFileSync(new URL('../../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url), 'utf8')
+const guide = readFileSync(
+  new URL('../../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url),
+  'utf8',
+)
 const [, section = ''] = /^## Limits$([\s\S]*?)^## /m.exec(guide) ?? []
 
 /** The numbers of a row of the table. */
