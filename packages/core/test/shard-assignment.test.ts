@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codeOf, readNodeCapabilities } from '../src/engine/nodes/code/node-capabilities.ts'
 import type { Heartbeats } from '../src/engine/nodes/heartbeats.ts'
-import { PeerCapabilities } from '../src/engine/nodes/code/peer-capabilities.ts'
+import { FleetCode } from '../src/engine/nodes/code/fleet-code.ts'
 import { ShardAssignment } from '../src/engine/nodes/shard-assignment.ts'
 import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
 import { jobId } from '../src/ids.ts'
@@ -41,20 +41,26 @@ async function assignmentOf(
     }),
   )
   const profiles = new Map(others.map(({ name, profile = plain }) => [name, profile]))
+  const capabilities = readNodeCapabilities(self.profile === undefined ? plain : self.profile)
+  const canRun: typeof capabilities.canRun = (job) => {
+    onLook()
+    return capabilities.canRun(job)
+  }
+  const code = new FleetCode(() => ({
+    profile: null,
+    digest: digestOf(self),
+    capabilities: { ...capabilities, canRun },
+  }))
+  code.refresh()
   const heartbeats = {
-    code: {
-      digest: digestOf(self),
-      canRun: (job: RegisteredJob['job']) => {
-        onLook()
-        return readNodeCapabilities(self.profile === undefined ? plain : self.profile).canRun(job)
-      },
-    },
+    code,
     changed: { listen: (listener: () => void) => (send = listener) },
     peers: { living: () => records },
-    profiles: { profileOf: async (name: string) => profiles.get(name) ?? null },
   } as unknown as Heartbeats
-  const assignment = new ShardAssignment({ node: self.name, heartbeats, profiles: new PeerCapabilities(heartbeats) })
+  const assignment = new ShardAssignment({ node: self.name, heartbeats })
   send()
+  const asked = code.ask()
+  asked.answer({ nodes: [], profiles: asked.profilesOf.map((name) => profiles.get(name) ?? null) })
   await new Promise((resolve) => setImmediate(resolve))
   return assignment
 }

@@ -37,7 +37,9 @@ import { isStorageGone, RetryingStorage } from './loop/retrying-storage.ts'
 import { uniqueSuffix } from './loop/unique-suffix.ts'
 import { codeOf, type NodeCode } from './nodes/code/node-capabilities.ts'
 import { Heartbeats } from './nodes/heartbeats.ts'
-import { PeerCapabilities } from './nodes/code/peer-capabilities.ts'
+import { PeerDefinitions } from './nodes/code/peer-definitions.ts'
+import { aboutOf, readNodeInfos } from './nodes/process/node-info.ts'
+import { NodeName } from './nodes/process/node-name.ts'
 import { endsAsFailed, onShutdownSignals } from './nodes/process/process-signals.ts'
 import { ShardAssignment } from './nodes/shard-assignment.ts'
 import { Reaper } from './nodes/reaper.ts'
@@ -106,6 +108,7 @@ export class Engine implements EngineContext {
   readonly #claimer: Claimer
   readonly #launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
+  readonly #name: NodeName
   readonly #overdue: OverdueTakeover
   readonly #horizon: Horizon
   readonly #retainer: Retainer
@@ -194,14 +197,15 @@ export class Engine implements EngineContext {
       heartbeatMs: options.heartbeatMs,
       deadAfterMs: options.deadAfterMs,
       restsAlone: options.restsAlone,
-      maxConcurrentJobs: options.maxConcurrentJobs,
+      about: aboutOf(options),
       farewellMs: callOf?.times.farewellMs ?? farewellMs,
       ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
       running: () => this.#pool.begun,
       code: () => this.#code(),
+      onAnswer: (records) => this.#name.reportOthers(records),
     })
     const heartbeats = this.#heartbeats
-    const profiles = new PeerCapabilities(heartbeats)
+    this.#name = new NodeName(this, { heartbeats, heartbeatMs: options.heartbeatMs })
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -209,7 +213,7 @@ export class Engine implements EngineContext {
       patienceMs: 2 * options.definitionIntervalMs,
       standbyMs: options.standbyMs,
       mostHeld: findsDueJobs ? options.heldJobs : Number.POSITIVE_INFINITY,
-      others: profiles,
+      others: new PeerDefinitions(heartbeats),
       deadAfterMs: options.deadAfterMs,
       release: options.release,
       isClient,
@@ -224,7 +228,7 @@ export class Engine implements EngineContext {
     const { takesNext = false } = options.storage.capabilities
     this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
     const isCall = callOf !== null
-    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, profiles, isCall })
+    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, isCall })
     this.#overdue = new OverdueTakeover(this, {
       registry,
       assignment,
@@ -257,7 +261,7 @@ export class Engine implements EngineContext {
       capacity.workAppeared()
     })
     this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
-    for (const signal of [heartbeats.changed, profiles.learned]) signal.listen(() => this.#restorer.look())
+    for (const signal of [heartbeats.changed, heartbeats.code.learned]) signal.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(
       this,
       () => pool.jobNames(),
@@ -287,7 +291,7 @@ export class Engine implements EngineContext {
       callTimeoutMs: options.callTimeoutMs,
       phase: () => this.#phase,
       connect: () => this.connect({}),
-      nodes: (asked) => heartbeats.nodes((request) => asked.once((calls) => calls.heartbeat(request))),
+      nodes: (asked) => readNodeInfos(this, heartbeats, (request) => asked.once((calls) => calls.heartbeat(request))),
       subscribe: (listener) => this.storage.subscribe(listener),
       findsDueJobs,
     })
@@ -450,12 +454,12 @@ export class Engine implements EngineContext {
   /** Joins the other nodes: from then on this one may run jobs. */
   async #join(): Promise<void> {
     await this.#time.start()
-    await this.#heartbeats.lookAround()
+    const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
     await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
     await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
     // A call has a name of its own.
-    if (this.#callOf === null) await this.#reaper.reapEarlierLives()
+    if (this.#callOf === null) await this.#reaper.reapEarlierLives(earlierLives)
     await this.#heartbeats.start()
     await this.#horizon.start()
   }

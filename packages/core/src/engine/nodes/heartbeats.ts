@@ -2,20 +2,17 @@ import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
+import type { HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
 import type { Alarm } from '../loop/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../loop/background-loop.ts'
 import type { EngineContext } from '../loop/engine-context.ts'
 import { Signal } from '../loop/signal.ts'
 import { isStorageGone } from '../loop/retrying-storage.ts'
 import type { NodeCode } from './code/node-capabilities.ts'
-import { OwnCode } from './code/own-code.ts'
-import { WantedProfiles } from './code/wanted-profiles.ts'
-import { hasEnded, outdatedDeaths, recordOfDead } from './peer-record.ts'
+import { FleetCode } from './code/fleet-code.ts'
+import { outdatedDeaths, recordOfDead } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
-import { aboutOf, type NodeInfo, nodeInfosOf } from './process/node-info.ts'
-import { NodeName } from './process/node-name.ts'
 import { livesHere } from './process/process-mark.ts'
 
 /** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
@@ -37,7 +34,8 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   readonly restsAlone: boolean
-  readonly maxConcurrentJobs: number
+  /** What the record states of this node for people and for nodes of its name. */
+  readonly about: JsonObject
   /** How long the node waits at its end for the storage to answer. */
   readonly farewellMs: number
   /** For a call of `runDue`: how much of its time is left. */
@@ -46,6 +44,8 @@ export interface HeartbeatOptions {
   readonly running: () => number
   /** What the node can run, and which definitions it has. */
   readonly code: () => NodeCode
+  /** Called with the node records that a heartbeat has read. */
+  readonly onAnswer: (records: readonly NodeRecord[]) => void
 }
 
 /** Stores in each interval that this node lives, and reads which other nodes do. */
@@ -59,14 +59,11 @@ export class Heartbeats {
   /** A heartbeat was accepted again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
-  readonly code: OwnCode
-  readonly name: NodeName
-  readonly profiles: WantedProfiles = new WantedProfiles()
+  readonly code: FleetCode
   readonly #engine: EngineContext
   readonly #options: HeartbeatOptions
   readonly #loop: BackgroundLoop
   readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
-  readonly #about: JsonObject
   readonly #remove = new Map<string, NodeAtCounter>()
   /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
   readonly #blockedBy = new Set<JobId>()
@@ -86,9 +83,7 @@ export class Heartbeats {
   constructor(engine: EngineContext, options: HeartbeatOptions) {
     this.#engine = engine
     this.#options = options
-    this.#about = aboutOf(options)
-    this.code = new OwnCode(options.code)
-    this.name = new NodeName(engine)
+    this.code = new FleetCode(options.code)
     const { deadAfterMs, heartbeatMs } = options
     this.peers = new Peers(engine, {
       heartbeatMs,
@@ -145,15 +140,9 @@ export class Heartbeats {
     await this.#sayUntilHeard()
   }
 
-  /** Reads the other nodes before this node starts. @throws JobistemerError `NODE_ID_IN_USE` */
-  lookAround(): Promise<void> {
-    const waitForBeat = () => this.#wait(answersWithin * this.#options.heartbeatMs)
-    return this.name.assertFree(() => this.look(), waitForBeat)
-  }
-
   /** Reads the other nodes, and the profiles that are wanted. */
   async look(): Promise<readonly NodeRecord[]> {
-    const asked = this.profiles.ask()
+    const asked = this.code.ask()
     const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: asked.profilesOf }
     let askedAt = 0
     const answer = await this.#engine.storage.repeated('heartbeat', (calls) => {
@@ -238,18 +227,6 @@ export class Heartbeats {
     )
   }
 
-  /** Reads all nodes, for people. */
-  async nodes(read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>): Promise<readonly NodeInfo[]> {
-    const { clock, owner } = this.#engine
-    const askedAt = clock.monotonic()
-    const { nodes } = await read({ now: this.#engine.now(), own: null, remove: [], profilesOf: [] })
-    // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
-    const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
-    const mayRest = others.length === 0 && lone?.about.restsAlone === true
-    if (!this.isKnown && !mayRest) this.peers.observe(nodes, askedAt, { isQuiet: true })
-    return nodeInfosOf(nodes, { peers: this.peers, incarnation: owner.incarnation, now: this.#engine.now() })
-  }
-
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
@@ -286,7 +263,7 @@ export class Heartbeats {
     // Other nodes may have removed the record of a partitioned node, and its profile with it.
     if (hasNewCode || this.isPartitioned) this.code.refresh()
     const { profile } = this.code
-    const asked = this.profiles.ask()
+    const asked = this.code.ask()
     const request: HeartbeatRequest = {
       now: this.#engine.now(),
       own: this.#record(),
@@ -305,7 +282,7 @@ export class Heartbeats {
     const hasChanged = peers.observe(answer.nodes, askedAt)
     if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
     else this.#rest()
-    this.name.reportOthers(answer.nodes, peers)
+    this.#options.onAnswer(answer.nodes)
     for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     if (hasChanged || hasNewCode || peers.dead().length + peers.ended().length > 0) this.changed.send()
   }
@@ -338,7 +315,7 @@ export class Heartbeats {
       startedAt: this.#startedAt,
       leaving: this.#phase !== 'living',
       about: {
-        ...this.#about,
+        ...this.#options.about,
         code: this.code.digest,
         running: this.#options.running(),
         ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),

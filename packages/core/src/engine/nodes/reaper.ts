@@ -35,6 +35,8 @@ export class Reaper {
   readonly #looksAgain: BackgroundLoop
   /** Incarnations that are earlier lives of this node. */
   readonly #earlierLives = new Set<string>()
+  /** Their records, until no run of them is left. */
+  #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant at which the repeated looks for runs of earlier lives end. */
   #looksAgainUntil = 0
   #lookAgainInMs = firstLookAgainMs
@@ -81,10 +83,11 @@ export class Reaper {
     } while (this.#hasFoundRuns && !this.#sweeps.isStopped)
   }
 
-  /** Releases the runs of earlier lives of this node, before it starts. */
-  async reapEarlierLives(): Promise<void> {
-    const { heartbeats, deadAfterMs } = this.#options
-    for (const { incarnation } of heartbeats.name.earlierLives) this.#earlierLives.add(incarnation)
+  /** Releases the runs of earlier lives of this node, before it starts. `records`: those of its name. */
+  async reapEarlierLives(records: readonly NodeRecord[]): Promise<void> {
+    const { deadAfterMs } = this.#options
+    this.#earlierRecords = records
+    for (const { incarnation } of records) this.#earlierLives.add(incarnation)
     // A run that the second look still finds has not gone through.
     if ((await this.#reapOwn({ isStart: true })) > 0) await this.#reapOwn({ isStart: true })
     if (this.#earlierLives.size === 0) return
@@ -134,8 +137,10 @@ export class Reaper {
       if (isStart) this.#earlierLives.add(owner.incarnation)
       return this.#earlierLives.has(owner.incarnation)
     })
-    if (found === 0) for (const record of heartbeats.name.takeEarlierLives()) heartbeats.forget(record)
-    return found
+    if (found > 0) return found
+    for (const record of this.#earlierRecords) heartbeats.forget(record)
+    this.#earlierRecords = []
+    return 0
   }
 
   async #reapOverdue(): Promise<void> {

@@ -4,7 +4,6 @@ import { Signal } from '../loop/signal.ts'
 import { type NodeCapabilities, readNodeCapabilities } from './code/node-capabilities.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peer-record.ts'
-import type { PeerCapabilities } from './code/peer-capabilities.ts'
 
 /** A node whose capabilities are not known yet counts as one that can run no job. */
 const unknown = readNodeCapabilities(null)
@@ -27,7 +26,6 @@ export class ShardAssignment {
   /** Sent when nodes have started or ended, or their capabilities have become known. */
   readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
-  readonly #profiles: PeerCapabilities
   readonly #own: Uint32Array
   readonly #isCall: boolean
   #peers: readonly Peer[] = []
@@ -35,18 +33,12 @@ export class ShardAssignment {
   #ranks: Uint16Array | null = null
 
   /** `isCall`: a call of `runDue` takes no part in the ranks. */
-  constructor({
-    node,
-    heartbeats,
-    profiles,
-    isCall = false,
-  }: { node: string; heartbeats: Heartbeats; profiles: PeerCapabilities; isCall?: boolean }) {
+  constructor({ node, heartbeats, isCall = false }: { node: string; heartbeats: Heartbeats; isCall?: boolean }) {
     this.#isCall = isCall
     this.#heartbeats = heartbeats
-    this.#profiles = profiles
     this.#own = scoresOf(node)
     heartbeats.changed.listen(() => this.#rank())
-    profiles.learned.listen(() => this.#rank())
+    heartbeats.code.learned.listen(() => this.#rank())
   }
 
   /** Whether no other node is known to live. */
@@ -108,12 +100,11 @@ export class ShardAssignment {
   #rank(): void {
     if (this.#isCall) return
     // A node that starts takes no work yet.
-    const living = this.#heartbeats.peers
-      .living()
-      .filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
+    const { code, peers } = this.#heartbeats
+    const living = peers.living().filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     this.#peers = living.map((record) => ({
       scores: scoresOf(record.node),
-      capabilities: this.#profiles.isSame(record) ? null : (this.#profiles.of(record) ?? unknown),
+      capabilities: code.isSame(record) ? null : (code.of(record) ?? unknown),
     }))
     const isUniform = this.#peers.length > 0 && this.#peers.every(({ capabilities }) => capabilities === null)
     this.#ranks = isUniform

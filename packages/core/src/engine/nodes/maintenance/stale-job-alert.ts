@@ -240,7 +240,10 @@ export class StaleJobAlert {
     const { alertAfterMs } = rule
     const times = { since: new Date(since), lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt) }
     this.#engine.events.emit('job.silent', { jobId, jobName, alertAfterMs, ...times })
-    this.#engine.logger.error({ job: jobName, alertAfterMs, ...times }, 'job is silent: no run was completed within its alertAfter')
+    this.#engine.logger.error(
+      { job: jobName, alertAfterMs, ...times },
+      'job is silent: no run was completed within its alertAfter',
+    )
   }
 
   #sayHeard(job: WatchedJob, now: number): void {

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { JsonObject } from '../../../json.ts'
 import type { NodeRecord } from '../../../storage/node-record.ts'
+import type { HeartbeatAnswer, HeartbeatRequest } from '../../../storage/storage.ts'
+import type { EngineContext } from '../../loop/engine-context.ts'
+import type { Heartbeats } from '../heartbeats.ts'
 import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from '../peer-record.ts'
 import { isDead } from '../peer-states.ts'
 import type { Peers } from '../peers.ts'
@@ -61,17 +64,31 @@ export function aboutOf({
   }
 }
 
-/** What the nodes of an answer are like, sorted by name. `now`: time of the observer, which may be one of them. */
-export function nodeInfosOf(
-  records: readonly NodeRecord[],
-  observer: { readonly peers: Peers; readonly incarnation: string; readonly now: number },
-): readonly NodeInfo[] {
-  return records
-    .map((record) => nodeInfoOf(record, observer))
+interface Observer {
+  readonly peers: Peers
+  readonly incarnation: string
+  readonly now: number
+}
+
+/** Reads all nodes, for people, sorted by name. */
+export async function readNodeInfos(
+  engine: Pick<EngineContext, 'clock' | 'owner' | 'now'>,
+  heartbeats: Heartbeats,
+  read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>,
+): Promise<readonly NodeInfo[]> {
+  const { peers } = heartbeats
+  const askedAt = engine.clock.monotonic()
+  const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
+  // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
+  const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
+  const mayRest = others.length === 0 && lone?.about.restsAlone === true
+  if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })
+  return nodes
+    .map((record) => nodeInfoOf(record, { peers, incarnation: engine.owner.incarnation, now: engine.now() }))
     .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
 }
 
-function nodeInfoOf(record: NodeRecord, observer: Parameters<typeof nodeInfosOf>[1]): NodeInfo {
+function nodeInfoOf(record: NodeRecord, observer: Observer): NodeInfo {
   const { node, incarnation, startedAt, leaving, about } = record
   const { host, pid, versions, maxConcurrentJobs, running } = about as unknown as NodeInfo
   const living = leaving ? 'leaving' : 'working'
@@ -91,10 +108,7 @@ function nodeInfoOf(record: NodeRecord, observer: Parameters<typeof nodeInfosOf>
   }
 }
 
-function lifeOf(
-  record: NodeRecord,
-  { peers, incarnation, now }: Parameters<typeof nodeInfosOf>[1],
-): Pick<NodeInfo, 'dead' | 'silentForMs'> {
+function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick<NodeInfo, 'dead' | 'silentForMs'> {
   if (record.incarnation === incarnation) return { dead: null, silentForMs: 0 }
   const stated = deathOf(record)
   if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
