@@ -53,6 +53,7 @@ export const stepReadLayout: Layout<
 /** In front of the texts in the order of their sizes, and of the changes of records. */
 export const stepCommitLayout: Layout<
   | 'job'
+  | 'now'
   | 'isFree'
   | 'beforeSize'
   | 'afterSize'
@@ -65,6 +66,7 @@ export const stepCommitLayout: Layout<
   | 'recordCount'
 > = defineLayout({
   job: 'id',
+  now: 'number',
   // The head need not be as it was.
   isFree: 'byte',
   beforeSize: 'uint32',

@@ -64,6 +64,11 @@ interface Reading {
   readonly place: Buffer
 }
 
+interface Commit {
+  readonly now: number
+  readonly write: JobWrite
+}
+
 const nothing = Buffer.alloc(0)
 
 type Writes = ReturnType<typeof writesFromLedger>
@@ -75,40 +80,44 @@ type Writes = ReturnType<typeof writesFromLedger>
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
   readonly #reads: Gathered<Question, Reading>
+  readonly #commits: Gathered<Commit, boolean>
+  /** Also when memory is short. */
+  readonly #ends: Gathered<Commit, boolean>
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
     this.#reads = new Gathered((questions) => this.#read(questions))
+    this.#commits = new Gathered((commits) => this.#commit(scripts.commit, commits))
+    this.#ends = new Gathered((commits) => this.#commit(scripts.commitEnds, commits))
   }
 
   async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.#writes(request.now, scripts.commit, 1).saveJobs(request)
+    return await this.#writes(request.now, this.#commits, 1).saveJobs(request)
   }
 
   async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await this.#writes(request.now, scripts.commit, 100).createOccurrences(request)
+    return await this.#writes(request.now, this.#commits, 100).createOccurrences(request)
   }
 
   async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.#writes(request.now, scripts.commitEnds, 100).cancel(request)
+    return await this.#writes(request.now, this.#ends, 100).cancel(request)
   }
 
   async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.#writes(request.now, scripts.commitEnds, 100).reap(request)
+    return await this.#writes(request.now, this.#ends, 100).reap(request)
   }
 
   /** The steps of one call, which have one instant. */
-  #writes(now: number, script: Script, itemsPerStep: number): Writes {
+  #writes(now: number, commits: Gathered<Commit, boolean>, itemsPerStep: number): Writes {
     this.#ledger.connection.assertOpen()
-    const commits = new Gathered((writes: readonly JobWrite[]) => this.#commit(script, now, writes))
     const run: AsyncWriter['run'] = async (step) => {
-      for (let attempt = 0; attempt < mostAttempts; attempt++) if (await this.#attempt(step, commits)) return
+      for (let attempt = 0; attempt < mostAttempts; attempt++) if (await this.#attempt(step, now, commits)) return
       throw contendedError(step.jobs[0] as JobId, mostAttempts)
     }
     return writesFromLedger({ unit: 'job', itemsPerStep, concurrency: 1000, capabilities, run })
   }
 
-  async #attempt(step: LedgerStep, commits: Gathered<JobWrite, boolean>): Promise<boolean> {
+  async #attempt(step: LedgerStep, now: number, commits: Gathered<Commit, boolean>): Promise<boolean> {
     const { stored, named } = await this.#reads.add({ step, needs: null, place: nothing })
     const heads = {
       jobs: new Map(stored === null ? [] : [[stored.head.id, stored]]),
@@ -118,7 +127,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     const live = needs === undefined || isNothing(needs) ? [] : await this.#readLive(step, needs, stored as StoredHead)
     if (live === null) return false
     const [write] = step.decide({ ...heads, live: byState(step.jobs[0] as JobId, live), keys: new Map() })
-    return write === undefined || (await commits.add(write))
+    return write === undefined || (await commits.add({ now, write }))
   }
 
   /** `null` when the job has changed since its head was read. */
@@ -148,16 +157,14 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     })
   }
 
-  async #commit(script: Script, now: number, writes: readonly JobWrite[]): Promise<readonly boolean[]> {
+  async #commit(script: Script, commits: readonly Commit[]): Promise<readonly boolean[]> {
     const { connection, channel, sender } = this.#ledger
-    return await runBatch(connection, writes, {
-      jobOf: ({ jobId }) => jobId,
+    return await runBatch(connection, commits, {
+      jobOf: ({ write }) => write.jobId,
       prepare: (group) => {
-        const request = new ByteWriter(8)
-        request.number(now)
         const writer = new ByteWriter()
-        for (const write of group) writeCommit(writer, write)
-        return { script, arguments: [request.finish(), writer.finish(), channel, sender] }
+        for (const commit of group) writeCommit(writer, commit)
+        return { script, arguments: [writer.finish(), channel, sender] }
       },
       read: (reply) => (reply as readonly number[]).map((isDone) => isDone === 1),
     })
@@ -233,7 +240,8 @@ function entryOf(id: OccurrenceId, text: Buffer): readonly StoredEntry[] {
   return text.length === 0 ? [] : [{ record: readOccurrence(id, text), text }]
 }
 
-function writeCommit(writer: ByteWriter, { jobId, before, after, versions, occurrences }: JobWrite): void {
+function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
+  const { jobId, before, after, versions, occurrences } = write
   const { at, size } = stepCommitLayout
   const head = before as StoredHead | null
   const isSameHead = after.head === before?.head
@@ -246,6 +254,7 @@ function writeCommit(writer: ByteWriter, { jobId, before, after, versions, occur
   }
   const [version] = versions
   writer.setId(start + at.job, jobId)
+  writer.setNumber(start + at.now, now)
   writer.setByte(start + at.isFree, isSameHead && occurrences.every(goesOn) ? 1 : 0)
   writer.setUint32(start + at.beforeSize, text(head?.text ?? ''))
   writer.setUint32(start + at.afterSize, text(isSameHead ? '' : printHead(head?.text ?? null, after.head)))

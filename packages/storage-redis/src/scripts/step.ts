@@ -56,9 +56,12 @@ return answers
  */
 const commitSteps: string = `
 ${prelude}${checkRights}${jobKeys}
-local now, steps, channel, sender = read('<d', ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local steps, channel, sender = ARGV[1], ARGV[2], ARGV[3]
 local missing = missingRight(channel)
 if missing then return missing end
+
+-- The instant of the step.
+local now = 0
 
 local at = 1
 local function nextPart(size)
@@ -134,8 +137,8 @@ end
 
 local answers = {}
 while at <= #steps do
-  ${readFields(stepCommitLayout, 'steps', allFields(stepCommitLayout), { place: 'at', next: 'first' })}
-  at = first
+  ${readFields(stepCommitLayout, 'steps', { ...allFields(stepCommitLayout), now: 'itsNow' }, { place: 'at', next: 'first' })}
+  at, now = first, itsNow
   local before, after = nextPart(beforeSize), nextPart(afterSize)
   local content, owner, lineage = nextPart(contentSize), nextPart(ownerSize), nextPart(lineageSize)
   local paused, times, version = nextPart(pausedSize), nextPart(timesSize), nextPart(versionSize)
