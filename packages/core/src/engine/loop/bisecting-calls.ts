@@ -3,7 +3,7 @@ import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from './background-loop.ts'
 import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
 
-/** What stands in place of an answer when the storage can never take the item. */
+/** Stands in place of an answer: the storage can never take the item. */
 export class ItemRefused {
   readonly error: unknown
 
@@ -25,38 +25,24 @@ const outages: readonly ErrorCode[] = [
   'SCHEDULER_STATE',
 ]
 
-/** A call that fails so often may have a bad item in it: with growing pauses, that is after 300 ms. */
+/** Failures after which a call may contain a bad item. With growing pauses, that is after 300 ms. */
 const worthHalving = 3
-/** Without a sign that the storage takes anything at all, halves are tried only once in so many times. */
+/** As long as nothing shows that the storage takes calls at all, one attempt in so many tries halves. */
 const attemptsPerTry = 4
-/** So often an item fails alone, while the storage answers, before it is to blame: over some ten seconds. */
+/** Failures of an item alone, while the storage answers, after which the item is rejected: about 10 s. */
 const enoughFailures = 5
-/** Whoever waits for the answer is to hear of it before that one waits no more: after three to seven seconds. */
+/** The same for an item whose caller waits, who has a timeout: after three to seven seconds. */
 const enoughWhileAsked = 3
 
-/** One call with a list of items: how to send some of them. */
+/** One call with a list of items. */
 interface Batch<Item, Answer> {
   readonly operation: string
   readonly items: readonly Item[]
   readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
-  /** Told of an item that failed alone, when it has its answer. */
+  /** Hears the answer to an item that failed alone. */
   readonly later: (index: number, answer: Answer | ItemRefused) => void
   /** Who waits for the answer to each item; `null`: the engine itself. */
   readonly asked: readonly Asked[] | null
-}
-
-/** What one attempt to send a batch has come to. */
-class Attempt<Answer> {
-  readonly answers: Map<number, Answer> = new Map()
-  readonly failedAlone: number[] = []
-  /** Items of which the storage itself says that it does not take them. */
-  readonly refused: Map<number, unknown> = new Map()
-  readonly mayHalve: boolean
-  lastError: unknown
-
-  constructor(mayHalve: boolean) {
-    this.mayHalve = mayHalve
-  }
 }
 
 interface BisectingContext extends FailureReporter {
@@ -64,13 +50,13 @@ interface BisectingContext extends FailureReporter {
 }
 
 /**
- * Calls with a list of items of which one may be wrong. Sent again and again, it would keep all the others from the
- * storage: it is found by halving the list, and refused once the storage has taken others meanwhile. Where the storage
- * answers `STORAGE_REFUSED` or `QUEUE_FULL`, both happen at once.
+ * Calls with a list of items of which one may be bad. Retried with the others, a bad item would keep all of them from the
+ * storage. Halving the list finds it. It is rejected if the storage takes other calls meanwhile. If the storage says
+ * `STORAGE_REFUSED`, both happen at once.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
-  /** How many calls the storage has taken. */
+  /** Calls that the storage has taken. */
   #taken = 0
 
   constructor(engine: BisectingContext) {
@@ -78,8 +64,8 @@ export class BisectingCalls {
   }
 
   /**
-   * Repeated until each item has its answer. An item that fails alone has none: it is tried on in the background, and
-   * `later` is told. With `asked` an item has none either, and is sent no more, once whoever asked for it waits no more.
+   * Retries until each item has its answer. An item that fails alone has no answer here: it is retried in the background,
+   * and `later` hears the answer. With `asked`, an item whose caller gives up has no answer either, and is not sent again.
    */
   async send<Item, Answer>(
     operation: string,
@@ -91,9 +77,8 @@ export class BisectingCalls {
     const batch: Batch<Item, Answer> = { operation, items, call, later, asked }
     const takenBefore = this.#taken
     const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
-    let answers: readonly (Answer | undefined)[] = []
-    const found = () => answers as (Answer | undefined)[]
-    let open: number[] = []
+    let answers: (Answer | undefined)[] = []
+    let open: number[] | null = null
     let attempts = 0
     const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
       attempts++
@@ -109,62 +94,51 @@ export class BisectingCalls {
           refusal = error
         }
       }
-      if (answers.length === 0) {
-        answers = new Array<Answer | undefined>(items.length)
-        open = items.map((_, index) => index)
-      }
+      open ??= items.map((_, index) => index)
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
-      // It may have been about one that nobody waits for any more.
-      if (open.length < items.length) refusal = null
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
-      const attempt = new Attempt<Answer>(attempts >= worthHalving && hasSign)
-      await this.#try(storage, batch, open, attempt, refusal)
-      for (const [index, answer] of attempt.answers) found()[index] = answer
-      const alone = attempts >= worthHalving ? attempt.failedAlone : []
-      for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: attempt.lastError })
-      for (const [index, error] of attempt.refused) this.#refuse(batch, index, error)
-      open = open.filter((index) => {
-        return !attempt.answers.has(index) && !attempt.refused.has(index) && !alone.includes(index)
-      })
-      if (open.length > 0) throw attempt.lastError
-      return attempt.answers.size === 0 ? movedOn : null
+      const mayHalve = attempts >= worthHalving && hasSign
+      const left: number[] = []
+      const alone: number[] = []
+      const refused: [index: number, error: unknown][] = []
+      let lastError: unknown = null
+      let hasAnswers = false
+      const sendSome = async (indexes: readonly number[], knownFailure: unknown = null): Promise<void> => {
+        try {
+          if (knownFailure !== null) throw knownFailure
+          const isWhole = indexes.length === items.length
+          const some = await call(storage, isWhole ? items : indexes.map((index) => items[index] as Item))
+          for (const [place, index] of indexes.entries()) answers[index] = some[place]
+          hasAnswers = true
+          this.#taken++
+        } catch (error) {
+          // A node that has stopped meanwhile sends no half.
+          if (isOutage(error) || this.#engine.storage.isStopped) throw error
+          const isRefused = isRefusal(error)
+          const [only] = indexes
+          if (indexes.length === 1 && isRefused) {
+            refused.push([only as number, error])
+            return
+          }
+          lastError = error
+          if (indexes.length > 1 && (mayHalve || isRefused)) {
+            const half = Math.ceil(indexes.length / 2)
+            await sendSome(indexes.slice(0, half))
+            await sendSome(indexes.slice(half))
+          } else (indexes.length === 1 && attempts >= worthHalving ? alone : left).push(...indexes)
+        }
+      }
+      // The refusal may be about an item that no caller waits for any more.
+      await sendSome(open, open.length < items.length ? null : refusal)
+      for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
+      for (const [index, error] of refused) this.#refuse(batch, index, error)
+      open = left
+      if (left.length > 0) throw lastError
+      return hasAnswers ? null : movedOn
     }
     await this.#engine.storage.repeated(operation, attemptOnce, asked === null ? null : anyOf(asked))
     return answers
-  }
-
-  /** `failure`: what these were answered just now; `null` when they are to be sent. */
-  async #try<Item, Answer>(
-    storage: Storage,
-    batch: Batch<Item, Answer>,
-    indexes: readonly number[],
-    attempt: Attempt<Answer>,
-    failure: unknown = null,
-  ): Promise<void> {
-    try {
-      if (failure !== null) throw failure
-      const isWhole = indexes.length === batch.items.length
-      const items = isWhole ? batch.items : indexes.map((index) => batch.items[index] as Item)
-      const answers = await batch.call(storage, items)
-      for (const [place, index] of indexes.entries()) attempt.answers.set(index, answers[place] as Answer)
-      this.#taken++
-    } catch (error) {
-      // A node that is down by now sends no half of it.
-      if (isOutage(error) || this.#engine.storage.isStopped) throw error
-      const [only, another] = indexes
-      const isRefused = isRefusal(error)
-      if (isRefused && only !== undefined && another === undefined) {
-        attempt.refused.set(only, error)
-        return
-      }
-      attempt.lastError = error
-      if (indexes.length === 1) attempt.failedAlone.push(...indexes)
-      if (indexes.length === 1 || !(attempt.mayHalve || isRefused)) return
-      const half = Math.ceil(indexes.length / 2)
-      await this.#try(storage, batch, indexes.slice(0, half), attempt)
-      await this.#try(storage, batch, indexes.slice(half), attempt)
-    }
   }
 
   #refuse<Item, Answer>({ operation, later }: Batch<Item, Answer>, index: number, error: unknown): void {
@@ -185,7 +159,7 @@ export class BisectingCalls {
     let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
       try {
-        // That is told, and a pause follows, as for any call.
+        // The failure is reported, and a pause follows, as for any call.
         if (hasJustFailed) throw lastError
         const [answer] = await call(storage, [item])
         this.#taken++
