@@ -13,8 +13,8 @@ const flags = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-siz
 
 /** Bytes per one-task occurrence, engine and storage together: 8 % above the measurement, which varies by 3 %. */
 const limits = [
-  ['memory', 6900],
-  ['sqlite', 6400],
+  ['memory', 6200],
+  ['sqlite', 5500],
 ] as const
 
 test.each(limits)('one occurrence on %s allocates at most %i bytes', { timeout: 300_000 }, async (storage, limit) => {

@@ -27,13 +27,7 @@ import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf } from './execution-report.ts'
 import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
-import {
-  type ExecutionEvent,
-  type ExecutionPhase,
-  executionTransitions,
-  haltTransitions,
-  transition,
-} from './lifecycles.ts'
+import { type EventOf, executionTransitions, haltTransitions, type StateOf, transition } from './lifecycles.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOccurrenceTaker } from './next-occurrence-taker.ts'
 import type { Relay } from './relay.ts'
@@ -97,7 +91,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly #isFresh: boolean
   /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
   #drainsUntil: number | null = null
-  #phase: ExecutionPhase = 'open'
+  #phase: StateOf<typeof executionTransitions> = 'open'
   #saying = false
   /** Handlers have said what the storage was not told. */
   #isNoted = false
@@ -718,7 +712,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     else if (change.kind === 'finish') this.#tell(change.state, change.reason)
   }
 
-  #on(event: ExecutionEvent): void {
+  #on(event: EventOf<typeof executionTransitions>): void {
     this.#phase = transition(executionTransitions, this.#phase, event) ?? this.#phase
   }
 

@@ -22,7 +22,7 @@ import { perform } from '../loop/perform.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
-import { type AttemptEvent, type AttemptStep, attemptTransitions, transition } from './lifecycles.ts'
+import { attemptTransitions, type EventOf, type StateOf, transition } from './lifecycles.ts'
 import { failuresOf, type KeptAttempts, withAttempt } from './kept-attempts.ts'
 import type { KeptLogs } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
@@ -95,7 +95,7 @@ export class TaskProgress implements Alarm {
   readonly #owner: TaskOwner
   /** `null` until its first attempt. */
   #state: TaskRunState | null = null
-  #step: AttemptStep = 'none'
+  #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
   #result: JsonValue | undefined = undefined
@@ -628,7 +628,7 @@ export class TaskProgress implements Alarm {
   }
 
   /** Returns whether the event changes the step. */
-  #on(event: AttemptEvent): boolean {
+  #on(event: EventOf<typeof attemptTransitions>): boolean {
     const next = transition(attemptTransitions, this.#step, event)
     if (next === undefined) return false
     this.#step = next
