@@ -38,7 +38,7 @@ export function printContent({ name, owner, timeline }: JobContent): string {
 }
 
 /** A handler key as it is stored: empty when it is the id of the job, as it is for most. */
-export function printHandlerKey(handlerKey: string, job: JobId): string {
+function printHandlerKey(handlerKey: string, job: JobId): string {
   return handlerKey === job ? '' : handlerKey
 }
 
@@ -120,7 +120,7 @@ export function readVersion(bytes: Buffer): VersionContent {
 }
 
 /** What steps on occurrences need of a job. Of a pause only its end is in the head. */
-export function readHead(id: JobId, head: Buffer): LedgerHead {
+function readHead(id: JobId, head: Buffer): LedgerHead {
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)
   const handlerAt = headSize + 8 * starts.length

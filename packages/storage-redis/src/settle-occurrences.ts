@@ -79,7 +79,7 @@ function readCancel(bytes: Buffer): string | null {
 }
 
 /** The answer to who has lost an occurrence: its state and its token. */
-export function readLost(bytes: Buffer, offset: number): Extract<SettleAnswer, { readonly outcome: 'lost' }> {
+function readLost(bytes: Buffer, offset: number): Extract<SettleAnswer, { readonly outcome: 'lost' }> {
   const code = bytes[offset + stateLayout.at.state] as number
   return {
     outcome: 'lost',
