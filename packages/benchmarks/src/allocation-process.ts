@@ -4,7 +4,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { measureEngine } from './engine-round.ts'
 import { median } from './suite.ts'
 
-// Usage: node --expose-gc --min-semi-space-size=128 --max-semi-space-size=128 allocation-process.js memory|sqlite [FILE]
+// Started by `allocation.ts` in a process of its own. Arguments: memory|sqlite FILE
 // Prints the bytes that the whole engine and its storage allocate per one-task occurrence.
 
 /** Rounds before the measured ones: V8 optimizes code only after it has run for a while, and optimized code allocates less. */
