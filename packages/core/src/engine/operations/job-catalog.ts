@@ -11,6 +11,7 @@ import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
+import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../jobs/job-not-found.ts'
 import type { JobRegistry } from '../jobs/job-registry.ts'
@@ -21,8 +22,6 @@ import type { StorageCalls } from '../loop/retrying-storage.ts'
 import { Cursors } from './cursors.ts'
 import {
   type Extras,
-  type ExtrasFilter,
-  type FoundExtras,
   type JobWithExtras,
   type LastRun,
   lastRunOf,
@@ -39,7 +38,14 @@ const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcome
 const byName = 'name '
 
 /** Which stored jobs to read: in the order of their names; of more than 10,000 jobs, in the order of the storage. */
-export interface JobsFilter extends ExtrasFilter {
+export interface JobsFilter {
+  /**
+   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
+   * and is included.
+   */
+  readonly lastOutcome?: FinalState | readonly FinalState[]
+  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
   /** Only those with this owner tag. */
   readonly owner?: string
   /** Only those with this tag. All jobs are read for it, or all of the owner. */
@@ -65,7 +71,11 @@ export interface PauseInfo {
 }
 
 /** A stored job, for people and programs to look at. */
-export interface JobInfo extends FoundExtras {
+export interface JobInfo {
+  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
+  readonly lastRun?: LastRun | null
+  /** How many of its occurrences live. Absent where they were not asked for. */
+  readonly counts?: LiveCounts
   readonly id: JobId
   readonly name: string
   /** The tag of whoever declared it. */

@@ -26,21 +26,14 @@ export type LastRun = Pick<
 >
 
 /** The part of a filter that asks for more than heads. */
-export interface ExtrasFilter {
-  /**
-   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
-   * and is included.
-   */
+interface ExtrasFilter {
   readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
 }
 
 /** What a list of jobs shows of a job beside its head. */
 export interface FoundExtras {
-  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
   readonly lastRun?: LastRun | null
-  /** How many of its occurrences live. Absent where they were not asked for. */
   readonly counts?: LiveCounts
 }
 
