@@ -45,7 +45,7 @@ export type {
   BackfillResult,
   StopBackfillOptions,
   StopBackfillResult,
-} from './engine/operations/backfill-options.ts'
+} from './engine/api/backfill-options.ts'
 export type {
   DefinitionPlan,
   JobUpdate,
@@ -53,22 +53,22 @@ export type {
   PlanOptions,
   UpdateOptions,
   UpdateResult,
-} from './engine/operations/definitions.ts'
-export type { CallOptions } from './engine/loop/caller-context.ts'
-export type { Change } from './engine/operations/change.ts'
-export type { ChangesOptions } from './engine/operations/changes.ts'
-export type { Explanation, NearestSlots } from './engine/operations/explain.ts'
-export type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
-export type { PauseOptions } from './engine/operations/pause-options.ts'
-export type { JobSelection } from './engine/operations/bulk-pauses.ts'
+} from './engine/api/definitions.ts'
+export type { CallOptions } from './engine/storage-access/caller-context.ts'
+export type { Change } from './engine/api/change.ts'
+export type { ChangesOptions } from './engine/api/changes.ts'
+export type { Explanation, NearestSlots } from './engine/api/explain.ts'
+export type { CancelOptions, CancelResult, InterventionOptions } from './engine/api/interventions.ts'
+export type { PauseOptions } from './engine/api/pause-options.ts'
+export type { JobSelection } from './engine/api/bulk-pauses.ts'
 export type { ChangedPart } from './job/changed-parts.ts'
-export type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
-export type { WaitOptions } from './engine/operations/waits.ts'
-export type { RealignedJob } from './engine/operations/realign.ts'
-export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/nodes/code/node-capabilities.ts'
-export type { NodeDeath } from './engine/nodes/peer-record.ts'
-export type { NodeInfo } from './engine/nodes/process/node-info.ts'
-export type { RemoveOptions } from './engine/operations/removals.ts'
+export type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
+export type { WaitOptions } from './engine/api/waits.ts'
+export type { RealignedJob } from './engine/api/realign.ts'
+export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/code/node-capabilities.ts'
+export type { NodeDeath } from './engine/cluster/peer-record.ts'
+export type { NodeInfo } from './engine/cluster/process/node-info.ts'
+export type { RemoveOptions } from './engine/api/removals.ts'
 export type {
   KeyScope,
   ReplayOptions,
@@ -83,10 +83,10 @@ export type {
   SkipReason,
   TriggerResult,
   TypedTriggerOptions,
-} from './engine/operations/request-options.ts'
+} from './engine/api/request-options.ts'
 export { NonRetryableError } from './non-retryable-error.ts'
-export type { ShutdownSignal } from './engine/nodes/process/process-signals.ts'
-export type { UpdatePolicy } from './engine/jobs/update-policy.ts'
+export type { ShutdownSignal } from './engine/api/process-signals.ts'
+export type { UpdatePolicy } from './engine/definitions/update-policy.ts'
 export type {
   AttemptEvent,
   NodeEvent,
@@ -134,8 +134,8 @@ export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './client.ts'
 export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type { JobDetails, JobInfo, PauseInfo, JobsFilter, JobTaskInfo } from './engine/operations/job-catalog.ts'
-export type { LastRun } from './engine/operations/job-extras.ts'
+export type { JobDetails, JobInfo, PauseInfo, JobsFilter, JobTaskInfo } from './engine/api/job-catalog.ts'
+export type { LastRun } from './engine/api/job-extras.ts'
 export type { StartRate } from './storage/job-record.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { RunDueOptions, RunDueReport } from './run-due.ts'

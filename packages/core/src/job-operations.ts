@@ -1,29 +1,23 @@
 import type { DurationInput } from './duration.ts'
-import type { CallOptions } from './engine/loop/caller-context.ts'
-import type { NodeInfo } from './engine/nodes/process/node-info.ts'
+import type { CallOptions } from './engine/storage-access/caller-context.ts'
+import type { NodeInfo } from './engine/cluster/process/node-info.ts'
 import type {
   BackfillOptions,
   BackfillResult,
   StopBackfillOptions,
   StopBackfillResult,
-} from './engine/operations/backfill-options.ts'
-import type {
-  DefinitionPlan,
-  JobUpdate,
-  PlanOptions,
-  UpdateOptions,
-  UpdateResult,
-} from './engine/operations/definitions.ts'
-import type { Change } from './engine/operations/change.ts'
-import type { ChangesOptions } from './engine/operations/changes.ts'
-import type { Explanation } from './engine/operations/explain.ts'
-import type { CancelOptions, CancelResult, InterventionOptions } from './engine/operations/interventions.ts'
-import type { JobSelection } from './engine/operations/bulk-pauses.ts'
-import type { PauseOptions } from './engine/operations/pause-options.ts'
-import type { JobVersion, VersionsOptions } from './engine/operations/job-versions.ts'
-import type { JobDetails, JobInfo, JobsFilter } from './engine/operations/job-catalog.ts'
-import type { RealignedJob } from './engine/operations/realign.ts'
-import type { RemoveOptions } from './engine/operations/removals.ts'
+} from './engine/api/backfill-options.ts'
+import type { DefinitionPlan, JobUpdate, PlanOptions, UpdateOptions, UpdateResult } from './engine/api/definitions.ts'
+import type { Change } from './engine/api/change.ts'
+import type { ChangesOptions } from './engine/api/changes.ts'
+import type { Explanation } from './engine/api/explain.ts'
+import type { CancelOptions, CancelResult, InterventionOptions } from './engine/api/interventions.ts'
+import type { JobSelection } from './engine/api/bulk-pauses.ts'
+import type { PauseOptions } from './engine/api/pause-options.ts'
+import type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
+import type { JobDetails, JobInfo, JobsFilter } from './engine/api/job-catalog.ts'
+import type { RealignedJob } from './engine/api/realign.ts'
+import type { RemoveOptions } from './engine/api/removals.ts'
 import type {
   ReplayOptions,
   TriggerArguments,
@@ -32,8 +26,8 @@ import type {
   TriggerManyResult,
   TriggerOptions,
   TriggerResult,
-} from './engine/operations/request-options.ts'
-import type { WaitOptions } from './engine/operations/waits.ts'
+} from './engine/api/request-options.ts'
+import type { WaitOptions } from './engine/api/waits.ts'
 import type { OccurrenceId } from './ids.ts'
 import type { InstantInput } from './instant.ts'
 import type { Job } from './job/define-job.ts'

@@ -1,5 +1,5 @@
-import { backfillOf, taskReportOf } from './engine/run/execution-report.ts'
-import { shownRuns } from './engine/run/task-run-records.ts'
+import { backfillOf, taskReportOf } from './engine/execution/execution-report.ts'
+import { shownRuns } from './engine/execution/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
 import type { BackfillReference } from './job/task.ts'
 import type { JsonValue } from './json.ts'

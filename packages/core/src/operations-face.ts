@@ -1,5 +1,5 @@
-import type { CallOptions } from './engine/loop/caller-context.ts'
-import type { Operations } from './engine/operations/operations.ts'
+import type { CallOptions } from './engine/storage-access/caller-context.ts'
+import type { Operations } from './engine/api/operations.ts'
 import type { JobOperations } from './job-operations.ts'
 import { listing, pageOf } from './listing.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { presentSchedule, slotsOf } from '../src/engine/operations/backfill-slots.ts'
-import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
+import { presentSchedule, slotsOf } from '../src/engine/api/backfill-slots.ts'
+import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 
 const old = { type: 'old' }
 const newer = { type: 'newer' }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { standingsOf } from '../src/engine/operations/backfill-states.ts'
+import { standingsOf } from '../src/engine/api/backfill-states.ts'
 import { backfillOccurrenceId, jobId, type OccurrenceId } from '../src/ids.ts'
 import type { OccurrenceRecord } from '../src/storage/occurrence-record.ts'
 import type { Storage } from '../src/storage/storage.ts'

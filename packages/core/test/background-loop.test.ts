@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
-import { AfterTurn } from '../src/engine/loop/after-turn.ts'
-import { Agenda } from '../src/engine/loop/agenda.ts'
-import { BackgroundLoop, EngineStopped } from '../src/engine/loop/background-loop.ts'
+import { AfterTurn } from '../src/engine/runtime/after-turn.ts'
+import { Agenda } from '../src/engine/runtime/agenda.ts'
+import { BackgroundLoop, EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 
 let clock: VirtualClock

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
-import { Agenda } from '../src/engine/loop/agenda.ts'
-import { BlockedLoop } from '../src/engine/loop/blocked-loop.ts'
+import { Agenda } from '../src/engine/runtime/agenda.ts'
+import { BlockedLoop } from '../src/engine/runtime/blocked-loop.ts'
 import { EventHub } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'

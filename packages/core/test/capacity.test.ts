@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type JobSettings, defaultSettings } from '../src/configuration/settings.ts'
-import { Capacity, type PermitHolder } from '../src/engine/capacity/capacity.ts'
-import { Agenda } from '../src/engine/loop/agenda.ts'
+import { Capacity, type PermitHolder } from '../src/engine/execution/capacity.ts'
+import { Agenda } from '../src/engine/runtime/agenda.ts'
 import { type Ordered, priorityStepMs } from '../src/storage/index.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { CallerContext } from '../src/engine/loop/caller-context.ts'
-import { nextTurn } from '../src/engine/loop/after-turn.ts'
-import { Entrance } from '../src/engine/loop/entrance.ts'
-import { RetryingStorage } from '../src/engine/loop/retrying-storage.ts'
+import { CallerContext } from '../src/engine/storage-access/caller-context.ts'
+import { nextTurn } from '../src/engine/runtime/after-turn.ts'
+import { Entrance } from '../src/engine/storage-access/entrance.ts'
+import { RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { systemClock } from '../src/system-clock.ts'
 
 function call(options: { readonly timeout?: number; readonly signal?: AbortSignal } = {}): CallerContext {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Engine } from '../src/engine/engine.ts'
-import { EngineStopped } from '../src/engine/loop/background-loop.ts'
+import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { JobistemerError } from '../src/errors.ts'
 import { readSchedulerOptions } from '../src/scheduler-options.ts'
 import type { Storage } from '../src/storage/storage.ts'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { FollowedJobs } from '../src/engine/jobs/followed-jobs.ts'
-import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
+import { FollowedJobs } from '../src/engine/definitions/followed-jobs.ts'
+import type { RegisteredJob } from '../src/engine/definitions/registered-job.ts'
 import { jobId } from '../src/ids.ts'
 import type { JobRecord } from '../src/storage/job-record.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type HeapEntry, IndexedHeap } from '../src/engine/loop/indexed-heap.ts'
+import { type HeapEntry, IndexedHeap } from '../src/engine/runtime/indexed-heap.ts'
 
 const entry = (at: number): HeapEntry => ({ at, heapIndex: -1 })
 

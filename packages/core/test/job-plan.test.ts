@@ -6,7 +6,7 @@ import {
   overridePlan,
   planFromDocument,
   planFromJob,
-} from '../src/engine/jobs/job-plan.ts'
+} from '../src/engine/definitions/job-plan.ts'
 import { defineJob } from '../src/job/define-job.ts'
 import { readJobDocument, toJobDocument } from '../src/job/job-document.ts'
 import { every } from './support/every.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { AttemptLog, KeptLogs } from '../src/engine/run/kept-logs.ts'
+import { AttemptLog, KeptLogs } from '../src/engine/execution/kept-logs.ts'
 import type { LogLineRecord } from '../src/storage/occurrence-record.ts'
 
 const line = (message: string): LogLineRecord => ({ at: 0, level: 'info', message })

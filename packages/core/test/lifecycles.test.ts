@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { attemptTransitions, executionTransitions, haltTransitions } from '../src/engine/run/lifecycles.ts'
+import { attemptTransitions, executionTransitions, haltTransitions } from '../src/engine/execution/lifecycles.ts'
 
 interface Edge {
   readonly from: string

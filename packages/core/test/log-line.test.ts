@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { toLogLine } from '../src/engine/run/log-line.ts'
+import { toLogLine } from '../src/engine/execution/log-line.ts'
 
 const lineOf = (fields: unknown, message: unknown = 'said') => toLogLine(7, 'info', fields, message)
 const fieldsOf = (fields: unknown) => lineOf(fields).fields

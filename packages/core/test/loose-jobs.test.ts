@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LooseJobs } from '../src/engine/jobs/loose-jobs.ts'
-import type { RegisteredJob } from '../src/engine/jobs/registered-job.ts'
+import { LooseJobs } from '../src/engine/definitions/loose-jobs.ts'
+import type { RegisteredJob } from '../src/engine/definitions/registered-job.ts'
 
 /** A job that is data, whose next slot is on the agenda. */
 function dataJob(name: string, state: Partial<RegisteredJob> = {}): RegisteredJob {

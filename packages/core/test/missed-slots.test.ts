@@ -7,9 +7,9 @@ import {
   type MissedSlotEntry,
   type RecoveryDecision,
   slotsToLookAt,
-} from '../src/engine/recovery/missed-slots.ts'
-import type { SlotSeries } from '../src/engine/jobs/slot-series.ts'
-import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
+} from '../src/engine/scheduling/missed-slots.ts'
+import type { SlotSeries } from '../src/engine/definitions/slot-series.ts'
+import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 import { every } from './support/every.ts'
 
 const minute = 60_000

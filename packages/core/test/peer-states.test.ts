@@ -6,7 +6,7 @@ import {
   nextState,
   type PeerEvent,
   type PeerState,
-} from '../src/engine/nodes/peer-states.ts'
+} from '../src/engine/cluster/peer-states.ts'
 
 const states: readonly PeerState[] = [
   'unknown',

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Peers } from '../src/engine/nodes/peers.ts'
+import { Peers } from '../src/engine/cluster/peers.ts'
 import { EventHub } from '../src/events.ts'
 import { silentLogger } from '../src/logger.ts'
 import type { NodeRecord } from '../src/storage/node-record.ts'

@@ -1,8 +1,8 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { RenewedMap } from '../src/engine/loop/renewed-map.ts'
-import { RenewedSet } from '../src/engine/loop/renewed-set.ts'
+import { RenewedMap } from '../src/engine/runtime/renewed-map.ts'
+import { RenewedSet } from '../src/engine/runtime/renewed-set.ts'
 
 describe('a map for what comes and goes', () => {
   it('holds what a map holds, in the same order', () => {

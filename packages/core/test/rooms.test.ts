@@ -52,31 +52,15 @@ const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
   'ticker.ts': 'api',
   'why-of.ts': 'api',
   engine: 'api',
-  'engine/loop': 'runtime',
-  'engine/loop/caller-context.ts': 'storage-access',
-  'engine/loop/batcher.ts': 'storage-access',
-  'engine/loop/bisecting-calls.ts': 'storage-access',
-  'engine/loop/engine-context.ts': 'storage-access',
-  'engine/loop/entrance.ts': 'storage-access',
-  'engine/loop/pages.ts': 'storage-access',
-  'engine/loop/refusals.ts': 'storage-access',
-  'engine/loop/shared-storage.ts': 'storage-access',
-  'engine/loop/retrying-storage.ts': 'storage-access',
-  'engine/loop/storage-outage.ts': 'storage-access',
+  'engine/runtime': 'runtime',
+  'engine/storage-access': 'storage-access',
   'engine/time': 'time',
-  'engine/nodes': 'cluster',
-  'engine/jobs': 'definitions',
-  'engine/capacity': 'execution',
-  'engine/isolation': 'execution',
-  'engine/run': 'execution',
-  'engine/dispatch': 'scheduling',
-  'engine/nodes/overdue-takeover.ts': 'scheduling',
-  'engine/recovery': 'scheduling',
-  'engine/nodes/run-release.ts': 'maintenance',
-  'engine/nodes/reaper.ts': 'maintenance',
-  'engine/nodes/maintenance': 'maintenance',
-  'engine/nodes/process/process-signals.ts': 'api',
-  'engine/operations': 'api',
+  'engine/cluster': 'cluster',
+  'engine/definitions': 'definitions',
+  'engine/execution': 'execution',
+  'engine/scheduling': 'scheduling',
+  'engine/maintenance': 'maintenance',
+  'engine/api': 'api',
 }
 
 /** `path` is below `src`, with forward slashes. */
@@ -153,9 +137,9 @@ describe('the source files of core', () => {
 
   it('would not pass with an import from a later layer', () => {
     const graph = new Map([
-      ['engine/time/now.ts', new Set(['engine/nodes/peers.ts', 'engine/loop/agenda.ts', 'ids.ts'])],
+      ['engine/time/now.ts', new Set(['engine/cluster/peers.ts', 'engine/runtime/agenda.ts', 'ids.ts'])],
     ])
-    expect(importsOfLaterLayers(graph)).toEqual(['time imports cluster: engine/time/now.ts -> engine/nodes/peers.ts'])
+    expect(importsOfLaterLayers(graph)).toEqual(['time imports cluster: engine/time/now.ts -> engine/cluster/peers.ts'])
   })
 
   it('and folders that the table of layers names exist', () => {
@@ -176,9 +160,9 @@ describe('the rooms of the engine', () => {
   })
 
   it('are drawn on the map, with their arrows', () => {
-    const drawn = [...map.matchAll(/^\| `(\w+)\/` \|.*\|([^|]*)\|$/gm)].map(([, room, targets = '']) => [
+    const drawn = [...map.matchAll(/^\| `([\w-]+)\/` \|.*\|([^|]*)\|$/gm)].map(([, room, targets = '']) => [
       room,
-      [...targets.matchAll(/`(\w+)`/g)].map(([, target]) => target).sort(),
+      [...targets.matchAll(/`([\w-]+)`/g)].map(([, target]) => target).sort(),
     ])
     const built = [...rooms].filter(([room]) => room !== 'engine').map(([room, targets]) => [room, [...targets].sort()])
     expect(Object.fromEntries(drawn)).toEqual(Object.fromEntries(built))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Semaphore } from '../src/engine/loop/semaphore.ts'
+import { Semaphore } from '../src/engine/runtime/semaphore.ts'
 
 /** Lets holders ask, and notes who has gone on. */
 function asking(semaphore: Semaphore<string>) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { EngineContext } from '../src/engine/loop/engine-context.ts'
-import { BisectingCalls } from '../src/engine/loop/bisecting-calls.ts'
-import { Settler, type Settling } from '../src/engine/run/settler.ts'
+import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
+import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
+import { Settler, type Settling } from '../src/engine/execution/settler.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
 

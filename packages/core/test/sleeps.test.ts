@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import { Sleeps } from '../src/engine/loop/sleeps.ts'
+import { Sleeps } from '../src/engine/runtime/sleeps.ts'
 
 /** A clock that rings when it is told to, and knows what keeps the process alive. */
 function handClock() {

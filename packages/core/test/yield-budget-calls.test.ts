@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { YieldBudget } from '../src/engine/loop/yield-budget.ts'
+import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 import { workClock } from './work-clock.ts'
 
 /** Does so much work in each of many calls that follow one another, and notes in which turn of the event loop. */

@@ -16,9 +16,9 @@ import { readSources } from './read-source.mjs'
 const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
 
 /** Where a reader begins who wants to know how nodes learn of a death, and what they do then. */
-const takeoverRoots = ['nodes/heartbeats.ts', 'nodes/reaper.ts', 'nodes/overdue-takeover.ts']
+const takeoverRoots = ['cluster/heartbeats.ts', 'maintenance/reaper.ts', 'scheduling/overdue-takeover.ts']
 /** What counts as read on the way from there, as far as the roots import it. */
-const takeoverFolder = 'nodes'
+const takeoverFolder = 'cluster'
 
 /**
  * Counts what can be counted.

@@ -1,5 +1,5 @@
 import { JobistemerError } from '../errors.ts'
-import { toLogLine } from '../engine/run/log-line.ts'
+import { toLogLine } from '../engine/execution/log-line.ts'
 import { checkProgress, resultOf } from '../job/context-rules.ts'
 import type { IsolatedTaskContext, PreviousRun, TaskReference } from '../job/task.ts'
 import type { JsonObject, JsonValue, Jsonify } from '../json.ts'

@@ -1,7 +1,7 @@
 import { readObject } from '../configuration/read-value.ts'
 import type { DurationInput } from '../duration.ts'
 import { Engine } from '../engine/engine.ts'
-import type { RunOverrides, TriggerOptions } from '../engine/operations/request-options.ts'
+import type { RunOverrides, TriggerOptions } from '../engine/api/request-options.ts'
 import { JobistemerError } from '../errors.ts'
 import type { OccurrenceId } from '../ids.ts'
 import type { InstantInput } from '../instant.ts'

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { type DurationInput, toDurationMs } from '../duration.ts'
 import { readObject } from '../configuration/read-value.ts'
-import { IndexedHeap } from '../engine/loop/indexed-heap.ts'
+import { IndexedHeap } from '../engine/runtime/indexed-heap.ts'
 import { JobistemerError } from '../errors.ts'
 import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'

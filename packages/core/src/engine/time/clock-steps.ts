@@ -1,4 +1,4 @@
-import type { EngineContext } from '../loop/engine-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
 import { clockToleranceMs } from './tuning.ts'
 
 /** What this node saw of its wall clock being set forward, while it ran. */

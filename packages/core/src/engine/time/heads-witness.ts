@@ -1,6 +1,6 @@
 import type { JobId } from '../../ids.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
-import { firstItems } from '../loop/pages.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { firstItems } from '../storage-access/pages.ts'
 import { jumpMs } from './tuning.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { JobistemerError } from '../../errors.ts'
-import type { EngineContext } from '../loop/engine-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { TimeReading } from './time-reading.ts'
 import { readingsPerMeasurement } from './tuning.ts'
 

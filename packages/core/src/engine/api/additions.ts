@@ -1,0 +1,218 @@
+import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
+import { readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { JobId } from '../../ids.ts'
+import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
+import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { cancelLimitOf } from '../definitions/save-limits.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
+import type { DefinitionChange } from '../definitions/registrations.ts'
+import { nextTurn } from '../runtime/after-turn.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
+import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+
+/** A definition next to what is stored. */
+interface Addition {
+  readonly job: Job
+  readonly record: JobRecord | null
+  /** What is to be stored; `null`: nothing. */
+  readonly change: DefinitionChange | null
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function, which no other process can call */
+function refuseFunctions({ name, tasks }: Job): void {
+  const index = tasks.findIndex(({ run }) => run !== undefined && isolatedWorkOf(run) === null)
+  if (index === -1) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `Job ${printValue(name)} has a task with a function, and a client runs no tasks: tasks[${index}].run.`,
+    field: `tasks[${index}].run`,
+    value: tasks[index]?.run,
+    remedy:
+      "Name the code: { name, handler: 'report' } here, and createScheduler({ handlers: { report } }) in the processes that run it. " +
+      'Or add the job with the scheduler of such a process.',
+  })
+}
+
+/** Stores jobs at run time, on all nodes that can run them. What exists is replaced if it differs. */
+export class Additions {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #isClient: boolean
+  readonly #reads: CallerBatcher<JobId, JobRecord | null>
+  readonly #saves: CallerBatcher<JobChange, SaveJobAnswer>
+
+  constructor(
+    engine: EngineContext,
+    { registry, isClient }: { readonly registry: JobRegistry; readonly isClient: boolean },
+  ) {
+    this.#engine = engine
+    this.#registry = registry
+    this.#isClient = isClient
+    this.#reads = new CallerBatcher(engine, {
+      operation: 'get',
+      send: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
+    })
+    this.#saves = new CallerBatcher(engine, {
+      operation: 'saveJobs',
+      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#reads.stop()
+    this.#saves.stop()
+  }
+
+  async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
+    const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
+    readObject(options, 'options', callOptionNames)
+    if (this.#isClient) for (const job of jobs) refuseFunctions(job)
+    else assertModulesExist(worksOf(jobs))
+    asked.assertWanted()
+    try {
+      await this.#add(jobs, asked)
+    } finally {
+      this.#registry.announced(jobs)
+    }
+  }
+
+  async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
+    const { timezone } = this.#engine.defaults
+    // Of a list with one that is wrong, nothing is stored.
+    let open = await this.#look(
+      jobs.map((job) => withDefaultTimezone(job, timezone)),
+      asked,
+    )
+    for (;;) {
+      const again = await this.#store(open, asked)
+      if (again.length === 0) return
+      // Another node has stored a change between the read and the write. A deleted job that comes back waits until what
+      // was left of it is canceled, some with each look.
+      await nextTurn()
+      open = await this.#look(again, asked)
+    }
+  }
+
+  async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
+    const names = new Set<string>()
+    // A copy, since others have their turn meanwhile.
+    const list = readLimitedList(jobs, 'jobs').slice()
+    for (const [index, job] of list.entries()) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      readDistinctJob(job, `jobs[${index}]`, names)
+    }
+    return list
+  }
+
+  async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
+    const additions: Addition[] = []
+    for (const some of this.#batches(jobs)) {
+      // What cannot be read fails as a whole: no definition is to blame.
+      const read = ({ id }: Job) =>
+        this.#reads
+          .send(asked, () => id)
+          .catch((error) => {
+            throw error instanceof ItemRefused ? error.error : error
+          })
+      const records = await asked.within(() => Promise.all(some.map(read)))
+      const learning = this.#registry.learn(records)
+      if (learning !== null) await learning
+      const now = this.#engine.now()
+      const found: Addition[] = []
+      for (const [index, job] of some.entries()) {
+        const turn = this.#engine.storage.turn()
+        if (turn !== null) await turn
+        const record = records[index] ?? null
+        const change = this.#changeFor(job, record, now)
+        assertNotOver({ job, record, change }, now)
+        found.push({ job, record, change })
+      }
+      const changes = found.map(({ job, change }) => (isData(job) ? null : change))
+      const isDecidedAgain = await asked.within(() => this.#registry.registrations.lookIfGoingBack(changes, records))
+      for (const one of found) {
+        const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.#engine.now()) : one.change
+        additions.push({ ...one, change })
+      }
+      const replacing = additions.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
+      await asked.within(() => this.#registry.announce(replacing.map(({ job }) => job)))
+    }
+    return additions
+  }
+
+  /** Answers the jobs that are to be looked at again. */
+  async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
+    const again: Job[] = []
+    for (const some of this.#batches(additions)) {
+      const store = async (addition: Addition): Promise<void> => {
+        if (!(await this.#storeOne(addition, asked))) again.push(addition.job)
+      }
+      await asked.within(() => Promise.all(some.map(store)))
+    }
+    return again
+  }
+
+  /** Answers whether the job is stored as it is defined. */
+  async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
+    if (change === null) {
+      this.#adopt(job, record as JobRecord, undefined)
+      return true
+    }
+    const { nextAt } = change.content
+    // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+    const prepare = (now: number): JobChange => {
+      if (nextAt === null || nextAt > now) return change
+      const present = this.#changeFor(job, record, now) ?? change
+      assertNotOver({ job, record, change: present }, now)
+      return present
+    }
+    const answer = await this.#saves.send(asked, prepare).catch((error) => {
+      if (!(error instanceof ItemRefused)) throw error
+      throw refusedItem(error.error, `the definition of job ${printValue(job.name)}`, 'tasks')
+    })
+    if (answer.outcome !== 'saved') return false
+    this.#adopt(job, answer.job, change.kind === 'create' ? 'created' : 'updated')
+    return true
+  }
+
+  #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
+    if (change === 'created' && this.#registry.leaveStored(job, record, change)) return
+    const registered = isData(job)
+      ? this.#registry.adoptAsked(job, record, change, 'added')
+      : this.#registry.adoptDefinition(job, record, change, 'added')
+    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.plans.planOf(registered)
+  }
+
+  /** Data are of no build: whoever adds them asks for them. */
+  #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
+    return this.#registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
+  }
+
+  #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
+    return Array.from({ length: Math.ceil(items.length / most) }, (_, index) =>
+      items.slice(index * most, (index + 1) * most),
+    )
+  }
+}
+
+/** One that is stored has had its time. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
+function assertNotOver({ job, change }: Addition, now: number): void {
+  const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
+  if (error !== null) throw error
+}
+
+/** Storages keep jobs in this order: those that lie close to each other are stored in one step then. */
+function byId(jobs: readonly Job[]): readonly Job[] {
+  return jobs.toSorted(({ id: one }, { id: other }) => (one < other ? -1 : one > other ? 1 : 0))
+}
+
+function isData({ tasks }: Job): boolean {
+  return tasks.every(({ run }) => run === undefined)
+}

@@ -1,0 +1,287 @@
+import { readName, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import { priorityOf } from '../../job/job-document.ts'
+import { prioritized } from '../../job/prioritized.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import {
+  isFailure,
+  type LiveState,
+  liveStates,
+  type OccurrenceDetails,
+  type OccurrenceRecord,
+  type TraceContext,
+} from '../../storage/occurrence-record.ts'
+import type { Page } from '../../storage/storage.ts'
+import { traced, withTrace } from '../../tracing/traced-request.ts'
+import { jobNotFound } from '../definitions/job-not-found.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { uniqueSuffix } from '../runtime/unique-suffix.ts'
+import {
+  type BackfillOptions,
+  type BackfillResult,
+  type CheckedBackfill,
+  readBackfill,
+  type StopBackfillOptions,
+  type StopBackfillResult,
+} from './backfill-options.ts'
+import { nextInLane } from './backfill-relay.ts'
+import type { BackfillRuns } from './backfill-runs.ts'
+import { presentSchedule, presentSeries, slotsOf } from './backfill-slots.ts'
+import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
+import { parsedDetailsOf } from './payload-details.ts'
+import { planOfRequest } from './request-plan.ts'
+import { mostSlotsNamed, itemsPerRead } from './tuning.ts'
+import { longestTimerMs } from '../../tuning.ts'
+
+/** Runs of past slots that people ask for: begins, looks at and stops backfills. How they go on is the relay's. */
+export class Backfills {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #runs: BackfillRuns
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#runs = options.runs
+  }
+
+  /** Begins a backfill, or goes on with it where nobody does. */
+  async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
+    const checked = readBackfill(options, this.#engine.now())
+    const { name, payload, id } = job.job
+    // Without data a run is like that of its slot, whatever the schema.
+    const withoutData = options.data === undefined
+    const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
+    planOfRequest(this.#registry, job, parsed)
+    const key = checked.key ?? uniqueSuffix(this.#engine.random())
+    const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
+    for (;;) {
+      const head = await this.#runs.headOf(id, asked)
+      if (head === null) throw jobNotFound(name)
+      const standings = await this.#look(head, checked, key, asked)
+      const lanes = lanesOf(head, checked, standings)
+      const results = (began: ReadonlySet<SlotStanding>) => resultOf(standings, began, { key, maxActive: lanes })
+      if (checked.dryRun) return results(new Set())
+      const firsts = firstsOf(standings, lanes)
+      const { from, to, which, order } = checked
+      const backfill = { slot: 0, from, to, which, order, lanes }
+      const begun = latestRunOf(standings)
+      const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
+      // The tasks of an earlier call may be gone from the job. Where nothing begins, nothing needs them.
+      if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
+      // Its further runs have it from these.
+      const details = prioritized(wanted, priorityOf(head))
+      const create = (trace: TraceContext | null) =>
+        this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
+      const { tracing } = this.#engine
+      const answers = await (tracing === null
+        ? create(null)
+        : traced(
+            tracing,
+            { operation: 'backfill', jobName: name, count: 1, key, replayOf: null, original: null },
+            create,
+            () => ({ occurrenceId: null, state: null }),
+          ))
+      // What exists now was created by somebody else who goes on with it.
+      if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
+    }
+  }
+
+  async #look(
+    head: JobRecord,
+    { from, to, which, order }: CheckedBackfill,
+    key: string,
+    asked: CallerContext,
+  ): Promise<readonly SlotStanding[]> {
+    const now = this.#engine.now()
+    const schedule = presentSchedule(head.timeline, now)
+    if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
+    const series = await presentSeries(this.#registry, head, now)
+    const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
+    const standings: SlotStanding[] = []
+    for (let start = 0; start < slots.length; start += itemsPerRead) {
+      const some = slots.slice(start, start + itemsPerRead)
+      standings.push(...(await standingsOf(asked, head, some, { key, which })))
+    }
+    for (const { run } of standings) {
+      const other = run?.details.backfill
+      if (other === undefined) continue
+      const isSame = other.from === from && other.to === to && other.which === which && other.order === order
+      if (!isSame) throw otherBackfill(key)
+    }
+    return standings
+  }
+
+  /** Cancels what waits of a backfill, and sees to it that what runs is the last. */
+  async stop(
+    name: string,
+    key: string,
+    options: StopBackfillOptions,
+    asked: CallerContext,
+  ): Promise<StopBackfillResult> {
+    const id = jobId(readJobName(name))
+    readName(key, 'key', 'Give the key of the backfill: its answer has it.')
+    readObject(options, 'options', ['reason', 'actor', ...callOptionNames])
+    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const reason = stoppedReasonOf(options.reason === undefined ? null : readName(options.reason, 'reason'))
+    const head = await this.#runs.headOf(id, asked)
+    if (head === null) throw jobNotFound(name)
+    let canceled = 0
+    for (;;) {
+      const live = await this.#liveOf(id, key, asked)
+      const running = live.filter(({ state }) => state === 'running')
+      const waiting = live.filter(({ state }) => state !== 'running')
+      const gone = await this.#runs.cancel(asked, waiting, { actor, reason, head })
+      canceled += gone
+      let isChanged = gone > 0 || waiting.length > 0
+      for (const record of running) isChanged = (await this.#close(record, { actor, reason }, asked)) || isChanged
+      if (!isChanged) return { canceled, running: running.length }
+    }
+  }
+
+  /** Puts a canceled run where the lane of this one would go on. Answers whether there was anything to do. */
+  async #close(
+    { jobId, details }: OccurrenceRecord,
+    voice: { readonly actor: string | null; readonly reason: string },
+    asked: CallerContext,
+  ): Promise<boolean> {
+    const head = await this.#runs.headOf(jobId, asked)
+    if (head === null) return false
+    const series = await presentSeries(this.#registry, head, this.#engine.now())
+    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
+    if (next === null || next.standing === 'stopped') return false
+    // What runs already is closed by itself; what waits has come since it was looked.
+    if (next.standing === 'live') return next.run?.state !== 'running'
+    await this.#runs.create(asked, head, [next], { details, delayMs: longestTimerMs })
+    const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
+    if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { ...voice, head })
+    return true
+  }
+
+  /** At a cost that does not grow with the history. */
+  async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
+    const found: OccurrenceRecord[] = []
+    const look = async (state: LiveState): Promise<void> => {
+      let cursor: string | null = null
+      do {
+        const page: Page<OccurrenceRecord> = await asked.once((calls) =>
+          calls.listOccurrences({ kind: 'live', state, runs: false, limit: 1000, cursor }),
+        )
+        for (const record of page.items) {
+          const { backfill, requestKey } = record.details
+          if (record.jobId === id && backfill !== undefined && requestKey === key) found.push(record)
+        }
+        cursor = page.cursor
+      } while (cursor !== null)
+    }
+    for (const state of liveStates) await look(state)
+    return found
+  }
+}
+
+function askedOf({ requestKey, backfill }: OccurrenceDetails) {
+  return { key: requestKey as string, which: backfill?.which ?? 'missed' }
+}
+
+/** A backfill that has begun keeps its lanes, so that each slot stays in its own. */
+function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
+  const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
+  return begun ?? (overlap.policy === 'allow' ? maxActive : 1)
+}
+
+/** The run of this backfill that was created last; `null` when none has been. */
+function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | null {
+  let latest: OccurrenceRecord | null = null
+  for (const { run } of standings) {
+    if (run !== null && (latest === null || run.createdAt >= latest.createdAt)) latest = run
+  }
+  return latest
+}
+
+/** What a call asks for that goes on with a backfill: what it does not say itself is as in the runs before. */
+function goingOn(
+  { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
+  request: OccurrenceDetails,
+  saysData: boolean,
+): OccurrenceDetails {
+  const before = { priority, ...(tasks !== undefined && { tasks }), ...(overrides !== undefined && { overrides }) }
+  if (saysData) return { ...before, ...request }
+  const { isParsed: _, ...others } = request
+  return {
+    ...before,
+    ...(data !== undefined && { data }),
+    ...(isParsed !== undefined && { isParsed }),
+    ...others,
+  }
+}
+
+/** Of each lane that nobody goes on with, the first slot that is to be run. */
+function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly SlotStanding[] {
+  const firsts = new Map<number, SlotStanding>()
+  const going = new Set<number>()
+  for (const [index, one] of standings.entries()) {
+    const lane = index % lanes
+    if (one.standing === 'live') going.add(lane)
+    // What runs when a backfill is stopped is the last of its lane.
+    if (one.standing === 'stopped') going.delete(lane)
+    if ((one.standing === 'open' || one.standing === 'stopped') && !firsts.has(lane)) firsts.set(lane, one)
+  }
+  for (const lane of going) firsts.delete(lane)
+  return [...firsts.values()]
+}
+
+function resultOf(
+  standings: readonly SlotStanding[],
+  began: ReadonlySet<SlotStanding>,
+  { key, maxActive }: Pick<BackfillResult, 'key' | 'maxActive'>,
+): BackfillResult {
+  const counts = { passed: 0, open: 0, live: 0, completed: 0, failed: 0, canceled: 0 }
+  const open: number[] = []
+  for (const one of standings) {
+    const place = began.has(one) ? 'live' : placeOf(one)
+    counts[place]++
+    if (place === 'open') open.push(one.slot)
+  }
+  const dates = open.slice(0, mostSlotsNamed).map((slot) => new Date(slot))
+  const last = open.at(-1)
+  return {
+    key,
+    slots: standings.length,
+    ...counts,
+    maxActive,
+    next: dates,
+    last: last === undefined ? null : new Date(last),
+  }
+}
+
+function placeOf({ standing, run }: SlotStanding): 'passed' | 'open' | 'live' | 'completed' | 'failed' | 'canceled' {
+  if (standing === 'stopped') return 'open'
+  if (standing !== 'ended' || run === null) return standing as 'passed' | 'open' | 'live'
+  if (isFailure(run.state)) return 'failed'
+  return run.state === 'completed' ? 'completed' : 'canceled'
+}
+
+function noSlots(name: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `Job ${printValue(name)} has no schedule, and so no slots that could be run.`,
+    field: 'name',
+    value: name,
+    remedy: 'Trigger it, or give it a schedule first.',
+  })
+}
+
+function otherBackfill(key: string): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `Another backfill of this job has the key ${printValue(key)}: its from, to, which or order differ.`,
+    field: 'key',
+    value: key,
+    remedy: 'Give another key, or ask for the same backfill.',
+  })
+}

@@ -1,0 +1,166 @@
+import type { Timer } from '../../clock.ts'
+import { orDefault, readMethods, readObject } from '../../configuration/read-value.ts'
+import { type DurationInput, toDurationMs } from '../../duration.ts'
+import type { SchedulerEventName } from '../../events.ts'
+import type { WakeUp } from '../../storage/storage.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import type { Change } from './change.ts'
+import type { ChangeLook } from './change-look.ts'
+import { ChangeReader, type ReaderHost } from './change-reader.ts'
+import { changeIntervalMs, longestChangeIntervalMs, shortestChangeIntervalMs } from './tuning.ts'
+
+/** How to follow what changes. */
+export interface ChangesOptions {
+  /** Ends the iteration when it fires. Nothing is thrown. */
+  readonly signal?: AbortSignal
+  /**
+   * How long after a look the next one is made, while somebody waits for a change. Of several iterations the shortest
+   * counts. 250 ms to 10 s, default 1 s.
+   */
+  readonly interval?: DurationInput
+}
+
+/** What this very node does, it need not find in the storage. */
+const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
+
+/** What the looks need. */
+export interface ChangesHost {
+  readonly look: ChangeLook
+  /** The storage, for one look. Rejects when it cannot be asked. */
+  readonly storage: () => Promise<StorageCalls>
+  /** Listens to what others change, as far as this process hears of it. */
+  readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
+}
+
+type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
+
+/**
+ * Looks at the storage while somebody waits for a change, and tells all who iterate. They share the looks; without
+ * anybody who waits there are none.
+ */
+export class Changes {
+  readonly #engine: ChangesEngine
+  readonly #host: ChangesHost
+  readonly #readers = new Set<ChangeReader>()
+  #timer: Timer | null = null
+  #isLooking = false
+  #isWoken = false
+  /** Something has run of which the looks may see nothing. */
+  #hasRun = false
+  /** Monotonic instant at which the last look ended. */
+  #lookedAt = Number.NEGATIVE_INFINITY
+  /** How many looks have failed, one after the other. */
+  #failures = 0
+  #unlisten: (() => void)[] = []
+  #isStopped = false
+
+  constructor(engine: ChangesEngine, host: ChangesHost) {
+    this.#engine = engine
+    this.#host = host
+  }
+
+  /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
+  follow(options: ChangesOptions): AsyncIterable<Change> {
+    readObject(options, 'options', ['signal', 'interval'])
+    const { signal } = options
+    if (signal !== undefined) readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
+    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', {
+      min: shortestChangeIntervalMs,
+      max: longestChangeIntervalMs,
+    })
+    return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
+  }
+
+  /** Ends every iteration. */
+  stop(): void {
+    this.#isStopped = true
+    this.#endAll()
+  }
+
+  #reader(intervalMs: number, signal: AbortSignal | undefined): ChangeReader {
+    const abort = () => reader.end()
+    const host: ReaderHost = {
+      waits: () => this.#arm(),
+      left: () => {
+        signal?.removeEventListener('abort', abort)
+        this.#left(reader)
+      },
+    }
+    const reader = new ChangeReader(host, intervalMs)
+    if (this.#isStopped || signal?.aborted) {
+      reader.end()
+      return reader
+    }
+    this.#readers.add(reader)
+    signal?.addEventListener('abort', abort, { once: true })
+    return reader
+  }
+
+  #left(reader: ChangeReader): void {
+    this.#readers.delete(reader)
+    if (this.#readers.size === 0) for (const unlisten of this.#unlisten.splice(0)) unlisten()
+    this.#arm()
+  }
+
+  #endAll(options?: { readonly isDrained: boolean }): void {
+    for (const reader of [...this.#readers]) reader.end(options)
+  }
+
+  /** Sets the timer for the next look; none while nobody waits. */
+  #arm(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    const waiting = [...this.#readers].filter((reader) => reader.isWaiting)
+    if (this.#isLooking || waiting.length === 0) return
+    const { clock, context } = this.#engine
+    const delayMs = this.#lookedAt + this.#intervalMs(waiting) - clock.monotonic()
+    // The looks are for all who iterate, and so in the context of none of them.
+    this.#timer = clock.setTimer(Math.max(0, delayMs), () => void context.run(() => this.#look()))
+  }
+
+  #intervalMs(waiting: readonly ChangeReader[]): number {
+    if (this.#failures > 0)
+      return Math.min(longestChangeIntervalMs / 2, shortestChangeIntervalMs * 2 ** (this.#failures - 1))
+    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return shortestChangeIntervalMs
+    return Math.min(...waiting.map(({ intervalMs }) => intervalMs))
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true
+    this.#isWoken = false
+    const hasRun = this.#hasRun
+    this.#hasRun = false
+    try {
+      this.#listen()
+      const difference = await this.#host.look.look(await this.#host.storage())
+      this.#failures = 0
+      for (const reader of this.#readers) reader.found({ ...difference, runs: difference.runs || hasRun })
+    } catch (error) {
+      this.#hasRun ||= hasRun
+      this.#failures++
+      for (const reader of this.#readers) reader.failed(error)
+      // Nobody will ever answer again.
+      if (isStorageGone(error)) this.#endAll({ isDrained: true })
+    }
+    this.#isLooking = false
+    this.#lookedAt = this.#engine.clock.monotonic()
+    this.#arm()
+  }
+
+  #listen(): void {
+    if (this.#unlisten.length > 0) return
+    const unsubscribe = this.#host.subscribe(({ kind }) => this.#engine.context.run(() => this.#wake(kind)))
+    const ran = () => {
+      this.#hasRun = true
+    }
+    this.#unlisten = [unsubscribe, ...runEvents.map((event) => this.#engine.events.on(event, ran))]
+  }
+
+  #wake(kind: WakeUp['kind']): void {
+    if (kind === 'due' || kind === 'cancel') this.#hasRun = true
+    if (this.#isWoken) return
+    this.#isWoken = true
+    this.#arm()
+  }
+}

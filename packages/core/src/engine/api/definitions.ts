@@ -1,0 +1,479 @@
+import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
+import {
+  orDefault,
+  readChoice,
+  readDescription,
+  readInteger,
+  readList,
+  readName,
+  readObject,
+  readTags,
+} from '../../configuration/read-value.ts'
+import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
+import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
+import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
+import { fingerprintOf } from '../../job/fingerprint.ts'
+import { contentOf, fingerprintOfJob } from '../../job/job-content.ts'
+import { type JobDocument, labelsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { readJob, readJobs } from '../../job/read-jobs.ts'
+import { noSchedule } from '../../schedule/no-schedule.ts'
+import type { Schedule } from '../../schedule/schedule.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
+import { decidedUpTo } from '../../storage/rules.ts'
+import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
+import { originOfUpdate } from '../definitions/deference.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { unreadableJob } from '../definitions/unreadable-job.ts'
+import {
+  type CheckedUpdatePolicy,
+  readUpdatePolicy,
+  type UpdatePolicy,
+  updatedTimeline,
+} from '../definitions/update-policy.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { nextTurn } from '../runtime/after-turn.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
+import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
+import { tellCanceled } from './tell-canceled.ts'
+import { pageSize, slotsInPlan } from './tuning.ts'
+import { upcomingSlots } from './upcoming-slots.ts'
+
+/** What an update changes; what is left out stays as it is. */
+export interface JobUpdate extends JobSettingsInput {
+  /** From when on it decides the slots is the update's policy. `null`: from then on the job runs on request alone. */
+  readonly schedule?: Schedule | null
+  /**
+   * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
+   * stored one has its zone already.
+   */
+  readonly timezone?: string
+  /**
+   * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them; its
+   * data and settings are those given here.
+   */
+  readonly tasks?: readonly AnyTask[]
+  /** The new list of tags, whole. */
+  readonly tags?: readonly string[]
+  /** `null`: none any more. */
+  readonly description?: string | null
+}
+
+/** How to update a job. */
+export interface UpdateOptions extends InterventionOptions {
+  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
+  readonly expectedVersion?: number
+  /** Default `immediate`. */
+  readonly policy?: UpdatePolicy
+  /** What becomes of slots that wait to be run. Default `keep`. */
+  readonly waiting?: 'keep' | 'cancel'
+}
+
+/** How to plan a set of definitions. */
+export interface PlanOptions extends CallOptions {
+  /** The tag that the definitions are stored under. 1 to 255 characters. */
+  readonly owner: string
+}
+
+/** What an update did. */
+export interface UpdateResult {
+  /** The version in force now. */
+  readonly version: number
+  /** False when the job already was as asked. */
+  readonly changed: boolean
+  /** The next slot; `null` when there is none. */
+  readonly nextAt: Date | null
+  /**
+   * Waiting occurrences that were canceled. Of a great many, which are canceled in steps, others may meet some in between
+   * and cancel them: those are left out.
+   */
+  readonly canceled: readonly OccurrenceId[]
+}
+
+/** One job in a plan, with its next slots before and after. */
+export interface PlannedChange {
+  readonly name: string
+  /** Version in force when the plan was made; `null` for a job that does not exist. */
+  readonly version: number | null
+  /**
+   * The next slots of the stored job, at most three, without the slots that were canceled ahead. None for a job that does not
+   * exist, and only the next one of a job whose schedule this node cannot revive.
+   */
+  readonly before: readonly Date[]
+  /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
+  readonly after: readonly Date[]
+  /** What differs from the stored definition; empty for a job that is added or removed. */
+  readonly changes: readonly ChangedPart[]
+}
+
+/** What a set of definitions would change. */
+export interface DefinitionPlan {
+  /** The tag that the definitions are stored under. */
+  readonly owner: string
+  /** The definitions, with the tag. */
+  readonly jobs: readonly Job[]
+  /** Not in the storage, or deleted from it. */
+  readonly added: readonly PlannedChange[]
+  /** In the storage, with another definition. */
+  readonly changed: readonly PlannedChange[]
+  /** Stored under the owner tag, and not among the definitions. */
+  readonly removed: readonly PlannedChange[]
+  /** Names of the jobs that are stored as they are defined. */
+  readonly unchanged: readonly string[]
+}
+
+/** A planned change with what it was made from, and its slots in epoch milliseconds. */
+interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
+  readonly before: readonly number[]
+  readonly after: readonly number[]
+  readonly record: JobRecord | null
+  readonly content: JobContent | null
+}
+
+function firstOf(slots: Iterator<number, void>): readonly number[] {
+  const first: number[] = []
+  while (first.length < slotsInPlan) {
+    const slot = slots.next()
+    if (slot.done === true) break
+    first.push(slot.value)
+  }
+  return first
+}
+
+/** Changes of definitions at run time. */
+export class Definitions {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #removals: Removals
+  readonly #isClient: boolean
+
+  constructor(
+    engine: EngineContext,
+    options: { readonly registry: JobRegistry; readonly removals: Removals; readonly isClient?: boolean },
+  ) {
+    this.#engine = engine
+    this.#isClient = options.isClient === true
+    this.#registry = options.registry
+    this.#removals = options.removals
+  }
+
+  async update(
+    job: RegisteredJob,
+    change: JobUpdate,
+    options: UpdateOptions,
+    storage: StorageCalls,
+  ): Promise<UpdateResult> {
+    readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
+    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...interventionOptionNames])
+    refuseTimezoneAlone(change)
+    const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
+    const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
+    const expected = readExpectedVersion(options.expectedVersion)
+    const said = readSaid(options)
+    // Between the look and the write the job can move on to its next slot; then it is looked at again.
+    for (;;) {
+      const record = await this.#stored(job, storage)
+      if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
+      const updated = this.#merged(job, record, change)
+      const content = this.#updatedContent(updated, record, policy, said)
+      if (content.fingerprint === record.fingerprint) {
+        return { version: record.version, changed: false, nextAt: dateOf(record.nextAt), canceled: [] }
+      }
+      const { id, version: expectedVersion, watermark: expectedWatermark } = record
+      const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
+      const answer = await this.#save(storage, replacement)
+      if (answer.outcome === 'saved') {
+        this.#registry.adoptAsked(updated, answer.job, 'updated')
+        tellCanceled(this.#engine, answer, 'updated')
+        const { version, nextAt } = answer.job
+        const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
+          this.#registry.noteUnfinished()
+          throw error
+        })
+        return { version, changed: true, nextAt: dateOf(nextAt), canceled: canceled.map(({ id }) => id) }
+      }
+    }
+  }
+
+  #merged(job: RegisteredJob, record: JobRecord, change: JobUpdate): Job {
+    const damage = unreadablePartOf(record)
+    if (damage !== null) throw unreadableJob(record.name, damage)
+    const document = readJobDocument(record.definition)
+    const tasks = tasksOf(document, job.job.tasks)
+    const { schedule } = change
+    const overrides = { ...document.settings, ...readJobSettings(change) }
+    const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
+    const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
+    if (change.tasks !== undefined && !this.#isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
+    return {
+      ...job.job,
+      ...changedLabels(document, change),
+      schedule: this.#changedSchedule(job, record, schedule, timezone),
+      unbound: null,
+      overrides,
+      tasks: changedTasks,
+    }
+  }
+
+  #changedSchedule(
+    job: RegisteredJob,
+    record: JobRecord,
+    schedule: Schedule | null | undefined,
+    timezone: string | undefined,
+  ): Schedule {
+    if (schedule === undefined) return this.#presentSchedule(job, record)
+    return schedule === null ? noSchedule : readSchedule(schedule, job.job.name, timezone)
+  }
+
+  /** A client has none of its own for jobs that others run: those that they gave stay. */
+  #defaultsOf({ definition }: JobRecord): JobOverrides {
+    return this.#isClient ? readJobDocument(definition).defaults : this.#engine.defaults
+  }
+
+  #presentSchedule(job: RegisteredJob, record: JobRecord): Schedule {
+    const present = record.timeline.at(-1)?.schedule
+    const { schedule } = job.job
+    if (present === undefined || fingerprintOf(present) === fingerprintOf(schedule.toJSON())) return schedule
+    return this.#registry.revive(present)
+  }
+
+  #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy, said: Said): JobContent {
+    const { mostQueued } = this.#engine
+    const defaults = this.#defaultsOf(record)
+    const schedule = job.schedule.toJSON()
+    const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
+    // A window passes, and the definition after it is the old one: it is part of what tells versions apart.
+    const windowed = policy.type === 'windowed' && !sameSchedule
+    const plain = fingerprintOfJob(job, defaults)
+    const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
+    const origin = { ...originOfUpdate(record), ...said }
+    if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint, origin })
+    const series = this.#registry.seriesOf(record.timeline, job)
+    const { watermark } = record
+    const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
+    const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
+    return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint, origin })
+  }
+
+  async plan(jobs: readonly Job[], options: PlanOptions, storage: StorageCalls): Promise<DefinitionPlan> {
+    readJobs(jobs)
+    readObject(options, 'options', ['owner', ...callOptionNames])
+    const owner = readName(options.owner, 'owner')
+    const { timezone } = this.#engine.defaults
+    const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
+    const stored = new Map((await this.#storedBy(owner, storage)).map((record) => [record.id, record]))
+    const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
+    for (const record of await this.#get(untagged, storage)) if (record !== null) stored.set(record.id, record)
+    const now = this.#engine.now()
+    const added: Preview[] = []
+    const changed: Preview[] = []
+    const unchanged: string[] = []
+    for (const job of tagged) {
+      const record = stored.get(job.id) ?? null
+      stored.delete(job.id)
+      const change = this.#registry.registrations.changeFor(job, record, now, { isAsked: true })
+      if (change === null) unchanged.push(job.name)
+      else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
+      else changed.push(this.#planned(job.name, record, change.content))
+    }
+    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
+    return {
+      owner,
+      jobs: tagged,
+      added: await this.#withoutCanceled(added, storage),
+      changed: await this.#withoutCanceled(changed, storage),
+      removed: await this.#withoutCanceled(removed, storage),
+      unchanged: unchanged.sort(),
+    }
+  }
+
+  /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
+  async apply(plan: DefinitionPlan, options: CallOptions, storage: CallerContext): Promise<void> {
+    readPlan(plan)
+    readObject(options, 'options', callOptionNames)
+    const touched = [...plan.added, ...plan.changed, ...plan.removed]
+    const ids = new Map(plan.jobs.map((job) => [job.name, job.id]))
+    const stored = new Map((await this.#storedBy(plan.owner, storage)).map((record) => [record.name, record]))
+    for (const { name, version } of touched) {
+      const id = ids.get(name)
+      const record = stored.get(name) ?? (id === undefined ? null : ((await this.#get([id], storage))[0] ?? null))
+      const alive = record !== null && record.deletedAt === null ? record : null
+      if ((alive?.version ?? null) !== version) throw versionConflict(name, version, alive)
+    }
+    const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
+    await this.#registry.registrations.register(
+      plan.jobs.filter((job) => names.has(job.name)),
+      { storage, isAsked: true },
+    )
+    for (const { name, version } of plan.removed) {
+      const record = stored.get(name)
+      if (record === undefined) continue
+      const answer = await this.#removals.delete({ id: record.id, expectedVersion: version }, storage)
+      if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
+      const registered = this.#registry.get(record.id)
+      if (registered !== undefined) this.#registry.forget(registered)
+    }
+  }
+
+  #planned(name: string, record: JobRecord | null, content: JobContent | null): Preview {
+    return {
+      name,
+      version: record?.version ?? null,
+      before: record === null ? [] : firstOf(this.#nextSlots(record)),
+      after: content === null ? [] : firstOf(this.#nextSlots(content)),
+      changes:
+        record === null || content === null
+          ? []
+          : changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition)),
+      record,
+      content,
+    }
+  }
+
+  /** Without the slots that were canceled ahead. Few jobs have any, so one call looks for those of many jobs. */
+  async #withoutCanceled(previews: readonly Preview[], storage: StorageCalls): Promise<readonly PlannedChange[]> {
+    const shown = previews.flatMap(({ record, before, after }) =>
+      record === null ? [] : [...before, ...after].map((slot) => occurrenceId(record.id, slot)),
+    )
+    const withCanceled = new Set<JobId>()
+    for (let start = 0; start < shown.length; start += pageSize) {
+      const some = shown.slice(start, start + pageSize)
+      const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
+      for (const found of occurrences) if (found?.state === 'canceled') withCanceled.add(found.jobId)
+    }
+    const changes: PlannedChange[] = []
+    for (const { record, content, ...change } of previews) {
+      let { before, after } = change
+      if (record !== null && withCanceled.has(record.id)) {
+        before = await upcomingSlots(storage, record.id, this.#nextSlots(record), slotsInPlan)
+        if (content !== null) after = await upcomingSlots(storage, record.id, this.#nextSlots(content), slotsInPlan)
+      }
+      changes.push({ ...change, before: before.map(toDate), after: after.map(toDate) })
+    }
+    return changes.sort(byName)
+  }
+
+  *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
+    const series = this.#registry.seriesIfKnown(timeline)
+    // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
+    for (let slot = nextAt; slot !== null; slot = series?.nextMs(slot) ?? null) yield slot
+  }
+
+  async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
+    const [record] = await this.#get([job.job.id], storage)
+    if (record != null && record.deletedAt === null) return record
+    throw new JobistemerError('JOB_NOT_FOUND', {
+      message: `Job ${printValue(job.job.name)} was deleted.`,
+      field: 'name',
+      value: job.job.name,
+      remedy: 'Define it again.',
+    })
+  }
+
+  async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
+    if (ids.length === 0) return []
+    return (await storage.once((calls) => calls.get({ jobs: ids }))).jobs
+  }
+
+  async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
+    const records: JobRecord[] = []
+    let cursor: string | null = null
+    do {
+      const page = await storage.once((calls) => calls.listJobs({ owner, limit: 500, cursor }))
+      records.push(...page.items)
+      cursor = page.cursor
+    } while (cursor !== null)
+    return records
+  }
+
+  /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
+  async #cancelRest(
+    storage: StorageCalls,
+    change: JobChange,
+    first: Extract<SaveJobAnswer, { outcome: 'saved' }>,
+  ): Promise<readonly OccurrenceAddress[]> {
+    const canceled = [...first.canceled]
+    let answer: SaveJobAnswer = first
+    // What lies behind a great many that are kept is left to those that come upon it.
+    while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
+      await nextTurn()
+      answer = await this.#save(storage, change)
+      tellCanceled(this.#engine, answer, 'updated')
+      if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
+    }
+    return canceled
+  }
+
+  async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
+    const now = this.#engine.now()
+    const [answer] = await storage.once((calls) =>
+      calls.saveJobs({ now, changes: [change], cancelLimit: changesAtOnce }),
+    )
+    return answer as SaveJobAnswer
+  }
+}
+
+function changedLabels(document: JobDocument, { tags, description }: JobUpdate): Pick<Job, 'tags' | 'description'> {
+  const present = labelsOf(document)
+  return {
+    tags: tags === undefined ? present.tags : readTags(tags, 'change.tags'),
+    description: orDefault(
+      description == null ? description : readDescription(description, 'change.description'),
+      present.description,
+    ),
+  }
+}
+
+/** Why a job is updated, and who asks for that. */
+type Said = Pick<JobDocument, 'reason' | 'actor'>
+
+function readSaid({ reason, actor }: InterventionOptions): Said {
+  return {
+    ...(reason !== undefined && { reason: readName(reason, 'reason') }),
+    ...(actor !== undefined && { actor: readName(actor, 'actor') }),
+  }
+}
+
+function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
+  if (timezone === undefined || schedule != null) return
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: `change.timezone comes without a schedule: ${printValue(timezone)}.`,
+    field: 'change.timezone',
+    value: timezone,
+    remedy: 'Give the schedule too: the stored one has its time zone already.',
+  })
+}
+
+function byName(one: PlannedChange, other: PlannedChange): number {
+  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+}
+
+function readPlan(plan: DefinitionPlan): void {
+  readObject(plan, 'plan', ['owner', 'jobs', 'added', 'changed', 'removed', 'unchanged'])
+  readName(plan.owner, 'plan.owner', 'Give what plan() has answered.')
+  for (const [index, job] of readList(plan.jobs, 'plan.jobs').entries()) readJob(job, `plan.jobs[${index}]`)
+  for (const part of ['added', 'changed', 'removed'] as const) {
+    for (const [index, change] of readList(plan[part], `plan.${part}`).entries()) {
+      const field = `plan.${part}[${index}]`
+      readObject(change, field, ['name', 'version', 'before', 'after', 'changes'])
+      readName(change.name, `${field}.name`)
+      if (change.version !== null) readInteger(change.version, `${field}.version`, 1, Number.MAX_SAFE_INTEGER)
+    }
+  }
+}
+
+function toDate(milliseconds: number): Date {
+  return new Date(milliseconds)
+}
+
+function dateOf(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : toDate(milliseconds)
+}

@@ -1,0 +1,137 @@
+import { type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { isDelayed, isPausedAt } from '../../storage/rules.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { coveringRecord, firstOf } from './covering-record.ts'
+import { withRunsOfClaim } from './runs-of-claim.ts'
+
+/** What became, or will become, of an instant of a job. */
+export interface Explanation {
+  /** The instant that was asked about. */
+  readonly at: Date
+  /** What becomes of it. */
+  readonly verdict: /** There is a record: `occurrence` says it all. */
+    | 'recorded'
+    /** A recovery passed over it together with others: `occurrence` is their common record. */
+    | 'covered'
+    /** It lies ahead, and is a slot. */
+    | 'will_run'
+    /** It is a slot, and lies in the pause of the job: it will be skipped unless the job is resumed before. */
+    | 'paused'
+    /** It is a slot that is due, and no node has decided about it yet. */
+    | 'due'
+    /** The schedule has no slot there, or the job was deleted before. Past instants and coming ones have the same answer. */
+    | 'not_a_slot'
+    /** It lies before the job's creation. */
+    | 'before_creation'
+    /** Its record is too old to be kept. */
+    | 'pruned'
+    /** The schedule has a slot there, but an earlier schedule decided that time; or the job is not in the storage. */
+    | 'unknown'
+  /** In words. */
+  readonly reason: string
+  /** The id that an occurrence at the instant has, or would have. */
+  readonly id: OccurrenceId
+  /** Its record, or the one that it is part of; `null` when there is none. */
+  readonly occurrence: Occurrence | null
+  /** If the instant is no slot: the slots around it. `null` otherwise. */
+  readonly nearest: NearestSlots | null
+}
+
+/** The slots of a job around an instant; `null` where the schedule has none. */
+export interface NearestSlots {
+  /** The last slot before the instant. */
+  readonly before: Date | null
+  /** The first slot after the instant. */
+  readonly after: Date | null
+}
+
+/** Says of any instant, past or future, what becomes of it and why. */
+export async function explain(
+  storage: StorageCalls,
+  registry: JobRegistry,
+  job: RegisteredJob,
+  { at, now }: { readonly at: number; readonly now: number },
+): Promise<Explanation> {
+  const jobId = job.job.id
+  const id = occurrenceId(jobId, at)
+  const { jobs, occurrences } = await storage.once((calls) => calls.get({ jobs: [jobId], occurrences: [id] }))
+  const head = jobs[0] ?? null
+  const [record] = await withRunsOfClaim(
+    storage,
+    occurrences.flatMap((found) => found ?? []),
+  )
+  if (record !== undefined) return { ...found(at, id, record), verdict: 'recorded' }
+  if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
+  const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
+  if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
+  const series = registry.seriesOf(head.timeline, job.job)
+  const isSlot = series.nextMs(at - 1) === at
+  // What somebody has asked for at that very instant.
+  const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
+  const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
+  if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
+  const explained = withoutRecord(now, head, isSlot, at, id)
+  if (isSlot || head.deletedAt !== null) return explained
+  return { ...explained, nearest: { before: dateOf(series.previousMs(at)), after: dateOf(series.nextMs(at)) } }
+}
+
+function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
+  // A job that was created by a clock that was ahead, and set back since, decides slots from its watermark on.
+  if (at <= Math.min(head.createdAt, head.watermark)) {
+    return answer(
+      at,
+      id,
+      'before_creation',
+      `The job was created at ${text(head.createdAt)}: nothing before is made up for.`,
+    )
+  }
+  if (head.pruneFloor !== null && at <= head.pruneFloor) {
+    return answer(at, id, 'pruned', `History up to ${text(head.pruneFloor)} was pruned.`)
+  }
+  const isDecided = at <= head.watermark
+  if (!isDecided && head.deletedAt !== null) {
+    return answer(at, id, 'not_a_slot', `The job was deleted at ${text(head.deletedAt)}.`)
+  }
+  if (!isSlot) return answer(at, id, 'not_a_slot', 'The schedule has no slot at this instant.')
+  if (isDecided) {
+    const reason = `The slots up to ${text(head.watermark)} are decided. An earlier schedule had no slot at this instant, or a clock was ahead.`
+    return answer(at, id, 'unknown', reason)
+  }
+  if (head.paused !== null && isPausedAt(head, at)) {
+    const { at: since, until, reason } = head.paused
+    const end = until === undefined ? '' : ` until ${text(until)}`
+    const why = reason === null ? '' : `: ${reason}`
+    return answer(at, id, 'paused', `The job is paused since ${text(since)}${end}${why}.`)
+  }
+  if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
+  return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)
+}
+
+function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Explanation, 'verdict'> {
+  const why = record.reason === null ? '' : ` (${record.reason})`
+  const span = record.details.span
+  const covers = span === undefined ? '' : `, for ${span.count} slots from ${text(span.from)} to ${text(span.to)}`
+  const by = record.owner === null ? '' : `, by node ${record.owner.node}`
+  const until = isDelayed(record)
+    ? `: asked for at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
+    : ''
+  const reason = `${record.state}${why}${covers}${by}${until}`
+  return { at: new Date(at), id, reason, occurrence: occurrenceOf(record), nearest: null }
+}
+
+function answer(at: number, id: OccurrenceId, verdict: Explanation['verdict'], reason: string): Explanation {
+  return { at: new Date(at), id, verdict, reason, occurrence: null, nearest: null }
+}
+
+function dateOf(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds)
+}
+
+function text(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

@@ -1,0 +1,387 @@
+import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
+import type { JobSettings } from '../../configuration/settings.ts'
+import { JobistemerError } from '../../errors.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import type { Isolation } from '../../job/task.ts'
+import type { JsonValue } from '../../json.ts'
+import type { ListPage } from '../../listing.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
+import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
+import { isPausedAt } from '../../storage/rules.ts'
+import type { FinalState } from '../../storage/occurrence-record.ts'
+import type { LiveCounts, Page } from '../../storage/storage.ts'
+import { jobNotFound } from '../definitions/job-not-found.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { lastSuccess } from '../definitions/last-success.ts'
+import { countedSince, silenceRuleOf } from '../definitions/silence.ts'
+import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { Cursors } from './cursors.ts'
+import { type Extras, type JobWithExtras, type LastRun, lastRunOf, readExtras, withExtras } from './job-extras.ts'
+import { LivingCode } from './living-code.ts'
+import { upcomingSlots } from './upcoming-slots.ts'
+import { itemsPerRead, mostRereadJobs, mostSortedJobs, mostSuccessSearches, pageGrowth } from './tuning.ts'
+import { mostItems, rememberedValues } from '../../tuning.ts'
+
+const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
+/** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
+const byName = 'name '
+
+/** Which stored jobs to read: in the order of their names; of more than 10,000 jobs, in the order of the storage. */
+export interface JobsFilter {
+  /**
+   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
+   * and is included.
+   */
+  readonly lastOutcome?: FinalState | readonly FinalState[]
+  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
+  /** Only those with this owner tag. */
+  readonly owner?: string
+  /** Only those with this tag. All jobs are read for it, or all of the owner. */
+  readonly tag?: string
+  /** Only those whose name has this text, whatever its case. All names are read for it. */
+  readonly text?: string
+  /** Only those that are paused, or only the others. */
+  readonly paused?: boolean
+  /** At most so many on a page, 1 to 10,000. Default 100. */
+  readonly limit?: number
+  /** Of the page before. Default: from the first job. */
+  readonly cursor?: string | null
+}
+
+/** A pause that holds. */
+export interface PauseInfo {
+  /** Since when. */
+  readonly at: Date
+  /** It ends by itself then; `null`: it holds until the job is resumed. */
+  readonly until: Date | null
+  readonly reason: string | null
+  readonly actor: string | null
+}
+
+/** A stored job, for people and programs to look at. */
+export interface JobInfo {
+  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
+  readonly lastRun?: LastRun | null
+  /** How many of its occurrences live. Absent where they were not asked for. */
+  readonly counts?: LiveCounts
+  readonly id: JobId
+  readonly name: string
+  /** The tag of whoever declared it. */
+  readonly owner: string | null
+  /** The version in force: 1, 2, 3 … */
+  readonly version: number
+  /** In the order in which they were given; none where it has none. */
+  readonly tags: readonly string[]
+  /** What it is for; `null` when nobody said. */
+  readonly description: string | null
+  /** As plain data; `null` of a job that runs on request alone. */
+  readonly schedule: SerializedSchedule | null
+  /** In words, `on request` where there is none; `null` where this process cannot revive it. */
+  readonly scheduleDescription: string | null
+  /**
+   * The next slot that was not canceled ahead; `null` when there is none, or when all that are known were canceled and this
+   * process cannot revive the schedule.
+   */
+  readonly nextAt: Date | null
+  /** Since when and until when, why, and by whom; `null` while it is not paused, also when its pause has ended by itself. */
+  readonly paused: PauseInfo | null
+  /** When, why and by whom it was resumed last; `null` when nobody said who or why, and once it was paused again. */
+  readonly resumed: Omit<PauseInfo, 'until'> | null
+  /** The effective settings. */
+  readonly settings: JobSettings
+  /** Its tasks in their order. */
+  readonly tasks: readonly JobTaskInfo[]
+  readonly createdAt: Date
+  /** When its definition or its pause last changed. */
+  readonly changedAt: Date
+  /**
+   * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
+   * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
+   * not asked for.
+   */
+  readonly hasCode?: boolean | null
+}
+
+/** A stored job that was asked for by its name: everything is there. */
+export interface JobDetails extends JobInfo {
+  readonly lastRun: LastRun | null
+  readonly counts: LiveCounts
+  readonly hasCode: boolean | null
+  /**
+   * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
+   * at, which is thousands of the latest occurrences.
+   */
+  readonly lastSuccessAt: Date | null
+  /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
+  readonly silentSince: Date | null
+}
+
+/** A task of a stored job. */
+export interface JobTaskInfo {
+  readonly name: string
+  /** `null`: it has code of its own. */
+  readonly handler: string | null
+  /** What it is given with each run. */
+  readonly data: JsonValue | undefined
+  /** In what its code runs; `null`: in the process of its node. What stands behind a `handler` each node says for itself. */
+  readonly isolation: Isolation | null
+}
+
+/** The tasks of a stored definition. */
+export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
+  return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
+}
+
+/** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
+function sizeOfNext(size: number, found: number, room: number): number {
+  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), itemsPerRead)
+}
+
+function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
+  return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
+}
+
+/** The heads of all jobs that `list` reads, in the order of names. `null`: there are more than {@link mostSortedJobs}. */
+async function sortedHeads(
+  list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
+): Promise<readonly JobRecord[] | null> {
+  const heads: JobRecord[] = []
+  let next: string | null = null
+  do {
+    const page: Page<JobRecord> = await list(itemsPerRead, next)
+    heads.push(...page.items)
+    next = page.cursor
+    if (heads.length > mostSortedJobs) return null
+  } while (next !== null)
+  return heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+}
+
+/** Jobs of a list in their order. */
+interface SortedJobs {
+  /** The filter of the list. */
+  readonly key: string
+  readonly ids: readonly JobId[]
+  /** By id, where all heads were just read. */
+  readonly heads: ReadonlyMap<JobId, JobRecord> | null
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone */
+function placeAfter(ids: readonly JobId[], cursor: string): number {
+  const place = ids.indexOf(cursor.slice(byName.length) as JobId)
+  if (place !== -1) return place + 1
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: 'filter.cursor belongs to a job that was removed since.',
+    field: 'filter.cursor',
+    value: cursor,
+    remedy: 'Begin with the first page.',
+  })
+}
+
+async function livingHeads(ids: readonly JobId[], storage: StorageCalls): Promise<readonly JobRecord[]> {
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: ids }))
+  return jobs.flatMap((head) => (head === null || head.deletedAt !== null ? [] : head))
+}
+
+/** The stored jobs, whether this process has their code or not. */
+export class JobCatalog {
+  readonly #registry: JobRegistry
+  /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
+  readonly #descriptions = new Map<string, string>()
+  readonly #livingCode = new LivingCode()
+  /** A long list whose next page a caller may ask for. Without it, each page would read all heads again. */
+  #sorted: SortedJobs | null = null
+  /** Too many jobs to sort: a later list does not read them all to find that out again. */
+  #isCrowded = false
+
+  constructor(registry: JobRegistry) {
+    this.#registry = registry
+  }
+
+  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls, now: number): Promise<ListPage<JobInfo>> {
+    readObject(filter, 'filter', ['owner', 'tag', 'text', 'paused', 'lastOutcome', 'include', 'limit', 'cursor'])
+    readObject(options, 'options', callOptionNames)
+    const owner = filter.owner === undefined ? undefined : readName(filter.owner, 'filter.owner')
+    const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
+    const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
+    const paused = filter.paused === undefined ? undefined : readBoolean(filter.paused, 'filter.paused')
+    const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostItems)
+    const extras = readExtras(filter)
+    const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
+    const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
+      (text === undefined || name.toLowerCase().includes(text)) &&
+      (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
+      (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
+    const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
+      storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
+    const lookAt = async (page: Page<JobRecord>, size: number, room: number) => {
+      const wanted = page.items.filter(isWanted)
+      // Where the latest run leaves nobody out, the storage can look for the next page while it looks those runs up.
+      const goesOn = extras.outcomes === null && wanted.length < room && page.cursor !== null
+      const sizeAfter = sizeOfNext(size, wanted.length, room)
+      const [found, ahead] = await Promise.all([
+        withExtras(wanted, extras, storage),
+        goesOn ? list(sizeAfter, page.cursor) : null,
+      ])
+      return { page, size, found, ahead, sizeAfter }
+    }
+    const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
+    const items: JobInfo[] = []
+    const add = async (found: Awaited<ReturnType<typeof withExtras>>): Promise<void> => {
+      for (const one of found) {
+        const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
+        items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
+      }
+    }
+    let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const key = JSON.stringify([owner, tag, text, paused])
+    const sorted = await this.#sortedJobs(key, cursor, list, isWanted)
+    if (sorted !== null) {
+      const { ids, heads } = sorted
+      let place = cursor === null ? 0 : placeAfter(ids, cursor)
+      while (place < ids.length && items.length < limit) {
+        const some = ids.slice(place, place + Math.min(limit, itemsPerRead))
+        const wanted = heads === null ? await livingHeads(some, storage) : some.flatMap((id) => heads.get(id) ?? [])
+        const found = (await withExtras(wanted, extras, storage)).slice(0, limit - items.length)
+        await add(found)
+        const last = items.length === limit ? found.at(-1)?.record : undefined
+        place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
+      }
+      const last = place < ids.length ? ids[place - 1] : undefined
+      this.#sorted = last === undefined || ids.length <= mostRereadJobs ? null : { key, ids, heads: null }
+      return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
+    }
+    const firstSize = Math.min(limit, itemsPerRead)
+    let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
+    for (;;) {
+      const { page, size, found, ahead, sizeAfter } = await looking
+      const room = limit - items.length
+      const last = found[room - 1]
+      if (last !== undefined && found.length > room) {
+        // The next page begins after the last one that there is room for, which the storage has to say.
+        looking = lookAt(await list(page.items.indexOf(last.record) + 1, cursor), size, room)
+        continue
+      }
+      const roomAfter = room - found.length
+      if (ahead !== null) {
+        looking = lookAt(ahead, sizeAfter, roomAfter)
+        // It is awaited in its turn. When something fails before, that is the news.
+        looking.catch(() => undefined)
+      }
+      await add(found)
+      cursor = page.cursor
+      if (cursor === null || roomAfter === 0) break
+      if (ahead !== null) continue
+      const nextSize = sizeOfNext(size, found.length, room)
+      looking = lookAt(await list(nextSize, cursor), nextSize, roomAfter)
+    }
+    return { items, cursor: cursors.seal(cursor) }
+  }
+
+  /** The jobs of the list in the order of names; `null`: the list is in the order of the storage. */
+  async #sortedJobs(
+    key: string,
+    cursor: string | null,
+    list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
+    isWanted: (head: JobRecord) => boolean,
+  ): Promise<SortedJobs | null> {
+    const isFirst = cursor === null
+    if (!isFirst && !cursor.startsWith(byName)) return null
+    if (!isFirst && this.#sorted?.key === key) return this.#sorted
+    if (this.#isCrowded) return null
+    const sorted = await sortedHeads(list)
+    this.#isCrowded = sorted === null
+    if (sorted === null) return null
+    const wanted = sorted.filter(isWanted)
+    return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
+  }
+
+  /** @throws JobistemerError `JOB_NOT_FOUND` */
+  async job(name: string, options: CallOptions, storage: StorageCalls, now: number): Promise<JobDetails> {
+    const id = jobId(readJobName(name))
+    readObject(options, 'options', callOptionNames)
+    const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
+    const record = found.jobs[0] ?? null
+    if (record === null || record.deletedAt !== null) throw jobNotFound(name)
+    const [{ at, isCertain }, [one], hasCode] = await Promise.all([
+      lastSuccess({ jobId: id, mostCalls: mostSuccessSearches }, (query) =>
+        storage.once((calls) => calls.listOccurrences(query)),
+      ),
+      withExtras([record], headAlone, storage),
+      this.#livingCode.read(storage, now),
+    ])
+    const rule = isCertain ? silenceRuleOf(record) : null
+    const silentAt = rule === null ? null : countedSince(rule, at) + rule.alertAfterMs
+    return {
+      ...(await this.#infoOf(one as JobWithExtras, now, storage)),
+      lastRun: lastRunOf(found.latest[0] ?? null),
+      counts: found.counts[0] as LiveCounts,
+      hasCode: hasCode(record),
+      lastSuccessAt: at === null ? null : new Date(at),
+      silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
+    }
+  }
+
+  async #infoOf(one: JobWithExtras, now: number, storage: StorageCalls): Promise<JobInfo> {
+    const { record } = one
+    const document = readJobDocument(record.definition)
+    const { id, name, owner, version, paused, createdAt, changedAt } = record
+    const nextAt = await this.#nextOf(one, storage)
+    const schedule = record.timeline.at(-1)?.schedule ?? null
+    return {
+      id,
+      name,
+      owner,
+      version,
+      ...labelsOf(document),
+      schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
+      scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
+      nextAt: nextAt === null ? null : new Date(nextAt),
+      paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
+      resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
+      settings: settingsOf(document),
+      tasks: taskInfosOf(document),
+      createdAt: new Date(createdAt),
+      changedAt: new Date(changedAt),
+    }
+  }
+
+  async #nextOf({ record, isNextCanceled }: JobWithExtras, storage: StorageCalls): Promise<number | null> {
+    if (!isNextCanceled || record.nextAt === null) return record.nextAt
+    const learning = this.#registry.learn([record])
+    if (learning !== null) await learning
+    const [slot = null] = await upcomingSlots(storage, record.id, this.#slotsAfter(record, record.nextAt), 1)
+    return slot
+  }
+
+  *#slotsAfter({ id, timeline }: JobRecord, after: number): Generator<number, void> {
+    try {
+      const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
+      for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
+    } catch {
+      // A process without the ticker can still show everything else.
+      return
+    }
+  }
+
+  async #describe(record: JobRecord, schedule: SerializedSchedule): Promise<string | null> {
+    const key = JSON.stringify(schedule)
+    const known = this.#descriptions.get(key)
+    if (known !== undefined) return known
+    const learning = this.#registry.learn([record])
+    if (learning !== null) await learning
+    try {
+      const description = this.#registry.revive(schedule).describe()
+      if (this.#descriptions.size >= rememberedValues) this.#descriptions.clear()
+      this.#descriptions.set(key, description)
+      return description
+    } catch {
+      // A process without the ticker can still show everything else.
+      return null
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { orDefault, readChoice, readList } from '../../configuration/read-value.ts'
+import { occurrenceId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { LiveCounts } from '../../storage/storage.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+
+/** What of a job does not stand in its head, as far as it is asked for. */
+export interface Extras {
+  readonly lastRun: boolean
+  readonly counts: boolean
+  /** Whether a living node has the code of the jobs. */
+  readonly code: boolean
+  /** Only jobs whose latest run ended in one of these; `null`: all. */
+  readonly outcomes: readonly FinalState[] | null
+}
+
+/**
+ * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
+ * are passed over.
+ */
+export type LastRun = Pick<
+  Occurrence,
+  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
+>
+
+/** The part of a filter that asks for more than heads. */
+interface ExtrasFilter {
+  readonly lastOutcome?: FinalState | readonly FinalState[]
+  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
+}
+
+/** What a list of jobs shows of a job beside its head. */
+export interface FoundExtras {
+  readonly lastRun?: LastRun | null
+  readonly counts?: LiveCounts
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+export function readExtras({ include, lastOutcome }: ExtrasFilter): Extras {
+  const field = 'filter.include'
+  const included = readList(orDefault(include, []), field).map((name, index) =>
+    readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
+  )
+  const outcomes = lastOutcome === undefined ? null : readOutcomes(lastOutcome)
+  return {
+    lastRun: included.includes('lastRun') || outcomes !== null,
+    counts: included.includes('counts'),
+    code: included.includes('code'),
+    outcomes,
+  }
+}
+
+function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly FinalState[] {
+  const field = 'filter.lastOutcome'
+  if (!Array.isArray(wanted)) return [readChoice(wanted, finalStates, field)]
+  return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
+}
+
+/** A job of a list, with what is wanted of it beside its head. */
+export interface JobWithExtras {
+  readonly record: JobRecord
+  readonly extras: FoundExtras
+  /** Its next slot was canceled ahead: no node has passed it yet. */
+  readonly isNextCanceled: boolean
+}
+
+/** The jobs of a page whose latest run ended as asked for, with what else is wanted of them: one call. */
+export async function withExtras(
+  jobs: readonly JobRecord[],
+  { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
+  storage: StorageCalls,
+): Promise<readonly JobWithExtras[]> {
+  const ids = jobs.map(({ id }) => id)
+  const slots = jobs.flatMap(({ id, nextAt }) => (nextAt === null ? [] : [occurrenceId(id, nextAt)]))
+  if (slots.length === 0 && ((!lastRun && !counts) || jobs.length === 0)) {
+    return jobs.map((record) => ({ record, extras: {}, isNextCanceled: false }))
+  }
+  const found = await storage.once((calls) =>
+    calls.get({
+      ...(lastRun && { latest: ids }),
+      ...(counts && { counts: ids }),
+      ...(slots.length > 0 && { occurrences: slots }),
+    }),
+  )
+  let place = 0
+  const all = jobs.map((record, index): JobWithExtras => {
+    const latest = lastRun ? { lastRun: lastRunOf(found.latest[index] ?? null) } : {}
+    const slot = record.nextAt === null ? null : found.occurrences[place++]
+    return {
+      record,
+      extras: { ...latest, ...(counts && { counts: found.counts[index] as LiveCounts }) },
+      isNextCanceled: slot?.state === 'canceled',
+    }
+  })
+  return outcomes === null
+    ? all
+    : all.filter(({ extras }) => extras.lastRun != null && isOneOf(outcomes, extras.lastRun))
+}
+
+function isOneOf(outcomes: readonly FinalState[], { state }: LastRun): boolean {
+  return outcomes.some((outcome) => outcome === state)
+}
+
+export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
+  if (record === null) return null
+  // The ids of tasks and attempts are digests: of 10,000 jobs they would take longer than all the rest.
+  const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
+  return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
+}

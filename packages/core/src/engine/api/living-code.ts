@@ -1,0 +1,48 @@
+import { readJobDocument } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import { type NodeCapabilities, readNodeCapabilities } from '../cluster/code/node-capabilities.ts'
+import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { rememberedBuilds } from './tuning.ts'
+
+/**
+ * Whether a living node has the code of a job; `null` if that is unknown: no node lives, a node has too much code to
+ * state it, or a node is a call of `runDue`, after which another call may have the code.
+ */
+export type HasCode = (job: JobRecord) => boolean | null
+
+/** Which jobs the living nodes have code for, from what the nodes state in the storage. */
+export class LivingCode {
+  /** By the digest of the code: most nodes are of one build. */
+  readonly #known = new Map<string, NodeCapabilities>()
+
+  /** Reads the nodes, and the profile of each build that is not known yet. */
+  async read(storage: StorageCalls, now: number): Promise<HasCode> {
+    const request = { now, own: null, remove: [] }
+    const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
+    const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
+    const unknown = new Map(living.map((record) => [digestOf(record), record.incarnation]))
+    for (const digest of this.#known.keys()) unknown.delete(digest)
+    if (unknown.size > 0) {
+      const profilesOf = [...unknown.values()]
+      const { profiles } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf }))
+      if (this.#known.size >= rememberedBuilds) this.#known.clear()
+      for (const [index, digest] of [...unknown.keys()].entries()) {
+        const profile = profiles[index] ?? null
+        if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))
+      }
+    }
+    const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
+    const capabilities = living.map((record) => this.#known.get(digestOf(record)))
+    return ({ id, definition }) => {
+      const job = { id, tasks: readJobDocument(definition).tasks }
+      if (capabilities.some((one) => one?.canRun(job))) return true
+      return isCertain && !capabilities.includes(undefined) ? false : null
+    }
+  }
+}
+
+function digestOf({ about }: NodeRecord): string {
+  return String(about.code)
+}

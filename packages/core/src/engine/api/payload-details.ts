@@ -1,0 +1,38 @@
+import type { PayloadSchema } from '../../job/payload.ts'
+import { parsePayload } from '../../job/payload.ts'
+import type { JsonValue } from '../../json.ts'
+import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
+import { performOn } from '../runtime/perform.ts'
+import { detailsOf, type RequestOptions } from './request-options.ts'
+
+/** The job that a request is for. */
+interface RequestedJob {
+  readonly name: string
+  /** `null`: none, or none that is known here. */
+  readonly payload: PayloadSchema | null
+}
+
+/**
+ * As {@link detailsOf}, with the data as the job's schema makes them. A promise only where the schema needs one.
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
+ */
+export function parsedDetailsOf(
+  options: RequestOptions,
+  { name, payload }: RequestedJob,
+  asked: CallerContext,
+  path = '',
+): OccurrenceDetails | Promise<OccurrenceDetails> {
+  if (payload === null) return detailsOf(options, path)
+  const { data, ...others } = options
+  const details = detailsOf(others, path)
+  const withData = (parsed: JsonValue | undefined): OccurrenceDetails => ({
+    ...details,
+    isParsed: true,
+    ...(parsed !== undefined && { data: parsed }),
+  })
+  const place = { jobName: name, field: `${path}data` }
+  const parsed = performOn(asked.clock, () => parsePayload(payload, data, place))
+  if (!(parsed instanceof Promise)) return withData(parsed)
+  return asked.within(() => parsed, 'schema').then(withData)
+}

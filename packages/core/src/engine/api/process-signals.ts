@@ -1,0 +1,46 @@
+import { systemClock } from '../../system-clock.ts'
+
+/** Signals that ask a process to end. */
+export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
+
+/** Milliseconds after a shutdown. A process that is still alive then is held by a connection or a server. */
+const endsByItselfMs = 1000
+
+/**
+ * Shuts down on the first signal; the second signal ends the process at once, as it would without a handler. With
+ * `endsProcess`, the first signal also ends the process after the shutdown, unless the program handles the signal itself:
+ * an open connection would keep the process alive. Returns a function that removes the handlers.
+ */
+export function onShutdownSignals(
+  signals: readonly ShutdownSignal[],
+  shutdown: () => Promise<void>,
+  { endsProcess }: { readonly endsProcess: boolean },
+): () => void {
+  const remove = () => {
+    for (const signal of signals) process.off(signal, handle)
+  }
+  let asked = false
+  const handle = (signal: NodeJS.Signals) => {
+    if (!asked) {
+      asked = true
+      void shutdown().finally(() => {
+        remove()
+        if (endsProcess) systemClock.setTimer(endsByItselfMs, () => end(signal), { unref: true })
+      })
+      return
+    }
+    remove()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of signals) process.on(signal, handle)
+  return remove
+}
+
+function end(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+}
+
+/** The exit code of this process is to report a failure. A code that the program has set stays. */
+export function endsAsFailed(): void {
+  process.exitCode ??= 1
+}

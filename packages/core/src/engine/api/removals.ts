@@ -1,0 +1,142 @@
+import { readInteger, readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import { duplicateJob, readJobName } from '../../job/read-jobs.ts'
+import type { JsonObject } from '../../json.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
+import { jobNotFound } from '../definitions/job-not-found.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { cancelLimitOf } from '../definitions/save-limits.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { nextTurn } from '../runtime/after-turn.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { CallerBatcher } from '../storage-access/batcher.ts'
+import type { JobLookup } from './job-lookup.ts'
+import { tellCanceled } from './tell-canceled.ts'
+
+/** How to remove a job. */
+export interface RemoveOptions extends CallOptions {
+  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
+  readonly expectedVersion?: number
+}
+
+/** Which job to delete, and of which version alone. */
+interface Deletion {
+  readonly id: JobId
+  readonly expectedVersion: number | null
+}
+
+/** Deletes jobs on all nodes. */
+export class Removals {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #lookup: JobLookup
+  readonly #deletes: CallerBatcher<JobChange, SaveJobAnswer>
+
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#lookup = options.lookup
+    this.#deletes = new CallerBatcher(engine, {
+      operation: 'saveJobs',
+      retries: false,
+      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+    })
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#deletes.stop()
+  }
+
+  async remove(job: RegisteredJob, options: RemoveOptions, asked: CallerContext): Promise<void> {
+    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
+    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
+    const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
+    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
+    this.#registry.forget(job)
+  }
+
+  /** Answers the names of those that this call has deleted: others may have been deleted elsewhere meanwhile. */
+  async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
+    readObject(options, 'options', callOptionNames)
+    const jobs = await this.#readNames(names, asked)
+    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
+    const removed: string[] = []
+    asked.assertWanted()
+    for (let start = 0; start < jobs.length; start += most) {
+      const some = jobs.slice(start, start + most)
+      const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
+      const answers = await this.#deleteAll(deletions, asked)
+      for (const [index, job] of some.entries()) {
+        if (answers[index]?.outcome === 'saved') removed.push(job.job.name)
+        this.#registry.forget(job)
+      }
+    }
+    return removed
+  }
+
+  async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
+    const jobs = new Set<RegisteredJob>()
+    const list = readLimitedList(names, 'names').slice()
+    const lookedUp = await this.#lookup.byNames(list, asked, (name) => name)
+    for (const [index, name] of list.entries()) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      const field = `names[${index}]`
+      const id = jobId(readJobName(name, field))
+      const job = this.#registry.get(id) ?? lookedUp.get(id)
+      if (job === undefined) throw jobNotFound(name, field)
+      if (jobs.has(job)) throw duplicateJob(name, field)
+      jobs.add(job)
+    }
+    return [...jobs]
+  }
+
+  /** Answers what became of the job itself; what waited of it is canceled too by then. */
+  async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
+    const [answer] = await this.#deleteAll([deletion], asked)
+    return answer as SaveJobAnswer
+  }
+
+  /** The first step deletes the jobs; however many of them wait, no step takes long. */
+  async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
+    const first = await this.#deleteOnce(deletions, asked)
+    // Of that version only: somebody may have created the job anew.
+    const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
+      answers.flatMap((answer) =>
+        answer.outcome === 'saved' && answer.more === true
+          ? [{ id: answer.job.id, expectedVersion: answer.job.version }]
+          : [],
+      )
+    for (let open = withMore(first); open.length > 0; ) {
+      await nextTurn()
+      open = withMore(await this.#deleteOnce(open, asked))
+    }
+    return first
+  }
+
+  async #deleteOnce(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
+    const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
+    const answers = await asked.within(() => Promise.all(deletions.map(send)))
+    for (const answer of answers) tellCanceled(this.#engine, answer, 'deleted')
+    return answers
+  }
+}
+
+export function readExpectedVersion(version: number | undefined): number | undefined {
+  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+}
+
+export function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
+  const actual = record?.version ?? null
+  return new JobistemerError('VERSION_CONFLICT', {
+    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
+    field: 'expectedVersion',
+    value: { expected, actual } as unknown as JsonObject,
+    remedy: 'Read the job again, and decide anew.',
+  })
+}

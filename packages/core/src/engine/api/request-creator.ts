@@ -1,0 +1,362 @@
+import { printValue } from '../../errors.ts'
+import { type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
+import type { JsonValue } from '../../json.ts'
+import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import { createdId } from '../../storage/rules.ts'
+import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import { displace } from '../scheduling/displace.ts'
+import { readOwnStart } from '../scheduling/own-start.ts'
+import type { JobPlan } from '../definitions/job-plan.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import type { CallerContext, Wait } from '../storage-access/caller-context.ts'
+import { Batcher, refusedItem } from '../storage-access/batcher.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { RenewedMap } from '../runtime/renewed-map.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import type { StartedOccurrence } from '../execution/started-occurrence.ts'
+import { jobGone } from './job-gone.ts'
+import { dueAtOf, isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
+import { queueFull } from './queue-full.ts'
+import { resultOf, type TriggerResult } from './request-options.ts'
+import { planOfRequest } from './request-plan.ts'
+import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
+
+/** What is sent for a request. */
+interface Sending {
+  readonly job: RegisteredJob
+  readonly request: Request
+  /** The instant of its record lies after this one. */
+  readonly after: number
+  readonly ids: RequestIds
+  readonly asked: CallerContext
+}
+
+/** A request on its way. An object and not a chain of promises: there may be thousands of them at a time. */
+interface SentRequest extends Sending {
+  /** Monotonic instant. */
+  readonly since: number
+  /** Rejects when the caller gives up; the request goes on. `null`: somebody else waits with the caller's timeout. */
+  readonly wait: Wait | null
+  readonly resolve: (result: TriggerResult) => void
+  readonly reject: (error: unknown) => void
+  /** The item that was made for its call, and the plan that it may start by. */
+  put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
+}
+
+/** Creates requested occurrences, and starts those that there is room for in the same step. */
+export class RequestCreator {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #pool: ExecutionPool
+  readonly #capacity: Capacity
+  readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
+  /** The last request of each turn that is under way. */
+  readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
+  #open = 0
+  #whenNone: (() => void)[] = []
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#pool = options.pool
+    this.#capacity = options.capacity
+    const { owner } = engine
+    this.#creates = new Batcher(engine, {
+      operation: 'createOccurrences',
+      maxSize: mostCharacters,
+      sizeOf: ({ details: { data } }) => sizeOf(data),
+      admit: (waiting, { since }) => this.#capacity.admitRequests(waiting, engine.clock.monotonic() - since),
+      callerOf: ({ asked }) => asked,
+      make: (sent, now) => this.#makeItem(sent, now),
+      send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      answered: (sent, _item, answer) => this.#answered(sent, answer),
+      rejected: (sent, _item, error) => this.#rejected(sent, error),
+      aborted: (sent, error) => this.#aborted(sent, error, sent.asked.refusal !== null),
+    })
+    this.#capacity.requestRoom.listen(() => this.#creates.flush())
+  }
+
+  /** Resolves when no request is under way. */
+  answered(): Promise<void> {
+    return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenNone.push(resolve))
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#creates.stop()
+  }
+
+  /**
+   * Stores a request, and answers what became of it. The answer comes also when the caller waits no more: what this node
+   * has started by then, it has to run.
+   */
+  submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
+    return this.#submit(job, request, asked, false)
+  }
+
+  /** As {@link submit}, but rejects as soon as the caller waits no more. */
+  submitAlone(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
+    if (request.kind === 'trigger' && request.details.requestKey === undefined) {
+      return this.#submit(job, request, asked, true)
+    }
+    const answering = this.submit(job, request, asked)
+    return asked.within(() => answering)
+  }
+
+  #submit(job: RegisteredJob, request: Request, asked: CallerContext, waits: boolean): Promise<TriggerResult> {
+    const ids = new RequestIds(this.#engine, request)
+    const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked }
+    const { turn } = ids
+    if (turn === null) return this.#send(sending, waits)
+    const send = (): Promise<TriggerResult> => this.#send(sending, waits)
+    // One after the other: of two requests of one key, the second finds what the first has started already running.
+    const earlier = this.#inTurn.get(turn)
+    if (earlier !== undefined) this.#open++
+    const answering = earlier === undefined ? send() : earlier.then(send, send)
+    this.#inTurn.set(turn, answering)
+    const forget = (): void => {
+      if (this.#inTurn.get(turn) === answering) this.#inTurn.delete(turn)
+      if (earlier !== undefined) this.#closed()
+    }
+    answering.then(forget, forget)
+    return answering
+  }
+
+  /** With `waits` it rejects as soon as the caller waits no more. What has been sent is seen to its end all the same. */
+  #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
+    this.#open++
+    return new Promise((resolve, reject) => {
+      const since = this.#engine.clock.monotonic()
+      const wait = waits ? asked.wait(reject) : null
+      this.#creates.add({ job, request, after, ids, asked, since, wait, resolve, reject, put: null })
+    })
+  }
+
+  #makeItem(sent: SentRequest, now: number): CreateRequested {
+    const { job, request, after, ids } = sent
+    const plan = planOfRequest(this.#registry, job, request.details)
+    // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
+    const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
+    const starts = mayStart && this.#capacity.roomForRequest()
+    const item = requestItemOf(job, plan, request, { ids, now, after, starts })
+    sent.put = { plan, item }
+    if (starts) this.#capacity.reserveRequest()
+    return item
+  }
+
+  #answered(sent: SentRequest, answer: CreateAnswer): void {
+    if (startsWith(sent)) this.#capacity.unreserveRequest()
+    if (answer.outcome !== 'created') {
+      this.#follow(sent, this.#notCreated(sent, answer))
+      return
+    }
+    try {
+      this.#resolved(sent, this.#created(sent, answer))
+    } catch (error) {
+      this.#failed(sent, error)
+    }
+  }
+
+  #rejected(sent: SentRequest, error: unknown): void {
+    const what = `this request to run job ${printValue(sent.job.job.name)}`
+    this.#aborted(sent, refusedItem(error, what, 'data'), true)
+  }
+
+  /** A request without an answer is not sent again. `mayHaveStarted`: an earlier sending may have started a run here. */
+  #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
+    if (!startsWith(sent)) this.#failed(sent, error)
+    else this.#follow(sent, this.#lookFor(sent, mayHaveStarted, error))
+  }
+
+  async #lookFor({ job, ids }: SentRequest, mayHaveStarted: boolean, error: unknown): Promise<never> {
+    try {
+      if (mayHaveStarted) await this.#recognise(job, ids.id)
+    } finally {
+      this.#capacity.unreserveRequest()
+    }
+    throw error
+  }
+
+  #follow(sent: SentRequest, result: Promise<TriggerResult>): void {
+    result.then(
+      (value) => this.#resolved(sent, value),
+      (error) => this.#failed(sent, error),
+    )
+  }
+
+  #resolved(sent: SentRequest, result: TriggerResult): void {
+    sent.wait?.end()
+    this.#closed()
+    sent.resolve(result)
+  }
+
+  #failed(sent: SentRequest, error: unknown): void {
+    sent.wait?.end()
+    this.#closed()
+    sent.reject(error)
+  }
+
+  #closed(): void {
+    this.#open--
+    if (this.#open === 0) for (const resolve of this.#whenNone.splice(0)) resolve()
+  }
+
+  async #notCreated(
+    { job, request, after, ids, asked, put }: SentRequest,
+    answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
+  ): Promise<TriggerResult> {
+    const { item } = put as NonNullable<typeof put>
+    const again = { job, request, after, ids, asked }
+    switch (answer.outcome) {
+      case 'exists':
+        if (request.kind === 'replay') {
+          const found = await this.#sameReplay(request, ids, asked)
+          if (found === null) return this.#send(again, false)
+          if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
+          return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
+        }
+        if (item.runs !== null && answer.id === undefined) await this.#startOwn(job, item, answer)
+        return this.#answerExists(answer.id ?? item.id, answer.state, asked, isOwnRecord(item, ids, answer))
+      case 'pruned':
+        // What was pruned may lie ahead of a clock that is behind: the request comes after it.
+        return this.#send({ ...again, after: answer.pruneFloor }, false)
+      case 'stale_version':
+      case 'absent': {
+        // A job whose version changes between the look and the write is looked at again.
+        const present = await this.#registry.reloadNow(job)
+        if (present === null) throw jobGone(job)
+        return this.#send({ ...again, job: present }, false)
+      }
+      case 'queue_full':
+        throw queueFull(job, answer.maxQueued)
+      default:
+        throw jobGone(job)
+    }
+  }
+
+  /**
+   * The replay that this request, or an earlier one of its key, has created. `null`: there is none, and `ids` has the first
+   * number that no replay has.
+   */
+  async #sameReplay(
+    { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
+    ids: RequestIds,
+    asked: CallerContext,
+  ): Promise<OccurrenceRecord | null> {
+    for (;;) {
+      const numbers = Array.from({ length: itemsLikelyEnough }, (_, index) => ids.number + index)
+      const { occurrences } = await asked.repeated('get', (calls) =>
+        calls.get({ occurrences: numbers.map((number) => replayOccurrenceId(base, number)) }),
+      )
+      for (const record of occurrences) {
+        if (record === null) return null
+        const { details, state } = record
+        const isOfKey = requestKey !== undefined && details.requestKey === requestKey && details.replayOf === replayOf
+        if (details.requestId === ids.unique || (isOfKey && state !== 'skipped')) return record
+        ids.number++
+      }
+    }
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    job: RegisteredJob,
+    { id }: Pick<CreateRequested, 'id'>,
+    { state, owner }: Pick<OccurrenceRecord, 'state' | 'owner'>,
+  ): Promise<void> {
+    const mayBeOwn = state === 'running' && owner?.incarnation === this.#engine.owner.incarnation
+    if (mayBeOwn) await this.#recognise(job, id)
+  }
+
+  async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(id) !== undefined) return
+    const record = await readOwnStart(this.#engine, id)
+    if (record === null || this.#pool.get(id) !== undefined) return
+    const { startedAt, kind, details } = record
+    if (kind === 'slot' || startedAt === null) return
+    this.#pool.run({
+      job,
+      plan: planOfRequest(this.#registry, job, details),
+      occurrence: { ...record, startedAt },
+      runs: record.runs,
+      fresh: true,
+    })
+  }
+
+  /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
+  async #answerExists(
+    id: OccurrenceId,
+    state: OccurrenceState,
+    asked: CallerContext,
+    created: boolean,
+  ): Promise<TriggerResult> {
+    if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
+    const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+    return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
+  }
+
+  #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {
+    const { plan, item } = put as NonNullable<typeof put>
+    const id = createdId(item, answer.state)
+    const { events } = this.#engine
+    if (events.hears('occurrence.created')) {
+      events.emit('occurrence.created', {
+        jobId: job.job.id,
+        jobName: job.job.name,
+        occurrenceId: id,
+        scheduledAt: new Date(item.scheduledAt),
+        kind: item.kind,
+        state: answer.state,
+        reason: answer.reason,
+      })
+    }
+    if (answer.state !== 'skipped') this.#registry.forgottenRequests.note(id, job.job.name, item)
+    displace(this.#engine, this.#pool, job, answer)
+    if (answer.state === 'running') {
+      this.#pool.run({
+        job,
+        plan,
+        occurrence: begunBy(item, answer.token),
+        runs: item.runs ?? [],
+        fresh: true,
+      })
+    } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {
+      this.#capacity.workStored(handlerKeyOf(job.job))
+    }
+    if (answer.state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
+    return resultOf({ id, state: answer.state, reason: answer.reason, created: true })
+  }
+}
+
+/** Whether the request is to begin in the step that creates it. */
+function startsWith({ put }: SentRequest): boolean {
+  return put !== null && put.item.runs !== null
+}
+
+/** Member by member: an object that begins as a literal is smaller, and sooner made, than one that a spread fills. */
+function begunBy(item: CreateRequested, token: number): StartedOccurrence {
+  return {
+    id: item.id,
+    jobId: item.jobId,
+    scheduledAt: item.scheduledAt,
+    kind: item.kind,
+    token,
+    jobVersion: item.jobVersion,
+    createdAt: item.dueAt,
+    startedAt: item.dueAt,
+    dueAt: item.dueAt,
+    executionTimeoutMs: item.executionTimeoutMs,
+    recovered: false,
+    details: item.details,
+  }
+}
+
+/** In characters, about. */
+function sizeOf(data: JsonValue | undefined): number {
+  if (typeof data === 'string') return data.length
+  return typeof data === 'object' && data !== null ? JSON.stringify(data).length : 0
+}

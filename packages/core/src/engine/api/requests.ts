@@ -1,0 +1,289 @@
+import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { JobistemerError } from '../../errors.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import type { Job } from '../../job/define-job.ts'
+import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
+import type { JsonObject, JsonValue } from '../../json.ts'
+import { isFinal, type OccurrenceDetails, type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import { jobNotFound } from '../definitions/job-not-found.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { callsAtOnce } from '../storage-access/batcher.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import type { JobLookup } from './job-lookup.ts'
+import { RequestCreator } from './request-creator.ts'
+import type { Request } from './request-item.ts'
+import { parsedDetailsOf } from './payload-details.ts'
+import {
+  readKeyScope,
+  readStart,
+  type ReplayOptions,
+  type TriggerItem,
+  type TriggerManyOptions,
+  type TriggerManyResult,
+  type TriggerOptions,
+  type TriggerResult,
+  triggerOptionNames,
+} from './request-options.ts'
+import { planOfRequest, tasksFrom } from './request-plan.ts'
+import { rootOf } from './resolved-failures.ts'
+import { tracedAlone, tracedTogether } from './traced-requests.ts'
+import { TransactionRequests } from './transaction-requests.ts'
+
+const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
+const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
+
+interface JobRequest {
+  readonly job: RegisteredJob
+  readonly request: Request
+}
+
+/** Runs that people and programs ask for, outside the schedule. */
+export class Requests {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #creator: RequestCreator
+  readonly #lookup: JobLookup
+  readonly #inTransactions: TransactionRequests
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; lookup: JobLookup },
+  ) {
+    this.#engine = engine
+    this.#lookup = options.lookup
+    this.#registry = options.registry
+    this.#creator = new RequestCreator(engine, options)
+    this.#inTransactions = new TransactionRequests(engine, options.registry)
+  }
+
+  /** Resolves when no request is under way. */
+  answered(): Promise<void> {
+    return this.#creator.answered()
+  }
+
+  /** Nothing more is sent. */
+  stop(): void {
+    this.#creator.stop()
+  }
+
+  /**
+   * `results` stand for those of tasks that do not run. Without an asynchronous schema it begins in the turn in which it
+   * was asked for. Bad input is thrown.
+   */
+  trigger(
+    job: RegisteredJob,
+    options: TriggerOptions,
+    asked: CallerContext,
+    given: { readonly job: string | Job; readonly results?: JsonObject },
+  ): Promise<TriggerResult> {
+    readObject(options, 'options', triggerNames)
+    const startAt = readStart(options, this.#engine.now())
+    const keyScope = readKeyScope(options)
+    const read = parsedDetailsOf(options, withSchema(job.job, given.job), asked)
+    const { transaction } = options
+    const send = (details: OccurrenceDetails): Promise<TriggerResult> => {
+      const { results } = given
+      const whole = results === undefined ? details : { ...details, results }
+      const request = { kind: 'trigger', base: job.job.id, details: whole, startAt, keyScope } as const
+      if (transaction === undefined) return this.#submit(job, request, asked)
+      return this.#submitWithin(transaction, job, request, asked)
+    }
+    return read instanceof Promise ? read.then(send) : send(read)
+  }
+
+  #submitWithin(
+    transaction: unknown,
+    job: RegisteredJob,
+    request: Request,
+    asked: CallerContext,
+  ): Promise<TriggerResult> {
+    asked.assertWanted()
+    planOfRequest(this.#registry, job, request.details)
+    return this.#traced(job, request, null, async (given) => {
+      const [result] = await this.#inTransactions.create([{ job, request: given }], transaction, asked)
+      if (result === undefined || result.error !== null) throw result?.error
+      const { error: _, ...answer } = result
+      return answer
+    })
+  }
+
+  /**
+   * Rejects only before anything is sent. After that each item has an answer, also when the caller waits no more: what
+   * has none by then has the refusal.
+   */
+  async triggerMany(
+    items: readonly TriggerItem[],
+    options: TriggerManyOptions,
+    asked: CallerContext,
+  ): Promise<readonly TriggerManyResult[]> {
+    readObject(options, 'options', [...callOptionNames, 'transaction'])
+    const requests = await this.#readItems(items, asked)
+    asked.assertWanted()
+    const { transaction } = options
+    const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
+      transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
+    const { tracing } = this.#engine
+    return tracing === null ? send(requests) : tracedTogether(tracing, requests, send)
+  }
+
+  async #submitAll(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
+    const results: TriggerManyResult[] = []
+    const together = callsAtOnce * this.#engine.maxBatch
+    for (let start = 0; start < requests.length; start += together) {
+      const some = requests.slice(start, start + together)
+      const { refusal } = asked
+      results.push(...(refusal === null ? await this.#submitSome(some, asked) : some.map(() => ({ error: refusal }))))
+    }
+    return results
+  }
+
+  async replay(
+    job: RegisteredJob,
+    original: OccurrenceRecord,
+    options: ReplayOptions,
+    asked: CallerContext,
+  ): Promise<TriggerResult> {
+    readObject(options, 'options', [...replayOptionNames, ...callOptionNames, 'from'])
+    if (!isFinal(original.state)) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `Occurrence ${original.id} is ${original.state} and cannot be replayed yet.`,
+        field: 'occurrenceId',
+        value: original.id,
+        remedy: 'Wait until it has ended, or cancel it.',
+      })
+    }
+    const startAt = readStart(options, this.#engine.now())
+    const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
+    const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
+    const { data, isParsed } = original.details
+    // The original's data are as they are; others are new to the schema.
+    const { name, payload } = job.job
+    const schema = options.data === undefined ? null : payload
+    const details = {
+      ...(data !== undefined && { data }),
+      ...(isParsed && options.data === undefined && { isParsed }),
+      ...(await parsedDetailsOf(
+        { ...options, ...(tasks !== undefined && { tasks }) },
+        { name, payload: schema },
+        asked,
+      )),
+      replayOf: original.id,
+      ...workOf(original),
+      ...(original.kind === 'replay' && { root: rootOf(original) }),
+      ...(tasks !== undefined && this.#leavesOut(job, original, tasks) && { isPartial: true as const }),
+      ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
+    }
+    return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, original)
+  }
+
+  /** Whether a replay of these tasks leaves out one that the original was to run and has not completed. */
+  #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
+    if (details.isPartial === true) return true
+    const wanted = details.tasks ?? planOfRequest(this.#registry, job, {}).tasks.map(({ name }) => name)
+    const isCompleted = (name: string) => runs.some(({ task, state }) => task === name && state === 'completed')
+    return wanted.some((name) => !again.includes(name) && !isCompleted(name))
+  }
+
+  /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
+  #submit(
+    job: RegisteredJob,
+    request: Request,
+    asked: CallerContext,
+    original: OccurrenceRecord | null = null,
+  ): Promise<TriggerResult> {
+    asked.assertWanted()
+    planOfRequest(this.#registry, job, request.details)
+    if (this.#engine.tracing === null) return this.#creator.submitAlone(job, request, asked)
+    return this.#traced(job, request, original, (given) => this.#creator.submitAlone(job, given, asked))
+  }
+
+  #traced(
+    job: RegisteredJob,
+    request: Request,
+    original: OccurrenceRecord | null,
+    send: (request: Request) => Promise<TriggerResult>,
+  ): Promise<TriggerResult> {
+    const { tracing } = this.#engine
+    if (tracing === null) return send(request)
+    return tracedAlone(tracing, { jobName: job.job.name, request, original }, send)
+  }
+
+  async #readItems(items: readonly TriggerItem[], asked: CallerContext): Promise<readonly JobRequest[]> {
+    const requests: JobRequest[] = []
+    const jobs = new Map<string, RegisteredJob>()
+    const list = readLimitedList(items, 'items').slice()
+    const lookedUp = await this.#lookup.byNames<Partial<TriggerItem> | null>(list, asked, (item) =>
+      nameOfJob(item?.job),
+    )
+    for (const [index, item] of list.entries()) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      const path = `items[${index}].`
+      readObject(item, `items[${index}]`, ['job', ...triggerOptionNames])
+      const { job: given, ...options } = item
+      const name = nameOfJob(given) as string
+      const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
+      jobs.set(name, job)
+      const startAt = readStart(options, this.#engine.now(), path)
+      const keyScope = readKeyScope(options, path)
+      const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
+      const details = read instanceof Promise ? await read : read
+      planOfRequest(this.#registry, job, details, path)
+      requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt, keyScope } })
+    }
+    return requests
+  }
+
+  #jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
+    const id = jobId(readJobName(name, field))
+    const job = lookedUp.get(id) ?? this.#registry.get(id)
+    if (job === undefined) throw jobNotFound(name, field)
+    return job
+  }
+
+  async #submitSome(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
+    const results = new Array<TriggerManyResult>(requests.length)
+    const answering = Promise.all(
+      requests.map(async ({ job, request }, index) => {
+        try {
+          results[index] = { ...(await this.#creator.submit(job, request, asked)), error: null }
+        } catch (error) {
+          results[index] = { error: error as JobistemerError }
+        }
+      }),
+    )
+    try {
+      await asked.within(() => answering)
+    } catch (refusal) {
+      for (let index = 0; index < results.length; index++) results[index] ??= { error: refusal as JobistemerError }
+    }
+    return results.slice()
+  }
+}
+
+/** The schema of whoever asks holds where this process has no code of the job. */
+function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
+  return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
+}
+
+/** What a replay works for: the instant of its original, and the slots that its original stands for. */
+function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
+  const { span } = details
+  // A run for several slots has the last of them. The record of slots that were missed together stands at their first.
+  const slot = slotOf(details) ?? span?.to ?? scheduledAt
+  return span === undefined ? { slot } : { slot, span }
+}
+
+/** Results of an occurrence's completed tasks, but for those that run again. */
+function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
+  const results: Record<string, JsonValue> = { ...original.details.results }
+  for (const run of original.runs) {
+    if (run.state === 'completed' && run.result !== undefined) results[run.task] = run.result
+  }
+  for (const name of again) delete results[name]
+  return results
+}

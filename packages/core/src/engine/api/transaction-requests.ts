@@ -1,0 +1,146 @@
+import { JobistemerError } from '../../errors.ts'
+import { isFinal } from '../../storage/occurrence-record.ts'
+import { createdId } from '../../storage/rules.ts'
+import type { CreateAnswer, CreateRequested, StorageWithin } from '../../storage/storage.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { jobGone } from './job-gone.ts'
+import { isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
+import { queueFull } from './queue-full.ts'
+import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
+import { planOfRequest } from './request-plan.ts'
+
+/** A request on its way. */
+interface Sending {
+  readonly index: number
+  readonly job: RegisteredJob
+  readonly request: Request
+  readonly ids: RequestIds
+  /** What was pruned may lie ahead of a clock that is behind: the request comes after it. */
+  readonly after: number
+}
+
+/**
+ * Creates the occurrences that are asked for in a transaction of the caller's. They wait for a node: none may begin
+ * before the commit, which nobody here hears of.
+ */
+export class TransactionRequests {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+  }
+
+  /** @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; of the storage: nothing is committed then */
+  async create(
+    requests: readonly { readonly job: RegisteredJob; readonly request: Request }[],
+    transaction: unknown,
+    asked: CallerContext,
+  ): Promise<readonly TriggerManyResult[]> {
+    const within = this.#engine.storage.within(transaction)
+    const results = new Array<TriggerManyResult>(requests.length)
+    let open: readonly Sending[] = requests.map(({ job, request }, index) => {
+      const ids = new RequestIds(this.#engine, request)
+      return { index, job, request, ids, after: Number.NEGATIVE_INFINITY }
+    })
+    let isBegun = false
+    try {
+      while (open.length > 0) {
+        const some = open.slice(0, this.#engine.maxBatch)
+        const again = await this.#createSome(within, some, asked, results)
+        isBegun = true
+        open = [...again, ...open.slice(some.length)]
+      }
+    } catch (error) {
+      // The caller is told that the call has failed: a part of it must not stay. A transaction that cannot even take this is
+      // at its end anyway, and why is the news.
+      if (isBegun) await within.forbidCommit().catch(() => undefined)
+      throw error
+    }
+    return results
+  }
+
+  /** Answers those that are to be sent once more. */
+  async #createSome(
+    within: StorageWithin,
+    some: readonly Sending[],
+    asked: CallerContext,
+    results: TriggerManyResult[],
+  ): Promise<readonly Sending[]> {
+    const now = this.#engine.now()
+    const sent: Sending[] = []
+    const items: CreateRequested[] = []
+    for (const one of some) {
+      try {
+        const { job, request, ids, after } = one
+        const plan = planOfRequest(this.#registry, job, request.details)
+        items.push(requestItemOf(job, plan, request, { ids, now, after, starts: false }))
+        sent.push(one)
+      } catch (error) {
+        results[one.index] = errorOf(error)
+      }
+    }
+    if (items.length === 0) return []
+    const { owner } = this.#engine
+    const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
+    const again: Sending[] = []
+    for (const [position, answer] of answers.entries()) {
+      const one = sent[position] as Sending
+      try {
+        const next = await this.#answered(one, items[position] as CreateRequested, answer, asked)
+        if ('index' in next) again.push(next)
+        else results[one.index] = { ...next, error: null }
+      } catch (error) {
+        results[one.index] = errorOf(error)
+      }
+    }
+    return again
+  }
+
+  async #answered(
+    one: Sending,
+    item: CreateRequested,
+    answer: CreateAnswer,
+    asked: CallerContext,
+  ): Promise<TriggerResult | Sending> {
+    switch (answer.outcome) {
+      case 'created':
+        if (answer.state === 'skipped') this.#registry.skipped.noteRequest(one.job, item.scheduledAt)
+        return resultOf({
+          id: createdId(item, answer.state),
+          state: answer.state,
+          reason: answer.reason,
+          created: true,
+        })
+      case 'exists': {
+        const { state, id = item.id } = answer
+        const created = isOwnRecord(item, one.ids, answer)
+        if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
+        const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+        return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
+      }
+      case 'pruned':
+        return { ...one, after: answer.pruneFloor }
+      case 'stale_version':
+      case 'absent': {
+        const job = await this.#registry.reloadNow(one.job)
+        if (job === null) throw jobGone(one.job)
+        return { ...one, job }
+      }
+      case 'queue_full':
+        throw queueFull(one.job, answer.maxQueued)
+      case 'off_schedule':
+        throw jobGone(one.job)
+    }
+  }
+}
+
+/** What is wrong with one item alone. */
+function errorOf(error: unknown): TriggerManyResult {
+  if (!JobistemerError.isInstance(error)) throw error
+  return { error }
+}

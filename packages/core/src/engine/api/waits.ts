@@ -1,0 +1,122 @@
+import { readMethods, readObject } from '../../configuration/read-value.ts'
+import { type DurationInput, toDurationMs } from '../../duration.ts'
+import { JobistemerError } from '../../errors.ts'
+import type { OccurrenceId } from '../../ids.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { firstWaitPollMs, longestWaitPollMs } from './tuning.ts'
+
+/** For how long to wait for the end of an occurrence. */
+export interface WaitOptions {
+  /** Then the waiting ends with `WAIT_TIMEOUT`, and the occurrence goes on. At least 1 ms. Default: none. */
+  readonly timeout?: DurationInput
+  /** Ends the waiting when it fires, with `ABORTED`. The occurrence goes on. */
+  readonly signal?: AbortSignal
+}
+
+/** Callers that wait for the end of occurrences. */
+export class Waits {
+  readonly #engine: EngineContext
+  readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
+  /** What makes those look that rest, by what they wait for. */
+  readonly #resting = new Map<OccurrenceId, Set<() => void>>()
+  #unlisten: (() => void) | null = null
+
+  /** `find` rejects when the engine may not be asked any more. */
+  constructor(
+    engine: EngineContext,
+    find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>,
+  ) {
+    this.#engine = engine
+    this.#find = find
+  }
+
+  /** The engine ends: all look once more, and are told. */
+  stop(): void {
+    for (const id of this.#resting.keys()) this.#wake(id)
+  }
+
+  async waitFor(id: OccurrenceId, options: WaitOptions): Promise<Occurrence> {
+    readObject(options, 'options', ['timeout', 'signal'])
+    const { clock } = this.#engine
+    const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
+    const signal = options.signal && readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener'])
+    const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
+    for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
+      if (signal?.aborted) throw aborted(signal)
+      // From before the look on, so that an end that comes meanwhile is not missed.
+      const rest = new Rest()
+      const leave = this.#enter(id, rest)
+      try {
+        const record = await this.#find(id, signal)
+        if (isFinal(record.state)) return occurrenceOf(record)
+        const leftMs = endAt - clock.monotonic()
+        if (leftMs <= 0) throw timedOut(record, timeoutMs as number)
+        await rest.take(this.#engine, Math.min(pollMs, leftMs), signal)
+      } finally {
+        leave()
+      }
+    }
+  }
+
+  #enter(id: OccurrenceId, rest: Rest): () => void {
+    const those = this.#resting.get(id) ?? new Set()
+    this.#resting.set(id, those.add(rest.end))
+    this.#unlisten ??= this.#engine.events.on('occurrence.finished', ({ occurrenceId }) => this.#wake(occurrenceId))
+    return () => {
+      those.delete(rest.end)
+      if (those.size === 0) this.#resting.delete(id)
+      if (this.#resting.size > 0) return
+      this.#unlisten?.()
+      this.#unlisten = null
+    }
+  }
+
+  #wake(id: OccurrenceId): void {
+    for (const end of this.#resting.get(id) ?? []) end()
+  }
+}
+
+/** A rest between two looks. An end on this very node, and the end of the node, cut it short. */
+class Rest {
+  #isOver = false
+  #resolve = (): void => undefined
+
+  readonly end = (): void => {
+    this.#isOver = true
+    this.#resolve()
+  }
+
+  take({ clock }: EngineContext, forMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(forMs, this.end)
+      this.#resolve = () => {
+        timer.cancel()
+        signal?.removeEventListener('abort', this.end)
+        resolve()
+      }
+      signal?.addEventListener('abort', this.end, { once: true })
+      if (this.#isOver) this.end()
+    })
+  }
+}
+
+function timedOut({ id, state }: OccurrenceRecord, timeoutMs: number): JobistemerError {
+  return new JobistemerError('WAIT_TIMEOUT', {
+    message: `Occurrence ${id} has not ended within ${timeoutMs} ms: it is ${state}.`,
+    field: 'timeout',
+    value: timeoutMs,
+    remedy: 'It goes on: wait again, or cancel it.',
+  })
+}
+
+function aborted(signal: AbortSignal): JobistemerError {
+  return new JobistemerError('ABORTED', {
+    message: 'The signal fired before the occurrence had ended.',
+    field: 'signal',
+    value: signal,
+    remedy: 'The occurrence goes on: wait again, or cancel it.',
+    cause: signal.reason,
+  })
+}

@@ -1,0 +1,366 @@
+import { JobistemerError } from '../../errors.ts'
+import type { JobId } from '../../ids.ts'
+import type { JsonObject } from '../../json.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import type { HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { Signal } from '../runtime/signal.ts'
+import { isStorageGone } from '../storage-access/retrying-storage.ts'
+import type { NodeCode } from './code/node-capabilities.ts'
+import { FleetCode } from './code/fleet-code.ts'
+import { outdatedDeaths, recordOfDead } from './peer-record.ts'
+import { isDead } from './peer-states.ts'
+import { Peers } from './peers.ts'
+import { livesHere } from './process/process-mark.ts'
+
+/** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
+const partitionedAfter = 0.8
+/** Heartbeat intervals that a heartbeat may take before the next one is sent. */
+const answersWithin = 2
+/** Looks, one per heartbeat, that a node makes before it declares another node dead. */
+const leastLooks = 4
+/** Counter of a node that starts: it stays below 1 until the start is over. */
+const counterAtStart = -1_000_000
+/** Milliseconds until a failed heartbeat is repeated. */
+const longestRetryMs = 1000
+/** Milliseconds in which several nodes that come or go are read in one look. */
+const wakeDelayMs = 200
+/** Jobs in a heartbeat that have blocked the event loop. Bounds its size. */
+const mostBlocking = 10
+
+export interface HeartbeatOptions {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  readonly restsAlone: boolean
+  /** What the record states of this node for people and for nodes of its name. */
+  readonly about: JsonObject
+  /** How long the node waits at its end for the storage to answer. */
+  readonly farewellMs: number
+  /** For a call of `runDue`: how much of its time is left. */
+  readonly callLeftMs?: () => number
+  /** How many occurrences the node runs. */
+  readonly running: () => number
+  /** What the node can run, and which definitions it has. */
+  readonly code: () => NodeCode
+  /** Called with the node records that a heartbeat has read. */
+  readonly onAnswer: (records: readonly NodeRecord[]) => void
+}
+
+/** Stores in each interval that this node lives, and reads which other nodes do. */
+export class Heartbeats {
+  /** Other nodes have started, shut down or died, or their code has changed. */
+  readonly changed: Signal = new Signal()
+  /** Another node has started, and this node ends its rest. */
+  readonly restEnded: Signal = new Signal()
+  /** No heartbeat was accepted for 80 % of `deadAfter`: other nodes may soon declare this one dead. */
+  readonly partitioned: Signal = new Signal()
+  /** A heartbeat was accepted again. */
+  readonly rejoined: Signal = new Signal()
+  readonly peers: Peers
+  readonly code: FleetCode
+  readonly #engine: EngineContext
+  readonly #options: HeartbeatOptions
+  readonly #loop: BackgroundLoop
+  readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
+  readonly #remove = new Map<string, NodeAtCounter>()
+  /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
+  readonly #blockedBy = new Set<JobId>()
+  #startedAt = 0
+  #callEndsAt: number | null = null
+  #counter = counterAtStart
+  #isStarting = true
+  #phase: 'living' | 'leaving' | 'ended' = 'living'
+  #isWoken = false
+  #isSaidPartitioned = false
+  #isResting = false
+  /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first. */
+  #heardAt: number | null = null
+  #failures = 0
+  #endLife: () => void = () => undefined
+
+  constructor(engine: EngineContext, options: HeartbeatOptions) {
+    this.#engine = engine
+    this.#options = options
+    this.code = new FleetCode(options.code)
+    const { deadAfterMs, heartbeatMs } = options
+    this.peers = new Peers(engine, {
+      heartbeatMs,
+      deadAfterMs,
+      longestGapMs: (answersWithin + 1) * heartbeatMs,
+      leastSilenceMs: leastLooks * heartbeatMs,
+    })
+    this.#loop = new BackgroundLoop(engine, { name: 'heartbeat', round: () => this.#beat() })
+  }
+
+  /**
+   * Other nodes may soon declare this node dead: it takes no new work. Also true right after it stood still, before a
+   * timer has rung.
+   */
+  get isPartitioned(): boolean {
+    if (this.#heardAt === null || this.#isResting) return false
+    return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
+  }
+
+  /** The start is over and the storage has a heartbeat: if this node dies, other nodes take over its runs. */
+  get isKnown(): boolean {
+    return this.#heardAt !== null && !this.#isStarting
+  }
+
+  /** The last heartbeat found no other node, and a wake-up reports the next one: this node sends no heartbeats until then. */
+  get isResting(): boolean {
+    return this.#isResting
+  }
+
+  get #partitionedAfterMs(): number {
+    return partitionedAfter * this.#options.deadAfterMs
+  }
+
+  get #retryInMs(): number {
+    return Math.min(this.#options.heartbeatMs, longestRetryMs)
+  }
+
+  /** A handler of this job blocked the event loop for this long. */
+  loopWasBlocked(job: JobId, forMs: number): void {
+    if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
+  }
+
+  /** Whether a node that was declared dead is alive, and reports that a handler of this job has blocked its event loop. */
+  wasBlockedBy(incarnation: string, job: JobId): boolean {
+    if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
+    const peer = this.peers.get(incarnation)
+    const blockedBy = peer?.record.about.blockedBy
+    return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
+  }
+
+  /** Stores a change of this node's code now, instead of with the next heartbeat. */
+  async tell(): Promise<void> {
+    this.code.changed()
+    await this.#sayUntilHeard()
+  }
+
+  /** Reads the other nodes, and the profiles that are wanted. */
+  async look(): Promise<readonly NodeRecord[]> {
+    const asked = this.code.ask()
+    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: asked.profilesOf }
+    let askedAt = 0
+    const answer = await this.#engine.storage.repeated('heartbeat', (calls) => {
+      askedAt = this.#engine.clock.monotonic()
+      return calls.heartbeat(request)
+    })
+    asked.answer(answer)
+    if (this.peers.observe(answer.nodes, askedAt)) this.changed.send()
+    return answer.nodes
+  }
+
+  /**
+   * Stores which definitions this node has, before it brings them into force: then a living node has each definition that
+   * is in force. This node takes no work yet, and its counter is below 1.
+   */
+  async announce(): Promise<void> {
+    this.#startedAt = this.#engine.now()
+    const { callLeftMs } = this.#options
+    if (callLeftMs !== undefined) this.#callEndsAt = this.#startedAt + callLeftMs()
+    this.#endLife = livesHere(this.#engine.owner.incarnation)
+    await this.#introduce()
+  }
+
+  /** Resolves when other nodes can know of this node: it may take work from then on. */
+  async start(): Promise<void> {
+    this.#isStarting = false
+    this.#counter = 0
+    await this.#introduce()
+    // The ranks depend on this node's code, which is known only now.
+    this.changed.send()
+  }
+
+  async #introduce(): Promise<void> {
+    this.code.refresh()
+    await this.#sayUntilHeard()
+    this.#loop.runIn(this.#options.heartbeatMs)
+  }
+
+  /** Another node starts or leaves. */
+  wake(): void {
+    if (this.#heardAt === null || this.#isWoken) return
+    this.#isWoken = true
+    this.#endRest()
+    this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
+  }
+
+  /** The node shuts down: other nodes learn it now, and this node sends heartbeats until its end. */
+  leave(): void {
+    if (this.#heardAt === null) return
+    this.#phase = 'leaving'
+    this.#loop.run()
+  }
+
+  /** The node ends. If it leaves runs behind, it falls silent, and other nodes take them over after the dead time. */
+  async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
+    const isHeard = this.#heardAt !== null
+    this.#engine.agenda.cancelAlarm(this.#partition)
+    await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
+    this.#endLife()
+    if (!isHeard || !isEmpty) return
+    this.#phase = 'ended'
+    // If the storage is away, other nodes declare this one dead, and find no runs of it.
+    await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
+  }
+
+  /** No run of a node that is gone is left: its record may be removed. */
+  forget({ incarnation, counter }: NodeRecord): void {
+    if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
+  }
+
+  /** Instant of the last heartbeat of a dead node, by the time of this node. */
+  deadSince({ incarnation }: NodeRecord): number {
+    return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
+  }
+
+  /** States the death of a node in its record, unless that node has sent a heartbeat in the meantime. */
+  async stateDeath(record: NodeRecord, death: Parameters<typeof recordOfDead>[1]): Promise<void> {
+    const { incarnation, counter } = record
+    const own = recordOfDead(record, death)
+    await this.#engine.storage.repeated('heartbeat', (calls) =>
+      calls.heartbeat({ now: this.#engine.now(), own, remove: [{ incarnation, counter }], profilesOf: [] }),
+    )
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#engine.agenda.setAlarm({ at: 0, heapIndex: -1, ring: resolve }, delayMs)
+    })
+  }
+
+  /** Repeats a heartbeat until the storage accepts it, with short pauses: other nodes may know of this one already. */
+  #sayUntilHeard(): Promise<void> {
+    return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs: this.#retryInMs })
+  }
+
+  async #beat(): Promise<void> {
+    this.#isWoken = false
+    const retryInMs = this.#retryInMs
+    let waitMs: number
+    try {
+      await this.#engine.storage.tried('heartbeat', { failures: this.#failures, retryInMs }, () => this.#say())
+      this.#failures = 0
+      waitMs = this.#engine.untilNextLook(this.#options.heartbeatMs)
+    } catch (error) {
+      if (error instanceof EngineStopped || isStorageGone(error)) throw error
+      this.#failures++
+      this.peers.beginAnew()
+      waitMs = retryInMs
+    }
+    if (!this.#isWoken) this.#loop.runIn(waitMs)
+    if (this.#isResting) this.#engine.agenda.rearm()
+  }
+
+  /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` if it does not answer in time */
+  async #say(): Promise<void> {
+    const { clock, storage } = this.#engine
+    const hasNewCode = this.code.isStale
+    // Other nodes may have removed the record of a partitioned node, and its profile with it.
+    if (hasNewCode || this.isPartitioned) this.code.refresh()
+    const { profile } = this.code
+    const asked = this.code.ask()
+    const request: HeartbeatRequest = {
+      now: this.#engine.now(),
+      own: this.#record(),
+      ...(profile !== null && { profile }),
+      remove: [...this.#remove.values()],
+      profilesOf: asked.profilesOf,
+    }
+    const askedAt = clock.monotonic()
+    const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
+    this.code.accepted(profile)
+    for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
+    this.#setHeardAt(Math.max(this.#heardAt ?? 0, askedAt))
+    if (this.#isSaidPartitioned) this.#sayRejoined()
+    asked.answer(answer)
+    const { peers } = this
+    const hasChanged = peers.observe(answer.nodes, askedAt)
+    if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
+    else this.#rest()
+    this.#options.onAnswer(answer.nodes)
+    for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
+    if (hasChanged || hasNewCode || peers.dead().length + peers.ended().length > 0) this.changed.send()
+  }
+
+  #setHeardAt(at: number): void {
+    const { agenda, clock } = this.#engine
+    this.#heardAt = at
+    agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
+  }
+
+  /** No other node exists that could declare this one dead. */
+  #rest(): void {
+    this.#isResting = true
+    this.#engine.agenda.cancelAlarm(this.#partition)
+  }
+
+  /** Another node may watch this one from now on. */
+  #endRest(): void {
+    if (!this.#isResting) return
+    this.#isResting = false
+    this.#setHeardAt(this.#engine.clock.monotonic())
+    this.restEnded.send()
+  }
+
+  #record(): NodeRecord {
+    const hasEnded = this.#phase === 'ended'
+    return {
+      ...this.#engine.owner,
+      counter: ++this.#counter,
+      startedAt: this.#startedAt,
+      leaving: this.#phase !== 'living',
+      about: {
+        ...this.#options.about,
+        code: this.code.digest,
+        running: this.#options.running(),
+        ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
+        ...(hasEnded && { ended: true }),
+        ...(this.#blockedBy.size > 0 && { blockedBy: [...this.#blockedBy] }),
+      },
+    }
+  }
+
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    const limitMs = answersWithin * this.#options.heartbeatMs
+    return new Promise((resolve, reject) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => reject(noAnswer(limitMs)) }
+      this.#engine.agenda.setAlarm(alarm, limitMs)
+      answer.finally(() => this.#engine.agenda.cancelAlarm(alarm)).then(resolve, reject)
+    })
+  }
+
+  #sayPartitioned(): void {
+    const { clock, events, logger, owner } = this.#engine
+    if (this.#isSaidPartitioned || this.#heardAt === null) return
+    this.#isSaidPartitioned = true
+    const unheardForMs = Math.round(clock.monotonic() - this.#heardAt)
+    events.emit('node.isolated', { node: owner.node, unheardForMs })
+    logger.error(
+      { node: owner.node, unheardForMs },
+      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+    )
+    this.partitioned.send()
+  }
+
+  #sayRejoined(): void {
+    const { events, logger, owner } = this.#engine
+    this.#isSaidPartitioned = false
+    events.emit('node.rejoined', { node: owner.node })
+    logger.warn({ node: owner.node }, 'this node rejoined the cluster')
+    this.rejoined.send()
+  }
+}
+
+function noAnswer(limitMs: number): JobistemerError {
+  return new JobistemerError('STORAGE_TIMEOUT', {
+    message: `The storage has not answered a heartbeat within ${limitMs} ms.`,
+    field: 'heartbeat',
+    value: limitMs,
+    remedy: 'Check whether the storage is overloaded, or whether work blocks the event loop of this process.',
+  })
+}

@@ -1,0 +1,311 @@
+import type { NodeRecord } from '../../storage/node-record.ts'
+import type { Owner } from '../../storage/occurrence-record.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
+import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
+
+/** Another node, as this one has observed it. */
+export interface Peer {
+  record: NodeRecord
+  state: PeerState
+  /** Monotonic instant at which the observation of its silence began. */
+  since: number
+  /** Monotonic instant at which its counter last moved, or at which this node first read its record. */
+  heardAt: number
+  /** How long this node has been connected to the storage since the counter moved, in ms. Outages do not reset it. */
+  connectedMs: number
+  /** This node has seen its counter move. Before that, the record may be of any age. */
+  isProven: boolean
+}
+
+interface Silence {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+  /** Looks that are farther apart mean that this node stood still. */
+  readonly longestGapMs: number
+  /** No node is dead earlier, whatever its record says: the storage may have been away between two looks. */
+  readonly leastSilenceMs: number
+}
+
+/** Milliseconds after the end of a call of `runDue` at which it is over: clocks differ, and calls may be in flight. */
+const callMarginMs = 5000
+
+/** Counter of an owner without a node record: below every counter that a node writes. */
+const unrecordedCounter = Number.NEGATIVE_INFINITY
+
+/**
+ * Connected silence after which a node is dead, as a multiple of its `deadAfter`, if outages interrupt the observation.
+ * With the next look and the reap it stays below the documented bound of 2.
+ */
+const interruptedFactor = 1.5
+
+/** Incarnations whose record is gone after their death, and that this node remembers. Bounds memory. */
+const mostBuried = 1000
+
+type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
+
+/**
+ * The other nodes. A node is dead when its counter has stood still for its `deadAfter`, measured by the monotonic clock of
+ * this node. Clocks of other nodes do not count.
+ *
+ * A failed look and a stall of this node restart the observation: after an outage of the storage, no node is dead. To
+ * bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of connected silence. Each
+ * answered look counts as connected time, for one heartbeat interval at most.
+ */
+export class Peers {
+  readonly #engine: PeersContext
+  readonly #silence: Silence
+  readonly #peers = new Map<string, Peer>()
+  /** Incarnations that were dead when their record went: if a record reappears, the death was declared wrongly. */
+  readonly #buried = new Set<string>()
+  /** Versions of time zone data of other nodes that this node has warned of. */
+  readonly #warnedOf = new Set<string>()
+  #restarts = true
+  #isQuiet = false
+  #hasGap = true
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
+
+  constructor(engine: PeersContext, silence: Silence) {
+    this.#engine = engine
+    this.#silence = silence
+  }
+
+  /** Whether this node knows of no other node, dead or alive, whose runs may be left. */
+  get isEmpty(): boolean {
+    return this.#peers.size === 0
+  }
+
+  get(incarnation: string): Readonly<Peer> | undefined {
+    return this.#peers.get(incarnation)
+  }
+
+  /** How long a peer has been silent, in ms; 0 for an unknown one. */
+  silentForMs(incarnation: string): number {
+    const now = this.#engine.clock.monotonic()
+    return now - (this.#peers.get(incarnation)?.since ?? now)
+  }
+
+  /**
+   * Living nodes that are not leaving. A node whose record disappeared is alive until it is declared dead, unless a later
+   * life of it has a record: its definitions stay in force.
+   */
+  living(): readonly NodeRecord[] {
+    return this.#records(({ state, record }) => {
+      if (record.leaving) return false
+      return state === 'present' || state === 'settled' || (state === 'absent' && !this.#hasLaterLife(record))
+    })
+  }
+
+  /** Nodes that are dead, and whose runs are not known to be released. */
+  dead(): readonly NodeRecord[] {
+    return this.#records(({ state }) => isDead(state))
+  }
+
+  /**
+   * Nodes that shut down at least one dead time ago, so that every node has seen it. A storage call of theirs that took
+   * effect late or twice may have left a run that they never learned of.
+   */
+  ended(): readonly NodeRecord[] {
+    const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
+    return this.#records(({ state, since }) => state === 'ended' && since <= before)
+  }
+
+  /**
+   * Calls of `runDue` whose end lies in the past, by their own record. A call lives too shortly to observe the silence of
+   * another call. This rests on clocks as a deadline does, see decision 15.
+   */
+  over(now: number): readonly NodeRecord[] {
+    return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + callMarginMs < now)
+  }
+
+  /**
+   * Returns whether node records may be missing since the last call: after the start, a failed look, a stall, and the
+   * disappearance of a record. The caller then looks for owners that have no record.
+   */
+  takeGap(): boolean {
+    const hasGap = this.#hasGap
+    this.#hasGap = false
+    return hasGap
+  }
+
+  /** A run has this owner. If the storage has no record of that incarnation, its silence begins now. */
+  expect({ node, incarnation }: Owner): void {
+    if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
+    // Its own `deadAfter` is unknown. The longest known one protects a living node that the storage has forgotten.
+    const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
+    const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
+    const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
+    this.#move(peerOf(record, this.#engine.clock.monotonic()), 'owns')
+  }
+
+  /** The reaper found no run of a node that is gone. Returns whether the storage may have a record to remove. */
+  settle(incarnation: string): boolean {
+    const peer = this.#peers.get(incarnation)
+    if (peer === undefined) return true
+    return this.#move(peer, 'settled') !== 'unknown'
+  }
+
+  /** A look has failed: the observed silence of other nodes does not count. */
+  beginAnew(): void {
+    this.#restarts = true
+  }
+
+  /**
+   * Takes in the node records of an answer. `askedAt`: monotonic instant of the request. `isQuiet`: this process is no
+   * node; it neither logs nor emits what it sees. Returns whether the members or their code have changed.
+   */
+  observe(
+    records: readonly NodeRecord[],
+    askedAt: number,
+    { isQuiet = false }: { readonly isQuiet?: boolean } = {},
+  ): boolean {
+    this.#isQuiet = isQuiet
+    // Of two overlapping looks, the older one does not contain the nodes that have started since.
+    if (askedAt < this.#askedAt) return false
+    this.#askedAt = askedAt
+    const answeredAt = this.#engine.clock.monotonic()
+    // The look was under way together with the one before, and may have read earlier.
+    const isOverlapping = askedAt < this.#lookedAt
+    this.#pass(answeredAt)
+    let hasChanged = false
+    const missing = new Map(this.#peers)
+    for (const record of records) {
+      const { incarnation } = record
+      if (incarnation === this.#engine.owner.incarnation) continue
+      if (deathOf(record) === null) {
+        missing.delete(incarnation)
+        if (this.#see(record, askedAt, answeredAt)) hasChanged = true
+      } else if (!isOverlapping) {
+        const peer = missing.get(incarnation)
+        if (peer === undefined) continue
+        missing.delete(incarnation)
+        this.#move(peer, 'stated')
+        hasChanged = true
+      }
+    }
+    if (isOverlapping) return hasChanged
+    for (const peer of missing.values()) {
+      const before = peer.state
+      if (this.#move(peer, 'missed') !== before) this.#hasGap ||= peer.state !== 'unknown'
+      this.#judge(peer, askedAt)
+      if (peer.state !== before) hasChanged = true
+    }
+    return hasChanged
+  }
+
+  /** Time has passed since the last look, and this node has observed it unless it stood still or the look failed. */
+  #pass(now: number): void {
+    const { longestGapMs, heartbeatMs } = this.#silence
+    const gapMs = now - this.#lookedAt
+    const restarts = this.#restarts || gapMs > longestGapMs
+    this.#hasGap ||= restarts
+    // Infinite before the first look: nothing has been observed until then.
+    const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
+    for (const peer of this.#peers.values()) {
+      peer.connectedMs += connectedMs
+      if (restarts && !isDead(peer.state)) peer.since = now
+    }
+    this.#restarts = false
+    this.#lookedAt = now
+  }
+
+  /** Takes in one record. Returns whether it is news. */
+  #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
+    const peer = this.#peers.get(record.incarnation) ?? peerOf(record, answeredAt)
+    const { state, record: before, isProven } = peer
+    const hasMoved = record.counter !== before.counter
+    const wasBuried = this.#buried.delete(record.incarnation)
+    if (hasMoved) {
+      peer.isProven = state !== 'unrecorded'
+      Object.assign(peer, { record, since: answeredAt, heardAt: answeredAt, connectedMs: 0 })
+    }
+    if (wasBuried || (hasMoved && isDead(state))) peer.isProven = true
+    this.#move(peer, hasEnded(record) ? 'ended' : hasMoved ? 'beat' : 'read')
+    this.#judge(peer, askedAt)
+    if (wasBuried && !isDead(state)) this.#sayRevived(record)
+    if (!isProven && peer.isProven && hasMoved) this.#sayFirstBeat(record, { isRevived: wasBuried || isDead(state) })
+    if (record.leaving && !before.leaving && peer.isProven && !this.#isQuiet)
+      this.#engine.events.emit('node.left', namesOf(record))
+    const hasStarted = record.counter > 0 && before.counter <= 0
+    const isOther = record.about.code !== before.about.code || record.leaving !== before.leaving
+    return state !== peer.state || isProven !== peer.isProven || (hasMoved && (hasStarted || isOther))
+  }
+
+  /** Declares a peer dead when it has been silent for long enough. */
+  #judge(peer: Peer, askedAt: number): void {
+    const { deadAfterMs, leastSilenceMs } = this.#silence
+    const limitMs = Math.max(deadAfterOf(peer.record) ?? deadAfterMs, leastSilenceMs)
+    const isSilent = askedAt - peer.since >= limitMs || peer.connectedMs >= interruptedFactor * limitMs
+    if (isSilent && peer.state !== 'unknown') this.#move(peer, 'silent')
+  }
+
+  /** Moves a peer along the table, keeps or forgets it, and reports what has happened. Returns its state. */
+  #move(peer: Peer, event: PeerEvent): PeerState {
+    const { state, record } = peer
+    const news = newsOf(state, event)
+    peer.state = nextState(state, event)
+    if (peer.state !== 'unknown') this.#peers.set(record.incarnation, peer)
+    else if (this.#peers.delete(record.incarnation) && state !== 'ended') this.#bury(record)
+    if (news === 'lost') this.#sayLost(peer)
+    else if (news === 'revived') this.#sayRevived(record)
+    return peer.state
+  }
+
+  #bury({ incarnation }: NodeRecord): void {
+    if (this.#buried.size >= mostBuried) this.#buried.clear()
+    this.#buried.add(incarnation)
+  }
+
+  #hasLaterLife({ node }: NodeRecord): boolean {
+    return [...this.#peers.values()].some(({ record, state }) => record.node === node && hasRecord(state))
+  }
+
+  #records(isWanted: (peer: Peer) => boolean): readonly NodeRecord[] {
+    const records: NodeRecord[] = []
+    for (const peer of this.#peers.values()) if (isWanted(peer)) records.push(peer.record)
+    return records
+  }
+
+  #sayFirstBeat(record: NodeRecord, { isRevived }: { readonly isRevived: boolean }): void {
+    if (this.#isQuiet) return
+    this.#compareTimeZones(record)
+    if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
+  }
+
+  /** Nodes with other time zone data may disagree about the instants of a slot. */
+  #compareTimeZones(record: NodeRecord): void {
+    const version = timeZoneVersionOf(record)
+    if (version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    this.#warnedOf.add(version)
+    const { logger, owner } = this.#engine
+    logger.warn(
+      { node: owner.node, timeZones: timeZoneVersion, otherNode: record.node, otherTimeZones: version },
+      'two nodes have different time zone data; bring both to one version of Node.js',
+    )
+  }
+
+  #sayRevived(record: NodeRecord): void {
+    if (this.#isQuiet) return
+    const names = namesOf(record)
+    this.#engine.logger.warn(names, 'a node that was declared dead is alive')
+    this.#engine.events.emit('node.joined', names)
+  }
+
+  #sayLost({ record, heardAt }: Peer): void {
+    if (this.#isQuiet) return
+    const { clock, events, logger } = this.#engine
+    const names = namesOf(record)
+    const silentForMs = Math.round(clock.monotonic() - heardAt)
+    events.emit('node.lost', { ...names, silentForMs })
+    logger.warn({ ...names, silentForMs }, 'node declared dead; releasing its runs')
+  }
+}
+
+function peerOf(record: NodeRecord, since: number): Peer {
+  return { record, state: 'unknown', since, heardAt: since, connectedMs: 0, isProven: false }
+}
+
+function namesOf({ node, incarnation }: NodeRecord) {
+  return { node, incarnation }
+}

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { JsonObject } from '../../../json.ts'
+import type { NodeRecord } from '../../../storage/node-record.ts'
+import type { HeartbeatAnswer, HeartbeatRequest } from '../../../storage/storage.ts'
+import type { EngineContext } from '../../storage-access/engine-context.ts'
+import type { Heartbeats } from '../heartbeats.ts'
+import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from '../peer-record.ts'
+import { isDead } from '../peer-states.ts'
+import type { Peers } from '../peers.ts'
+import { ownProcessMark } from './process-mark.ts'
+
+/** A node, as the storage and the node that was asked know it. */
+export interface NodeInfo {
+  /** Its name. */
+  readonly node: string
+  /** Which of its lives this is. */
+  readonly incarnation: string
+  /** By the node's own time. */
+  readonly startedAt: Date
+  /**
+   * `working`; `leaving`: it is shutting down; `ended`: it has shut down; `dead`: it has sent no heartbeat for its
+   * `deadAfter`, see `dead`.
+   */
+  readonly state: 'working' | 'leaving' | 'ended' | 'dead'
+  /** Since when it is dead, and who runs its work now; `null` unless it is dead. */
+  readonly dead: NodeDeath | null
+  /**
+   * For how long the process that was asked has seen no heartbeat of it, in milliseconds; 0 for that node itself. `null`
+   * if that process has not seen a heartbeat of it yet.
+   */
+  readonly silentForMs: number | null
+  /** The machine's name. */
+  readonly host: string
+  /** Id of its process. */
+  readonly pid: number
+  /** Versions of Node.js, of this package, and of the time zone data. */
+  readonly versions: { readonly node: string; readonly jobistemer: string; readonly timeZones: string }
+  /** How many occurrences it runs at once. */
+  readonly maxConcurrentJobs: number
+  /** How many it ran at its last heartbeat. */
+  readonly running: number
+}
+
+/** What a node says of itself for people. */
+export function aboutOf({
+  maxConcurrentJobs,
+  deadAfterMs,
+  restsAlone,
+}: {
+  readonly maxConcurrentJobs: number
+  readonly deadAfterMs: number
+  /** While no other node exists, this one sends hardly any heartbeats. */
+  readonly restsAlone: boolean
+}): JsonObject {
+  return {
+    host: hostname(),
+    pid: process.pid,
+    versions: { node: process.versions.node, jobistemer: packageVersion(), timeZones: timeZoneVersion },
+    maxConcurrentJobs,
+    deadAfterMs,
+    ...(restsAlone && { restsAlone }),
+    process: ownProcessMark(),
+  }
+}
+
+interface Observer {
+  readonly peers: Peers
+  readonly incarnation: string
+  readonly now: number
+}
+
+/** Reads all nodes, for people, sorted by name. */
+export async function readNodeInfos(
+  engine: Pick<EngineContext, 'clock' | 'owner' | 'now'>,
+  heartbeats: Heartbeats,
+  read: (request: HeartbeatRequest) => Promise<HeartbeatAnswer>,
+): Promise<readonly NodeInfo[]> {
+  const { peers } = heartbeats
+  const askedAt = engine.clock.monotonic()
+  const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
+  // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
+  const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
+  const mayRest = others.length === 0 && lone?.about.restsAlone === true
+  if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })
+  return nodes
+    .map((record) => nodeInfoOf(record, { peers, incarnation: engine.owner.incarnation, now: engine.now() }))
+    .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
+}
+
+function nodeInfoOf(record: NodeRecord, observer: Observer): NodeInfo {
+  const { node, incarnation, startedAt, leaving, about } = record
+  const { host, pid, versions, maxConcurrentJobs, running } = about as unknown as NodeInfo
+  const living = leaving ? 'leaving' : 'working'
+  const { dead, silentForMs } = lifeOf(record, observer)
+  return {
+    node,
+    incarnation,
+    startedAt: new Date(startedAt),
+    state: dead !== null ? 'dead' : hasEnded(record) ? 'ended' : living,
+    dead,
+    silentForMs,
+    host,
+    pid,
+    versions,
+    maxConcurrentJobs,
+    running,
+  }
+}
+
+function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick<NodeInfo, 'dead' | 'silentForMs'> {
+  if (record.incarnation === incarnation) return { dead: null, silentForMs: 0 }
+  const stated = deathOf(record)
+  if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
+  const peer = peers.get(record.incarnation)
+  if (peer === undefined) return { dead: null, silentForMs: null }
+  const silentForMs = Math.round(peers.silentForMs(record.incarnation))
+  if (isDead(peer.state)) return { dead: { since: new Date(now - silentForMs), takenOverBy: null }, silentForMs }
+  return { dead: null, silentForMs: peer.isProven ? silentForMs : null }
+}
+
+function packageVersion(): string {
+  try {
+    const text = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
+    return (JSON.parse(text) as { readonly version: string }).version
+  } catch {
+    // In a bundle there is no such file.
+    return 'unknown'
+  }
+}

@@ -1,0 +1,71 @@
+import { JobistemerError, printValue } from '../../../errors.ts'
+import type { NodeRecord } from '../../../storage/node-record.ts'
+import type { EngineContext } from '../../storage-access/engine-context.ts'
+import type { Heartbeats } from '../heartbeats.ts'
+import { lives } from './process-mark.ts'
+
+/** Heartbeat intervals in which each living node sends a heartbeat. */
+const beatsWithin = 2
+
+/** Watches that this node's name belongs to one living node alone. */
+export class NodeName {
+  readonly #engine: EngineContext
+  readonly #heartbeats: Heartbeats
+  readonly #heartbeatMs: number
+  readonly #reported = new Set<string>()
+
+  constructor(engine: EngineContext, options: { readonly heartbeats: Heartbeats; readonly heartbeatMs: number }) {
+    this.#engine = engine
+    this.#heartbeats = options.heartbeats
+    this.#heartbeatMs = options.heartbeatMs
+  }
+
+  /**
+   * Resolves with the records of earlier lives of this node, if no other node of this name lives.
+   * @throws JobistemerError `NODE_ID_IN_USE`
+   */
+  async claim(): Promise<readonly NodeRecord[]> {
+    const { agenda, owner, isOnSystemClock, logger } = this.#engine
+    const earlier = (await this.#heartbeats.look()).filter(({ node }) => node === owner.node)
+    // Under another clock all nodes are in one process, and its owner knows which of them live.
+    if (!isOnSystemClock) return earlier
+    const doubtful = earlier.filter((record) => {
+      if (record.leaving) return false
+      const isAlive = lives(record.incarnation, record.about.process)
+      if (isAlive === true) throw inUse(record)
+      return isAlive === null
+    })
+    if (doubtful.length === 0) return earlier
+    logger.info({ node: owner.node }, 'nodeId is already registered; checking whether that node is alive')
+    await new Promise<void>((ring) => agenda.setAlarm({ at: 0, heapIndex: -1, ring }, beatsWithin * this.#heartbeatMs))
+    const counters = new Map((await this.#heartbeats.look()).map((record) => [record.incarnation, record.counter]))
+    for (const record of doubtful) {
+      if ((counters.get(record.incarnation) ?? record.counter) !== record.counter) throw inUse(record)
+    }
+    return earlier
+  }
+
+  /** Reports a living node of this name. Two nodes that start at the same moment do not see each other at their start. */
+  reportOthers(records: readonly NodeRecord[]): void {
+    const { owner, logger } = this.#engine
+    for (const record of records) {
+      const { node, incarnation } = record
+      if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
+      if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
+      // Its next heartbeat shows whether it lives.
+      if (this.#heartbeats.peers.silentForMs(incarnation) > 0 || record.counter <= 1) continue
+      this.#reported.add(incarnation)
+      logger.error({ err: inUse(record) }, 'two living nodes have one name')
+    }
+  }
+}
+
+function inUse({ node, incarnation }: NodeRecord): JobistemerError {
+  return new JobistemerError('NODE_ID_IN_USE', {
+    message: `A node of the name ${printValue(node)} lives already, as incarnation ${incarnation}.`,
+    field: 'nodeId',
+    value: node,
+    remedy:
+      'Give each node a name of its own, or leave nodeId out; shut the other one down first if this is to replace it.',
+  })
+}

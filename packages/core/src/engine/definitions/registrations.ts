@@ -1,0 +1,235 @@
+import { JobistemerError } from '../../errors.ts'
+import type { Job } from '../../job/define-job.ts'
+import { isSameData } from '../../job/fingerprint.ts'
+import { contentOf, type DefinitionOrigin, fingerprintOfJob } from '../../job/job-content.ts'
+import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { decidedUpTo } from '../../storage/rules.ts'
+import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
+import { unreadablePartOf } from '../../storage/unreadable.ts'
+import { nextTurn } from '../runtime/after-turn.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { checkedSeries } from './checked-series.ts'
+import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
+import type { HeldJobs } from './held-jobs.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { switchSchedule } from './timeline.ts'
+import { changesAtOnce } from './tuning.ts'
+
+/** What has to be stored for a definition to hold. */
+export type DefinitionChange = JobChange & { readonly content: JobContent }
+
+/** How definitions are registered. */
+interface Registration {
+  readonly storage: StorageCalls
+  /** They are those of the option `jobs`. */
+  readonly isStart?: boolean
+  /** Somebody has asked for them: they hold, whatever other nodes have. */
+  readonly isAsked?: boolean
+  /** They are this node's own, and are put back into force where they are stored at all. */
+  readonly isReturn?: boolean
+}
+
+/** How definitions of this node come into the storage. */
+export class Registrations {
+  readonly #engine: EngineContext
+  readonly #registry: HeldJobs
+  readonly #others: OtherNodes
+  readonly #release: number | undefined
+
+  constructor(
+    engine: EngineContext,
+    options: { readonly registry: HeldJobs; readonly others: OtherNodes; readonly release: number | undefined },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#others = options.others
+    this.#release = options.release
+  }
+
+  /**
+   * Stores what is new or changed of these definitions, and follows what the storage knows better.
+   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
+   * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
+   */
+  async register(jobs: readonly Job[], how: Registration): Promise<void> {
+    const { maxBatch } = this.#engine
+    for (let start = 0; start < jobs.length; start += maxBatch) {
+      await this.#registerGroup(jobs.slice(start, start + maxBatch), how)
+    }
+    for (const { id, tasks } of jobs) {
+      const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#registry.get(id) : undefined
+      if (registered !== undefined) this.#registry.plans.planOf(registered)
+    }
+  }
+
+  async #registerGroup(jobs: readonly Job[], how: Registration): Promise<void> {
+    const { storage, isStart = false, isAsked = false, isReturn = false } = how
+    const origin = isStart ? 'jobs' : 'added'
+    let open = jobs
+    // Another node can store a change between the read and the write; then the job is looked at again.
+    while (open.length > 0) {
+      const ids = open.map((job) => job.id)
+      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      const learning = this.#registry.learn(records)
+      if (learning !== null) await learning
+      const decide = (now: number) =>
+        open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
+      // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+      let now = this.#engine.now()
+      let decided = decide(now)
+      if (await this.lookIfGoingBack(decided, records, isReturn)) {
+        now = this.#engine.now()
+        decided = decide(now)
+      }
+      const changing: { job: Job; change: JobChange }[] = []
+      for (const [index, job] of open.entries()) {
+        const record = records[index] ?? null
+        if (isReturn && this.#hasBecomeAnother(job, record)) continue
+        const change = decided[index] ?? null
+        // One that is stored has had its time: a restart after its end is no mistake.
+        const isNew = change?.kind === 'create' && !isReturn
+        const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
+        // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
+        if (error !== null && !isStart) throw error
+        if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
+        if (change !== null) {
+          if (record !== null) this.#sayRepaired(record)
+          changing.push({ job, change })
+        } else this.#registry.adoptDefinition(job, record as JobRecord, undefined, origin)
+      }
+      if (changing.length === 0) return
+      const changes = changing.map(({ change }) => change)
+      const answers = await storage.repeated('saveJobs', (calls) =>
+        calls.saveJobs({ now, changes, cancelLimit: changesAtOnce }),
+      )
+      const again: Job[] = []
+      for (const [index, { job, change }] of changing.entries()) {
+        const answer = answers[index] as SaveJobAnswer
+        if (answer.outcome !== 'saved') again.push(job)
+        else this.#registry.adoptDefinition(job, answer.job, change.kind === 'create' ? 'created' : 'updated', origin)
+      }
+      open = again
+      // A deleted job that comes back waits until what was left of it is canceled, some with each look.
+      if (again.length > 0) await nextTurn()
+    }
+  }
+
+  #sayRepaired(record: JobRecord): void {
+    const part = unreadablePartOf(record)
+    if (part === null) return
+    const { id: jobId, name: job, version } = record
+    this.#engine.logger.error(
+      { job, jobId, version, part },
+      'the stored row of this job cannot be read: this node stores its own definition',
+    )
+  }
+
+  /** The job is gone from the storage, or has come back: whoever looks at heads takes care of that. */
+  #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
+    const registered = this.#registry.get(id)
+    if (record === null || record.deletedAt !== null || registered === undefined) return true
+    if (record.createdAt === registered.createdAt) return false
+    this.#registry.adopt(registered.job, record)
+    return true
+  }
+
+  /**
+   * A definition goes back into force only where no other node has the one that replaced it: whoever has stored that has
+   * told the others of itself before, so a look shows it. Answers whether it was looked: then it is decided again.
+   */
+  async lookIfGoingBack(
+    changes: readonly (JobChange | null)[],
+    records: readonly (JobRecord | null)[],
+    isReturn = false,
+  ): Promise<boolean> {
+    const isGoingBack = changes.some((change, index) => goesBack(change, records[index] ?? null))
+    if (!isGoingBack && !(isReturn && changes.some((change) => change !== null))) return false
+    await this.#others.look()
+    return true
+  }
+
+  /** Puts this node's own definitions of these jobs back into force, where nothing has happened to them meanwhile. */
+  async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
+    const { storage } = this.#engine
+    const definitions = jobs.filter((job) => this.#registry.holds(job)).map((job) => this.#registry.definitionOf(job))
+    for (const { id } of definitions) this.#registry.followed.putBack(id)
+    await this.register(definitions, { storage, isReturn: true })
+  }
+
+  /**
+   * What has to be stored, at `now`, for a local definition to hold; `null` when nothing. `isAsked`: somebody asks for it,
+   * and not a build by being there. `isReturn`: this node has followed another one.
+   */
+  changeFor(
+    job: Job,
+    record: JobRecord | null,
+    now: number,
+    { isAsked = false, isReturn = false }: Pick<Registration, 'isAsked' | 'isReturn'> = {},
+  ): DefinitionChange | null {
+    this.#registry.learnTypeOf(job)
+    const { defaults, mostQueued } = this.#engine
+    if (record === null || record.deletedAt !== null) {
+      const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
+      // Of a deleted job that comes back, nothing before its deletion is made up for.
+      const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
+      const content = contentOf(job, {
+        defaults,
+        mostQueued,
+        timeline,
+        nextAt: checkedSeries(job.schedule).nextMs(after),
+        origin: this.#origin,
+      })
+      return { kind: 'create', id: job.id, content }
+    }
+    const fingerprint = fingerprintOfJob(job, defaults)
+    if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
+    const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
+    // Equal fingerprints: this node has the very definition that is damaged in the storage.
+    const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
+    if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
+    const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
+    const replacement = (): DefinitionChange => ({
+      kind: 'replace',
+      id: job.id,
+      content: contentOf(job, { defaults, mostQueued, origin, ...this.#immediately(job, record, now) }),
+      expectedVersion: record.version,
+      expectedWatermark: record.watermark,
+      waiting: 'keep',
+    })
+    const isNews = isAsked || !(isReturn || record.lineage.includes(fingerprint))
+    return isNews ? replacement() : this.#unlessUnrevived(replacement)
+  }
+
+  /**
+   * The newer build may have a schedule that this one cannot revive, and that has slots to decide before an earlier
+   * definition is back: it is followed then, and whoever adopts it says why its slots are left to others.
+   */
+  #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
+    try {
+      return replacement()
+    } catch (error) {
+      if (JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) return null
+      throw error
+    }
+  }
+
+  get #origin(): DefinitionOrigin {
+    return this.#release === undefined ? {} : { release: this.#release }
+  }
+
+  /** Slots that lie behind still belong to the schedule that was in force then. */
+  #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
+    const schedule = job.schedule.toJSON()
+    const { timeline: present, nextAt, watermark } = record
+    if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
+    const from = Math.max(now, watermark)
+    // Of a damaged timeline nothing is left to switch from.
+    const timeline =
+      present.length === 0
+        ? [{ after: null, until: null, schedule }]
+        : switchSchedule(present, schedule, { from, watermark })
+    return { timeline, nextAt: this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
+  }
+}

@@ -1,0 +1,94 @@
+import type { OccurrenceReason } from '../../occurrence-reason.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { skippedLineMs } from './tuning.ts'
+
+const messages: ReadonlyMap<string, string> = new Map([
+  ['overlap', 'slots were skipped: an earlier run is still at work'],
+  ['queue_full', 'slots were skipped: as many as may wait are waiting'],
+])
+
+const requestMessage =
+  'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request'
+
+/**
+ * Logs slots and requests that did not run because of what ran or waited already. The first one is logged at once, and those of the
+ * following minute together. A slot that was skipped because its job is paused is as somebody wanted it.
+ */
+export class SkippedSlots {
+  readonly #engine: EngineContext
+  /** By job and message, those of which there was a line within the last minute. */
+  readonly #recent = new Map<string, Skipping>()
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  note(job: RegisteredJob, reason: OccurrenceReason | null, slot: number): void {
+    const message = messages.get(reason ?? '')
+    if (message !== undefined) this.#note(job, message, slot)
+  }
+
+  /** As {@link note}, for a trigger or a replay that the overlap rule has skipped. */
+  noteRequest(job: RegisteredJob, at: number): void {
+    this.#note(job, requestMessage, at)
+  }
+
+  #note({ job }: RegisteredJob, message: string, slot: number): void {
+    const key = `${job.id} ${message}`
+    const known = this.#recent.get(key)
+    if (known !== undefined) {
+      known.note(slot)
+      return
+    }
+    const skipping = new Skipping(this.#engine, { job: job.name, message, forget: () => this.#recent.delete(key) })
+    this.#recent.set(key, skipping)
+    skipping.note(slot)
+    skipping.ring()
+  }
+
+  /** Logs at once what is not logged yet. */
+  sayAll(): void {
+    for (const skipping of this.#recent.values()) skipping.say()
+  }
+}
+
+/** The skipped slots of one job, from one line to the next. */
+class Skipping implements Alarm {
+  at = 0
+  heapIndex = -1
+  readonly #engine: EngineContext
+  readonly #options: { readonly job: string; readonly message: string; readonly forget: () => void }
+  #count = 0
+  #first = 0
+  #last = 0
+
+  constructor(engine: EngineContext, options: { job: string; message: string; forget: () => void }) {
+    this.#engine = engine
+    this.#options = options
+  }
+
+  note(slot: number): void {
+    if (this.#count++ === 0) this.#first = slot
+    this.#last = slot
+  }
+
+  /** A minute has passed since the last line. */
+  ring(): void {
+    if (this.#count === 0) {
+      this.#options.forget()
+      return
+    }
+    this.say()
+    this.#engine.agenda.setAlarm(this, skippedLineMs)
+  }
+
+  say(): void {
+    if (this.#count === 0) return
+    const { job, message } = this.#options
+    const [from, to] = [new Date(this.#first), new Date(this.#last)]
+    this.#engine.logger.warn({ job, count: this.#count, from, to }, message)
+    this.#count = 0
+  }
+}

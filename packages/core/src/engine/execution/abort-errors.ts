@@ -1,0 +1,49 @@
+import { JobistemerError } from '../../errors.ts'
+import type { TaskPlan } from '../definitions/job-plan.ts'
+
+/** Why an attempt was told to stop. */
+export type AbortReason =
+  | 'timeout'
+  | 'fail_fast'
+  | 'canceled'
+  | 'execution_timeout'
+  | 'shutdown'
+  | 'no_capacity'
+  | 'clock_unconfirmed'
+  | 'isolated'
+  | 'lost'
+  | 'storage_refused'
+  | 'invalid_payload'
+
+const handOvers: readonly AbortReason[] = ['shutdown', 'no_capacity', 'clock_unconfirmed', 'isolated']
+
+/** Whether an attempt was stopped only so that another owner can make the next one. */
+export function isHandOver(reason: AbortReason): boolean {
+  return handOvers.includes(reason)
+}
+
+/** What the signal of an attempt aborts with. */
+export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
+  return reason === 'timeout' ? timeoutError(task) : abortError(reason)
+}
+
+/** The end of an attempt that ran into its timeout. */
+export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): JobistemerError {
+  return new JobistemerError('TASK_TIMEOUT', {
+    message: `Task ${JSON.stringify(name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,
+    field: 'taskTimeout',
+    value: taskTimeoutMs,
+    remedy: 'Raise taskTimeout, or make the task faster.',
+  })
+}
+
+function abortError(reason: AbortReason): JobistemerError {
+  return new JobistemerError(
+    reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
+    {
+      message: `The attempt was told to stop: ${reason}.`,
+      field: 'reason',
+      value: reason,
+    },
+  )
+}

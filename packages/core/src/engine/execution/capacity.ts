@@ -1,0 +1,382 @@
+import type { JobSettings } from '../../configuration/settings.ts'
+import { type Ordered, orderAt } from '../../storage/rules.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { Signal } from '../runtime/signal.ts'
+import { FairTurns } from './fair-turns.ts'
+import { HandlerLatency } from './handler-latency.ts'
+import { type Prioritized, PriorityQueue } from './priority-queue.ts'
+
+/** Milliseconds after which the node hands back an occurrence that it took ahead and that has found no permit. */
+const longestWaitMs = 100
+
+/** Milliseconds. A job with a shorter execution timeout is not taken ahead: the wait would use up too much of it. */
+const shortestTimeoutMs = 10 * longestWaitMs
+
+/**
+ * Milliseconds for which a due slot waits for a permit of this node. A slot that starts in the step that creates it costs
+ * half as much as one that is stored first. After that, other nodes get it.
+ */
+const longestHoldMs = 100
+
+/**
+ * Milliseconds without the end of a run after which the node no longer counts as working off its backlog. Where each call
+ * is slow, seconds pass between a claim and the end of its runs.
+ */
+const longestRestMs = 10_000
+
+/** Milliseconds between two attempts to launch slots that wait behind a backlog. */
+const lookAgainMs = 1000
+
+/**
+ * Slots that may join the backlog for each run that this node takes from it. With 1 or more, storing work that cannot run
+ * yet would starve the work that can.
+ */
+const joinShare = 0.5
+
+/** Most slots that may join at once, after many were taken. */
+const mostJoining = 1000
+
+/**
+ * Milliseconds for which a burst of requests waits for permits while handlers are quick. A run that starts in the step
+ * that creates it costs the storage half as much.
+ */
+const longestRequestHoldMs = 100
+
+/** Least number of requests that counts as a burst. Fewer requests never wait. */
+const requestBurst = 50
+
+/** An occurrence that needs a permit to run. */
+export interface PermitHolder extends Prioritized {
+  /** Set by {@link Capacity} only. */
+  permit: 'none' | 'awaited' | 'held'
+  /** Called when it gets its permit. */
+  start(): void
+  /** Called when it has waited for a permit for too long. */
+  handBack(): void
+}
+
+/**
+ * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are
+ * being created or claimed reserve one. While handlers are quick, the node takes a few more occurrences ahead, which wait
+ * here for a permit (decision 0007).
+ *
+ * Callers ask before they take work: {@link roomForSlot} for due slots, {@link roomToClaim} for waiting work,
+ * {@link roomForRequest} for requests, {@link roomForNext} for an end that takes the next occurrence of its job. All rules
+ * about precedence and shares are in this class.
+ *
+ * Signals: {@link room} when held slots may find a permit, {@link requestRoom} when held requests may, {@link work} when
+ * work may wait in the storage that this node has room for.
+ */
+export class Capacity implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly room: Signal = new Signal()
+  readonly requestRoom: Signal = new Signal()
+  readonly work: Signal = new Signal()
+  readonly turns: FairTurns
+  readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
+  readonly #requestHold: Alarm
+  readonly #limit: number
+  readonly #prefetch: number
+  readonly #latency: HandlerLatency
+  #held = 0
+  readonly #waiting = new PriorityQueue<PermitHolder>()
+  #reserved = 0
+  /** The part of the reserved permits that requests in progress use. */
+  #requested = 0
+  #backlog = false
+  /** The last occurrence that a claim took while it left others; `null`: unknown. */
+  #lastTaken: Ordered | null = null
+  #heldForMs = 0
+  /** Monotonic instant at which the handlers of a run last ended by themselves. */
+  #leftAt = Number.NEGATIVE_INFINITY
+  /** How many due slots may join the backlog. */
+  #mayJoin = 0
+  #holdsRequests = false
+  #claimEnds: Promise<void> | null = null
+  #endClaim: () => void = () => undefined
+  #filling = false
+  #stopped = false
+
+  constructor(
+    engine: Pick<EngineContext, 'agenda' | 'clock'>,
+    options: { readonly limit: number; readonly prefetch: number },
+  ) {
+    this.#engine = engine
+    this.#limit = options.limit
+    this.#prefetch = options.prefetch
+    this.#latency = new HandlerLatency(options.limit)
+    this.turns = new FairTurns(engine.clock)
+    this.#requestHold = { at: 0, heapIndex: -1, ring: () => this.requestRoom.send() }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- room
+
+  /** How many occurrences wait for a permit. Their handlers have not been called. */
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** Permits that are neither held nor reserved. Negative while more are reserved than there are. */
+  get #free(): number {
+    return this.#limit - this.#held - this.#reserved
+  }
+
+  /** How many due slots of a job with these settings may start in the storage: the free permits, and those taken ahead. */
+  roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
+    // A crash loses also the occurrences that were taken ahead: where that fails them, none is. Where starts are counted,
+    // one that is handed back has used up a start for nothing.
+    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
+    const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
+    return Math.max(0, this.#free + ahead - this.#waiting.size)
+  }
+
+  /** How many waiting occurrences a claim may take. */
+  roomToClaim(): number {
+    return Math.max(0, this.#free)
+  }
+
+  /**
+   * Returns whether a requested run may start now. Due slots have precedence: requests in progress use at most half of
+   * the permits, because most of a burst may be skipped by the overlap policy.
+   */
+  roomForRequest(): boolean {
+    return this.#roomForRequests > 0
+  }
+
+  get #roomForRequests(): number {
+    if (this.#heldForMs > 0 || this.#backlog) return 0
+    const share = Math.max(1, Math.floor(this.#limit / 2))
+    return Math.min(this.#free, share - this.#requested)
+  }
+
+  /** Returns whether an end may take the next occurrence of its job. Other waiting work may be older and has precedence. */
+  roomForNext(): boolean {
+    const isAwaited = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.size > 0
+    return this.#free > 0 && !this.#backlog && !isAwaited && !this.#stopped
+  }
+
+  /**
+   * Returns how many of the waiting requests are to be sent now; `waitedMs` is the wait of the oldest. If permits are
+   * expected soon, the number of free ones is returned, and {@link requestRoom} tells the caller to ask again. Otherwise
+   * all requests are sent, and those without a permit wait in the storage.
+   */
+  admitRequests(waiting: number, waitedMs: number): number {
+    const room = Math.max(0, this.#roomForRequests)
+    this.#holdsRequests = waiting > room && this.#findRoomSoon(waiting, waitedMs)
+    if (!this.#holdsRequests) return waiting
+    this.#engine.agenda.setAlarm(this.#requestHold, longestRequestHoldMs - waitedMs)
+    return room
+  }
+
+  #findRoomSoon(waiting: number, waitedMs: number): boolean {
+    // On a virtual clock, time does not pass while a caller waits.
+    if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
+    // The rest of a held burst stays held: a request that joins a backlog makes all later ones wait there too.
+    const isBurst = waiting >= requestBurst || this.#holdsRequests
+    return isBurst && waitedMs < longestRequestHoldMs && this.#latency.waitMs(waiting) < longestRequestHoldMs
+  }
+
+  /** Reserves a permit for a request that is being created. */
+  reserveRequest(): void {
+    this.#requested++
+    this.#reserved++
+  }
+
+  unreserveRequest(): void {
+    this.#requested--
+    this.#reserved--
+    this.#permitFreed()
+    this.offerRoom()
+  }
+
+  /** Reserves permits for occurrences that are being created or claimed. */
+  reserve(count: number): void {
+    this.#reserved += count
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count
+  }
+
+  /** Until {@link claimEnded}, a claim reserves permits that it may not need. */
+  claimBegins(): void {
+    this.#claimEnds = new Promise((resolve) => {
+      this.#endClaim = resolve
+    })
+  }
+
+  claimEnded(): void {
+    this.#claimEnds = null
+    this.#endClaim()
+  }
+
+  /** Resolves when the claim in progress has ended; `null` when there is none. */
+  claimAnswered(): Promise<void> | null {
+    return this.#claimEnds
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- permits
+
+  /** Starts the holder, or lets it wait for a permit. */
+  enter(holder: PermitHolder): void {
+    if (this.#held < this.#limit) {
+      this.#start(holder)
+      return
+    }
+    if (this.#waiting.size === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
+    holder.permit = 'awaited'
+    this.#waiting.add(holder, this.#engine.clock.monotonic())
+  }
+
+  #start(holder: PermitHolder): void {
+    this.#held++
+    holder.permit = 'held'
+    holder.start()
+  }
+
+  /** The holder gives its permit back, or waits for none any more. With `heldMs` its handlers ended by themselves, after that time. */
+  leave(holder: PermitHolder, heldMs: number | null): void {
+    const { permit } = holder
+    holder.permit = 'none'
+    if (permit === 'awaited') this.#waiting.delete(holder)
+    if (permit !== 'held') return
+    this.#held--
+    if (heldMs !== null) {
+      this.#latency.held(heldMs)
+      this.#leftAt = this.#engine.clock.monotonic()
+    }
+    this.#fill()
+    this.#permitFreed()
+  }
+
+  #permitFreed(): void {
+    if (this.#heldForMs > 0) this.room.send()
+    if (this.#holdsRequests) this.requestRoom.send()
+  }
+
+  #fill(): void {
+    // A handler that ends at once calls this method again while it is being started.
+    if (this.#stopped || this.#filling || this.#waiting.size === 0) return
+    this.#filling = true
+    while (this.#held < this.#limit) {
+      const holder = this.#waiting.shift()
+      if (holder === undefined) break
+      this.#start(holder)
+    }
+    this.#filling = false
+    if (this.#waiting.size === 0) this.#engine.agenda.cancelAlarm(this)
+  }
+
+  /** A handler takes longer than those before it: occurrences that have waited too long go to nodes with a free permit. */
+  ring(): void {
+    const now = this.#engine.clock.monotonic()
+    for (const { item: holder, since } of this.#waiting.byWait()) {
+      const waitedMs = now - since
+      if (waitedMs < longestWaitMs) {
+        this.#engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
+        return
+      }
+      this.#latency.stalled(waitedMs)
+      holder.handBack()
+    }
+  }
+
+  /** From now on no waiting occurrence starts. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- hold
+
+  /** Milliseconds after which held slots ask again; 0: no slot is held. */
+  get heldForMs(): number {
+    return this.#heldForMs
+  }
+
+  /**
+   * Returns whether a due slot waits for a permit, behind `taken` other slots. Waiting work in the storage is older and has
+   * precedence. So the slot joins it there, unless this node works it off soon. A slot that is more urgent than the
+   * backlog joins it at once: the next claim takes it.
+   */
+  holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
+    const patienceMs = settings.misfireThresholdMs / 2
+    if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
+    else this.#heldForMs = this.#holdForPermit(taken - this.roomForSlot(settings), now - slot, patienceMs)
+    return this.#heldForMs > 0
+  }
+
+  /** `beyond`: how many earlier slots find no permit either; negative if this slot finds one. */
+  #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
+    if (beyond < 0 || lateMs >= patienceMs) return 0
+    if (lateMs < longestHoldMs) return Math.min(longestHoldMs, patienceMs) - lateMs
+    // Other nodes may have room. As many slots as there are permits are stored for them. If this node has to claim those
+    // itself, the others have no room, and more stored slots would only cost time that runs need.
+    return beyond >= this.#limit && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+  }
+
+  /** Another held slot asks again after this many milliseconds. */
+  holdAtMost(ms: number): void {
+    this.#heldForMs = Math.min(this.#heldForMs, ms)
+  }
+
+  #holdsBehindBacklog(slot: number, { priority }: JobSettings, patienceMs: number, now: number): boolean {
+    const last = this.#lastTaken
+    const isUrgent =
+      last !== null &&
+      priority > (last.details.priority ?? 0) &&
+      orderAt({ scheduledAt: slot, details: { priority } }) < orderAt(last)
+    return !isUrgent && this.#worksQuickly && !this.#joins(slot + patienceMs - now)
+  }
+
+  #joins(leftMs: number): boolean {
+    if (leftMs > 0 || this.#mayJoin < 1) return false
+    this.#mayJoin--
+    return true
+  }
+
+  /** Handlers are quick, and one has ended within {@link longestRestMs}. */
+  get #worksQuickly(): boolean {
+    return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
+  }
+
+  /** No slot is known to wait for a permit. */
+  endHold(): void {
+    this.#heldForMs = 0
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- backlog
+
+  /** Whether due work waits in the storage, as far as this node knows. */
+  get hasBacklog(): boolean {
+    return this.#backlog
+  }
+
+  /** Work waits in the storage that any node with room may take. */
+  workAppeared(): void {
+    this.#backlog = true
+    this.work.send()
+  }
+
+  /** As {@link workAppeared}, for work that this node has stored. */
+  workStored(handlerKey: string): void {
+    this.turns.stored(handlerKey)
+    this.workAppeared()
+  }
+
+  /** A claim has taken `taken` occurrences, with `last` as the last one. `more`: it left due work in the storage. */
+  workLeft(more: boolean, taken: number, last?: Ordered): void {
+    this.#backlog = more
+    if (!more) this.#lastTaken = null
+    else if (last !== undefined) this.#lastTaken = last
+    this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
+    if (!more && this.#heldForMs > 0) this.room.send()
+    if (this.#holdsRequests) this.requestRoom.send()
+  }
+
+  /** Tells the claimer that there may be room for the backlog. */
+  offerRoom(): void {
+    if (this.#backlog) this.work.send()
+  }
+}

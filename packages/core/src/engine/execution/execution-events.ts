@@ -1,0 +1,161 @@
+import { JobistemerError } from '../../errors.ts'
+import { catchRejection, isThenable } from '../../rejection.ts'
+import type { ExecutionReport } from '../../report.ts'
+import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
+import type { AttemptTrace } from '../../tracing/tracing.ts'
+import { perform } from '../runtime/perform.ts'
+import type { OccurrenceSource } from './task-context.ts'
+
+// Events, log lines and hooks of one running occurrence. Functions, because an object would be allocated per occurrence.
+
+export function emitStarted(source: OccurrenceSource): void {
+  const { events } = source.engine
+  if (!events.hears('occurrence.started')) return
+  const { kind, token, startedAt, scheduledAt, dueAt, recovered } = source.occurrence
+  events.emit('occurrence.started', {
+    ...namesOf(source),
+    kind,
+    fencingToken: token,
+    latenessMs: startedAt - scheduledAt,
+    waitedMs: Math.max(0, startedAt - dueAt),
+    recovered,
+  })
+}
+
+export function emitAttemptStarted(source: OccurrenceSource, task: string, attempt: number): void {
+  const { events } = source.engine
+  if (events.hears('attempt.started')) events.emit('attempt.started', { ...namesOf(source), task, attempt })
+}
+
+export function emitAttemptProgressed(
+  source: OccurrenceSource,
+  task: string,
+  attempt: number,
+  { fraction, message }: ProgressRecord,
+): void {
+  const { events } = source.engine
+  if (!events.hears('attempt.progressed')) return
+  events.emit('attempt.progressed', { ...namesOf(source), task, attempt, fraction, message })
+}
+
+/** `error` is what the handler threw, if it did. */
+export function emitAttemptEnded(
+  source: OccurrenceSource,
+  task: string,
+  attempt: AttemptRecord,
+  error: unknown,
+  retryInMs: number | null,
+  trace: AttemptTrace | null,
+): void {
+  const { events } = source.engine
+  trace?.ended({ state: attempt.state, error, retryInMs })
+  if (attempt.state === 'failed' || attempt.state === 'timed_out') {
+    logFailure(source, task, attempt, error, retryInMs, trace)
+  }
+  if (!events.hears('attempt.ended')) return
+  events.emit('attempt.ended', {
+    ...namesOf(source),
+    task,
+    attempt: attempt.number,
+    state: attempt.state,
+    durationMs: durationOf(attempt),
+    error,
+    retryInMs,
+  })
+}
+
+/** A failure is heard: as a warning while the task is tried again, as an error when it is final. */
+function logFailure(
+  source: OccurrenceSource,
+  task: string,
+  attempt: AttemptRecord,
+  error: unknown,
+  retryInMs: number | null,
+  trace: AttemptTrace | null,
+): void {
+  const { logger } = source.engine
+  const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
+  const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt, ...trace?.logFields() }
+  const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
+  if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
+  else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
+}
+
+export function emitReleased(source: OccurrenceSource, reason: string | null): void {
+  source.engine.events.emit('occurrence.released', { ...namesOf(source), reason })
+}
+
+/** `isCanceled`: nobody goes on with it. */
+export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
+  const { engine, occurrence } = source
+  const event = { ...namesOf(source), fencingToken: occurrence.token }
+  engine.events.emit('occurrence.lost', event)
+  const { jobName: job, occurrenceId, scheduledAt, fencingToken } = event
+  const what = isCanceled ? 'it was canceled meanwhile' : 'another node has it'
+  engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
+}
+
+/** `isToldBefore`: whoever ended it in this node's place has told that it is canceled. */
+export function emitFinished(source: OccurrenceSource, report: ExecutionReport, isToldBefore: boolean): void {
+  const event = { ...namesOf(source), report }
+  source.engine.events.emit('occurrence.finished', isToldBefore ? { ...event, isToldBefore } : event)
+}
+
+/** Calls a hook of the user's; what it throws is reported, and goes no further. */
+export async function callHook(
+  source: OccurrenceSource,
+  hook: string,
+  call: () => void | Promise<void>,
+): Promise<void> {
+  try {
+    const { engine, trace } = source
+    // Called in a function of its own: what it returns is a promise of the language then.
+    const called = async (): Promise<void> => await call()
+    await perform(engine, () => (trace === null ? called() : trace.within(called)))
+  } catch (error) {
+    hookFailed(source, hook, error)
+  }
+}
+
+/** Calls a task's `retryIf`. If that throws or returns a promise, the failure is reported, and the task is retried. */
+export function allowsRetry(source: OccurrenceSource, call: () => unknown): boolean {
+  try {
+    const answer = perform(source.engine, call)
+    if (!isThenable(answer)) return Boolean(answer)
+    catchRejection(answer, (error) => hookFailed(source, 'retryIf', error))
+    hookFailed(source, 'retryIf', promisedAnswer(answer))
+  } catch (error) {
+    hookFailed(source, 'retryIf', error)
+  }
+  return true
+}
+
+function hookFailed(source: OccurrenceSource, hook: string, error: unknown): void {
+  const { engine, job } = source
+  const jobName = job.job.name
+  engine.events.emit('hook.failed', { hook, error, jobName })
+  engine.logger.error({ hook, job: jobName, err: error }, 'hook failed')
+}
+
+function namesOf(source: OccurrenceSource) {
+  const { job, occurrence } = source
+  return {
+    jobId: occurrence.jobId,
+    jobName: job.job.name,
+    occurrenceId: occurrence.id,
+    scheduledAt: new Date(occurrence.scheduledAt),
+  }
+}
+
+function promisedAnswer(answer: unknown): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: 'retryPolicy.retryIf has returned a promise.',
+    field: 'retryPolicy.retryIf',
+    value: answer,
+    remedy: 'Answer true or false at once.',
+  })
+}
+
+function durationOf({ startedAt, endedAt }: AttemptRecord): number {
+  return (endedAt ?? startedAt) - startedAt
+}

@@ -1,0 +1,99 @@
+import { attemptId, type JobId, type OccurrenceId, taskId, taskRunId } from '../../ids.ts'
+import type { BackfillReference } from '../../job/task.ts'
+import type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from '../../report.ts'
+import {
+  type AttemptRecord,
+  type FinalState,
+  type LogLineRecord,
+  type OccurrenceDetails,
+  slotOf,
+  type TaskRunRecord,
+} from '../../storage/occurrence-record.ts'
+import type { JobPlan } from '../definitions/job-plan.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+
+const noLines: readonly LogLine[] = Object.freeze([])
+
+/** The report on an occurrence that has ended. */
+export function reportOf(options: {
+  readonly jobName: string
+  readonly plan: JobPlan
+  readonly occurrence: StartedOccurrence
+  readonly runs: readonly TaskRunRecord[]
+  readonly outcome: FinalState
+  readonly reason: string | null
+  readonly finishedAt: number
+}): ExecutionReport {
+  const { occurrence, plan, runs, finishedAt } = options
+  return {
+    job: { id: occurrence.jobId, name: options.jobName, version: occurrence.jobVersion },
+    occurrence: { id: occurrence.id, kind: occurrence.kind },
+    scheduledAt: new Date(slotOf(occurrence.details) ?? occurrence.scheduledAt),
+    startedAt: new Date(occurrence.startedAt),
+    finishedAt: new Date(finishedAt),
+    durationMs: finishedAt - occurrence.startedAt,
+    outcome: options.outcome,
+    reason: options.reason,
+    taskExecutionMode: plan.settings.taskExecutionMode,
+    failureStrategy: plan.settings.failureStrategy,
+    recovered: occurrence.recovered,
+    backfill: backfillOf(occurrence.details),
+    tasks: runs.map((run) => taskReportOf(occurrence.jobId, occurrence.id, run)),
+  }
+}
+
+/** As users see it. */
+export function backfillOf({ backfill, requestKey }: OccurrenceDetails): BackfillReference | null {
+  if (backfill === undefined) return null
+  const { slot, from, to, which, order } = backfill
+  return { key: requestKey as string, slot: new Date(slot), from: new Date(from), to: new Date(to), which, order }
+}
+
+/** A task run with the ids that derive from its place. */
+export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: TaskRunRecord): TaskReport {
+  const id = taskId(jobId, run.task)
+  const runId = taskRunId(occurrenceId, id)
+  const first = run.attempts[0]
+  const last = run.attempts.at(-1)
+  return {
+    id,
+    runId,
+    name: run.task,
+    state: run.state,
+    reason: run.reason ?? null,
+    durationMs: first === undefined || last?.endedAt == null ? null : last.endedAt - startOf(first),
+    result: run.result,
+    error: last?.error ?? null,
+    progress: progressOf(last),
+    attemptCount: run.attempts.length + (run.omitted?.attempts ?? 0),
+    attempts: run.attempts.map(
+      (attempt): AttemptReport => ({
+        id: attemptId(runId, attempt.number),
+        number: attempt.number,
+        state: attempt.state,
+        startedAt: new Date(startOf(attempt)),
+        endedAt: attempt.endedAt === null ? null : new Date(attempt.endedAt),
+        durationMs: attempt.endedAt === null ? null : attempt.endedAt - startOf(attempt),
+        error: attempt.error ?? null,
+        reason: attempt.reason ?? null,
+        progress: progressOf(attempt),
+        logs: attempt.logs?.lines.map(logLineOf) ?? noLines,
+        droppedLogs: attempt.logs?.dropped ?? 0,
+      }),
+    ),
+  }
+}
+
+/** One that ended while it waited for its retry interval never began: its record says when it was to begin. */
+function startOf({ startedAt, endedAt }: AttemptRecord): number {
+  return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
+}
+
+function progressOf(attempt: AttemptRecord | undefined): ProgressReport | null {
+  const progress = attempt?.progress
+  return progress === undefined ? null : { ...progress, at: new Date(progress.at) }
+}
+
+function logLineOf({ at, level, message, fields, cut }: LogLineRecord): LogLine {
+  return { at: new Date(at), level, message, fields: fields ?? null, isCut: cut === true }
+}

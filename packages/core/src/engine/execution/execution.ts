@@ -1,0 +1,750 @@
+import { JobistemerError } from '../../errors.ts'
+import { parsePayload } from '../../job/payload.ts'
+import type { JsonValue } from '../../json.ts'
+import type { ExecutionReport } from '../../report.ts'
+import {
+  type FinalState,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  slotOf,
+  type TaskRunRecord,
+  type TraceContext,
+} from '../../storage/occurrence-record.ts'
+import { isHeldBy, orderAt } from '../../storage/rules.ts'
+import { latestTraceOf, readTraceContext } from '../../tracing/trace-context.ts'
+import type { RunTrace, Tracing } from '../../tracing/tracing.ts'
+import type { SettleAnswer, SettleChange, SettleItem, StorageWithin } from '../../storage/storage.ts'
+import type { PermitHolder } from './capacity.ts'
+import type { Children } from './isolation/children.ts'
+import type { JobPlan, TaskPlan } from '../definitions/job-plan.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { perform } from '../runtime/perform.ts'
+import { type AbortReason, abortErrorOf } from './abort-errors.ts'
+import { alreadyCompleted, type Completion, Completions } from './completion.ts'
+import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
+import { reportOf } from './execution-report.ts'
+import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
+import { type EventOf, executionTransitions, haltTransitions, type StateOf, transition } from './lifecycles.ts'
+import { KeptLogs } from './kept-logs.ts'
+import type { NextOccurrenceTaker } from './next-occurrence-taker.ts'
+import type { Relay } from './relay.ts'
+import type { Settler, Settling } from './settler.ts'
+import type { StartedOccurrence } from './started-occurrence.ts'
+import { RunningOccurrenceContext } from './task-context.ts'
+import { type TaskOwner, TaskProgress } from './task-progress.ts'
+import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
+import type { DelayedReports } from './delayed-reports.ts'
+import { unreadableRun } from './unreadable-run.ts'
+
+/** What an execution tells whoever started it. */
+export interface ExecutionOwner {
+  readonly engine: EngineContext
+  readonly settler: Settler
+  readonly children: Children
+  readonly nextTaker: NextOccurrenceTaker
+  readonly relay: Relay | null
+  readonly delayedReports: DelayedReports
+  /** Its tasks have ended; what is left is to say so. It needs no place any more. */
+  closing(execution: Execution): void
+  /** Its handlers were called, and the storage will never know: it is the reaper's. */
+  leftToReaper(execution: Execution): void
+  /** It is over for this node: finished, released, lost. */
+  closed(execution: Execution): void
+  /** What its end took is about to run, or is about to be told: a shutdown waits for it. */
+  reporting(starting: Promise<void>): void
+  /** Calls its `onComplete`. A shutdown waits for it, unless the hook itself has asked for that. */
+  callingBack(hook: () => Promise<void>): void
+  /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
+  woken(): void
+}
+
+const notHalted = null
+
+// Shared by all executions, of which there may be tens of thousands a second.
+const noRuns: readonly TaskRunRecord[] = Object.freeze([])
+const progressed: SettleChange = Object.freeze({ kind: 'progress' })
+
+/**
+ * One occurrence running on this node: decides which task comes next and when all is over, and says it to the storage.
+ * A handler is called only once its attempt is in the storage, or the claim that stands for it.
+ */
+export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
+  at: number = 0
+  heapIndex: number = -1
+  permit: PermitHolder['permit'] = 'none'
+  readonly job: RegisteredJob
+  occurrence: StartedOccurrence
+  readonly #owner: ExecutionOwner
+  readonly engine: EngineContext
+  readonly #plan: JobPlan
+  readonly #tasks: readonly TaskProgress[]
+  /** Runs of tasks that the plan does not have (any more). */
+  readonly #foreignRuns: readonly TaskRunRecord[]
+  #sequence = 0
+  /** `null` before it has its place. */
+  #beganAt: number | null = null
+  /** Since when handlers may be called: that of a claimed one only once its first attempt is stored. */
+  #worksSince: number | null = null
+  readonly #isFresh: boolean
+  /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
+  #drainsUntil: number | null = null
+  #phase: StateOf<typeof executionTransitions> = 'open'
+  #saying = false
+  /** Handlers have said what the storage was not told. */
+  #isNoted = false
+  #keptLogs: KeptLogs | null = null
+  /** What handlers have said in transactions; most never do. */
+  #completions: Completions | null = null
+  /** There is something to say that waits until it is known what was committed. */
+  #isHeldBack = false
+  /** Its end may take the next occurrence of its job. */
+  #isTaking = false
+  #trace: RunTrace | null = null
+  /** The run of an earlier owner. */
+  readonly #earlierTrace: TraceContext | null
+  #isRefused = false
+  #misfit: JobistemerError | null = null
+  #failedFast = false
+  #halt: Halt | null = notHalted
+  #finalChange: SettleChange | null = null
+  #finalRuns: readonly TaskRunRecord[] = noRuns
+
+  /**
+   * `runs` are what the storage has, or what its claim stands for. With `fresh` its attempts are this execution's own,
+   * just started; otherwise they are an earlier owner's.
+   */
+  constructor(
+    owner: ExecutionOwner,
+    options: {
+      readonly job: RegisteredJob
+      readonly plan: JobPlan
+      readonly occurrence: StartedOccurrence
+      readonly runs: readonly TaskRunRecord[]
+      readonly fresh: boolean
+    },
+  ) {
+    this.#owner = owner
+    this.engine = owner.engine
+    this.job = options.job
+    this.occurrence = options.occurrence
+    this.#plan = options.plan
+    const { runs, fresh, plan } = options
+    const tasks = new Array<TaskProgress>(plan.tasks.length)
+    for (let index = 0; index < tasks.length; index++)
+      tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
+    this.#tasks = tasks
+    this.#isFresh = fresh
+    this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
+    for (let index = 0; index < this.#tasks.length; index++) {
+      const task = this.#tasks[index] as TaskProgress
+      const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
+      if (run === undefined) continue
+      if (fresh) task.begin(run)
+      else {
+        task.resume(run, options.occurrence.startedAt)
+        if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
+      }
+    }
+    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
+  }
+
+  /** Milliseconds since its handlers may be called: how quick they are, whatever the storage is. */
+  get workingMs(): number {
+    const now = this.engine.clock.monotonic()
+    return now - (this.#worksSince ?? now)
+  }
+
+  get orderAt(): number {
+    return orderAt(this.occurrence)
+  }
+
+  /** Starts it; the storage says that it is this node's. */
+  start(): void {
+    this.#beganAt = this.engine.clock.monotonic()
+    if (this.#isFresh) this.#worksSince = this.#beganAt
+    if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
+    emitStarted(this)
+    const { startedAt, executionTimeoutMs } = this.occurrence
+    const now = this.engine.now()
+    if (this.engine.isTimeInDoubt) {
+      // A machine that slept meanwhile cannot tell whether its time is over.
+      this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
+      return
+    }
+    const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
+    if (leftMs <= 0) {
+      // The answer was on its way for too long: others may have it by now.
+      this.ring()
+      return
+    }
+    this.engine.agenda.setAlarm(this, leftMs)
+    for (const task of this.#tasks) task.startsAt(now)
+    if (this.#trace !== null) this.#keepTrace(this.#trace)
+    const checking = this.#checkInput()
+    if (checking === null) this.#callOnStart()
+    else {
+      checking
+        .then(() => {
+          if (this.#phase === 'open') this.#callOnStart()
+        })
+        .catch((error) => this.engine.fail('start', error))
+    }
+  }
+
+  #beginTrace(tracing: Tracing): void {
+    const { occurrence, job, engine } = this
+    const { id, kind, details, jobVersion, startedAt, scheduledAt } = occurrence
+    this.#trace = tracing.started({
+      job: { id: occurrence.jobId, name: job.job.name, version: jobVersion },
+      occurrence: { id, kind },
+      node: engine.owner.node,
+      scheduledAt: new Date(slotOf(details) ?? scheduledAt),
+      latenessMs: startedAt - scheduledAt,
+      fencingToken: occurrence.token,
+      recovered: occurrence.recovered,
+      replayOf: details.replayOf ?? null,
+      requestKey: details.requestKey ?? null,
+      request: readTraceContext(details.trace),
+      earlier: this.#earlierTrace,
+    })
+  }
+
+  /**
+   * Told without waiting for it: a handler that ends at once ends in the same call. Until the storage has it, the next
+   * owner of a run whose node dies cannot tell which trace it goes on from.
+   */
+  #keepTrace({ context }: RunTrace): void {
+    if (context === null) return
+    let isNew = false
+    for (const task of this.#tasks) isNew = task.traced(context.traceparent) || isNew
+    if (isNew) this.say()
+  }
+
+  get trace(): RunTrace | null {
+    return this.#trace
+  }
+
+  /** Its node has stopped, and does not wait for it. */
+  abandon(): void {
+    this.#trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
+  }
+
+  /**
+   * Finds a run that must not reach its handlers: one whose stored row is damaged, or one whose data the job's schema
+   * refuses. A process without the job's code has no schema, so this node is the first to check the data.
+   */
+  #checkInput(): Promise<void> | null {
+    const { name, payload } = this.job.job
+    const { kind, details, id } = this.occurrence
+    if (details.unreadable !== undefined) {
+      this.#misfit = unreadableRun(name, id, details.unreadable)
+      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.#misfit.remedy }
+      this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
+      return null
+    }
+    if (payload === null || kind === 'slot' || details.isParsed === true) return null
+    const take = (data: JsonValue | undefined): void => {
+      const parsed = { ...details, isParsed: true as const, ...(data !== undefined && { data }) }
+      this.occurrence = { ...this.occurrence, details: parsed }
+    }
+    const refuse = (error: unknown): void => {
+      if (!JobistemerError.isInstance(error)) throw error
+      this.#misfit = error
+    }
+    try {
+      const place = { jobName: name, field: 'data' }
+      const parsed = perform(this.engine, () => parsePayload(payload, details.data, place))
+      if (!(parsed instanceof Promise)) {
+        take(parsed)
+        return null
+      }
+      return parsed.then(take, refuse)
+    } catch (error) {
+      refuse(error)
+      return null
+    }
+  }
+
+  #callOnStart(): void {
+    const { onStart } = this.job.job
+    if (onStart === undefined || this.#misfit !== null) this.#begin()
+    else {
+      callHook(this, 'onStart', () => onStart(new RunningOccurrenceContext(this)))
+        .then(() => this.#begin())
+        .catch((error) => this.engine.fail('start', error))
+    }
+  }
+
+  /** Somebody wants it to end: its attempts are aborted, and it finishes as `canceled`. */
+  cancel(reason: string): void {
+    this.#stop({ kind: 'finish', state: 'canceled', reason }, 'canceled')
+  }
+
+  /** The node goes down. It may run until then, but what has not begun or only waits for a later retry is handed back. */
+  drain(untilMonotonic: number): void {
+    this.#drainsUntil = untilMonotonic
+    if (this.#beganAt === null) this.shutDown()
+    else this.#handBackIfWaiting()
+  }
+
+  /** It is handed back when all that is left to do is to wait for a retry that comes later than that. */
+  waitAtMostUntil(monotonic: number): void {
+    this.#drainsUntil = monotonic
+    if (this.#beganAt !== null) this.#handBackIfWaiting()
+  }
+
+  #handBackIfWaiting(): void {
+    const until = this.#drainsUntil
+    if (until === null) return
+    const isWaiting = (task: TaskProgress) => task.waitsBeyond(until)
+    const isAtRest = this.#tasks.every((task) => task.ended || task.isIdle || isWaiting(task))
+    if (isAtRest && this.#tasks.some(isWaiting)) this.shutDown()
+  }
+
+  /** The time of the node is over: attempts are told to stop; what has not ended then is handed back. */
+  shutDown(): void {
+    this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
+  }
+
+  /** Nobody hears the node, and others may take over what it runs: what must not run twice at once stops here. */
+  isolate(): void {
+    if (this.#plan.settings.whileIsolated !== 'abort') return
+    this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
+    if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
+  }
+
+  /** It was taken ahead and has found no place: it is handed back untouched. */
+  handBack(): void {
+    this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
+  }
+
+  /** The execution timeout. */
+  ring(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
+    // Also what something else has told to stop before: soon the reaper of another node takes it.
+    if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
+  }
+
+  takeItem(now: number): SettleItem | null {
+    this.#saying = false
+    if (this.#phase === 'closed') return null
+    if (this.#completions?.isOpen === true) {
+      this.#isHeldBack = true
+      return null
+    }
+    this.#sequence++
+    this.#owner.delayedReports.delete(this)
+    const { id, jobId, scheduledAt, token } = this.occurrence
+    const runs = this.#runs()
+    if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
+    this.#isNoted = false
+    let change = progressed
+    if (this.#phase === 'closing') {
+      change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
+      this.#finalRuns = runs
+      this.#finalChange = change
+    }
+    const upToSequence = this.#completions?.upTo ?? null
+    const { owner } = this.engine
+    const said = { id, jobId, scheduledAt, token, owner, sequence: this.#sequence, runs, change }
+    const item: SettleItem = upToSequence === null ? said : { ...said, upToSequence }
+    this.#isTaking = change.kind === 'finish' && this.#owner.nextTaker.mayTake(jobId)
+    return this.#isTaking ? { ...item, takeNext: owner } : item
+  }
+
+  settled(item: SettleItem, answer: SettleAnswer): void {
+    // Also when it has been lost meanwhile: what was taken is this node's.
+    this.#endTaking(answer)
+    if (this.#phase === 'closed') return
+    this.#worksSince ??= this.engine.clock.monotonic()
+    if (answer.outcome === 'lost') {
+      const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
+      if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
+      // The latest item is not overtaken: another owner has the same token, which the storage gave again after a loss.
+      else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
+      else this.#taken(answer)
+      return
+    }
+    if (item.upToSequence !== undefined) this.#completions?.settle()
+    if (this.#finalChange !== null) {
+      const change = this.#finalChange
+      if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
+      this.#close(change)
+      // A storage tells the other nodes, if it tells anybody.
+      if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
+      return
+    }
+    // First: no handler is called any more of what is to be canceled.
+    if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
+    this.#accepted(item)
+  }
+
+  /** What it says of attempts is stored, by itself or by what was said after it. */
+  #accepted(item: SettleItem): void {
+    // In the order of the tasks, behind those that the plan does not have: a job may have thousands.
+    let task = 0
+    for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
+      const run = item.runs[index] as TaskRunRecord
+      while (task < this.#tasks.length && this.#tasks[task]?.plan.name !== run.task) task++
+      this.#tasks[task]?.stored(run.attempts.at(-1)?.number)
+    }
+  }
+
+  // ---------------------------------------------------------------------------- what handlers say in their transactions
+
+  async complete(
+    task: TaskProgress,
+    attempt: number,
+    completing: { readonly transaction: unknown; readonly result: unknown },
+  ): Promise<void> {
+    const within = this.engine.storage.within(completing.transaction)
+    try {
+      await this.#completeWithin(within, task, attempt, completing.result)
+    } catch (error) {
+      // Why it was refused is the news; a transaction that cannot even take this is at its end anyway.
+      await within.forbidCommit().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #completeWithin(within: StorageWithin, task: TaskProgress, attempt: number, result: unknown): Promise<void> {
+    task.assertUnderWay(attempt)
+    this.#completions ??= new Completions()
+    const completions = this.#completions
+    await completions.awaitTurn(task, task.signal())
+    task.assertUnderWay(attempt)
+    if (completions.isWriting) throw alreadyCompleted(task.plan.name)
+    const run = task.completedRun(result)
+    completions.begin(task, this.#sequence)
+    const sequence = ++this.#sequence
+    const { id, jobId, scheduledAt, token } = this.occurrence
+    const runs = this.#runs().map((record) => (record.task === run.task ? run : record))
+    const upToSequence = completions.upTo as number
+    const { owner } = this.engine
+    const item = { id, jobId, scheduledAt, token, owner, sequence, upToSequence, runs, change: progressed }
+    const request = { now: this.engine.now(), items: [item] }
+    const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
+    if (answer?.outcome !== 'lost') return
+    if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
+    // It may have been lost while this was on its way, and has ended then.
+    if (this.#phase !== 'closed') this.#taken(answer)
+    throw abortErrorOf(task.plan, 'lost')
+  }
+
+  /** The answer speaks of this very owner, which has said something later. */
+  #isStillOwn({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): boolean {
+    return state === 'running' && token === this.occurrence.token
+  }
+
+  isCompleting(task: TaskProgress): boolean {
+    return this.#completions?.isOf(task) === true
+  }
+
+  async decide(): Promise<Completion | null> {
+    const { id, token } = this.occurrence
+    const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+    const [record] = occurrences
+    if (this.#phase === 'closed') return null
+    const { owner } = this.engine
+    if (record?.state !== 'running' || !isHeldBy(record, { token, owner })) {
+      this.#taken({ state: record?.state ?? 'absent', token: record?.token ?? 0 })
+      return null
+    }
+    const stored = this.#completions?.storedAs(record.sequence) ?? null
+    if (stored !== null) this.#completions?.settle()
+    return stored
+  }
+
+  decided(): void {
+    this.#completions?.close()
+    if (!this.#isHeldBack) return
+    this.#isHeldBack = false
+    this.say()
+  }
+
+  /** A handler ended before its transaction, which was committed after all: its task has completed, whatever was judged. */
+  #adoptCommitted(): void {
+    this.#completions?.reopen()
+    this.decide()
+      .then((stored) => {
+        if (this.#phase === 'closed') return
+        stored?.task.adopt(stored)
+        const failsFast = (task: TaskProgress) =>
+          task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue'
+        this.#failedFast = this.#tasks.some(failsFast)
+        this.#finalChange = null
+        this.#isHeldBack = true
+        if (this.#phase === 'open') this.advance()
+        this.decided()
+      })
+      .catch((error) => failInBackground(this.engine, 'complete', error))
+  }
+
+  /**
+   * The storage cannot keep what this occurrence says, so it says less: first without what was logged, then that it has
+   * failed, and why. If that is refused too, nothing can be said any more.
+   */
+  refused(error: unknown): void {
+    this.#endTaking(null)
+    if (this.#phase === 'closed') return
+    const { logger } = this.engine
+    const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
+    if (this.#keptLogs?.refuse() === true) {
+      logger.warn(fields, 'the storage cannot keep what this occurrence says: what it has logged is left out')
+      this.say()
+      return
+    }
+    if (this.#isRefused) {
+      logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
+      this.#owner.leftToReaper(this)
+      this.lose()
+      return
+    }
+    this.#isRefused = true
+    logger.error(fields, 'the storage cannot keep what this occurrence says: it fails')
+    for (const task of this.#tasks) task.refuse(error)
+    const isClosing = this.#phase === 'closing'
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'storage_refused' }, 'storage_refused')
+    if (!isClosing) return
+    this.#halt = { kind: 'finish', state: 'failed', reason: 'storage_refused' }
+    this.say()
+  }
+
+  #endTaking(answer: SettleAnswer | null): void {
+    if (!this.#isTaking) return
+    this.#isTaking = false
+    const starting = this.#owner.nextTaker.answered(this.occurrence.jobId, answer)
+    if (starting !== null) this.#owner.reporting(starting)
+  }
+
+  #begin(): void {
+    if (this.#phase !== 'open') return
+    for (const task of this.#tasks) task.callIfStored()
+    this.advance()
+  }
+
+  /** Starts whatever may start now, and ends the occurrence when nothing is left. */
+  advance(): void {
+    if (this.#phase !== 'open') return
+    const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
+    let open = false
+    for (const task of this.#tasks) {
+      if (task.ended) continue
+      if (task.isIdle && this.#halt === notHalted) {
+        if (this.#failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
+        else task.announceFirst()
+      }
+      if (task.isIdle) continue
+      open = true
+      if (!parallel) break
+    }
+    if (open) {
+      this.#handBackIfWaiting()
+      return
+    }
+    this.#on('tasks_ended')
+    // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
+    this.#owner.closing(this)
+    const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
+    if (handingOn === null) this.say()
+    else void handingOn.then(() => this.say())
+  }
+
+  /** A run of a backfill creates the one after it, before it says that it is over. */
+  #handOn(): Promise<void> | null {
+    const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
+    return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
+  }
+
+  get children(): Children {
+    return this.#owner.children
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  get isHandedBack(): boolean {
+    return this.#halt?.kind === 'release'
+  }
+
+  get failsInterrupted(): boolean {
+    return this.#plan.settings.onInterrupted === 'fail'
+  }
+
+  /** A handler was interrupted that must not be called again. */
+  interrupted(): void {
+    if (this.#halt?.kind !== 'release') return
+    this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
+    // What is handed back waits for its other handlers however long they take. What ends does not.
+    for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
+  }
+
+  get misfit(): JobistemerError | null {
+    return this.#misfit
+  }
+
+  failMisfit(): void {
+    this.#stop({ kind: 'finish', state: 'failed', reason: 'invalid_payload' }, 'invalid_payload')
+  }
+
+  mayRetry(plan: TaskPlan): boolean {
+    return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
+  }
+
+  /** A process that stood still finds several alarms due at once, and the execution timeout may not be the first. */
+  get isOverdue(): boolean {
+    return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
+  }
+
+  heldLoop(forMs: number): void {
+    this.engine.heldLoop(this.job.job.name, forMs)
+  }
+
+  failFast(): void {
+    this.#failedFast = true
+    for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
+  }
+
+  #stop(halt: Halt, reason: AbortReason): void {
+    const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
+    if (this.#phase !== 'open' || !isAllowed) return
+    this.#halt = halt
+    for (const task of this.#tasks) task.abort(reason)
+    this.advance()
+  }
+
+  #runs(): TaskRunRecord[] {
+    const releasing = this.#halt?.kind === 'release'
+    let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
+    for (const task of this.#tasks) {
+      if (this.#phase === 'closing' && !releasing && !task.ended) {
+        task.giveUp(this.#halt === notHalted ? 'fail_fast' : giveUpReason(this.#halt))
+      }
+      const record = task.toRecord()
+      if (record === null) continue
+      // An empty list that is added to makes room for sixteen more, and most jobs have one task.
+      if (runs === null) runs = [record]
+      else runs.push(record)
+    }
+    return runs ?? []
+  }
+
+  results(): Readonly<Record<string, JsonValue | undefined>> {
+    const results: Record<string, JsonValue | undefined> = { ...this.occurrence.details.results }
+    for (const task of this.#tasks) if (task.state === 'completed') results[task.plan.name] = task.result
+    return results
+  }
+
+  say(): void {
+    if (this.#saying) return
+    if (this.#completions?.isOpen === true) {
+      this.#isHeldBack = true
+      return
+    }
+    this.#saying = true
+    this.#owner.settler.enqueue(this)
+  }
+
+  get keptLogs(): KeptLogs {
+    this.#keptLogs ??= new KeptLogs()
+    return this.#keptLogs
+  }
+
+  noted(): void {
+    if (this.#isNoted) return
+    this.#isNoted = true
+    this.#owner.delayedReports.add(this)
+  }
+
+  /** The storage does not know all of it: nothing of its attempts since its claim, or not what its handlers have said. */
+  reportNow(): void {
+    if (this.#phase === 'open' && this.#beganAt !== null) this.say()
+  }
+
+  /** It is not this node's any more, as the storage says of it: another owner has it, or nobody will. */
+  #taken({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): void {
+    const isCanceled = state === 'canceled' && token === this.occurrence.token
+    // Nobody else will say that it is over. A shutdown waits for that too.
+    const telling = isCanceled ? this.#tellCanceled() : null
+    if (telling !== null) this.#owner.reporting(telling)
+    this.lose(isCanceled)
+  }
+
+  /** Its handlers are told, and what they do changes nothing any more. `isCanceled`: it has ended, and no other owner has it. */
+  lose(isCanceled: boolean = false): void {
+    this.#on('lose')
+    this.engine.agenda.cancelAlarm(this)
+    for (const task of this.#tasks) task.lose()
+    this.#trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
+    emitLost(this, isCanceled)
+    this.#owner.closed(this)
+  }
+
+  /** Somebody has canceled it in this node's place: how it has ended is what the storage has. */
+  async #tellCanceled(): Promise<void> {
+    if (!this.#isToBeTold) return
+    const { id } = this.occurrence
+    try {
+      const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+      const record = occurrences[0] ?? null
+      this.#finalRuns = record === null ? noRuns : shownRuns(this.#withRunsOfClaim(record))
+      const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
+      this.#tellReport(report, true)
+    } catch (error) {
+      failInBackground(this.engine, 'get', error)
+    }
+  }
+
+  #withRunsOfClaim(record: OccurrenceRecord): OccurrenceRecord {
+    return endedByClaim(record) ? { ...record, runs: runsOfLeft(record, this.#plan) } : record
+  }
+
+  #close(change: SettleChange): void {
+    this.#on('acknowledge')
+    this.engine.agenda.cancelAlarm(this)
+    this.#owner.closed(this)
+    if (this.#trace !== null) this.#endTrace(this.#trace, change)
+    if (change.kind === 'release') emitReleased(this, change.reason)
+    else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+  }
+
+  #on(event: EventOf<typeof executionTransitions>): void {
+    this.#phase = transition(executionTransitions, this.#phase, event) ?? this.#phase
+  }
+
+  #endTrace(trace: RunTrace, change: SettleChange): void {
+    if (change.kind === 'release') trace.ended({ outcome: 'released', reason: change.reason })
+    else if (change.kind === 'finish') trace.ended({ outcome: change.state, reason: change.reason })
+  }
+
+  get #isToBeTold(): boolean {
+    return this.job.job.onComplete !== undefined || this.engine.events.hears('occurrence.finished')
+  }
+
+  #tell(outcome: FinalState, reason: string | null): void {
+    if (this.#isToBeTold) this.#tellReport(this.#report(outcome, reason, this.engine.now()), false)
+  }
+
+  #tellReport(report: ExecutionReport, isToldBefore: boolean): void {
+    const { onComplete } = this.job.job
+    emitFinished(this, report, isToldBefore)
+    if (onComplete === undefined) return
+    this.#owner.callingBack(() => callHook(this, 'onComplete', () => onComplete(report)))
+  }
+
+  #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
+    return reportOf({
+      jobName: this.job.job.name,
+      plan: this.#plan,
+      occurrence: this.occurrence,
+      runs: this.#finalRuns,
+      outcome,
+      reason,
+      finishedAt,
+    })
+  }
+}

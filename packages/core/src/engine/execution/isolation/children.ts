@@ -1,0 +1,207 @@
+import { JobistemerError } from '../../../errors.ts'
+import type { IsolatedWork } from '../../../job/isolated-work.ts'
+import { systemClock } from '../../../system-clock.ts'
+import type { Timer } from '../../../clock.ts'
+import type { EngineContext } from '../../storage-access/engine-context.ts'
+import type { Child, ChildListener } from './child.ts'
+import { Starter } from './starter.ts'
+import { startThread } from './thread.ts'
+import { outputGraceMs } from '../../../tuning.ts'
+import { idleChildMs, killedGraceMs } from './tuning.ts'
+
+/** Who waits for a child. */
+export interface ChildSeeker {
+  readonly work: IsolatedWork
+  readonly listener: ChildListener
+  /** It has one. `isLast`: that is not used again. */
+  got(child: Child, isLast: boolean): void
+  /** None can be started. */
+  refused(error: JobistemerError): void
+}
+
+interface IdleChild {
+  readonly child: Child
+  readonly key: string
+  readonly timer: Timer
+}
+
+/** The threads and processes of one node: never more than so many at a time. */
+export class Children {
+  readonly #engine: Pick<EngineContext, 'fail'>
+  readonly #most: number
+  readonly #starter = new Starter()
+  readonly #living = new Set<Child>()
+  /** Those that are kept, the one that has waited longest first. */
+  readonly #idle: IdleChild[] = []
+  readonly #waiting: ChildSeeker[] = []
+  #whenEmpty: (() => void) | undefined
+
+  constructor(engine: Pick<EngineContext, 'fail'>, { most }: { readonly most: number }) {
+    this.#engine = engine
+    this.#most = most
+  }
+
+  /** How many live. */
+  get size(): number {
+    return this.#living.size
+  }
+
+  /** Such work may come. */
+  expect(works: Iterable<IsolatedWork>): void {
+    for (const { isolation } of works) {
+      if (isolation === 'thread') continue
+      try {
+        this.#starter.prepare()
+      } catch (error) {
+        // The first attempt tries again, and fails of it if it has to.
+        this.#engine.fail('isolation', error)
+      }
+      return
+    }
+  }
+
+  /** Gives a child at once, or when there is room for one. */
+  seek(seeker: ChildSeeker): void {
+    this.#waiting.push(seeker)
+    this.#serve()
+  }
+
+  /** It does not wait any more. Answers whether it did. */
+  leave(seeker: ChildSeeker): boolean {
+    const index = this.#waiting.indexOf(seeker)
+    if (index >= 0) this.#waiting.splice(index, 1)
+    return index >= 0
+  }
+
+  /** An attempt is over. Only a child whose attempt has ended by itself is used again. */
+  give(child: Child, work: IsolatedWork, isUsable: boolean): void {
+    if (!this.#living.has(child)) return
+    child.listener = { heard: () => undefined, ended: () => this.#gone(child) }
+    if (!work.pool) {
+      const end = (): void => {
+        if (this.#living.has(child)) child.kill()
+      }
+      systemClock.setTimer(outputGraceMs, end, { unref: true })
+      return
+    }
+    if (!isUsable) {
+      child.kill()
+      return
+    }
+    child.keepsAlive(false)
+    const timer = systemClock.setTimer(idleChildMs, () => this.#endIdle(child), { unref: true })
+    this.#idle.push({ child, key: keyOf(work), timer })
+    this.#serve()
+  }
+
+  /** Kills what lives. Those who wait for what it does are told. */
+  kill(): void {
+    for (const child of this.#living) child.kill()
+  }
+
+  /** Kills what lives: the node ends. Resolves when nothing does any more, or after a while. */
+  async end(): Promise<void> {
+    if (this.#living.size > 0) await this.#endLiving()
+    await this.#starter.end(killedGraceMs)
+  }
+
+  async #endLiving(): Promise<void> {
+    for (const { child, timer } of this.#idle.splice(0)) {
+      timer.cancel()
+      child.keepsAlive(true)
+    }
+    this.kill()
+    await new Promise<void>((resolve) => {
+      const giveUp = systemClock.setTimer(killedGraceMs, resolve)
+      this.#whenEmpty = () => {
+        giveUp.cancel()
+        resolve()
+      }
+    })
+    for (const { name } of this.#living)
+      this.#engine.fail('isolation', new Error(`${name} was killed, and does not end`))
+  }
+
+  #serve(): void {
+    while (this.#waiting.length > 0) {
+      const seeker = this.#waiting[0] as ChildSeeker
+      const kept = this.#takeIdle(keyOf(seeker.work))
+      if (kept === null && this.#living.size >= this.#most) {
+        // Its end makes room.
+        const [oldest] = this.#idle
+        if (oldest !== undefined) this.#endIdle(oldest.child)
+        return
+      }
+      this.#waiting.shift()
+      if (kept === null) this.#start(seeker)
+      else this.#handOver(kept, seeker)
+    }
+  }
+
+  #start(seeker: ChildSeeker): void {
+    let child: Child
+    try {
+      child = seeker.work.isolation === 'thread' ? startThread(seeker.work) : this.#starter.start(seeker.work)
+    } catch (cause) {
+      seeker.refused(
+        new JobistemerError('CHILD_DIED', {
+          message: `A ${seeker.work.isolation} for an isolated task could not be started.`,
+          remedy: 'The cause says why.',
+          cause,
+        }),
+      )
+      return
+    }
+    this.#living.add(child)
+    this.#handOver(child, seeker)
+  }
+
+  #handOver(child: Child, seeker: ChildSeeker): void {
+    child.listener = {
+      heard: (message) => seeker.listener.heard(message),
+      ended: (end) => {
+        this.#gone(child)
+        seeker.listener.ended(end)
+      },
+    }
+    seeker.got(child, !seeker.work.pool)
+  }
+
+  #takeIdle(key: string): Child | null {
+    const index = this.#idle.findLastIndex((idle) => idle.key === key)
+    if (index < 0) return null
+    const [idle] = this.#idle.splice(index, 1)
+    idle?.timer.cancel()
+    idle?.child.keepsAlive(true)
+    return idle?.child ?? null
+  }
+
+  #endIdle(child: Child): void {
+    this.#forgetIdle(child)
+    child.kill()
+  }
+
+  #forgetIdle(child: Child): void {
+    const index = this.#idle.findIndex((idle) => idle.child === child)
+    if (index >= 0) this.#idle.splice(index, 1)[0]?.timer.cancel()
+  }
+
+  #gone(child: Child): void {
+    this.#living.delete(child)
+    this.#forgetIdle(child)
+    if (this.#living.size === 0) this.#whenEmpty?.()
+    this.#serve()
+  }
+}
+
+const keys = new WeakMap<IsolatedWork, string>()
+
+/** Children of equal works can stand in for each other. */
+function keyOf(work: IsolatedWork): string {
+  let key = keys.get(work)
+  if (key === undefined) {
+    key = JSON.stringify([work.isolation, work.module, work.resourceLimits, work.env])
+    keys.set(work, key)
+  }
+  return key
+}

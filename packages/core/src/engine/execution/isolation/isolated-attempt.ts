@@ -1,0 +1,197 @@
+import { AsyncResource } from 'node:async_hooks'
+import { toDurationMs } from '../../../duration.ts'
+import { toErrorRecord } from '../../../error-record.ts'
+import { JobistemerError } from '../../../errors.ts'
+import { type AskedOfNode, type FromChild, isFromProgram, type ToldTime } from '../../../isolated/messages.ts'
+import { revivedError } from '../../../isolated/revived-error.ts'
+import type { IsolatedWork } from '../../../job/isolated-work.ts'
+import type { TaskContext } from '../../../job/task.ts'
+import type { JsonValue } from '../../../json.ts'
+import { machineMonotonic } from '../../../system-clock.ts'
+import type { EngineContext } from '../../storage-access/engine-context.ts'
+import { attemptData } from './attempt-data.ts'
+import type { Child, ChildEnd, ChildListener } from './child.ts'
+import { childDied } from './child-died.ts'
+import type { Children, ChildSeeker } from './children.ts'
+
+let attempts = 0
+
+/** One attempt of an isolated task: what happens between its node and the child that its handler runs in. */
+export class IsolatedAttempt implements ChildSeeker, ChildListener {
+  readonly work: IsolatedWork
+  readonly listener: ChildListener
+  /** Settled when the handler has ended, or its child has. */
+  readonly result: Promise<JsonValue | undefined>
+  readonly #engine: EngineContext
+  readonly #children: Children
+  readonly #context: TaskContext
+  readonly #onBegin: () => void
+  readonly #number = ++attempts
+  readonly #ask: (asked: AskedOfNode) => Promise<JsonValue | undefined>
+  #resolve: (result: JsonValue | undefined) => void = () => undefined
+  #reject: (error: unknown) => void = () => undefined
+  #child: Child | null = null
+  #crash: unknown
+  /** Ends what its handler sleeps for; most never do. */
+  #sleeping: AbortController | null = null
+  #isOver = false
+  #wasKilled = false
+
+  /** `onBegin` is called when it has its child: until then it waits for a place. */
+  constructor(
+    engine: EngineContext,
+    children: Children,
+    options: { readonly work: IsolatedWork; readonly context: TaskContext; readonly onBegin: () => void },
+  ) {
+    this.#engine = engine
+    this.#children = children
+    this.work = options.work
+    this.#context = options.context
+    this.#onBegin = options.onBegin
+    this.listener = this
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // What it does for its handler belongs to the handler, whoever calls back: a child may be older than this attempt.
+    this.#ask = AsyncResource.bind((asked: AskedOfNode) => this.#answerTo(asked))
+    children.seek(this)
+    if (!this.#isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get wasKilled(): boolean {
+    return this.#wasKilled
+  }
+
+  /** Ends its child at once, whatever that does. */
+  kill(): void {
+    if (this.#isOver || this.#child === null) return
+    this.#wasKilled = true
+    const { name } = this.#child
+    const { job, task, occurrence } = this.#context
+    const fields = { job: job.name, task: task.name, occurrenceId: occurrence.id, child: name }
+    this.#engine.logger.warn(fields, 'an isolated task did not stop in time: it is killed')
+    this.#child.kill()
+  }
+
+  got(child: Child, isLast: boolean): void {
+    this.#child = child
+    this.#onBegin()
+    const { module } = this.work
+    const attempt = attemptData(this.#context)
+    child.post({ kind: 'run', run: this.#number, module, time: this.#time(), attempt, isLast })
+  }
+
+  refused(error: JobistemerError): void {
+    this.#end()
+    this.#reject(error)
+  }
+
+  heard(message: unknown): void {
+    if (this.#isOver || !isFromProgram(message)) return
+    try {
+      if (message.kind === 'crashed') this.#crash = revivedError(message.error)
+      // A child that is kept may say something late of the attempt before this one.
+      else if (message.run === this.#number) this.#heard(message)
+    } catch (error) {
+      // A child that cannot be understood is out of order: its attempt must not wait for it, nor its node die of it.
+      this.#release(false)
+      this.#reject(error)
+    }
+  }
+
+  ended(end: ChildEnd): void {
+    if (this.#isOver || this.#child === null) return
+    this.#end()
+    const { signal, task } = this.#context
+    if (signal.aborted) this.#reject(signal.reason)
+    else this.#reject(childDied(task.name, this.#child, { ...end, error: end.error ?? this.#crash }))
+  }
+
+  #tellToStop(): void {
+    if (this.#isOver) return
+    const { reason } = this.#context.signal
+    if (this.#child !== null) {
+      this.#child.post({ kind: 'abort', run: this.#number, error: toErrorRecord(reason) })
+      this.#sleeping?.abort(reason)
+    } else {
+      this.#children.leave(this)
+      this.#end()
+      this.#reject(reason)
+    }
+  }
+
+  #heard(message: Exclude<FromChild, { kind: 'crashed' }>): void {
+    switch (message.kind) {
+      case 'returned':
+        this.#release(true)
+        this.#resolve(message.result)
+        return
+      case 'threw': {
+        const error = revivedError(message.error)
+        if (message.isNonRetryable) Object.defineProperty(error, 'retryable', { value: false, enumerable: true })
+        // What could not be imported once cannot be imported again in the same child.
+        this.#release(!JobistemerError.isInstance(error, 'INVALID_MODULE'))
+        this.#reject(error)
+        return
+      }
+      case 'progress':
+        this.#context.progress(message.fraction, message.message ?? undefined)
+        return
+      case 'log':
+        this.#context.logger[message.level](message.fields as object, message.message)
+        return
+      case 'call':
+        this.#answer(message.call, message.asked)
+    }
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#sleeping?.abort()
+  }
+
+  #release(isUsable: boolean): void {
+    this.#end()
+    if (this.#child !== null) this.#children.give(this.#child, this.work, isUsable && !this.#context.signal.aborted)
+  }
+
+  #answer(call: number, asked: AskedOfNode): void {
+    const answer = (given: { readonly value?: JsonValue } | { readonly error: ReturnType<typeof toErrorRecord> }) => {
+      if (!this.#isOver) {
+        this.#child?.post({ kind: 'answer', run: this.#number, call, time: this.#time(), ...given })
+      }
+    }
+    this.#ask(asked).then(
+      (value) => answer(value === undefined ? {} : { value }),
+      (error) => answer({ error: toErrorRecord(error) }),
+    )
+  }
+
+  async #answerTo(asked: AskedOfNode): Promise<JsonValue | undefined> {
+    if (asked.name === 'sleep') {
+      await this.#sleep(asked.duration)
+      return undefined
+    }
+    const run = await this.#context.previousRun()
+    if (run === null) return null
+    const { id, state, scheduledAt, finishedAt } = run
+    return { id, state, scheduledAt: scheduledAt.getTime(), finishedAt: finishedAt.getTime() }
+  }
+
+  /** No longer than the attempt lasts: nobody else waits for it. */
+  async #sleep(duration: JsonValue): Promise<void> {
+    const milliseconds = toDurationMs(duration as never, 'duration')
+    this.#context.signal.throwIfAborted()
+    this.#sleeping ??= new AbortController()
+    await this.#engine.sleeps.sleep(milliseconds, this.#sleeping.signal)
+  }
+
+  #time(): ToldTime {
+    return { now: this.#engine.now(), at: this.#engine.clock.isAuthoritative === true ? null : machineMonotonic() }
+  }
+}

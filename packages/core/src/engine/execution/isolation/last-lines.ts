@@ -1,0 +1,28 @@
+import { mostListed } from '../../../tuning.ts'
+import { longestOutputLine } from './tuning.ts'
+
+/** Frames of V8's own stack, of which a process that runs out of memory writes many. */
+const nativeFrame = /^\s*\d+: 0x/
+
+/** The end of what somebody writes, in lines. */
+export class LastLines {
+  #lines: string[] = []
+  #open = ''
+
+  add(text: string): void {
+    const lines = (this.#open + text).split('\n')
+    this.#open = (lines.pop() as string).slice(0, longestOutputLine)
+    this.#keep(lines)
+  }
+
+  get(): string {
+    this.#keep([this.#open])
+    this.#open = ''
+    return this.#lines.join('\n')
+  }
+
+  #keep(lines: readonly string[]): void {
+    const kept = lines.filter((line) => line.trim() !== '' && !nativeFrame.test(line))
+    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestOutputLine))].slice(-mostListed)
+  }
+}

@@ -1,0 +1,66 @@
+import type { IsolatedWork } from '../../../job/isolated-work.ts'
+import { killGroup } from '../../../isolated/kill-group.ts'
+import type { ToChild } from '../../../isolated/messages.ts'
+import { type Child, type ChildEnd, type ChildListener, nobody } from './child.ts'
+import { LastLines } from './last-lines.ts'
+
+/** What a process asks of the one that has started it. */
+export interface StarterOfChild {
+  post(child: ProcessChild, message: ToChild): void
+  kill(child: ProcessChild): void
+  keepsAlive(child: ProcessChild, does: boolean): void
+}
+
+/** A process in which isolated tasks run. Another one has started it, and stands between it and its node. */
+export class ProcessChild implements Child {
+  listener: ChildListener = nobody
+  readonly number: number
+  readonly work: IsolatedWork
+  readonly #starter: StarterOfChild
+  readonly #lastLines = new LastLines()
+  #pid: number | null = null
+
+  constructor(starter: StarterOfChild, number: number, work: IsolatedWork) {
+    this.#starter = starter
+    this.number = number
+    this.work = work
+  }
+
+  get name(): string {
+    return this.#pid === null ? 'process' : `process ${this.#pid}`
+  }
+
+  post(message: ToChild): void {
+    this.#starter.post(this, message)
+  }
+
+  kill(): void {
+    this.#starter.kill(this)
+  }
+
+  lastLines(): string {
+    return this.#lastLines.get()
+  }
+
+  keepsAlive(does: boolean): void {
+    this.#starter.keepsAlive(this, does)
+  }
+
+  started(pid: number): void {
+    this.#pid = pid
+  }
+
+  wrote(text: string): void {
+    this.#lastLines.add(text)
+    process.stderr.write(text)
+  }
+
+  ended(end: ChildEnd): void {
+    this.listener.ended(end)
+  }
+
+  /** Nobody else is left who could kill it. */
+  killItself(): void {
+    if (this.#pid !== null) killGroup(this.#pid)
+  }
+}

@@ -1,0 +1,171 @@
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import type { Retention } from '../../configuration/settings.ts'
+import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
+import { isNoSchedule } from '../../schedule/no-schedule.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { shardOf } from '../../storage/node-record.ts'
+import { isPausedAt } from '../../storage/rules.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
+import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { firstItems } from '../storage-access/pages.ts'
+import type { ShardAssignment } from '../cluster/shard-assignment.ts'
+
+/** Milliseconds, one hour, between two passes over all jobs. */
+const passMs = 3_600_000
+
+/** The first pass begins at a random moment of this span, in ms: nodes that live for less than an hour take part. */
+const firstPassWithinMs = 120_000
+
+/** One call of `runDue` in 60 makes a pass: calls that come each minute make one an hour. */
+const callsPerPass = 60
+
+/** Visits of a job within its retention age, at most one per pass, */
+const visitsPerAge = 30
+
+/** and at least one in this many passes. */
+const mostPassesBetween = 24
+
+const headsPerPage = 100
+const removedPerStep = 500
+
+/** A step that removes history uses at most 1/4 of the time of a connection, and a step that looks for it 1/60. */
+const restsPerRemoval = 4
+const restsPerLook = 60
+const shortestRestMs = 20
+const longestRestMs = 5000
+
+/**
+ * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
+ * and their history is gone. The living node with common rank 0 does so for all jobs.
+ */
+export class Retainer {
+  readonly #engine: EngineContext
+  readonly #assignment: ShardAssignment
+  readonly #loop: BackgroundLoop
+  /** Jobs of the present page that are not checked yet. */
+  #heads: JobRecord[] = []
+  /** Cursor of the next page; `null` for the first. */
+  #cursor: string | null = null
+  #isUnderWay = false
+  /** Number of the pass: it decides which jobs are visited. It begins at random, because a node may live shortly. */
+  #pass: number
+
+  constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
+    this.#engine = engine
+    this.#assignment = assignment
+    this.#pass = Math.floor(engine.random() * mostPassesBetween)
+    this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
+  }
+
+  /** Plans the first pass. */
+  start(): void {
+    this.#loop.runIn(this.#engine.random() * firstPassWithinMs)
+  }
+
+  /** Makes a pass in one call of 60, for nodes that live for one call of `runDue`. Resolves when the pass is over. */
+  async passSometimes(): Promise<void> {
+    if (this.#engine.random() * callsPerPass >= 1) return
+    do {
+      this.#loop.run()
+      await this.#loop.underWay
+    } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
+  }
+
+  /** Begins no further step. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  async #step(): Promise<void> {
+    const startedAt = this.#engine.clock.monotonic()
+    let leastRestMs = shortestRestMs
+    let rests = restsPerLook
+    try {
+      const now = this.#engine.now()
+      if (this.#engine.isHeldBack) {
+        leastRestMs = longestRestMs
+        return
+      }
+      const head = this.#nextHead(now)
+      if (this.#assignment.commonRank > 0) this.#endPass()
+      else if (head !== undefined) {
+        rests = restsPerRemoval
+        await this.#removeOf(head, now)
+      } else if (this.#isUnderWay && this.#cursor === null) this.#endPass()
+      else await this.#turnPage()
+    } finally {
+      const restMs = (this.#engine.clock.monotonic() - startedAt) * rests
+      this.#loop.runIn(this.#isUnderWay ? Math.min(Math.max(restMs, leastRestMs), longestRestMs) : passMs)
+    }
+  }
+
+  #endPass(): void {
+    this.#heads = []
+    this.#cursor = null
+    this.#isUnderWay = false
+  }
+
+  async #turnPage(): Promise<void> {
+    if (!this.#isUnderWay) this.#pass++
+    this.#isUnderWay = true
+    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
+      calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
+    )
+    this.#heads = [...page.items]
+    this.#cursor = page.cursor
+  }
+
+  /** The next job of the page that may have history beyond its retention. */
+  #nextHead(now: number): JobRecord | undefined {
+    for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
+      const retention = retentionOf(head)
+      if (retention === null || head.createdAt >= now - retention.olderThanMs) continue
+      const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), mostPassesBetween))
+      if ((shardOf(head.id) + this.#pass) % every === 0) return head
+    }
+    return undefined
+  }
+
+  async #removeOf(head: JobRecord, now: number): Promise<void> {
+    const { olderThanMs, keep } = retentionOf(head) as Retention
+    const isOver = head.deletedAt !== null || isFinished(head, now)
+    const { more } = await this.#engine.storage.repeated('prune', (calls) =>
+      calls.prune({
+        now,
+        jobId: head.id,
+        before: now - olderThanMs,
+        keep: isOver ? 0 : keep,
+        limit: removedPerStep,
+      }),
+    )
+    if (more) this.#heads.push(head)
+    else if (head.deletedAt === null && isOver) await this.#removeIfForgotten(head, now)
+  }
+
+  /** Deletes a job whose history is gone. */
+  async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
+    const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
+    const left = await firstItems((cursor) =>
+      this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...query, cursor })),
+    )
+    if (left.length > 0) return
+    await this.#engine.storage.repeated('saveJobs', (calls) =>
+      calls.saveJobs({ now, cancelLimit: changesAtOnce, changes: [{ kind: 'delete', id, expectedVersion: version }] }),
+    )
+  }
+}
+
+/** `null`: history is kept for ever. */
+function retentionOf({ definition }: JobRecord): Retention | null {
+  const { defaults, settings } = readJobDocument(definition)
+  return resolveJobSettings(defaults, settings).retention
+}
+
+/** Whether a job has no future slot and no code that would store it again. A job without a schedule is never finished. */
+function isFinished({ nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
+  const last = timeline.at(-1)?.schedule
+  const isOver = nextAt === null && !isPausedAt({ paused }, now) && (last === undefined || !isNoSchedule(last))
+  return isOver && isDataAlone(readJobDocument(definition))
+}

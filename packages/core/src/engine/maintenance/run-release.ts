@@ -1,0 +1,188 @@
+import { JobistemerError, printValue } from '../../errors.ts'
+import { toErrorRecord } from '../../error-record.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import {
+  abandoned,
+  type Beginning,
+  definitionOf,
+  hasEndedTasks,
+  hasUnfinishedAttempt,
+  runsOfLeft,
+  withLostAttempts,
+} from '../execution/task-run-records.ts'
+import type { Heartbeats } from '../cluster/heartbeats.ts'
+import { lives } from '../cluster/process/process-mark.ts'
+
+/** Which running occurrences are read. */
+interface RunningFilter {
+  readonly node?: string
+  readonly deadlineBefore?: number
+}
+
+interface Release {
+  readonly item: ReapItem
+  readonly jobName: string
+  readonly lostTasks: readonly string[]
+}
+
+export interface ReleaseParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+  readonly heartbeats: Heartbeats
+}
+
+/** Takes running occurrences from owners that are gone: each becomes pending again, or fails. */
+export class RunRelease {
+  readonly #engine: EngineContext
+  readonly #parts: ReleaseParts
+  #isStopped = false
+
+  constructor(engine: EngineContext, parts: ReleaseParts) {
+    this.#engine = engine
+    this.#parts = parts
+  }
+
+  /** Reads no further page. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /**
+   * Releases the running occurrences that `isWanted` accepts. Returns how many it accepted, and how many of them this node
+   * took from their owners.
+   */
+  async release(
+    filter: RunningFilter,
+    reason: string,
+    isWanted: (record: OccurrenceRecord) => boolean,
+  ): Promise<{ readonly found: number; readonly reaped: number }> {
+    let found = 0
+    let reaped = 0
+    await this.eachRunning({ runs: true, ...filter }, async ({ items }) => {
+      const records = items.filter(isWanted)
+      found += records.length
+      if (records.length > 0) reaped += await this.#reap(records, reason)
+    })
+    return { found, reaped }
+  }
+
+  async eachRunning(
+    filter: RunningFilter & { readonly runs: boolean },
+    read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
+  ): Promise<void> {
+    const { maxBatch: limit, storage } = this.#engine
+    let cursor: string | null = null
+    do {
+      const page: Page<OccurrenceRecord> = await storage.repeated('listOccurrences', (calls) =>
+        calls.listOccurrences({ kind: 'live', state: 'running', limit, cursor, ...filter }),
+      )
+      await read(page)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#isStopped)
+  }
+
+  async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<number> {
+    const now = this.#engine.now()
+    const releases: Release[] = []
+    for (const record of records) releases.push(await this.#releaseOf(record, reason, now))
+    let reaped = 0
+    const answered = (index: number, answer: ReapAnswer | ItemRefused) => {
+      const release = releases[index] as Release
+      if (answer instanceof ItemRefused) this.#engine.fail(`reap ${release.item.id}`, answer.error)
+      else if (answer.outcome === 'reaped') {
+        reaped++
+        this.#report(release, answer.woken !== null)
+      }
+    }
+    const items = releases.map(({ item }) => item)
+    const answers = await this.#engine.bisecting.send(
+      'reap',
+      items,
+      (calls, some) => calls.reap({ now, items: some }),
+      answered,
+    )
+    for (const [index, answer] of answers.entries()) if (answer !== undefined) answered(index, answer)
+    return reaped
+  }
+
+  async #releaseOf(record: OccurrenceRecord, reason: string, now: number): Promise<Release> {
+    const { id, jobId, scheduledAt, token, owner, sequence } = record
+    const { name: jobName, definition } = await this.#jobOf(record)
+    const settings = definition?.settings
+    const left = definition === null ? record.runs : runsOfLeft(record, definition)
+    // The owner had only to store the end: no handler is called again.
+    const isDone = definition !== null && hasEndedTasks(record, left, definition)
+    const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
+    const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
+    const retries = mayRescue && !isBlocking && (settings.onInterrupted === 'retry' || isDone)
+    const cause = isBlocking ? 'event_loop_blocked' : reason
+    const loss = {
+      ...(reason === 'node_lost' && owner !== null && { lostBy: owner.incarnation }),
+      ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(jobName)) }),
+    }
+    // No task of an occurrence that has ended stays running.
+    const runs = left.map((run) =>
+      retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
+    )
+    // A failed occurrence is final: what follows it must exist before.
+    if (!retries) await this.#parts.pool.relay?.handOn(record)
+    const action = retries ? 'retry' : 'fail'
+    const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
+    return { item, jobName, lostTasks: left.filter(hasUnfinishedAttempt).map(({ task }) => task) }
+  }
+
+  /**
+   * Whether an earlier owner of a run was declared dead, is alive, and reports that the job has blocked its event loop.
+   * The present owner then probably hangs in the same handler, unless its process is known to be gone.
+   */
+  #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
+    const { heartbeats } = this.#parts
+    const lostBy = runs.flatMap(({ attempts }) => attempts.flatMap((attempt) => attempt.lostBy ?? []))
+    if (owner === null || !lostBy.some((incarnation) => heartbeats.wasBlockedBy(incarnation, jobId))) return false
+    return lives(owner.incarnation, heartbeats.peers.get(owner.incarnation)?.record.about.process) !== false
+  }
+
+  #report({ item, jobName, lostTasks }: Release, hasWoken: boolean): void {
+    const { events, logger } = this.#engine
+    const { id: occurrenceId, jobId, action, reason } = item
+    const scheduledAt = new Date(item.scheduledAt)
+    const [level, end] =
+      action === 'retry' ? (['warn', 'it is tried again'] as const) : (['error', 'it has failed'] as const)
+    logger[level]({ job: jobName, occurrenceId, scheduledAt, action, reason }, `occurrence reaped: ${end}`)
+    events.emit('occurrence.reaped', { jobId, jobName, occurrenceId, scheduledAt, action, reason, lostTasks })
+    if (action === 'retry' || hasWoken) this.#parts.capacity.workAppeared()
+  }
+
+  /** The job of an occurrence. This node may neither hold it nor have its handlers. */
+  async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Beginning | null }> {
+    const { registry } = this.#parts
+    const job = registry.get(jobId)
+    const plan = job?.version === jobVersion ? registry.plans.planOf(job) : null
+    if (job !== undefined && plan !== null) return { name: job.job.name, definition: plan }
+    const { jobs, versions } = await this.#engine.storage.repeated('get', (calls) =>
+      calls.get({ jobs: [jobId], versions: [{ jobId, version: jobVersion }] }),
+    )
+    const name = jobs[0]?.name ?? jobId
+    const [version] = versions
+    if (version == null || readJobDocument(version.definition).isUnreadable === true) return { name, definition: null }
+    return { name, definition: definitionOf(version) }
+  }
+}
+
+/** The error of a run that has kept two nodes from sending heartbeats. */
+function eventLoopBlocked(jobName: string): JobistemerError {
+  return new JobistemerError('EVENT_LOOP_BLOCKED', {
+    message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,
+    field: 'run',
+    value: jobName,
+    remedy: 'Run the task in a thread or a process of its own: set its module and its isolation.',
+  })
+}

@@ -1,0 +1,256 @@
+import type { JobId } from '../../ids.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import { lastSuccess } from '../definitions/last-success.ts'
+import { countedSince, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
+import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { IndexedHeap } from '../runtime/indexed-heap.ts'
+import type { Heartbeats } from '../cluster/heartbeats.ts'
+import type { ShardAssignment } from '../cluster/shard-assignment.ts'
+import { WatchedJob } from './watched-job.ts'
+
+/** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
+const lookEveryMs = 60_000
+
+// Milliseconds that a read of changes goes back further than the last one. A change carries the wall time of its node:
+// one read in 60 goes back far, for a node whose clock is wrong.
+const marginMs = 5000
+const farMarginMs = 600_000
+const looksPerFarLook = 60
+
+/** A step uses at most 1/60 of the time of a connection: a node with a million jobs stays idle. */
+const restsPerStep = 60
+const shortestRestMs = 20
+const longestRestMs = 5000
+
+/** A read of job heads in pages: of all, or of those that have changed since an instant. */
+interface Listing {
+  readonly changedSince: number | null
+  /** The next read covers changes from this instant on. */
+  readonly begunAt: number
+  cursor: string | null
+}
+
+/**
+ * Reports silent jobs: no run of the job was completed within its `alertAfter`. The living node with common rank 0 does so
+ * for all jobs, also for jobs without code. A job without that setting costs nothing beyond the read of changes.
+ *
+ * An alert is due at each multiple of `alertAfter` since the last success, on every node. A node that takes over the
+ * watch therefore neither repeats nor misses an alert.
+ */
+export class StaleJobAlert {
+  readonly #engine: EngineContext
+  readonly #assignment: ShardAssignment
+  readonly #heartbeats: Heartbeats
+  readonly #handOverMs: number
+  /** A node with at least this counter has lived longer than a hand-over takes. */
+  readonly #beatsOfOld: number
+  readonly #loop: BackgroundLoop
+  readonly #jobs = new Map<JobId, WatchedJob>()
+  readonly #checks = new IndexedHeap<WatchedJob>()
+  #startedAt = 0
+  /** Other nodes have reported all alerts up to this instant; `null` while this node does not watch. */
+  #saidUpTo: number | null = null
+  #listing: Listing | null = null
+  /** Start of the last complete read; `null` before the first. */
+  #lookedAt: number | null = null
+  #looks = 0
+  /** A definition or a pause has changed since the last read. */
+  #isAwaited = false
+  /** The next read is more than a minute after the last one. */
+  #isResting = false
+
+  constructor(
+    engine: EngineContext,
+    options: {
+      readonly assignment: ShardAssignment
+      readonly heartbeats: Heartbeats
+      readonly heartbeatMs: number
+      readonly deadAfterMs: number
+    },
+  ) {
+    this.#engine = engine
+    this.#assignment = options.assignment
+    this.#heartbeats = options.heartbeats
+    // A dead node is noticed after `deadAfter`, and the next watcher starts up to a minute later.
+    this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
+    // A wake-up sends some heartbeats early.
+    this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
+    this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
+  }
+
+  /** The first read follows after a minute: a node in a crash loop reports nothing. */
+  start(): void {
+    this.#startedAt = this.#engine.now()
+    this.#loop.runIn(lookEveryMs)
+  }
+
+  /** A definition or a pause has changed, or a node has started: the next read follows a minute after the last one. */
+  wake(): void {
+    this.#isAwaited = true
+    if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
+  }
+
+  /** Begins no further step. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** The number of silent jobs; `null` if this node does not watch, has not read all jobs yet, is stopped or held back. */
+  get count(): number | null {
+    if (this.#lookedAt === null || this.#loop.isStopped || this.#engine.isHeldBack) return null
+    let count = 0
+    for (const { isSilent } of this.#jobs.values()) if (isSilent) count++
+    return count
+  }
+
+  async #step(): Promise<void> {
+    const startedAt = this.#engine.clock.monotonic()
+    const now = this.#engine.now()
+    let isHeldBack = false
+    try {
+      isHeldBack = this.#engine.isHeldBack
+      if (isHeldBack) return
+      if (this.#assignment.commonRank > 0) this.#leaveToOthers()
+      else await this.#lookOrCheck(now)
+    } finally {
+      const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
+      this.#loop.runIn(isHeldBack ? longestRestMs : Math.max(Math.min(restMs, longestRestMs), this.#idleMs()))
+    }
+  }
+
+  #leaveToOthers(): void {
+    this.#saidUpTo = null
+    this.#listing = null
+    this.#lookedAt = null
+    for (const job of this.#jobs.values()) this.#checks.remove(job)
+    this.#jobs.clear()
+  }
+
+  /** Milliseconds until the next read or check. */
+  #idleMs(): number {
+    if (this.#listing !== null) return 0
+    if (this.#lookedAt === null) return lookEveryMs
+    const mayRest = !this.#isAwaited && this.#jobs.size === 0
+    const restMs = mayRest ? this.#engine.untilNextLook(lookEveryMs) : lookEveryMs
+    this.#isResting = restMs > lookEveryMs
+    const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
+    return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
+  }
+
+  async #lookOrCheck(now: number): Promise<void> {
+    if (this.#saidUpTo === null) this.#begin(now)
+    const due = this.#checks.peek()
+    const sinceMs = this.#lookedAt === null ? 0 : now - this.#lookedAt
+    if (this.#listing !== null) await this.#readOn(this.#listing)
+    else if (sinceMs >= lookEveryMs || sinceMs < 0) this.#lookForChanges(now)
+    else if (due !== undefined && due.at <= now) await this.#check(due, now)
+  }
+
+  #begin(now: number): void {
+    const before = now - this.#handOverMs
+    const others = this.#heartbeats.peers.living()
+    // An earlier watcher has reported the alerts up to then, if there was one. Heartbeat counters show that, not clocks.
+    const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
+    const wasLookedAt = this.#startedAt <= before || others.some(isOld)
+    this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
+    this.#listing = { changedSince: null, begunAt: now, cursor: null }
+  }
+
+  #lookForChanges(now: number): void {
+    this.#isAwaited = false
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    this.#listing = { changedSince: Math.min(this.#lookedAt ?? now, now) - margin, begunAt: now, cursor: null }
+  }
+
+  async #readOn(listing: Listing): Promise<void> {
+    const { changedSince, cursor } = listing
+    const limit = Math.min(500, this.#engine.maxBatch)
+    const page = await this.#engine.storage.repeated('listJobs', (calls) =>
+      calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
+    )
+    for (const head of page.items) this.#consider(head)
+    listing.cursor = page.cursor
+    if (page.cursor !== null) return
+    this.#listing = null
+    this.#lookedAt = listing.begunAt
+  }
+
+  #consider(head: JobRecord): void {
+    const job = this.#jobs.get(head.id)
+    const rule = silenceRuleOf(head)
+    if (rule === null) this.#forget(head.id)
+    else if (job === undefined || job.hasChanged(rule)) {
+      this.#forget(head.id)
+      const watched = new WatchedJob(head, rule)
+      this.#jobs.set(head.id, watched)
+      this.#checks.update(watched, rule.notBefore + rule.alertAfterMs)
+    }
+  }
+
+  #forget(id: JobId): void {
+    const job = this.#jobs.get(id)
+    if (job !== undefined) this.#checks.remove(job)
+    this.#jobs.delete(id)
+  }
+
+  async #check(job: WatchedJob, now: number): Promise<void> {
+    const { id, rule } = job
+    await this.#lookForSuccess(job, now)
+    const since = countedSince(rule, job.lastSuccessAt)
+    const times = Math.floor((now - since) / rule.alertAfterMs)
+    if (times < 1) {
+      if (job.isSilent) this.#sayHeard(job, now)
+      this.#checks.update(job, since + rule.alertAfterMs)
+      return
+    }
+    const dueAt = since + times * rule.alertAfterMs
+    const isToBeSaid = dueAt > Math.max(job.saidUpTo, this.#saidUpTo ?? now)
+    if (isToBeSaid && !(await this.#isAsKnown(job))) return
+    if (this.#jobs.get(id) !== job) return
+    job.isSilent = true
+    job.saidUpTo = dueAt
+    if (isToBeSaid) this.#saySilent(job, since)
+    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + lookEveryMs))
+  }
+
+  async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
+    const { id: jobId, rule, checkedAt } = job
+    // Successes that an earlier check has covered are not read again.
+    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - lookEveryMs
+    const from = Math.max(searchedFrom(rule, now), seen)
+    const { at } = await lastSuccess({ jobId, from }, (query) =>
+      this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences(query)),
+    )
+    job.checkedAt = now
+    if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
+  }
+
+  /** Reads the head before an alert: the job may have been paused, changed or removed since the last read. */
+  async #isAsKnown(job: WatchedJob): Promise<boolean> {
+    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
+    const [head = null] = jobs
+    if (head === null) this.#forget(job.id)
+    else this.#consider(head)
+    return this.#jobs.get(job.id) === job
+  }
+
+  #saySilent({ id: jobId, name: jobName, rule, lastSuccessAt }: WatchedJob, since: number): void {
+    const { alertAfterMs } = rule
+    const times = { since: new Date(since), lastSuccessAt: lastSuccessAt === null ? null : new Date(lastSuccessAt) }
+    this.#engine.events.emit('job.silent', { jobId, jobName, alertAfterMs, ...times })
+    this.#engine.logger.error(
+      { job: jobName, alertAfterMs, ...times },
+      'job is silent: no run was completed within its alertAfter',
+    )
+  }
+
+  #sayHeard(job: WatchedJob, now: number): void {
+    const { id: jobId, name: jobName } = job
+    job.isSilent = false
+    const succeededAt = new Date(job.lastSuccessAt ?? now)
+    this.#engine.events.emit('job.heard', { jobId, jobName, succeededAt })
+    this.#engine.logger.warn({ job: jobName, succeededAt }, 'job recovered: a run completed')
+  }
+}

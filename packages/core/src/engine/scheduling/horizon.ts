@@ -1,0 +1,157 @@
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { DueJobs, Page } from '../../storage/storage.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { ShardAssignment } from '../cluster/shard-assignment.ts'
+import {
+  aheadMs,
+  beforeSecondMs,
+  dueLookMs,
+  goOnMs,
+  longOverlapMs,
+  looksPerFullLook,
+  looksPerLongOverlap,
+  shortestLookMs,
+} from './tuning.ts'
+import { wakeDelayMs } from '../../tuning.ts'
+
+/** A look that is to go on where it ended. */
+interface Rest {
+  readonly due: DueJobs
+  readonly cursor: string
+}
+
+/**
+ * Looks up which jobs come due, where more are stored than a node holds, and lets go those that it need not hold, see
+ * decision 13.
+ */
+export class Horizon {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #assignment: ShardAssignment
+  readonly #isBlind: boolean
+  readonly #loop: BackgroundLoop
+  /** The time at the last look that came to its end. */
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #looks = 0
+  #rest: Rest | null = null
+  #isWoken = false
+  #isStarted = false
+
+  /** `isBlind`: this node has no handlers, and looks nothing up. */
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; assignment: ShardAssignment; isBlind: boolean },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#assignment = options.assignment
+    this.#isBlind = options.isBlind
+    this.#loop = new BackgroundLoop(engine, { name: 'look up due jobs', round: () => this.#lookAndGoOn() })
+    this.#registry.loose.overflowed.listen(() => this.lookForAll())
+  }
+
+  /** Resolves when what is due has been looked up. */
+  async start(): Promise<void> {
+    this.#isStarted = true
+    this.lookForAll()
+    await this.#loop.underWay
+  }
+
+  /** Begins no further look. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  wake(): void {
+    if (this.#isWoken || !this.#isNeeded) return
+    this.#isWoken = true
+    this.#loop.runIn(wakeDelayMs)
+  }
+
+  /** Looks up all that is due, now: the time has jumped, or this node goes first where others did. */
+  lookForAll(): void {
+    if (!this.#isNeeded) return
+    this.#looks = 0
+    this.#rest = null
+    this.#loop.run()
+  }
+
+  get #isNeeded(): boolean {
+    return this.#isStarted && this.#registry.loose.isPartial
+  }
+
+  async #lookAndGoOn(): Promise<void> {
+    this.#isWoken = false
+    try {
+      await this.#look()
+    } finally {
+      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : goOnMs)
+    }
+  }
+
+  #untilNextLook(): number {
+    const sinceLookAt = (this.#engine.now() - beforeSecondMs) % dueLookMs
+    const inMs = dueLookMs - (sinceLookAt < 0 ? sinceLookAt + dueLookMs : sinceLookAt)
+    return inMs < shortestLookMs ? inMs + dueLookMs : inMs
+  }
+
+  async #look(): Promise<void> {
+    const now = this.#engine.now()
+    if (this.#engine.isHeldBack) return
+    this.#registry.dropUnneeded(now + aheadMs)
+    if (this.#isBlind) return
+    const shards = this.#assignment.ownShards
+    if (shards?.length === 0) return
+    const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
+    this.#rest = null
+    const end = await this.#lookUp(due, cursor)
+    if (end === null) this.#lookedAt = due.upTo - aheadMs
+    else this.#rest ??= { due, cursor: end }
+  }
+
+  #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
+    const look = this.#looks++
+    // A clock may have been set back.
+    // Other nodes may have changed jobs since. What is overdue for longer is held, and would be read again for nothing.
+    const after = Math.min(this.#lookedAt, now) - (look % looksPerLongOverlap === 0 ? longOverlapMs : dueLookMs)
+    const since = look % looksPerFullLook === 0 || !Number.isFinite(after) ? {} : { after }
+    return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
+  }
+
+  /** Answers where to go on; `null` when there is no more. */
+  async #lookUp(due: DueJobs, from: string | null): Promise<string | null> {
+    const { maxBatch: limit, storage } = this.#engine
+    let cursor = from
+    do {
+      if (!this.#registry.loose.hasRoom) return cursor
+      const page: Page<JobRecord> = await storage.repeated('listJobs', (calls) =>
+        calls.listJobs({ due, limit, cursor }),
+      )
+      await this.#registry.learnTypesOf(page.items)
+      for (const record of page.items) this.#takeOn(record)
+      cursor = page.cursor
+    } while (cursor !== null && !this.#loop.isStopped)
+    return cursor
+  }
+
+  /** What is wrong with one job must not hide the others. */
+  #takeOn(record: JobRecord): void {
+    try {
+      const job = this.#registry.get(record.id)
+      if (job === undefined) this.#load(record)
+      else if (this.#assignment.rankOf(job) === 0) this.#registry.catchUp(job, record)
+    } catch (error) {
+      this.#engine.fail(`job ${record.name}`, error)
+    }
+  }
+
+  /** Loads only jobs of the shards of this node. The overdue takeover finds overdue slots of other shards. */
+  #load(record: JobRecord): void {
+    const tasks = tasksOf(readJobDocument(record.definition), [])
+    if (this.#assignment.rankOf({ job: { id: record.id, tasks } }) === 0) this.#registry.adoptStored(record)
+  }
+}

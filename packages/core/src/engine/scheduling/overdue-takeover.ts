@@ -1,0 +1,349 @@
+import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { ShardAssignment } from '../cluster/shard-assignment.ts'
+
+/** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
+const activeWatchers = 2
+
+/** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
+const reserveFactor = 10
+
+/** One scan in 60 covers all overdue slots; the others cover only recently overdue ones. */
+const scansPerFullScan = 60
+
+/** Overlap with the previous scan, in ms. Covers clock differences between nodes and late writes. */
+const scanOverlapMs = 10_000
+
+/** Limits how far slow peers stretch the interval of a reserve node: a dead node is known to be dead by then. */
+const mostReserveFactor = 3
+
+/** Sample size: the oldest overdue slots show whether a slow peer has died. */
+const sample = 20
+
+/** Pages of a sample. A few may hold only jobs that no living node can run. */
+const mostSamples = 5
+
+/** Scans that wait for the answers to slots that the last one took over. An answer may be lost. */
+const longestWait = 5
+
+/** Slots of a job that this node left to nodes that go first: it checks later whether they have launched them. */
+interface Passed {
+  /** The first slot that is not known to be launched. */
+  readonly slot: number
+  readonly checkAt: number
+  /** The last slot. */
+  last: number
+}
+
+/** A scan that continues after the slots that it found are launched. */
+interface Scan {
+  readonly due: DueJobs
+  readonly cursor: string | null
+}
+
+/**
+ * Which node launched a slot that this node has asked for. No node launches a slot that was canceled ahead of its time. If a
+ * later slot was launched, its launcher is alive. The present state of the job says nothing.
+ */
+export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
+  switch (answer.outcome) {
+    case 'created':
+      return 'this node'
+    case 'off_schedule':
+      return 'another'
+    case 'exists':
+      return answer.watermark <= slot && answer.state === 'canceled' && answer.token === 0 ? 'nobody' : 'another'
+    default:
+      return 'nobody'
+  }
+}
+
+type Launcher = 'this node' | 'another' | 'nobody'
+
+/**
+ * Launches overdue slots that their assigned node has not launched. That node is slow, blocked, or dead and not yet
+ * declared dead.
+ *
+ * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the head
+ * of each slot that this node passed over.
+ *
+ * In an overloaded fleet every slot is overdue, and scanning for other nodes' slots delays all of them further. Three rules
+ * limit the load:
+ * - Watchers scan one after the other, one `standby` interval apart.
+ * - A scan continues only after the slots that it found are launched.
+ * - If other nodes had launched most of them already, the next scan waits longer. The same applies while this node
+ *   launches its own slots late.
+ */
+export class OverdueTakeover {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #assignment: ShardAssignment
+  readonly #standbyMs: number
+  readonly #findsDueJobs: boolean
+  readonly #loop: BackgroundLoop
+  readonly #passed = new Map<RegisteredJob, Passed>()
+  #scannedUpTo = Number.NEGATIVE_INFINITY
+  /** This node has left slots to other nodes since it was last alone. */
+  #hasLeft = false
+  /** If this node is now the only one and has left slots, it keeps scanning until a scan has passed this instant. */
+  #owedUpTo = Number.NEGATIVE_INFINITY
+  /** The oldest slot that this node has left to other nodes since the last scan began. */
+  #leftFrom = Number.POSITIVE_INFINITY
+  #scans = 0
+  /** Monotonic instant of the next scan; infinite if none is planned. */
+  #scanAt = Number.POSITIVE_INFINITY
+  /** The scan to continue, where the storage has a due index. */
+  #rest: Scan | null = null
+  /** The last scan has not reached its end: it continues when its slots are launched. */
+  #goesOn = false
+  /** Jobs whose overdue slots the present scan has put on the agenda, and whose answers are missing. */
+  readonly #taken = new Set<RegisteredJob>()
+  #waited = 0
+  /** Slots of the present scan that this node has launched, and slots that other nodes had launched before. */
+  #launched = 0
+  #wereLaunched = 0
+  /** The last scan has reached its end and found no overdue slot. */
+  #hasFoundNothing = false
+  /** Monotonic instant at which this node last launched a slot of its own shards late. */
+  #lateAt = Number.NEGATIVE_INFINITY
+  /** Factor of the scan interval while peers are slow. */
+  #slowness = 1
+  /** Since the last change of members, no scan has shown yet whether peers are dead or slow. */
+  #isTrying = true
+
+  constructor(
+    engine: EngineContext,
+    options: { registry: JobRegistry; assignment: ShardAssignment; standbyMs: number; findsDueJobs: boolean },
+  ) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#assignment = options.assignment
+    this.#standbyMs = options.standbyMs
+    this.#findsDueJobs = options.findsDueJobs
+    this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#scanAndGoOn() })
+  }
+
+  /** Plans the first scan. */
+  start(): void {
+    this.#goOn()
+  }
+
+  /** Begins no further scan. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  /** Other nodes have started, shut down or died. */
+  membersChanged(): void {
+    this.#slowness = 1
+    this.#isTrying = true
+    this.#owedUpTo = this.#engine.now()
+    // A planned scan is never postponed: frequent changes of members must not prevent scans.
+    if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
+  }
+
+  /** This node leaves a slot to the `rank` nodes before it. For storages without a due index. */
+  passed(job: RegisteredJob, slot: number, rank: number): void {
+    const passed = this.#passed.get(job)
+    if (passed !== undefined) passed.last = slot
+    else
+      this.#passed.set(job, {
+        slot,
+        last: slot,
+        checkAt: slot + this.#standbyMs * (rank < activeWatchers ? 1 : reserveFactor),
+      })
+  }
+
+  /** This node leaves a slot to the nodes before it. For storages with a due index: the next scan covers the slot. */
+  left(slot: number): void {
+    this.#hasLeft = true
+    this.#leftFrom = Math.min(this.#leftFrom, slot)
+  }
+
+  /** Which node has launched a slot that this node has tried to launch. */
+  answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
+    if (!this.#taken.delete(job)) {
+      if (launcher !== 'nobody' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      return
+    }
+    if (launcher === 'this node') this.#launched++
+    else if (launcher === 'another') this.#wereLaunched++
+    if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
+  }
+
+  /** Slots of its own shards show how quick this node is. */
+  #noteLateness(lateMs: number): void {
+    const isLate = lateMs > this.#standbyMs
+    this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
+  }
+
+  /** This node launches its own slots late. Then overdue slots of other nodes do not show that these are dead. */
+  get isBehind(): boolean {
+    return this.#engine.clock.monotonic() - this.#lateAt < this.#standbyMs * reserveFactor
+  }
+
+  async #scanAndGoOn(): Promise<void> {
+    try {
+      this.#engine.now()
+      if (this.#engine.isHeldBack) return
+      if (this.#taken.size > 0 && ++this.#waited <= longestWait) return
+      const goesOn = this.#goesOn
+      // Peers are slow: the scan does not continue, and the next one follows after the longer interval.
+      if (this.#learn() && goesOn) return
+      if (this.#findsDueJobs) await this.#findOverdue()
+      else await this.#checkPassed()
+    } finally {
+      this.#goOn()
+    }
+  }
+
+  #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
+    // A lone node goes first in all shards.
+    if (this.#assignment.isAlone && !this.#isOwed) {
+      this.#hasLeft = false
+      this.#scanAt = Number.POSITIVE_INFINITY
+      return
+    }
+    const now = this.#engine.clock.monotonic()
+    const isActive = !this.#findsDueJobs || this.#assignment.watchRank < activeWatchers
+    const times = isActive ? this.#slowness : reserveFactor * Math.min(this.#slowness, mostReserveFactor)
+    const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
+    this.#scanAt = now + waitMs
+    this.#loop.runIn(waitMs)
+  }
+
+  /** Whether this node has left slots to nodes that are gone, and has not checked them since. */
+  get #isOwed(): boolean {
+    return this.#findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
+  }
+
+  /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether they are slow. */
+  #learn(): boolean {
+    const arePeersSlow = !this.#assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
+    const most = this.#findsDueJobs ? reserveFactor : reserveFactor * mostReserveFactor
+    if (arePeersSlow) {
+      this.#slowness = Math.min(2 * this.#slowness, most)
+      this.#rest = null
+    } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
+    if (this.#launched + this.#wereLaunched > 0 || this.#hasFoundNothing) this.#isTrying = false
+    this.#hasFoundNothing = false
+    this.#goesOn = false
+    this.#taken.clear()
+    this.#waited = 0
+    this.#launched = 0
+    this.#wereLaunched = 0
+    return arePeersSlow
+  }
+
+  /** Whether a scan only samples whether a peer has died, instead of taking over all overdue slots. */
+  get #isSampling(): boolean {
+    return !this.#assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
+  }
+
+  get #mostAtOnce(): number {
+    const { maxBatch } = this.#engine
+    return this.#isSampling ? Math.min(sample, maxBatch) : maxBatch
+  }
+
+  async #findOverdue(): Promise<void> {
+    const { due, cursor } = this.#rest ?? this.#newScan()
+    const end = await this.#takeOnAll(due, cursor)
+    this.#goesOn = end !== null
+    this.#rest = end === null ? null : { due, cursor: end }
+    if (end !== null) return
+    this.#scannedUpTo = due.upTo
+    this.#hasFoundNothing = this.#taken.size === 0
+  }
+
+  #newScan(): Scan {
+    // Watchers before this one scan earlier: it does not read slots that they have had no time for.
+    const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), activeWatchers)
+    const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
+    const isFull = this.#scans++ % scansPerFullScan === 0
+    const after = Math.min(this.#scannedUpTo - scanOverlapMs, this.#leftFrom - 1)
+    this.#leftFrom = Number.POSITIVE_INFINITY
+    return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
+  }
+
+  /** Takes over overdue slots, up to the end of the first page that has any. Returns where to continue. */
+  async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
+    const { storage } = this.#engine
+    const limit = this.#mostAtOnce
+    const mostPages = this.#isSampling ? mostSamples : Number.POSITIVE_INFINITY
+    let pages = 0
+    let cursor = from
+    do {
+      const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
+      await this.#registry.learnTypesOf(page.items)
+      for (const record of page.items) this.#takeOnInTurn(record)
+      cursor = page.cursor
+      pages++
+    } while (cursor !== null && this.#taken.size === 0 && pages < mostPages && !this.#loop.isStopped)
+    return cursor
+  }
+
+  /** Takes over a slot unless a watcher before this one still has time for it: one `standby` interval each. */
+  #takeOnInTurn(record: JobRecord): void {
+    const tasks = this.#registry.get(record.id)?.job.tasks ?? tasksOf(readJobDocument(record.definition), [])
+    const job = { job: { id: record.id, tasks } }
+    const isOwn = this.#assignment.rankOf(job) === 0
+    const turns = isOwn ? 0 : Math.min(this.#assignment.watchRankOf(job), activeWatchers)
+    if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return
+    this.#takeOn(record, isOwn)
+  }
+
+  async #checkPassed(): Promise<void> {
+    const now = this.#engine.now()
+    const due = [...this.#passed].filter(([, { checkAt }]) => checkAt <= now)
+    const limit = this.#mostAtOnce
+    let checked = 0
+    while (checked < due.length && this.#taken.size === 0) {
+      const group = due.slice(checked, checked + limit)
+      checked += group.length
+      const ids = group.map(([{ job }]) => job.id)
+      const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: ids }))
+      for (const [index, [job, passed]] of group.entries()) this.#considerPassed(job, passed, jobs[index] ?? null)
+    }
+    this.#goesOn = checked < due.length
+    this.#hasFoundNothing = due.length > 0 && this.#taken.size === 0
+  }
+
+  #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
+    this.#passed.delete(job)
+    if (!this.#registry.holds(job)) return
+    const rank = this.#assignment.rankOf(job)
+    // Later slots are checked at their own time.
+    if (last > slot) this.passed(job, last, rank)
+    if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
+  }
+
+  #takeOn(record: JobRecord, isOwn: boolean): void {
+    this.#moveOn(record)
+    const job = this.#registry.get(record.id)
+    // Slots of own shards say nothing about peers. A job without a slot on the agenda gets no answer.
+    if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
+  }
+
+  #moveOn(record: JobRecord): void {
+    if (record.deletedAt !== null) return
+    const job = this.#registry.get(record.id)
+    if (job === undefined) {
+      const { loose } = this.#registry
+      const adopted = loose.isPartial && loose.hasRoom ? this.#registry.adoptStored(record) : null
+      if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
+      return
+    }
+    // A step is processing the slot: its answer will bring the same news.
+    if (job.inFlight !== 'no') return
+    if (record.version === job.version && record.createdAt === job.createdAt) {
+      // An answer that arrived during the read is newer than this record.
+      if (this.#registry.isOldLook(job, record)) return
+      this.#registry.takeOn(job, record.watermark, record.nextAt)
+    } else this.#registry.reload(job)
+  }
+}

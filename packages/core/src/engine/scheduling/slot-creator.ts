@@ -1,0 +1,227 @@
+import { occurrenceId } from '../../ids.ts'
+import { handlerKeyOf } from '../../job/job-document.ts'
+import { prioritized } from '../../job/prioritized.ts'
+import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import { ForgottenSlots } from '../definitions/forgotten-slots.ts'
+import type { JobPlan } from '../definitions/job-plan.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import { leaveOut, leaveUnscheduled } from '../definitions/leave-out.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
+import { Batcher } from '../storage-access/batcher.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { launcherOf, type OverdueTakeover } from './overdue-takeover.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import { initialRuns } from '../execution/task-run-records.ts'
+import { displace } from './displace.ts'
+import { readOwnStart } from './own-start.ts'
+
+const noDetails: OccurrenceDetails = Object.freeze({})
+
+/** A slot whose time has come, as its job is planned now. */
+export interface DueSlot {
+  readonly job: RegisteredJob
+  readonly plan: JobPlan
+  readonly slot: number
+  /** Epoch milliseconds at which the launcher took the slot off the agenda. */
+  readonly now: number
+  /** What is sent for it. */
+  item: CreateSlot | null
+  /** Resolves when its own occurrence, whose answer may have got lost, was looked for. */
+  starting: Promise<void> | null
+}
+
+/** Creates the occurrences of slots that are due, and starts those that there is room for in the same step. */
+export class SlotCreator {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #capacity: Capacity
+  readonly #pool: ExecutionPool
+  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+  readonly #forgotten: ForgottenSlots
+  readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
+
+  constructor(
+    engine: EngineContext,
+    options: {
+      registry: JobRegistry
+      capacity: Capacity
+      pool: ExecutionPool
+      overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+    },
+  ) {
+    this.#engine = engine
+    this.#forgotten = new ForgottenSlots(engine, options.registry.forgottenRequests)
+    this.#overdue = options.overdue
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    this.#pool = options.pool
+    const { owner } = engine
+    const failed = (error: unknown): void => failInBackground(engine, 'launch', error)
+    this.#creates = new Batcher(engine, {
+      operation: 'createOccurrences',
+      make: ({ item }) => item,
+      send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
+      answered: (one, item, answer) => {
+        this.#answered(one, item, answer)
+        if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
+      },
+      rejected: ({ job }, item, error) => {
+        leaveOut(engine, this.#registry, job, error)
+        this.#overdue.answered(job, item.scheduledAt, 'nobody')
+      },
+      failed,
+    })
+  }
+
+  /** Whether a call with this many slots may leave now. */
+  hasRoom(count: number): boolean {
+    return this.#creates.hasRoom(count)
+  }
+
+  /** Creates the occurrences in one call. Resolves when it is answered. */
+  async create(due: readonly DueSlot[], now: number): Promise<void> {
+    // Waiting runs are older than due slots and have precedence, but each job has its turn.
+    const { hasBacklog } = this.#capacity
+    let reserved = 0
+    const sent: DueSlot[] = []
+    for (const one of due) {
+      const isPaused = one.slot < one.job.pausedUntil
+      const waits = hasBacklog && !this.#capacity.turns.isNewcomer(handlerKeyOf(one.job.job))
+      const starts = !waits && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      one.item = this.#itemFor(one, starts ? now : null)
+      if (one.item === null) continue
+      sent.push(one)
+      if (starts) reserved++
+    }
+    if (sent.length === 0) return
+    this.#capacity.reserve(reserved)
+    await this.#creates.sendNow(sent, now)
+    this.#capacity.unreserve(reserved)
+    // What came to wait meanwhile found no place, and those that were kept may not be needed.
+    if (reserved > 0) this.#capacity.offerRoom()
+    for (const { starting } of sent) if (starting !== null) await starting
+  }
+
+  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  async #startOwn(
+    { job, plan, now }: DueSlot,
+    item: CreateSlot,
+    { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
+  ): Promise<void> {
+    // Most often it is another node's, or this one has claimed and ended it, which costs no look.
+    if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
+    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
+    if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
+  }
+
+  /** `null` when a schedule of the user's own throws: that takes its job off the agenda for a while, and nothing else with it. */
+  #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
+    let nextAt: number | null
+    try {
+      nextAt = job.series.nextMs(slot)
+    } catch (error) {
+      leaveUnscheduled(this.#engine, this.#registry, job, error)
+      this.#overdue.answered(job, slot, 'nobody')
+      return null
+    }
+    const { settings, tasks } = plan
+    const runs: TaskRunRecord[] | null =
+      startNow === null ? null : initialRuns(tasks, settings.taskExecutionMode === 'parallel', startNow)
+    return {
+      kind: 'slot',
+      id: occurrenceId(job.job.id, slot),
+      jobId: job.job.id,
+      scheduledAt: slot,
+      jobVersion: job.version,
+      nextAt,
+      executionTimeoutMs: settings.executionTimeoutMs,
+      details: prioritized(noDetails, settings.priority),
+      runs,
+    }
+  }
+
+  /** What became of a slot says whether its job is paused; until when, is learned with the next look at what has changed. */
+  #learnPause(job: RegisteredJob, slot: number, isPaused: boolean): void {
+    const wasPaused = slot < job.pausedUntil
+    if (isPaused !== wasPaused) job.pausedUntil = isPaused ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+  }
+
+  #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
+    const { events } = this.#engine
+    const launcher = launcherOf(answer, item.scheduledAt)
+    this.#overdue.answered(job, item.scheduledAt, launcher)
+    switch (answer.outcome) {
+      case 'created':
+        if (job.version === item.jobVersion) job.created = item.scheduledAt
+        this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
+        // Of an overdue job of another node, one slot at a time: that node may only be slow.
+        if (this.#overdue.isBehind) job.isOverdue = false
+        this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
+        if (events.hears('occurrence.created')) {
+          events.emit('occurrence.created', {
+            ...namesOf(job),
+            occurrenceId: item.id,
+            scheduledAt: new Date(item.scheduledAt),
+            kind: 'slot',
+            state: answer.state,
+            reason: answer.reason,
+          })
+        }
+        if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
+        displace(this.#engine, this.#pool, job, answer)
+        if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
+        else if (answer.state === 'pending') this.#capacity.workStored(handlerKeyOf(job.job))
+        return
+      case 'exists':
+        // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
+        // would ask for the same slot again at once, and for ever.
+        if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
+        else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        // Whoever has launched it lives, and launches the next one too, however late: to ask for that as well would make
+        // all of them later still.
+        if (launcher === 'another') job.isOverdue = false
+        return
+      case 'off_schedule':
+        if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
+        this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        // It was missed, and whoever has recovered it lives, too.
+        if (answer.watermark >= item.scheduledAt) job.isOverdue = false
+        return
+      case 'absent':
+      case 'stale_version':
+      case 'pruned':
+        this.#registry.reload(job)
+    }
+  }
+
+  #start(job: RegisteredJob, plan: JobPlan, item: CreateSlot, token: number, now: number): void {
+    this.#pool.run({
+      job,
+      plan,
+      occurrence: {
+        id: item.id,
+        jobId: item.jobId,
+        scheduledAt: item.scheduledAt,
+        kind: 'slot',
+        token,
+        jobVersion: item.jobVersion,
+        createdAt: now,
+        startedAt: now,
+        dueAt: item.scheduledAt,
+        executionTimeoutMs: item.executionTimeoutMs,
+        recovered: false,
+        details: item.details,
+      },
+      runs: item.runs ?? [],
+      fresh: true,
+    })
+  }
+}
+
+function namesOf(job: RegisteredJob) {
+  return { jobId: job.job.id, jobName: job.job.name }
+}

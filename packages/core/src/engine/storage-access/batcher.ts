@@ -1,0 +1,284 @@
+import { JobistemerError } from '../../errors.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { AfterTurn } from '../runtime/after-turn.ts'
+import { EngineStopped } from '../runtime/background-loop.ts'
+import { ItemRefused } from './bisecting-calls.ts'
+import type { EngineContext } from './engine-context.ts'
+import { RenewedSet } from '../runtime/renewed-set.ts'
+import type { Asked } from './retrying-storage.ts'
+
+/** Calls of one batcher that are under way at a time. */
+export const callsAtOnce = 4
+
+/** Items that are worth a further call while another one is under way, unless the kind says otherwise. */
+export const worthACall = 50
+
+/** What a batcher sends, and who hears the answers. None of the callbacks is awaited. */
+export interface BatchKind<Entry, Item, Answer> {
+  readonly operation: string
+  /** Items that are worth a further call while another one is under way. Default {@link worthACall}. */
+  readonly worthwhile?: number
+  /** Default true. A call that is not retried fails for all entries in it. */
+  readonly retries?: boolean
+  /** Holds an entry back while an earlier item of the same entry has no answer. Default false. */
+  readonly isSerial?: boolean
+  /** A call takes no more items once their sizes together exceed this. Default: no bound. */
+  readonly maxSize?: number
+  sizeOf?(item: Item): number
+  /**
+   * How many of the waiting entries may leave now. Its owner calls `flush` when more may leave. Default: all.
+   */
+  admit?(waiting: number, oldest: Entry): number
+  /** Who waits for the answer. An entry leaves no more once its caller waits no more. Default: the engine. */
+  callerOf?(entry: Entry): Asked
+  /** Called once, when the batcher puts the call together. `null`: there is nothing to send. What it throws aborts the entry. */
+  make(entry: Entry, now: number): Item | null
+  /** `attempt` is 1 for the first call with these items. Earlier attempts may have taken effect. */
+  send(storage: Storage, items: readonly Item[], now: number, attempt: number): Promise<readonly Answer[]>
+  /** `repeated`: an earlier sending of the item, whose answer got lost, may have taken effect. */
+  answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
+  /** The storage can never take the item. */
+  rejected(entry: Entry, item: Item, error: unknown): void
+  /** The entry never gets an answer: its caller gave up, the engine stopped, or the storage is gone. */
+  aborted?(entry: Entry, error: unknown): void
+  /** A call, or the work on an answer, failed. Called once per failure, before `aborted`. */
+  failed?(error: unknown): void
+  /** The call is over. Entries without an answer are retried alone, see `BisectingCalls`. */
+  callEnded?(entries: readonly Entry[]): void
+}
+
+type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'storage'>
+
+/**
+ * Group commit for calls of one kind. A lone entry leaves after the present turn of the event loop. While a call is under
+ * way, further entries gather and leave together, or as soon as they are worth a call of their own: then the storage works
+ * on one call while the node works on the answer to another.
+ */
+export class Batcher<Entry, Item, Answer> {
+  readonly #engine: BatcherContext
+  readonly #kind: BatchKind<Entry, Item, Answer>
+  readonly #enough: number
+  readonly #flushing = new AfterTurn(() => this.#flush())
+  #waiting: Entry[] = []
+  #calls = 0
+  /** Calls that failed for callers who wait. They are retried, and later calls do not wait for them. */
+  #retried = 0
+  /** With `isSerial`: entries whose item leaves, or has no answer. */
+  readonly #open = new RenewedSet<Entry>()
+  #isStopped = false
+
+  constructor(engine: BatcherContext, kind: BatchKind<Entry, Item, Answer>) {
+    this.#engine = engine
+    this.#kind = kind
+    this.#enough = Math.min(kind.worthwhile ?? worthACall, engine.maxBatch)
+  }
+
+  add(entry: Entry): void {
+    this.#waiting.push(entry)
+    this.flush()
+  }
+
+  /** Sends what may leave, once the present turn of the event loop is over. */
+  flush(): void {
+    if (this.#isStopped || this.hasRoom(this.#waiting.length)) this.#flushing.ask()
+  }
+
+  /** Whether a call with this many items may leave now. */
+  hasRoom(count: number): boolean {
+    if (this.#retried >= callsAtOnce) return false
+    return this.#calls === 0 ? count > 0 : this.#calls < callsAtOnce && count >= this.#enough
+  }
+
+  /** Sends these at once, in one call. Resolves when the call is over, and never rejects. */
+  async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
+    const kind = this.#kind
+    const entries: Entry[] = []
+    const items: Item[] = []
+    let size = 0
+    // Indexes instead of `entries()`: an iterator allocates for each item.
+    for (let index = 0; index < group.length; index++) {
+      const entry = group[index] as Entry
+      if (kind.maxSize !== undefined && size > kind.maxSize) {
+        this.#waiting.unshift(...group.slice(index))
+        break
+      }
+      try {
+        kind.callerOf?.(entry).assertWanted()
+        const item = kind.make(entry, now)
+        if (item === null) {
+          this.#open.delete(entry)
+          continue
+        }
+        size += kind.sizeOf?.(item) ?? 0
+        entries.push(entry)
+        items.push(item)
+      } catch (error) {
+        kind.aborted?.(entry, error)
+      }
+    }
+    if (items.length === 0) return
+    this.#calls++
+    let attempts = 0
+    let isRetried = false
+    const call = async (storage: Storage, some: readonly Item[]): Promise<readonly Answer[]> => {
+      try {
+        return await kind.send(storage, some, now, ++attempts)
+      } catch (error) {
+        if (!isRetried && kind.callerOf !== undefined) {
+          isRetried = true
+          this.#calls--
+          this.#retried++
+          this.flush()
+        }
+        throw error
+      }
+    }
+    // Entries that were answered apart from the others, or aborted: each entry ends once.
+    const ended = new Set<number>()
+    const abort = (index: number, error: unknown): void => {
+      if (ended.has(index)) return
+      ended.add(index)
+      this.#open.delete(entries[index] as Entry)
+      kind.aborted?.(entries[index] as Entry, error)
+    }
+    const later = (index: number, answer: Answer | ItemRefused): void => {
+      if (ended.has(index)) return
+      ended.add(index)
+      this.#answered(entries[index] as Entry, items[index] as Item, answer, true)
+      this.flush()
+    }
+    try {
+      const answers = await this.#answersTo(entries, items, call, later)
+      for (let index = 0; index < entries.length; index++) {
+        const entry = entries[index] as Entry
+        const answer = answers[index]
+        if (answer !== undefined) this.#answered(entry, items[index] as Item, answer, attempts > 1)
+        else {
+          // An entry that failed alone is answered later.
+          const refusal = kind.callerOf?.(entry).refusal ?? null
+          if (refusal !== null) abort(index, refusal)
+        }
+      }
+    } catch (error) {
+      kind.failed?.(error)
+      for (const [index, entry] of entries.entries()) abort(index, kind.callerOf?.(entry).refusal ?? error)
+    } finally {
+      if (isRetried) this.#retried--
+      else this.#calls--
+      kind.callEnded?.(entries)
+      // After the turn: answers free capacity, and due slots have precedence over what waits here.
+      this.flush()
+    }
+  }
+
+  /** Aborts what waits, and what is added later. */
+  stop(): void {
+    this.#isStopped = true
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#isStopped) {
+      for (const entry of this.#waiting.splice(0)) this.#kind.aborted?.(entry, new EngineStopped())
+      return
+    }
+    for (let group = this.#next(); group.length > 0; group = this.#next()) void this.sendNow(group)
+  }
+
+  /** The entries of the next call; none if they have to wait. */
+  #next(): Entry[] {
+    const [oldest] = this.#waiting
+    const gathered = Math.min(this.#waiting.length, this.#engine.maxBatch)
+    if (oldest === undefined || !this.hasRoom(gathered)) return []
+    const count = this.#kind.admit?.(gathered, oldest) ?? gathered
+    if (!this.hasRoom(count)) return []
+    if (this.#kind.isSerial !== true) return this.#waiting.splice(0, count)
+    const group: Entry[] = []
+    const left: Entry[] = []
+    for (const entry of this.#waiting) {
+      if (group.length === count || this.#open.has(entry)) left.push(entry)
+      else {
+        this.#open.add(entry)
+        group.push(entry)
+      }
+    }
+    this.#waiting = left
+    return group
+  }
+
+  #answered(entry: Entry, item: Item, answer: Answer | ItemRefused, repeated: boolean): void {
+    this.#open.delete(entry)
+    try {
+      if (answer instanceof ItemRefused) this.#kind.rejected(entry, item, answer.error)
+      else this.#kind.answered(entry, item, answer, repeated)
+    } catch (error) {
+      this.#kind.failed?.(error)
+      this.#kind.aborted?.(entry, error)
+    }
+  }
+
+  #answersTo(
+    entries: readonly Entry[],
+    items: readonly Item[],
+    call: (storage: Storage, some: readonly Item[]) => Promise<readonly Answer[]>,
+    later: (index: number, answer: Answer | ItemRefused) => void,
+  ): Promise<readonly (Answer | undefined)[]> {
+    const { bisecting, storage } = this.#engine
+    const { operation, retries, callerOf } = this.#kind
+    if (retries === false) return storage.once((calls) => call(calls, items))
+    const callers = callerOf === undefined ? null : entries.map((entry) => callerOf(entry))
+    return bisecting.send(operation, items, call, later, callers)
+  }
+}
+
+/** An item whose caller awaits a promise. */
+interface AwaitedItem<Item, Answer> {
+  readonly asked: Asked
+  make(now: number): Item
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+/** Batches what callers ask for, one item each. */
+export class CallerBatcher<Item, Answer> {
+  readonly #batcher: Batcher<AwaitedItem<Item, Answer>, Item, Answer>
+
+  constructor(
+    engine: BatcherContext,
+    kind: Pick<BatchKind<AwaitedItem<Item, Answer>, Item, Answer>, 'operation' | 'retries' | 'send'>,
+  ) {
+    this.#batcher = new Batcher(engine, {
+      ...kind,
+      callerOf: ({ asked }) => asked,
+      make: (one, now) => one.make(now),
+      answered: (one, _, answer) => one.resolve(answer),
+      rejected: (one, _, error) => one.reject(new ItemRefused(error)),
+      aborted: (one, error) => one.reject(error),
+    })
+  }
+
+  /**
+   * The answer to one item, which `make` makes when its call is put together. Rejects with what `make` throws, with the
+   * caller's refusal if that one gives up, with {@link ItemRefused} if the storage can never take the item, and with the
+   * error of a call that is not retried.
+   */
+  send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
+    return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))
+  }
+
+  /** Rejects what waits. */
+  stop(): void {
+    this.#batcher.stop()
+  }
+}
+
+/** The error for the caller whose item the storage can never take. */
+export function refusedItem(error: unknown, what: string, field: string): JobistemerError {
+  if (JobistemerError.isInstance(error)) return error
+  return new JobistemerError('STORAGE_REFUSED', {
+    message: `The storage cannot keep ${what}.`,
+    field,
+    remedy: 'See the cause. Others were stored meanwhile, so it is this one that it refuses.',
+    cause: error,
+  })
+}

@@ -1,0 +1,216 @@
+import { type ErrorCode, JobistemerError } from '../../errors.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { failInBackground, type FailureReporter } from '../runtime/background-loop.ts'
+import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
+
+/** Stands in place of an answer: the storage can never take the item. */
+export class ItemRefused {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+/** Failures of a storage that is away or out of order: no item is to blame. */
+const outages: readonly ErrorCode[] = [
+  'STORAGE_BUSY',
+  'STORAGE_UNREACHABLE',
+  'STORAGE_FULL',
+  'STORAGE_UNREADABLE',
+  'STORAGE_FOREIGN',
+  'STORAGE_SCHEMA_NEWER',
+  'STORAGE_CLOSED',
+  'STORAGE_REPLACED',
+  'SCHEDULER_STATE',
+]
+
+/** Failures after which a call may contain a bad item. With growing pauses, that is after 300 ms. */
+const worthHalving = 3
+/** As long as nothing shows that the storage takes calls at all, one attempt in so many tries halves. */
+const attemptsPerTry = 4
+/** Failures of an item alone, while the storage answers, after which the item is rejected: about 10 s. */
+const enoughFailures = 5
+/** The same for an item whose caller waits, who has a timeout: after three to seven seconds. */
+const enoughWhileAsked = 3
+
+/** One call with a list of items. */
+interface Batch<Item, Answer> {
+  readonly operation: string
+  readonly items: readonly Item[]
+  readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
+  /** Hears the answer to an item that failed alone. */
+  readonly later: (index: number, answer: Answer | ItemRefused) => void
+  /** Who waits for the answer to each item; `null`: the engine itself. */
+  readonly asked: readonly Asked[] | null
+}
+
+interface BisectingContext extends FailureReporter {
+  readonly storage: RetryingStorage
+}
+
+/**
+ * Calls with a list of items of which one may be bad. Retried with the others, a bad item would keep all of them from the
+ * storage. Halving the list finds it. It is rejected if the storage takes other calls meanwhile. If the storage says
+ * `STORAGE_REFUSED`, both happen at once.
+ */
+export class BisectingCalls {
+  readonly #engine: BisectingContext
+  /** Calls that the storage has taken. */
+  #taken = 0
+
+  constructor(engine: BisectingContext) {
+    this.#engine = engine
+  }
+
+  /**
+   * Retries until each item has its answer. An item that fails alone has no answer here: it is retried in the background,
+   * and `later` hears the answer. With `asked`, an item whose caller gives up has no answer either, and is not sent again.
+   */
+  async send<Item, Answer>(
+    operation: string,
+    items: readonly Item[],
+    call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>,
+    later: (index: number, answer: Answer | ItemRefused) => void,
+    asked: readonly Asked[] | null = null,
+  ): Promise<readonly (Answer | undefined)[]> {
+    const batch: Batch<Item, Answer> = { operation, items, call, later, asked }
+    const takenBefore = this.#taken
+    const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
+    let answers: (Answer | undefined)[] = []
+    let open: number[] | null = null
+    let attempts = 0
+    const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
+      attempts++
+      let refusal: unknown = null
+      if (attempts === 1 && items.every((_, index) => isWanted(index))) {
+        try {
+          // Nearly always all goes well.
+          answers = (await call(storage, items)) as (Answer | undefined)[]
+          this.#taken++
+          return null
+        } catch (error) {
+          if (!isRefusal(error)) throw error
+          refusal = error
+        }
+      }
+      open ??= items.map((_, index) => index)
+      open = open.filter(isWanted)
+      if (open.length === 0) return movedOn
+      const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
+      const mayHalve = attempts >= worthHalving && hasSign
+      const left: number[] = []
+      const alone: number[] = []
+      const refused: [index: number, error: unknown][] = []
+      let lastError: unknown = null
+      let hasAnswers = false
+      const sendSome = async (indexes: readonly number[], knownFailure: unknown = null): Promise<void> => {
+        try {
+          if (knownFailure !== null) throw knownFailure
+          const isWhole = indexes.length === items.length
+          const some = await call(storage, isWhole ? items : indexes.map((index) => items[index] as Item))
+          for (const [place, index] of indexes.entries()) answers[index] = some[place]
+          hasAnswers = true
+          this.#taken++
+        } catch (error) {
+          // A node that has stopped meanwhile sends no half.
+          if (isOutage(error) || this.#engine.storage.isStopped) throw error
+          const isRefused = isRefusal(error)
+          const [only] = indexes
+          if (indexes.length === 1 && isRefused) {
+            refused.push([only as number, error])
+            return
+          }
+          lastError = error
+          if (indexes.length > 1 && (mayHalve || isRefused)) {
+            const half = Math.ceil(indexes.length / 2)
+            await sendSome(indexes.slice(0, half))
+            await sendSome(indexes.slice(half))
+          } else (indexes.length === 1 && attempts >= worthHalving ? alone : left).push(...indexes)
+        }
+      }
+      // The refusal may be about an item that no caller waits for any more.
+      await sendSome(open, open.length < items.length ? null : refusal)
+      for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
+      for (const [index, error] of refused) this.#refuse(batch, index, error)
+      open = left
+      if (left.length > 0) throw lastError
+      return hasAnswers ? null : movedOn
+    }
+    await this.#engine.storage.repeated(operation, attemptOnce, asked === null ? null : anyOf(asked))
+    return answers
+  }
+
+  #refuse<Item, Answer>({ operation, later }: Batch<Item, Answer>, index: number, error: unknown): void {
+    Promise.resolve()
+      .then(() => later(index, new ItemRefused(error)))
+      .catch((failure) => failInBackground(this.#engine, operation, failure))
+  }
+
+  #tryAlone<Item, Answer>(
+    { operation, items, call, later, asked }: Batch<Item, Answer>,
+    index: number,
+    { takenBefore, attempts, error: lastError }: { takenBefore: number; attempts: number; error: unknown },
+  ): void {
+    const item = items[index] as Item
+    const waiting = asked?.[index] ?? null
+    const enough = waiting === null ? enoughFailures : enoughWhileAsked
+    let hasJustFailed = true
+    let failures = 0
+    const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
+      try {
+        // The failure is reported, and a pause follows, as for any call.
+        if (hasJustFailed) throw lastError
+        const [answer] = await call(storage, [item])
+        this.#taken++
+        return answer as Answer
+      } catch (error) {
+        const isNew = !hasJustFailed
+        hasJustFailed = false
+        if (isNew && isRefusal(error)) return new ItemRefused(error)
+        if (isNew && !isOutage(error) && (await answers(storage))) failures++
+        if (failures < enough || this.#taken === takenBefore) throw error
+        return new ItemRefused(error)
+      }
+    }
+    this.#engine.storage
+      .repeated(operation, tryOnce, waiting, { firstAttempt: attempts })
+      .catch((error) => {
+        if (waiting === null) throw error
+        return new ItemRefused(error)
+      })
+      .then((answer) => later(index, answer))
+      .catch((error) => failInBackground(this.#engine, operation, error))
+  }
+}
+
+/** Wanted as long as one of these waits. */
+function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
+  return {
+    assertWanted() {
+      if (asked.every(({ refusal }) => refusal !== null)) asked[0]?.assertWanted()
+    },
+    failed(error) {
+      for (const one of asked) one.failed(error)
+    },
+  }
+}
+
+/** Whether the storage is there: what fails while it is away says nothing of the item. */
+async function answers(storage: Storage): Promise<boolean> {
+  try {
+    await storage.listJobs({ limit: 1, cursor: null })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether the storage itself refuses an item of the call. A repeated call meets the same refusal. */
+function isRefusal(error: unknown): boolean {
+  return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
+}
+
+function isOutage(error: unknown): boolean {
+  return JobistemerError.isInstance(error) && outages.includes(error.code)
+}

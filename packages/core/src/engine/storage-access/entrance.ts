@@ -1,0 +1,76 @@
+import { nextTurn } from '../runtime/after-turn.ts'
+import type { CallerContext, Wait } from './caller-context.ts'
+
+/** Calls admitted per turn of the event loop. 20,000 that go on in one turn block the event loop for 500 ms. */
+const admittedPerTurn = 500
+
+interface Entering {
+  readonly asked: CallerContext
+  readonly wait: Wait
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Holds calls until the client has connected, and then admits them in their order, a few per turn of the event loop. */
+export class Entrance {
+  readonly #connect: () => Promise<void>
+  #entering = new Set<Entering>()
+  #isAdmitting = false
+
+  /** `connect` runs once for all calls that wait. If it rejects, all of them reject; the next call runs it again. */
+  constructor(connect: () => Promise<void>) {
+    this.#connect = connect
+  }
+
+  /** Whether no call waits. */
+  get isEmpty(): boolean {
+    return this.#entering.size === 0
+  }
+
+  /** Resolves when the call is admitted. @throws what `connect` throws, and the refusal of the call */
+  enter(asked: CallerContext): Promise<void> {
+    return new Promise((resolve, reject) => {
+      asked.assertWanted()
+      const wait = asked.wait((refusal) => {
+        this.#entering.delete(entering)
+        reject(refusal)
+      })
+      const entering = { asked, wait, resolve, reject }
+      this.#entering.add(entering)
+      if (!this.#isAdmitting) void this.#admitAll()
+    })
+  }
+
+  /** The storage has failed while the calls wait: each names the failure if it times out. */
+  failed(error: unknown): void {
+    for (const { asked } of this.#entering) asked.failed(error)
+  }
+
+  async #admitAll(): Promise<void> {
+    this.#isAdmitting = true
+    try {
+      await this.#connect()
+    } catch (error) {
+      this.#refuseAll(error)
+      return
+    }
+    let admitted = 0
+    for (const entering of this.#entering) {
+      if (++admitted % admittedPerTurn === 0) await nextTurn()
+      if (!this.#entering.delete(entering)) continue
+      entering.wait.end()
+      entering.resolve()
+    }
+    this.#isAdmitting = false
+  }
+
+  #refuseAll(error: unknown): void {
+    const refused = this.#entering
+    this.#entering = new Set()
+    this.#isAdmitting = false
+    for (const { wait, reject } of refused) {
+      wait.end()
+      reject(error)
+    }
+  }
+}
