@@ -187,15 +187,20 @@ function Upcoming({ slots }: { readonly slots: SurveyView['upcoming'] }) {
   )
 }
 
-function AttentionLine({ job, states, at }: Attended) {
+function AttentionLine({ job, states: [state, ...less], at }: Attended) {
   return (
     <li>
-      {states.map((state) => (
-        <StateBadge key={state} state={state} />
-      ))}
+      {state !== undefined && <StateBadge state={state} />}
       <span class="line-main">
         <JobLink job={job.name} />
         <span class="quiet">{job.schedule}</span>
+        {less.length > 0 && (
+          <span>
+            {less.map((one) => (
+              <StateBadge key={one} state={one} />
+            ))}
+          </span>
+        )}
       </span>
       <span class="quiet line-end">
         <Ago at={at} />
