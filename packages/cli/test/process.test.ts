@@ -103,6 +103,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   trust: 'none',
   plan: 'jobs.mjs --owner nobody',
   backfill: 'nightly-report --from 2025-12-01T00:00:00Z --to 2025-12-03T00:00:00Z --dry-run',
+  backfills: 'nightly-report',
   trigger: 'nightly-report --key terminal',
   live: '',
   update: 'nightly-report --no-schedule',

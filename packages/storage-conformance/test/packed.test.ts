@@ -95,10 +95,10 @@ describe('the packed kit, in a project of its own', () => {
     expect(counts.passed).toBeGreaterThan(200)
   }, 180_000)
 
-  it('is installed from the tarballs, with its types, sources and guide', async () => {
+  it('is installed from the tarballs, with its types and guide', async () => {
     const kit = join(folder, 'node_modules', '@jobistemer', 'storage-conformance')
     const files = await readdir(kit, { recursive: true })
-    for (const file of ['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/races/race-child.js', 'src/index.ts']) {
+    for (const file of ['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/races/race-child.js']) {
       expect(files).toContain(file)
     }
     expect(files).toContain('docs/write-your-own-adapter.md')

@@ -83,6 +83,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   /** How often somebody has begun to move the clock, and how many do so now. */
   let moves = 0
   let movesUnderWay = 0
+  let advancesUnderWay = 0
   /** What the clock moves for by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
@@ -181,14 +182,28 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   }
 
   async function advanceBy(milliseconds: number): Promise<void> {
-    await settle()
-    const end = monotonic + milliseconds
-    for (let timer = timers.peek(); timer !== undefined && timer.at <= end; timer = timers.peek()) {
-      moveTo(timer.at)
+    const level = ++advancesUnderWay
+    try {
       await settle()
+      const end = monotonic + milliseconds
+      for (;;) {
+        // A handler that advances the clock ends its advance first: this one would move past the end of that one.
+        while (advancesUnderWay > level) {
+          await changeOrPause(idleLookMs)
+          await settle()
+        }
+        const timer = timers.peek()
+        if (timer === undefined || timer.at > end) break
+        moveTo(timer.at)
+        await settle()
+      }
+      const rest = Math.max(0, end - monotonic)
+      wall += rest
+      monotonic += rest
+    } finally {
+      advancesUnderWay--
+      changed()
     }
-    wall += end - monotonic
-    monotonic = end
   }
 
   /** Timers of one instant are called in one turn, in the order in which they were set, as the machine's clock does. */

@@ -159,9 +159,9 @@ describe.each(isolations)('in a %s', (isolation) => {
     'however long it may take to stop, it is killed 5 s after the execution timeout, told to stop by %s before',
     async (by) => {
       const clock = virtualClock(0)
-      const taskTimeout = { seconds: by === 'its task timeout' ? 50 : 60 }
+      const own = by === 'its task timeout' ? { taskTimeout: { seconds: 50 } } : {}
       const { begin, scheduler, lines } = await isolatedScene(
-        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, taskTimeout } },
+        { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 }, ...own } },
         { clock },
         { executionTimeout: { minutes: 1 } },
       )

@@ -508,7 +508,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ seconds: 1 })
       const verdicts = async (...seconds: number[]) =>
         Promise.all(seconds.map(async (second) => (await scheduler.explain('tick', at(second))).verdict))
-      expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'unknown'])
+      expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'not_a_slot'])
       // From 20 to 100 lies one missed range, with the canceled slot in it; 110 is the last that was missed, and ran.
       expect(await verdicts(20, 40, 50, 60, 100, 110)).toEqual([
         'covered',
