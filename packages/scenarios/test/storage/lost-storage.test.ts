@@ -240,7 +240,7 @@ describe('a storage that loses everything', () => {
     expect(lines).toContainEqual({
       level: 'error',
       message:
-        'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
+        'the storage has lost jobs that this node does not define: they do not run until you add them again',
       jobs: ['ann', 'bob'],
       count: 2,
     })

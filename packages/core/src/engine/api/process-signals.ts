@@ -1,6 +1,6 @@
 import { systemClock } from '../../system-clock.ts'
 
-/** Signals that ask a process to end. */
+/** Signals that request the end of a process. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 /** Milliseconds after a shutdown. A process that is still alive then is held by a connection or a server. */
@@ -40,7 +40,7 @@ function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
 
-/** The exit code of this process is to report a failure. A code that the program has set stays. */
+/** Sets the exit code of the process to 1, unless the program has set one. */
 export function endsAsFailed(): void {
   process.exitCode ??= 1
 }

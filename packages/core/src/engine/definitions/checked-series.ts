@@ -5,9 +5,9 @@ import { lastInstantMs } from '../../tuning.ts'
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
- * The series with every answer checked: one that goes back or stands still would hold up the node for ever.
- * Thousands of jobs may share a schedule, so they share its checked form too. What the series throws, and what it answers
- * wrongly, is an error of the code `INVALID_SCHEDULE`.
+ * Returns a series that checks every answer of the given one. A series that moves backwards or stands still would block the
+ * node forever. Jobs that share a schedule share its checked form too. A wrong answer, and an error that the series throws,
+ * becomes a JobistemerError `INVALID_SCHEDULE`.
  */
 export function checkedSeries(series: SlotSeries): SlotSeries {
   const known = checked.get(series)
