@@ -92,7 +92,7 @@ export class Additions {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Either another node has stored a change between the read and the write, or the storage first cancels old runs of a
+      // Another node may have stored a change between the read and the write. Or the storage first cancels old runs of a
       // deleted job, a limited number per call.
       await nextTurn()
       open = await this.#look(again, asked)

@@ -36,7 +36,7 @@ export async function namesOf(
       message: 'filter names neither a tag nor an owner.',
       field: 'filter',
       value: selection,
-      remedy: 'Give at least one of them: all jobs are not meant by accident.',
+      remedy: 'Give at least one of them, so that no call affects all jobs by accident.',
     })
   }
   const names: string[] = []

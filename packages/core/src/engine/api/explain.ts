@@ -87,7 +87,7 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
       at,
       id,
       'before_creation',
-      `The job was created at ${text(head.createdAt)}: nothing before is made up for.`,
+      `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`,
     )
   }
   if (head.pruneFloor !== null && at <= head.pruneFloor) {
@@ -108,7 +108,7 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
     const why = reason === null ? '' : `: ${reason}`
     return answer(at, id, 'paused', `The job is paused since ${text(since)}${end}${why}.`)
   }
-  if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
+  if (at <= now) return answer(at, id, 'due', 'The slot is due, and no node has decided it yet.')
   return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)
 }
 
@@ -118,7 +118,7 @@ function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Exp
   const covers = span === undefined ? '' : `, for ${span.count} slots from ${text(span.from)} to ${text(span.to)}`
   const by = record.owner === null ? '' : `, by node ${record.owner.node}`
   const until = isDelayed(record)
-    ? `: asked for at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
+    ? `: requested at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
     : ''
   const reason = `${record.state}${why}${covers}${by}${until}`
   return { at: new Date(at), id, reason, occurrence: occurrenceOf(record), nearest: null }

@@ -7,8 +7,10 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { rememberedBuilds } from './tuning.ts'
 
 /**
- * Returns whether a living node has the code of a job. `null`: unknown, because no node lives, a node's code exceeds the size
- * of a profile, or a node is a call of `runDue`, after which another call may have the code.
+ * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
+ * - No node lives.
+ * - The code of a node exceeds the size of a profile.
+ * - A node is a call of `runDue`. Another call after it may have the code.
  */
 export type HasCode = (job: JobRecord) => boolean | null
 

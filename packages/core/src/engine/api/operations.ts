@@ -229,7 +229,7 @@ export class Operations implements JobOperations {
   }
 
   changes(options: ChangesOptions = {}): AsyncIterable<Change> {
-    // A client connects with its first look.
+    // A client connects with its first scan.
     if (!this.#host.isClient || this.#host.phase() !== 'new') this.#assertRunning()
     return this.#changes.follow(options)
   }

@@ -7,9 +7,9 @@ export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 const endsByItselfMs = 1000
 
 /**
- * Shuts down on the first signal; the second signal ends the process at once, as it would without a handler. With
- * `endsProcess`, the first signal also ends the process after the shutdown, unless the program handles the signal itself:
- * an open connection would keep the process alive. Returns a function that removes the handlers.
+ * Shuts down on the first signal. The second signal ends the process at once, as it would without a handler. With
+ * `endsProcess`, the first signal also ends the process after the shutdown, because an open connection would keep it alive.
+ * This does not apply if the program handles the signal itself. Returns a function that removes the handlers.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],

@@ -58,7 +58,7 @@ export class Realigner {
           if (realigned !== null) done.push(realigned)
         } catch (error) {
           if (!JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) throw error
-          logger.warn({ job: record.name, err: error }, 'schedule type unknown: not realigned here')
+          logger.warn({ job: record.name, err: error }, 'cannot realign the job: this node does not know its schedule type')
         }
       }
       cursor = page.cursor
@@ -71,7 +71,7 @@ export class Realigner {
     this.#engine.now()
     if (!this.#engine.isTimeInDoubt) return
     throw new JobistemerError('CLOCK_UNCONFIRMED', {
-      message: 'A clock has jumped, and it is not confirmed yet what time it is.',
+      message: 'A clock has jumped, and the present time is not confirmed yet.',
       field: 'clock',
       value: 'unconfirmed',
       remedy: 'Wait for the event clock.confirmed, or set the clocks of node and storage right.',

@@ -29,9 +29,14 @@ export interface RequestOptions {
    */
   readonly key?: string
   /**
-   * Until when a run blocks its key for further requests: `waiting`, until it starts for the first time; `live`, until it
-   * has ended; `forever`, for as long as its record is kept. A request with a blocked key creates no run: its result is
-   * the run that blocks the key. Only with `key`. Default `forever`.
+   * Until when a run blocks its key for further requests:
+   *
+   * - `waiting`: until the run starts for the first time.
+   * - `live`: until the run has ended.
+   * - `forever`: while the storage keeps the run's record.
+   *
+   * A request with a blocked key creates no run: its result is the run that blocks the key. Only with `key`. Default
+   * `forever`.
    */
   readonly keyScope?: KeyScope
   /** Passed to the tasks as `context.input`, stored as JSON. A replay without `data` uses the original's data. */

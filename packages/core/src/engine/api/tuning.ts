@@ -7,10 +7,7 @@ export const itemsPerRead = 500
 /** Minimum of items per read, if a filter may exclude most of them. */
 export const fewestPerRead = 100
 
-/**
- * Items per read if the first one is usually the result: slots after a run of a backfill, runs after a failure, replays of
- * one original.
- */
+/** Items per read if the first one is usually the result, as with slots of a lane, runs after a failure, and replays. */
 export const itemsLikelyEnough = 8
 
 /** Characters of data in one call of requests. Serializing and parsing a larger call would block the event loop. */

@@ -107,7 +107,7 @@ function timedOut({ id, state }: OccurrenceRecord, timeoutMs: number): Jobisteme
     message: `Occurrence ${id} has not ended within ${timeoutMs} ms: it is ${state}.`,
     field: 'timeout',
     value: timeoutMs,
-    remedy: 'It goes on: wait again, or cancel it.',
+    remedy: 'The occurrence goes on: wait again, or cancel it.',
   })
 }
 

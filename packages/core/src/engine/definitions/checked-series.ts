@@ -57,7 +57,7 @@ function thrown(method: string, error: unknown): unknown {
     message: `The schedule's ${method} throws: ${printValue(error instanceof Error ? error.message : error)}.`,
     field: 'schedule',
     value: error,
-    remedy: 'It has to answer an instant in epoch milliseconds, or null when there is none.',
+    remedy: 'Return an instant in epoch milliseconds, or null if there is no slot.',
     cause: error,
   })
 }
@@ -67,9 +67,9 @@ function wrong(
   { asked, answer, rule }: { readonly asked: string; readonly answer: unknown; readonly rule: string },
 ): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
-    message: `The schedule's ${method} answers ${String(answer)} when asked for what is ${asked}.`,
+    message: `The schedule's ${method} returns ${String(answer)} for the slot ${asked}.`,
     field: 'schedule',
     value: answer,
-    remedy: `It has to answer ${rule} in whole epoch milliseconds, or null when there is none.`,
+    remedy: `Return ${rule} in whole epoch milliseconds, or null if there is no slot.`,
   })
 }

@@ -5,7 +5,7 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange } from '../../storage/storage.ts'
 
 /**
- * Why a node follows the stored definition of a job instead of its own one.
+ * Why a node follows the stored definition of a job instead of the node's definition.
  *
  * - `lower_release`: a build with a higher release has stored it.
  * - `updated`: `update` or `apply` has changed the node's definition.

@@ -7,9 +7,9 @@ import { isOfBuild, type RegisteredJob } from './registered-job.ts'
 
 const remedies: Readonly<Record<FollowReason, string>> = {
   lower_release: 'Deploy a build of the stored release or a higher one here too.',
-  updated: 'Deploy that one here too, or bring the one of this node into force by update() or apply().',
+  updated: 'Deploy the updated definition to this node too, or bring its own definition into force with update() or apply().',
   newer_build:
-    'In a rolling deploy this is as it should be. To go back, shut down the nodes of the other build, or use update().',
+    'This is normal in a rolling deploy. To go back, shut down the nodes of the other build, or use update().',
 }
 
 interface FollowedJob {
@@ -24,7 +24,7 @@ interface FollowedJob {
 
 type FollowedContext = Pick<EngineContext, 'clock' | 'events' | 'logger'>
 
-/** Jobs whose stored definition overrides this node's own one. */
+/** Jobs whose stored definition overrides the definition of this node. */
 export class FollowedJobs {
   /** Sent when this node follows a further job, or another version of a followed job. */
   readonly added: Signal = new Signal()

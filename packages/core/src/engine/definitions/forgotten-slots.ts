@@ -38,7 +38,7 @@ export class ForgottenSlots {
     this.#since = Number.POSITIVE_INFINITY
     this.#engine.logger.error(
       { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
-      'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone',
+      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
     )
   }
 }

@@ -65,7 +65,7 @@ export class JobPlans {
     const said = missing.join()
     if (this.#saidMissing.get(id) === said) return
     this.#saidMissing.set(id, said)
-    this.#engine.logger.warn({ job: name, missing }, 'no handlers on this node: the job is left to others')
+    this.#engine.logger.warn({ job: name, missing }, 'this node has no handler for the job; other nodes will run it')
   }
 
   #lackingOf(tasks: readonly JobTask[]): readonly string[] {

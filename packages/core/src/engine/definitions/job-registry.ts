@@ -48,7 +48,7 @@ export class JobRegistry implements HeldJobs {
   readonly registrations: Registrations
   /** Held jobs that this node may evict. */
   readonly loose: LooseJobs
-  /** Jobs whose stored definition overrides this node's own one. */
+  /** Jobs whose stored definition overrides the definition of this node. */
   readonly followed: FollowedJobs
   /** Evicted jobs whose removal this node still reports. `null`: the engine needs no such reports. */
   readonly letGo: LetGoJobs | null
@@ -224,8 +224,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true if this node does not hold the job that it has just stored: the node is evicting jobs, and the job is data
-   * and not due soon. The node reads such a job when it comes due. `job.registered` is emitted all the same.
+   * Returns true if this node need not hold the job that it has just stored. This applies to data jobs that are not due soon,
+   * while the node evicts jobs. The node reads such a job when it comes due. `job.registered` is emitted all the same.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.#isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
@@ -318,7 +318,7 @@ export class JobRegistry implements HeldJobs {
     if (isBack) this.#sayBack(registered, record)
   }
 
-  /** Returns whether the stored definition is again this node's own one, after an update had changed it. */
+  /** Returns whether the stored definition is again the definition of this node, after an update had changed it. */
   #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
     const own = this.#ownOfUpdated.get(id)
     return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
@@ -345,7 +345,7 @@ export class JobRegistry implements HeldJobs {
     if (lineage[0] === fingerprint || !lineage.includes(fingerprint)) return
     this.#engine.logger.warn(
       { job: job.name, version },
-      'an earlier definition of the job, that of this node, is in force again',
+      'this node has put its earlier definition of the job back into force',
     )
   }
 
@@ -357,13 +357,13 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.get(id) === said) return
     this.#saidOf.set(id, said)
     const fields = { job: name, scheduleTypes, err: error }
-    this.#engine.logger.error(fields, 'the schedule of this job cannot be revived: its slots are left to other nodes')
+    this.#engine.logger.error(fields, 'cannot load the schedule type of the job; other nodes will launch its slots')
   }
 
   /**
-   * Adopts a stored job if this node has its code: a data job whose handlers this node has, or a job of its option `jobs`
-   * that was removed and defined again. Returns `null` for other jobs. If this node cannot revive the schedule, it adopts
-   * the job and launches none of its slots.
+   * Adopts a stored job if this node has its code. That is a data job whose handlers this node has, or a job of its option
+   * `jobs` that was removed and defined again. Returns `null` for other jobs. If this node cannot revive the schedule, it
+   * adopts the job and launches none of its slots.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -582,7 +582,7 @@ export class JobRegistry implements HeldJobs {
     events.emit('job.ahead', { jobId, jobName, ...said })
     logger.warn(
       { job: jobName, ...said },
-      'a clock was wrong: slots are decided that are still to come, and do not run unless realign() sets the job back',
+      'a clock was wrong: future slots of the job are decided already, and do not run unless realign() sets the job back',
     )
   }
 

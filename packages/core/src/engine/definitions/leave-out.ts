@@ -8,7 +8,7 @@ type Registry = Pick<HeldJobs, 'reload'>
 
 /** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link suspendedMs}. */
 export function leaveOut(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
-  engine.fail(`what is due of job ${job.job.name}`, error)
+  engine.fail(`due slots of job ${job.job.name}`, error)
   lookAgain(engine, registry, job)
 }
 

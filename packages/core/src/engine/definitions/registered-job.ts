@@ -35,7 +35,7 @@ export class RegisteredJob implements SlotEntry {
   version: number
   /** Creation of the head, in epoch milliseconds. A job that was lost or deleted and created again has another value. */
   createdAt: number
-  /** The definition in force differs from this node's own one. */
+  /** The definition in force differs from the definition of this node. */
   isFollowing = false
   watermark: number
   /** The last slot whose creation the storage has acknowledged to this node. */

@@ -50,8 +50,8 @@ export class Registrations {
 
   /**
    * Stores the definitions that are new or changed, and follows the stored definitions that have precedence.
-   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no slot left;
-   * `UNKNOWN_SCHEDULE_TYPE` if the stored schedule still has slots to decide and this node cannot revive it
+   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no slot left
+   * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node cannot revive a stored schedule that has slots to decide
    */
   async register(jobs: readonly Job[], how: Registration): Promise<void> {
     const { maxBatch } = this.#engine

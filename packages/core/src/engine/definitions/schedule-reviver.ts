@@ -5,8 +5,10 @@ import { registeredScheduleType } from '../../schedule/schedule-types.ts'
 import { importTicker, tickerPackageOf } from './ticker-packages.ts'
 
 /**
- * Revives stored schedules. This node knows the schedule types that the user passed to it, the types that are registered in
- * this process, and the types of those ticker packages of this project that it can import.
+ * Revives stored schedules whose types this node knows. Known types are:
+ * - types that the user passed to the node
+ * - types that are registered in this process
+ * - types of this project's ticker packages that the node can import
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])

@@ -5,8 +5,8 @@ import type { RegisteredJob } from './registered-job.ts'
 import { skippedLineMs } from './tuning.ts'
 
 const messages: ReadonlyMap<string, string> = new Map([
-  ['overlap', 'slots were skipped: an earlier run is still at work'],
-  ['queue_full', 'slots were skipped: as many as may wait are waiting'],
+  ['overlap', 'slots were skipped: an earlier run of the job is still active'],
+  ['queue_full', 'slots were skipped: the queue of the job is full'],
 ])
 
 const requestMessage =

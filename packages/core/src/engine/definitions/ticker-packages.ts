@@ -16,8 +16,8 @@ export function tickerPackageOf(type: string): string | undefined {
 
 /**
  * Imports a ticker's package. Resolves it from this module first, then from the program's main file, then from the working
- * directory: with isolated dependencies, this module cannot resolve a package of the program. Returns `null`, or the error
- * if no import succeeded.
+ * directory. With isolated dependencies, this module cannot resolve a package of the program. Resolves to `null`, or to the
+ * error if no import succeeded.
  */
 export async function importTicker(specifier: string): Promise<unknown> {
   try {

@@ -12,8 +12,8 @@ const pauseReason = 'paused before the storage lost the job'
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
 const messages: Readonly<Record<VanishedJobEnd, string>> = {
-  stored_again: 'the storage has lost jobs: they are stored again, and go on from now; their history is gone',
-  awaited: 'the storage has lost jobs whose newer definition other nodes have: these are awaited',
+  stored_again: 'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
+  awaited: 'the storage has lost jobs: this node waits for the nodes that have their newer definitions',
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 }
 
