@@ -35,8 +35,8 @@ export interface BackfillOptions
   /** Default `oldest_first`. */
   readonly order?: 'oldest_first' | 'newest_first'
   /**
-   * Maximum of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, the maximum is always
-   * 1. Default 1.
+   * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, it is always 1.
+   * Default 1.
    */
   readonly maxActive?: number
   /**
@@ -67,7 +67,7 @@ export interface BackfillResult {
   readonly failed: number
   /** Number of its canceled runs. */
   readonly canceled: number
-  /** Maximum of concurrent runs. */
+  /** Maximum number of concurrent runs. */
   readonly maxActive: number
   /** The first 100 `open` slots, in the order in which they will run. */
   readonly next: readonly Date[]

@@ -121,8 +121,8 @@ function withSlot(details: OccurrenceDetails, slot: number): OccurrenceDetails {
 }
 
 /**
- * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead, because an active run of the job does
- * not keep the storage from accepting a future request.
+ * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead: an active run of the job does not keep
+ * the storage from accepting a future request.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

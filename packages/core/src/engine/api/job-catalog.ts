@@ -47,7 +47,7 @@ export interface JobsFilter {
   readonly text?: string
   /** `true`: only paused jobs. `false`: only jobs that are not paused. */
   readonly paused?: boolean
-  /** Maximum of jobs per page, 1 to 10,000. Default 100. */
+  /** Maximum number of jobs per page, 1 to 10,000. Default 100. */
   readonly limit?: number
   /** The cursor of the previous page. Default: begin with the first job. */
   readonly cursor?: string | null

@@ -13,7 +13,7 @@ import { fewestPerRead } from './tuning.ts'
 
 /** Which versions of a job to read. */
 export interface VersionsOptions extends CallOptions {
-  /** Maximum of versions, newest first, 1 to 1,000. Default 20. */
+  /** Maximum number of versions, newest first, 1 to 1,000. Default 20. */
   readonly limit?: number
 }
 

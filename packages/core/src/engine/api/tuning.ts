@@ -4,7 +4,7 @@ export const pageSize = 1000
 /** Slots, or heads of jobs, that one call of the storage reads. Smaller than `pageSize`, because the engine processes each. */
 export const itemsPerRead = 500
 
-/** Minimum of items per read, if a filter may exclude most of them. */
+/** Minimum number of items per read, if a filter may exclude most of them. */
 export const fewestPerRead = 100
 
 /** Items per read if the first one is usually the result, as with slots of a lane, runs after a failure, and replays. */
@@ -16,12 +16,12 @@ export const mostCharacters = 1_000_000
 /** Factor by which the next page is larger if the filter matches less than half of a page. */
 export const pageGrowth = 4
 
-/** Maximum of jobs in a list that is sorted by name. The first page of such a list reads all heads. */
+/** Maximum number of jobs in a list that is sorted by name. The first page of such a list reads all heads. */
 export const mostSortedJobs = 10_000
-/** Maximum of jobs for which each further page reads all heads again, to include jobs added meanwhile. */
+/** Maximum number of jobs for which each further page reads all heads again, to include jobs added meanwhile. */
 export const mostRereadJobs = 2000
 
-/** Maximum of storage calls in a search for a job's last success. */
+/** Maximum number of storage calls in a search for a job's last success. */
 export const mostSuccessSearches = 10
 
 /** Characters of the digest with which a cursor begins. Enough to detect forged cursors, and short. */

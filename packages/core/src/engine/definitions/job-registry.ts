@@ -507,7 +507,7 @@ export class JobRegistry implements HeldJobs {
   dropUnneeded(upTo: number): void {
     for (const job of this.loose.unneeded(upTo)) {
       const { id, name } = job.job
-      // `aheadCount` reports these jobs only while the node holds them.
+      // The node keeps jobs that are ahead, so that its metrics report them.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       job.isDropped = true
@@ -544,7 +544,7 @@ export class JobRegistry implements HeldJobs {
     job.isLeft = true
   }
 
-  /** After a change of the living nodes: schedules the coming slots of the left jobs that are now this node's own. */
+  /** After a change of the living nodes: schedules the coming slots of left jobs for which this node has the best rank. */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) if (job.isLeft && isOwn(job)) this.#takeUp(job, now)

@@ -8,7 +8,7 @@ export interface SuccessSearch {
   readonly jobId: JobId
   /** Only runs that were scheduled at this instant or later, in epoch milliseconds. Default: all. */
   readonly from?: number
-  /** Maximum of storage calls. Default: unlimited. */
+  /** Maximum number of storage calls. Default: unlimited. */
   readonly mostCalls?: number
 }
 

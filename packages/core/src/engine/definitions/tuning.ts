@@ -27,7 +27,7 @@ export const rememberedRequestMs = 600_000
 /** Completed runs that a search for the last success compares, because runs may end in another order than scheduled. */
 export const runsPerSuccessSearch = 10
 
-/** Maximum of heads per periodic check. A few heads are enough, because a storage that lost its data lacks all of them. */
+/** Maximum number of heads per periodic check. A few are enough: a storage that lost its data lacks all heads. */
 export const headsPerLook = 20
 /** Milliseconds in which a node with few jobs checks each head once. On an idle node, this is the most frequent read. */
 export const headRoundMs = 60_000
@@ -36,7 +36,7 @@ export const headRoundMs = 60_000
 export const soonMs = 4000
 /** Due jobs that a node may hold beyond its limit, as a multiple of that limit. */
 export const dueFactor = 4
-/** Minimum of due jobs that a node may hold beyond its limit. */
+/** Minimum number of due jobs that a node may hold beyond its limit. */
 export const fewestDue = 1000
 
 /** Jobs that one call saves or removes, and occurrences that it cancels. Such a call takes the storage some milliseconds. */
