@@ -32,7 +32,7 @@ export interface BackfillOptions
    * Default `missed`.
    */
   readonly which?: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** Default `oldest_first`. */
+  /** The order in which the slots run. Default `oldest_first`. */
   readonly order?: 'oldest_first' | 'newest_first'
   /**
    * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, it is always 1.

@@ -19,7 +19,7 @@ export function presentSchedule(timeline: JobRecord['timeline'], now: number): S
   return (present ?? timeline.at(-1))?.schedule
 }
 
-/** The series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+/** Returns the series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
 export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
   const learning = registry.learn([head])
   if (learning !== null) await learning

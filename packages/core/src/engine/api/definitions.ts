@@ -67,17 +67,17 @@ export interface JobUpdate extends JobSettingsInput {
   readonly description?: string | null
 }
 
-/** How to update a job. */
+/** Options of an update. */
 export interface UpdateOptions extends InterventionOptions {
   /** Reject with `VERSION_CONFLICT` if the stored version is another one. Default: update any version. */
   readonly expectedVersion?: number
-  /** Default `immediate`. */
+  /** When a new schedule takes effect. Default `immediate`. */
   readonly policy?: UpdatePolicy
   /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
 }
 
-/** How to plan a set of definitions. */
+/** Options for planning a set of definitions. */
 export interface PlanOptions extends CallOptions {
   /** The owner tag of the definitions. 1 to 255 characters. */
   readonly owner: string
@@ -118,7 +118,7 @@ export interface PlannedChange {
 export interface DefinitionPlan {
   /** The owner tag of the definitions. */
   readonly owner: string
-  /** The definitions, with the tag. */
+  /** The definitions, with the owner tag. */
   readonly jobs: readonly Job[]
   /** Jobs that are not in the storage, or are deleted. */
   readonly added: readonly PlannedChange[]

@@ -22,7 +22,7 @@ export interface InterventionOptions extends CallOptions {
   readonly actor?: string
 }
 
-/** How to cancel an occurrence. */
+/** Options of a cancel. */
 export interface CancelOptions extends InterventionOptions {
   /**
    * End a running occurrence at once, without waiting for its owner. For owners that do not respond. The storage rejects the

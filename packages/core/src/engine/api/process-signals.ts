@@ -3,7 +3,7 @@ import { systemClock } from '../../system-clock.ts'
 /** Signals that request the end of a process. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
-/** Milliseconds after a shutdown. A process that is still alive then is held by a connection or a server. */
+/** Milliseconds from the end of the shutdown. An open connection or server keeps a process alive for longer. */
 const endsByItselfMs = 1000
 
 /**

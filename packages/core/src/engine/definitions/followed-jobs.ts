@@ -81,7 +81,7 @@ export class FollowedJobs {
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
       if (this.#reasonFor(followed) !== null || now < followed.until) continue
-      // If another node replaced the definition again, wait: two nodes must not replace each other's definitions in turns.
+      // If another node replaced the definition again, wait: two nodes must not keep replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
       if (now < putBackAt + this.#deadAfterMs) continue
       if (isOfBuild(followed.job)) jobs.push(followed.job)

@@ -9,7 +9,7 @@ interface Acknowledged {
   readonly id: OccurrenceId
   readonly jobName: string
   readonly item: Pick<CreateRequested, 'jobId' | 'scheduledAt'>
-  /** Monotonic instant. */
+  /** Monotonic instant of the acknowledgement. */
   readonly since: number
 }
 

@@ -198,7 +198,7 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Records that an update has waiting runs to cancel. The updating node may have died before that. */
+  /** Records that an update has still to cancel waiting runs. The updating node may die before it cancels them. */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
   }
