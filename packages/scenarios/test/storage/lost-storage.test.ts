@@ -176,7 +176,8 @@ describe('a storage that loses everything', () => {
     expect(loud()).toEqual([
       {
         level: 'error',
-        message: 'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
+        message:
+          'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
         jobs: ['tick', 'rare'],
         count: 2,
       },
@@ -239,8 +240,7 @@ describe('a storage that loses everything', () => {
     ])
     expect(lines).toContainEqual({
       level: 'error',
-      message:
-        'the storage has lost jobs that this node does not define: they do not run until you add them again',
+      message: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
       jobs: ['ann', 'bob'],
       count: 2,
     })

@@ -121,8 +121,8 @@ function withSlot(details: OccurrenceDetails, slot: number): OccurrenceDetails {
 }
 
 /**
- * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead: an active run of the job does not keep
- * the storage from accepting a future request.
+ * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
+ * even while another run of the job is active.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

@@ -58,7 +58,10 @@ export class Realigner {
           if (realigned !== null) done.push(realigned)
         } catch (error) {
           if (!JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) throw error
-          logger.warn({ job: record.name, err: error }, 'cannot realign the job: this node does not know its schedule type')
+          logger.warn(
+            { job: record.name, err: error },
+            'cannot realign the job: this node does not know its schedule type',
+          )
         }
       }
       cursor = page.cursor

@@ -50,6 +50,7 @@ function noHandlers({ job, missing }: RegisteredJob, path: string): JobistemerEr
     message: `Job ${printValue(job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
     field: path === '' ? 'handlers' : `${path}job`,
     value: missing,
-    remedy: 'Pass them to createScheduler({ handlers }), correct the names, or send the request to a node that has them.',
+    remedy:
+      'Pass them to createScheduler({ handlers }), correct the names, or send the request to a node that has them.',
   })
 }

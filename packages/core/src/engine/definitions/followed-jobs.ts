@@ -7,7 +7,8 @@ import { isOfBuild, type RegisteredJob } from './registered-job.ts'
 
 const remedies: Readonly<Record<FollowReason, string>> = {
   lower_release: 'Deploy a build of the stored release or a higher one here too.',
-  updated: 'Deploy the updated definition to this node too, or bring its own definition into force with update() or apply().',
+  updated:
+    'Deploy the updated definition to this node too, or bring its own definition into force with update() or apply().',
   newer_build:
     'This is normal in a rolling deploy. To go back, shut down the nodes of the other build, or use update().',
 }

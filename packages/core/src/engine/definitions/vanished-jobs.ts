@@ -12,7 +12,8 @@ const pauseReason = 'paused before the storage lost the job'
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
 const messages: Readonly<Record<VanishedJobEnd, string>> = {
-  stored_again: 'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
+  stored_again:
+    'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
   awaited: 'the storage has lost jobs: this node waits for the nodes that have their newer definitions',
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 }
