@@ -122,7 +122,7 @@ it('what a failover to a standby that is behind forgets runs again, is told, and
   expect(again.filter((what) => !what.startsWith('tick')).sort()).toEqual(['pay', 'slow'])
   expect(lost).toEqual(['slow'])
   const forgotten =
-    'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone'
+    'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone'
   expect(lines.filter(({ message }) => message === forgotten)).toEqual([
     { level: 'error', message: forgotten, jobs: ['tick'], count: 1, since: new Date(begin + 30_000) },
   ])

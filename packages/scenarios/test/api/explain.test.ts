@@ -55,7 +55,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     expect(await scheduler.explain('tick', at(10))).toMatchObject({
       at: at(10),
       id: occurrenceId(ticking().id, at(10)),
-      reason: 'The slot is due, and waits for a node to decide about it.',
+      reason: 'The slot is due, and no node has decided it yet.',
     })
   })
 

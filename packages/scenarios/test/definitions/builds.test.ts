@@ -118,7 +118,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.filter(({ name }) => name === 'job.followed')).toHaveLength(1)
     expect(loud().map(({ message, version, reason }) => [message, version, reason])).toEqual([
       ['this node follows another definition of the job than its own', 2, 'newer_build'],
-      ['an earlier definition of the job, that of this node, is in force again', 3, undefined],
+      ['this node has put its earlier definition of the job back into force', 3, undefined],
     ])
   })
 

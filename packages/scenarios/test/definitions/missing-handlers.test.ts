@@ -155,7 +155,7 @@ describe.each(everywhere)('on $name', (place) => {
     const node = await world.start({ jobs: [job], handlers, logger })
     expect(lines).toEqual([
       {
-        message: 'no handlers on this node: the job is left to others',
+        message: 'this node has no handler for the job; other nodes will run it',
         fields: { job: 'letter', missing: ['sned'] },
       },
     ])

@@ -116,7 +116,7 @@ function slow(world: World, seconds: number, settings: Partial<Parameters<typeof
   })
 }
 
-const earlierRun = 'slots were skipped: an earlier run is still at work'
+const earlierRun = 'slots were skipped: an earlier run of the job is still active'
 
 describe('also heard is, once', () => {
   it('what becomes of missed slots, a line for each decision', async () => {
@@ -189,7 +189,7 @@ describe('also heard is, once', () => {
     await world.clock.advanceTo(at(65))
     expect(loud().map(({ job, message, count, from }) => [job, message, count, from])).toEqual([
       ['slow', earlierRun, 1, at(20)],
-      ['full', 'slots were skipped: as many as may wait are waiting', 1, at(30)],
+      ['full', 'slots were skipped: the queue of the job is full', 1, at(30)],
     ])
   })
 
@@ -338,7 +338,7 @@ describe('also heard is, once', () => {
     expect(loud().filter(({ missing }) => missing !== undefined)).toEqual([
       {
         level: 'warn',
-        message: 'no handlers on this node: the job is left to others',
+        message: 'this node has no handler for the job; other nodes will run it',
         job: 'letter',
         missing: ['sned'],
       },
@@ -362,7 +362,7 @@ describe('also heard is, once', () => {
       job: 'slow',
       reason: 'newer_build',
       remedy:
-        'In a rolling deploy this is as it should be. To go back, shut down the nodes of the other build, or use update().',
+        'This is normal in a rolling deploy. To go back, shut down the nodes of the other build, or use update().',
     }
     expect(older.loud()).toEqual([{ ...follows, version: 2 }])
     expect(newer.loud()).toEqual([])

@@ -25,7 +25,7 @@ describe.each(everywhere)('on $name a trigger with a time', (place) => {
       const { verdict, reason, occurrence } = await client.explain('job', at(150))
       expect([verdict, occurrence?.kind]).toEqual(['recorded', 'trigger'])
       expect(reason).toContain(
-        'pending (delayed): asked for at 2026-01-01T00:00:00.000Z, to start at 2026-01-01T00:02:30',
+        'pending (delayed): requested at 2026-01-01T00:00:00.000Z, to start at 2026-01-01T00:02:30',
       )
       await world.clock.advance({ seconds: 250 })
       expect(ran).toEqual([

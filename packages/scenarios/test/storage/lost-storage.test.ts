@@ -27,7 +27,7 @@ function lossyWorld() {
 }
 
 const forgotten =
-  'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone'
+  'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone'
 
 describe('a storage that loses its last moments', () => {
   it('has the slots of them run again, and is told of once', async () => {
@@ -176,7 +176,8 @@ describe('a storage that loses everything', () => {
     expect(loud()).toEqual([
       {
         level: 'error',
-        message: 'the storage has lost jobs: they are stored again, and go on from now; their history is gone',
+        message:
+          'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
         jobs: ['tick', 'rare'],
         count: 2,
       },
@@ -239,8 +240,7 @@ describe('a storage that loses everything', () => {
     ])
     expect(lines).toContainEqual({
       level: 'error',
-      message:
-        'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
+      message: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
       jobs: ['ann', 'bob'],
       count: 2,
     })

@@ -108,7 +108,7 @@ describe('one item that the storage can never take', () => {
     for (const name of ['bad', 'ticking']) {
       expect(await fates(scheduler, name)).toEqual(['60 completed', '120 completed', '180 completed'])
     }
-    expect(new Set(failures.map(({ event }) => event.where))).toEqual(new Set(['what is due of job endless']))
+    expect(new Set(failures.map(({ event }) => event.where))).toEqual(new Set(['due slots of job endless']))
     isFull = false
     await world.clock.advanceTo(at(305))
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')

@@ -16,15 +16,15 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 
-/** A definition next to what is stored. */
+/** A definition with the stored head of its job. */
 interface Addition {
   readonly job: Job
   readonly record: JobRecord | null
-  /** What is to be stored; `null`: nothing. */
+  /** The change to store; `null`: none. */
   readonly change: DefinitionChange | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function, which no other process can call */
+/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function: no other process can call it */
 function refuseFunctions({ name, tasks }: Job): void {
   const index = tasks.findIndex(({ run }) => run !== undefined && isolatedWorkOf(run) === null)
   if (index === -1) return
@@ -38,7 +38,7 @@ function refuseFunctions({ name, tasks }: Job): void {
   })
 }
 
-/** Stores jobs at run time, on all nodes that can run them. What exists is replaced if it differs. */
+/** Stores jobs at run time. Replaces a stored definition if it differs. All nodes with the code run the jobs. */
 export class Additions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -63,7 +63,7 @@ export class Additions {
     })
   }
 
-  /** Nothing more is sent. */
+  /** Sends no further calls. */
   stop(): void {
     this.#reads.stop()
     this.#saves.stop()
@@ -84,7 +84,7 @@ export class Additions {
 
   async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
     const { timezone } = this.#engine.defaults
-    // Of a list with one that is wrong, nothing is stored.
+    // Checks all jobs before the first write: a list with an invalid job stores nothing.
     let open = await this.#look(
       jobs.map((job) => withDefaultTimezone(job, timezone)),
       asked,
@@ -92,8 +92,8 @@ export class Additions {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Another node has stored a change between the read and the write. A deleted job that comes back waits until what
-      // was left of it is canceled, some with each look.
+      // Another node may have stored a change between the read and the write. Or the storage first cancels old runs of a
+      // deleted job, a limited number per call.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -101,7 +101,7 @@ export class Additions {
 
   async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
     const names = new Set<string>()
-    // A copy, since others have their turn meanwhile.
+    // A copy, because other code may change the list while this loop yields.
     const list = readLimitedList(jobs, 'jobs').slice()
     for (const [index, job] of list.entries()) {
       const turn = this.#engine.storage.turn()
@@ -114,7 +114,7 @@ export class Additions {
   async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
     const additions: Addition[] = []
     for (const some of this.#batches(jobs)) {
-      // What cannot be read fails as a whole: no definition is to blame.
+      // A failed read fails the whole call, because no single definition caused it.
       const read = ({ id }: Job) =>
         this.#reads
           .send(asked, () => id)
@@ -146,7 +146,7 @@ export class Additions {
     return additions
   }
 
-  /** Answers the jobs that are to be looked at again. */
+  /** Stores the additions. Returns the jobs to read and decide again. */
   async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
     for (const some of this.#batches(additions)) {
@@ -158,14 +158,14 @@ export class Additions {
     return again
   }
 
-  /** Answers whether the job is stored as it is defined. */
+  /** Returns whether the storage now has the definition. */
   async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
     if (change === null) {
       this.#adopt(job, record as JobRecord, undefined)
       return true
     }
     const { nextAt } = change.content
-    // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+    // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
     const prepare = (now: number): JobChange => {
       if (nextAt === null || nextAt > now) return change
       const present = this.#changeFor(job, record, now) ?? change
@@ -189,7 +189,7 @@ export class Additions {
     if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.plans.planOf(registered)
   }
 
-  /** Data are of no build: whoever adds them asks for them. */
+  /** Returns the change for a job. Data jobs belong to no build, so a call of `add` counts as an explicit request. */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.#registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
@@ -202,13 +202,13 @@ export class Additions {
   }
 }
 
-/** One that is stored has had its time. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
+/** Rejects a new job whose schedule has no slot left. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
 function assertNotOver({ job, change }: Addition, now: number): void {
   const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
   if (error !== null) throw error
 }
 
-/** Storages keep jobs in this order: those that lie close to each other are stored in one step then. */
+/** Sorts jobs by id, the order in which storages keep them. A batch then writes adjacent rows. */
 function byId(jobs: readonly Job[]): readonly Job[] {
   return jobs.toSorted(({ id: one }, { id: other }) => (one < other ? -1 : one > other ? 1 : 0))
 }

@@ -12,91 +12,91 @@ import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import type { RequestOptions } from './request-options.ts'
 
-/** How to run past slots of a job. */
+/** Options of a backfill, which runs past slots of a job. */
 export interface BackfillOptions
   extends Pick<RequestOptions, 'data' | 'priority' | 'tasks' | 'overrides' | 'reason' | 'actor'>,
     CallOptions {
-  /** The beginning of the span, inclusive. May lie before the job's creation. */
+  /** Start of the span, inclusive. May lie before the job's creation. */
   readonly from: InstantInput
-  /** The end of the span, exclusive. Not in the future. */
+  /** End of the span, exclusive. Not in the future. */
   readonly to: InstantInput
   /**
-   * Which of its slots to run:
+   * Which slots of the span to run:
    *
-   * - `missed`: what never ran, because nobody was there, or it was skipped, or lies before the job's creation.
-   * - `failed`: what was run, and did not go well.
+   * - `missed`: slots that never ran: no node was up, a rule skipped them, or they lie before the job's creation.
+   * - `failed`: slots whose last run failed.
    * - `missed_and_failed`: both.
-   * - `all`: whatever became of it, also what somebody has canceled, and what was pruned.
+   * - `all`: all slots, including completed, canceled and pruned ones.
    *
-   * What became of a slot is what its last run has come to, in this or an earlier backfill. One that waits or runs is
-   * left alone. Default `missed`.
+   * The last run of a slot counts, including runs of earlier backfills. A slot whose run waits or runs is not run again.
+   * Default `missed`.
    */
   readonly which?: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** Default `oldest_first`. */
+  /** The order in which the slots run. Default `oldest_first`. */
   readonly order?: 'oldest_first' | 'newest_first'
   /**
-   * At most so many of its runs at a time, 1 to 1,000. Under every overlap policy but `allow` it is one, whatever is said
-   * here. Default 1.
+   * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, it is always 1.
+   * Default 1.
    */
   readonly maxActive?: number
   /**
-   * Names the backfill: a second call of the same key goes on with it, and runs nothing twice. What it leaves out of
-   * `data`, `priority`, `tasks` and `overrides` is as in the runs before; what it says holds for the runs that follow
-   * those it begins. Default: a new one.
+   * Names the backfill. A second call with the same key resumes the backfill and runs no slot twice. If it omits `data`,
+   * `priority`, `tasks` or `overrides`, the values of the earlier runs apply. Values that it gives apply to the runs that it
+   * begins and to the runs after those. Default: a new key.
    */
   readonly key?: string
-  /** Only answers what would be run. Default false. */
+  /** Returns the result without creating runs. Default false. */
   readonly dryRun?: boolean
 }
 
-/** What a backfill is to do, or how far it has come. The numbers of slots add up to `slots`. */
+/** The state of a backfill. The counts from `passed` to `canceled` add up to `slots`. */
 export interface BackfillResult {
-  /** Its key. */
+  /** The key of the backfill. */
   readonly key: string
-  /** How many slots the job's schedule has in the span. */
+  /** Number of slots of the job's schedule in the span. */
   readonly slots: number
-  /** How many of them it does not run, because of `which`, or because they wait or run anyway. */
+  /** Number of slots that it does not run: `which` excludes them, or another run of them waits or runs. */
   readonly passed: number
-  /** How many it is still to run, and has not begun. */
+  /** Number of slots whose runs are not created yet. */
   readonly open: number
-  /** How many of its runs wait or run. */
+  /** Number of its runs that wait or run. */
   readonly live: number
-  /** How many of its runs are `completed`. */
+  /** Number of its `completed` runs. */
   readonly completed: number
-  /** How many of its runs have failed. */
+  /** Number of its failed runs. */
   readonly failed: number
-  /** How many of its runs somebody has canceled. */
+  /** Number of its canceled runs. */
   readonly canceled: number
-  /** How many of its runs there are at a time, at most. */
+  /** Maximum number of concurrent runs. */
   readonly maxActive: number
-  /** The first hundred of the `open` ones, in the order in which they will run. */
+  /** The first 100 `open` slots, in the order in which they will run. */
   readonly next: readonly Date[]
-  /** The last one of the `open` ones; `null` when there are none. */
+  /** The last `open` slot; `null` without one. */
   readonly last: Date | null
 }
 
-/** Who stops a backfill, and why. */
+/** Options for stopping a backfill. */
 export interface StopBackfillOptions extends CallOptions {
-  /** Kept with what is canceled, after `backfill_stopped: `. 1 to 255 characters. */
+  /** Stored with each canceled run, after `backfill_stopped: `. 1 to 255 characters. */
   readonly reason?: string
   /** 1 to 255 characters. */
   readonly actor?: string
 }
 
-/** What stopping a backfill did. */
+/** The result of stopping a backfill. */
 export interface StopBackfillResult {
-  /** How many of its runs waited, and are canceled. */
+  /** Number of waiting runs that the call canceled. */
   readonly canceled: number
-  /** How many of its runs are running: they may end. */
+  /** Number of running runs. They continue to their end. */
   readonly running: number
 }
 
-/** The options of a backfill, read. */
+/** The validated options of a backfill. */
 export interface CheckedBackfill extends Pick<BackfillRecord, 'from' | 'to' | 'which' | 'order'> {
   readonly maxActive: number
   readonly key: string | null
   readonly dryRun: boolean
-  /** What is kept with each run. */
+  /** Options that each run stores. */
   readonly request: RequestOptions
 }
 

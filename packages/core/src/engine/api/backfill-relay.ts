@@ -13,14 +13,14 @@ import { hasBegun, type SlotStanding, standingsOf } from './backfill-states.ts'
 import { itemsLikelyEnough, itemsPerRead } from './tuning.ts'
 
 /**
- * What makes a backfill go on without anybody who drives it: whoever ends one of its runs creates the next of its lane
- * before. Ids derive from the slots, so that it makes no difference how often that happens, and where.
+ * Continues backfills without a central coordinator. Before a node ends a run of a backfill, it creates the next run of the
+ * same lane. Run ids derive from the slots, so repeated creation on any node gives one run.
  */
 export class BackfillRelay implements Relay {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #runs: BackfillRuns
-  /** Until the storage answers. */
+  /** Repeats each call until the storage answers. */
   readonly #storage: StorageCalls
 
   constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
@@ -45,7 +45,7 @@ export class BackfillRelay implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // One that was at work before it had to wait is over; that would not be seen once earlier runs of its slot are pruned.
+        // A run that had started is over. Its slot must not run again, even if earlier runs of the slot were pruned.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -67,7 +67,7 @@ export class BackfillRelay implements Relay {
         const next = await nextInLane(this.#storage, { head, series, details, turns, isAgain })
         if (next?.standing !== 'open') return
         const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
-        // Somebody else was quicker, or the job is another one now.
+        // Another node has created the run already, or the job has a new version. Read the state again.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {
@@ -76,14 +76,14 @@ export class BackfillRelay implements Relay {
   }
 
   #failed(error: unknown): void {
-    // Its run does not end either then: who takes it over sees to the rest.
+    // On a stop, the run does not end either. The node that takes the run over continues the backfill.
     if (!(error instanceof EngineStopped)) this.#engine.fail('backfill', error)
   }
 }
 
 /**
- * The first slot of a lane, after that of one of its runs, that is still to be run, or is at it: `null` when there is
- * none. With `isAgain` that slot itself comes first.
+ * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the search
+ * begins with the run's own slot.
  */
 export async function nextInLane(
   storage: StorageCalls,

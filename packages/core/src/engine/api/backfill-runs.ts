@@ -11,7 +11,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import type { SlotStanding } from './backfill-states.ts'
 import { backfillDelayMs } from './tuning.ts'
 
-/** Creates runs of backfills. They wait as delayed triggers do: so they are never skipped, and keep nobody waiting. */
+/** Creates runs of backfills as delayed triggers: the overlap policy never skips them, and they block no other run. */
 export class BackfillRuns {
   readonly #engine: EngineContext
   readonly #capacity: Capacity
@@ -21,7 +21,7 @@ export class BackfillRuns {
     this.#capacity = capacity
   }
 
-  /** The head of a job that is there. */
+  /** Returns the head of the job, or `null` if the job is deleted or missing. */
   async headOf(jobId: JobId, storage: StorageCalls): Promise<JobRecord | null> {
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
     const head = jobs[0] ?? null
@@ -29,8 +29,8 @@ export class BackfillRuns {
   }
 
   /**
-   * Creates the next runs of some slots, in this order. `tookMs` is how long one takes, as far as is known: where another
-   * could meet the job's next slot, it comes after that one. The answers are the storage's.
+   * Creates the next runs of these slots, in this order, and returns the answers of the storage. `tookMs` is the known
+   * duration of a run. If a run could still be active at the job's next slot, the run becomes due after that slot.
    */
   async create(
     storage: StorageCalls,
@@ -47,13 +47,13 @@ export class BackfillRuns {
       const answered = await storage.repeated('createOccurrences', (calls) => {
         const now = this.#engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
-        // What was pruned may lie ahead of a clock that is behind.
+        // If this node's clock is behind, the prune floor may lie ahead of it. The records must lie after the floor.
         const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
         items = some.map(({ slot, rounds }, index) => ({
           kind: 'trigger',
           id: backfillOccurrenceId(head.id, slot, rounds + 1),
           jobId: head.id,
-          // What comes first in the backfill comes first among what waits.
+          // Ascending times keep the order of the backfill among waiting runs.
           scheduledAt: firstAt + index,
           dueAt: dueAt + index,
           jobVersion: head.version,
@@ -70,7 +70,7 @@ export class BackfillRuns {
     return answers
   }
 
-  /** Cancels those that wait; answers how many that were. */
+  /** Cancels the waiting runs. Returns how many of them the storage canceled. */
   async cancel(
     storage: StorageCalls,
     addresses: readonly OccurrenceAddress[],
@@ -120,7 +120,10 @@ function withSlot(details: OccurrenceDetails, slot: number): OccurrenceDetails {
   return backfill === undefined ? details : { ...details, backfill: { ...backfill, slot } }
 }
 
-/** Only what lies ahead is created whatever else there is of the job. */
+/**
+ * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
+ * even while another run of the job is active.
+ */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now
   const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs

@@ -10,16 +10,16 @@ import { mostItems } from '../../tuning.ts'
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
- * The schedule that decides which slots a span had: the one that is in force now, as it decides what comes. Earlier ones
- * are not kept; one that takes over later, or holds in a window that is to come or over, is not asked. Where the timeline
- * begins later, or is over, it is the nearest.
+ * Returns the schedule that determines the slots of a past span: the schedule in force now, because the storage does not keep
+ * earlier ones. Segments of later updates, and of past or future windows, do not count. If no segment covers `now`, returns
+ * the nearest one.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
   const present = timeline.find(({ until }) => until === null || until > now)
   return (present ?? timeline.at(-1))?.schedule
 }
 
-/** The series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+/** Returns the series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
 export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
   const learning = registry.learn([head])
   if (learning !== null) await learning
@@ -28,7 +28,7 @@ export async function presentSeries(registry: JobRegistry, head: JobRecord, now:
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
 }
 
-/** All slots of a span, in its order. @throws JobistemerError `INVALID_ARGUMENT` when there are too many */
+/** Returns all slots of a span in its order. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
 export async function slotsOf(
   series: SlotSeries,
   span: Span,
@@ -44,7 +44,7 @@ export async function slotsOf(
   return slots
 }
 
-/** The slots of a lane that come after one of it, in the order of the backfill. */
+/** Returns the slots that follow a slot in its lane, in the order of the backfill. */
 export function* slotsAfter(series: SlotSeries, { slot, lanes, ...span }: BackfillRecord): Generator<number> {
   let place = 0
   for (const next of walk(series, span, slot)) if (++place % lanes === 0) yield next

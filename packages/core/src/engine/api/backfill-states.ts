@@ -13,11 +13,11 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { coveringRun, holds } from './covering-record.ts'
 import { longestName } from '../../tuning.ts'
 
-/** Why a waiting run of a backfill that was stopped is `canceled`. */
+/** The reason of the waiting runs that the stop of a backfill cancels. */
 const stoppedReason = 'backfill_stopped'
 const stoppedBecause = `${stoppedReason}: `
 
-/** The same with what whoever stopped it has said. */
+/** Returns the reason of canceled runs, with the reason that the caller of `stopBackfill` gave. */
 export function stoppedReasonOf(why: string | null): string {
   return why === null ? stoppedReason : `${stoppedBecause}${why}`.slice(0, longestName)
 }
@@ -26,42 +26,45 @@ function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
   return reason === stoppedReason || (reason?.startsWith(stoppedBecause) ?? false)
 }
 
-/** Reasons of what was canceled although nobody meant this very run: it never ran, and still may. */
+/** Cancel reasons that come from a change of the job and not from a cancel of this run. Such a slot may still run. */
 const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
 
 function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
   return reasonsInPassing.includes(run.reason) || isStopped(run)
 }
 
-/** Where a slot stands in a backfill. */
+/** The state of a slot in a backfill. */
 export interface SlotStanding {
   readonly slot: number
-  readonly standing: /** It is to be run, and nobody has created its run. */
+  readonly standing: /** The backfill is to run the slot, and its run is not created yet. */
     | 'open'
-    /** As `open`, and its run was canceled when the backfill was stopped. */
+    /** As `open`, after the stop of the backfill has canceled the slot's run. */
     | 'stopped'
-    /** Its run waits, or runs. */
+    /** The slot's run waits or runs. */
     | 'live'
-    /** Its run is over. */
+    /** The slot's run is final. */
     | 'ended'
-    /** It is not to be run. */
+    /** The backfill does not run the slot. */
     | 'passed'
-  /** Its run in this backfill, the latest one; `null` without one. */
+  /** The slot's latest run in this backfill; `null` without one. */
   readonly run: OccurrenceRecord | null
-  /** How many runs backfills have given it. */
+  /** The number of runs that all backfills have created for the slot. */
   readonly rounds: number
 }
 
-/** The backfill that is asked about. */
+/** The backfill in question. */
 export interface AskedBackfill {
   readonly key: string
   readonly which: BackfillRecord['which']
 }
 
-/** The part of a job's head that says what can be known of its slots. */
+/** The part of a job's head that tells which slots have records. */
 type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
 
-/** Where slots stand, in the order in which they are given. One look for all of them: they should lie close together. */
+/**
+ * Returns the states of slots in the given order. The call reads the history from the first slot to the last one, so the
+ * slots should lie close together.
+ */
 export async function standingsOf(
   storage: StorageCalls,
   head: History,
@@ -83,7 +86,7 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // Numbers are given again once the records of early rounds were pruned: the one that has begun may not be the last.
+  // Round numbers are reused after their records were pruned. So the run that has begun may not be the last one.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -95,7 +98,7 @@ function standingOf(
   return answer(isWanted(record === undefined ? unrecorded(slot, head) : fateOf(record), which) ? 'open' : 'passed')
 }
 
-/** Or waits, and may begin. */
+/** Returns whether the run has started or may still start. */
 export function hasBegun({ state, token }: Pick<OccurrenceRecord, 'state' | 'token'>): boolean {
   return state !== 'canceled' || token > 0
 }
@@ -109,7 +112,7 @@ function isWanted(fate: Fate, which: AskedBackfill['which']): boolean {
   return wanted.includes(fate)
 }
 
-/** What was pruned may have run: only who wants all of them runs it again. */
+/** Returns the fate of a slot without a record. A pruned slot may have run, so only `which: 'all'` runs it again. */
 function unrecorded(slot: number, head: History): Fate {
   if (head.pruneFloor !== null && slot <= head.pruneFloor) return 'unknown'
   return slot > decidedUpTo(head) ? 'undecided' : 'missed'
@@ -123,7 +126,7 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
   return state === 'missed' ? 'missed' : 'completed'
 }
 
-/** The runs that backfills have given each slot, in their order. */
+/** Returns for each slot the runs that backfills have created, in the order of their rounds. */
 async function roundsOf(
   storage: StorageCalls,
   jobId: JobId,
@@ -143,7 +146,7 @@ async function roundsOf(
   return rounds
 }
 
-/** The slots' own records, and those that stand for several of them. */
+/** Returns the record of each slot: its own one, or the common record of a recovery. */
 async function ownRecordsOf(
   storage: StorageCalls,
   head: History,
@@ -152,7 +155,7 @@ async function ownRecordsOf(
   const first = slots.reduce((least, slot) => Math.min(least, slot))
   const last = slots.reduce((greatest, slot) => Math.max(greatest, slot))
   const found = new Map<number, OccurrenceRecord>()
-  // Of a range of missed slots that begins before the first nothing is found: it says no more than that there is no record.
+  // A missed range that begins before the first slot is not found. Its slots count as missed without a record too.
   const spans: OccurrenceRecord[] = []
   let cursor: string | null = null
   do {
@@ -167,7 +170,7 @@ async function ownRecordsOf(
     }
     cursor = page.cursor
   } while (cursor !== null)
-  // Nothing stands for slots from before the job.
+  // No record covers slots from before the job's creation.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)

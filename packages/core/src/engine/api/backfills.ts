@@ -40,7 +40,7 @@ import { planOfRequest } from './request-plan.ts'
 import { mostSlotsNamed, itemsPerRead } from './tuning.ts'
 import { longestTimerMs } from '../../tuning.ts'
 
-/** Runs of past slots that people ask for: begins, looks at and stops backfills. How they go on is the relay's. */
+/** Starts, resumes and stops backfills. `BackfillRelay` creates the next runs of a started backfill. */
 export class Backfills {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -52,11 +52,11 @@ export class Backfills {
     this.#runs = options.runs
   }
 
-  /** Begins a backfill, or goes on with it where nobody does. */
+  /** Starts a backfill, or resumes those of its lanes that have no live run. */
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
     const checked = readBackfill(options, this.#engine.now())
     const { name, payload, id } = job.job
-    // Without data a run is like that of its slot, whatever the schema.
+    // Without data, a run is like the run of its slot, and the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.#registry, job, parsed)
@@ -74,9 +74,9 @@ export class Backfills {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // The tasks of an earlier call may be gone from the job. Where nothing begins, nothing needs them.
+      // The job may no longer have the tasks of an earlier call. This check is necessary only if a run begins.
       if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
-      // Its further runs have it from these.
+      // The relay copies the details, with their priority, to all further runs.
       const details = prioritized(wanted, priorityOf(head))
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
@@ -89,7 +89,7 @@ export class Backfills {
             create,
             () => ({ occurrenceId: null, state: null }),
           ))
-      // What exists now was created by somebody else who goes on with it.
+      // `exists`: another call has created the run meanwhile, and its lane continues from that run.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }
   }
@@ -119,7 +119,7 @@ export class Backfills {
     return standings
   }
 
-  /** Cancels what waits of a backfill, and sees to it that what runs is the last. */
+  /** Cancels the waiting runs of a backfill, and prevents that its running runs create further ones. */
   async stop(
     name: string,
     key: string,
@@ -146,7 +146,7 @@ export class Backfills {
     }
   }
 
-  /** Puts a canceled run where the lane of this one would go on. Answers whether there was anything to do. */
+  /** Creates a canceled run at the next slot of a running run's lane, which ends the lane. Returns whether anything changed. */
   async #close(
     { jobId, details }: OccurrenceRecord,
     voice: { readonly actor: string | null; readonly reason: string },
@@ -157,7 +157,7 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head, this.#engine.now())
     const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
     if (next === null || next.standing === 'stopped') return false
-    // What runs already is closed by itself; what waits has come since it was looked.
+    // A running run is closed in its own turn. A waiting run is new, so the caller reads the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#runs.create(asked, head, [next], { details, delayMs: longestTimerMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -165,7 +165,7 @@ export class Backfills {
     return true
   }
 
-  /** At a cost that does not grow with the history. */
+  /** Returns the live runs of a backfill. Reads live occurrences only, so the cost does not grow with the history. */
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     const look = async (state: LiveState): Promise<void> => {
@@ -190,13 +190,13 @@ function askedOf({ requestKey, backfill }: OccurrenceDetails) {
   return { key: requestKey as string, which: backfill?.which ?? 'missed' }
 }
 
-/** A backfill that has begun keeps its lanes, so that each slot stays in its own. */
+/** Returns the number of lanes. A started backfill keeps its number, so that each slot stays in its lane. */
 function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
   const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
   return begun ?? (overlap.policy === 'allow' ? maxActive : 1)
 }
 
-/** The run of this backfill that was created last; `null` when none has been. */
+/** Returns the run of this backfill that was created last, or `null` without a run. */
 function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | null {
   let latest: OccurrenceRecord | null = null
   for (const { run } of standings) {
@@ -205,7 +205,7 @@ function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | nul
   return latest
 }
 
-/** What a call asks for that goes on with a backfill: what it does not say itself is as in the runs before. */
+/** Returns the details for a call that resumes a backfill. Omitted options are those of the earlier runs. */
 function goingOn(
   { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
   request: OccurrenceDetails,
@@ -222,14 +222,14 @@ function goingOn(
   }
 }
 
-/** Of each lane that nobody goes on with, the first slot that is to be run. */
+/** Returns the first open slot of each lane that has no live run. */
 function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly SlotStanding[] {
   const firsts = new Map<number, SlotStanding>()
   const going = new Set<number>()
   for (const [index, one] of standings.entries()) {
     const lane = index % lanes
     if (one.standing === 'live') going.add(lane)
-    // What runs when a backfill is stopped is the last of its lane.
+    // The stop of a backfill has ended the lane after its running run.
     if (one.standing === 'stopped') going.delete(lane)
     if ((one.standing === 'open' || one.standing === 'stopped') && !firsts.has(lane)) firsts.set(lane, one)
   }

@@ -4,23 +4,25 @@ import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { JobCatalog, JobInfo } from './job-catalog.ts'
 import { pageSize } from './tuning.ts'
 
-/** Which jobs a call is about: those of a tag, of an owner, or of both. */
+/** Selects jobs by a tag, an owner tag, or both. */
 export interface JobSelection {
-  /** Only those with this tag. */
+  /** Only jobs with this tag. */
   readonly tag?: string
-  /** Only those with this owner tag. */
+  /** Only jobs with this owner tag. */
   readonly owner?: string
 }
 
-/** When a job's pause ends: infinite when it is to be resumed, before all time when it is not paused. */
+/**
+ * Returns the end of a job's pause in epoch milliseconds: infinity for a pause without end, negative infinity without a pause.
+ */
 export function endOf({ paused }: Pick<JobInfo, 'paused'>): number {
   if (paused === null) return Number.NEGATIVE_INFINITY
   return paused.until?.getTime() ?? Number.POSITIVE_INFINITY
 }
 
 /**
- * The names of the jobs that are selected and wanted, in the order of the storage.
- * @throws JobistemerError `INVALID_ARGUMENT` for a selection that says nothing
+ * Returns the names of the selected jobs for which `isWanted` is true, in the order of `jobs()`.
+ * @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner
  */
 export async function namesOf(
   selection: JobSelection,
@@ -34,7 +36,7 @@ export async function namesOf(
       message: 'filter names neither a tag nor an owner.',
       field: 'filter',
       value: selection,
-      remedy: 'Give at least one of them: all jobs are not meant by accident.',
+      remedy: 'Give at least one of them, so that no call affects all jobs by accident.',
     })
   }
   const names: string[] = []

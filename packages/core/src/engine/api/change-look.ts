@@ -9,17 +9,17 @@ import type { ChangedJobs, Difference } from './change.ts'
 import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 import { changesPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
 
-/** What the look is made of. */
+/** The options of a {@link ChangeLook}. */
 export interface LookOptions {
-  /** Whether the storage finds the next slots of all jobs. */
+  /** Whether the storage has a due index, which returns the next slots of all jobs. */
   readonly findsDueJobs: boolean
-  /** Reads the nodes, as this process sees them. */
+  /** Reads the nodes, with the states that this process observes. */
   readonly nodes: (
     storage: StorageCalls,
   ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
 }
 
-/** Compares what a few cheap calls say with what they said at the look before. */
+/** Scans the storage for changes: compares the answers of a few cheap calls with those of the previous scan. */
 export class ChangeLook {
   readonly #engine: Pick<EngineContext, 'now'>
   readonly #options: LookOptions
@@ -27,7 +27,7 @@ export class ChangeLook {
   readonly #failures = new Remembered()
   #runs = ''
   #nodes = ''
-  /** By the engine's time; `null` before the first look. */
+  /** The time of the last successful scan, in epoch milliseconds of the engine's time; `null`: none yet. */
   #lookedAt: number | null = null
   #looks = 0
 
@@ -36,7 +36,10 @@ export class ChangeLook {
     this.#options = options
   }
 
-  /** What differs. After a look that failed, the next compares with the one before. @throws what the storage throws */
+  /**
+   * Returns the differences since the last successful scan. A failed scan does not count.
+   * @throws the errors of the storage
+   */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()
     const since = (this.#lookedAt ?? now) - clockMarginMs
@@ -67,7 +70,7 @@ export class ChangeLook {
     return difference
   }
 
-  /** What lives, how much of it, and which slots come next: one that was taken is not the next any more. */
+  /** Returns the live occurrences and the next slots as text. The next slots change when a node launches one of them. */
   async #readRuns(storage: StorageCalls, now: number): Promise<string> {
     const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
     return JSON.stringify([alive, heads])
@@ -88,14 +91,14 @@ export class ChangeLook {
   }
 }
 
-/** A state of a record, and when that came about. */
+/** The state of a record, with the time of its change in epoch milliseconds. */
 interface Mark {
   readonly id: string
   readonly state: string
   readonly at: number
 }
 
-/** The records that looks have found already, as far as the next may find them again. */
+/** The changes that scans have found already. Scans overlap, so the next scan may find them again. */
 class Remembered {
   readonly #marks = new Map<string, Mark>()
 
@@ -105,7 +108,7 @@ class Remembered {
 
   add(marks: readonly Mark[], forgetBefore: number): void {
     for (const mark of marks) {
-      // The latest stand at the end.
+      // Moves a known record to the end: the map is in the order of the last change.
       this.#marks.delete(mark.id)
       this.#marks.set(mark.id, mark)
     }
@@ -124,13 +127,13 @@ function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
   return { id, state: '', at: finishedAt ?? 0 }
 }
 
-/** The records of a few pages, and whether those were all. */
+/** The records of a few pages. `isWhole`: there are no further records. */
 interface Some<T> {
   readonly items: readonly T[]
   readonly isWhole: boolean
 }
 
-/** Those since `since`, and those since `farSince` as far as they are few. */
+/** Returns the jobs that changed since `farSince`; if these are too many, the jobs that changed since `since`. */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
@@ -140,7 +143,7 @@ async function changedJobs(storage: StorageCalls, farSince: number, since: numbe
   return far.isWhole || farSince === since ? far : read(since)
 }
 
-/** The latest of them. */
+/** Returns the failures since `from`, latest first, up to a few pages. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
   const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
@@ -158,7 +161,10 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
   return { items, isWhole: cursor === null }
 }
 
-/** The counts, and while something runs some of it: where one ends as another begins, the counts stay. */
+/**
+ * Returns the counts of live occurrences, and some of the running ones: if one run ends while another begins, the counts stay
+ * equal.
+ */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
   const { pending, queued, running } = counts[0] as LiveCounts
@@ -168,7 +174,7 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }
 
-/** The names of the jobs of these; `null` when one of them is in the storage no more. */
+/** Returns the names of the failures' jobs, or `null` if the storage no longer has one of the jobs. */
 async function namesOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
   if (failed.length === 0) return new Set()
   const ids: readonly JobId[] = [...new Set(failed.map(({ jobId }) => jobId))]

@@ -7,24 +7,24 @@ const none: ChangedJobs = new Set()
 type Resolve = (result: IteratorResult<Change, undefined>) => void
 type Connection = { readonly kind: 'start' | 'back' } | Extract<Change, { readonly kind: 'away' }>
 
-/** Who looks for a reader. */
+/** The owner of the readers, which scans for them. */
 export interface ReaderHost {
-  /** The reader waits for a change. */
+  /** The reader has begun to wait for a change. */
   waits(): void
-  /** It reads no more. */
+  /** The reader has ended. */
   left(): void
 }
 
 /**
- * One iteration over the changes. What it has not read yet is merged: of each kind there is one at most, however slowly
- * it reads.
+ * One iteration over the changes. The reader merges unread changes: at most one per kind, so a slow consumer needs no more
+ * memory.
  */
 export class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
   readonly #host: ReaderHost
   #waiting: Resolve[] = []
   #isOver = false
-  /** What the reader was told last of the storage: nothing yet, or whether it answers. */
+  /** The last delivered state of the storage: none yet, available, or unavailable. */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
   #connection: Connection | null = null
@@ -38,23 +38,24 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
     this.intervalMs = intervalMs
   }
 
-  /** Somebody waits for a change of it. */
+  /** Whether the consumer waits for a change. */
   get isWaiting(): boolean {
     return this.#waiting.length > 0
   }
 
-  /** No look has succeeded since it began. */
+  /** Whether no scan has succeeded since the reader began. */
   get isNew(): boolean {
     return this.#told === 'nothing' && !this.#isFollowing
   }
 
-  /** A look has succeeded. */
+  /** Adds the differences of a successful scan. */
   found({ jobs, runs, failures, nodes }: Difference): void {
     if (!this.#isFollowing && this.#told !== 'there') {
       this.#connection = { kind: this.#told === 'nothing' ? 'start' : 'back' }
       this.#clear()
     } else if (this.#connection === null || this.#connection.kind === 'away') {
-      // Where it was away meanwhile, and nobody has heard that, nothing was missed: looks compare with the last good one.
+      // An outage that the consumer has not read is dropped. The consumer has missed nothing, because a scan compares with the
+      // last successful one.
       this.#connection = null
       this.#jobs = together(this.#jobs, jobs)
       this.#runs ||= runs
@@ -65,14 +66,14 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#deliver()
   }
 
-  /** A look has failed. */
+  /** Records a failed scan. */
   failed(error: unknown): void {
     this.#isFollowing = false
     this.#connection = this.#told === 'away' ? null : { kind: 'away', error }
     this.#deliver()
   }
 
-  /** What is unread is dropped, but for `isDrained`. */
+  /** Ends the iteration. Drops unread changes unless `isDrained`. */
   end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -1,32 +1,32 @@
 /**
- * What to read again. Each says that something has changed, and not what.
+ * A kind of data to read again. A change names the kind of data that has changed, but not the new values.
  *
- * - `start`: the first of each iteration. Read everything now: what changes from here on is told.
- * - `jobs`: definitions were stored, changed or deleted, or jobs paused or resumed. A pause that ends by
- *   itself changes nothing that is stored, and is not told: `JobInfo.paused.until` says when that is.
- * - `runs`: occurrences were created, began, or ended: counts, what runs and waits, histories, next slots.
- * - `failures`: runs have failed since. `runs` comes with it.
+ * - `start`: the first change of each iteration. Read all data now. The iteration reports all later changes.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself changes
+ *   no stored data and is not reported: `JobInfo.paused.until` has its end.
+ * - `runs`: occurrences were created, started or ended. Affects counts, live occurrences, histories and next slots.
+ * - `failures`: runs have failed. A change `runs` comes with it.
  * - `nodes`: a node has joined, is leaving, has ended or is lost.
- * - `away`: the storage does not answer, with what it said last. It is asked again, more and more rarely.
- * - `back`: it answers again. Read everything.
+ * - `away`: the storage does not answer. The iteration retries at growing intervals.
+ * - `back`: the storage answers again. Read all data.
  */
 export type Change =
   | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
   | {
       readonly kind: 'jobs' | 'failures'
-      /** The names of the jobs concerned; `null` when they are too many, or not known: it may be any. */
+      /** The names of the affected jobs. `null`: too many or unknown, so any job may be affected. */
       readonly jobs: readonly string[] | null
     }
   | {
       readonly kind: 'away'
-      /** What the storage, or the client that waited for it, threw. */
+      /** The error of the storage, or of the client while it connected. */
       readonly error: unknown
     }
 
-/** The names of jobs; none; or `null`, when it may be any. */
+/** The names of the affected jobs. Empty: none. `null`: any job may be affected. */
 export type ChangedJobs = ReadonlySet<string> | null
 
-/** What one look has found to differ from the look before. */
+/** The differences between two scans. */
 export interface Difference {
   readonly jobs: ChangedJobs
   readonly runs: boolean

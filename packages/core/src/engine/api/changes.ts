@@ -10,34 +10,34 @@ import type { ChangeLook } from './change-look.ts'
 import { ChangeReader, type ReaderHost } from './change-reader.ts'
 import { changeIntervalMs, longestChangeIntervalMs, shortestChangeIntervalMs } from './tuning.ts'
 
-/** How to follow what changes. */
+/** Options of an iteration over changes. */
 export interface ChangesOptions {
-  /** Ends the iteration when it fires. Nothing is thrown. */
+  /** Ends the iteration without an error when it fires. */
   readonly signal?: AbortSignal
   /**
-   * How long after a look the next one is made, while somebody waits for a change. Of several iterations the shortest
-   * counts. 250 ms to 10 s, default 1 s.
+   * Interval between two scans while a consumer waits for a change. The shortest interval of all waiting iterations applies.
+   * 250 ms to 10 s, default 1 s.
    */
   readonly interval?: DurationInput
 }
 
-/** What this very node does, it need not find in the storage. */
+/** Events of this node's own runs. The node reports these changes without finding them in the storage. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
 
-/** What the looks need. */
+/** The parts of an engine that scans need. */
 export interface ChangesHost {
   readonly look: ChangeLook
-  /** The storage, for one look. Rejects when it cannot be asked. */
+  /** Returns the storage for one scan. Rejects if it is not available. */
   readonly storage: () => Promise<StorageCalls>
-  /** Listens to what others change, as far as this process hears of it. */
+  /** Subscribes to wake-ups from the storage, as far as they reach this process. */
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
 type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
 
 /**
- * Looks at the storage while somebody waits for a change, and tells all who iterate. They share the looks; without
- * anybody who waits there are none.
+ * Scans the storage for changes while a consumer waits for one, and reports them to all iterations. All iterations share the
+ * scans. Without a waiting consumer there are no scans.
  */
 export class Changes {
   readonly #engine: ChangesEngine
@@ -46,11 +46,11 @@ export class Changes {
   #timer: Timer | null = null
   #isLooking = false
   #isWoken = false
-  /** Something has run of which the looks may see nothing. */
+  /** A run was created, started or ended that scans may not find. */
   #hasRun = false
-  /** Monotonic instant at which the last look ended. */
+  /** Monotonic instant at which the last scan ended. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** How many looks have failed, one after the other. */
+  /** Number of consecutive failed scans. */
   #failures = 0
   #unlisten: (() => void)[] = []
   #isStopped = false
@@ -107,7 +107,7 @@ export class Changes {
     for (const reader of [...this.#readers]) reader.end(options)
   }
 
-  /** Sets the timer for the next look; none while nobody waits. */
+  /** Sets the timer for the next scan. Sets no timer while no consumer waits. */
   #arm(): void {
     this.#timer?.cancel()
     this.#timer = null
@@ -115,7 +115,7 @@ export class Changes {
     if (this.#isLooking || waiting.length === 0) return
     const { clock, context } = this.#engine
     const delayMs = this.#lookedAt + this.#intervalMs(waiting) - clock.monotonic()
-    // The looks are for all who iterate, and so in the context of none of them.
+    // A scan serves all iterations, so it must not inherit the asynchronous context of one of them.
     this.#timer = clock.setTimer(Math.max(0, delayMs), () => void context.run(() => this.#look()))
   }
 
@@ -140,7 +140,7 @@ export class Changes {
       this.#hasRun ||= hasRun
       this.#failures++
       for (const reader of this.#readers) reader.failed(error)
-      // Nobody will ever answer again.
+      // The storage will not answer any more.
       if (isStorageGone(error)) this.#endAll({ isDrained: true })
     }
     this.#isLooking = false

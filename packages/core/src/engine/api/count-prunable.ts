@@ -13,7 +13,7 @@ interface Pruning {
   readonly keep: number
 }
 
-/** How many occurrences `prune` of the storage would remove. */
+/** Returns how many occurrences the storage's `prune` would remove. */
 export async function countPrunable({ target, ...pruning }: Pruning, storage: StorageCalls): Promise<number> {
   let count = 0
   if (target !== null) {
@@ -38,7 +38,7 @@ async function countOfJob(
   { before, keep }: Omit<Pruning, 'target'>,
   storage: StorageCalls,
 ): Promise<number> {
-  // The latest ones are kept, so the newest come first.
+  // Reads the newest first, because `prune` keeps the latest `keep` occurrences.
   let kept = 0
   let count = 0
   let cursor: string | null = null
@@ -53,7 +53,7 @@ async function countOfJob(
         runs: false,
         limit: pageSize,
         cursor: from,
-        // Newer ones are read only where the latest are kept.
+        // Occurrences after `before` matter only if the latest ones are kept.
         ...(keep === 0 && { to: nextAt === null ? before : Math.min(before, nextAt) }),
       }),
     )

@@ -3,25 +3,25 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** The record of a recovery whose span holds the instant. */
+/** Returns the record of a recovery whose span contains the instant, or `null`. */
 export async function coveringRecord(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A missed range stands at its first slot, and no other missed one lies inside it.
+  // A missed range has the time of its first slot, and no other missed record lies inside it.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   return coveringRun(storage, head, at)
 }
 
-/** The compressed run whose span holds the instant. */
+/** Returns the compressed run whose span contains the instant, or `null`. A compressed run stands for several slots. */
 export async function coveringRun(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A compressed run stands at its last slot. Slots that were canceled ahead can lie before it, and triggers.
+  // A compressed run has the time of its last slot. Triggers, and slots that were canceled ahead, can lie before it.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
@@ -30,7 +30,7 @@ export async function coveringRun(
 
 type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
 
-/** The first record of a part of a job's history that is wanted. */
+/** Returns the first record of a part of a job's history for which `isWanted` is true, or `null`. */
 export async function firstOf(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
@@ -49,7 +49,7 @@ export async function firstOf(
   return null
 }
 
-/** Whether a record stands for the instant together with others. */
+/** Returns whether the span of a record contains the instant. */
 export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): boolean {
   const { span } = record.details
   return span !== undefined && span.from <= at && at <= span.to

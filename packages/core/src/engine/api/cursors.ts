@@ -3,23 +3,23 @@ import { fingerprintOf } from '../../job/fingerprint.ts'
 import { cursorDigestLength } from './tuning.ts'
 
 /**
- * The cursors that users see. Each carries a digest of the list and the filter that it belongs to, so that what is
- * forged, cut off or taken from another list is refused here, once for all storages, and never leads astray.
+ * Converts the cursors of storages to those that users see. A user's cursor begins with a digest of its list and filter. So
+ * this class rejects a forged or truncated cursor, and a cursor of another list, for all storages.
  */
 export class Cursors {
-  /** Names the list and its filter, all but `limit` and `cursor`. */
+  /** The name of the list, and its filter without `limit` and `cursor`. */
   readonly #list: unknown
 
   constructor(list: string, filter: object) {
     this.#list = [list, filter]
   }
 
-  /** The user's form of a storage's cursor. */
+  /** Returns the user's form of a storage's cursor. */
   seal(cursor: string | null): string | null {
     return cursor === null ? null : Buffer.from(this.#digestOf(cursor) + cursor).toString('base64url')
   }
 
-  /** The storage's cursor. @throws JobistemerError `INVALID_ARGUMENT` */
+  /** Returns the storage's cursor. @throws JobistemerError `INVALID_ARGUMENT` */
   open(sealed: string | null | undefined, field: string): string | null {
     if (sealed === null || sealed === undefined) return null
     if (typeof sealed === 'string') {

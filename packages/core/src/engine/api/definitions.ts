@@ -47,53 +47,53 @@ import { tellCanceled } from './tell-canceled.ts'
 import { pageSize, slotsInPlan } from './tuning.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
 
-/** What an update changes; what is left out stays as it is. */
+/** The parts of a job that an update changes. Absent parts stay as they are. */
 export interface JobUpdate extends JobSettingsInput {
-  /** From when on it decides the slots is the update's policy. `null`: from then on the job runs on request alone. */
+  /** The policy of the update decides when the schedule takes effect. `null`: the job then runs on request only. */
   readonly schedule?: Schedule | null
   /**
-   * Zone of the given schedule, when that names none: the default is the job's. It goes with a schedule only, as the
-   * stored one has its zone already.
+   * Time zone of the given schedule, if the schedule names none. Default: the job's time zone. Only with `schedule`, because
+   * a stored schedule already has its time zone.
    */
   readonly timezone?: string
   /**
-   * The new list of tasks, whole. One that names an existing task may leave out `run` and `handler`, and keeps them; its
-   * data and settings are those given here.
+   * The complete new list of tasks. A task with the name of an existing task may omit `run` and `handler`, and then keeps
+   * those of the existing task. It does not keep data and settings of the existing task.
    */
   readonly tasks?: readonly AnyTask[]
-  /** The new list of tags, whole. */
+  /** The complete new list of tags. */
   readonly tags?: readonly string[]
-  /** `null`: none any more. */
+  /** `null` removes the description. */
   readonly description?: string | null
 }
 
-/** How to update a job. */
+/** Options of an update. */
 export interface UpdateOptions extends InterventionOptions {
-  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: update whatever is stored. */
+  /** Reject with `VERSION_CONFLICT` if the stored version is another one. Default: update any version. */
   readonly expectedVersion?: number
-  /** Default `immediate`. */
+  /** When a new schedule takes effect. Default `immediate`. */
   readonly policy?: UpdatePolicy
-  /** What becomes of slots that wait to be run. Default `keep`. */
+  /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
 }
 
-/** How to plan a set of definitions. */
+/** Options for planning a set of definitions. */
 export interface PlanOptions extends CallOptions {
-  /** The tag that the definitions are stored under. 1 to 255 characters. */
+  /** The owner tag of the definitions. 1 to 255 characters. */
   readonly owner: string
 }
 
-/** What an update did. */
+/** The result of an update. */
 export interface UpdateResult {
-  /** The version in force now. */
+  /** The version in force after the update. */
   readonly version: number
-  /** False when the job already was as asked. */
+  /** False if the stored definition was already equal to the requested one. */
   readonly changed: boolean
-  /** The next slot; `null` when there is none. */
+  /** The next slot; `null` without one. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that were canceled. Of a great many, which are canceled in steps, others may meet some in between
-   * and cancel them: those are left out.
+   * Waiting occurrences that this call canceled. The call cancels a large number in several steps. Occurrences that another
+   * node cancels between two steps are not in the list.
    */
   readonly canceled: readonly OccurrenceId[]
 }
@@ -101,36 +101,36 @@ export interface UpdateResult {
 /** One job in a plan, with its next slots before and after. */
 export interface PlannedChange {
   readonly name: string
-  /** Version in force when the plan was made; `null` for a job that does not exist. */
+  /** Version in force at the time of the plan; `null` for a job that does not exist. */
   readonly version: number | null
   /**
-   * The next slots of the stored job, at most three, without the slots that were canceled ahead. None for a job that does not
-   * exist, and only the next one of a job whose schedule this node cannot revive.
+   * At most three next slots of the stored job, without slots that were canceled ahead. Empty for a job that does not exist.
+   * At most one slot if this node cannot revive the job's schedule.
    */
   readonly before: readonly Date[]
-  /** Its next slots once the plan is applied, at most three; none for a job that is removed. */
+  /** At most three next slots of the job after `apply`. Empty for a job that the plan removes. */
   readonly after: readonly Date[]
-  /** What differs from the stored definition; empty for a job that is added or removed. */
+  /** The parts that differ from the stored definition. Empty for a job that the plan adds or removes. */
   readonly changes: readonly ChangedPart[]
 }
 
-/** What a set of definitions would change. */
+/** The changes that a set of definitions would make to the stored jobs. */
 export interface DefinitionPlan {
-  /** The tag that the definitions are stored under. */
+  /** The owner tag of the definitions. */
   readonly owner: string
-  /** The definitions, with the tag. */
+  /** The definitions, with the owner tag. */
   readonly jobs: readonly Job[]
-  /** Not in the storage, or deleted from it. */
+  /** Jobs that are not in the storage, or are deleted. */
   readonly added: readonly PlannedChange[]
-  /** In the storage, with another definition. */
+  /** Jobs that are in the storage with another definition. */
   readonly changed: readonly PlannedChange[]
-  /** Stored under the owner tag, and not among the definitions. */
+  /** Jobs that are stored under the owner tag and missing from the definitions. */
   readonly removed: readonly PlannedChange[]
-  /** Names of the jobs that are stored as they are defined. */
+  /** Names of the jobs whose stored definition is equal. */
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with what it was made from, and its slots in epoch milliseconds. */
+/** A planned change with its stored head and its new content. Slots are in epoch milliseconds. */
 interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
   readonly before: readonly number[]
   readonly after: readonly number[]
@@ -148,7 +148,7 @@ function firstOf(slots: Iterator<number, void>): readonly number[] {
   return first
 }
 
-/** Changes of definitions at run time. */
+/** Updates, plans and applies definitions at run time. */
 export class Definitions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -178,7 +178,7 @@ export class Definitions {
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
     const said = readSaid(options)
-    // Between the look and the write the job can move on to its next slot; then it is looked at again.
+    // If the job moves on to its next slot between the read and the write, this loop reads it again.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
@@ -233,7 +233,7 @@ export class Definitions {
     return schedule === null ? noSchedule : readSchedule(schedule, job.job.name, timezone)
   }
 
-  /** A client has none of its own for jobs that others run: those that they gave stay. */
+  /** Returns the defaults for an update. A client has no defaults for jobs that nodes run, so it keeps the stored ones. */
   #defaultsOf({ definition }: JobRecord): JobOverrides {
     return this.#isClient ? readJobDocument(definition).defaults : this.#engine.defaults
   }
@@ -250,7 +250,7 @@ export class Definitions {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // A window passes, and the definition after it is the old one: it is part of what tells versions apart.
+    // After the window the old definition is in force again. The fingerprint includes the window to tell versions apart.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -295,7 +295,7 @@ export class Definitions {
     }
   }
 
-  /** @throws JobistemerError `VERSION_CONFLICT` when a job has changed since the plan was made; nothing is done then. */
+  /** @throws JobistemerError `VERSION_CONFLICT` if a job has changed since the plan was made. Nothing is applied then. */
   async apply(plan: DefinitionPlan, options: CallOptions, storage: CallerContext): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
@@ -338,7 +338,7 @@ export class Definitions {
     }
   }
 
-  /** Without the slots that were canceled ahead. Few jobs have any, so one call looks for those of many jobs. */
+  /** Removes slots that were canceled ahead. Few jobs have any, so one call checks many jobs. */
   async #withoutCanceled(previews: readonly Preview[], storage: StorageCalls): Promise<readonly PlannedChange[]> {
     const shown = previews.flatMap(({ record, before, after }) =>
       record === null ? [] : [...before, ...after].map((slot) => occurrenceId(record.id, slot)),
@@ -394,7 +394,10 @@ export class Definitions {
     return records
   }
 
-  /** What an update cancels in all. Its first step decides: nothing of the rest starts, however long that takes. */
+  /**
+   * Repeats the change until it has canceled all waiting occurrences. Returns the addresses of all canceled ones. None of
+   * them can start after the first step.
+   */
   async #cancelRest(
     storage: StorageCalls,
     change: JobChange,
@@ -402,7 +405,7 @@ export class Definitions {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // What lies behind a great many that are kept is left to those that come upon it.
+    // A step that cancels nothing met only occurrences to keep. Nodes cancel the remaining ones when they find them.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)
@@ -432,7 +435,7 @@ function changedLabels(document: JobDocument, { tags, description }: JobUpdate):
   }
 }
 
-/** Why a job is updated, and who asks for that. */
+/** The reason and the actor of an update. */
 type Said = Pick<JobDocument, 'reason' | 'actor'>
 
 function readSaid({ reason, actor }: InterventionOptions): Said {

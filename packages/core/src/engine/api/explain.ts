@@ -9,40 +9,40 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { coveringRecord, firstOf } from './covering-record.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
 
-/** What became, or will become, of an instant of a job. */
+/** The state of an instant of a job, past or future. */
 export interface Explanation {
-  /** The instant that was asked about. */
+  /** The instant in question. */
   readonly at: Date
-  /** What becomes of it. */
-  readonly verdict: /** There is a record: `occurrence` says it all. */
+  /** The state of the instant. */
+  readonly verdict: /** The instant has a record: see `occurrence`. */
     | 'recorded'
-    /** A recovery passed over it together with others: `occurrence` is their common record. */
+    /** A recovery decided the slot together with other slots. `occurrence` is their common record. */
     | 'covered'
-    /** It lies ahead, and is a slot. */
+    /** The instant is a future slot. */
     | 'will_run'
-    /** It is a slot, and lies in the pause of the job: it will be skipped unless the job is resumed before. */
+    /** The instant is a slot in the pause of the job. Nodes will skip it unless the job is resumed before. */
     | 'paused'
-    /** It is a slot that is due, and no node has decided about it yet. */
+    /** The instant is a due slot, and no node has decided it yet. */
     | 'due'
-    /** The schedule has no slot there, or the job was deleted before. Past instants and coming ones have the same answer. */
+    /** The schedule has no slot at the past or future instant, or the job was deleted before it. */
     | 'not_a_slot'
-    /** It lies before the job's creation. */
+    /** The instant lies before the job's creation. */
     | 'before_creation'
-    /** Its record is too old to be kept. */
+    /** The history of the instant was pruned. */
     | 'pruned'
-    /** The schedule has a slot there, but an earlier schedule decided that time; or the job is not in the storage. */
+    /** The present schedule has a slot there that an earlier one did not have, or the job is not in the storage. */
     | 'unknown'
-  /** In words. */
+  /** The verdict in words. */
   readonly reason: string
-  /** The id that an occurrence at the instant has, or would have. */
+  /** The id of the occurrence at the instant, whether or not it exists. */
   readonly id: OccurrenceId
-  /** Its record, or the one that it is part of; `null` when there is none. */
+  /** The record of the instant, or the common record that includes it; `null` without one. */
   readonly occurrence: Occurrence | null
-  /** If the instant is no slot: the slots around it. `null` otherwise. */
+  /** The adjacent slots, if the instant is not a slot; otherwise `null`. */
   readonly nearest: NearestSlots | null
 }
 
-/** The slots of a job around an instant; `null` where the schedule has none. */
+/** The slots of a job before and after an instant; `null` if the schedule has none. */
 export interface NearestSlots {
   /** The last slot before the instant. */
   readonly before: Date | null
@@ -50,7 +50,7 @@ export interface NearestSlots {
   readonly after: Date | null
 }
 
-/** Says of any instant, past or future, what becomes of it and why. */
+/** Returns the state of a past or future instant of a job, with the reason. */
 export async function explain(
   storage: StorageCalls,
   registry: JobRegistry,
@@ -71,7 +71,7 @@ export async function explain(
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
   const series = registry.seriesOf(head.timeline, job.job)
   const isSlot = series.nextMs(at - 1) === at
-  // What somebody has asked for at that very instant.
+  // A trigger or replay may have its record at this instant.
   const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
   const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
   if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
@@ -81,13 +81,13 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // A job that was created by a clock that was ahead, and set back since, decides slots from its watermark on.
+  // If a clock was ahead at the job's creation and `realign` has set the job back, its slots begin after the watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     return answer(
       at,
       id,
       'before_creation',
-      `The job was created at ${text(head.createdAt)}: nothing before is made up for.`,
+      `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`,
     )
   }
   if (head.pruneFloor !== null && at <= head.pruneFloor) {
@@ -108,7 +108,7 @@ function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number
     const why = reason === null ? '' : `: ${reason}`
     return answer(at, id, 'paused', `The job is paused since ${text(since)}${end}${why}.`)
   }
-  if (at <= now) return answer(at, id, 'due', 'The slot is due, and waits for a node to decide about it.')
+  if (at <= now) return answer(at, id, 'due', 'The slot is due, and no node has decided it yet.')
   return answer(at, id, 'will_run', `The slot will run under version ${head.version}.`)
 }
 
@@ -118,7 +118,7 @@ function found(at: number, id: OccurrenceId, record: OccurrenceRecord): Omit<Exp
   const covers = span === undefined ? '' : `, for ${span.count} slots from ${text(span.from)} to ${text(span.to)}`
   const by = record.owner === null ? '' : `, by node ${record.owner.node}`
   const until = isDelayed(record)
-    ? `: asked for at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
+    ? `: requested at ${text(record.createdAt)}, to start at ${text(record.dueAt)} or when nothing else of the job is active`
     : ''
   const reason = `${record.state}${why}${covers}${by}${until}`
   return { at: new Date(at), id, reason, occurrence: occurrenceOf(record), nearest: null }

@@ -10,7 +10,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { countPrunable } from './count-prunable.ts'
 import { mostItems } from '../../tuning.ts'
 
-/** What the storage keeps of occurrences, counted and removed for users. It needs no job that this node knows. */
+/** Counts and prunes stored occurrences for callers. This node need not know the jobs. */
 export class History {
   readonly #engine: EngineContext
 
@@ -25,7 +25,7 @@ export class History {
     return (counts[0] as LiveCounts).running > 0
   }
 
-  /** How many occurrences of a job, or of all jobs, wait and run. */
+  /** Returns how many occurrences of a job, or of all jobs, wait and run. */
   async counts(name: string | undefined, options: CallOptions, storage: StorageCalls): Promise<LiveCounts> {
     const target = name === undefined ? 'all' : jobId(readJobName(name))
     readObject(options, 'options', callOptionNames)
@@ -33,7 +33,7 @@ export class History {
     return counts[0] as LiveCounts
   }
 
-  /** How many occurrences of all jobs wait in the storage. */
+  /** Returns how many occurrences of all jobs wait. */
   async waitingCount(storage: StorageCalls): Promise<number> {
     const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
     const { pending, queued } = counts[0] as LiveCounts

@@ -14,39 +14,39 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
 
-/** Why somebody intervenes, and who. Both are kept in the record. */
+/** The reason and the actor of an intervention. The storage keeps both in the record. */
 export interface InterventionOptions extends CallOptions {
-  /** 1 to 255 characters. */
+  /** Why. 1 to 255 characters. */
   readonly reason?: string
-  /** 1 to 255 characters. */
+  /** Who. 1 to 255 characters. */
   readonly actor?: string
 }
 
-/** How to cancel an occurrence. */
+/** Options of a cancel. */
 export interface CancelOptions extends InterventionOptions {
   /**
-   * End a running occurrence at once, without waiting for its owner: for owners that do not react. An owner that lives
-   * finds its token dead when it says something next: its signal fires, and it calls `onComplete`. Default false.
+   * End a running occurrence at once, without waiting for its owner. For owners that do not respond. The storage rejects the
+   * next report of a living owner, which then fires the signal of its handlers and calls `onComplete`. Default false.
    */
   readonly force?: boolean
 }
 
-/** What a cancellation did. */
+/** The result of a cancel. */
 export interface CancelResult {
   readonly id: OccurrenceId
-  /** `requested`: it runs, and its owner was asked. `final`: it had ended before. */
+  /** `requested`: the occurrence runs, and its owner is to cancel it. `final`: it had ended before. */
   readonly outcome: 'canceled' | 'requested' | 'final'
-  /** Of the occurrence, after the cancellation. */
+  /** The state of the occurrence after the cancel. */
   readonly state: OccurrenceState
 }
 
-/** The end of a pause that holds nothing, in epoch milliseconds. */
+/** The end of a pause without effect, in epoch milliseconds. Such a pause only stores who resumed the job. */
 const beforeAllSlots = 1
 
-/** What every intervention takes. */
+/** The option names of every intervention. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
-/** What people do to jobs and occurrences from outside: cancel, pause, resume. */
+/** Cancels occurrences, and pauses and resumes jobs. */
 export class Interventions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -91,7 +91,7 @@ export class Interventions {
       calls.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
     )
     const result = this.#canceled(record, { reason, jobName }, answer as CancelAnswer)
-    // Only this run is meant, and not those after it.
+    // The caller cancels only this run. The relay continues its backfill.
     if (result.outcome === 'canceled') await this.#pool.relay?.handOn(record)
     return result
   }
@@ -114,7 +114,7 @@ export class Interventions {
       case 'final':
         return { id, outcome: 'final', state: answer.state }
       case 'absent':
-        // It was there a moment ago: pruned in between.
+        // The record was pruned after the read.
         return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
     }
   }
@@ -174,7 +174,7 @@ export class Interventions {
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
-      // It holds nothing, so it replaces no pause that somebody has begun meanwhile.
+      // This pause has no effect, so it does not replace a pause that another caller has begun meanwhile.
       const lifted = { at: this.#engine.now(), reason, actor }
       await this.#savePause(job, { at: lifted.at, until: beforeAllSlots, reason: null, actor: null, lifted }, storage)
     }
@@ -189,7 +189,7 @@ export class Interventions {
     )
     const saved = answer as SaveJobAnswer
     if (saved.outcome === 'absent') throw jobDeleted(job)
-    // That of somebody else may hold longer.
+    // The storage may keep a longer pause by another caller.
     job.pausedUntil = pausedUntil(saved.job.paused)
     return saved.outcome === 'saved'
   }
@@ -202,7 +202,7 @@ export class Interventions {
     this.#engine.events.emit('occurrence.canceled', { ...names, scheduledAt: new Date(scheduledAt), reason })
   }
 
-  /** Of a job that this node does not know, the id stands for it; but not of one that it has only not in its memory. */
+  /** Returns the job's name, or its id for an unknown job. A node that evicts jobs reads the name from the storage. */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.#registry.get(jobId)
     if (job !== undefined || !this.#registry.loose.isPartial) return job?.job.name ?? jobId

@@ -27,117 +27,123 @@ import { itemsPerRead, mostRereadJobs, mostSortedJobs, mostSuccessSearches, page
 import { mostItems, rememberedValues } from '../../tuning.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
-/** Begins the cursor of a list in the order of names; the id of the last job of the page follows. */
+/** Prefix of a cursor of a list in the order of names. The id of the page's last job follows. */
 const byName = 'name '
 
-/** Which stored jobs to read: in the order of their names; of more than 10,000 jobs, in the order of the storage. */
+/** Which stored jobs to read. Up to 10,000 jobs are sorted by name; more are in the order of the storage. */
 export interface JobsFilter {
   /**
-   * Only those whose latest run ended in this state, or in one of these. The latest run of every job is looked up for it,
-   * and is included.
+   * Only jobs whose latest run ended in this state, or in one of these states. The call reads the latest run of every job,
+   * and includes it.
    */
   readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** What else to read of each job. Each costs one more call for a page; `code` one or two. Default: nothing. */
+  /** Further data to read for each job. Each costs one more storage call per page; `code` one or two. Default: none. */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
-  /** Only those with this owner tag. */
+  /** Only jobs with this owner tag. */
   readonly owner?: string
-  /** Only those with this tag. All jobs are read for it, or all of the owner. */
+  /** Only jobs with this tag. The call reads all jobs, or all jobs of the owner. */
   readonly tag?: string
-  /** Only those whose name has this text, whatever its case. All names are read for it. */
+  /** Only jobs whose name contains this text, ignoring case. The call reads all jobs, or all jobs of the owner. */
   readonly text?: string
-  /** Only those that are paused, or only the others. */
+  /** `true`: only paused jobs. `false`: only jobs that are not paused. */
   readonly paused?: boolean
-  /** At most so many on a page, 1 to 10,000. Default 100. */
+  /** Maximum number of jobs per page, 1 to 10,000. Default 100. */
   readonly limit?: number
-  /** Of the page before. Default: from the first job. */
+  /** The cursor of the previous page. Default: begin with the first job. */
   readonly cursor?: string | null
 }
 
-/** A pause that holds. */
+/** A pause that is in effect. */
 export interface PauseInfo {
-  /** Since when. */
+  /** The start of the pause. */
   readonly at: Date
-  /** It ends by itself then; `null`: it holds until the job is resumed. */
+  /** The instant at which the pause ends by itself. `null`: the pause lasts until a call resumes the job. */
   readonly until: Date | null
   readonly reason: string | null
   readonly actor: string | null
 }
 
-/** A stored job, for people and programs to look at. */
+/** A stored job, as `jobs()` and `job()` return it. */
 export interface JobInfo {
-  /** How it ended last; `null` when no run of it has ended, or none among its latest thousand occurrences. Absent where it was not asked for. */
+  /**
+   * The latest run that has ended. `null`: none, or none among the latest 1,000 occurrences of the job. Absent if `include`
+   * does not name it.
+   */
   readonly lastRun?: LastRun | null
-  /** How many of its occurrences live. Absent where they were not asked for. */
+  /** The number of live occurrences by state. Absent if `include` does not name it. */
   readonly counts?: LiveCounts
   readonly id: JobId
   readonly name: string
-  /** The tag of whoever declared it. */
+  /** The owner tag; `null` without one. */
   readonly owner: string | null
-  /** The version in force: 1, 2, 3 … */
+  /** The version in force, counted from 1. */
   readonly version: number
-  /** In the order in which they were given; none where it has none. */
+  /** The tags in the order of the definition. */
   readonly tags: readonly string[]
-  /** What it is for; `null` when nobody said. */
+  /** The description; `null` without one. */
   readonly description: string | null
-  /** As plain data; `null` of a job that runs on request alone. */
+  /** The schedule as plain data; `null` if the job runs on request only. */
   readonly schedule: SerializedSchedule | null
-  /** In words, `on request` where there is none; `null` where this process cannot revive it. */
+  /** The schedule in words; `on request` without one. `null`: this process cannot revive the schedule. */
   readonly scheduleDescription: string | null
   /**
-   * The next slot that was not canceled ahead; `null` when there is none, or when all that are known were canceled and this
-   * process cannot revive the schedule.
+   * The next slot that was not canceled ahead; `null` without one. Also `null` if the next slot was canceled and this process
+   * cannot revive the schedule.
    */
   readonly nextAt: Date | null
-  /** Since when and until when, why, and by whom; `null` while it is not paused, also when its pause has ended by itself. */
+  /** The present pause. `null`: the job is not paused, or its pause has ended by itself. */
   readonly paused: PauseInfo | null
-  /** When, why and by whom it was resumed last; `null` when nobody said who or why, and once it was paused again. */
+  /** The last resume, if it was given a reason or an actor. `null` otherwise, and after the next pause. */
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
-  /** Its tasks in their order. */
+  /** The tasks in the order of the definition. */
   readonly tasks: readonly JobTaskInfo[]
   readonly createdAt: Date
-  /** When its definition or its pause last changed. */
+  /** The last change of the definition or the pause. */
   readonly changedAt: Date
   /**
-   * Whether a living node has the code of all its tasks. With `false`, none of its runs starts: the job was removed from
-   * the code or renamed, or its service is down. `null` if that is unknown, as when no node lives. Absent where it was
-   * not asked for.
+   * Whether a living node has the code of all tasks of the job. `false`: no run starts, because the job was removed from the
+   * code or renamed, or its service is down. `null`: unknown, for example because no node lives. Absent if `include` does not
+   * name `code`.
    */
   readonly hasCode?: boolean | null
 }
 
-/** A stored job that was asked for by its name: everything is there. */
+/** A stored job with all optional data, as `job()` returns it. */
 export interface JobDetails extends JobInfo {
   readonly lastRun: LastRun | null
   readonly counts: LiveCounts
   readonly hasCode: boolean | null
   /**
-   * When a run of it was `completed` last. `null` when there is none, or none among what a few calls of the storage look
-   * at, which is thousands of the latest occurrences.
+   * The end of the last `completed` run. `null`: no such run, or none found by the few storage calls of the search, which
+   * cover thousands of the latest occurrences.
    */
   readonly lastSuccessAt: Date | null
-  /** Since when it has had no success for its `alertAfter`. `null` while it is not silent, or while nobody knows. */
+  /**
+   * The instant since which the job is silent: `alertAfter` after its last success, its last change or the end of a pause.
+   * `null`: the job is not silent, or the search for the last success was inconclusive.
+   */
   readonly silentSince: Date | null
 }
 
 /** A task of a stored job. */
 export interface JobTaskInfo {
   readonly name: string
-  /** `null`: it has code of its own. */
+  /** The name of the handler; `null` for a task with code of its own. */
   readonly handler: string | null
-  /** What it is given with each run. */
+  /** The data that each run passes to the task. */
   readonly data: JsonValue | undefined
-  /** In what its code runs; `null`: in the process of its node. What stands behind a `handler` each node says for itself. */
+  /** Where the task's own code runs; `null`: on the node itself. For a task with `handler`, each node decides that. */
   readonly isolation: Isolation | null
 }
 
-/** The tasks of a stored definition. */
+/** Returns the tasks of a stored definition. */
 export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
   return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
 }
 
-/** How many jobs to ask for next, after `found` of so many: where few are wanted, it takes many pages to find them. */
+/** Returns the size of the next page, if a page of `size` jobs had `found` wanted ones. Grows while few jobs match. */
 function sizeOfNext(size: number, found: number, room: number): number {
   return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), itemsPerRead)
 }
@@ -146,7 +152,7 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
-/** The heads of all jobs that `list` reads, in the order of names. `null`: there are more than {@link mostSortedJobs}. */
+/** Returns the heads of all jobs that `list` reads, sorted by name. `null`: more than {@link mostSortedJobs} jobs. */
 async function sortedHeads(
   list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
 ): Promise<readonly JobRecord[] | null> {
@@ -161,16 +167,16 @@ async function sortedHeads(
   return heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
 }
 
-/** Jobs of a list in their order. */
+/** The jobs of a list, sorted by name. */
 interface SortedJobs {
-  /** The filter of the list. */
+  /** The filter of the list as JSON. */
   readonly key: string
   readonly ids: readonly JobId[]
-  /** By id, where all heads were just read. */
+  /** The heads by id. `null`: only the ids are remembered, from an earlier page. */
   readonly heads: ReadonlyMap<JobId, JobRecord> | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor is gone */
+/** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor was removed */
 function placeAfter(ids: readonly JobId[], cursor: string): number {
   const place = ids.indexOf(cursor.slice(byName.length) as JobId)
   if (place !== -1) return place + 1
@@ -187,15 +193,15 @@ async function livingHeads(ids: readonly JobId[], storage: StorageCalls): Promis
   return jobs.flatMap((head) => (head === null || head.deletedAt !== null ? [] : head))
 }
 
-/** The stored jobs, whether this process has their code or not. */
+/** Lists the stored jobs. This process need not have their code. */
 export class JobCatalog {
   readonly #registry: JobRegistry
-  /** In words, by the schedule as JSON: thousands of jobs have few schedules. */
+  /** Descriptions by schedule as JSON. Thousands of jobs share a few schedules. */
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
-  /** A long list whose next page a caller may ask for. Without it, each page would read all heads again. */
+  /** The last long list whose next page a caller may request. Without it, each page would read all heads again. */
   #sorted: SortedJobs | null = null
-  /** Too many jobs to sort: a later list does not read them all to find that out again. */
+  /** The storage has too many jobs to sort. Remembered, so that later lists do not read all jobs to find this out again. */
   #isCrowded = false
 
   constructor(registry: JobRegistry) {
@@ -220,7 +226,7 @@ export class JobCatalog {
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const lookAt = async (page: Page<JobRecord>, size: number, room: number) => {
       const wanted = page.items.filter(isWanted)
-      // Where the latest run leaves nobody out, the storage can look for the next page while it looks those runs up.
+      // Without a filter for outcomes, the next page is read concurrently with the extras of this page.
       const goesOn = extras.outcomes === null && wanted.length < room && page.cursor !== null
       const sizeAfter = sizeOfNext(size, wanted.length, room)
       const [found, ahead] = await Promise.all([
@@ -262,14 +268,14 @@ export class JobCatalog {
       const room = limit - items.length
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
-        // The next page begins after the last one that there is room for, which the storage has to say.
+        // The next page must begin after the last job that fits. A shorter read gets the storage's cursor for it.
         looking = lookAt(await list(page.items.indexOf(last.record) + 1, cursor), size, room)
         continue
       }
       const roomAfter = room - found.length
       if (ahead !== null) {
         looking = lookAt(ahead, sizeAfter, roomAfter)
-        // It is awaited in its turn. When something fails before, that is the news.
+        // The next round awaits it. If an earlier step fails, the caller receives that error instead.
         looking.catch(() => undefined)
       }
       await add(found)
@@ -282,7 +288,7 @@ export class JobCatalog {
     return { items, cursor: cursors.seal(cursor) }
   }
 
-  /** The jobs of the list in the order of names; `null`: the list is in the order of the storage. */
+  /** Returns the jobs of the list, sorted by name. `null`: the list is in the order of the storage. */
   async #sortedJobs(
     key: string,
     cursor: string | null,
@@ -363,7 +369,7 @@ export class JobCatalog {
       const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
       for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
     } catch {
-      // A process without the ticker can still show everything else.
+      // Without the ticker package, this process shows the other data.
       return
     }
   }
@@ -380,7 +386,7 @@ export class JobCatalog {
       this.#descriptions.set(key, description)
       return description
     } catch {
-      // A process without the ticker can still show everything else.
+      // Without the ticker package, this process shows the other data.
       return null
     }
   }

@@ -6,32 +6,31 @@ import { type FinalState, finalStates, type OccurrenceRecord } from '../../stora
 import type { LiveCounts } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** What of a job does not stand in its head, as far as it is asked for. */
+/** The requested data of a job that is not in its head. */
 export interface Extras {
   readonly lastRun: boolean
   readonly counts: boolean
-  /** Whether a living node has the code of the jobs. */
+  /** Whether to read if a living node has the code of the jobs. */
   readonly code: boolean
-  /** Only jobs whose latest run ended in one of these; `null`: all. */
+  /** Only jobs whose latest run ended in one of these states; `null`: all jobs. */
   readonly outcomes: readonly FinalState[] | null
 }
 
 /**
- * The latest occurrence of a job that was run and has ended. Those that were skipped, missed or canceled before they began
- * are passed over.
+ * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start do not count.
  */
 export type LastRun = Pick<
   Occurrence,
   'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
 >
 
-/** The part of a filter that asks for more than heads. */
+/** The part of a filter that needs more than the heads. */
 interface ExtrasFilter {
   readonly lastOutcome?: FinalState | readonly FinalState[]
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
 }
 
-/** What a list of jobs shows of a job beside its head. */
+/** The data of a job in a list that is not in its head. */
 export interface FoundExtras {
   readonly lastRun?: LastRun | null
   readonly counts?: LiveCounts
@@ -58,15 +57,15 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
   return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
 }
 
-/** A job of a list, with what is wanted of it beside its head. */
+/** A job of a list with its requested data. */
 export interface JobWithExtras {
   readonly record: JobRecord
   readonly extras: FoundExtras
-  /** Its next slot was canceled ahead: no node has passed it yet. */
+  /** The next slot was canceled ahead, and no node has passed it yet. */
   readonly isNextCanceled: boolean
 }
 
-/** The jobs of a page whose latest run ended as asked for, with what else is wanted of them: one call. */
+/** Returns the jobs of a page with their requested data, filtered by the outcome of the latest run. One storage call. */
 export async function withExtras(
   jobs: readonly JobRecord[],
   { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
@@ -105,7 +104,7 @@ function isOneOf(outcomes: readonly FinalState[], { state }: LastRun): boolean {
 
 export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
-  // The ids of tasks and attempts are digests: of 10,000 jobs they would take longer than all the rest.
+  // Omits the task runs: the digests of their ids would take most of the time for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
   return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
 }

@@ -1,7 +1,7 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 
-/** A request finds that its job is no more. */
+/** The error of a request whose job was deleted. */
 export function jobGone(job: RegisteredJob): JobistemerError {
   return new JobistemerError('JOB_NOT_FOUND', {
     message: `Job ${printValue(job.job.name)} was deleted.`,

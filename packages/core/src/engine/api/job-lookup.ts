@@ -12,14 +12,14 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 
-/** Jobs that somebody asks for and that this node does not hold, see decision 13. */
+/** Reads requested jobs that this node does not hold from the storage. See decision 13. */
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
-  /** Nobody tells a client of changes: it looks again each time. */
+  /** A client does not watch definitions, so it reads a job again for each call. */
   readonly #isClient: boolean
-  /** As a client: the job made from each record. Thousands of callers can share the answer of one read. */
+  /** On a client: the job of each record. Thousands of callers can share the answer of one read. */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
   constructor(
@@ -36,12 +36,12 @@ export class JobLookup {
     })
   }
 
-  /** Nothing more is sent. */
+  /** Sends no further calls. */
   stop(): void {
     this.#reads.stop()
   }
 
-  /** A job of this name that this node does not hold. @throws JobistemerError `JOB_NOT_FOUND` */
+  /** Reads the job of this name. @throws JobistemerError `JOB_NOT_FOUND` */
   async byName(name: string, asked: CallerContext): Promise<RegisteredJob> {
     const job = await this.byId(jobId(readJobName(name)), asked)
     if (job === undefined) throw jobNotFound(name)
@@ -52,7 +52,7 @@ export class JobLookup {
     return (await this.#read([id], asked)).get(id)
   }
 
-  /** Those jobs of many names that are there and not held here. What is no name is left out. */
+  /** Reads the jobs of many names. Skips jobs that this node holds, jobs that do not exist, and invalid names. */
   async byNames<Item>(
     items: readonly Item[],
     asked: CallerContext,
@@ -98,7 +98,7 @@ export class JobLookup {
   #take(record: JobRecord): RegisteredJob | null {
     const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
-    // What somebody does to a job needs no handlers.
+    // Operations on a job, such as a pause, do not need its handlers.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)
@@ -107,7 +107,7 @@ export class JobLookup {
   }
 }
 
-/** Reads each job once, however many callers ask for it in one call. */
+/** Reads each job once, even if several callers of one batch request it. */
 async function readJobs(storage: Storage, ids: readonly JobId[]): Promise<readonly (JobRecord | null)[]> {
   const places = new Map<JobId, number>()
   for (const id of ids) if (!places.has(id)) places.set(id, places.size)

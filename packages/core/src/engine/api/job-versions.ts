@@ -13,26 +13,25 @@ import { fewestPerRead } from './tuning.ts'
 
 /** Which versions of a job to read. */
 export interface VersionsOptions extends CallOptions {
-  /** At most so many, the newest, 1 to 1,000. Default 20. */
+  /** Maximum number of versions, newest first, 1 to 1,000. Default 20. */
   readonly limit?: number
 }
 
-/** What a job was in one of its versions. */
+/** A version of a job. */
 export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'schedule' | 'settings' | 'tasks'> {
-  /** 1, 2, 3 … */
+  /** The number of the version, from 1. */
   readonly version: number
-  /** When it came into force. */
+  /** When the version came into force. */
   readonly createdAt: Date
-  /** Equal definitions have equal ones. */
+  /** The digest of the definition. Equal definitions have equal fingerprints. */
   readonly fingerprint: string
   /**
-   * What differs from the version before it. Empty if the storage no longer has that version, and if this version only
-   * replaces an equal one.
+   * The differences from the previous version. Empty if the storage no longer has that version, or if both are equal.
    */
   readonly changes: readonly ChangedPart[]
-  /** The `reason` that `update` was given; `null` without one. */
+  /** The `reason` option of `update`; `null` without one. */
   readonly reason: string | null
-  /** The `actor` that `update` was given; `null` without one. */
+  /** The `actor` option of `update`; `null` without one. */
   readonly actor: string | null
 }
 
@@ -48,7 +47,7 @@ export async function versionsOf(
   const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
   const head = jobs[0] ?? null
   if (head === null || head.deletedAt !== null) throw jobNotFound(name)
-  // One more tells what has changed with the last.
+  // One further version gives the differences of the oldest one in the list.
   const records = await newestOf(head, limit + 1, storage)
   return records.slice(0, limit).map((record, index) => {
     const before = records[index + 1]
@@ -63,7 +62,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // What is older than a hundred that are gone is gone, too, or hardly worth the search.
+    // After a page of removed versions, no older version is likely to be kept.
     if (kept.length === 0) break
     found.push(...kept)
   }

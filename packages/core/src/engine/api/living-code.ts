@@ -7,17 +7,19 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { rememberedBuilds } from './tuning.ts'
 
 /**
- * Whether a living node has the code of a job; `null` if that is unknown: no node lives, a node has too much code to
- * state it, or a node is a call of `runDue`, after which another call may have the code.
+ * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
+ * - No node lives.
+ * - The code of a node exceeds the size of a profile.
+ * - A node is a call of `runDue`. Another call after it may have the code.
  */
 export type HasCode = (job: JobRecord) => boolean | null
 
-/** Which jobs the living nodes have code for, from what the nodes state in the storage. */
+/** Determines from the stored profiles of living nodes which jobs they have code for. */
 export class LivingCode {
-  /** By the digest of the code: most nodes are of one build. */
+  /** Capabilities by the digest of the code, because most nodes have the same build. */
   readonly #known = new Map<string, NodeCapabilities>()
 
-  /** Reads the nodes, and the profile of each build that is not known yet. */
+  /** Reads the nodes, and the profiles of builds that this process does not know yet. */
   async read(storage: StorageCalls, now: number): Promise<HasCode> {
     const request = { now, own: null, remove: [] }
     const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))

@@ -16,15 +16,15 @@ import { finalStates, type LiveState, liveStates, type OccurrenceState } from '.
 import type { OccurrenceQuery } from '../../storage/storage.ts'
 import { Cursors } from './cursors.ts'
 
-/** What of a filter a storage is asked. */
+/** A validated filter, with the query for the storage. */
 export interface CheckedFilter {
-  /** All but the page. */
+  /** The query without limit and cursor. */
   readonly query: Query
   readonly limit: number
-  /** The storage's. */
+  /** The cursor of the storage. */
   readonly cursor: string | null
   readonly cursors: Cursors
-  /** Whether resolved failures are left out. `null`: the filter is for another list. */
+  /** Whether the list omits resolved failures. `null`: the list is not one of failures. */
   readonly leavesOutResolved: boolean | null
 }
 
@@ -75,7 +75,7 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
   return withPage(filter, { kind: 'live', state, ...(node !== undefined && { node: readName(node, 'filter.node') }) })
 }
 
-/** Where its pages begin and end is no part of what a cursor belongs to, and neither is how much of each item is read. */
+/** Adds the page to a query. A cursor is valid for other values of `limit` and `tasks`, so its digest excludes them. */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
   query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
@@ -94,7 +94,7 @@ function jobIdOf(name: string): JobId {
   return jobId(readJobName(name, 'filter.job'))
 }
 
-/** Absent members stay absent, as the storage protocol wants them. */
+/** Omits absent bounds, because the storage protocol does not allow undefined members. */
 function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: InstantInput }) {
   return {
     ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),

@@ -11,7 +11,7 @@ import { resolutionsOf } from './resolved-failures.ts'
 import { withRunsOfClaim } from './runs-of-claim.ts'
 import { fewestPerRead, pageSize } from './tuning.ts'
 
-/** A page of occurrences with the names of their jobs, as far as those are in the storage. */
+/** Returns a page of occurrences with the names of their jobs; `null` for jobs that are not in the storage. */
 export async function listOccurrences(
   filter: CheckedFilter,
   options: CallOptions,
@@ -29,7 +29,7 @@ export async function listOccurrences(
   return { items: await named(filter, records, storage), cursor: cursors.seal(cursor) }
 }
 
-/** A page of failures, each with the run that makes up for it. */
+/** Returns a page of failures, each with the run that resolves it. */
 export async function listFailures(
   filter: CheckedFilter,
   options: CallOptions,
@@ -48,7 +48,7 @@ export async function listFailures(
     const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)
     const last = page.items.filter(isWanted)[room - 1]
     if (last !== undefined && page.items.at(-1) !== last) {
-      // The next page begins after the last one that there is room for, which the storage has to say.
+      // The next page must begin after the last failure that fits. A shorter read gets the storage's cursor for it.
       page = await pageOf(filter, page.items.indexOf(last) + 1, cursor, storage)
     }
     records.push(...page.items.filter(isWanted))

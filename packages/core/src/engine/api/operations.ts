@@ -60,25 +60,25 @@ import { Requests } from './requests.ts'
 import { upcomingSlots } from './upcoming-slots.ts'
 import { type WaitOptions, Waits } from './waits.ts'
 
-/** What an engine lends to its operations. */
+/** The parts of an engine that its operations use. */
 export interface OperationsHost {
   readonly registry: JobRegistry
   readonly capacity: Capacity
   readonly pool: ExecutionPool
   readonly history: History
-  /** It runs nothing, and holds no jobs. */
+  /** The engine is that of a client, which runs and holds no jobs. */
   readonly isClient: boolean
   readonly callTimeoutMs: number
   readonly findsDueJobs: boolean
   phase(): Phase
-  /** As a client: resolves when it can be asked. */
+  /** For a client: resolves when the storage is connected. */
   connect(): Promise<void>
   nodes(asked: StorageCalls): Promise<readonly NodeInfo[]>
-  /** Listens to what others change, as far as this process hears of it. */
+  /** Subscribes to wake-ups from the storage, as far as they reach this process. Returns a function that unsubscribes. */
   subscribe(listener: (wakeUp: WakeUp) => void): () => void
 }
 
-/** All that users and other processes can ask an engine for, while it runs. */
+/** Implements the operations of a running engine for users. */
 export class Operations implements JobOperations {
   readonly #engine: EngineContext
   readonly #host: OperationsHost
@@ -128,12 +128,12 @@ export class Operations implements JobOperations {
     this.#catalog = new JobCatalog(registry)
   }
 
-  /** Resolves when no request is under way. */
+  /** Resolves when no request is in progress. */
   answered(): Promise<void> {
     return this.#requests.answered()
   }
 
-  /** The engine ends: nothing that waits for the storage may go on waiting. */
+  /** Ends all waiting calls and sends no further ones, because the engine stops. */
   stop(): void {
     this.#waits.stop()
     this.#changes.stop()
@@ -147,7 +147,7 @@ export class Operations implements JobOperations {
     return this.request(given, options)
   }
 
-  /** Triggers a job whose tasks find these results of tasks that do not run. */
+  /** Triggers a job. `results` replace the results of tasks that do not run. */
   request(given: string | Job, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
     try {
       const asked = this.#asked(options)
@@ -229,7 +229,7 @@ export class Operations implements JobOperations {
   }
 
   changes(options: ChangesOptions = {}): AsyncIterable<Change> {
-    // A client connects with its first look.
+    // A client connects with its first scan.
     if (!this.#host.isClient || this.#host.phase() !== 'new') this.#assertRunning()
     return this.#changes.follow(options)
   }
@@ -349,7 +349,7 @@ export class Operations implements JobOperations {
     return this.#asked(options)
   }
 
-  /** Does something to a job: in the turn in which the user calls, if this node holds the job. */
+  /** Calls `call` with the job: synchronously if this node holds the job, and otherwise after a read. */
   async #ofJob<T>(
     name: string,
     options: CallOptions,
@@ -366,7 +366,7 @@ export class Operations implements JobOperations {
     throw stateError('use', phase, 'Start it first, and do not use it after shutdown.')
   }
 
-  /** A job that this node holds. What is done to it begins in the turn in which it was asked for. */
+  /** Returns the job if this node holds it. Synchronous, so that a call on a held job begins in the caller's turn. */
   #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
     const id = jobId(readJobName(name))

@@ -5,11 +5,11 @@ import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
 import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
 
-/** Until when to pause a job, why, and who does so. Without `until` and `for` it stays paused until it is resumed. */
+/** Options of a pause. Without `until` and `for`, the pause lasts until a call resumes the job. */
 export interface PauseOptions extends InterventionOptions {
-  /** It goes on by itself at this instant, which lies ahead: the first slot that runs may be the one of this instant. */
+  /** End of the pause, a future instant. A slot at exactly this instant runs. */
   readonly until?: InstantInput
-  /** It goes on by itself after so long. At least 1 ms. Not beside `until`. */
+  /** Duration of the pause. At least 1 ms. Not together with `until`. */
   readonly for?: DurationInput
 }
 

@@ -9,12 +9,12 @@ import { detailsOf, type RequestOptions } from './request-options.ts'
 /** The job that a request is for. */
 interface RequestedJob {
   readonly name: string
-  /** `null`: none, or none that is known here. */
+  /** The payload schema. `null`: the job has none, or this process does not know it. */
   readonly payload: PayloadSchema | null
 }
 
 /**
- * As {@link detailsOf}, with the data as the job's schema makes them. A promise only where the schema needs one.
+ * As {@link detailsOf}, with the data parsed by the job's schema. Returns a promise only if the schema is asynchronous.
  * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
  */
 export function parsedDetailsOf(

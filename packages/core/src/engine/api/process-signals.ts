@@ -1,15 +1,15 @@
 import { systemClock } from '../../system-clock.ts'
 
-/** Signals that ask a process to end. */
+/** Signals that request the end of a process. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
-/** Milliseconds after a shutdown. A process that is still alive then is held by a connection or a server. */
+/** Milliseconds from the end of the shutdown. An open connection or server keeps a process alive for longer. */
 const endsByItselfMs = 1000
 
 /**
- * Shuts down on the first signal; the second signal ends the process at once, as it would without a handler. With
- * `endsProcess`, the first signal also ends the process after the shutdown, unless the program handles the signal itself:
- * an open connection would keep the process alive. Returns a function that removes the handlers.
+ * Shuts down on the first signal. The second signal ends the process at once, as it would without a handler. With
+ * `endsProcess`, the first signal also ends the process after the shutdown, because an open connection would keep it alive.
+ * This does not apply if the program handles the signal itself. Returns a function that removes the handlers.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],
@@ -40,7 +40,7 @@ function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
 
-/** The exit code of this process is to report a failure. A code that the program has set stays. */
+/** Sets the exit code of the process to 1, unless the program has set one. */
 export function endsAsFailed(): void {
   process.exitCode ??= 1
 }

@@ -10,22 +10,22 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** A job that was set back, because its slots were decided ahead of the time. */
+/** A job that `realign` has set back, because its watermark lay ahead of the time. */
 export interface RealignedJob {
-  /** Its name. */
+  /** The name of the job. */
   readonly name: string
-  /** Up to where its slots were decided. */
+  /** The watermark before the call. */
   readonly decidedUpTo: Date
-  /** Its next slot now; `null` when there is none. One that ran ahead of its time is passed, and does not run again. */
+  /** The next slot after the call; `null` without one. Slots that ran ahead of their time do not run again. */
   readonly nextAt: Date | null
   /**
-   * Slots that were created ahead and wait for their time. By the overlap policy other slots may have to wait for them,
-   * or be skipped; `cancel` takes them out of the way.
+   * Slots that were created ahead of their time and have not started. Under the overlap policy, other slots may wait for
+   * them or be skipped. `cancel` removes them.
    */
   readonly waiting: readonly OccurrenceId[]
 }
 
-/** Sets jobs back whose slots were decided ahead by a clock that was wrong. See decision 8. */
+/** Sets jobs back whose watermark a wrong clock has moved ahead of the time. See decision 8. */
 export class Realigner {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -35,7 +35,7 @@ export class Realigner {
     this.#registry = registry
   }
 
-  /** One job. @throws JobistemerError `CLOCK_UNCONFIRMED` */
+  /** Sets one job back. @throws JobistemerError `CLOCK_UNCONFIRMED` */
   async realign(job: RegisteredJob, storage: StorageCalls): Promise<readonly RealignedJob[]> {
     this.#assertConfirmed()
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [job.job.id] }))
@@ -44,7 +44,7 @@ export class Realigner {
     return realigned === null ? [] : [realigned]
   }
 
-  /** All jobs in the storage. One whose schedule this node cannot revive is left to others. */
+  /** Sets all jobs of the storage back. Logs and skips jobs whose schedules this node cannot revive. */
   async realignAll(storage: StorageCalls): Promise<readonly RealignedJob[]> {
     this.#assertConfirmed()
     const { maxBatch, logger } = this.#engine
@@ -58,7 +58,10 @@ export class Realigner {
           if (realigned !== null) done.push(realigned)
         } catch (error) {
           if (!JobistemerError.isInstance(error, 'UNKNOWN_SCHEDULE_TYPE')) throw error
-          logger.warn({ job: record.name, err: error }, 'schedule type unknown: not realigned here')
+          logger.warn(
+            { job: record.name, err: error },
+            'cannot realign the job: this node does not know its schedule type',
+          )
         }
       }
       cursor = page.cursor
@@ -66,12 +69,12 @@ export class Realigner {
     return done
   }
 
-  /** By a time that is behind, jobs that are well would be set back. */
+  /** With a clock that is behind, `realign` would set back jobs that are not ahead. */
   #assertConfirmed(): void {
     this.#engine.now()
     if (!this.#engine.isTimeInDoubt) return
     throw new JobistemerError('CLOCK_UNCONFIRMED', {
-      message: 'A clock has jumped, and it is not confirmed yet what time it is.',
+      message: 'A clock has jumped, and the present time is not confirmed yet.',
       field: 'clock',
       value: 'unconfirmed',
       remedy: 'Wait for the event clock.confirmed, or set the clocks of node and storage right.',
@@ -79,7 +82,7 @@ export class Realigner {
   }
 
   async #setBack(found: JobRecord, storage: StorageCalls): Promise<RealignedJob | null> {
-    // What changes the head between the look and the write may be another node that sets it back: it is looked at again.
+    // If another node changes the head between the read and the write, it may have set the job back. So check again.
     for (let head = found; head.deletedAt === null && isAhead(head, this.#engine.now()); ) {
       const answer = await this.#save(head, this.#engine.now(), storage)
       if (answer.outcome === 'absent') return null
@@ -91,7 +94,10 @@ export class Realigner {
     return null
   }
 
-  /** As a new version: what other nodes still believe of the old next slot is refused, and they look again. */
+  /**
+   * Stores the new watermark as a new version. The storage then rejects launches of the old next slot by other nodes, and
+   * these nodes reload the job.
+   */
   async #save(head: JobRecord, now: number, storage: StorageCalls): Promise<SaveJobAnswer> {
     const series = this.#registry.seriesOf(head.timeline, this.#registry.get(head.id)?.job ?? null)
     const nextAt = series.nextMs(decidedUpTo({ watermark: now, pruneFloor: head.pruneFloor }))

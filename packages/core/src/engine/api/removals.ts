@@ -17,19 +17,19 @@ import { CallerBatcher } from '../storage-access/batcher.ts'
 import type { JobLookup } from './job-lookup.ts'
 import { tellCanceled } from './tell-canceled.ts'
 
-/** How to remove a job. */
+/** Options of a removal. */
 export interface RemoveOptions extends CallOptions {
-  /** Refuse with `VERSION_CONFLICT` when the stored version is another. Default: remove whatever is stored. */
+  /** Reject with `VERSION_CONFLICT` if the stored version is another one. Default: remove any version. */
   readonly expectedVersion?: number
 }
 
-/** Which job to delete, and of which version alone. */
+/** A job to delete. With `expectedVersion`, only this version is deleted. */
 interface Deletion {
   readonly id: JobId
   readonly expectedVersion: number | null
 }
 
-/** Deletes jobs on all nodes. */
+/** Deletes jobs from the storage. All nodes forget them. */
 export class Removals {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -47,7 +47,7 @@ export class Removals {
     })
   }
 
-  /** Nothing more is sent. */
+  /** Sends no further calls. */
   stop(): void {
     this.#deletes.stop()
   }
@@ -60,7 +60,7 @@ export class Removals {
     this.#registry.forget(job)
   }
 
-  /** Answers the names of those that this call has deleted: others may have been deleted elsewhere meanwhile. */
+  /** Returns the names of the jobs that this call has deleted. Another caller may have deleted some of `names` before. */
   async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
@@ -96,16 +96,16 @@ export class Removals {
     return [...jobs]
   }
 
-  /** Answers what became of the job itself; what waited of it is canceled too by then. */
+  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer for the job itself. */
   async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
     const [answer] = await this.#deleteAll([deletion], asked)
     return answer as SaveJobAnswer
   }
 
-  /** The first step deletes the jobs; however many of them wait, no step takes long. */
+  /** Deletes the jobs with the first call. Each call cancels a limited number of waiting occurrences, so none takes long. */
   async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
-    // Of that version only: somebody may have created the job anew.
+    // Only the deleted version, because another caller may have created the job anew.
     const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
       answers.flatMap((answer) =>
         answer.outcome === 'saved' && answer.more === true

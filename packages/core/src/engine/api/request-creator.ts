@@ -24,36 +24,39 @@ import { resultOf, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
 
-/** What is sent for a request. */
+/** A request with the data that its calls need. */
 interface Sending {
   readonly job: RegisteredJob
   readonly request: Request
-  /** The instant of its record lies after this one. */
+  /** The record's scheduled time must lie after this instant, in epoch milliseconds. */
   readonly after: number
   readonly ids: RequestIds
   readonly asked: CallerContext
 }
 
-/** A request on its way. An object and not a chain of promises: there may be thousands of them at a time. */
+/** A request in progress. An object instead of a chain of promises, because there may be thousands at a time. */
 interface SentRequest extends Sending {
-  /** Monotonic instant. */
+  /** Monotonic instant of the submission. */
   readonly since: number
-  /** Rejects when the caller gives up; the request goes on. `null`: somebody else waits with the caller's timeout. */
+  /**
+   * Rejects at the caller's timeout or abort, while the request continues. `null`: the code that submitted the request
+   * watches the timeout itself.
+   */
   readonly wait: Wait | null
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
-  /** The item that was made for its call, and the plan that it may start by. */
+  /** The item of the storage call, and the plan for a start in that call. */
   put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
 }
 
-/** Creates requested occurrences, and starts those that there is room for in the same step. */
+/** Creates requested occurrences. Starts them in the same storage call while the node has free permits. */
 export class RequestCreator {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #pool: ExecutionPool
   readonly #capacity: Capacity
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
-  /** The last request of each turn that is under way. */
+  /** The last request in progress of each sequence, see {@link RequestIds.turn}. */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
@@ -79,25 +82,25 @@ export class RequestCreator {
     this.#capacity.requestRoom.listen(() => this.#creates.flush())
   }
 
-  /** Resolves when no request is under way. */
+  /** Resolves when no request is in progress. */
   answered(): Promise<void> {
     return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenNone.push(resolve))
   }
 
-  /** Nothing more is sent. */
+  /** Sends no further requests. */
   stop(): void {
     this.#creates.stop()
   }
 
   /**
-   * Stores a request, and answers what became of it. The answer comes also when the caller waits no more: what this node
-   * has started by then, it has to run.
+   * Stores a request and returns its result. The call continues after the caller's timeout, because this node must run an
+   * occurrence that it has started.
    */
   submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     return this.#submit(job, request, asked, false)
   }
 
-  /** As {@link submit}, but rejects as soon as the caller waits no more. */
+  /** As {@link submit}, but rejects at the caller's timeout or abort. */
   submitAlone(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     if (request.kind === 'trigger' && request.details.requestKey === undefined) {
       return this.#submit(job, request, asked, true)
@@ -112,7 +115,7 @@ export class RequestCreator {
     const { turn } = ids
     if (turn === null) return this.#send(sending, waits)
     const send = (): Promise<TriggerResult> => this.#send(sending, waits)
-    // One after the other: of two requests of one key, the second finds what the first has started already running.
+    // Sequential: the second of two requests with one key then finds the started run of the first one in the pool.
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -125,7 +128,7 @@ export class RequestCreator {
     return answering
   }
 
-  /** With `waits` it rejects as soon as the caller waits no more. What has been sent is seen to its end all the same. */
+  /** With `waits`, rejects at the caller's timeout or abort. A request that was sent is completed all the same. */
   #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
     this.#open++
     return new Promise((resolve, reject) => {
@@ -138,7 +141,7 @@ export class RequestCreator {
   #makeItem(sent: SentRequest, now: number): CreateRequested {
     const { job, request, after, ids } = sent
     const plan = planOfRequest(this.#registry, job, request.details)
-    // By a time that is in doubt nothing is given a deadline: it is stored, and claimed later.
+    // While the time is in doubt, no run gets a deadline. The request is stored as pending and claimed later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
     const starts = mayStart && this.#capacity.roomForRequest()
     const item = requestItemOf(job, plan, request, { ids, now, after, starts })
@@ -165,7 +168,7 @@ export class RequestCreator {
     this.#aborted(sent, refusedItem(error, what, 'data'), true)
   }
 
-  /** A request without an answer is not sent again. `mayHaveStarted`: an earlier sending may have started a run here. */
+  /** Rejects a request without an answer. `mayHaveStarted`: an unanswered call may have started the run on this node. */
   #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
     if (!startsWith(sent)) this.#failed(sent, error)
     else this.#follow(sent, this.#lookFor(sent, mayHaveStarted, error))
@@ -221,11 +224,11 @@ export class RequestCreator {
         if (item.runs !== null && answer.id === undefined) await this.#startOwn(job, item, answer)
         return this.#answerExists(answer.id ?? item.id, answer.state, asked, isOwnRecord(item, ids, answer))
       case 'pruned':
-        // What was pruned may lie ahead of a clock that is behind: the request comes after it.
+        // If this node's clock is behind, the prune floor may lie ahead of it. The record must lie after the floor.
         return this.#send({ ...again, after: answer.pruneFloor }, false)
       case 'stale_version':
       case 'absent': {
-        // A job whose version changes between the look and the write is looked at again.
+        // The job's version has changed since this node read it. Read it again.
         const present = await this.#registry.reloadNow(job)
         if (present === null) throw jobGone(job)
         return this.#send({ ...again, job: present }, false)
@@ -238,8 +241,8 @@ export class RequestCreator {
   }
 
   /**
-   * The replay that this request, or an earlier one of its key, has created. `null`: there is none, and `ids` has the first
-   * number that no replay has.
+   * Returns the replay that this request, or an earlier one with its key, has created. If none exists, returns `null` and
+   * sets `ids.number` to the first free number.
    */
   async #sameReplay(
     { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
@@ -261,7 +264,7 @@ export class RequestCreator {
     }
   }
 
-  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  /** Runs the recorded occurrence if this node started it in an earlier call whose answer was lost. */
   async #startOwn(
     job: RegisteredJob,
     { id }: Pick<CreateRequested, 'id'>,
@@ -272,7 +275,7 @@ export class RequestCreator {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    // Check before the read too: a run that is in the pool now may have ended when the read returns an older state.
     if (this.#pool.get(id) !== undefined) return
     const record = await readOwnStart(this.#engine, id)
     if (record === null || this.#pool.get(id) !== undefined) return
@@ -287,7 +290,7 @@ export class RequestCreator {
     })
   }
 
-  /** What became of an earlier request of this key. One that is over may have a reason, which only its record has. */
+  /** Returns the result for an existing record. For a final one, reads the record, because only it has the reason. */
   async #answerExists(
     id: OccurrenceId,
     state: OccurrenceState,
@@ -332,12 +335,12 @@ export class RequestCreator {
   }
 }
 
-/** Whether the request is to begin in the step that creates it. */
+/** Returns whether the request's item asks for a start in the call that creates it. */
 function startsWith({ put }: SentRequest): boolean {
   return put !== null && put.item.runs !== null
 }
 
-/** Member by member: an object that begins as a literal is smaller, and sooner made, than one that a spread fills. */
+/** Lists each member: an object from a literal is smaller, and faster to create, than one from a spread. */
 function begunBy(item: CreateRequested, token: number): StartedOccurrence {
   return {
     id: item.id,
@@ -355,7 +358,7 @@ function begunBy(item: CreateRequested, token: number): StartedOccurrence {
   }
 }
 
-/** In characters, about. */
+/** Returns the approximate size of the data, in characters. */
 function sizeOf(data: JsonValue | undefined): number {
   if (typeof data === 'string') return data.length
   return typeof data === 'object' && data !== null ? JSON.stringify(data).length : 0

@@ -8,26 +8,26 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
 
-/** One run that somebody asks for. */
+/** A request for one run. */
 export type Request = RequestBase &
   (
     | { readonly kind: 'trigger'; readonly base: JobId }
-    /** `base` is the original; of a replay of a replay the original of the first of them. */
+    /** `base` is the id of the original. For a replay of a replay, it is the original of the first replay. */
     | { readonly kind: 'replay'; readonly base: OccurrenceId }
   )
 
 interface RequestBase {
   readonly details: OccurrenceDetails
-  /** Not to start before, in epoch milliseconds; `null`: at once. */
+  /** The earliest start, in epoch milliseconds; `null`: at once. */
   readonly startAt: number | null
-  /** Until when the run blocks its key. `null`: for as long as its record is kept. */
+  /** Until when the run blocks its key. `null`: while its record is kept. */
   readonly keyScope?: ReusableKey['scope'] | null
 }
 
 /**
- * The ids that a request may be recorded under. A trigger has a new one, or the one that its key names. A replay has that of
- * the first number that no other replay of its original has. Made when they are asked for: a thousand requests may wait to
- * be sent, and texts take most of the room.
+ * The possible ids of a request's record. A trigger gets a new id, or the id that derives from its key. A replay gets the id
+ * of the first number that no other replay of its original has. Ids are created on first use: thousands of requests may wait
+ * to be sent, and strings would take most of their memory.
  */
 export class RequestIds {
   readonly #incarnation: string
@@ -35,7 +35,7 @@ export class RequestIds {
   readonly #chance: number
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
-  /** Of a replay: its number, as far as is known. */
+  /** The number of a replay. Its creator raises the number if another replay has it. */
   number = 1
 
   constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
@@ -44,14 +44,14 @@ export class RequestIds {
     this.#chance = engine.random()
   }
 
-  /** A key that can be used again names many records: each has an id of its own. */
+  /** The id of the record. With a reusable key, each record has a new id. */
   get id(): OccurrenceId {
     const { kind, base } = this.#request
     if (kind === 'replay') return replayOccurrenceId(base, this.number)
     return this.#isScoped ? this.#unkeyed(base) : (this.ofKey ?? this.#unkeyed(base))
   }
 
-  /** The id that the key of a trigger names; `null` without a key, and for a replay. */
+  /** The id that derives from the key of a trigger; `null` without a key, and for a replay. */
   get ofKey(): OccurrenceId | null {
     const { kind, base, details } = this.#request
     if (kind === 'replay' || details.requestKey === undefined) return null
@@ -59,18 +59,18 @@ export class RequestIds {
     return this.#ofKey
   }
 
-  /** The key of a trigger that is skipped is not used up: the entry that says so has another id. */
+  /** The id of the record of a skip. It differs from the key's id, because a skipped trigger does not block its key. */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
     return kind === 'replay' || details.requestKey === undefined || this.#isScoped ? null : this.#unkeyed(base)
   }
 
-  /** Unique to the request. */
+  /** An id that no other request has. */
   get unique(): string {
     return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
   }
 
-  /** What requests are stored one after the other for: those of one key, and the replays of one original. */
+  /** Requests with equal values are stored one after the other: requests with one key, and replays of one original. */
   get turn(): OccurrenceId | null {
     const { kind, base } = this.#request
     return kind === 'replay' ? base : this.ofKey
@@ -80,7 +80,7 @@ export class RequestIds {
     return this.#request.keyScope != null
   }
 
-  /** Whether no other request has the id of this one. */
+  /** Whether the id of this request is unique to it. */
   get isNew(): boolean {
     return this.ofKey === null || this.#isScoped
   }
@@ -92,8 +92,8 @@ export class RequestIds {
 }
 
 /**
- * Whether an answer `exists` speaks of the record that this very request created, whose first answer got lost: no other
- * request has this id.
+ * Returns whether an answer `exists` refers to the record of this same request. The id is unique to the request, so the answer
+ * to its first call was lost.
  */
 export function isOwnRecord(
   item: CreateRequested,
@@ -103,12 +103,12 @@ export function isOwnRecord(
   return answer.id === undefined && item.kind === 'trigger' && ids.isNew
 }
 
-/** When a request is due, in epoch milliseconds. */
+/** Returns when a request is due, in epoch milliseconds. */
 export function dueAtOf({ startAt }: Request, now: number): number {
   return Math.max(startAt ?? now, now)
 }
 
-/** A request as it is sent to the storage; `starts`: to begin in the step that creates it. */
+/** Returns the item of a storage call that creates the request. `starts`: the run starts in that call. */
 export function requestItemOf(
   job: RegisteredJob,
   plan: JobPlan,

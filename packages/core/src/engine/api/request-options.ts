@@ -12,7 +12,7 @@ import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrenc
 import type { ReusableKey } from '../../storage/storage.ts'
 import type { CallOptions } from '../storage-access/caller-context.ts'
 
-/** The settings that make sense for one run: the others are about a job's schedule, and about its other runs. */
+/** Settings that a request can override for one run. */
 export type RunOverrides = Pick<
   JobSettingsInput,
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
@@ -21,76 +21,80 @@ export type RunOverrides = Pick<
 /** Until when a run blocks its key, see `keyScope` of {@link RequestOptions}. */
 export type KeyScope = 'waiting' | 'live' | 'forever'
 
-/** What a request to run a job outside its schedule says. */
+/** Options of a request to run a job outside its schedule. */
 export interface RequestOptions {
   /**
-   * Names the request: a second one of the same key, from whichever node, is the same occurrence and does not run
-   * again, for as long as `keyScope` says. One that was skipped does not count: its key may be used again. Default:
-   * every call is a request of its own.
+   * Names the request. While `keyScope` lasts, a second request with the same key, from any node, returns the same
+   * occurrence and creates no run. A skipped request does not block its key. Default: each call is a new request.
    */
   readonly key?: string
   /**
-   * Until when a run blocks its key for further requests: `waiting`, until it starts for the first time; `live`, until it
-   * has ended; `forever`, for as long as its record is kept. A request with a blocked key creates no run: its result is
-   * the run that blocks the key. Only with `key`. Default `forever`.
+   * Until when a run blocks its key for further requests:
+   *
+   * - `waiting`: until the run starts for the first time.
+   * - `live`: until the run has ended.
+   * - `forever`: while the storage keeps the run's record.
+   *
+   * A request with a blocked key creates no run: its result is the run that blocks the key. Only with `key`. Default
+   * `forever`.
    */
   readonly keyScope?: KeyScope
-  /** Handed to the tasks as `context.input`; kept as JSON. A replay without it has the original's. */
+  /** Passed to the tasks as `context.input`, stored as JSON. A replay without `data` uses the original's data. */
   readonly data?: unknown
   /**
-   * Not to be started before this instant: until then it waits in the storage, as `pending` with the reason `delayed`,
-   * and keeps no other run of its job waiting. One that lies behind counts as now. Default: now.
+   * Earliest start. Until then the run waits in the storage as `pending` with the reason `delayed`, and blocks no other run
+   * of its job. A past instant counts as now. Default: now.
    */
   readonly at?: InstantInput
-  /** As `at`, from now on. Either of them. */
+  /** As `at`, as a duration from now. Not together with `at`. */
   readonly delay?: DurationInput
-  /** How urgent this run is, -10 to 10: the higher goes first. Default: that of the job. */
+  /** Priority of this run, -10 to 10. Runs with a higher priority start first. Default: the job's priority. */
   readonly priority?: number
-  /** Only these tasks. Default: all. */
+  /** Names of the tasks to run. Default: all tasks. */
   readonly tasks?: readonly string[]
-  /** Settings for this run alone, over the job's and the tasks' own. */
+  /** Settings for this run only. They override those of the job and of its tasks. */
   readonly overrides?: RunOverrides
-  /** Why; kept with the occurrence. 1 to 255 characters. */
+  /** Why the caller requests the run; stored with the occurrence. 1 to 255 characters. */
   readonly reason?: string
-  /** Who asks; kept with the occurrence. 1 to 255 characters. */
+  /** Who requests the run; stored with the occurrence. 1 to 255 characters. */
   readonly actor?: string
 }
 
-/** A transaction of the caller's own to write in. */
+/** The option to write in a transaction of the caller. */
 export interface TransactionOptions {
   /**
-   * The request is stored in this transaction, and stands or falls with it: nothing runs before the commit, and nothing
-   * of it is left after a rollback. What is accepted says the storage: with SQLite the connection of better-sqlite3 that
-   * has the transaction open. The storage has to be able to do that. Default: none.
+   * The transaction in which the storage writes the request. The run starts only after the commit; a rollback removes the
+   * request. The storage defines the type of the value: SQLite takes the better-sqlite3 connection with the open
+   * transaction. The storage must support this. Default: none.
    */
   readonly transaction?: unknown
 }
 
-/** How to run a job outside its schedule. */
+/** Options of a trigger. */
 export interface TriggerOptions extends RequestOptions, CallOptions, TransactionOptions {}
 
-/** How to send a list of requests. */
+/** Options for sending a list of requests. */
 export interface TriggerManyOptions extends CallOptions, TransactionOptions {}
 
-/** As {@link TriggerOptions}, with data as the job's payload schema takes them. */
+/** As {@link TriggerOptions}, with the input type of the job's payload schema. */
 export interface TypedTriggerOptions<Input> extends TriggerOptions {
   readonly data?: Input
 }
 
-/** The options of a trigger: they can be left out where the job's data can. */
+/** The options argument of a trigger. It is optional if the job's data is optional. */
 export type TriggerArguments<Input> = undefined extends Input
   ? [options?: TypedTriggerOptions<Input>]
   : [options: TypedTriggerOptions<Input> & { readonly data: Input }]
 
-/** One job to run, in a list of them. */
+/** One request in a list. */
 export interface TriggerItem extends RequestOptions {
-  /** Its name, or what `defineJob` has made of it. */
+  /** The name of the job, or the result of `defineJob`. */
   readonly job: string | Job
 }
 
-/** How to replay an occurrence. */
+/** Options of a replay. */
 export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOptions {
-  /** Run this task and those after it; the results of those before it are the original's. */
+  /** The first task to run. The tasks after it run too; the tasks before it keep the original's results. */
   readonly from?: string
 }
 
@@ -105,19 +109,19 @@ export interface TriggerResult {
   readonly state: OccurrenceState
   /** Why this request never runs: check it where each request counts. `null`: the request runs, waits, or has run. */
   readonly skipped: SkipReason | null
-  /** Why it is in its state, where that alone does not say: `overlap`, `delayed`, what a cancel gave. */
+  /** The reason for the state, such as `overlap`, `delayed` or the reason of a cancel; `null` without one. */
   readonly reason: OccurrenceReason | null
-  /** False when the key was used before: this is what became of that request. */
+  /** False if an earlier request has used the key. The result is then that of the earlier request. */
   readonly created: boolean
 }
 
 /**
- * What became of one item of a list: as for a request of its own, with `error: null`; or the error of this item alone,
- * which nothing is known to have been stored of.
+ * The result of one item of a list: as for a single request, with `error: null`, or the error of this item. An item with an
+ * error may still be stored if the error is a timeout or an abort.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
 
-/** The result of a request of which the storage has a record. */
+/** Returns the result of a request whose record is in the storage. */
 export function resultOf(record: Omit<TriggerResult, 'skipped'>): TriggerResult {
   const { id, state, reason, created } = record
   // A request is skipped by the overlap policy only.
@@ -132,7 +136,7 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
   'taskExecutionMode',
   'executionTimeout',
 ]
-/** What a trigger may say. */
+/** The option names of a trigger. */
 export const triggerOptionNames: readonly string[] = [
   'key',
   'keyScope',
@@ -151,8 +155,8 @@ const keyScopes: readonly KeyScope[] = ['waiting', 'live', 'forever']
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * What is kept with an occurrence of how it was asked for, and its priority where that was said, also when it is 0.
- * `path` goes before the names of fields: `items[3].`.
+ * Returns the part of the options that the occurrence stores. A given priority is stored even if it is 0. `path` is the
+ * prefix of field names in errors, such as `items[3].`.
  */
 export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   const { key, data, priority, tasks, overrides, reason, actor } = options
@@ -173,7 +177,7 @@ export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails
   }
 }
 
-/** How long the run of a request blocks its key; `null`: for as long as its record is kept. `path` as for details. */
+/** Returns until when a run blocks its key; `null`: while its record is kept. `path` as in {@link detailsOf}. */
 export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): ReusableKey['scope'] | null {
   if (keyScope === undefined) return null
   const scope = readChoice(keyScope, keyScopes, `${path}keyScope`)
@@ -188,7 +192,7 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
   return scope === 'forever' ? null : scope
 }
 
-/** When a request is to start, in epoch milliseconds; `null`: at once. */
+/** Returns the earliest start of a request, in epoch milliseconds; `null`: at once. */
 export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
   if (at !== undefined && delay !== undefined) {
     throw new JobistemerError('INVALID_ARGUMENT', {

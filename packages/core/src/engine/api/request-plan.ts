@@ -5,7 +5,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 
 /**
- * The plan of a job for one request, with its own settings and tasks. `path` goes before the names of fields.
+ * Returns the plan of a job for one request, with the request's overrides and tasks. `path` is the prefix of field names.
  * @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
  */
 export function planOfRequest(
@@ -22,7 +22,7 @@ export function planOfRequest(
   return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
 }
 
-/** The names of a task and of those after it. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND` */
+/** Returns the names of a task and of the tasks after it. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND` */
 export function tasksFrom(registry: JobRegistry, job: RegisteredJob, first: string): readonly string[] {
   const plan = planWithHandlers(registry, job, '')
   const index = plan.tasks.findIndex((task) => task.name === first)
@@ -50,6 +50,7 @@ function noHandlers({ job, missing }: RegisteredJob, path: string): JobistemerEr
     message: `Job ${printValue(job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
     field: path === '' ? 'handlers' : `${path}job`,
     value: missing,
-    remedy: 'Pass them to createScheduler({ handlers }), mend the names, or ask a node that has them.',
+    remedy:
+      'Pass them to createScheduler({ handlers }), correct the names, or send the request to a node that has them.',
   })
 }

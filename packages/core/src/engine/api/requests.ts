@@ -41,7 +41,7 @@ interface JobRequest {
   readonly request: Request
 }
 
-/** Runs that people and programs ask for, outside the schedule. */
+/** Triggers and replays: runs that callers request outside the schedule. */
 export class Requests {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -60,19 +60,19 @@ export class Requests {
     this.#inTransactions = new TransactionRequests(engine, options.registry)
   }
 
-  /** Resolves when no request is under way. */
+  /** Resolves when no request is in progress. */
   answered(): Promise<void> {
     return this.#creator.answered()
   }
 
-  /** Nothing more is sent. */
+  /** Sends no further requests. */
   stop(): void {
     this.#creator.stop()
   }
 
   /**
-   * `results` stand for those of tasks that do not run. Without an asynchronous schema it begins in the turn in which it
-   * was asked for. Bad input is thrown.
+   * Triggers a job. `results` replace the results of tasks that do not run. Throws synchronously for invalid input. Submits
+   * the request synchronously unless the payload schema is asynchronous.
    */
   trigger(
     job: RegisteredJob,
@@ -112,8 +112,8 @@ export class Requests {
   }
 
   /**
-   * Rejects only before anything is sent. After that each item has an answer, also when the caller waits no more: what
-   * has none by then has the refusal.
+   * Rejects only before it sends the first item. After that it returns a result for each item. At the caller's timeout or
+   * abort, the items without an answer get that error as their result.
    */
   async triggerMany(
     items: readonly TriggerItem[],
@@ -160,7 +160,7 @@ export class Requests {
     const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const { data, isParsed } = original.details
-    // The original's data are as they are; others are new to the schema.
+    // The schema has already parsed the original's data. It must parse new data.
     const { name, payload } = job.job
     const schema = options.data === undefined ? null : payload
     const details = {
@@ -180,7 +180,7 @@ export class Requests {
     return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, original)
   }
 
-  /** Whether a replay of these tasks leaves out one that the original was to run and has not completed. */
+  /** Returns whether a replay of these tasks omits a task of the original that is not completed. */
   #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
     if (details.isPartial === true) return true
     const wanted = details.tasks ?? planOfRequest(this.#registry, job, {}).tasks.map(({ name }) => name)
@@ -188,7 +188,7 @@ export class Requests {
     return wanted.some((name) => !again.includes(name) && !isCompleted(name))
   }
 
-  /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, and the refusal of who waits no more */
+  /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, or the error of the caller's timeout or abort */
   #submit(
     job: RegisteredJob,
     request: Request,
@@ -265,20 +265,20 @@ export class Requests {
   }
 }
 
-/** The schema of whoever asks holds where this process has no code of the job. */
+/** Returns the job's payload schema. If this process has none, uses the schema of the `Job` that the caller passed. */
 function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
   return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
 
-/** What a replay works for: the instant of its original, and the slots that its original stands for. */
+/** Returns the slot that a replay works for, with the span if the original stands for several slots. */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // A run for several slots has the last of them. The record of slots that were missed together stands at their first.
+  // A run for several slots has the last slot as its scheduled time. A record of a missed range has the first slot.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }
 
-/** Results of an occurrence's completed tasks, but for those that run again. */
+/** Returns the results of the original's completed tasks, without those of tasks that run again. */
 function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
   const results: Record<string, JsonValue> = { ...original.details.results }
   for (const run of original.runs) {

@@ -3,21 +3,21 @@ import { type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.t
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { itemsLikelyEnough, pageSize } from './tuning.ts'
 
-/** Runs that may make up for a failure: they are numbered from 1, so their ids follow from the failure alone. */
+/** Runs that may resolve a failure. They are numbered from 1, so their ids derive from the failure. */
 interface Trail {
   readonly failure: OccurrenceRecord
   readonly idOf: (number: number) => OccurrenceId
   next: number
 }
 
-/** The occurrence that a replay, or a replay of a replay, goes back to; of others their own id. */
+/** Returns the id of the original of a replay, also through replays of replays; for other occurrences, their own id. */
 export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kind' | 'details'>): OccurrenceId {
   return kind === 'replay' ? (details.root ?? details.replayOf ?? id) : id
 }
 
 /**
- * The runs that make up for failures, by the ids of these: a replay or a run of a backfill that was completed later. It
- * reads records by their ids, and no history.
+ * Returns the runs that resolve failures, by the ids of the failures: replays and runs of backfills that completed later.
+ * Reads records by id, so the cost does not grow with the history.
  */
 export async function resolutionsOf(
   storage: StorageCalls,

@@ -3,8 +3,8 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { definitionOf, endedByClaim, runsOfLeft } from '../execution/task-run-records.ts'
 
 /**
- * The records, with the attempts that a claim stands for where nothing else is stored of them. Their handlers may have
- * begun before a cancel by force ended the occurrence, see decision 0012.
+ * Adds first attempts to records that were claimed and then ended without a stored attempt. A claim announces the first
+ * attempts, so their handlers may have begun before a forced cancel ended the occurrence. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,

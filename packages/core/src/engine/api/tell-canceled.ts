@@ -2,7 +2,7 @@ import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { SaveJobAnswer } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
-/** Tells of what waited and was canceled, as its job was changed or deleted. */
+/** Emits `occurrence.canceled` for each waiting occurrence that a change or deletion of its job has canceled. */
 export function tellCanceled({ events }: EngineContext, answer: SaveJobAnswer, reason: OccurrenceReason): void {
   if (answer.outcome !== 'saved' || !events.hears('occurrence.canceled')) return
   const { name: jobName } = answer.job

@@ -6,7 +6,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { Request } from './request-item.ts'
 import type { TriggerManyResult, TriggerResult } from './request-options.ts'
 
-/** Sends a request for one run, followed by what traces it. */
+/** Sends and traces a request for one run. The run stores the trace context. */
 export function tracedAlone(
   tracing: Tracing,
   { jobName, request, original }: { jobName: string; request: Request; original: OccurrenceRecord | null },
@@ -27,7 +27,7 @@ export function tracedAlone(
   )
 }
 
-/** Sends requests for many runs, followed by what traces them together. */
+/** Sends requests for many runs and traces them as one. Each run stores the common trace context. */
 export function tracedTogether<One extends { readonly job: RegisteredJob; readonly request: Request }>(
   tracing: Tracing,
   requests: readonly One[],

@@ -12,19 +12,19 @@ import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
 import { planOfRequest } from './request-plan.ts'
 
-/** A request on its way. */
+/** A request in progress. */
 interface Sending {
   readonly index: number
   readonly job: RegisteredJob
   readonly request: Request
   readonly ids: RequestIds
-  /** What was pruned may lie ahead of a clock that is behind: the request comes after it. */
+  /** The record must lie after this prune floor, which may lie ahead of this node's clock if the clock is behind. */
   readonly after: number
 }
 
 /**
- * Creates the occurrences that are asked for in a transaction of the caller's. They wait for a node: none may begin
- * before the commit, which nobody here hears of.
+ * Creates requested occurrences in a transaction of the caller. None of them may start before the commit, and this node does
+ * not learn of the commit. So the occurrences are stored as waiting, and a node claims them later.
  */
 export class TransactionRequests {
   readonly #engine: EngineContext
@@ -35,7 +35,10 @@ export class TransactionRequests {
     this.#registry = registry
   }
 
-  /** @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; of the storage: nothing is committed then */
+  /**
+   * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage. After an error,
+   * none of the requests can be committed.
+   */
   async create(
     requests: readonly { readonly job: RegisteredJob; readonly request: Request }[],
     transaction: unknown,
@@ -56,15 +59,15 @@ export class TransactionRequests {
         open = [...again, ...open.slice(some.length)]
       }
     } catch (error) {
-      // The caller is told that the call has failed: a part of it must not stay. A transaction that cannot even take this is
-      // at its end anyway, and why is the news.
+      // A failed call must not store a part of its requests. If the transaction has ended already, `forbidCommit` fails, and
+      // the first error matters more.
       if (isBegun) await within.forbidCommit().catch(() => undefined)
       throw error
     }
     return results
   }
 
-  /** Answers those that are to be sent once more. */
+  /** Creates one batch. Returns the requests to send again. */
   async #createSome(
     within: StorageWithin,
     some: readonly Sending[],
@@ -139,7 +142,7 @@ export class TransactionRequests {
   }
 }
 
-/** What is wrong with one item alone. */
+/** Returns the result of an item with an error of its own. Rethrows other errors, which concern the whole call. */
 function errorOf(error: unknown): TriggerManyResult {
   if (!JobistemerError.isInstance(error)) throw error
   return { error }

@@ -1,65 +1,65 @@
 /** Records that one call of the storage reads. */
 export const pageSize = 1000
 
-/** Slots, or heads of jobs, that one call of the storage reads. The engine works on each, so a page is smaller. */
+/** Slots, or heads of jobs, that one call of the storage reads. Smaller than `pageSize`, because the engine processes each. */
 export const itemsPerRead = 500
 
-/** Items that a call reads at least, where most of them may not be wanted. */
+/** Minimum number of items per read, if a filter may exclude most of them. */
 export const fewestPerRead = 100
 
-/**
- * Items that are read together where one is usually enough: the slots after a run of a backfill, the runs after a failure,
- * the replays of one original.
- */
+/** Items per read if the first one is usually the result, as with slots of a lane, runs after a failure, and replays. */
 export const itemsLikelyEnough = 8
 
-/** Characters of data in one call of requests. A larger call blocks the event loop while it is serialized and parsed. */
+/** Characters of data in one call of requests. Serializing and parsing a larger call would block the event loop. */
 export const mostCharacters = 1_000_000
 
-/** If less than half of a page is wanted, the next page is larger by this factor. */
+/** Factor by which the next page is larger if the filter matches less than half of a page. */
 export const pageGrowth = 4
 
-/** Jobs up to which a list is in the order of names. Its first page reads all their heads. */
+/** Maximum number of jobs in a list that is sorted by name. The first page of such a list reads all heads. */
 export const mostSortedJobs = 10_000
-/** Jobs up to which each further page reads all heads again, so that it has the jobs that were added meanwhile. */
+/** Maximum number of jobs for which each further page reads all heads again, to include jobs added meanwhile. */
 export const mostRereadJobs = 2000
 
-/** Calls of the storage that look for the last success of a job. */
+/** Maximum number of storage calls in a search for a job's last success. */
 export const mostSuccessSearches = 10
 
-/** Characters of the digest that a cursor begins with: forged cursors are found, and cursors stay short. */
+/** Characters of the digest with which a cursor begins. Enough to detect forged cursors, and short. */
 export const cursorDigestLength = 8
 
-/** Builds whose code is remembered. The memory starts anew beyond this number. */
+/** Builds whose capabilities a process remembers. Beyond this number, it forgets all of them. */
 export const rememberedBuilds = 100
 
 /** Slots that a plan shows for a definition. */
 export const slotsInPlan = 3
 
-/** Slots that are named in the answer to a request for a backfill. */
+/** Slots that the result of a backfill lists. */
 export const mostSlotsNamed = 100
 
-/** Milliseconds that slots that are due have to begin, before a run of a backfill is created. */
+/** Milliseconds between the job's next slot and a run of a backfill after it, so that the slot starts first. */
 export const backfillDelayMs = 250
 
-/** Milliseconds between two looks for changes, if the reader names no interval. */
+/** Default interval between two scans for changes, in milliseconds. */
 export const changeIntervalMs = 1000
-/** The shortest interval between two looks, in milliseconds, also after a wake-up: a burst of changes costs four looks a second. */
+/**
+ * Minimum interval between two scans, in milliseconds, also after a wake-up: a burst of changes causes at most four scans per
+ * second.
+ */
 export const shortestChangeIntervalMs = 250
-/** The longest interval that a reader may ask for, in milliseconds. */
+/** Maximum interval between two scans that a caller may set, in milliseconds. */
 export const longestChangeIntervalMs = 10_000
-/** Changed jobs and failures that one call reads. */
+/** Changed jobs, or failures, that one call of a scan reads. */
 export const changesPerRead = 200
-/** Calls that one look makes for each kind of change. Beyond them, readers learn that everything may have changed. */
+/** Calls per scan and kind of change. If these do not read all changes, readers learn that any job may have changed. */
 export const mostChangeReads = 3
-/** The next slots of all jobs, and the running occurrences, that are compared with the previous look. */
+/** Next slots, and running occurrences, that a scan compares with the previous scan. */
 export const comparedItems = 20
-/** Milliseconds after which a slot that no node takes is left out of the comparison: it would hide the slots after it. */
+/** Milliseconds after which a scan ignores a slot that no node has launched, because it would hide the slots after it. */
 export const stuckSlotMs = 60_000
-/** Changes that are remembered as reported. A change beyond this number may be reported twice. */
+/** Reported changes that a process remembers. Beyond this number, it may report a change twice. */
 export const rememberedChanges = 5000
 
-/** The first interval at which the end of an awaited run is looked for, in milliseconds. Most runs are short. It doubles. */
+/** First interval between two reads of an awaited run, in milliseconds. Short, as most runs are; it doubles with each read. */
 export const firstWaitPollMs = 100
-/** The longest of these intervals, in milliseconds. */
+/** Maximum interval between two reads of an awaited run, in milliseconds. */
 export const longestWaitPollMs = 2000

@@ -3,7 +3,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** The first slots that were not canceled ahead, at most `count`. `slots` are the next ones of the job, in their order. */
+/** Returns the first `count` slots that were not canceled ahead. `slots` are the next slots of the job in ascending order. */
 export async function upcomingSlots(
   storage: StorageCalls,
   jobId: JobId,
@@ -25,7 +25,7 @@ export async function upcomingSlots(
   }
 }
 
-/** Ahead there are records of canceled slots and of delayed requests alone. */
+/** Returns the canceled slots of a future span. Other records there belong to delayed requests. */
 async function canceledSlots(
   storage: StorageCalls,
   jobId: JobId,

@@ -7,23 +7,23 @@ import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstWaitPollMs, longestWaitPollMs } from './tuning.ts'
 
-/** For how long to wait for the end of an occurrence. */
+/** Options for waiting for the end of an occurrence. */
 export interface WaitOptions {
-  /** Then the waiting ends with `WAIT_TIMEOUT`, and the occurrence goes on. At least 1 ms. Default: none. */
+  /** Maximum wait. After it, the call rejects with `WAIT_TIMEOUT`; the occurrence continues. At least 1 ms. Default: none. */
   readonly timeout?: DurationInput
-  /** Ends the waiting when it fires, with `ABORTED`. The occurrence goes on. */
+  /** When it fires, the call rejects with `ABORTED`; the occurrence continues. */
   readonly signal?: AbortSignal
 }
 
-/** Callers that wait for the end of occurrences. */
+/** Waits for the end of occurrences: polls the storage, and listens to the ends of this node's own runs. */
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /** What makes those look that rest, by what they wait for. */
+  /** Functions that end the present rest of each waiting call, by occurrence. */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null
 
-  /** `find` rejects when the engine may not be asked any more. */
+  /** @param find reads an occurrence; rejects after the engine has stopped */
   constructor(
     engine: EngineContext,
     find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>,
@@ -32,7 +32,7 @@ export class Waits {
     this.#find = find
   }
 
-  /** The engine ends: all look once more, and are told. */
+  /** Ends all rests, because the engine stops. Each waiting call then reads once more and rejects. */
   stop(): void {
     for (const id of this.#resting.keys()) this.#wake(id)
   }
@@ -45,7 +45,7 @@ export class Waits {
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
     for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)
-      // From before the look on, so that an end that comes meanwhile is not missed.
+      // Listens from before the read, so that an end during the read is not missed.
       const rest = new Rest()
       const leave = this.#enter(id, rest)
       try {
@@ -78,7 +78,7 @@ export class Waits {
   }
 }
 
-/** A rest between two looks. An end on this very node, and the end of the node, cut it short. */
+/** A pause between two reads. The end of the occurrence on this node, or the stop of the engine, ends it early. */
 class Rest {
   #isOver = false
   #resolve = (): void => undefined
@@ -107,7 +107,7 @@ function timedOut({ id, state }: OccurrenceRecord, timeoutMs: number): Jobisteme
     message: `Occurrence ${id} has not ended within ${timeoutMs} ms: it is ${state}.`,
     field: 'timeout',
     value: timeoutMs,
-    remedy: 'It goes on: wait again, or cancel it.',
+    remedy: 'The occurrence goes on: wait again, or cancel it.',
   })
 }
 

@@ -5,9 +5,9 @@ import { lastInstantMs } from '../../tuning.ts'
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
- * The series with every answer checked: one that goes back or stands still would hold up the node for ever.
- * Thousands of jobs may share a schedule, so they share its checked form too. What the series throws, and what it answers
- * wrongly, is an error of the code `INVALID_SCHEDULE`.
+ * Returns a series that checks every answer of the given one. A series that moves backwards or stands still would block the
+ * node forever. Jobs that share a schedule share its checked form too. A wrong answer, and an error that the series throws,
+ * becomes a JobistemerError `INVALID_SCHEDULE`.
  */
 export function checkedSeries(series: SlotSeries): SlotSeries {
   const known = checked.get(series)
@@ -57,7 +57,7 @@ function thrown(method: string, error: unknown): unknown {
     message: `The schedule's ${method} throws: ${printValue(error instanceof Error ? error.message : error)}.`,
     field: 'schedule',
     value: error,
-    remedy: 'It has to answer an instant in epoch milliseconds, or null when there is none.',
+    remedy: 'Return an instant in epoch milliseconds, or null if there is no slot.',
     cause: error,
   })
 }
@@ -67,9 +67,9 @@ function wrong(
   { asked, answer, rule }: { readonly asked: string; readonly answer: unknown; readonly rule: string },
 ): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
-    message: `The schedule's ${method} answers ${String(answer)} when asked for what is ${asked}.`,
+    message: `The schedule's ${method} returns ${String(answer)} for the slot ${asked}.`,
     field: 'schedule',
     value: answer,
-    remedy: `It has to answer ${rule} in whole epoch milliseconds, or null when there is none.`,
+    remedy: `Return ${rule} in whole epoch milliseconds, or null if there is no slot.`,
   })
 }

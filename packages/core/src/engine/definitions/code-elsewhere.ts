@@ -3,7 +3,7 @@ import type { TaskDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 import type { Handlers } from './job-plan.ts'
 
-// A client knows jobs by what is stored of them. What it asks for runs where their code is, and never in the client.
+// A client knows only the stored definitions of jobs. Its requests run on nodes that have the code, never in the client.
 
 const notHere: TaskHandler = () => {
   throw new Error('A client runs no tasks.')
@@ -19,10 +19,10 @@ class EveryHandler extends Map<string, TaskHandler> {
   }
 }
 
-/** For every name a handler: that of another process. */
+/** Has a placeholder handler for every name, because a client need not have the handlers. */
 export const anyHandler: Handlers = new EveryHandler()
 
-/** A stored task whose code is in another process. */
+/** Returns a stored task with a placeholder for its code, which is in another process. */
 export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
   const run = handler === undefined ? notHere : undefined
   return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }

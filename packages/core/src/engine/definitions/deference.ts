@@ -5,39 +5,42 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange } from '../../storage/storage.ts'
 
 /**
- * Why a node goes by the stored definition of a job, and not by its own.
+ * Why a node follows the stored definition of a job instead of the node's definition.
  *
- * - `lower_release`: a build of a higher release has stored it.
- * - `updated`: `update` or `apply` has changed the definition that the node has.
- * - `newer_build`: it has replaced the node's own one, and a living node has it.
+ * - `lower_release`: a build with a higher release has stored it.
+ * - `updated`: `update` or `apply` has changed the node's definition.
+ * - `newer_build`: it has replaced the node's definition, and a living node has it.
  */
 export type FollowReason = 'lower_release' | 'updated' | 'newer_build'
 
-/** What is asked about the other nodes. */
+/** Questions about the definitions of other nodes. */
 export interface OtherNodes {
-  /** Tells them which definitions this node has; resolves when they can know of it. */
+  /** Stores this node's profile. Resolves when other nodes can read it. */
   tell(): Promise<void>
-  /** Looks who lives now, and learns which definitions they have. */
+  /** Reads the living nodes and their definitions. */
   look(): Promise<void>
-  /** Whether a living one has this definition. One of which that is not known has it. */
+  /** Returns whether a living node has this definition. A node with an unknown profile counts as having it. */
   have(id: JobId, fingerprint: string): boolean
 }
 
-/** A definition of a node's own. */
+/** A node's own definition of a job. */
 export interface OwnDefinition {
   readonly fingerprint: string
-  /** The release of the node's build; `undefined` where it gives none. */
+  /** The release of the node's build; `undefined` without one. */
   readonly release: number | undefined
-  /** The node has followed another one of this job already, so this is no news even where the storage does not know it. */
+  /**
+   * The node has already followed another definition of this job. So its own definition is not a new one, even if it is not
+   * in the stored lineage.
+   */
   readonly hasFollowed: boolean
 }
 
-/** Why a node with this definition follows the stored one; `null` when its own is to be in force. */
+/** Returns why a node with this definition follows the stored one, or `null` if its own definition has precedence. */
 export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: OtherNodes): FollowReason | null {
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // A definition that was never in force is of a newer build, whatever lives.
+  // A definition that was never in force comes from a newer build. It has precedence over those of all living nodes.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
   if (lead > 0) return null
@@ -46,12 +49,12 @@ export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: Ot
   return isHeld ? 'newer_build' : null
 }
 
-/** Whether a change puts a definition into force that was in force before. */
+/** Returns whether a change puts an earlier definition of the job back into force. */
 export function goesBack(change: JobChange | null, record: JobRecord | null): boolean {
   return change?.kind === 'replace' && record !== null && record.lineage.includes(change.content.fingerprint)
 }
 
-/** What is stored with a change that somebody has asked for. */
+/** Returns the origin to store with a change by `update`, `add` or `apply`. */
 export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
   const { release, updates = record.fingerprint } = readJobDocument(record.definition)
   const releases = [release, ownRelease].filter((one) => one !== undefined)

@@ -6,7 +6,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
 import { clockMarginMs, farClockMarginMs, looksPerFarLook } from './tuning.ts'
 
-/** Learns what other nodes change: updated, paused, resumed and deleted jobs, and new ones that are data alone. */
+/** Polls the storage for jobs that other nodes have updated, paused, resumed, deleted or added. */
 export class DefinitionWatcher {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -15,7 +15,7 @@ export class DefinitionWatcher {
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
   #woken = false
-  /** Monotonic instant from which on heads are looked at again. */
+  /** Monotonic instant of the next check that the storage still has the heads. */
   #headsDueAt = 0
   #looks = 0
 
@@ -27,12 +27,12 @@ export class DefinitionWatcher {
     this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
   }
 
-  /** Begins no further look. */
+  /** Starts no further scan. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** `adoptAll`: look at every stored job, as a node that can run jobs which are data does when it starts. */
+  /** `adoptAll`: the first scan covers every stored job. A node that can run data jobs needs it. */
   async start(options: { readonly adoptAll: boolean }): Promise<void> {
     if (!options.adoptAll) this.#lookedAt = this.#engine.now()
     await this.#look()
@@ -40,7 +40,7 @@ export class DefinitionWatcher {
     this.#loop.runIn(this.#intervalMs)
   }
 
-  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  /** Starts a scan after a change by another node. A short delay gathers a burst of changes in one scan. */
   wake(): void {
     if (this.#woken) return
     this.#woken = true
@@ -61,7 +61,7 @@ export class DefinitionWatcher {
     this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
   }
 
-  /** A storage that has lost its data has no changes to show. */
+  /** Checks for lost heads. A storage that has lost its data lists no changes. */
   async #reviewHeads(): Promise<void> {
     this.#setHeadsDue()
     await this.#registry.reviewSome(this.#intervalMs)
@@ -84,13 +84,13 @@ export class DefinitionWatcher {
       await this.#registry.learnTypesOf(page.items)
       for (const record of page.items) this.#considerAlone(record)
       cursor = page.cursor
-      // Of more jobs than a node holds, many may have changed: what lies beyond a page is noticed when the job is used.
+      // A node that evicts jobs reads only one page of changes. It notices further changes when it uses the jobs.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.loose.isPartial)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
   }
 
-  /** What is wrong with one job must not hide the others. */
+  /** Reports an error of one job and continues with the other jobs. */
   #considerAlone(record: JobRecord): void {
     try {
       this.#consider(record)
@@ -102,17 +102,17 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // Some of it may wait already.
+      // Occurrences of the new job may be pending already.
       if (record.deletedAt !== null) this.#registry.letGo?.gone(record.id)
       else if (this.#canRun(record)) this.#workAppeared()
       return
     }
-    // It was lost, or deleted, and has come back: its versions count from another beginning.
+    // The job was lost or deleted, and then created again. Its version numbers cannot be compared.
     if (record.createdAt !== job.createdAt) {
       this.#registry.reload(job)
       return
     }
-    // What was read may be older than what this node did since.
+    // The page may be older than a change by this node.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)
@@ -123,11 +123,14 @@ export class DefinitionWatcher {
     const isChanged = job.version !== record.version
     if (isChanged) this.#registry.adopt(job.job, record)
     else job.pausedUntil = until
-    // What waits may be for this node now: it has the handlers that the new version asks for.
+    // This node may now claim pending occurrences: the job is resumed, or this node has the new version's handlers.
     if (isResumed || isChanged) this.#workAppeared()
   }
 
-  /** Takes over what this node can run, unless that is looked up when it comes due. */
+  /**
+   * Returns whether this node can run the stored job, and adopts it. A node that evicts jobs does not adopt a data job
+   * here: it reads the job when it comes due.
+   */
   #canRun(record: JobRecord): boolean {
     const isLookedUp = this.#registry.loose.isPartial && this.#registry.plans.runsAsData(record)
     return isLookedUp || this.#registry.adoptStored(record) !== null

@@ -7,26 +7,27 @@ import { isOfBuild, type RegisteredJob } from './registered-job.ts'
 
 const remedies: Readonly<Record<FollowReason, string>> = {
   lower_release: 'Deploy a build of the stored release or a higher one here too.',
-  updated: 'Deploy that one here too, or bring the one of this node into force by update() or apply().',
+  updated:
+    'Deploy the updated definition to this node too, or bring its own definition into force with update() or apply().',
   newer_build:
-    'In a rolling deploy this is as it should be. To go back, shut down the nodes of the other build, or use update().',
+    'This is normal in a rolling deploy. To go back, shut down the nodes of the other build, or use update().',
 }
 
 interface FollowedJob {
   readonly job: RegisteredJob
   readonly own: OwnDefinition
   readonly record: JobRecord
-  /** What was said of this version. */
+  /** The reason that this node has reported for this version; `null`: none yet. */
   said: FollowReason | null
-  /** Monotonic instant before which it is followed in any case. */
+  /** Monotonic instant before which this node follows the definition in any case. */
   readonly until: number
 }
 
 type FollowedContext = Pick<EngineContext, 'clock' | 'events' | 'logger'>
 
-/** Jobs of which another definition is in force than this node's own. */
+/** Jobs whose stored definition overrides the definition of this node. */
 export class FollowedJobs {
-  /** Sent when there is one more, or another version of one. */
+  /** Sent when this node follows a further job, or another version of a followed job. */
   readonly added: Signal = new Signal()
   readonly #engine: FollowedContext
   readonly #others: OtherNodes
@@ -49,7 +50,7 @@ export class FollowedJobs {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // A storage that has lost its jobs has lost what nodes said of themselves, too: they have the time to say it again.
+    // A storage that has lost its jobs has also lost the profiles of nodes. The nodes get `deadAfter` to store them again.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)
@@ -67,7 +68,7 @@ export class FollowedJobs {
     this.#jobs.delete(id)
   }
 
-  /** As {@link returning}, after a look at who lives now. */
+  /** As {@link returning}, after a fresh read of the living nodes. */
   async returningNow(): Promise<readonly RegisteredJob[]> {
     const jobs = this.returning()
     if (jobs.length === 0) return jobs
@@ -75,13 +76,13 @@ export class FollowedJobs {
     return this.returning()
   }
 
-  /** Those that this node has no reason to follow any more. Says of the others why it follows, if that is new. */
+  /** Returns the jobs that this node need not follow any more. Reports a new reason for each of the other jobs. */
   returning(): readonly RegisteredJob[] {
     const jobs: RegisteredJob[] = []
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
       if (this.#reasonFor(followed) !== null || now < followed.until) continue
-      // Whoever has replaced it again has a reason: two nodes must not do so in turns.
+      // If another node replaced the definition again, wait: two nodes must not keep replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
       if (now < putBackAt + this.#deadAfterMs) continue
       if (isOfBuild(followed.job)) jobs.push(followed.job)
@@ -98,7 +99,7 @@ export class FollowedJobs {
     return reason
   }
 
-  /** Whoever deploys a build and sees another definition at work would look for the reason for long. */
+  /** Reports why this node follows the stored definition. A user who deploys a build needs to know the reason. */
   #say({ record: { id: jobId, name: jobName, version } }: FollowedJob, reason: FollowReason): void {
     this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
     this.#engine.logger.warn(

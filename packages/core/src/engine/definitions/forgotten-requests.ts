@@ -9,19 +9,19 @@ interface Acknowledged {
   readonly id: OccurrenceId
   readonly jobName: string
   readonly item: Pick<CreateRequested, 'jobId' | 'scheduledAt'>
-  /** Monotonic instant. */
+  /** Monotonic instant of the acknowledgement. */
   readonly since: number
 }
 
 /**
- * Finds requests that the storage acknowledged to this node and has lost since: no slot makes them run again. The node
- * reads its recent ones after an outage, after a lost run, and when a job has gone back behind one of its slots.
+ * Finds requests that the storage acknowledged to this node and then lost. Unlike lost slots, lost requests do not run again.
+ * The node reads its recent requests after an outage, after a lost run, and after `ForgottenSlots` has found a loss.
  */
 export class ForgottenRequests {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>
   readonly #looking: BackgroundLoop
   #remembered: Acknowledged[] = []
-  /** Place of the oldest one, when there are as many as are remembered. */
+  /** Index of the oldest entry, once the list is full. */
   #oldest = 0
 
   constructor(engine: EngineContext) {
@@ -31,7 +31,7 @@ export class ForgottenRequests {
     engine.events.on('occurrence.lost', () => this.look())
   }
 
-  /** The storage has acknowledged this request. */
+  /** Remembers a request that the storage has acknowledged. */
   note(id: OccurrenceId, jobName: string, { jobId, scheduledAt }: Acknowledged['item']): void {
     const one = { id, jobName, item: { jobId, scheduledAt }, since: this.#engine.clock.monotonic() }
     if (this.#remembered.length < rememberedValues) this.#remembered.push(one)
@@ -41,7 +41,7 @@ export class ForgottenRequests {
     }
   }
 
-  /** The storage may have lost what it had acknowledged. */
+  /** Checks the recent requests, because the storage may have lost acknowledged writes. */
   look(): void {
     if (this.#remembered.length > 0) this.#looking.run()
   }
@@ -57,7 +57,7 @@ export class ForgottenRequests {
       const answer = await storage.repeated('get', (calls) => calls.get({ occurrences: ids, jobs }))
       for (const [index, one] of group.entries()) {
         const head = answer.jobs[index] ?? null
-        // Pruned on purpose, or removed with its job.
+        // A pruned request, and a request of a removed job, are not lost.
         const isPruned = head !== null && (head.deletedAt !== null || one.item.scheduledAt <= (head.pruneFloor ?? -1))
         if (answer.occurrences[index] === null && !isPruned) lost.add(one)
       }

@@ -5,8 +5,9 @@ import type { RegisteredJob } from './registered-job.ts'
 import { mostListed } from '../../tuning.ts'
 
 /**
- * Jobs that have gone back behind a slot whose creation the storage had acknowledged to this node: it has forgotten its last
- * moments, as after a failover to a replica that was behind. What it has forgotten runs again, which is to be known.
+ * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind. Sign: a
+ * job's watermark lies before a slot whose creation the storage had acknowledged to this node. The lost slots run again, so
+ * this class logs an error.
  */
 export class ForgottenSlots {
   readonly #engine: Pick<EngineContext, 'logger'>
@@ -20,10 +21,10 @@ export class ForgottenSlots {
     this.#requests = requests
   }
 
-  /** The job's head, of the version that this node knows, is decided up to this instant. */
+  /** Compares the watermark of a head with the created slots. The head must have the version that this node knows. */
   look(job: RegisteredJob, watermark: number): void {
     if (watermark >= job.created) return
-    // What is created from now on is news again.
+    // A loss of slots that this node creates from now on is reported again.
     job.created = Number.NEGATIVE_INFINITY
     this.#names.push(job.job.name)
     this.#since = Math.min(this.#since, watermark)
@@ -37,7 +38,7 @@ export class ForgottenSlots {
     this.#since = Number.POSITIVE_INFINITY
     this.#engine.logger.error(
       { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
-      'the storage has forgotten what it had acknowledged: slots since then run again, and what was asked for since is gone',
+      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
     )
   }
 }

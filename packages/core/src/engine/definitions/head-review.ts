@@ -9,19 +9,19 @@ import type { Registrations } from './registrations.ts'
 import { VanishedJobs } from './vanished-jobs.ts'
 import { headRoundMs, headsPerLook } from './tuning.ts'
 
-/** How many of so many heads are read in a look that is taken once in each interval. */
+/** Returns how many of `size` heads to read in each interval, so that each head is read about once per `headRoundMs`. */
 export function headsInLook(size: number, intervalMs: number): number {
   return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / headRoundMs)))
 }
 
-/** Looks at the heads of jobs again, many in one call: because they have changed, or may be gone. */
+/** Reads heads of held jobs again, many per call, because they have changed or may be missing from the storage. */
 export class HeadReview {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
   readonly #vanished: VanishedJobs
   readonly #asked = new Set<RegisteredJob>()
   readonly #kick = new AfterTurn(() => this.#reviewAsked())
-  /** Where the next look goes on. */
+  /** The job at which the next periodic check continues. */
   #place: Iterator<RegisteredJob> | null = null
 
   constructor(
@@ -33,7 +33,7 @@ export class HeadReview {
     this.#vanished = new VanishedJobs(engine, options)
   }
 
-  /** Looks at this one soon, together with others. */
+  /** Reads this job's head after the present turn of the event loop, in one call with the other requested heads. */
   ask(job: RegisteredJob): void {
     this.#asked.add(job)
     this.#kick.ask()
@@ -45,7 +45,7 @@ export class HeadReview {
     this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
   }
 
-  /** Takes over what the storage has of these jobs now. Answers those that it does not have. */
+  /** Reads and applies the heads of these jobs. Returns the jobs that the storage does not have. */
   async review(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls = this.#engine.storage,
@@ -53,7 +53,7 @@ export class HeadReview {
     return await this.#mend(await this.#read(jobs, storage, () => true), storage)
   }
 
-  /** Looks whether the next jobs are still there, and for those that are awaited; called once in each interval. */
+  /** Checks whether the storage still has the next few jobs, and has the awaited ones again. Called once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     const { storage } = this.#engine
     const jobs = [...new Set([...this.#vanished.awaited, ...this.#nextJobs(intervalMs)])]
@@ -72,7 +72,7 @@ export class HeadReview {
     return jobs
   }
 
-  /** Takes over the heads that are wanted, and those of jobs that were deleted; answers the jobs that have none. */
+  /** Applies the wanted heads, and forgets deleted jobs. Returns the jobs that have no head in the storage. */
   async #read(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls,
@@ -99,7 +99,7 @@ export class HeadReview {
       const learning = this.#registry.learn(records)
       if (learning === null) return records
       await learning
-      // What was read may be old by now.
+      // The import took time, so the heads may be out of date.
     }
   }
 
@@ -109,14 +109,14 @@ export class HeadReview {
     else if (isWanted) this.#registry.adopt(job.job, record)
   }
 
-  /** A storage that has lost one may have lost them all, and there is no other sign of it. */
+  /** Handles missing heads. A storage that has lost one head may have lost all, so a new loss causes a check of all jobs. */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
     let gone = new Set(found)
     if (found.some((job) => this.#vanished.isNews(job))) {
       const all = [...this.#registry.all()]
       const others = all.filter((job) => !gone.has(job))
       for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
-      // They are told of in the order of the registry, whichever was noticed first.
+      // Reports follow the order of the registry.
       gone = new Set([...all.filter((job) => gone.has(job)), ...gone])
     }
     if (gone.size > 0) for (const job of await this.#vanished.storeAgain([...gone], storage)) gone.delete(job)
@@ -124,7 +124,7 @@ export class HeadReview {
   }
 }
 
-/** Not the one that this node knew: that was lost, or deleted, and has come back. */
+/** Returns whether the stored job was created again after this node adopted it. */
 function isAnother(record: JobRecord, job: RegisteredJob): boolean {
   return record.createdAt !== job.createdAt
 }

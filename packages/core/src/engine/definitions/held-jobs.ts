@@ -8,10 +8,7 @@ import type { SlotSeries } from './slot-series.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
-/**
- * The jobs that this node holds, for the parts that `JobRegistry` is made of. They call it upwards; its class documents
- * each member.
- */
+/** The members of `JobRegistry` that its parts call. `JobRegistry` documents each member. */
 export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans

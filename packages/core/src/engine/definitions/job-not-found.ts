@@ -6,6 +6,6 @@ export function jobNotFound(name: string, field = 'name'): JobistemerError {
     field,
     value: name,
     remedy:
-      'Mend the name, or add the job. A scheduler finds its own jobs and those that are data alone; createClient({ storage }) finds all that are stored.',
+      'Correct the name, or add the job. A scheduler finds its own jobs and jobs that are data; createClient({ storage }) finds all stored jobs.',
   })
 }

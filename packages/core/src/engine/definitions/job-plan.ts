@@ -10,21 +10,21 @@ import { type JobDocument, settingsOf } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 
-/** One task, ready to run. */
+/** A task with its code and its effective settings. */
 export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
-  /** Whether an error is retried; `undefined`: each is. */
+  /** Decides whether to retry after an error. `undefined`: retry after each error. */
   readonly retryIf: JobTask['retryIf']
-  /** Its work runs in a child; `null`: here. */
+  /** The work that runs in a child. `null`: the handler runs on the node itself. */
   readonly isolated: IsolatedWork | null
   readonly settings: TaskSettings
-  /** The task's own failure strategy is `continue`: it runs to its end whatever happens around it. */
+  /** The task's own failure strategy is `continue`: a failure of another task neither skips nor aborts it. */
   readonly alwaysRuns: boolean
 }
 
-/** One version of a job, ready to run on this node. */
+/** A version of a job with its code and its effective settings. */
 export interface JobPlan {
   readonly version: number
   readonly settings: JobSettings
@@ -34,7 +34,7 @@ export interface JobPlan {
 /** Handlers of this node, by name. */
 export type Handlers = ReadonlyMap<string, TaskHandler>
 
-/** A plan from a stored definition; `null` when this node has no handler for one of its tasks, or it is unreadable. */
+/** Returns the plan of a stored definition. `null`: this node lacks code for a task, or the definition is unreadable. */
 export function planFromDocument(
   document: JobDocument,
   version: number,
@@ -52,7 +52,7 @@ export function planFromDocument(
   return { version, settings, tasks }
 }
 
-/** The plan of a local definition, in whatever version it is stored; `null` when a named handler is not here. */
+/** Returns the plan of a local definition that is stored as `version`. `null`: this node lacks a named handler. */
 export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
   const isOnRequest = isNoSchedule(job.schedule.toJSON())
   const settings = resolveScheduledSettings({ isOnRequest }, defaults, job.overrides)
@@ -86,7 +86,7 @@ function toTaskPlan(
   }
 }
 
-/** The plan with the overrides and the choice of tasks of one trigger on top. */
+/** Returns the plan with the overrides and the selected tasks of one request. */
 export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {

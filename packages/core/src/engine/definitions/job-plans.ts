@@ -6,13 +6,13 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
 
-/** What this node can run of its jobs: their plans, and what it lacks for them. */
+/** The plans by which this node runs its jobs, and the names of missing handlers. */
 export class JobPlans {
   readonly #engine: EngineContext
   readonly #handlers: Handlers
-  /** Plans of versions other than the ones in force, for occurrences that started under them. */
+  /** Plans of versions that are not in force, for occurrences that were created under them. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
-  /** What was said of jobs that lack handlers. */
+  /** The missing handlers that this node has reported, by job. */
   readonly #saidMissing = new Map<JobId, string>()
 
   constructor(engine: EngineContext, handlers: Handlers) {
@@ -20,12 +20,15 @@ export class JobPlans {
     this.#handlers = handlers
   }
 
-  /** What was said of it may be said again. */
+  /** Forgets the report about a job, so that a later one is logged again. */
   forget(id: JobId): void {
     this.#saidMissing.delete(id)
   }
 
-  /** A node of another build may lack code for tasks that its own definition of the job does not have. */
+  /**
+   * Returns the plan of a stored definition. `null`: this node lacks code for one of its tasks, for example because its
+   * build has another definition of the job.
+   */
   planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
     const document = readJobDocument(definition)
     const { tasks } = registered.job
@@ -34,18 +37,18 @@ export class JobPlans {
     return plan
   }
 
-  /** Whether the job is data alone, and this node has its handlers. */
+  /** Returns whether the job is data, and this node has all its handlers. */
   runsAsData({ definition }: JobRecord): boolean {
     const { tasks, isUnreadable = false } = readJobDocument(definition)
     return !isUnreadable && tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
   }
 
-  /** The names of the handlers that this node lacks for a stored job, and of the tasks that `own` has no code for. */
+  /** Returns the names of a stored job's missing handlers, and of its tasks for which `own` has no code. */
   missingFor({ definition }: JobRecord, own: readonly JobTask[]): readonly string[] {
     return this.#lackingOf(tasksOf(readJobDocument(definition), own))
   }
 
-  /** The plan of the version in force; `null` when this node cannot run it. */
+  /** Returns the plan of the version in force, or `null` if this node cannot run it. */
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
@@ -57,12 +60,12 @@ export class JobPlans {
     return job.plan
   }
 
-  /** A name with a slip in it would otherwise be found when nothing runs, and by whoever looks for the reason. */
+  /** Logs missing handlers once per job. Without this line, a misspelled handler name would only show as missing runs. */
   sayMissing({ id, name }: Pick<Job, 'id' | 'name'>, missing: readonly string[]): void {
     const said = missing.join()
     if (this.#saidMissing.get(id) === said) return
     this.#saidMissing.set(id, said)
-    this.#engine.logger.warn({ job: name, missing }, 'no handlers on this node: the job is left to others')
+    this.#engine.logger.warn({ job: name, missing }, 'this node has no handler for the job; other nodes will run it')
   }
 
   #lackingOf(tasks: readonly JobTask[]): readonly string[] {
@@ -71,9 +74,9 @@ export class JobPlans {
       .map(({ name, handler }) => handler ?? name)
   }
 
-  /** The plan of whatever version an occurrence was created under. */
+  /** Returns the plan of the version under which an occurrence was created. `null`: this node cannot run that version. */
   async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
-    // A storage that has lost everything counts versions from 1 again.
+    // A storage that has lost its data counts versions from 1 again. `createdAt` tells such versions apart.
     const key = `${job.job.id}:${job.createdAt}:${version}`
     const known = this.#otherPlans.get(key)
     if (known !== undefined) return known

@@ -34,23 +34,23 @@ import { repairOf, unreadableJob } from './unreadable-job.ts'
 import { UnrevivedSchedule } from './unrevived-schedule.ts'
 import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 
-/** The jobs of this node, and what it knows of their heads in the storage. */
+/** The jobs that this node holds, with what it knows about their heads in the storage. */
 export class JobRegistry implements HeldJobs {
-  /** What is said of slots that are skipped. */
+  /** Logs skipped slots and requests. */
   readonly skipped: SkippedSlots
-  /** Requests that the storage has acknowledged and lost. */
+  /** Finds requests that the storage acknowledged and then lost. */
   readonly forgottenRequests: ForgottenRequests
-  /** Sent when this node has got or lost a definition of its own. */
+  /** Sent when this node gains or loses a definition of its build. */
   readonly definitions: Signal = new Signal()
-  /** What this node can run of them. */
+  /** The plans by which this node runs its jobs. */
   readonly plans: JobPlans
-  /** How definitions of this node come into the storage. */
+  /** Stores the definitions of this node. */
   readonly registrations: Registrations
-  /** Those that this node need not hold. */
+  /** Held jobs that this node may evict. */
   readonly loose: LooseJobs
-  /** Jobs of which another definition is in force than this node's own. */
+  /** Jobs whose stored definition overrides the definition of this node. */
   readonly followed: FollowedJobs
-  /** Those that were let go, where somebody is to hear of their removal. */
+  /** Evicted jobs whose removal this node still reports. `null`: the engine needs no such reports. */
   readonly letGo: LetGoJobs | null
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
@@ -60,18 +60,18 @@ export class JobRegistry implements HeldJobs {
   readonly #release: number | undefined
   readonly #review: HeadReview
   readonly #jobs = new Map<JobId, RegisteredJob>()
-  /** Jobs of the option `jobs` that somebody has removed: whoever defines them again gets them back here, too. */
+  /** Jobs of the option `jobs` that were removed. This node runs such a job again after it is defined again elsewhere. */
   readonly #dormant = new Map<JobId, Job>()
   /** This node's own definitions of jobs that were updated on it. */
   readonly #ownOfUpdated = new Map<JobId, Job>()
-  /** Definitions that this node is about to bring into force, and tells the others of before. */
+  /** Definitions that this node announces to its peers before it stores them. */
   readonly #announced = new Map<JobId, Job>()
-  /** Those whose watermark lies ahead of the time, and of which that was said. */
+  /** Jobs whose watermark lies ahead of the time. This node has reported each of them. */
   readonly #ahead = new Set<JobId>()
-  /** What was said of jobs whose schedules cannot be revived, so that it is said once. */
+  /** The last warning about each job that is unreadable or whose schedule cannot be revived. Prevents repetitions. */
   readonly #saidOf = new Map<JobId, string>()
 
-  /** Monotonic instant at which a head was seen of which an update has still to cancel what waits; `null`: none was. */
+  /** Monotonic instant at which this node first saw an update that has not canceled all waiting runs; `null`: none. */
   #unfinishedSince: number | null = null
 
   constructor(
@@ -85,9 +85,9 @@ export class JobRegistry implements HeldJobs {
       others: OtherNodes
       deadAfterMs: number
       release: number | undefined
-      /** It runs nothing: whoever uses it looks up each job that is asked for. Default false. */
+      /** A client runs no jobs and reads each requested job from the storage. Default false. */
       isClient?: boolean
-      /** Hears of jobs that were let go, and were removed since. Default: nobody does. */
+      /** Receives the name of each evicted job that is removed from the storage. Default: no such reports. */
       removedUnheld?: ((jobName: string) => void) | null
     },
   ) {
@@ -120,7 +120,7 @@ export class JobRegistry implements HeldJobs {
     return count
   }
 
-  /** How many jobs are decided ahead of the time. */
+  /** The number of jobs whose watermark lies ahead of the time. */
   get aheadCount(): number {
     return this.#ahead.size
   }
@@ -129,27 +129,27 @@ export class JobRegistry implements HeldJobs {
     return this.#jobs.get(id)
   }
 
-  /** Whether it is the one that is held here: it was not removed, and has not come back as another. */
+  /** Returns false for a job that was removed or evicted, or whose id now belongs to another object. */
   holds(job: RegisteredJob): boolean {
     return this.#jobs.get(job.job.id) === job
   }
 
-  /** Also sees those that come while it is gone through. */
+  /** The iterator also returns jobs that are added during the iteration. */
   all(): IterableIterator<RegisteredJob> {
     return this.#jobs.values()
   }
 
-  /** This node's own definition of a job, whatever updates have made of it. */
+  /** Returns this node's own definition of a job, without the changes by `update` and `apply`. */
   definitionOf({ job }: RegisteredJob): Job {
     return this.#ownOfUpdated.get(job.id) ?? job
   }
 
-  /** Imports the tickers of this project that jobs of this node need, and that nobody has imported yet. */
+  /** Imports the ticker packages of this project that jobs of this node need and that are not imported yet. */
   async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
     await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.plans.runsAsData(record)))
   }
 
-  /** As {@link learnTypesOf}; `null` when there is nothing to wait for. */
+  /** Imports the ticker packages that these records need. Returns `null` if no import is necessary. */
   learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
     const schedules = records.flatMap((record) => record?.timeline.map(({ schedule }) => schedule) ?? [])
     const learning = this.#reviver.learn(schedules)
@@ -157,7 +157,7 @@ export class JobRegistry implements HeldJobs {
     return learning
   }
 
-  /** The type of its schedule is known from now on. */
+  /** Registers the schedule type of this job. */
   learnTypeOf({ schedule }: Job): void {
     if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
   }
@@ -168,14 +168,14 @@ export class JobRegistry implements HeldJobs {
       this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
-      // The definition's own schedule may be shared by thousands of jobs; a revived one would be one more.
+      // Thousands of jobs may share the schedule of the definition. A revived schedule would be a further object.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
     return seriesOf(timeline, this.#reviver, job?.name)
   }
 
-  /** The series of a timeline; `null` where this node cannot revive it. */
+  /** Returns the series of a timeline, or `null` if this node cannot revive its schedules. */
   seriesIfKnown(timeline: JobRecord['timeline']): SlotSeries | null {
     return timeline.length > 0 && timeline.every(({ schedule }) => this.#reviver.knows(schedule))
       ? this.seriesOf(timeline, null)
@@ -187,7 +187,10 @@ export class JobRegistry implements HeldJobs {
     return this.#reviver.revive(schedule)
   }
 
-  /** Whether whoever updates has had the time to cancel all that waits since an update was seen under way. Asked once. */
+  /**
+   * Returns true once per unfinished update, after the updating node has had `updatePatienceMs` to cancel the waiting runs.
+   * The claimer then cancels them.
+   */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
     if (this.#engine.clock.monotonic() - this.#unfinishedSince < updatePatienceMs) return false
@@ -195,12 +198,12 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** An update has still to cancel what waits, and may never come to do so. */
+  /** Records that an update has still to cancel waiting runs. The updating node may die before it cancels them. */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
   }
 
-  /** As {@link adopt}, by a definition of this node's own. */
+  /** As {@link adopt}, with a definition from this node's build. */
   adoptDefinition(
     job: Job,
     record: JobRecord,
@@ -212,7 +215,7 @@ export class JobRegistry implements HeldJobs {
     return this.adopt(job, record, change, origin)
   }
 
-  /** As {@link adopt}, by what somebody has asked this node for. What its build defines stays that. */
+  /** As {@link adopt}, with a definition from a call of `update` or `add`. The build's own definition is remembered. */
   adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin?: JobOrigin): RegisteredJob {
     const registered = this.#jobs.get(job.id)
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
@@ -221,8 +224,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Of a job that this node has just stored: whether it need not be held, as one of more than a node holds, which is looked
-   * up when it comes due. It is told of as one that is.
+   * Returns true if this node need not hold the job that it has just stored. This applies to data jobs that are not due soon,
+   * while the node evicts jobs. The node reads such a job when it comes due. `job.registered` is emitted all the same.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.#isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
@@ -234,36 +237,36 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Tells the other nodes of definitions before they are brought into force. */
+  /** Announces definitions to the other nodes before this node stores them. */
   async announce(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) this.#announced.set(job.id, job)
     if (jobs.length > 0) await this.#others.tell()
   }
 
-  /** They are in force, or will not be. */
+  /** Ends the announcement: the definitions are stored, or storing them failed. */
   announced(jobs: readonly Job[]): void {
     const some = jobs.filter(({ id }) => this.#announced.delete(id))
-    // What it replaced is this node's definition no longer.
+    // The replaced definitions no longer belong to this node's profile.
     if (some.length > 0) this.definitions.send()
   }
 
-  /** What the build of this node defines. */
+  /** The definitions of this node's build, with the announced ones first. */
   *definitionsOfBuild(): Generator<Job> {
     yield* this.#announced.values()
     for (const job of this.#jobs.values()) if (isOfBuild(job)) yield this.definitionOf(job)
   }
 
-  /** Takes over a head as it is stored now. `origin`: where the job is from, if this node has not had it before. */
+  /** Applies a stored head to the registry. `origin` is used only for a job that this node does not hold yet. */
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
     const job = this.#isOwnAgain(record) ? this.#takeOwn(known) : known
-    // Its own ones this node sees through itself.
+    // This node completes its own updates itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     let isUnscheduled = false
     try {
       series = this.seriesOf(record.timeline, job)
     } catch (error) {
-      // One job must not stop the others, and what other nodes create of it can run here.
+      // An error of one job must not stop the other jobs. This node can still run what other nodes create for this job.
       series = seriesThatFails(error)
       isUnscheduled = true
       this.#sayUnscheduled(record, error)
@@ -272,7 +275,7 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // The stored definition is what this node has made of it, by an update in a window.
+    // An update with a window: its stored fingerprint differs from the job's, although this node stored the definition.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -299,7 +302,7 @@ export class JobRegistry implements HeldJobs {
       else this.sayUnreadable(record)
     }
     this.#engine.agenda.setPriority(registered, priorityOf(record))
-    // A new version may have set it back.
+    // A new version may come from `realign`, which sets the watermark back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
@@ -308,14 +311,14 @@ export class JobRegistry implements HeldJobs {
     return registered
   }
 
-  /** What only a node has to do with a job that it takes over. */
+  /** The part of {@link adopt} that only a node performs, and not a client. */
   #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
     this.loose.use(registered)
     this.#noteFollowed(registered, record)
     if (isBack) this.#sayBack(registered, record)
   }
 
-  /** What updates have made of a job on this node was replaced by the definition that it was made of. */
+  /** Returns whether the stored definition is again the definition of this node, after an update had changed it. */
   #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
     const own = this.#ownOfUpdated.get(id)
     return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
@@ -338,29 +341,29 @@ export class JobRegistry implements HeldJobs {
 
   #sayBack({ job, origin }: RegisteredJob, { version, fingerprint, lineage, definition }: JobRecord): void {
     if (origin === 'stored' || readJobDocument(definition).updates !== undefined) return
-    // To set a job back to the present is a version, too.
+    // `realign` also stores a new version, with the fingerprint of the version before it.
     if (lineage[0] === fingerprint || !lineage.includes(fingerprint)) return
     this.#engine.logger.warn(
       { job: job.name, version },
-      'an earlier definition of the job, that of this node, is in force again',
+      'this node has put its earlier definition of the job back into force',
     )
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
-    // A client leaves all slots to others.
+    // A client launches no slots.
     if (this.#isClient) return
     const scheduleTypes = [...new Set(timeline.map(({ schedule }) => schedule.type))]
     const said = scheduleTypes.join()
     if (this.#saidOf.get(id) === said) return
     this.#saidOf.set(id, said)
     const fields = { job: name, scheduleTypes, err: error }
-    this.#engine.logger.error(fields, 'the schedule of this job cannot be revived: its slots are left to other nodes')
+    this.#engine.logger.error(fields, 'cannot load the schedule type of the job; other nodes will launch its slots')
   }
 
   /**
-   * Takes over a job that this node has code for: one that is data alone, when it has its handlers, or one of its own
-   * that was removed and is defined again. Others are left to other nodes; where the schedule cannot be revived, only the
-   * slots are.
+   * Adopts a stored job if this node has its code. That is a data job whose handlers this node has, or a job of its option
+   * `jobs` that was removed and defined again. Returns `null` for other jobs. If this node cannot revive the schedule, it
+   * adopts the job and launches none of its slots.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -381,11 +384,14 @@ export class JobRegistry implements HeldJobs {
     this.#engine.logger.error(fields, 'the stored row of this job cannot be read: its slots and its runs wait')
   }
 
-  /** A stored job that this node has code for; `null` for others. `isAnyData`: also one that lacks handlers here. */
+  /**
+   * Returns the job of a stored record, or `null` if this node lacks its code. `isAnyData`: also return data jobs whose
+   * handlers this node lacks.
+   */
   jobOfStored(record: JobRecord, { isAnyData = false }: { readonly isAnyData?: boolean } = {}): Job | null {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
-    // Of a damaged timeline nothing is known. A client can still remove the job.
+    // A damaged timeline has no segment. A client can still remove the job.
     const schedule = record.timeline.at(-1)?.schedule ?? (this.#isClient ? noSchedule.toJSON() : undefined)
     const isOpen =
       this.#isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
@@ -407,7 +413,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Takes over jobs that another node has stored, if this one can run them. */
+  /** Reads jobs that other nodes have stored, and adopts those whose code this node has. */
   async learnStored(ids: readonly JobId[]): Promise<void> {
     const { maxBatch, storage } = this.#engine
     for (let start = 0; start < ids.length; start += maxBatch) {
@@ -419,7 +425,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** The names of the handlers that this node lacks for a stored job, and of the tasks whose code it lacks. */
+  /** Returns the names of the missing handlers of a stored job, and of its tasks whose code this node lacks. */
   missingFor(record: JobRecord): readonly string[] {
     return this.plans.missingFor(record, this.#jobs.get(record.id)?.job.tasks ?? [])
   }
@@ -432,7 +438,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Looks again at jobs whose schedules could not be revived: their types may have come to be known. */
+  /** Reloads jobs whose schedule types have become known since their schedules could not be revived. */
   reviveAgain(): void {
     for (const job of this.#jobs.values()) {
       if (job.isUnscheduled && this.#reviver.knows(job.job.schedule.toJSON())) this.reload(job)
@@ -442,7 +448,7 @@ export class JobRegistry implements HeldJobs {
   #emitRegistered({ job }: Pick<RegisteredJob, 'job'>, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
-    // Of those that come and go as they are due, only what somebody changes is worth a word.
+    // While this node evicts jobs, it adopts data jobs again and again. It reports only changes of their definitions.
     if (this.loose.isPartial && isData(job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job
@@ -450,14 +456,14 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Whether a head of the version that this node knows was read before an answer to this node: its next slot is decided, and
-   * would be asked for once more.
+   * Returns whether a head is older than an answer that this node has received since. The slot `nextAt` of such a head is
+   * already decided, and this node would launch it again.
    */
   isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
     return nextAt !== null && nextAt <= decidedUpTo
   }
 
-  /** The head's course as the storage has it. */
+  /** Sets the watermark and the next slot of a job to the values of the storage. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
@@ -467,41 +473,41 @@ export class JobRegistry implements HeldJobs {
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
-    // Otherwise it is looked at once the time is confirmed.
+    // While the time is in doubt, `lookForAhead` makes this check after the confirmation.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
-  /** As {@link moveOn}, where the next slot was found overdue: this node launches it, whoever goes first for the job. */
+  /** As {@link moveOn}, for an overdue slot. This node launches the slot even if another node has a better rank. */
   takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.isOverdue = true
     this.moveOn(job, watermark, nextAt)
   }
 
-  /** Lets go of what a client has looked up; what is under way keeps what it has. */
+  /** Evicts all jobs that a client has read. Calls in progress keep their job objects. */
   dropAll(): void {
     this.#jobs.clear()
   }
 
-  /** Takes over what a look at a job's head has found, unless this node knows better by now. */
+  /** Applies a head that this node has read, unless its own state is newer. */
   catchUp(job: RegisteredJob, record: JobRecord): void {
-    // It was lost, or deleted, and has come back: its versions count from another beginning.
+    // The job was lost or deleted, and then created again. Its version numbers cannot be compared.
     if (record.createdAt !== job.createdAt) this.reload(job)
     else if (record.version > job.version) this.adopt(job.job, record)
     else if (record.version === job.version) this.#catchUpWithin(job, record)
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // Its slot is in hand: the answer says what there is to say.
+    // A step is processing the slot. The answer of the storage brings newer values.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
   }
 
-  /** Lets go what this node need not hold: what has no slot up to the instant. */
+  /** Evicts jobs that this node need not hold and that have no slot up to the instant. */
   dropUnneeded(upTo: number): void {
     for (const job of this.loose.unneeded(upTo)) {
       const { id, name } = job.job
-      // Somebody has to see it.
+      // The node keeps jobs that are ahead, so that its metrics report them.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       job.isDropped = true
@@ -515,7 +521,7 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
   }
 
-  /** The job's next slot is left to a node that goes before this one: this one is ready for the slot after it. */
+  /** Skips the next slot, which a node with a better rank launches. Schedules the slot after it on this node. */
   pass(job: RegisteredJob): void {
     const slot = job.at
     this.#engine.agenda.setSlot(job, null)
@@ -529,8 +535,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * The job's slots are left to a node that goes before this one, until {@link takeUp}. Where nodes leave each other nearly
-   * all jobs, as in a large fleet, each slot of them would cost each node something otherwise.
+   * Takes the job from the agenda until {@link takeUp}: a node with a better rank launches its slots. In a large fleet most
+   * jobs belong to other nodes, and {@link pass} would cost each node some work for each of their slots.
    */
   leave(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
@@ -538,7 +544,7 @@ export class JobRegistry implements HeldJobs {
     job.isLeft = true
   }
 
-  /** Others have come or gone: this node is ready for the slots to come of what it goes first for now. */
+  /** After a change of the living nodes: schedules the coming slots of left jobs for which this node has the best rank. */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) if (job.isLeft && isOwn(job)) this.#takeUp(job, now)
@@ -546,8 +552,8 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // Whether others have launched what lies between is not known here. A recovery has to say where it begins: from a
-    // watermark before those slots it would pass over them.
+    // This node does not know whether other nodes have launched the slots up to now. With the old watermark, the storage
+    // could accept a recovery that begins at a later slot, and those slots would never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
@@ -556,13 +562,13 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** The time has moved back: slots may be decided that are still to come. */
+  /** After the time has moved back, reports jobs whose coming slots are already decided. */
   lookForAhead(): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
   }
 
-  /** Nobody notices otherwise: the job seems to be well, and does not run. */
+  /** Reports a job that is ahead, because such a job looks healthy and does not run. */
   #lookWhetherAhead(job: RegisteredJob, nextAt: number | null, now: number): void {
     const { id: jobId, name: jobName } = job.job
     if (!isAhead(job, now)) {
@@ -576,13 +582,13 @@ export class JobRegistry implements HeldJobs {
     events.emit('job.ahead', { jobId, jobName, ...said })
     logger.warn(
       { job: jobName, ...said },
-      'a clock was wrong: slots are decided that are still to come, and do not run unless realign() sets the job back',
+      'a clock was wrong: future slots of the job are decided already, and do not run unless realign() sets the job back',
     )
   }
 
   /**
-   * Takes over what an answer says of the job's course, unless the node has learnt of another version since it asked:
-   * then it knows better, and an old next instant under a new version would be recovered as if it were a slot of it.
+   * Applies the watermark and next slot of an answer, unless this node has adopted another version since it sent the call.
+   * The recovery would treat the old version's next instant as a slot of the new version.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
@@ -590,11 +596,11 @@ export class JobRegistry implements HeldJobs {
     this.moveOn(job, watermark, nextAt)
   }
 
-  /** The job is gone from the storage. */
+  /** Removes a job that the storage no longer has, and emits `job.removed`. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
-    // Deleted and defined again meanwhile, it is another one that this says nothing of.
+    // The job was deleted and defined again meanwhile. The present object is another job, which is not removed.
     const present = this.#jobs.get(jobId)
     if (present === undefined ? !job.isDropped : present !== job) return
     this.#jobs.delete(jobId)
@@ -610,21 +616,21 @@ export class JobRegistry implements HeldJobs {
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
-  /** Reads a job's head again, because another node has changed it, or the storage has lost it. */
+  /** Schedules a read of the job's head, because another node has changed it or the storage has lost it. */
   reload(job: RegisteredJob): void {
     this.#review.ask(job)
   }
 
   /**
-   * Answers what the job is now: another object than the given one when it was deleted and came back, `null` when it is
-   * gone.
+   * Reads the job's head and returns the held job. It is another object if the job was deleted and defined again, and `null`
+   * if the storage does not have the job.
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
     const gone = await this.#review.review([job], storage)
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
-  /** Looks whether some of the jobs are still in the storage, the next ones with each call: once in each interval. */
+  /** Checks whether the next few jobs are still in the storage. The caller calls it once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     await this.#review.reviewSome(intervalMs)
     await this.letGo?.reviewSome(intervalMs)

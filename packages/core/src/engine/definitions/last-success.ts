@@ -3,26 +3,26 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { runsPerSuccessSearch } from './tuning.ts'
 
-/** Where to look for a job's last success. */
+/** The bounds of a search for a job's last success. */
 export interface SuccessSearch {
   readonly jobId: JobId
-  /** Only those that were scheduled then or later, epoch milliseconds. Default: all. */
+  /** Only runs that were scheduled at this instant or later, in epoch milliseconds. Default: all. */
   readonly from?: number
-  /** So many calls at most. Default: any number. */
+  /** Maximum number of storage calls. Default: unlimited. */
   readonly mostCalls?: number
 }
 
-/** What was found. */
+/** The result of a search for a job's last success. */
 export interface LastSuccess {
-  /** When a run was `completed` last, epoch milliseconds; `null` when none was found. */
+  /** End of the last `completed` run, in epoch milliseconds; `null`: the search found none. */
   readonly at: number | null
-  /** False: there is more than was runsPerSuccessSearch at. */
+  /** False: the search stopped after `mostCalls` calls without an answer. */
   readonly isCertain: boolean
 }
 
 /**
- * The last success of a job. What lies between the end of the history and that one is walked through, so a search needs a
- * bound.
+ * Searches for the last success of a job, from the end of its history backwards. A storage may read all later runs that did
+ * not complete, so the search needs a bound.
  */
 export async function lastSuccess(
   { jobId, from, mostCalls = Number.POSITIVE_INFINITY }: SuccessSearch,

@@ -6,19 +6,19 @@ import { suspendedMs } from './tuning.ts'
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
 type Registry = Pick<HeldJobs, 'reload'>
 
-/** The storage refuses what is due of a job: the others go on, it is said, and tried again a while later. */
+/** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link suspendedMs}. */
 export function leaveOut(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
-  engine.fail(`what is due of job ${job.job.name}`, error)
+  engine.fail(`due slots of job ${job.job.name}`, error)
   lookAgain(engine, registry, job)
 }
 
-/** A schedule of the user's own throws: as {@link leaveOut}. */
+/** Handles a schedule that throws, as {@link leaveOut} does for a rejected slot. */
 export function leaveUnscheduled(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`schedule of job ${job.job.name}`, error)
   lookAgain(engine, registry, job)
 }
 
-/** Reads the head of a job again a while later, as it is not known what has become of what was due of it. */
+/** Reloads the job after {@link suspendedMs}, because this node does not know the outcome of its due slot. */
 export function lookAgain({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
   agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, suspendedMs)
 }

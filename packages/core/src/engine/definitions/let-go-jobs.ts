@@ -3,16 +3,15 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { headsInLook } from './head-review.ts'
 
 /**
- * Jobs that this node has held and let go, and of whose removal somebody is to hear all the same: their metrics would be
- * shown for ever otherwise. Mostly the watcher sees the removal. What it misses, as when thousands are removed at once, a
- * look at some of the heads now and then finds.
+ * Jobs that this node has evicted and whose removal it still reports, because the metrics of a removed job must end. The
+ * watcher notices most removals. A periodic check of some heads finds further ones, for example after a bulk removal.
  */
 export class LetGoJobs {
   readonly #engine: EngineContext
   readonly #removed: (jobName: string) => void
   readonly #names = new Map<JobId, string>()
 
-  /** @param removed called with the name of each that was removed */
+  /** @param removed called with the name of each removed job */
   constructor(engine: EngineContext, removed: (jobName: string) => void) {
     this.#engine = engine
     this.#removed = removed
@@ -22,12 +21,12 @@ export class LetGoJobs {
     this.#names.set(id, name)
   }
 
-  /** It is held again. */
+  /** The node holds the job again. */
   delete(id: JobId): void {
     this.#names.delete(id)
   }
 
-  /** It was removed. Says so if it is one of these. */
+  /** Reports that a job was removed from the storage, if it is an evicted job. */
   gone(id: JobId): void {
     const name = this.#names.get(id)
     if (name === undefined) return
@@ -35,15 +34,15 @@ export class LetGoJobs {
     this.#removed(name)
   }
 
-  /** Looks whether the next ones are still in the storage; called once in each interval. */
+  /** Checks whether the storage still has the next few jobs. The caller calls it once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     const { maxBatch } = this.#engine
     let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
-    // Where most are gone, many were removed at once, and so are the next ones.
+    // If more than half were removed, this was a bulk removal, and further jobs are probably removed too.
     while (most > 0 && 2 * (await this.#review(most)) > most) most = Math.min(maxBatch, this.#names.size)
   }
 
-  /** Looks at so many; answers how many of them were removed. */
+  /** Checks up to `most` jobs. Returns how many of them were removed. */
   async #review(most: number): Promise<number> {
     const { storage } = this.#engine
     const jobs: JobId[] = []

@@ -3,17 +3,17 @@ import { Signal } from '../runtime/signal.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { dueFactor, fewestDue } from './tuning.ts'
 
-/** Whether the storage has all there is of a job, but for its handlers. */
+/** Returns whether a job is data: the storage has its whole definition, and its tasks name handlers. */
 export function isData({ tasks, onStart, onComplete }: Job): boolean {
   return onStart === undefined && onComplete === undefined && tasks.every(({ handler }) => handler !== undefined)
 }
 
 /**
- * Jobs that a node need not hold, since the storage has all there is of them: in the order in which they were last used.
- * Once there are more than may be held, some are dropped, and looked up when they come due, see decision 13.
+ * The held jobs that a node may evict, because the storage has their whole definitions; least recently used first. Once a
+ * node has more of them than its limit, it evicts some and reads them again when they come due. See decision 13.
  */
 export class LooseJobs {
-  /** Sent once, when there are more than may be held. */
+  /** Sent once, when the number of jobs first exceeds the limit. */
   readonly overflowed: Signal = new Signal()
   readonly #most: number
   readonly #jobs = new Set<RegisteredJob>()
@@ -24,17 +24,17 @@ export class LooseJobs {
     this.#isPartial = isPartial
   }
 
-  /** Whether there may be jobs that this node can run and does not hold. */
+  /** Whether this node evicts jobs, so that the storage may have jobs that it can run and does not hold. */
   get isPartial(): boolean {
     return this.#isPartial
   }
 
-  /** Whether more may be held that are due. */
+  /** Whether the node may hold further due jobs. */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(fewestDue, dueFactor * this.#most)
   }
 
-  /** The job is in use. One that has code of its own is none of these. */
+  /** Marks a job as just used. Jobs with code of their own and jobs of the option `jobs` are never evicted. */
   use(job: RegisteredJob): void {
     this.#jobs.delete(job)
     if (job.origin === 'jobs' || !isData(job.job)) return
@@ -48,7 +48,10 @@ export class LooseJobs {
     this.#jobs.delete(job)
   }
 
-  /** Those that may go, the longest unused first: they have no slot up to the instant, and nothing of them is under way. */
+  /**
+   * The jobs to evict, least recently used first, until the limit is met. Such a job has no slot up to the instant, and no
+   * step is processing one of its slots.
+   */
   *unneeded(upTo: number): Generator<RegisteredJob> {
     if (!this.#isPartial) return
     for (const job of this.#jobs) {
@@ -59,8 +62,8 @@ export class LooseJobs {
 }
 
 /**
- * Neither on the agenda nor over: its slot is in somebody's hand, unless this node leaves it to others or lacks the handlers
- * for it.
+ * Returns whether the job has no slot up to the instant. A job with a next slot but without a timer is busy, because a step
+ * is processing the slot. Exceptions: another node launches its slots, or this node lacks its handlers.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo

@@ -7,57 +7,57 @@ import type { SlotSeries } from './slot-series.ts'
 const none: readonly string[] = Object.freeze([])
 
 /**
- * Where a node has a job from: its option `jobs`, a call of `add` or `apply` on it, or the storage alone. The first two
- * are definitions of its own.
+ * The source from which a node has a job: its option `jobs`, a call of `add` or `apply` on it, or only the storage. With the
+ * first two, the node has its own definition.
  */
 export type JobOrigin = 'jobs' | 'added' | 'stored'
 
 /**
- * Whether a node's build defines the job. What was added as data alone is kept by the storage: whoever adds it again
- * decides.
+ * Returns whether the node's build defines the job. A job that was added as data belongs to no build: the storage keeps it,
+ * and the next `add` replaces it.
  */
 export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>): boolean {
   return origin === 'jobs' || (origin === 'added' && job.tasks.some(({ run }) => run !== undefined))
 }
 
 /**
- * A job that this node runs, with what it knows of the job's head. There may be a hundred thousand of them, so this
- * holds no more than it must: an idle job is this object and its place in the heap.
+ * A job that this node holds, with what it knows about the job's head. A node may hold 100,000 jobs, so an idle job needs
+ * only this object and its position in the heap.
  */
 export class RegisteredJob implements SlotEntry {
-  /** The next instant that this node believes in; the storage decides. Infinite when there is none. */
+  /** The next slot as far as this node knows, in epoch milliseconds; infinite without one. The storage decides. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
-  /** Of the version in force. Changed through the agenda alone. */
+  /** Priority of the version in force. Only the agenda changes it. */
   priority: number = 0
   job: Job
   origin: JobOrigin
   version: number
-  /** Of the head: a job that was lost, or deleted, and came back has another one. */
+  /** Creation of the head, in epoch milliseconds. A job that was lost or deleted and created again has another value. */
   createdAt: number
-  /** Another definition than this node's own is in force. */
+  /** The definition in force differs from the definition of this node. */
   isFollowing = false
   watermark: number
-  /** The last slot that this node has created, as the storage has acknowledged. */
+  /** The last slot whose creation the storage has acknowledged to this node. */
   created: number = Number.NEGATIVE_INFINITY
   series: SlotSeries
-  /** This node cannot revive its schedules: it leaves its slots to other nodes, and still runs what they create. */
+  /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
   isUnscheduled = false
-  /** Made when the job first runs; `null` when this node lacks a handler of the stored version. */
+  /** The plan of the version in force, made on first use. `null`: this node lacks one of its handlers. */
   plan: JobPlan | null | undefined = undefined
-  /** Names of what this node lacks to run the stored version, where its plan is `null`. */
+  /** If the plan is `null`: names of the missing handlers, and of tasks without code on this node. */
   missing: readonly string[] = none
-  /** As in the head: see `pausedUntil`. Nothing of it starts before, and slots before it are skipped. */
+  /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
   pausedUntil: number = Number.NEGATIVE_INFINITY
-  /** Its next slot was found overdue in the storage: whoever finds that launches it. */
+  /** This node found the next slot overdue in the storage, and so launches it. */
   isOverdue = false
-  /** Up to here answers to this node have said that slots are decided: a look that shows less is older. */
+  /** Highest watermark in answers to this node. A head with an earlier next slot was read before. */
   decidedUpTo: number = Number.NEGATIVE_INFINITY
-  /** Whether a slot of it is being created or recovered, and another one has come due meanwhile. */
+  /** Whether a step is creating or recovering a slot of the job, and whether another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
-  /** Its slots are left to a node that goes before this one: it is on no agenda until others come or go. */
+  /** A node with a better rank launches the slots. The job is not on the agenda until the living nodes change. */
   isLeft = false
-  /** The node does not hold it any more: whoever still has it in hand moves nothing. */
+  /** The node has evicted the job. Steps that still process this object must not put it on the agenda. */
   isDropped = false
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
@@ -72,7 +72,7 @@ export class RegisteredJob implements SlotEntry {
   /** The next slots, as this node knows them. */
   *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
-    // A job whose next slot is not in the heap has no further one, unless it is left to others.
+    // Without a slot in the heap, the series decides: the job may have no further slot, or other nodes launch its slots.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null) {
       yield slot

@@ -17,21 +17,21 @@ import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
 import { changesAtOnce } from './tuning.ts'
 
-/** What has to be stored for a definition to hold. */
+/** The change that brings a definition into force. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
 
-/** How definitions are registered. */
+/** Why and where definitions are registered. */
 interface Registration {
   readonly storage: StorageCalls
-  /** They are those of the option `jobs`. */
+  /** The definitions are those of the option `jobs`. Default false. */
   readonly isStart?: boolean
-  /** Somebody has asked for them: they hold, whatever other nodes have. */
+  /** A call such as `add` or `apply` requested them. They come into force even if living nodes have the stored ones. */
   readonly isAsked?: boolean
-  /** They are this node's own, and are put back into force where they are stored at all. */
+  /** The node puts its own definitions back into force, for those jobs that are still stored. */
   readonly isReturn?: boolean
 }
 
-/** How definitions of this node come into the storage. */
+/** Stores the definitions of this node. */
 export class Registrations {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
@@ -49,9 +49,9 @@ export class Registrations {
   }
 
   /**
-   * Stores what is new or changed of these definitions, and follows what the storage knows better.
-   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a job that the storage never had and whose schedule is over;
-   * `UNKNOWN_SCHEDULE_TYPE` for one that takes the place of a stored schedule which still has slots to decide
+   * Stores the definitions that are new or changed, and follows the stored definitions that have precedence.
+   * @throws JobistemerError `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no slot left
+   * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node cannot revive a stored schedule that has slots to decide
    */
   async register(jobs: readonly Job[], how: Registration): Promise<void> {
     const { maxBatch } = this.#engine
@@ -68,7 +68,7 @@ export class Registrations {
     const { storage, isStart = false, isAsked = false, isReturn = false } = how
     const origin = isStart ? 'jobs' : 'added'
     let open = jobs
-    // Another node can store a change between the read and the write; then the job is looked at again.
+    // If another node stores a change between the read and the write, this node reads the job again.
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
@@ -76,7 +76,7 @@ export class Registrations {
       if (learning !== null) await learning
       const decide = (now: number) =>
         open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
-      // One instant for both: the storage takes it as the watermark of a new job, whose next slot lies after it.
+      // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.
       let now = this.#engine.now()
       let decided = decide(now)
       if (await this.lookIfGoingBack(decided, records, isReturn)) {
@@ -88,10 +88,10 @@ export class Registrations {
         const record = records[index] ?? null
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
         const change = decided[index] ?? null
-        // One that is stored has had its time: a restart after its end is no mistake.
+        // A stored job whose schedule has ended is no mistake. Only a new one is.
         const isNew = change?.kind === 'create' && !isReturn
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-        // Nobody waits for the answer at a start but the other jobs: one that is over must not stop them.
+        // At a start, a job whose schedule has ended must not keep the other jobs from starting.
         if (error !== null && !isStart) throw error
         if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
         if (change !== null) {
@@ -111,7 +111,7 @@ export class Registrations {
         else this.#registry.adoptDefinition(job, answer.job, change.kind === 'create' ? 'created' : 'updated', origin)
       }
       open = again
-      // A deleted job that comes back waits until what was left of it is canceled, some with each look.
+      // To recreate a deleted job, the storage first cancels its old runs, a limited number per call.
       if (again.length > 0) await nextTurn()
     }
   }
@@ -126,7 +126,7 @@ export class Registrations {
     )
   }
 
-  /** The job is gone from the storage, or has come back: whoever looks at heads takes care of that. */
+  /** Returns whether the job was deleted, lost or evicted. If it was created anew, this node adopts the new head. */
   #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
     const registered = this.#registry.get(id)
     if (record === null || record.deletedAt !== null || registered === undefined) return true
@@ -136,8 +136,9 @@ export class Registrations {
   }
 
   /**
-   * A definition goes back into force only where no other node has the one that replaced it: whoever has stored that has
-   * told the others of itself before, so a look shows it. Answers whether it was looked: then it is decided again.
+   * Before a definition goes back into force, reads which definitions living nodes have. A node announces a definition
+   * before it stores it, so this read shows every node that has the replacement. Returns whether it has read: the caller
+   * then decides again.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],
@@ -150,7 +151,7 @@ export class Registrations {
     return true
   }
 
-  /** Puts this node's own definitions of these jobs back into force, where nothing has happened to them meanwhile. */
+  /** Puts this node's own definitions of these jobs back into force. Skips jobs that this node no longer holds. */
   async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
     const { storage } = this.#engine
     const definitions = jobs.filter((job) => this.#registry.holds(job)).map((job) => this.#registry.definitionOf(job))
@@ -159,8 +160,8 @@ export class Registrations {
   }
 
   /**
-   * What has to be stored, at `now`, for a local definition to hold; `null` when nothing. `isAsked`: somebody asks for it,
-   * and not a build by being there. `isReturn`: this node has followed another one.
+   * Returns the change that brings a local definition into force at `now`, or `null` if none is necessary or the stored
+   * definition has precedence. `isAsked`: a call requested the definition. `isReturn`: this node has followed another one.
    */
   changeFor(
     job: Job,
@@ -172,7 +173,7 @@ export class Registrations {
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
-      // Of a deleted job that comes back, nothing before its deletion is made up for.
+      // A recreated job recovers no slots from before its deletion.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, {
         defaults,
@@ -186,7 +187,7 @@ export class Registrations {
     const fingerprint = fingerprintOfJob(job, defaults)
     if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
     const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
-    // Equal fingerprints: this node has the very definition that is damaged in the storage.
+    // Equal fingerprints: the stored copy of this node's definition is damaged.
     const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
     if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
     const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
@@ -203,8 +204,8 @@ export class Registrations {
   }
 
   /**
-   * The newer build may have a schedule that this one cannot revive, and that has slots to decide before an earlier
-   * definition is back: it is followed then, and whoever adopts it says why its slots are left to others.
+   * Returns `null` if this node cannot revive the stored schedule of a newer build that still has slots to decide. The node
+   * then follows that definition, and {@link HeldJobs.adopt} logs why this node launches none of its slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {
@@ -219,13 +220,13 @@ export class Registrations {
     return this.#release === undefined ? {} : { release: this.#release }
   }
 
-  /** Slots that lie behind still belong to the schedule that was in force then. */
+  /** The new schedule decides slots after now. The old schedule still decides earlier slots. */
   #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
-    // Of a damaged timeline nothing is left to switch from.
+    // A damaged timeline has no segment to switch from.
     const timeline =
       present.length === 0
         ? [{ after: null, until: null, schedule }]

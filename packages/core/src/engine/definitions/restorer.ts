@@ -2,7 +2,7 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
 
-/** Puts definitions of this node back into force when the nodes are gone that had the ones which replaced them. */
+/** Puts definitions of this node back into force after all nodes with the replacing definitions have stopped or died. */
 export class Restorer {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -17,19 +17,20 @@ export class Restorer {
     this.#registry.followed.added.listen(() => this.look())
   }
 
-  /** Nodes have come or gone, or it has become known what they have. */
+  /** Starts a check after a change of the living nodes or of their known definitions. */
   look(): void {
     if (this.#registry.followed.size > 0) this.#loop.run()
   }
 
-  /** Begins no further look. */
+  /** Starts no further check. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
   async #lookAndGoOn(): Promise<void> {
     try {
-      // From when on the schedule holds is a matter of this node's time; and who is cut off does not know who lives.
+      // The schedule takes effect at this node's time, so the time must be confirmed. A partitioned node does not know which
+      // nodes live.
       this.#engine.now()
       if (!this.#engine.isHeldBack)
         await this.#registry.registrations.putBack(await this.#registry.followed.returningNow())

@@ -1,6 +1,6 @@
 import { changesAtOnce } from './tuning.ts'
 
-/** The occurrences that each of so many changes in one call may cancel. */
+/** Returns how many occurrences each change may cancel, if one call contains `changes` changes. */
 export function cancelLimitOf(changes: number): number {
   return Math.max(1, Math.floor(changesAtOnce / changes))
 }

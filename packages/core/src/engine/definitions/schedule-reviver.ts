@@ -5,14 +5,16 @@ import { registeredScheduleType } from '../../schedule/schedule-types.ts'
 import { importTicker, tickerPackageOf } from './ticker-packages.ts'
 
 /**
- * Revives stored schedules, with the schedule types that this node knows: those that it was given, those that were
- * registered in this process, and those of the tickers of this project that can be imported.
+ * Revives stored schedules whose types this node knows. Known types are:
+ * - types that the user passed to the node
+ * - types that are registered in this process
+ * - types of this project's ticker packages that the node can import
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
-  /** Imports of tickers that are under way. */
+  /** Ticker imports in progress, by schedule type. */
   readonly #imports = new Map<string, Promise<void>>()
-  /** Why the import of a ticker failed, or `null`. Each is tried once. */
+  /** The error of each ticker import, or `null` after a success. Each import is tried once. */
   readonly #tried = new Map<string, unknown>()
 
   add(type: ScheduleType): void {
@@ -27,7 +29,7 @@ export class ScheduleReviver {
     return this.#types.get(name) ?? registeredScheduleType(name)
   }
 
-  /** Imports the tickers that these schedules lack, where they are installed; `null` when there is nothing to wait for. */
+  /** Imports the missing ticker packages of these schedules. Returns `null` if no import is necessary. */
   learn(schedules: readonly SerializedSchedule[]): Promise<unknown> | null {
     const imports: Promise<void>[] = []
     for (const { type } of schedules) {
@@ -47,7 +49,7 @@ export class ScheduleReviver {
     return importing
   }
 
-  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, and what the type throws */
+  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, and errors of the type's `revive` */
   revive(serialized: SerializedSchedule, jobName?: string): Schedule {
     const { type } = serialized
     const known = this.#find(type)

@@ -3,17 +3,19 @@ import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 
-/** When a job counts as silent. */
+/** The rule that decides when a job is silent. */
 export interface SilenceRule {
-  /** Without a success for so long. */
+  /** Milliseconds without a success after which the job is silent. */
   readonly alertAfterMs: number
-  /** The time counts from then at the earliest, epoch milliseconds: it was stored or changed, or its pause ended. */
+  /** The time counts from this instant at the earliest, in epoch milliseconds: the last change or the end of a pause. */
   readonly notBefore: number
-  /** For how long a run may take: one that was scheduled so much earlier may still end. */
+  /** Maximum duration of a run, in milliseconds. A run that was scheduled this much earlier may still end. */
   readonly executionTimeoutMs: number
 }
 
-/** The rule of a stored job; `null` for one that is never silent, or not now: it is gone, or paused until it is resumed. */
+/**
+ * Returns the rule of a stored job. `null`: the job has no `alertAfter`, is deleted, or is paused until a call resumes it.
+ */
 export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobRecord): SilenceRule | null {
   const until = pausedUntil(paused)
   if (until === Number.POSITIVE_INFINITY || deletedAt !== null) return null
@@ -22,13 +24,13 @@ export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobR
   return alertAfterMs === null ? null : { alertAfterMs, executionTimeoutMs, notBefore: Math.max(changedAt, until) }
 }
 
-/** Since when the time counts after which the job is silent. */
+/** Returns the instant from which `alertAfterMs` counts, in epoch milliseconds. */
 export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number | null): number {
   return lastSuccessAt === null ? notBefore : Math.max(notBefore, lastSuccessAt)
 }
 
-/** From where on to look for a success that ended within `alertAfter`. */
+/** Returns the earliest scheduled time to search for a success that ended within `alertAfter`. */
 export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, now: number): number {
-  // Also of one that has waited in a queue for a while.
+  // The doubled `alertAfter` also covers runs that waited in a queue.
   return now - 2 * alertAfterMs - executionTimeoutMs
 }

@@ -5,20 +5,20 @@ import type { RegisteredJob } from './registered-job.ts'
 import { skippedLineMs } from './tuning.ts'
 
 const messages: ReadonlyMap<string, string> = new Map([
-  ['overlap', 'slots were skipped: an earlier run is still at work'],
-  ['queue_full', 'slots were skipped: as many as may wait are waiting'],
+  ['overlap', 'slots were skipped: an earlier run of the job is still active'],
+  ['queue_full', 'slots were skipped: the queue of the job is full'],
 ])
 
 const requestMessage =
   'requests were skipped: another run of the job is active; the overlap policy "queue" or "allow" runs each request'
 
 /**
- * Logs slots and requests that did not run because of what ran or waited already. The first one is logged at once, and those of the
- * following minute together. A slot that was skipped because its job is paused is as somebody wanted it.
+ * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at once,
+ * the skips of the next minute in one line. Skips of a paused job are not logged, because the pause intends them.
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
-  /** By job and message, those of which there was a line within the last minute. */
+  /** By job and message: skips with a log line within the last minute. */
   readonly #recent = new Map<string, Skipping>()
 
   constructor(engine: EngineContext) {
@@ -30,7 +30,7 @@ export class SkippedSlots {
     if (message !== undefined) this.#note(job, message, slot)
   }
 
-  /** As {@link note}, for a trigger or a replay that the overlap rule has skipped. */
+  /** As {@link note}, for a trigger or replay that the overlap policy has skipped. */
   noteRequest(job: RegisteredJob, at: number): void {
     this.#note(job, requestMessage, at)
   }
@@ -48,13 +48,13 @@ export class SkippedSlots {
     skipping.ring()
   }
 
-  /** Logs at once what is not logged yet. */
+  /** Logs all skips that are not logged yet. */
   sayAll(): void {
     for (const skipping of this.#recent.values()) skipping.say()
   }
 }
 
-/** The skipped slots of one job, from one line to the next. */
+/** The skips of one job between two log lines. */
 class Skipping implements Alarm {
   at = 0
   heapIndex = -1
@@ -74,7 +74,7 @@ class Skipping implements Alarm {
     this.#last = slot
   }
 
-  /** A minute has passed since the last line. */
+  /** Called `skippedLineMs` after the last line. */
   ring(): void {
     if (this.#count === 0) {
       this.#options.forget()

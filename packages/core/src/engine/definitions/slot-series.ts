@@ -1,7 +1,7 @@
-/** What the engine asks of a job's schedules. */
+/** The slots of a job, as its schedules define them. */
 export interface SlotSeries {
-  /** The first slot strictly after, in epoch milliseconds. */
+  /** Returns the first slot strictly after the instant, in epoch milliseconds. `null`: none. */
   nextMs(afterMs: number): number | null
-  /** The last slot strictly before. */
+  /** Returns the last slot strictly before the instant, in epoch milliseconds. `null`: none. */
   previousMs(beforeMs: number): number | null
 }

@@ -2,22 +2,22 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** The schedule types of this project, with the package that registers each when it is imported. */
+/** The schedule types of this project, each with the package that registers the type on import. */
 const packages: Readonly<Record<string, string>> = {
   cron: '@jobistemer/ticker-cron',
   iso8601: '@jobistemer/ticker-iso8601',
   once: '@jobistemer/ticker-once',
 }
 
-/** The package of a schedule type of this project; `undefined` for another type. */
+/** Returns the package of a schedule type of this project, or `undefined` for another type. */
 export function tickerPackageOf(type: string): string | undefined {
   return Object.hasOwn(packages, type) ? packages[type] : undefined
 }
 
 /**
- * Imports a ticker's package: from beside this one, or else from where the program or the present directory has it. A
- * package that keeps its dependencies to itself is seen by the program, and not from here. Resolves to `null`, or to why
- * none could be imported.
+ * Imports a ticker's package. Resolves it from this module first, then from the program's main file, then from the working
+ * directory. With isolated dependencies, this module cannot resolve a package of the program. Resolves to `null`, or to the
+ * error if no import succeeded.
  */
 export async function importTicker(specifier: string): Promise<unknown> {
   try {
@@ -38,7 +38,7 @@ export async function importTicker(specifier: string): Promise<unknown> {
   }
 }
 
-// What it is, is known at run time alone: bundlers are to leave it as it stands.
+// The specifier is known only at run time, so bundlers must not resolve it.
 function importModule(specifier: string): Promise<unknown> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
 }

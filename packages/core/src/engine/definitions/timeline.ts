@@ -4,7 +4,7 @@ import { checkedSeries } from './checked-series.ts'
 import type { ScheduleReviver } from './schedule-reviver.ts'
 import type { SlotSeries } from './slot-series.ts'
 
-/** The series of a job whose schedule this node cannot revive: whoever asks it for a slot is told why. */
+/** Returns a series whose methods throw `error`, for a job whose schedule this node cannot revive. */
 export function seriesThatFails(error: unknown): SlotSeries {
   const fail = () => {
     throw error
@@ -12,7 +12,7 @@ export function seriesThatFails(error: unknown): SlotSeries {
   return { nextMs: fail, previousMs: fail }
 }
 
-/** The series of a timeline of a job: each segment's schedule decides the slots of its stretch. */
+/** Returns the series of a job's timeline. The schedule of each segment decides the slots of that segment. */
 export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver, jobName?: string): SlotSeries {
   const [only] = timeline
   if (timeline.length === 1 && only !== undefined && only.after === null && only.until === null) {
@@ -44,8 +44,8 @@ export function seriesOf(timeline: readonly ScheduleSegment[], reviver: Schedule
 }
 
 /**
- * The timeline in which `schedule` takes over from `from` on, exclusive. What was decided by the old one up to there
- * stays: an update is never retroactive.
+ * Returns the timeline in which `schedule` takes effect after `from`, exclusive. The present timeline still decides the slots
+ * up to `from`, because an update is never retroactive.
  */
 export function switchSchedule(
   timeline: readonly ScheduleSegment[],

@@ -1,37 +1,43 @@
-/** Milliseconds by which clocks of nodes may differ where the storage has none. A watermark farther ahead is a clock's error. */
+/**
+ * Milliseconds by which clocks of nodes may differ if the storage has no clock. A watermark farther ahead comes from a wrong
+ * clock.
+ */
 export const ordinaryClockErrorMs = 60_000
-/** Overlap of a look for changes with the previous look, in milliseconds: clocks of nodes differ, and writes take time. */
+/** Overlap of a scan for changes with the previous scan, in ms. Covers clock differences between nodes and late writes. */
 export const clockMarginMs = 5000
-/** Overlap of a far look, in milliseconds: finds the changes of a node whose clock is wrong. */
+/** Overlap of a far scan, in milliseconds. Finds the changes of a node whose clock is wrong. */
 export const farClockMarginMs = 600_000
-/** One of so many looks for changes is a far look. */
+/** One in 100 scans for changes is a far scan, because a far scan lists many jobs that have not changed. */
 export const looksPerFarLook = 100
 
-/** Milliseconds after which a job is loaded again whose slot the storage rejected, or whose schedule or definition failed. */
+/** Milliseconds until a job is reloaded after the storage rejected its slot, or its schedule or definition threw. */
 export const suspendedMs = 60_000
-/** Milliseconds between two log lines about a job that skips slots all the time. */
+/** Milliseconds between two log lines about skipped slots of one job. */
 export const skippedLineMs = 60_000
-/** Milliseconds that the node which began an update has to cancel the waiting occurrences; then another node does it. */
+/** Milliseconds that an updating node has to cancel the waiting occurrences. After that, other nodes cancel them. */
 export const updatePatienceMs = 300_000
-/** Jobs whose warning is remembered. Beyond them, a warning may be repeated. */
+/** Jobs whose last warning a node remembers. Beyond this number, the node may repeat a warning. */
 export const rememberedWarnings = 10_000
 
-/** Milliseconds that an acknowledged request is remembered. A replica is seconds behind; a run that ended later may be pruned. */
+/**
+ * Milliseconds for which a node remembers an acknowledged request. A replica is at most seconds behind. A longer memory would
+ * report pruned runs as lost.
+ */
 export const rememberedRequestMs = 600_000
-/** Runs that one search for the last success compares: a run that was scheduled earlier may have ended later. */
+/** Completed runs that a search for the last success compares, because runs may end in another order than scheduled. */
 export const runsPerSuccessSearch = 10
 
-/** Heads that one look reads at most, to see that the storage still has them. A storage that lost all jobs lacks each. */
+/** Maximum number of heads per periodic check. A few are enough: a storage that lost its data lacks all heads. */
 export const headsPerLook = 20
-/** Milliseconds in which all heads of a node with few jobs are read once: an idle node reads nothing else as often. */
+/** Milliseconds in which a node with few jobs checks each head once. On an idle node, this is the most frequent read. */
 export const headRoundMs = 60_000
 
-/** A stored job that is due within this time, in milliseconds, is held at once: the look for due jobs may come too late. */
+/** Milliseconds. A node holds a new job that is due within this time, because the scan for due jobs may come too late. */
 export const soonMs = 4000
-/** Jobs that may be held because they are due, as a multiple of those that a node may hold. */
+/** Due jobs that a node may hold beyond its limit, as a multiple of that limit. */
 export const dueFactor = 4
-/** Jobs that may be held because they are due, at least. */
+/** Minimum number of due jobs that a node may hold beyond its limit. */
 export const fewestDue = 1000
 
-/** Jobs that one call saves or removes, and occurrences that it cancels: some milliseconds of the storage's time. */
+/** Jobs that one call saves or removes, and occurrences that it cancels. Such a call takes the storage some milliseconds. */
 export const changesAtOnce = 250

@@ -1,6 +1,6 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 
-/** What a person does about a job whose stored row is damaged. */
+/** The remedy for a job whose stored row is damaged. */
 export function repairOf(jobName: string): string {
   return (
     'Start a node whose code defines the job, which stores it again, or run jobistemer apply with its definition. ' +

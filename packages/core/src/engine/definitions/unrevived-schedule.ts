@@ -1,7 +1,7 @@
 import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
 import { WindowedSchedule } from '../../schedule/windowed-schedule.ts'
 
-/** A stored schedule that this node cannot revive. It is kept as it is stored; who asks it for a slot is told why. */
+/** A stored schedule that this node cannot revive. It keeps the stored form, and throws the cause when asked for a slot. */
 export class UnrevivedSchedule extends WindowedSchedule {
   readonly #serialized: SerializedSchedule
   readonly #error: unknown

@@ -6,15 +6,15 @@ import type { ScheduleSegment } from '../../storage/job-record.ts'
 import type { SlotSeries } from './slot-series.ts'
 import { switchSchedule } from './timeline.ts'
 
-/** From when on a new schedule decides a job's slots. An update never touches slots that lie behind. */
+/** When a new schedule takes effect. An update never changes past slots. */
 export type UpdatePolicy =
-  /** From now on: the default. */
+  /** The new schedule takes effect now. The default. */
   | 'immediate'
-  /** The next slot is still the old schedule's. */
+  /** The old schedule decides one more slot. */
   | 'graceful'
-  /** Slots up to `until`, inclusive, are still the old schedule's. */
+  /** The old schedule decides slots up to `until`, inclusive. */
   | { readonly type: 'graceful'; readonly until: InstantInput }
-  /** The new schedule holds from `from` to `to`, both inclusive; before and after, the old one. */
+  /** The new schedule decides slots from `from` to `to`, both inclusive. The old schedule decides all others. */
   | { readonly type: 'windowed'; readonly from: InstantInput; readonly to: InstantInput }
 
 export type CheckedUpdatePolicy =
@@ -39,7 +39,7 @@ export function readUpdatePolicy(policy: UpdatePolicy): CheckedUpdatePolicy {
   })
 }
 
-/** The timeline after an update: the three policies are one mechanism. */
+/** Returns the timeline after an update. Each policy only determines where the timeline switches schedules. */
 export function updatedTimeline(
   timeline: readonly ScheduleSegment[],
   schedule: SerializedSchedule,

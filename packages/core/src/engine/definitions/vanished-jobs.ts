@@ -12,10 +12,10 @@ const pauseReason = 'paused before the storage lost the job'
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
 const messages: Readonly<Record<VanishedJobEnd, string>> = {
-  stored_again: 'the storage has lost jobs: they are stored again, and go on from now; their history is gone',
-  awaited: 'the storage has lost jobs whose newer definition other nodes have: these are awaited',
-  forgotten:
-    'the storage has lost jobs that this node does not define: they do not run unless somebody adds them again',
+  stored_again:
+    'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
+  awaited: 'the storage has lost jobs: this node waits for the nodes that have their newer definitions',
+  forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 }
 
 interface PausedJob {
@@ -24,23 +24,23 @@ interface PausedJob {
 }
 
 interface Stored {
-  /** Those that the storage has again, whichever node has stored them. */
+  /** Jobs that the storage has again, stored by this node or by another one. */
   readonly there: RegisteredJob[]
-  /** Those of them of which that was not known. */
+  /** The jobs in `there` of which this node learns just now that the storage has them again. */
   readonly news: RegisteredJob[]
 }
 
 /**
- * Jobs that are gone from the storage, although nobody has removed them: a removed one leaves a tombstone. Without it the
- * storage has lost its data. What this node defines, it stores again; where it followed another definition, the nodes
- * that have that one come first.
+ * Stores jobs again that the storage has lost. A removed job leaves a tombstone, so a job without head and tombstone means
+ * that the storage has lost its data. This node stores the jobs of its own definitions. If it followed another definition,
+ * it first waits for the nodes that have that definition.
  */
 export class VanishedJobs {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
   readonly #registrations: Registrations
   readonly #patienceMs: number
-  /** Jobs that others are to store again, with the monotonic instant up to which they have the time for it. */
+  /** Jobs that other nodes should store again, with the monotonic instant at which this node stops waiting for them. */
   readonly #awaited = new Map<RegisteredJob, number>()
 
   constructor(
@@ -57,7 +57,7 @@ export class VanishedJobs {
     return this.#awaited.keys()
   }
 
-  /** Whether it was not known yet that this job is gone. */
+  /** Returns whether the loss of this job is new to this node. */
   isNews(job: RegisteredJob): boolean {
     return this.#registry.holds(job) && !this.#awaited.has(job)
   }
@@ -66,10 +66,10 @@ export class VanishedJobs {
     this.#awaited.delete(job)
   }
 
-  /** Does what there is to do about jobs that the storage does not have. Answers those that it has again. */
+  /** Stores, awaits or forgets jobs that the storage does not have. Returns the jobs that the storage has again. */
   async storeAgain(gone: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly RegisteredJob[]> {
     const now = this.#engine.now()
-    // By a time that is in doubt nothing can go on. The next look finds them gone, too.
+    // While the time is in doubt, the node stores no jobs. The next review finds the same jobs missing.
     if (this.#engine.isTimeInDoubt) return []
     const own: RegisteredJob[] = []
     const ends = new Map<VanishedJobEnd, RegisteredJob[]>()
@@ -85,9 +85,9 @@ export class VanishedJobs {
     return there
   }
 
-  /** `null`: nothing, or nothing yet. */
+  /** Returns `null` if there is nothing to do, or nothing yet. */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
-    // It was removed, or has vanished before, and somebody still had it in hand.
+    // The registry no longer holds the job: it was removed, or this node has handled its loss already.
     if (!this.#registry.holds(job)) {
       this.#awaited.delete(job)
       return null
@@ -106,7 +106,7 @@ export class VanishedJobs {
     const stored: Stored = { there: [], news: [] }
     for (let start = 0; start < jobs.length; start += maxBatch) {
       const group = jobs.slice(start, start + maxBatch)
-      // Before they are stored again, as not paused.
+      // Remembers the pauses, because a job is stored again without its pause.
       const paused = group.filter((job) => now < job.pausedUntil).map((job) => ({ job, until: job.pausedUntil }))
       await this.#create(group, now, storage, stored)
       const pausedAgain = paused.filter(({ job }) => stored.news.includes(job))
@@ -130,19 +130,19 @@ export class VanishedJobs {
     const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
     for (const [index, job] of changing.entries()) {
       const answer = answers[index] as SaveJobAnswer
-      // Anything else means that somebody has removed it meanwhile.
+      // Any other outcome means that the job was removed meanwhile.
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       stored.there.push(job)
-      // Another look of this node may have found the same.
+      // Another review of this node may have adopted the same head already.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
-      // As long as this took, it may have been removed and defined again here.
+      // The job may have been removed and defined again on this node meanwhile.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }
 
-  /** What somebody has stopped must not run because the storage has forgotten it. */
+  /** Pauses the jobs again, so that a paused job does not run because the storage has lost its pause. */
   async #pauseAgain(jobs: readonly PausedJob[], now: number, storage: StorageCalls): Promise<void> {
     if (jobs.length === 0) return
     const changes = jobs.map(({ job, until }): JobChange => {
