@@ -59,7 +59,7 @@ describe('a handler that returns an odd value fails without an effect on other j
     ['an object whose then throws', () => withThen({}, { value })],
     ['an object whose then cannot be read', () => withThen({}, { get: value })],
     ['a promise whose then throws', () => withThen(Promise.resolve(1), { value })],
-    ['a proxy that refuses everything', () => new Proxy({}, { has: value, get: value })],
+    ['a proxy whose traps throw', () => new Proxy({}, { has: value, get: value })],
   ])('%s', async (_, answer) => {
     const world = createWorld()
     const { jobs, called } = neighbours(world)
@@ -96,7 +96,7 @@ describe('a handler that throws an odd value fails without an effect on other jo
         )
       },
     ],
-    ['a proxy that refuses everything', () => new Proxy({}, { get: refuses, has: refuses, getPrototypeOf: refuses })],
+    ['a proxy whose traps throw', () => new Proxy({}, { get: refuses, has: refuses, getPrototypeOf: refuses })],
     [
       'a proxy that was revoked',
       () => {

@@ -17,7 +17,7 @@ const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(
   },
   { how: 'returns a promise that rejects', isAlways: true, fail: () => Promise.reject(new Error('odd')) },
   {
-    how: 'returns a promise that rejects, and that nobody can wait for as usual',
+    how: 'returns a rejecting promise without usable then and catch',
     isAlways: true,
     fail: () => withThen(Promise.reject(new Error('odd'))),
   },
