@@ -140,9 +140,9 @@ describe('a call rejects, with what to pass,', () => {
     ['without a name', call('trigger'), 'INVALID_NAME', 'name', undefined, /string/],
     ['with the job instead of its name', call('pause', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
     ['of isRunning without a name', call('isRunning'), 'INVALID_NAME', 'name', undefined, /string/],
-    ['of isRunning with the job instead of its name', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
+    ['of isRunning with a job', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
     ['for a plan without an owner', call('plan', []), 'INVALID_ARGUMENT', 'options', undefined, /owner/],
-    ['for a plan of jobs that are not an array', call('plan', whole, { owner: 'a' }), 'INVALID_ARGUMENT', 'jobs', whole, /array/],
+    ['for a plan of no array', call('plan', whole, { owner: 'a' }), 'INVALID_ARGUMENT', 'jobs', whole, /array/],
     [
       'for a plan of a plain object',
       call('plan', [raw], { owner: 'a' }),

@@ -167,7 +167,7 @@ describe('a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // If the machine stood still for so long that the handler made no progress, the round is repeated.
+      // If the machine paused long enough to stop the handler's progress, the round is repeated.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return

@@ -113,7 +113,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     const course: string[] = []
     const run: Run = async ({ attempt, signal }) => {
       course.push(`${attempt} begins at ${secondsOf(world.clock.now())}`)
-      signal.addEventListener('abort', () => course.push(`${attempt} is told at ${secondsOf(world.clock.now())}`))
+      signal.addEventListener('abort', () => course.push(`${attempt} is aborted at ${secondsOf(world.clock.now())}`))
       if (attempt === 1) await world.clock.sleep({ minutes: 3 })
       course.push(`${attempt} ends at ${secondsOf(world.clock.now())}`)
     }
@@ -129,7 +129,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     await world.clock.advance({ minutes: 3 })
     expect(course).toEqual([
       '1 begins at 60.5',
-      '1 is told at 67',
+      '1 is aborted at 67',
       '2 begins at 76.5',
       '2 ends at 76.5',
       '1 ends at 240.5',

@@ -96,7 +96,7 @@ describe.each(everywhere)('on $name', (place) => {
       const log: string[] = []
       const run = async ({ attempt, signal }: TaskContext) => {
         log.push(`${attempt} starts`)
-        signal.addEventListener('abort', () => log.push(`${attempt} is told to stop: ${signal.reason.code}`))
+        signal.addEventListener('abort', () => log.push(`${attempt} is aborted: ${signal.reason.code}`))
         await world.clock.sleep({ seconds: 60 })
         log.push(`${attempt} ends`)
       }
@@ -114,13 +114,13 @@ describe.each(everywhere)('on $name', (place) => {
       await wrong.start()
       await world.clock.advance({ seconds: 7 })
       await world.shutdown(wrong)
-      expect(log).toEqual(['1 starts', '1 is told to stop: OCCURRENCE_LOST', '2 starts'])
+      expect(log).toEqual(['1 starts', '1 is aborted: OCCURRENCE_LOST', '2 starts'])
       await world.clock.advance({ seconds: 55 })
       expect(log.slice(3)).toEqual(['1 ends'])
       const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: { minutes: 5 } })
       await world.clock.advance({ minutes: 2 })
       await stopping
-      expect(log.slice(4)).toEqual(['2 is told to stop: ABORTED', '2 ends'])
+      expect(log.slice(4)).toEqual(['2 is aborted: ABORTED', '2 ends'])
       expect(await onlyOccurrence(node, 'taken')).toMatchObject({ state: 'completed', node: 'node' })
     })
   })

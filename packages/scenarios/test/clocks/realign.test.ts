@@ -8,7 +8,7 @@ import { listen } from '../support/world.ts'
 const start = Date.UTC(2026, 0, 1)
 
 /**
- * A world in which a node whose clock was an hour ahead ran the slots of two minutes and marked the slots before them as
+ * A world in which a node whose clock was an hour ahead ran the slots of two minutes. It marked the slots before them as
  * missed.
  */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {

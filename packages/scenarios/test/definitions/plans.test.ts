@@ -88,7 +88,7 @@ describe.each(everywhere)('on $name, a plan', (place) => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('theirs', 10)], { owner: 'other' }))
-    await scheduler.add(define('nobodys', 10))
+    await scheduler.add(define('without owner', 10))
     await scheduler.apply(await scheduler.plan([define('ours', 10)], { owner }))
     const { removed } = await scheduler.plan([], { owner })
     expect(removed).toEqual([{ name: 'ours', version: 1, changes: [], before: [at(10), at(20), at(30)], after: [] }])

@@ -166,7 +166,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     const started = Number(begun.find((one) => one.startsWith('urgent'))?.split(' at ')[1])
     expect(started).toBeGreaterThanOrEqual(10)
     expect(started).toBeLessThan(10.1)
-    // The rest of the burst has the priority of a job without one and is older than its slots, so such a slot waits for it.
+    // The rest of the burst has the same priority as a job without one and is older than its slots. Such a slot waits for it.
     expect(Number(begun.at(-1)?.split(' at ')[1])).toBeGreaterThan(15)
   })
 

@@ -677,7 +677,7 @@ describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
   )
 })
 
-describe('a shutdown while the storage does not answer', () => {
+describe('the duration of a shutdown', () => {
   /** Returns the seconds that a shutdown takes while storage calls fail or hang. */
   async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
     const world = createWorld(memory)
@@ -711,13 +711,13 @@ describe('a shutdown while the storage does not answer', () => {
     ['fails', 'obedient', {}, 17],
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
-  ] as const)('that %s ends 3 s before the grace period, with a handler that is %s and options %j', async (...given) => {
+  ] as const)('is at most 3 s less than the grace period if the storage %s and the handler is %s, with %j', async (...given) => {
     const [away, handler, options, mostSeconds] = given
     const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
     expect(seconds).toBeLessThanOrEqual(mostSeconds)
   })
 
-  it('takes at most 29 s with the defaults when the storage answers', async () => {
+  it('is at most 29 s with the defaults if the storage answers', async () => {
     const world = createWorld(memory)
     const job = defineJob({
       name: 'deaf',

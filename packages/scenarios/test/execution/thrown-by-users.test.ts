@@ -119,7 +119,7 @@ it('watchProcess reports a rejection that no code handles', async () => {
   expect(await uncaught()).toEqual([new Error('seen')])
 })
 
-describe.each(faults)("a user's function that $how", ({ fail, isAlways }) => {
+describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
   it.each(namesOf(events))('is logged once and stops nothing, as a listener of $name', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     let calls = 0

@@ -45,8 +45,8 @@ const deaths: readonly Death[] = [
   {
     what: 'an unhandled rejection',
     kind: 'rejects',
-    thread: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
-    process: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
+    thread: { message: expect.stringContaining('exit code 1'), cause: { message: 'not handled' } },
+    process: { message: expect.stringContaining('exit code 1'), cause: { message: 'not handled' } },
   },
   {
     what: 'an uncaught error',

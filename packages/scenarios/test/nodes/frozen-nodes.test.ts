@@ -23,7 +23,7 @@ async function startNode(
   const run = async ({ scheduledAt, fencingToken, signal }: TaskContext) => {
     const slot = secondsOf(scheduledAt)
     log.push(`${slot} starts with token ${fencingToken}`)
-    signal.addEventListener('abort', () => log.push(`${slot} is told to stop: ${signal.reason.code}`))
+    signal.addEventListener('abort', () => log.push(`${slot} is aborted: ${signal.reason.code}`))
     await world.clock.sleep({ seconds: 30 })
     await world.awake(scheduler)
     log.push(`${slot} ends`)

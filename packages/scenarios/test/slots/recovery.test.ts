@@ -212,7 +212,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['compressed', [120, 180, 240, 300], [], 0],
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
-    ])('under %j: of four, without %j, %j run', async (recoveryStrategy, canceled, expected, toRun) => {
+    ])('under %j, of four missed slots without the canceled %j, these run: %j', async (recoveryStrategy, canceled, expected, toRun) => {
       const world = createWorld(place)
       const { job, slots } = recording(world, { recoveryStrategy })
       const first = await world.start({ jobs: [job] })
