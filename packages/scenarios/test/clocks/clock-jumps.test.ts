@@ -270,7 +270,7 @@ describe('on a storage without a clock', () => {
     expect(at).toEqual([18 * second])
   })
 
-  it('a node whose time is in doubt reaps no run that its owner has left', async () => {
+  it('a node whose time is in doubt does not reap the run of a dead owner', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording({ name: 'asked' })
     const node = await world.started('only', { jobs: [job], reapInterval: 1000 })

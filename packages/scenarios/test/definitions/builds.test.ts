@@ -267,7 +267,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await inForce()).toBe('v2')
     })
 
-    it('that equals the other, or that only one build has, leaves the decision to which nodes live', async () => {
+    it('that is equal, or set by one build only, has no effect on which definition is in force', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       for (const [first, second] of [
@@ -291,7 +291,7 @@ describe.each(everywhere)('on $name', (place) => {
       }
     })
 
-    it('that a lower release replaced while it had no node is in force again once it has one', async () => {
+    it('that has the definition of an earlier release stays in force over a lower one while its node lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       // Release 3 has the definition of release 1, which was stored with number 1.

@@ -711,7 +711,7 @@ describe('the duration of a shutdown', () => {
     ['fails', 'obedient', {}, 17],
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
-  ] as const)('is at most 3 s less than the grace period if the storage %s and the handler is %s, with %j', async (...given) => {
+  ] as const)('is at most gracePeriod minus 3 s if the storage %s and the handler is %s: %j', async (...given) => {
     const [away, handler, options, mostSeconds] = given
     const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
     expect(seconds).toBeLessThanOrEqual(mostSeconds)

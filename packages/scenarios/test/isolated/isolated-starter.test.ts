@@ -91,7 +91,7 @@ describe('the starter process of a node', () => {
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('is replaced when the node has given up rights, so that new children do not have them', async () => {
+  it('has a successor for new children when the node has given up rights', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process

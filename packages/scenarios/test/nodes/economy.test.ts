@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name', (place) => {
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
     // The reads of a minute cover all heads.
     expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 9))
-    // The reads take the heads in turn, each one as often as the others.
+    // The reads take the heads in turn, each head equally often.
     expect(new Set(looked.slice(0, 5).flat()).size).toBe(45)
     expect(new Set(looked.slice(0, 6).flat()).size).toBe(50)
   })

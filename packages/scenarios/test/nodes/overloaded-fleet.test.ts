@@ -97,7 +97,7 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Otherwise a node stores as many slots as it has permits, and claims them itself if no other node has free permits.
+    // Each time, a node stores as many slots as it has permits, and claims them itself if no other node has free permits.
     expect(claims).toBeLessThan(0.02)
   },
 )

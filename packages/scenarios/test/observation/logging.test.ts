@@ -144,7 +144,7 @@ describe('the log has one line for', () => {
     )
   })
 
-  it('no slot that is missed while its job is paused', async () => {
+  it('missed slots, except while their job is paused', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const first = await world.start({ jobs: [slow(world, 0)] })
@@ -255,7 +255,7 @@ describe('the log has one line for', () => {
     expect(lines[1]?.forMs).toBeLessThan(50_000)
   })
 
-  it('a storage that answers some calls and fails others', async () => {
+  it('each error code and each minute of a storage that fails only some calls', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -378,7 +378,7 @@ describe('the log has one line for', () => {
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('no windowed update on the node that makes it', async () => {
+  it('a followed definition, except for a windowed update by the same node', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

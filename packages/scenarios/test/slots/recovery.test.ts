@@ -212,7 +212,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['compressed', [120, 180, 240, 300], [], 0],
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
-    ])('under %j, of four missed slots without the canceled %j, these run: %j', async (recoveryStrategy, canceled, expected, toRun) => {
+    ])('under %j, without the canceled slots %j, the slots %j run', async (recoveryStrategy, canceled, expected, toRun) => {
       const world = createWorld(place)
       const { job, slots } = recording(world, { recoveryStrategy })
       const first = await world.start({ jobs: [job] })
@@ -300,7 +300,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('missed slots run under every overlap policy, and later slots overlap with them as it says', async () => {
+  it('missed slots run under every overlap policy, which applies to later slots as usual', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })
     const scheduler = await outage(world, job, 250)

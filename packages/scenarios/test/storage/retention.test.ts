@@ -120,7 +120,7 @@ describe.each(everyStorage)('on $name', (place) => {
     await node.add([defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks })])
     await world.clock.advance({ minutes: 90 })
     await node.trigger('over')
-    // By now the first run is removed, and the second is not.
+    // At this point the first run is removed, and the second is not.
     await world.clock.advance({ minutes: 105 })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     const { items } = await world.connect().listJobs({ limit: 10, cursor: null })
