@@ -202,28 +202,35 @@ describe('a call rejects, with what to pass,', () => {
       'a year that has passed': () => cron('0 0 0 1 1 ? 2020'),
     }
 
-    it.each(Object.entries(spent))('%s: add rejects the job, and start warns of it and continues', async (_, schedule) => {
-      const world = createWorld(memory)
-      const warnings: object[] = []
-      const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
-      const logger = { ...silentLogger, warn }
-      const one = (name: string) => defineJob({ name, schedule: schedule(), ...work })
-      const handlers = { work: () => 1 }
-      const scheduler = await world.start({ jobs: [one('given'), job('other')], handlers, logger })
-      const refused = { code: 'SCHEDULE_NEVER_FIRES', field: 'schedule', remedy: expect.stringContaining('on request') }
-      expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
-      await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
-      await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
-      await scheduler.add(job('removed'))
-      await scheduler.remove('removed')
-      await expect(scheduler.add(one('removed'))).rejects.toMatchObject(refused)
-      const plan = await scheduler.plan([one('planned')], { owner: 'team' })
-      await expect(scheduler.apply(plan)).rejects.toMatchObject(refused)
-      const { items } = await scheduler.jobs({ limit: 10 })
-      expect(items.map(({ name }) => name).toSorted()).toEqual(['given', 'other'])
-      await world.clock.advance({ seconds: 10 })
-      expect(await fates(scheduler, 'other')).toEqual(['10 completed'])
-    })
+    it.each(Object.entries(spent))(
+      '%s: add rejects the job, and start warns of it and continues',
+      async (_, schedule) => {
+        const world = createWorld(memory)
+        const warnings: object[] = []
+        const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
+        const logger = { ...silentLogger, warn }
+        const one = (name: string) => defineJob({ name, schedule: schedule(), ...work })
+        const handlers = { work: () => 1 }
+        const scheduler = await world.start({ jobs: [one('given'), job('other')], handlers, logger })
+        const refused = {
+          code: 'SCHEDULE_NEVER_FIRES',
+          field: 'schedule',
+          remedy: expect.stringContaining('on request'),
+        }
+        expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
+        await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
+        await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
+        await scheduler.add(job('removed'))
+        await scheduler.remove('removed')
+        await expect(scheduler.add(one('removed'))).rejects.toMatchObject(refused)
+        const plan = await scheduler.plan([one('planned')], { owner: 'team' })
+        await expect(scheduler.apply(plan)).rejects.toMatchObject(refused)
+        const { items } = await scheduler.jobs({ limit: 10 })
+        expect(items.map(({ name }) => name).toSorted()).toEqual(['given', 'other'])
+        await world.clock.advance({ seconds: 10 })
+        expect(await fates(scheduler, 'other')).toEqual(['10 completed'])
+      },
+    )
 
     it('but not for a job that has run its slots, nor for a job without a schedule', async () => {
       const world = createWorld(memory)

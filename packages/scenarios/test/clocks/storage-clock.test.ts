@@ -70,31 +70,34 @@ describe('a node on a storage with a clock', () => {
   it.each([
     ['ahead', 5 * minute],
     ['behind', -5 * minute],
-  ])("fires by the storage's clock although its own clock is 5 minutes %s, and emits clock.skewed", async (_, offsetMs) => {
-    const { clock, fired, node, stop } = setUp()
-    let gauges: (() => Promise<GaugeValues>) | undefined
-    const { scheduler, skews } = node(offsetMs, {
-      metrics: {
-        increment() {},
-        observe() {},
-        set() {},
-        removeJob() {},
-        gauges: (read) => {
-          gauges = read
+  ])(
+    "fires by the storage's clock although its own clock is 5 minutes %s, and emits clock.skewed",
+    async (_, offsetMs) => {
+      const { clock, fired, node, stop } = setUp()
+      let gauges: (() => Promise<GaugeValues>) | undefined
+      const { scheduler, skews } = node(offsetMs, {
+        metrics: {
+          increment() {},
+          observe() {},
+          set() {},
+          removeJob() {},
+          gauges: (read) => {
+            gauges = read
+          },
         },
-      },
-    })
-    const starting = scheduler.start()
-    // The node cannot tell yet which of the two clocks is wrong.
-    await clock.advance({ seconds: 14 })
-    expect(skews).toEqual([])
-    await clock.advanceTo(start + 35 * minute)
-    await starting
-    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
-    expect(skews).toEqual([offsetMs])
-    expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
-    await stop(scheduler)
-  })
+      })
+      const starting = scheduler.start()
+      // The node cannot tell yet which of the two clocks is wrong.
+      await clock.advance({ seconds: 14 })
+      expect(skews).toEqual([])
+      await clock.advanceTo(start + 35 * minute)
+      await starting
+      expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+      expect(skews).toEqual([offsetMs])
+      expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
+      await stop(scheduler)
+    },
+  )
 
   it('fires in time when its own clock is set, and emits clock.skewed once', async () => {
     const { clock, fired, node, stop } = setUp()

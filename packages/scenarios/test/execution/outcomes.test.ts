@@ -96,18 +96,21 @@ describe('a run whose owner died', () => {
     [{ onInterrupted: 'fail' }, { onInterrupted: 'retry' }, 'failed_stale'],
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
-  it.each(asked)('is reaped by the settings of the version under which it began: %o, then %o', async (before, after, state) => {
-    const world = createWorld()
-    const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
-    const job = defineJob({ name: 'moved', schedule, ...before, tasks: [{ name: 'work', run }] })
-    const first = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ seconds: 12 })
-    expect(await first.update('moved', after)).toMatchObject({ changed: true })
-    world.crash(first)
-    const second = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ minutes: 1 })
-    expect(await onlyOccurrence(second, 'moved')).toMatchObject({ state })
-  })
+  it.each(asked)(
+    'is reaped by the settings of the version under which it began: %o, then %o',
+    async (before, after, state) => {
+      const world = createWorld()
+      const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
+      const job = defineJob({ name: 'moved', schedule, ...before, tasks: [{ name: 'work', run }] })
+      const first = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ seconds: 12 })
+      expect(await first.update('moved', after)).toMatchObject({ changed: true })
+      world.crash(first)
+      const second = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ minutes: 1 })
+      expect(await onlyOccurrence(second, 'moved')).toMatchObject({ state })
+    },
+  )
 })
 
 describe('a replay', () => {

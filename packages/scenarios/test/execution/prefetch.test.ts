@@ -309,27 +309,30 @@ describe.each(everywhere)('on $name', (place) => {
   it.each<[what: string, blocker: (context: TaskContext) => unknown]>([
     ['runs', ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))],
     ['waits for its retry', () => Promise.reject(new Error('no'))],
-  ])('a shutdown hands back the slots that wait behind an occurrence that %s, and calls no handler', async (_, blocker) => {
-    const world = createWorld(place)
-    const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }
-    const { jobs, called } = load(world, { count: 3, blocker, retryPolicy })
-    const { scheduler } = await startOn(world, jobs)
-    const released = listen(scheduler, 'occurrence.released')
-    await world.clock.advanceTo(at(20.05))
-    await world.shutdown(scheduler, 1000)
-    expect(called).toEqual(['blocker/1 19.9'])
-    expect(released.map(({ event }) => `${event.jobName} ${event.reason}`).sort()).toEqual(
-      ['blocker', 'job-0', 'job-1', 'job-2'].map((name) => `${name} shutdown`),
-    )
-    const next = await world.start({ jobs, maxConcurrentJobs: 10 })
-    expect(called).toEqual(expect.arrayContaining(['job-0/2 21.05', 'job-1/2 21.05', 'job-2/2 21.05']))
-    const [occurrence] = (await next.occurrences({ job: 'job-1', from: at(20) })).items
-    expect(occurrence).toMatchObject({ state: 'completed', tasks: [{ state: 'completed', reason: null }] })
-    expect(occurrence?.tasks[0]?.attempts).toMatchObject([
-      { state: 'aborted', reason: 'shutdown' },
-      { state: 'succeeded', reason: null },
-    ])
-  })
+  ])(
+    'a shutdown hands back the slots that wait behind an occurrence that %s, and calls no handler',
+    async (_, blocker) => {
+      const world = createWorld(place)
+      const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }
+      const { jobs, called } = load(world, { count: 3, blocker, retryPolicy })
+      const { scheduler } = await startOn(world, jobs)
+      const released = listen(scheduler, 'occurrence.released')
+      await world.clock.advanceTo(at(20.05))
+      await world.shutdown(scheduler, 1000)
+      expect(called).toEqual(['blocker/1 19.9'])
+      expect(released.map(({ event }) => `${event.jobName} ${event.reason}`).sort()).toEqual(
+        ['blocker', 'job-0', 'job-1', 'job-2'].map((name) => `${name} shutdown`),
+      )
+      const next = await world.start({ jobs, maxConcurrentJobs: 10 })
+      expect(called).toEqual(expect.arrayContaining(['job-0/2 21.05', 'job-1/2 21.05', 'job-2/2 21.05']))
+      const [occurrence] = (await next.occurrences({ job: 'job-1', from: at(20) })).items
+      expect(occurrence).toMatchObject({ state: 'completed', tasks: [{ state: 'completed', reason: null }] })
+      expect(occurrence?.tasks[0]?.attempts).toMatchObject([
+        { state: 'aborted', reason: 'shutdown' },
+        { state: 'succeeded', reason: null },
+      ])
+    },
+  )
 
   it('a slot with an execution timeout under a second is not prefetched', async () => {
     const world = createWorld(place)

@@ -148,20 +148,23 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
 })
 
 describe('a start rate is rejected', () => {
-  it.each(['allow', 'cancel_running'] as const)('under the overlap policy %s, where no run waits', async (overlapPolicy) => {
-    const world = createWorld()
-    const refusal = {
-      code: 'INVALID_ARGUMENT',
-      field: 'startRate',
-      message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
-    }
-    const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
-    expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-    // The scheduler checks the policy of its own defaults when it receives the job.
-    const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
-    const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
-    await expect(scheduler.start()).rejects.toMatchObject(refusal)
-  })
+  it.each(['allow', 'cancel_running'] as const)(
+    'under the overlap policy %s, where no run waits',
+    async (overlapPolicy) => {
+      const world = createWorld()
+      const refusal = {
+        code: 'INVALID_ARGUMENT',
+        field: 'startRate',
+        message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
+      }
+      const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
+      expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
+      // The scheduler checks the policy of its own defaults when it receives the job.
+      const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
+      const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
+      await expect(scheduler.start()).rejects.toMatchObject(refusal)
+    },
+  )
 
   it("with a limit above 100, and the error's remedy names a valid rate", () => {
     const world = createWorld()

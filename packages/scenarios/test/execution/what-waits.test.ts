@@ -220,19 +220,22 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
         ['three', 'failed', '1 lost'],
       ],
     ],
-  ] as const)('%s, of tasks %j: tasks that may have begun have a lost attempt', async (taskExecutionMode, tasks, expected) => {
-    const world = createWorld(place)
-    const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
-    const full = await fullNode(world, job)
-    await full.trigger('asked', tasks === undefined ? {} : { tasks: [...tasks] })
-    const node = await world.start({ jobs: [job], nodeId: 'dies', ...rarely, ...quickLife })
-    await world.clock.advance(200)
-    world.crash(node)
-    // Another node, which does not know the job.
-    await world.start({ jobs: [], nodeId: 'goes on', ...quickLife })
-    await world.clock.advance({ seconds: 20 })
-    expect(await attemptsOf(full)).toEqual(expected)
-  })
+  ] as const)(
+    '%s, of tasks %j: tasks that may have begun have a lost attempt',
+    async (taskExecutionMode, tasks, expected) => {
+      const world = createWorld(place)
+      const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
+      const full = await fullNode(world, job)
+      await full.trigger('asked', tasks === undefined ? {} : { tasks: [...tasks] })
+      const node = await world.start({ jobs: [job], nodeId: 'dies', ...rarely, ...quickLife })
+      await world.clock.advance(200)
+      world.crash(node)
+      // Another node, which does not know the job.
+      await world.start({ jobs: [], nodeId: 'goes on', ...quickLife })
+      await world.clock.advance({ seconds: 20 })
+      expect(await attemptsOf(full)).toEqual(expected)
+    },
+  )
 
   it('is not handed back when the storage rejects its end, because its handler was called', async () => {
     const world = createWorld(place)

@@ -25,7 +25,12 @@ describe('the definition of an isolated task', () => {
   it.each<[string, object, string, string]>([
     ['a module that is not a URL', { module: './render.js' }, 'INVALID_MODULE', 'tasks[0].module'],
     ['a module that is a path', { module: '/srv/render.js' }, 'INVALID_MODULE', 'tasks[0].module'],
-    ['a module with an https URL', { module: new URL('https://example.org/a.js') }, 'INVALID_MODULE', 'tasks[0].module'],
+    [
+      'a module with an https URL',
+      { module: new URL('https://example.org/a.js') },
+      'INVALID_MODULE',
+      'tasks[0].module',
+    ],
     ['a module that is null', { module: null }, 'INVALID_MODULE', 'tasks[0].module'],
     ['run beside a module', { run: () => 1, module }, 'INVALID_ARGUMENT', 'tasks[0].module'],
     ['a handler beside a module', { handler: 'render', module }, 'INVALID_ARGUMENT', 'tasks[0].module'],

@@ -206,13 +206,9 @@ describe.each(isolations)('a %s that sends arbitrary messages through its channe
   })
 })
 
-it.each(isolations)(
-  'TypeScript runs in a %s if Node.js runs it, and otherwise start rejects it',
-  async (isolation) => {
-    const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
-    const { typescript } = process.features as { readonly typescript?: unknown }
-    if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
-    else
-      await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
-  },
-)
+it.each(isolations)('TypeScript runs in a %s if Node.js runs it, and otherwise start rejects it', async (isolation) => {
+  const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
+  const { typescript } = process.features as { readonly typescript?: unknown }
+  if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
+  else await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
+})

@@ -145,15 +145,18 @@ describe('a thousand jobs that are due at one instant', () => {
       defineJob({ name: `job ${index}`, schedule, tasks: [{ name: 'work', run }] }),
     )
 
-  it.each([1000, 300, 7])('are created and ended in the minimum number of calls for batches of %i', async (maxBatch) => {
-    const world = createWorld(memory)
-    const storage = withMaxBatch(world.connect(), maxBatch)
-    const { counted, finished } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
-    expect(finished).toHaveLength(1000)
-    expect(counted.count('createOccurrences')).toBe(Math.ceil(1000 / maxBatch))
-    expect(counted.count('settle')).toBe(Math.ceil(1000 / maxBatch))
-    expect(counted.writeCount).toBe(2 * Math.ceil(1000 / maxBatch))
-  })
+  it.each([1000, 300, 7])(
+    'are created and ended in the minimum number of calls for batches of %i',
+    async (maxBatch) => {
+      const world = createWorld(memory)
+      const storage = withMaxBatch(world.connect(), maxBatch)
+      const { counted, finished } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
+      expect(finished).toHaveLength(1000)
+      expect(counted.count('createOccurrences')).toBe(Math.ceil(1000 / maxBatch))
+      expect(counted.count('settle')).toBe(Math.ceil(1000 / maxBatch))
+      expect(counted.writeCount).toBe(2 * Math.ceil(1000 / maxBatch))
+    },
+  )
 
   it('are ended in the minimum number of calls when their handlers end together later', async () => {
     const world = createWorld(memory)

@@ -35,16 +35,19 @@ function working(world: World, settings: JobSettingsInput & { takes: number; unt
 }
 
 describe('without wake-ups from the storage', () => {
-  it.each([{ force: false }, { force: true }])('a cancellation aborts a handler of the same node: %o', async ({ force }) => {
-    const world = createWorld()
-    const { job, heard } = working(world, { takes: 60 })
-    const node = await startDeaf(world, { jobs: [job] })
-    const { id } = await node.trigger('work')
-    await world.clock.advance({ seconds: 7 })
-    await node.cancel(id, { force })
-    await world.clock.advance({ minutes: 5 })
-    expect(heard).toEqual(['0 begins', '7 stops'])
-  })
+  it.each([{ force: false }, { force: true }])(
+    'a cancellation aborts a handler of the same node: %o',
+    async ({ force }) => {
+      const world = createWorld()
+      const { job, heard } = working(world, { takes: 60 })
+      const node = await startDeaf(world, { jobs: [job] })
+      const { id } = await node.trigger('work')
+      await world.clock.advance({ seconds: 7 })
+      await node.cancel(id, { force })
+      await world.clock.advance({ minutes: 5 })
+      expect(heard).toEqual(['0 begins', '7 stops'])
+    },
+  )
 
   it('under cancel_running a trigger aborts the running occurrence at once, and starts', async () => {
     const world = createWorld()

@@ -208,55 +208,58 @@ describe.each(everywhere)('on $name', (place) => {
       expect(lost).toHaveLength(1)
     })
 
-    it.each(['its own node', 'another node'])('by force through %s is reported by its owner as ended', async (through) => {
-      const world = createWorld(place)
-      const reports: ExecutionReport[] = []
-      const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
-      const job = defineJob({
-        name: 'tick',
-        schedule: everySeconds(10, +at(10)),
-        retryPolicy: { maxRetries: 1, retryInterval: { minutes: 5 } },
-        onComplete: (report) => void reports.push(report),
-        tasks: [
-          { name: 'first', run: () => 'done' },
-          { name: 'work', run },
-          { name: 'never', run },
-        ],
-      })
-      const { logger, loud } = collectingLogger()
-      const collectors = [metricsCollector(), metricsCollector()] as const
-      const owner = await world.start({ jobs: [job], logger, metrics: collectors[0] })
-      const heard = listen(owner, 'occurrence.finished', 'occurrence.lost')
-      await world.clock.advance({ seconds: 12 })
-      const other = await world.start({ jobs: [job], metrics: collectors[1] })
-      const { id, scheduledAt } = await onlyOccurrence(other, 'tick')
-      const scheduler = through === 'its own node' ? owner : other
-      await scheduler.cancel(id, { force: true, reason: 'stuck' })
-      await world.clock.advance({ minutes: 1 })
-      const { tasks, ...ended } = await onlyOccurrence(other, 'tick')
-      expect(ended).toMatchObject({ state: 'canceled', reason: 'stuck', finishedAt: at(12) })
-      expect(tasks).toMatchObject([
-        { name: 'first', state: 'completed', result: 'done' },
-        {
-          name: 'work',
-          state: 'canceled',
-          reason: 'canceled',
-          durationMs: 2000,
-          attempts: [{ state: 'lost', endedAt: at(12) }],
-        },
-      ])
-      // The report contains what the storage contains.
-      expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
-      expect(reports[0]?.tasks).toEqual(tasks)
-      expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
-      expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
-      const words = 'occurrence lost: it was canceled meanwhile'
-      expect(loud()).toEqual([
-        { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
-      ])
-      const counts = collectors.map((one) => one.counter('scheduler_job_occurrences_total'))
-      expect(counts).toEqual(through === 'its own node' ? [1, 0] : [0, 1])
-    })
+    it.each(['its own node', 'another node'])(
+      'by force through %s is reported by its owner as ended',
+      async (through) => {
+        const world = createWorld(place)
+        const reports: ExecutionReport[] = []
+        const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
+        const job = defineJob({
+          name: 'tick',
+          schedule: everySeconds(10, +at(10)),
+          retryPolicy: { maxRetries: 1, retryInterval: { minutes: 5 } },
+          onComplete: (report) => void reports.push(report),
+          tasks: [
+            { name: 'first', run: () => 'done' },
+            { name: 'work', run },
+            { name: 'never', run },
+          ],
+        })
+        const { logger, loud } = collectingLogger()
+        const collectors = [metricsCollector(), metricsCollector()] as const
+        const owner = await world.start({ jobs: [job], logger, metrics: collectors[0] })
+        const heard = listen(owner, 'occurrence.finished', 'occurrence.lost')
+        await world.clock.advance({ seconds: 12 })
+        const other = await world.start({ jobs: [job], metrics: collectors[1] })
+        const { id, scheduledAt } = await onlyOccurrence(other, 'tick')
+        const scheduler = through === 'its own node' ? owner : other
+        await scheduler.cancel(id, { force: true, reason: 'stuck' })
+        await world.clock.advance({ minutes: 1 })
+        const { tasks, ...ended } = await onlyOccurrence(other, 'tick')
+        expect(ended).toMatchObject({ state: 'canceled', reason: 'stuck', finishedAt: at(12) })
+        expect(tasks).toMatchObject([
+          { name: 'first', state: 'completed', result: 'done' },
+          {
+            name: 'work',
+            state: 'canceled',
+            reason: 'canceled',
+            durationMs: 2000,
+            attempts: [{ state: 'lost', endedAt: at(12) }],
+          },
+        ])
+        // The report contains what the storage contains.
+        expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
+        expect(reports[0]?.tasks).toEqual(tasks)
+        expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
+        expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
+        const words = 'occurrence lost: it was canceled meanwhile'
+        expect(loud()).toEqual([
+          { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
+        ])
+        const counts = collectors.map((one) => one.counter('scheduler_job_occurrences_total'))
+        expect(counts).toEqual(through === 'its own node' ? [1, 0] : [0, 1])
+      },
+    )
 
     it('that is pending for a retry has no open task', async () => {
       const world = createWorld(place)

@@ -212,23 +212,26 @@ describe.each(everywhere)('on $name', (place) => {
       ['compressed', [120, 180, 240, 300], [], 0],
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
-    ])('under %j, without the canceled slots %j, the slots %j run', async (recoveryStrategy, canceled, expected, toRun) => {
-      const world = createWorld(place)
-      const { job, slots } = recording(world, { recoveryStrategy })
-      const first = await world.start({ jobs: [job] })
-      await world.clock.advance({ seconds: 65 })
-      for (const slot of canceled) await first.cancelSlot('recording', at(slot), { reason: 'holiday' })
-      await world.shutdown(first)
-      await world.clock.advanceTo(at(370))
-      const second = world.scheduler({ jobs: [job] })
-      const heard = listen(second, 'recovery.decided')
-      await second.start()
-      await world.clock.advance({ seconds: 10 })
-      expect(slots()).toEqual([60, ...expected, 360])
-      expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
-      const states = (await second.occurrences({ job: 'recording', states: ['canceled'] })).items
-      expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
-    })
+    ])(
+      'under %j, without the canceled slots %j, the slots %j run',
+      async (recoveryStrategy, canceled, expected, toRun) => {
+        const world = createWorld(place)
+        const { job, slots } = recording(world, { recoveryStrategy })
+        const first = await world.start({ jobs: [job] })
+        await world.clock.advance({ seconds: 65 })
+        for (const slot of canceled) await first.cancelSlot('recording', at(slot), { reason: 'holiday' })
+        await world.shutdown(first)
+        await world.clock.advanceTo(at(370))
+        const second = world.scheduler({ jobs: [job] })
+        const heard = listen(second, 'recovery.decided')
+        await second.start()
+        await world.clock.advance({ seconds: 10 })
+        expect(slots()).toEqual([60, ...expected, 360])
+        expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
+        const states = (await second.occurrences({ job: 'recording', states: ['canceled'] })).items
+        expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
+      },
+    )
 
     it('are not part of a compressed run, if they are canceled during its decision', async () => {
       const world = createWorld(place)

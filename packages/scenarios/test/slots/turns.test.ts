@@ -45,25 +45,28 @@ describe.each(everywhere)('on $name', (place) => {
     ['under queue with maxConcurrency 1000', { overlapPolicy: 'queue', maxConcurrency: 1000 }],
     ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
     ['with runs of 20 ms', { takesMs: 20 }],
-  ] as const)('a job with a slot each second runs each of them beside 3,000 requests of a job %s', async (_, settings) => {
-    const world = createWorld(place)
-    const seconds = 'takesMs' in settings ? 2 : 30
-    const hog = bulk(world, 'hog', settings)
-    const beside = ticking(world, seconds)
-    const node = await world.start({
-      jobs: [hog.job, beside.job],
-      defaults: { retention: 'forever' },
-    })
-    // Runs end between slots, so a permit is free within a second of each slot.
-    await world.clock.advance(300)
-    await store(world, node, 'hog', 3000)
-    await world.clock.advance({ seconds: seconds + 2 })
-    const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
-    expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
-    expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-    // The node was full all the time.
-    expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
-  })
+  ] as const)(
+    'a job with a slot each second runs each of them beside 3,000 requests of a job %s',
+    async (_, settings) => {
+      const world = createWorld(place)
+      const seconds = 'takesMs' in settings ? 2 : 30
+      const hog = bulk(world, 'hog', settings)
+      const beside = ticking(world, seconds)
+      const node = await world.start({
+        jobs: [hog.job, beside.job],
+        defaults: { retention: 'forever' },
+      })
+      // Runs end between slots, so a permit is free within a second of each slot.
+      await world.clock.advance(300)
+      await store(world, node, 'hog', 3000)
+      await world.clock.advance({ seconds: seconds + 2 })
+      const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
+      expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
+      expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
+      // The node was full all the time.
+      expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
+    },
+  )
 
   it('a request of another process starts within 2 s beside 3,000 older ones of another job', async () => {
     const world = createWorld(place)
