@@ -9,7 +9,7 @@ import { type WrongValue, wrongValuesOf } from '../support/wrong-values.ts'
 
 interface Case extends WrongValue {
   readonly path: string
-  /** The value may hold a password. */
+  /** Whether the value may contain a password. */
   readonly isSecret: boolean
 }
 
@@ -18,7 +18,7 @@ const casesOf = ({ options, secrets = [] }: EntryPoint): Case[] =>
     wrongValuesOf(kind).map((wrong) => ({ path, isSecret: secrets.includes(path), ...wrong })),
   )
 
-/** All that the storage holds, as text. */
+/** All records of the storage, as text. */
 async function ledgerOf(storage: Storage): Promise<string> {
   const jobs = await storage.listJobs({ limit: 100, cursor: null })
   const occurrences = await Promise.all(
@@ -29,7 +29,7 @@ async function ledgerOf(storage: Storage): Promise<string> {
   return JSON.stringify([jobs.items, occurrences.map(({ items }) => items)])
 }
 
-/** What is wrong with how a call was refused; `null` when nothing is. */
+/** What is wrong with the rejection of the call; `null` if it is correct. */
 async function complaintAbout(call: () => unknown, { path, what, value, isSecret }: Case): Promise<string | null> {
   const where = `${path}: ${what}`
   let error: unknown
@@ -46,7 +46,7 @@ async function complaintAbout(call: () => unknown, { path, what, value, isSecret
     field?.endsWith(`.${path}`) ||
     path.startsWith(`${field}.`) ||
     path.startsWith(`${field}[`)
-  // A wrong object is refused by its first wrong member.
+  // The error for an object with a wrong member names that member.
   const isMember = field !== undefined && typeof value === 'object' && value !== null && field in value
   if (!isNear && !isMember) return `${where}: names ${field}: ${message}`
   if (field === path && !isSecret && code !== 'DATA_TOO_LARGE' && !Object.is(error.value, value)) {
@@ -56,7 +56,7 @@ async function complaintAbout(call: () => unknown, { path, what, value, isSecret
   return message.length > 2000 ? `${where}: ${message.length} characters` : null
 }
 
-describe('each wrong value of each public option is refused with a code, the field, the value and a remedy', () => {
+describe('each wrong value of each public option is rejected with a code, the field, the value and a remedy', () => {
   it.each(entryPoints.map((entry) => [entry.name, entry] as const))('%s', async (_, entry) => {
     const world = createWorld(memory)
     const storage = world.connect()
@@ -74,7 +74,7 @@ describe('each wrong value of each public option is refused with a code, the fie
     expect(await ledgerOf(storage)).toBe(before)
   })
 
-  it('in more than 1,000 cases', () => {
+  it('the table has more than 1,000 cases', () => {
     const count = entryPoints.reduce((sum, entry) => sum + casesOf(entry).length, 0)
     expect(count).toBeGreaterThan(1000)
   })

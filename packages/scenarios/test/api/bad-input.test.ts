@@ -24,7 +24,7 @@ const raw = { name: 'raw', schedule: everySeconds(10), tasks: [{ name: 'work', r
 const storage = memoryStorage()
 const long = 'x'.repeat(256)
 
-describe('a scheduler is not made of', () => {
+describe('createScheduler rejects', () => {
   it.each<[what: string, options: Record<string, unknown>, code: string, field: string, value: unknown]>([
     ['no storage', { storage: undefined }, 'INVALID_ARGUMENT', 'storage', undefined],
     ['a storage that is null', { storage: null }, 'INVALID_ARGUMENT', 'storage', null],
@@ -37,68 +37,68 @@ describe('a scheduler is not made of', () => {
       { specVersion: 2 },
     ],
     ['a job twice', { jobs: [job('a'), job('b'), job('a')] }, 'DUPLICATE_JOB', 'jobs[2].name', 'a'],
-    ['jobs that are no list', { jobs: job('a') }, 'INVALID_ARGUMENT', 'jobs', expect.anything()],
+    ['jobs that are not an array', { jobs: job('a') }, 'INVALID_ARGUMENT', 'jobs', expect.anything()],
     ['a job that was not defined', { jobs: [job('a'), raw] }, 'INVALID_ARGUMENT', 'jobs[1]', raw],
     ['a job that is null', { jobs: [null] }, 'INVALID_ARGUMENT', 'jobs[0]', null],
     ['an empty node id', { nodeId: '' }, 'INVALID_NAME', 'nodeId', ''],
     ['a node id that is too long', { nodeId: long }, 'INVALID_NAME', 'nodeId', long],
-    ['no place to run', { maxConcurrentJobs: 0 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0],
-    ['half a place', { maxConcurrentJobs: 0.5 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0.5],
-    ['less than nothing taken ahead', { prefetch: -1 }, 'INVALID_ARGUMENT', 'prefetch', -1],
-    ['half a slot taken ahead', { prefetch: 0.5 }, 'INVALID_ARGUMENT', 'prefetch', 0.5],
-    ['everything taken ahead', { prefetch: 10_001 }, 'INVALID_ARGUMENT', 'prefetch', 10_001],
-    ['slots taken ahead that are prose', { prefetch: 'many' }, 'INVALID_ARGUMENT', 'prefetch', 'many'],
-    ['a poll interval of nothing', { pollInterval: 0 }, 'INVALID_DURATION', 'pollInterval', 0],
-    ['a reap interval that is prose', { reapInterval: 'often' }, 'INVALID_DURATION', 'reapInterval', 'often'],
+    ['no permit', { maxConcurrentJobs: 0 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0],
+    ['half a permit', { maxConcurrentJobs: 0.5 }, 'INVALID_ARGUMENT', 'maxConcurrentJobs', 0.5],
+    ['a negative prefetch', { prefetch: -1 }, 'INVALID_ARGUMENT', 'prefetch', -1],
+    ['a fractional prefetch', { prefetch: 0.5 }, 'INVALID_ARGUMENT', 'prefetch', 0.5],
+    ['a prefetch above 10,000', { prefetch: 10_001 }, 'INVALID_ARGUMENT', 'prefetch', 10_001],
+    ['a prefetch that is text', { prefetch: 'many' }, 'INVALID_ARGUMENT', 'prefetch', 'many'],
+    ['a poll interval of 0', { pollInterval: 0 }, 'INVALID_DURATION', 'pollInterval', 0],
+    ['a reap interval that is text', { reapInterval: 'often' }, 'INVALID_DURATION', 'reapInterval', 'often'],
     ['a bad default', { defaults: { overlapPolicy: 'no' } }, 'INVALID_ARGUMENT', 'defaults.overlapPolicy', 'no'],
     ['an unknown default', { defaults: { retries: 3 } }, 'UNKNOWN_OPTION', 'defaults.retries', 3],
-    ['defaults that are no object', { defaults: 5 }, 'INVALID_ARGUMENT', 'defaults', 5],
+    ['defaults that are not an object', { defaults: 5 }, 'INVALID_ARGUMENT', 'defaults', 5],
     ['an unknown option', { concurrency: 5 }, 'UNKNOWN_OPTION', 'concurrency', 5],
     ['handlers that are a list', { handlers: [] }, 'INVALID_ARGUMENT', 'handlers', []],
     ['handlers that are a Map', { handlers: new Map() }, 'INVALID_ARGUMENT', 'handlers', new Map()],
-    ['a handler that is no function', { handlers: { mail: 5 } }, 'INVALID_ARGUMENT', 'handlers.mail', 5],
-    ['a signal that nobody knows', { handleSignals: ['SIGFOO'] }, 'INVALID_ARGUMENT', 'handleSignals[0]', 'SIGFOO'],
+    ['a handler that is not a function', { handlers: { mail: 5 } }, 'INVALID_ARGUMENT', 'handlers.mail', 5],
+    ['an unknown signal', { handleSignals: ['SIGFOO'] }, 'INVALID_ARGUMENT', 'handleSignals[0]', 'SIGFOO'],
     ['a logger without methods', { logger: {} }, 'INVALID_ARGUMENT', 'logger', {}],
     ['metrics without methods', { metrics: {} }, 'INVALID_ARGUMENT', 'metrics', {}],
     ['a clock without methods', { clock: {} }, 'INVALID_ARGUMENT', 'clock', {}],
-    ['types of schedules that are none', { scheduleTypes: ['every'] }, 'INVALID_ARGUMENT', 'scheduleTypes[0]', 'every'],
+    ['schedule types that are strings', { scheduleTypes: ['every'] }, 'INVALID_ARGUMENT', 'scheduleTypes[0]', 'every'],
   ])('%s', (_, options, code, field, value) => {
     const make = () => createScheduler({ storage, ...options } as unknown as SchedulerOptions)
     expect(make).toThrow(expect.objectContaining({ code, field, value, remedy: expect.any(String) }))
   })
 
-  it.each([undefined, null, 'storage', []])('%j', (options) => {
+  it.each([undefined, null, 'storage', []])('the options %j', (options) => {
     expect(() => createScheduler(options as unknown as SchedulerOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     )
   })
 })
 
-describe('a question is refused when', () => {
+describe('a read rejects', () => {
   it.each<[what: string, filter: unknown, code: string, field: string]>([
-    ['it names no job', {}, 'INVALID_NAME', 'filter.job'],
-    ['its job is no name', { job: 5 }, 'INVALID_NAME', 'filter.job'],
-    ['it is none', undefined, 'INVALID_ARGUMENT', 'filter'],
-    ['it has an unknown member', { job: 'a', state: 'failed' }, 'UNKNOWN_OPTION', 'filter.state'],
-    ['it begins at no instant', { job: 'a', from: 'soon' }, 'INVALID_INSTANT', 'filter.from'],
-    ['it ends at no instant', { job: 'a', to: Number.NaN }, 'INVALID_INSTANT', 'filter.to'],
-    ['it wants none', { job: 'a', limit: 0 }, 'INVALID_ARGUMENT', 'filter.limit'],
-    ['it wants half a one', { job: 'a', limit: 0.5 }, 'INVALID_ARGUMENT', 'filter.limit'],
-    ['it wants another order', { job: 'a', order: 'random' }, 'INVALID_ARGUMENT', 'filter.order'],
-    ['it wants a state that is none', { job: 'a', states: ['done'] }, 'INVALID_ARGUMENT', 'filter.states[0]'],
-    ['its states are no list', { job: 'a', states: 'failed' }, 'INVALID_ARGUMENT', 'filter.states'],
+    ['a filter without a job', {}, 'INVALID_NAME', 'filter.job'],
+    ['a job that is not a name', { job: 5 }, 'INVALID_NAME', 'filter.job'],
+    ['a missing filter', undefined, 'INVALID_ARGUMENT', 'filter'],
+    ['an unknown member', { job: 'a', state: 'failed' }, 'UNKNOWN_OPTION', 'filter.state'],
+    ['a `from` that is not an instant', { job: 'a', from: 'soon' }, 'INVALID_INSTANT', 'filter.from'],
+    ['a `to` that is not an instant', { job: 'a', to: Number.NaN }, 'INVALID_INSTANT', 'filter.to'],
+    ['a limit of 0', { job: 'a', limit: 0 }, 'INVALID_ARGUMENT', 'filter.limit'],
+    ['a fractional limit', { job: 'a', limit: 0.5 }, 'INVALID_ARGUMENT', 'filter.limit'],
+    ['an unknown order', { job: 'a', order: 'random' }, 'INVALID_ARGUMENT', 'filter.order'],
+    ['an unknown state', { job: 'a', states: ['done'] }, 'INVALID_ARGUMENT', 'filter.states[0]'],
+    ['states that are not an array', { job: 'a', states: 'failed' }, 'INVALID_ARGUMENT', 'filter.states'],
   ])('%s', async (_, filter, code, field) => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
     await expect(scheduler.occurrences(filter as never)).rejects.toMatchObject({ code, field })
   })
 
-  it('it is about the next runs of a job that is not there, or of less than one', async () => {
+  it('nextRuns of an unknown job, and fewer than one next run', async () => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
     await expect(scheduler.nextRuns('b')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', value: 'b' })
     await expect(scheduler.nextRuns('a', 0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'count' })
   })
 
-  it('a listener is no function, or its event is none', async () => {
+  it('a listener that is not a function', async () => {
     const scheduler = await createWorld(memory).start()
     expect(() => scheduler.on('scheduler.started', 'log' as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'listener' }),
@@ -109,7 +109,7 @@ describe('a question is refused when', () => {
   })
 })
 
-it('after every refusal the ledger is as it was', async () => {
+it('rejected calls do not change the stored records', async () => {
   const world = createWorld(memory)
   const scheduler = await world.start({ jobs: [job('a')] })
   await world.clock.advance({ seconds: 10 })
@@ -128,7 +128,7 @@ it('after every refusal the ledger is as it was', async () => {
   expect(await fates(scheduler, 'a')).toEqual(['10 completed', '20 completed'])
 })
 
-describe('a call is refused, with what to pass,', () => {
+describe('a call rejects, with what to pass,', () => {
   const running = () => createWorld(memory).start({ jobs: [job('a')] })
   type Call = (scheduler: Scheduler) => unknown
   const call = (method: string, ...passed: readonly unknown[]): Call => {
@@ -139,23 +139,23 @@ describe('a call is refused, with what to pass,', () => {
   it.each<[what: string, call: Call, code: string, field: string, value: unknown, remedy: RegExp]>([
     ['without a name', call('trigger'), 'INVALID_NAME', 'name', undefined, /string/],
     ['with the job instead of its name', call('pause', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
-    ['about nothing', call('isRunning'), 'INVALID_NAME', 'name', undefined, /string/],
-    ['about the job itself', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
-    ['for a plan of nobody', call('plan', []), 'INVALID_ARGUMENT', 'options', undefined, /owner/],
-    ['for a plan of no list', call('plan', whole, { owner: 'a' }), 'INVALID_ARGUMENT', 'jobs', whole, /array/],
+    ['of isRunning without a name', call('isRunning'), 'INVALID_NAME', 'name', undefined, /string/],
+    ['of isRunning with a job', call('isRunning', whole), 'INVALID_NAME', 'name', whole, /Pass its name, "a"/],
+    ['for a plan without an owner', call('plan', []), 'INVALID_ARGUMENT', 'options', undefined, /owner/],
+    ['for a plan of no array', call('plan', whole, { owner: 'a' }), 'INVALID_ARGUMENT', 'jobs', whole, /array/],
     [
-      'for a plan of what is no job',
+      'for a plan of a plain object',
       call('plan', [raw], { owner: 'a' }),
       'INVALID_ARGUMENT',
       'jobs[0]',
       raw,
       /defineJob/,
     ],
-    ['to apply nothing', call('apply', {}), 'INVALID_NAME', 'plan.owner', undefined, /plan\(\)/],
-    ['to apply a plan cut short', call('apply', { owner: 'a' }), 'INVALID_ARGUMENT', 'plan.jobs', undefined, /array/],
-    ['to add nothing', call('add', {}), 'INVALID_ARGUMENT', 'job', {}, /defineJob/],
-    ['to add what is no job', call('add', raw), 'INVALID_ARGUMENT', 'job', raw, /defineJob/],
-    ['to cancel nothing', call('cancel'), 'INVALID_NAME', 'occurrenceId', undefined, /id of an occurrence/],
+    ['to apply an empty object', call('apply', {}), 'INVALID_NAME', 'plan.owner', undefined, /plan\(\)/],
+    ['to apply an incomplete plan', call('apply', { owner: 'a' }), 'INVALID_ARGUMENT', 'plan.jobs', undefined, /array/],
+    ['to add an empty object', call('add', {}), 'INVALID_ARGUMENT', 'job', {}, /defineJob/],
+    ['to add a plain object', call('add', raw), 'INVALID_ARGUMENT', 'job', raw, /defineJob/],
+    ['to cancel without an id', call('cancel'), 'INVALID_NAME', 'occurrenceId', undefined, /id of an occurrence/],
     [
       'for an unknown event',
       call('on', 'started', () => 1),
@@ -173,7 +173,7 @@ describe('a call is refused, with what to pass,', () => {
     expect(error).toHaveProperty('value', value)
   })
 
-  it('for a job that is added and whose schedule has an end that lies behind; a start warns of it and goes on', async () => {
+  it('for an added job whose schedule has ended; start warns of it and continues', async () => {
     const world = createWorld(memory)
     const ended = () =>
       defineJob({
@@ -193,39 +193,46 @@ describe('a call is refused, with what to pass,', () => {
     expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'late', err: refused }])
   })
 
-  describe('for a new job whose schedule has no instant any more', () => {
+  describe('for a new job whose schedule has no further instant', () => {
     const work = { tasks: [{ name: 'work', handler: 'work' }] }
     const spent: Readonly<Record<string, () => Job['schedule']>> = {
-      'an instant of a moment ago': () => once(startMs - 1),
+      'an instant 1 ms ago': () => once(startMs - 1),
       'the present instant': () => once(startMs),
       'repetitions that are over': () => iso8601('R3/2020-01-01/P1D'),
       'a year that has passed': () => cron('0 0 0 1 1 ? 2020'),
     }
 
-    it.each(Object.entries(spent))('%s: it is not added, and a start warns of it and goes on', async (_, schedule) => {
-      const world = createWorld(memory)
-      const warnings: object[] = []
-      const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
-      const logger = { ...silentLogger, warn }
-      const one = (name: string) => defineJob({ name, schedule: schedule(), ...work })
-      const handlers = { work: () => 1 }
-      const scheduler = await world.start({ jobs: [one('given'), job('other')], handlers, logger })
-      const refused = { code: 'SCHEDULE_NEVER_FIRES', field: 'schedule', remedy: expect.stringContaining('on request') }
-      expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
-      await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
-      await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
-      await scheduler.add(job('removed'))
-      await scheduler.remove('removed')
-      await expect(scheduler.add(one('removed'))).rejects.toMatchObject(refused)
-      const plan = await scheduler.plan([one('planned')], { owner: 'team' })
-      await expect(scheduler.apply(plan)).rejects.toMatchObject(refused)
-      const { items } = await scheduler.jobs({ limit: 10 })
-      expect(items.map(({ name }) => name).toSorted()).toEqual(['given', 'other'])
-      await world.clock.advance({ seconds: 10 })
-      expect(await fates(scheduler, 'other')).toEqual(['10 completed'])
-    })
+    it.each(Object.entries(spent))(
+      '%s: add rejects the job, and start warns of it and continues',
+      async (_, schedule) => {
+        const world = createWorld(memory)
+        const warnings: object[] = []
+        const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
+        const logger = { ...silentLogger, warn }
+        const one = (name: string) => defineJob({ name, schedule: schedule(), ...work })
+        const handlers = { work: () => 1 }
+        const scheduler = await world.start({ jobs: [one('given'), job('other')], handlers, logger })
+        const refused = {
+          code: 'SCHEDULE_NEVER_FIRES',
+          field: 'schedule',
+          remedy: expect.stringContaining('on request'),
+        }
+        expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
+        await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
+        await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
+        await scheduler.add(job('removed'))
+        await scheduler.remove('removed')
+        await expect(scheduler.add(one('removed'))).rejects.toMatchObject(refused)
+        const plan = await scheduler.plan([one('planned')], { owner: 'team' })
+        await expect(scheduler.apply(plan)).rejects.toMatchObject(refused)
+        const { items } = await scheduler.jobs({ limit: 10 })
+        expect(items.map(({ name }) => name).toSorted()).toEqual(['given', 'other'])
+        await world.clock.advance({ seconds: 10 })
+        expect(await fates(scheduler, 'other')).toEqual(['10 completed'])
+      },
+    )
 
-    it('but not for one that has had its time, nor for one without a schedule', async () => {
+    it('but not for a job that has run its slots, nor for a job without a schedule', async () => {
       const world = createWorld(memory)
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
@@ -243,7 +250,7 @@ describe('a call is refused, with what to pass,', () => {
       expect(warnings).toEqual([])
     })
 
-    it('also when its last instant passes while it waits to be stored', async () => {
+    it('also if its last instant passes while it waits to be stored', async () => {
       const world = createWorld(memory)
       const intercepted = new InterceptedStorage(world.connect())
       const scheduler = await world.start({ storage: intercepted.storage, handlers: { work: () => 1 } })

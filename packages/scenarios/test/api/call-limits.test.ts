@@ -20,17 +20,17 @@ interface Node {
   readonly clock: VirtualClock
   readonly scheduler: Scheduler
   readonly intercepted: InterceptedStorage
-  /** What lies in the storage, without the scheduler. */
+  /** The same storage without the interception. */
   readonly storage: Storage
-  /** The attempts that were made. */
+  /** The kind of each attempted occurrence. */
   readonly called: string[]
   readonly job: ReturnType<typeof defineJob>
 }
 
-/** A started scheduler with one job, and history of it. */
+/** A started scheduler with one job, which has run one slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
-  // A clock that waits for calls to the storage would wait for those that have no answer.
+  // A clock with `track` would wait for storage calls that are never answered.
   const { track: _, ...untracked } = clock
   const database = memoryDatabase()
   const intercepted = new InterceptedStorage(memoryStorage({ database }))
@@ -60,7 +60,7 @@ async function start(callTimeout?: number): Promise<Node> {
   return { clock, scheduler, intercepted, storage: memoryStorage({ database }), called, job }
 }
 
-/** The refusal of a call that is expected to be refused; `null` as long as it is not. */
+/** The error with which a call rejects; `null` until it does. */
 function refusalOf(call: Promise<unknown>): { error: JobistemerError | null } {
   const seen: { error: JobistemerError | null } = { error: null }
   call.then(
@@ -101,7 +101,7 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
 ]
 
 describe('while the storage does not answer,', () => {
-  it.each(calls)('%s ends after the time that it is given, or that of the scheduler', async (_name, call) => {
+  it.each(calls)('%s rejects after its own timeout, or that of the scheduler', async (_name, call) => {
     const node = await start()
     const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
     await node.scheduler.add(laterJob)
@@ -118,7 +118,7 @@ describe('while the storage does not answer,', () => {
     expect(ofScheduler.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 10_000 })
   })
 
-  it.each(calls)('%s ends when its signal fires, and says why', async (_name, call) => {
+  it.each(calls)('%s rejects when its signal fires, with the reason as cause', async (_name, call) => {
     const node = await start()
     const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
     await node.scheduler.add(laterJob)
@@ -138,7 +138,7 @@ describe('while the storage does not answer,', () => {
     expect(node.intercepted.calls).toEqual([])
   })
 
-  it('the limit of the scheduler can be set', async () => {
+  it("the scheduler's callTimeout can be set", async () => {
     const node = await start(500)
     node.intercepted.intercept = never
     const refused = refusalOf(node.scheduler.trigger('a'))
@@ -146,7 +146,7 @@ describe('while the storage does not answer,', () => {
     expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 500 })
   })
 
-  it('a limit above a minute is kept', async () => {
+  it('a timeout above a minute applies', async () => {
     const node = await start()
     node.intercepted.intercept = never
     const refused = refusalOf(node.scheduler.isRunning('a', { timeout: { minutes: 5 } }))
@@ -157,7 +157,7 @@ describe('while the storage does not answer,', () => {
   })
 })
 
-describe('a call that takes too long because the storage fails', () => {
+describe('a call that exceeds its timeout because the storage fails', () => {
   const full = new JobistemerError('STORAGE_FULL', { message: 'The disk is full.', remedy: 'Make room.' })
 
   it.each<[string, (scheduler: Scheduler, timeout: number) => Promise<unknown>]>([
@@ -170,7 +170,7 @@ describe('a call that takes too long because the storage fails', () => {
       },
     ],
     ['an addition', (scheduler, timeout) => scheduler.add(onRequest, { timeout })],
-  ])('%s says what it failed with', async (_, call) => {
+  ])('%s rejects with the last storage error as cause', async (_, call) => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = (made) => (made.operation === 'listJobs' ? made.proceed() : Promise.reject(full))
     const refused = refusalOf(call(scheduler, 4000))
@@ -179,7 +179,7 @@ describe('a call that takes too long because the storage fails', () => {
     expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
   })
 
-  it('says so of what is no error of the storage, in no more than a line', async () => {
+  it('contains a cause that is not a storage error, cut to one line', async () => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
@@ -187,7 +187,7 @@ describe('a call that takes too long because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. What was sent/)
   })
 
-  it('says nothing of a failure that has had its answer since', async () => {
+  it('contains no earlier failure if the repeated call succeeded', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {
@@ -204,7 +204,7 @@ describe('a call that takes too long because the storage fails', () => {
     expect(refused.error?.message).not.toContain('failed')
   })
 
-  it('says what a client cannot connect for', async () => {
+  it('contains the reason why a client cannot connect', async () => {
     const clock: VirtualClock = { ...virtualClock(startMs), isAuthoritative: false }
     const storage = wrapStorage(memoryStorage(), { serverTime: () => Promise.reject(full) })
     const client = createClient({ storage, clock, logger: silentLogger })
@@ -217,12 +217,12 @@ describe('a call that takes too long because the storage fails', () => {
   })
 })
 
-describe('a trigger whose caller waits no more', () => {
+describe('a trigger whose caller has stopped waiting', () => {
   const creates = ({ operation, request }: Call): boolean =>
     operation === 'createOccurrences' &&
     (request as { items: readonly { kind: string }[] }).items.some(({ kind }) => kind === 'trigger')
 
-  it('is not sent any more, and never runs', async () => {
+  it('is not sent again, and never runs', async () => {
     const node = await start()
     let sent = 0
     node.intercepted.intercept = (call) => {
@@ -241,7 +241,7 @@ describe('a trigger whose caller waits no more', () => {
     expect(node.called).toEqual([])
   })
 
-  it('runs once when the storage had taken it, and the answer comes late', async () => {
+  it('runs once if the storage has accepted it and the answer is late', async () => {
     const node = await start()
     let answer: () => void = () => {}
     node.intercepted.intercept = async (call) => {
@@ -262,7 +262,7 @@ describe('a trigger whose caller waits no more', () => {
     expect(node.called).toEqual(['trigger'])
   })
 
-  it('runs once when the storage had taken it, and the answer got lost', async () => {
+  it('runs once if the storage has accepted it and the answer was lost', async () => {
     const node = await start()
     node.intercepted.intercept = async (call) => {
       const result = await call.proceed()
@@ -280,7 +280,7 @@ describe('a trigger whose caller waits no more', () => {
   })
 })
 
-it('a call in many steps may take longer than its limit, as long as the storage answers', async () => {
+it('the timeout of a call with several steps restarts whenever the storage answers', async () => {
   const node = await start()
   const answer = async (call: Call) => {
     await node.clock.sleep({ seconds: 4 })

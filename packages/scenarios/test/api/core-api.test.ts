@@ -8,13 +8,13 @@ import { entryPointsOf } from '../support/declarations.ts'
 
 const docs = new URL('../../../core/docs/', import.meta.url)
 
-/** The texts under the third-level headings of a document, by heading. */
+/** The sections under the third-level headings of a document, by heading. */
 function sectionsOf(file: string): ReadonlyMap<string, string> {
   const sections = readFileSync(new URL(file, docs), 'utf8').split(/^### /m)
   return new Map(sections.map((section) => [String(section.split('\n', 1)[0]), section]))
 }
 
-it('the exports that are looked for are those of the modules', () => {
+it('entryPointsOf finds the exports of the modules', () => {
   const found = entryPointsOf('core').map(({ specifier, exports }) => [
     specifier,
     exports

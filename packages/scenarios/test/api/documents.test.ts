@@ -40,7 +40,7 @@ import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../../workspace/readme-examples.ts'
 import { entryPointsOf } from '../support/declarations.ts'
 
-/** What an example can import. The test runner of the conformance kit's example has no tests to run here, and opens no file. */
+/** The modules that an example can import. The test runner for the conformance kit's example runs no test and opens no file. */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
@@ -80,7 +80,7 @@ const modules = {
   vitest: { describe: (_: string, body: () => void) => body(), it: () => undefined },
 }
 
-/** Each document, with the entry points whose exports it shows, and how many of its lines are compared at least. */
+/** Each document, the entry points whose exports it shows, and the minimum number of its lines that are compared. */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 3 },
   { file: 'core/README.md', shows: [], compared: 8 },
@@ -116,7 +116,7 @@ describe.each(documents)('$file', ({ file, shows, compared }) => {
   const entryPoints = entryPointsOf(String(file.split('/', 1)[0])).filter(({ specifier }) => shows.includes(specifier))
   const exported = entryPoints.flatMap(({ exports }) => exports)
 
-  it('has examples that give what it says', async () => {
+  it('has examples with the stated results', async () => {
     const run = await runReadmeExamples(new URL(file, packages), modules)
     expect(run.wrong).toEqual([])
     expect(run.compared).toBeGreaterThanOrEqual(compared)
@@ -141,11 +141,11 @@ it('the examples compile', () => {
     const guide = readFileSync(new URL('storage-conformance/docs/write-your-own-adapter.md', packages), 'utf8')
     for (const [index, { file }] of documents.entries()) {
       const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
-      // What is refused at run time is refused by the compiler too, now and then.
+      // The compiler also rejects some lines that throw at run time.
       const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
       writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
     }
-    // Those in JavaScript are modules by themselves. The one that exports something is imported by the others.
+    // Examples in JavaScript are modules of their own. The other modules import the one with an export.
     for (const [index, [, block = '']] of [...guide.matchAll(/^```js\n(.*?)^```$/gms)].entries()) {
       writeFileSync(join(folder, block.includes('\nexport ') ? 'file-storage.js' : `guide-${index}.js`), block)
     }
@@ -160,7 +160,8 @@ it('the examples compile', () => {
       },
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
-    // References are written for readers of JavaScript too; what people begin with compiles as strictly as theirs may.
+    // The references also address readers of JavaScript, so implicit types are allowed there. All other documents compile
+    // strictly.
     const isLeft = (line: string) => /(core-docs|nestjs)-.*error TS70\d\d: .*implicitly/.test(line)
     expect(
       compile(folder)

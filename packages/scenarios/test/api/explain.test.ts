@@ -5,14 +5,14 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job by the ten seconds. */
+/** A job with a slot every ten seconds. */
 function ticking(settings: JobSettingsInput & { until?: number } = {}) {
   const { until = 1000, ...jobSettings } = settings
   const schedule = everySeconds(10, +at(until))
   return defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run: () => undefined }] })
 }
 
-/** What is said of some instants: the verdict, and the state of the record that tells it. */
+/** The verdicts for some instants, each with the state of its record. */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
     seconds.map(async (second) => {
@@ -22,7 +22,7 @@ function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   )
 }
 
-/** A node runs the job up to one second; no other does before the second one, when one starts that has decided then. */
+/** Runs a node up to the second `from`, and starts another one at `to`, which recovers the missed slots. */
 async function outage(world: World, job: ReturnType<typeof defineJob>, from: number, to: number) {
   const first = await world.start({ jobs: [job] })
   await world.clock.advanceTo(at(from))
@@ -33,8 +33,8 @@ async function outage(world: World, job: ReturnType<typeof defineJob>, from: num
   return scheduler
 }
 
-describe.each(everywhere)('on $name, it is explained', (place) => {
-  it('which slots lie around an instant that is none', async () => {
+describe.each(everywhere)('on $name, explain returns', (place) => {
+  it('the nearest slots around an instant that is not a slot', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(45))
@@ -45,7 +45,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     expect([await nearestOf(20), await nearestOf(70)]).toEqual([null, null])
   })
 
-  it('that a slot is due, from its very instant until a node has decided about it', async () => {
+  it('due for a slot from its instant until a node has decided it', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })
@@ -59,7 +59,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     })
   })
 
-  it('of the missed ones that they are, up to the last, and of instants between and after them that they were none', async () => {
+  it('covered for missed slots, and not_a_slot for instants between and after them', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 50, recoveryStrategy: 'mark_as_missed' })
     const scheduler = await outage(world, job, 15, 200)
@@ -77,7 +77,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     )
   })
 
-  it('of an instant after the missed ones that it was no slot', async () => {
+  it('not_a_slot for an instant after the missed slots', async () => {
     const world = createWorld(place)
     const scheduler = await outage(world, ticking(), 15, 205)
     const [, range] = (await scheduler.occurrences({ job: 'tick', states: ['missed', 'completed'] })).items
@@ -90,11 +90,11 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     ])
   })
 
-  it('of slots that one run covers, also beyond many records, and when that run was canceled before it began', async () => {
+  it('covered for the slots of a compressed run, across many records and after its cancellation', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // More than are read at once lie between the first that is covered and the record that covers it.
+    // More records than one read returns lie between the first covered slot and the record that covers it.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)
@@ -126,7 +126,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     ])
   })
 
-  it('that history was pruned, up to the last slot that was, and not beyond', async () => {
+  it('pruned up to the last slot that was pruned, and not beyond', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(105))
@@ -142,7 +142,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     ])
   })
 
-  it('of slots that one run covers, also when somebody asked for a run meanwhile', async () => {
+  it('covered for the slots of a compressed run, also if a trigger precedes it', async () => {
     const world = createWorld(place)
     const settings = {
       recoveryStrategy: 'compressed',
@@ -175,7 +175,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     ])
   })
 
-  it('that all history was pruned, where no record is left', async () => {
+  it('pruned for all slots if no record is left', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(200))
@@ -183,7 +183,7 @@ describe.each(everywhere)('on $name, it is explained', (place) => {
     expect(await saidOf(scheduler, 10, 100)).toEqual(['pruned', 'pruned'])
   })
 
-  it('in a few reads, however long the history is that follows', async () => {
+  it('its verdict after a few reads, however long the later history is', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })

@@ -5,7 +5,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
-/** Jobs that fail, that end well, that are skipped while they run, and that never ran; and a client elsewhere. */
+/** A job that fails, one that completes, one that runs long, and one that never runs, and a client on another connection. */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)
   const job = (name: string, seconds: number, run: () => unknown) =>
@@ -50,7 +50,7 @@ it('2,100 jobs are listed by name, and their heads are not read again for each p
 })
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('jobs are listed by name, also across pages and filters', async () => {
+  it('jobs are listed by name across pages and filters', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
     const tasks = [{ name: 'work', handler: 'none' }]
@@ -72,7 +72,7 @@ describe.each(everyStorage)('on $name', (place) => {
     await client.close()
   })
 
-  it('a dry run of prune counts what prune removes', async () => {
+  it('a dry run of prune returns the number that prune removes', async () => {
     const { world, client, node } = await scene(place)
     await world.clock.advance({ hours: 1 })
     const prunings = [
@@ -89,7 +89,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await client.prune({ olderThan: 0, job: 'none at all', dryRun: true })).toBe(0)
   })
 
-  it('failures of all jobs come newest first, page by page or in a loop, with the names of their jobs', async () => {
+  it('failures of all jobs are listed newest first, by page or by iteration, with their job names', async () => {
     const { world, client } = await scene(place)
     await world.clock.advance({ seconds: 1 })
     const first = await client.failures({ limit: 2 })
@@ -105,14 +105,14 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await client.failures({ job: 'bad', tasks: false })).items.map(({ tasks }) => tasks)).toEqual([[], [], []])
   })
 
-  it('a page of jobs tells how each ended last and how many of it live, and can be narrowed to an outcome', async () => {
+  it('a page of jobs can include the last run and live counts, and be filtered by last outcome', async () => {
     const { client } = await scene(place)
     const { items } = await client.jobs({ include: ['lastRun', 'counts'] })
     const told = items.map(({ name, lastRun, counts }) => [name, lastRun?.state ?? null, counts?.running])
     expect(told.sort()).toEqual([
       ['bad', 'completed_with_errors', 0],
       ['good', 'completed', 0],
-      // The one of 30 still runs, and the one of 60 was skipped.
+      // The run of slot 30 is still active, and slot 60 was skipped.
       ['long', null, 1],
       ['rare', null, 0],
     ])
@@ -123,7 +123,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await client.job('long')).toMatchObject({ lastRun: null, counts: { pending: 0, queued: 0, running: 1 } })
   })
 
-  it('what runs is listed with its job and its node, and what waits by its state', async () => {
+  it('live lists running occurrences with job and node, and waiting ones by state', async () => {
     const { node, client } = await scene(place)
     await node.pause('good')
     await client.trigger('good')
@@ -134,7 +134,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await client.live({ state: 'queued' })).items).toEqual([])
   })
 
-  it('occurrences of a job and jobs go on from a cursor, and loops read no further than they go', async () => {
+  it('lists continue from a cursor, and iterations read no further page than they need', async () => {
     const { client, intercepted } = await scene(place)
     const { items, cursor } = await client.occurrences({ job: 'good', limit: 4 })
     expect(named(items)).toEqual(['good 10', 'good 20', 'good 30', 'good 40'])
@@ -152,7 +152,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(intercepted.count('listOccurrences')).toBe(2)
   })
 
-  it('the few of many jobs that a filter wants are found with few calls, each once, whatever the pages', async () => {
+  it('filtered jobs among many are found in few calls, each once, with every page size', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const client = createClient({ storage: intercepted.storage, clock: world.clock })
@@ -177,11 +177,11 @@ describe.each(everyStorage)('on $name', (place) => {
     }
     intercepted.reset()
     expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
-    // 10, 40, 160, and then 500 at a time; a storage may answer with less than it is asked for.
+    // The pages grow from 10 to 40, 160 and 500 jobs. A storage may return fewer items than the limit.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
   })
 
-  it('a cursor that is forged, cut off, or of another list or filter is refused by name', async () => {
+  it('a forged or truncated cursor, or one of another list or filter, is rejected', async () => {
     const { client } = await scene(place)
     const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
     if (cursor === null) throw new Error('There is no second page.')

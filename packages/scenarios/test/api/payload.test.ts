@@ -10,7 +10,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-/** A schema whose answer is whatever `validate` returns. */
+/** A schema with the given `validate`. */
 function schemaOf(validate: (value: unknown) => unknown): StandardSchema {
   return { '~standard': { version: 1, vendor: 'own', validate: validate as never } }
 }
@@ -20,7 +20,7 @@ interface Day {
   pages: number
 }
 
-/** The same in each library, from a text to a number: what is kept can not be parsed once more. */
+/** The same schema in each library, from a text to a number. Parsed data cannot be parsed again. */
 const schemas: readonly [name: string, schema: StandardSchema<unknown, Day>][] = [
   ['zod', z.object({ day: z.string().min(1), pages: z.string().transform(Number) })],
   ['valibot', v.object({ day: v.pipe(v.string(), v.minLength(1)), pages: v.pipe(v.string(), v.transform(Number)) })],
@@ -48,7 +48,7 @@ const parsed = { day: 'today', pages: 12 }
 
 describe.each(schemas)('with a schema of %s', (_, schema) => {
   it.each(everywhere)(
-    'on $name data are parsed where the job’s code is, and kept as they were parsed',
+    "on $name a node with the job's code parses the data and stores the parsed value",
     async (place) => {
       const world = createWorld(place)
       const ran: unknown[] = []
@@ -81,7 +81,7 @@ describe.each(schemas)('with a schema of %s', (_, schema) => {
     },
   )
 
-  it('data of a process without the code are parsed before the first task, and fail the run without retries', async () => {
+  it("the node that runs a client's request parses its data, and invalid data fail the run without retries", async () => {
     const world = createWorld()
     const ran: unknown[] = []
     const job = jobOf(schema, ran)
@@ -103,7 +103,7 @@ describe.each(schemas)('with a schema of %s', (_, schema) => {
 })
 
 describe('a payload schema', () => {
-  it('tells the compiler what tasks find, and what a trigger takes', async () => {
+  it("determines the types of a task's input and of a trigger's data", async () => {
     const payload = z.object({ day: z.string(), pages: z.string().transform(Number), note: z.string().optional() })
     const asked = defineJob({
       name: 'asked',
@@ -128,7 +128,7 @@ describe('a payload schema', () => {
         {
           name: 'write',
           run: ({ input }) => {
-            // JSON has no dates, and what it would change is refused.
+            // JSON has no dates, so data with a date are rejected.
             expectTypeOf(input).toEqualTypeOf<{ at: never } | undefined>()
           },
         },
@@ -139,11 +139,11 @@ describe('a payload schema', () => {
     await node.trigger(asked, { data: { day: 'today', pages: '1' }, key: 'a' })
     await node.trigger(planned)
     const refused = [
-      // @ts-expect-error what goes in is a text
+      // @ts-expect-error the input type is a text
       () => node.trigger(asked, { data: { day: 'today', pages: 1 } }),
-      // @ts-expect-error data are needed
+      // @ts-expect-error data are required
       () => node.trigger(asked),
-      // @ts-expect-error data are needed
+      // @ts-expect-error data are required
       () => node.trigger(asked, { key: 'b' }),
     ]
     for (const trigger of refused) await expect(trigger()).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })
@@ -155,7 +155,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('is not asked about slots, which have no data', async () => {
+  it('is not applied to slots, which have no data', async () => {
     const world = createWorld()
     const ran: unknown[] = []
     const tasks = [{ name: 'work', run: ({ input }: { input: unknown }) => ran.push(input) }]
@@ -167,7 +167,7 @@ describe('a payload schema', () => {
     expect(ran).toEqual([undefined])
   })
 
-  it('that fails itself is told from data that do not fit', async () => {
+  it('that throws causes INVALID_PAYLOAD with its error as cause', async () => {
     const broken = {
       '~standard': {
         version: 1,
@@ -184,7 +184,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('that never answers ends a call by its timeout, by callTimeout and by its signal, and nothing is stored', async () => {
+  it('that never answers ends calls by timeout, callTimeout and signal, and nothing is stored', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const job = defineJob({ name: 'stuck', payload, tasks: [{ name: 'work', run: () => 1 }] })
@@ -250,16 +250,16 @@ describe('a payload schema', () => {
     ['undefined', undefined],
     ['null', null],
     ['a text', 'fine'],
-    ['no member', {}],
-    ['issues that are no list', { issues: 5 }],
+    ['an object without members', {}],
+    ['issues that are not an array', { issues: 5 }],
     ['issues that are null', { issues: null }],
     ['an issue that is null', { issues: [null] }],
     ['an issue without a message', { issues: [{}] }],
     ['a message that is a number', { issues: [{ message: 5 }] }],
     ['a path that is a text', { issues: [{ message: 'wrong', path: 'day' }] }],
     ['a path with null', { issues: [{ message: 'wrong', path: [null] }] }],
-    ['no issue', { issues: [] }],
-  ])('that answers %s refuses the data as INVALID_PAYLOAD', async (_, result) => {
+    ['an empty list of issues', { issues: [] }],
+  ])('that returns %s causes INVALID_PAYLOAD', async (_, result) => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => 1 }]
     const jobs = [
@@ -279,7 +279,7 @@ describe('a payload schema', () => {
     }
   })
 
-  it('has to be one', () => {
+  it('is rejected by defineJob if it is not a Standard Schema', () => {
     const define = (payload: unknown) =>
       defineJob({ name: 'job', payload: payload as never, tasks: [{ name: 'work', run: () => 1 }] })
     for (const wrong of [5, null, {}, { '~standard': { version: 2, vendor: 'own', validate: () => ({}) } }]) {

@@ -6,7 +6,7 @@ const byName = new Map(
   entryPoints.flatMap(({ exports }) => exports.map((one): [string, Declaration] => [one.name, one])),
 )
 
-/** Words that mean the same wherever they occur: the records of jobs and occurrences explain them. */
+/** Members whose names have the same meaning everywhere. The records of jobs and occurrences document them. */
 const selfExplaining = [
   'id',
   'jobId',
@@ -43,7 +43,7 @@ function isInherited(declaration: Declaration, member: string): boolean {
   })
 }
 
-it('what the packages export is found', () => {
+it('entryPointsOf finds the exports of the packages', () => {
   const counts = entryPoints.map(({ specifier, exports }) => [specifier, exports.length > 0])
   expect(counts).toContainEqual(['@jobistemer/core/storage', true])
   expect(counts.filter(([, isFound]) => !isFound)).toEqual([])
@@ -55,7 +55,7 @@ it('what the packages export is found', () => {
 })
 
 describe.each(publicPackages())('%s', (folder) => {
-  it('exports each type that what it exports mentions', () => {
+  it('exports each type that its exports mention', () => {
     const exports = entryPointsOf(folder).flatMap((entryPoint) => entryPoint.exports)
     const names = new Set(exports.map(({ name }) => name))
     const missing = exports.flatMap(({ name, mentions }) =>
@@ -65,18 +65,18 @@ describe.each(publicPackages())('%s', (folder) => {
   })
 })
 
-it('what a declaration mentions is found', () => {
+it('a declaration lists the types that it mentions', () => {
   expect(byName.get('JobOperations')?.mentions).toEqual(expect.arrayContaining(['TriggerOptions', 'Occurrence', 'Job']))
 })
 
 describe.each(entryPoints.map((entryPoint) => [entryPoint.specifier, entryPoint.exports] as const))(
   '%s',
   (_, exports) => {
-    it('says of each export what it is', () => {
+    it('documents each export', () => {
       expect(exports.filter((one) => !one.isDocumented).map(({ name }) => name)).toEqual([])
     })
 
-    it('says of each method what it does, and of each other member what its name does not say', () => {
+    it('documents each method, and each other member whose name is not self-explanatory', () => {
       const missing = exports.flatMap((declaration) =>
         declaration.members
           .filter(({ name, isMethod, isDocumented }) => !isDocumented && (isMethod || !selfExplaining.includes(name)))

@@ -16,7 +16,7 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// None of these tests would end in time if it waited for this.
+// A test that waited for this duration would time out.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {
@@ -43,13 +43,13 @@ const real: readonly [string, () => Promise<unknown>][] = [
     },
   ],
   [
-    'asks a server',
+    'calls a server',
     async () => {
       for (let count = 0; count < 5; count++) await ping()
     },
   ],
   [
-    'gives way to the event loop',
+    'yields to the event loop',
     async () => {
       for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
     },
@@ -57,7 +57,7 @@ const real: readonly [string, () => Promise<unknown>][] = [
   ['waits for a real timer', () => realTime(30)],
 ]
 
-/** A scheduler with one job, which runs once, ten seconds after the beginning. */
+/** A scheduler with a job whose only slot is ten seconds after the start. */
 async function scene(
   clock: VirtualClock,
   run: (context: TaskContext) => unknown,
@@ -71,8 +71,8 @@ async function scene(
   return { scheduler, reports }
 }
 
-describe.each(real)('what %s', (_, work) => {
-  it('holds time still as a handler', async () => {
+describe.each(real)('asynchronous work that %s', (_, work) => {
+  it('stops the virtual clock as a handler', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, work, { taskTimeout: { seconds: 1 } })
     await clock.advance({ minutes: 1 })
@@ -80,7 +80,7 @@ describe.each(real)('what %s', (_, work) => {
     await scheduler.shutdown()
   })
 
-  it('holds time still as a hook', async () => {
+  it('stops the virtual clock as a hook', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const seen: [string, number][] = []
     const hook = (name: string) => async () => {
@@ -97,7 +97,7 @@ describe.each(real)('what %s', (_, work) => {
     await scheduler.shutdown()
   })
 
-  it('holds time still between two waits for the clock', async () => {
+  it('stops the virtual clock between two sleeps of a handler', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const seen: number[] = []
     const { scheduler } = await scene(clock, async (context) => {
@@ -117,7 +117,7 @@ describe('a handler', () => {
   it.each<[string, (context: TaskContext, clock: VirtualClock) => Promise<unknown>]>([
     ['its context', (context) => context.sleep({ hours: 2 })],
     ['the clock', (_, clock) => clock.sleep({ hours: 2 })],
-  ])('that waits by %s takes no real time', async (_, wait) => {
+  ])('that sleeps by %s takes no real time', async (_, wait) => {
     const clock = virtualClock(startMs, { patience: endless })
     const settings = { executionTimeout: { hours: 5 }, taskTimeout: { hours: 5 } }
     const { scheduler, reports } = await scene(clock, (context) => wait(context, clock), settings)
@@ -126,7 +126,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that moves the clock itself takes no real time', async () => {
+  it('that advances the clock itself takes no real time', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, () => clock.advance({ minutes: 2 }))
     await clock.advance({ minutes: 10 })
@@ -134,7 +134,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that waits for nothing runs into its timeout', async () => {
+  it('that never ends times out after the patience', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
       taskTimeout: { minutes: 5 },
@@ -144,7 +144,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that goes on hearing from outside is waited for longer than the patience', async () => {
+  it('that makes continuous progress may exceed the patience', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -167,14 +167,14 @@ describe('a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // A machine that stood still for so long meanwhile has let nobody hear anything: that says nothing, and is done again.
+      // If the machine paused long enough to stop the handler's progress, the round is repeated.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return
     }
   })
 
-  it('that was left behind is waited for again once it asks the storage', async () => {
+  it('that exceeded the patience stops the clock again when it calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -192,7 +192,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that is slower than the patience is left behind', async () => {
+  it('that exceeds the patience no longer stops the clock', async () => {
     const clock = virtualClock(startMs, { patience: 0 })
     let isOver = false
     const { scheduler } = await scene(clock, async () => {
@@ -205,7 +205,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('sees the virtual time, and so do hooks', async () => {
+  it('and its hooks receive the virtual time', async () => {
     const clock = virtualClock(startMs)
     const seen: Date[] = []
     const { scheduler } = await scene(clock, (context) => seen.push(context.now()), {
@@ -216,7 +216,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('wakes from its sleep when it is told to stop', async () => {
+  it('wakes from its sleep when its signal fires', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, (context) => context.sleep({ hours: 1 }), {
       taskTimeout: { seconds: 20 },
@@ -228,16 +228,16 @@ describe('a handler', () => {
 })
 
 describe('a shutdown under a virtual clock', () => {
-  it('ends by itself, when its grace period is over', async () => {
+  it('ends without further advances when its grace period is over', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })
     await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
-    // Handlers have five seconds more to stop.
+    // Handlers get five more seconds to stop.
     expect(secondsOf(clock.now())).toBe(33)
   })
 
-  it('takes no time when nothing runs', async () => {
+  it('takes no virtual time if no handler runs', async () => {
     const clock = virtualClock(startMs)
     const { scheduler } = await scene(clock, () => 1)
     await clock.advance({ seconds: 20 })
@@ -245,7 +245,7 @@ describe('a shutdown under a virtual clock', () => {
     expect(secondsOf(clock.now())).toBe(20)
   })
 
-  it('leaves the clock to whoever moves it', async () => {
+  it('does not advance the clock while the test advances it', async () => {
     const clock = virtualClock(startMs, { patience: 0 })
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })
@@ -263,7 +263,7 @@ describe('a shutdown under a virtual clock', () => {
     expect(secondsOf(clock.now())).toBe(35)
   })
 
-  it('of two schedulers on one clock takes no longer than the longer of both', async () => {
+  it('of two schedulers on one clock takes as long as the longer one', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const first = await scene(clock, () => new Promise(() => undefined))
     const second = await scene(clock, () => new Promise(() => undefined))

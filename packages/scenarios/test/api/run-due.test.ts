@@ -11,7 +11,7 @@ function jobEvery(seconds: number, run: Run, options: Partial<Parameters<typeof 
   return defineJob({ name: 'job', schedule: everySeconds(seconds), tasks: [{ name: 'work', run }], ...options })
 }
 
-/** A function as a platform calls it: with a process of its own that ends with the call, or is killed. */
+/** A function as a platform calls it. Its process ends with the call, or is killed. */
 function callable(
   world: World,
   ran: string[],
@@ -25,7 +25,7 @@ function callable(
   return world.scheduler({ jobs: [jobEvery(60, run, options)] })
 }
 
-/** Makes a call, and lets so many seconds pass. */
+/** Makes a call, and advances the clock by `seconds`. */
 async function call(world: World, scheduler: Scheduler, seconds: number, budget = 50_000): Promise<RunDueReport> {
   const called = scheduler.runDue({ budget })
   await world.clock.advance({ seconds })
@@ -33,7 +33,7 @@ async function call(world: World, scheduler: Scheduler, seconds: number, budget 
 }
 
 describe.each(everyStorage)('on $name a call of runDue', (place) => {
-  it('runs what is due, with nobody there between the calls, and says when something is due next', async () => {
+  it('runs due slots without a node between the calls, and returns the next due instant', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const first = await call(world, callable(world, ran), 60.5)
@@ -54,11 +54,11 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
       'completed',
       'completed',
     ])
-    // The record of the last call is there until the next one; those before it are gone.
+    // The record of the last call remains until the next one, and earlier records are removed.
     expect((await client.nodes()).map(({ state }) => state)).toEqual(['ended'])
   })
 
-  it('goes on until nothing is due any more: with what waits in a queue, and with what becomes due meanwhile', async () => {
+  it('runs queued slots and slots that become due meanwhile, until no slot is due', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 4, { overlapPolicy: 'queue', schedule: everySeconds(5) })
@@ -71,7 +71,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(next).toMatchObject({ ended: 'budget', finished: 3, handedBack: 0 })
   })
 
-  it('hands back what does not end within its budget, and the next call goes on', async () => {
+  it('hands back a run that does not end within its budget, and the next call continues it', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 70)
@@ -84,7 +84,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(ran.slice(0, 2)).toEqual(['60 at 60.5 attempt 1', '60 at 120.5 attempt 2'])
   })
 
-  it('rejects with what the storage says, at once, when that is closed under it', async () => {
+  it('rejects at once with STORAGE_CLOSED when the storage is closed during the call', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const run: Run = async ({ sleep }) => {
@@ -108,12 +108,12 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(tookMs).toBeLessThan(10_000)
   })
 
-  it('returns before its budget is over although a handler ignores its signal, and the next call takes that over', async () => {
+  it('returns within its budget although a handler ignores its signal, and the next call takes the run over', async () => {
     const world = createWorld(place)
     const course: string[] = []
     const run: Run = async ({ attempt, signal }) => {
       course.push(`${attempt} begins at ${secondsOf(world.clock.now())}`)
-      signal.addEventListener('abort', () => course.push(`${attempt} is told at ${secondsOf(world.clock.now())}`))
+      signal.addEventListener('abort', () => course.push(`${attempt} is aborted at ${secondsOf(world.clock.now())}`))
       if (attempt === 1) await world.clock.sleep({ minutes: 3 })
       course.push(`${attempt} ends at ${secondsOf(world.clock.now())}`)
     }
@@ -122,14 +122,14 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     const report = await call(world, scheduler, 10, 10_000)
     expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
     expect(report.durationMs).toBeLessThan(10_000)
-    // That one ends at 70.5, and 5 s later it is over for everybody.
+    // The call's budget ends at 70.5, and 5 s later it counts as over on all nodes.
     await world.clock.advance({ seconds: 6 })
     const next = await call(world, scheduler, 10, 10_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
     await world.clock.advance({ minutes: 3 })
     expect(course).toEqual([
       '1 begins at 60.5',
-      '1 is told at 67',
+      '1 is aborted at 67',
       '2 begins at 76.5',
       '2 ends at 76.5',
       '1 ends at 240.5',
@@ -139,7 +139,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
   })
 
-  it('takes over what a call that was killed has left, once the time of that one is over', async () => {
+  it('takes over the run of a killed call once the budget of that call is over', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -147,18 +147,18 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     void killed.runDue({ budget: 40_000 })
     await world.clock.advance({ seconds: 10 })
     world.crash(killed)
-    // Its budget ends at 100.5, and 5 s later it is over for everybody.
+    // The budget of the killed call ends at 100.5, and 5 s later the call counts as over on all nodes.
     const tooEarly = await call(world, callable(world, ran), 36, 30_000)
     expect(tooEarly).toMatchObject({ ended: 'idle', takenOver: 0 })
     const next = await call(world, callable(world, ran), 20, 15_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1 })
     expect(ran).toEqual(['60 at 60.5 attempt 1', '60 at 106.5 attempt 2'])
-    // The record of the one that was killed went with what it had left.
+    // The record of the killed call was removed together with its run.
     const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
     expect(await client.nodes()).toHaveLength(1)
   })
 
-  it('runs beside others: each slot runs once', async () => {
+  it('runs concurrently with other calls, and each slot runs once', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 5)
@@ -173,7 +173,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
 })
 
 describe('a call of runDue', () => {
-  it('hands back a retry that lies beyond its budget, and waits for one that does not', async () => {
+  it('hands back a retry that is due after its budget, and waits for an earlier one', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ attempt }) => {
@@ -192,7 +192,7 @@ describe('a call of runDue', () => {
     expect(ran.slice(2)).toEqual(['4 at 165.5'])
   })
 
-  it('is ended by its signal, and by a shutdown of its scheduler, which is refused calls from then on', async () => {
+  it('ends by its signal and by a shutdown of its scheduler, which rejects later calls', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const scheduler = callable(world, ran, 30)
@@ -212,13 +212,13 @@ describe('a call of runDue', () => {
     await expect(scheduler.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('is refused on a scheduler that is started', async () => {
+  it('rejects on a started scheduler', async () => {
     const world = createWorld(memory)
     const node = await world.start({ jobs: [] })
     await expect(node.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('rejects when the storage does not answer, before its budget is over', async () => {
+  it('rejects within its budget if the storage does not answer', async () => {
     const world = createWorld(memory)
     const storage = world.connect()
     const away = wrapStorage(storage, { around: () => Promise.reject(new Error('away')) })
@@ -234,7 +234,7 @@ describe('a call of runDue', () => {
     expect(secondsOf(endedAt)).toBeLessThan(8)
   })
 
-  it('waits for nobody, and nobody waits for it: a node that lives beside it goes first as if it were alone', async () => {
+  it('has no share of the slots: a living node beside it launches all slots in time', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ scheduledAt }) => {
@@ -247,14 +247,14 @@ describe('a call of runDue', () => {
     })
     const called = scheduler.runDue({ budget: 60_000 })
     await world.clock.advance({ seconds: 35 })
-    // None of them is late, whoever ran it: at 10, 20 and 30.
+    // All slots at 10, 20 and 30 run in time, on the node or in the call.
     expect(ran.filter((line) => line === line.replace(/(\d+) at .*/, '$1 at $1'))).toHaveLength(60)
     expect(ran).toHaveLength(60)
     await world.clock.advance({ seconds: 30 })
     await called
   })
 
-  it('has its events heard by the listeners of the scheduler', async () => {
+  it('emits its events to the listeners of the scheduler', async () => {
     const world = createWorld(memory)
     const scheduler = callable(world, [])
     const heard: string[] = []

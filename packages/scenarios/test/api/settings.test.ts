@@ -11,7 +11,7 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 
 const tasks = [{ name: 'work', run: () => 1 }]
 
-/** A job with one slot whose task takes for ever, unless it is told to stop. */
+/** A job with one slot whose task never ends unless it is aborted. */
 function endless(
   world: World,
   settings: JobSettingsInput = {},
@@ -26,15 +26,15 @@ function endless(
   })
 }
 
-/** A connection that tells nobody what others change: what is found is found by looking. */
+/** A connection without wake-ups, so a node finds changes of other nodes only by polling. */
 function deaf(world: World): Storage {
   const { subscribe: _, ...storage } = new InterceptedStorage(world.connect()).storage
   return storage
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  describe('a setting holds', () => {
-    /** The second after its start at which the task of an endless job was told to stop. */
+  describe('the effective setting is', () => {
+    /** The seconds after its start at which the task of an endless job was aborted. */
     async function stoppedAfter(defaults: JobSettingsInput, settings: JobSettingsInput, task: JobSettingsInput) {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults, jobs: [endless(world, settings, task)] })
@@ -45,21 +45,21 @@ describe.each(everywhere)('on $name', (place) => {
 
     it.each<[level: string, JobSettingsInput, JobSettingsInput, JobSettingsInput, number]>([
       ['the executionTimeout, where no level sets taskTimeout', {}, { executionTimeout: 'PT5M' }, {}, 300],
-      ['as the scheduler says, over the default', { taskTimeout: 'PT40S' }, {}, {}, 40],
-      ['as the job says, over the scheduler', { taskTimeout: 'PT40S' }, { taskTimeout: 'PT30S' }, {}, 30],
+      ['that of the scheduler, over the built-in default', { taskTimeout: 'PT40S' }, {}, {}, 40],
+      ['that of the job, over the scheduler', { taskTimeout: 'PT40S' }, { taskTimeout: 'PT30S' }, {}, 30],
       [
-        'as the task says, over the job',
+        'that of the task, over the job',
         { taskTimeout: 'PT40S' },
         { taskTimeout: 'PT30S' },
         { taskTimeout: 'PT20S' },
         20,
       ],
-      ['as the task says, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
+      ['that of the task, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
     ])('%s', async (_, defaults, settings, task, expected) => {
       expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
     })
 
-    it('as the trigger says, over all of them', async () => {
+    it('that of the trigger, over all other levels', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'asked',
@@ -73,7 +73,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await onlyOccurrence(scheduler, 'asked')).tasks[0]?.durationMs).toBe(5000)
     })
 
-    it('as the scheduler says, also for each setting of a job', async () => {
+    it("that of the scheduler's defaults, for each setting of a job", async () => {
       const world = createWorld(place)
       const failing = { name: 'first', run: () => Promise.reject(new Error('no')) }
       const slow = { name: 'second', run: ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal) }
@@ -102,7 +102,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('as the scheduler says, for what was missed too', async () => {
+    it("that of the scheduler's defaults, for missed slots", async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: everySeconds(60, +at(300)), tasks })
       const defaults = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -117,7 +117,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('as the scheduler says, for what a dead node left too', async () => {
+    it("that of the scheduler's defaults, for the runs of a dead node", async () => {
       const world = createWorld(place)
       const defaults = { onInterrupted: 'retry', maxRescues: 1 } as const
       const job = endless(world)
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(last, 'endless')).toMatchObject({ state: 'failed_stale', fencingToken: 2 })
     })
 
-    it('for an occurrence as it did when that started, whatever is changed meanwhile', async () => {
+    it('the one at the start of an occurrence, whatever update follows', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world, { taskTimeout: 'PT40S' })] })
       await world.clock.advance({ seconds: 15 })
@@ -146,11 +146,11 @@ describe.each(everywhere)('on $name', (place) => {
     const newYork = { timezone: 'America/New_York' }
 
     it.each<[whose: string, own: object, job: object, defaults: JobSettingsInput, hour: string]>([
-      ['UTC where nobody names one', {}, {}, {}, '02:00'],
-      ['the scheduler’s', {}, {}, berlin, '01:00'],
-      ['the job’s, over the scheduler’s', {}, newYork, berlin, '07:00'],
-      ['its own, over the job’s', tokyo, newYork, berlin, '17:00'],
-      ['its own, over the scheduler’s', tokyo, {}, berlin, '17:00'],
+      ['UTC if no level sets one', {}, {}, {}, '02:00'],
+      ['that of the scheduler', {}, {}, berlin, '01:00'],
+      ['that of the job, over the scheduler', {}, newYork, berlin, '07:00'],
+      ['its own, over the job', tokyo, newYork, berlin, '17:00'],
+      ['its own, over the scheduler', tokyo, {}, berlin, '17:00'],
     ])('%s', async (_, own, settings, defaults, expected) => {
       const world = createWorld(place)
       const ran: string[] = []
@@ -174,7 +174,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([expected, expected, expected, expected])
     })
 
-    it('the scheduler’s, for jobs that are added and planned while it runs', async () => {
+    it('that of the scheduler, for jobs that are added and applied at run time', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults: berlin })
       await scheduler.add(defineJob({ name: 'added', schedule: cron('0 2 * * *'), tasks }))
@@ -187,7 +187,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('the job’s, for a schedule that an update brings', async () => {
+    it('that of the job, for the schedule of an update', async () => {
       const world = createWorld(place)
       const job = (name: string, settings: JobSettingsInput) =>
         defineJob({ name, schedule: cron('0 2 * * *'), ...settings, tasks })
@@ -205,7 +205,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('one for all nodes, so that a restart changes nothing', async () => {
+    it('the same after a restart, so the definition is unchanged', async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: cron('0 2 * * *'), tasks })
       await world.shutdown(await world.start({ jobs: [job], defaults: berlin }))
@@ -217,7 +217,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('by default', () => {
-    it('an occurrence may take an hour, whatever its tasks may', async () => {
+    it('an occurrence times out after an hour, even if its tasks may take longer', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world, { taskTimeout: { hours: 3 } })] })
       await world.clock.advance({ seconds: 3609 })
@@ -230,7 +230,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('a queue holds a thousand occurrences', async () => {
+    it('a queue with maxQueued 1000 holds a thousand occurrences', async () => {
       const world = createWorld(place)
       const run = ({ scheduledAt, signal }: TaskContext) =>
         secondsOf(scheduledAt) === 1 ? world.clock.sleep({ minutes: 30 }, signal) : undefined
@@ -251,7 +251,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(scheduler, 'busy')).filter((fate) => fate.endsWith(' completed'))).toHaveLength(1001)
     })
 
-    it('a slot that is noticed a minute late is not missed, and one that is noticed later is', async () => {
+    it('a slot that is at most a minute late is not missed, and a later one is', async () => {
       const world = createWorld(place)
       const job = (name: string, slot: number) => defineJob({ name, schedule: once(at(slot)), tasks })
       const jobs = [job('late', 61), job('too late', 60)]
@@ -310,22 +310,22 @@ describe.each(everywhere)('on $name', (place) => {
     ['parts', { minutes: 2 }],
     ['ISO 8601 text', 'PT2M'],
     ['milliseconds', 120_000],
-  ])('two minutes given as %s', (_, duration) => {
-    it('are the task timeout of every job', async () => {
+  ])('a duration of two minutes as %s', (_, duration) => {
+    it('is accepted as the taskTimeout of the defaults', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world)], defaults: { taskTimeout: duration } })
       await world.clock.advance({ minutes: 4 })
       expect((await onlyOccurrence(scheduler, 'endless')).tasks[0]?.durationMs).toBe(120_000)
     })
 
-    it('are the execution timeout of every job', async () => {
+    it('is accepted as the executionTimeout of the defaults', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world)], defaults: { executionTimeout: duration } })
       await world.clock.advance({ minutes: 4 })
       expect((await onlyOccurrence(scheduler, 'endless')).finishedAt).toEqual(at(130))
     })
 
-    it('are the misfire threshold of every job', async () => {
+    it('is accepted as the misfireThreshold of the defaults', async () => {
       const world = createWorld(place)
       const jobs = [once(at(10)), once(at(9))].map((schedule, index) =>
         defineJob({ name: `${index}`, schedule, tasks }),
@@ -341,7 +341,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(recovered).toEqual([false, true])
     })
 
-    it('are the retry interval, and the longest one, of every job', async () => {
+    it('is accepted as the retryInterval and maxInterval of the defaults', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'flaky',
@@ -355,7 +355,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(task?.attempts.map((attempt) => secondsOf(attempt.startedAt))).toEqual([10, 130, 250])
     })
 
-    it('are the age of missed slots that still run', async () => {
+    it('is accepted as the maxAge of a bounded_window', async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: everySeconds(60, +at(300)), tasks })
       const defaults = { recoveryStrategy: { type: 'bounded_window', maxAge: duration } } as const
@@ -366,7 +366,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(scheduler, 'job')).toEqual(['60-240 (4) missed bounded_window', '300 completed'])
     })
 
-    it('are how often a node looks for work that others left', async () => {
+    it('is accepted as the pollInterval', async () => {
       const world = createWorld(place)
       const jobs = [endless(world), defineJob({ name: 'asked', schedule: everySeconds(100_000), tasks })]
       const full = await world.start({ jobs, maxConcurrentJobs: 1 })
@@ -380,7 +380,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(full, 'asked')).toMatchObject({ state: 'completed' })
     })
 
-    it('are how often a node looks at what others changed', async () => {
+    it('is accepted as the definitionInterval', async () => {
       const world = createWorld(place)
       const jobs = [defineJob({ name: 'asked', schedule: everySeconds(100_000), tasks })]
       const node = await world.start({ jobs, storage: deaf(world), definitionInterval: duration })
@@ -394,7 +394,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(heard.map(({ event }) => event.version)).toEqual([2])
     })
 
-    it('are how often a node looks for what dead nodes left', async () => {
+    it('is accepted as the reapInterval', async () => {
       const world = createWorld(place)
       const jobs = [endless(world, { executionTimeout: { seconds: 30 }, onInterrupted: 'fail' })]
       const dying = await world.start({ jobs })
@@ -407,7 +407,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(node, 'endless')).toEqual(['10 failed_stale execution_timeout'])
     })
 
-    it('are the grace period of a shutdown, and the age of what is pruned', async () => {
+    it('is accepted as the gracePeriod of a shutdown and the olderThan of prune', async () => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ hours: 1 })
       const deafJob = defineJob({ name: 'deaf', schedule: once(at(300)), tasks: [{ name: 'work', run }] })

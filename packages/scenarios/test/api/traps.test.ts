@@ -10,7 +10,7 @@ import { everywhere } from '../support/places.ts'
 import { rarely } from '../support/rarely.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job that notes the slots which ran. */
+/** A job that records the slots that it ran. */
 function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
   const ran: string[] = []
   const run = ({ scheduledAt }: TaskContext) => {
@@ -19,15 +19,15 @@ function noting(schedule: Schedule, settings: { readonly timezone?: string } = {
   return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
 }
 
-/** Sets the clock to a minute before an instant and lets so many minutes pass. */
+/** Sets the clock to a minute before an instant, and advances it by `minutes`. */
 async function visit(world: World, instant: string, minutes: number): Promise<void> {
   await world.clock.jumpTo(Date.parse(instant) - 60_000)
   await world.clock.advance({ minutes })
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  describe('pruned history never makes an old slot run again', () => {
-    it('not even on a node whose clock stands before it', async () => {
+  describe('a pruned slot never runs again', () => {
+    it('not even on a node whose clock is behind it', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(180)))
       const first = await world.start({ jobs: [job] })
@@ -42,8 +42,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a handler that outlived its node, whose work was given to another', () => {
-    it('has its word refused by what it writes to, by the older fencing token', async () => {
+  describe('a handler that outlived its node, whose run another node has taken over', () => {
+    it('has its write rejected by the older fencing token', async () => {
       const world = createWorld(place)
       const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
       const write = (token: number, text: string) => {
@@ -76,8 +76,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a node whose clock runs ahead', () => {
-    it('makes no slot run twice', async () => {
+  describe('a node whose clock is ahead', () => {
+    it('causes no slot to run twice', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(300)))
       const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 20_000 }
@@ -90,13 +90,13 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a run that was taken from its node by a wrong clock, and came back to it', () => {
-    it('has its earlier handler told at once, and is not forgotten when that ends', async () => {
+  describe('a run that a node with a wrong clock reaped, and that its first owner claims again', () => {
+    it('aborts its earlier handler at once, and continues after that handler has ended', async () => {
       const world = createWorld(place)
       const log: string[] = []
       const run = async ({ attempt, signal }: TaskContext) => {
         log.push(`${attempt} starts`)
-        signal.addEventListener('abort', () => log.push(`${attempt} is told to stop: ${signal.reason.code}`))
+        signal.addEventListener('abort', () => log.push(`${attempt} is aborted: ${signal.reason.code}`))
         await world.clock.sleep({ seconds: 60 })
         log.push(`${attempt} ends`)
       }
@@ -114,19 +114,19 @@ describe.each(everywhere)('on $name', (place) => {
       await wrong.start()
       await world.clock.advance({ seconds: 7 })
       await world.shutdown(wrong)
-      expect(log).toEqual(['1 starts', '1 is told to stop: OCCURRENCE_LOST', '2 starts'])
+      expect(log).toEqual(['1 starts', '1 is aborted: OCCURRENCE_LOST', '2 starts'])
       await world.clock.advance({ seconds: 55 })
       expect(log.slice(3)).toEqual(['1 ends'])
       const stopping = node.shutdown({ gracePeriod: 0, abortGracePeriod: { minutes: 5 } })
       await world.clock.advance({ minutes: 2 })
       await stopping
-      expect(log.slice(4)).toEqual(['2 is told to stop: ABORTED', '2 ends'])
+      expect(log.slice(4)).toEqual(['2 is aborted: ABORTED', '2 ends'])
       expect(await onlyOccurrence(node, 'taken')).toMatchObject({ state: 'completed', node: 'node' })
     })
   })
 
   describe('a fixed local time', () => {
-    it('that the clock jumps over runs once, right after the gap, as does all that falls together there', async () => {
+    it('in a gap of the local time runs once, right after the gap, also for several such slots', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -140,7 +140,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(['2026-03-29T01:00'])
     })
 
-    it('that the clock shows twice runs once, the first time', async () => {
+    it('that occurs twice runs once, the first time', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -149,7 +149,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(['2026-10-25T00:30'])
     })
 
-    it('runs at both of its instants where the job asks for that', async () => {
+    it('that occurs twice runs both times with `fold: both`', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -160,7 +160,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('the last day of each month', () => {
-    it('is the 28th after a 31st, and the 31st again after that', async () => {
+    it('is the 28th in February, and the 31st in January and March', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0 0 L * *'))
       await world.start({ jobs: [job], ...rarely })
@@ -170,7 +170,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a period of a month', () => {
-    /** What ran when a node was up around each of these instants, a new one each time: the series survives restarts. */
+    /** The slots that ran with a new node around each of these instants. The series must survive restarts. */
     async function ranAt(interval: string, timezone: string, instants: readonly string[]): Promise<string[]> {
       const world = createWorld(place)
       const { ran, job } = noting(iso8601(interval, { timezone }))
@@ -183,13 +183,13 @@ describe.each(everywhere)('on $name', (place) => {
       return ran
     }
 
-    it('from the 31st is the last day of shorter months, and the 31st again after them', async () => {
+    it('from the 31st is the last day of shorter months, and the 31st of longer ones', async () => {
       const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
       const instants = days.map((day) => `${day}T00:00`)
       expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
     })
 
-    it('knows leap years', async () => {
+    it('is correct in leap years', async () => {
       const instants = ['2028-01-30T06:00', '2028-02-29T06:00', '2028-03-30T06:00']
       expect(await ranAt('R/2028-01-30T06:00/P1M', 'UTC', instants)).toEqual(instants)
     })
@@ -200,25 +200,25 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('at a local time that the clock leaves out runs once, by as much later', async () => {
+    it('at a local time within a gap runs once, later by the length of the gap', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('at a local time that the clock shows twice runs once, the first time', async () => {
+    it('at a local time that occurs twice runs once, the first time', async () => {
       const instants = ['2026-09-25T00:30', '2026-10-25T00:30', '2026-11-25T01:30']
       expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('that is counted is over after its last repetition, however often the node was restarted', async () => {
+    it('with a count ends after its last repetition, also after restarts', async () => {
       const instants = ['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00', '2026-04-30T00:00']
       expect(await ranAt('R3/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants.slice(0, 3))
     })
   })
 
-  describe('a queue that a damaged storage forgot to wake', () => {
+  describe('a queue that a damaged storage did not wake', () => {
     it.each([1, 5])(
-      'is looked for by every node that polls in %i s, at its start and once a minute',
+      'is found by a sweep of each node that polls every %i s, at its start and once a minute',
       async (seconds) => {
         const world = createWorld(place)
         const { job } = noting(everySeconds(100_000))
@@ -238,8 +238,8 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  describe('a storage that wakes nobody', () => {
-    it('costs no more than the poll: what waits is found by looking', async () => {
+  describe('a storage without wake-ups', () => {
+    it('delays a pending run by at most one poll interval', async () => {
       const world = createWorld(place)
       const started: number[] = []
       const run = async () => {
@@ -261,8 +261,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a slot that lies months ahead', () => {
-    it('does not fire at once: the scheduler sets no timer of more than a day', async () => {
+  describe('a slot that is months ahead', () => {
+    it('does not fire early, because the scheduler sets no timer of more than a day', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(once('2026-04-01T00:00:00Z'))
       const delays: number[] = []
@@ -284,8 +284,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a replay at the very instant of a slot', () => {
-    it('does not take its place', async () => {
+  describe('a replay at the instant of a slot', () => {
+    it('does not replace the slot', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(120)))
       const scheduler = await world.start({ jobs: [job] })

@@ -2,15 +2,18 @@ import { occurrenceId } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock-world.ts'
 
-/** A slot whose first node is in doubt is launched by the other, a standby later. */
+/**
+ * The node that is assigned to a slot cannot launch it while its time is in doubt. The other node launches it, one standby
+ * interval later.
+ */
 const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
 
-describe('on a storage that has a clock', () => {
+describe('on a storage with a clock', () => {
   describe.each([
     ['30 days ahead', 30 * day],
     ['30 days behind', -30 * day],
-  ])('that was wrong by %s', (_, byMs) => {
-    it('in one answer, nothing is created, recovered or reaped by it', async () => {
+  ])('whose clock is wrong by %s', (_, byMs) => {
+    it('one wrong reading creates, recovers and reaps no run', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -33,13 +36,13 @@ describe('on a storage that has a clock', () => {
       expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
     })
 
-    it('for 12 seconds, nothing is created, recovered or reaped by it, and slots run when it is over', async () => {
+    it('12 seconds of wrong readings create, recover and reap no run, and due slots run afterwards', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()
       await world.clock.advance({ seconds: 50 })
       const node = await world.started('only', { jobs: [job, long] })
-      // The storage's clock is read every minute.
+      // The node reads the storage's clock every minute.
       await world.clock.advance({ seconds: 59 })
       world.storageClock.offsetMs = byMs
       await world.clock.advance({ seconds: 12 })
@@ -51,7 +54,7 @@ describe('on a storage that has a clock', () => {
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
 
-    it('while a node starts, this waits until it is over, and takes nothing from an owner at work', async () => {
+    it('a node that starts meanwhile waits until the clock is right, and reaps no running occurrence', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran } = world.recording()
       const long = world.long()
@@ -76,7 +79,7 @@ describe('on a storage that has a clock', () => {
     })
   })
 
-  it('whose clock is set for good is followed, once it has said so for a minute', async () => {
+  it('a node adopts a changed storage clock after reading it for a minute', async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     const long = world.long()
@@ -91,7 +94,7 @@ describe('on a storage that has a clock', () => {
     expect(node.told()).not.toContain('occurrence.reaped')
   })
 
-  it('whose clock is set right for good, to where that of the node is, is followed after 15 seconds', async () => {
+  it('a node adopts a changed storage clock after 15 seconds if its own clock agrees', async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     world.storageClock.offsetMs = -hour
@@ -106,7 +109,7 @@ describe('on a storage that has a clock', () => {
     expect(node.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
   })
 
-  it('a node that slept recovers 15 seconds after it has noticed', async () => {
+  it('a node that slept recovers 15 seconds after it has noticed the jump', async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job, ran, at } = world.recording()
     const long = world.long()
@@ -125,7 +128,7 @@ describe('on a storage that has a clock', () => {
     expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a start that waits for the clocks ends with a shutdown', async () => {
+  it('a shutdown rejects a start that waits for the clocks to agree', async () => {
     const world = new ClockWorld({ hasClock: true })
     world.storageClock.offsetMs = hour
     const { scheduler } = world.node('only')
@@ -143,8 +146,8 @@ describe('on a storage without a clock', () => {
   describe.each([
     ['an hour ahead', hour],
     ['an hour behind', -hour],
-  ])('a wall clock that is %s', (_, byMs) => {
-    it('for 12 seconds on one of two nodes moves nothing, and every slot runs in time', async () => {
+  ])('with a wall clock that is %s', (_, byMs) => {
+    it('12 seconds on one of two nodes decide no slot ahead, and every slot runs in time', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -161,7 +164,7 @@ describe('on a storage without a clock', () => {
       expect(await right.scheduler.isRunning('long')).toBe(true)
     })
 
-    it('for 12 seconds on the only node lets the slots run when it is over', async () => {
+    it('12 seconds on the only node delay due slots until the clock is right', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const node = await world.started('only', { jobs: [job] })
@@ -175,7 +178,7 @@ describe('on a storage without a clock', () => {
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
 
-    it('for good is not followed by a node that the others leave alone, and moves nothing', async () => {
+    it('one of two nodes does not adopt its changed clock, and its peer launches its slots', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const left = await world.started('left', { jobs: [job] })
@@ -193,7 +196,7 @@ describe('on a storage without a clock', () => {
     })
   })
 
-  it('a wall clock that is set an hour ahead for good on all nodes is followed after 15 seconds', async () => {
+  it('two nodes adopt a wall clock that is set an hour ahead on both after 15 seconds', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const left = await world.started('left', { jobs: [job] })
@@ -207,7 +210,7 @@ describe('on a storage without a clock', () => {
     expect(ran).toEqual([minute, ...minutes(60, 63)])
   })
 
-  describe('a wall clock of one node that is set an hour ahead for good, and that the other node contradicts', () => {
+  describe("on one of two nodes whose wall clock stays an hour ahead while its peer's clock contradicts it", () => {
     async function contradicted() {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran } = world.recording()
@@ -220,7 +223,7 @@ describe('on a storage without a clock', () => {
       return { world, ran, left, right }
     }
 
-    it('is followed when the other one has come to the same time', async () => {
+    it("the node adopts the time when the peer's clock shows the same time", async () => {
       const { world, ran, left, right } = await contradicted()
       right.clock.offsetMs = hour
       await world.clock.advance({ minutes: 2 })
@@ -229,7 +232,7 @@ describe('on a storage without a clock', () => {
       expect(new Set(ran).size).toBe(ran.length)
     })
 
-    it('is followed when nothing was heard of the other one for ten minutes', async () => {
+    it("the node adopts the time ten minutes after the peer's last heartbeat", async () => {
       const { world, left, right } = await contradicted()
       const stopping = right.scheduler.shutdown()
       await world.clock.advance({ minutes: 9 })
@@ -240,7 +243,7 @@ describe('on a storage without a clock', () => {
     })
   })
 
-  it('a node that slept recovers 15 seconds after it has noticed', async () => {
+  it('a node that slept recovers 15 seconds after it has noticed the jump', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -251,7 +254,7 @@ describe('on a storage without a clock', () => {
     expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
   })
 
-  it('what is triggered while the time is in doubt is stored at once, and runs when it is confirmed', async () => {
+  it('a trigger while the time is in doubt is stored at once, and runs when the time is confirmed', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, at } = world.recording({ name: 'asked' })
     const node = await world.started('only', { jobs: [job], pollInterval: { hours: 1 } })
@@ -267,7 +270,7 @@ describe('on a storage without a clock', () => {
     expect(at).toEqual([18 * second])
   })
 
-  it('what its owner has left behind is not taken while the time is in doubt', async () => {
+  it('a node whose time is in doubt does not reap the run of a dead owner', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording({ name: 'asked' })
     const node = await world.started('only', { jobs: [job], reapInterval: 1000 })
@@ -280,7 +283,7 @@ describe('on a storage without a clock', () => {
       owner: { node: 'gone', incarnation: 'gone' },
       items: [{ ...trigger, executionTimeoutMs: 10 * second, details: {}, runs: [] }],
     })
-    // Its deadline, and the grace after it, end at 40 seconds.
+    // The deadline of the run and the grace after it end at 40 seconds.
     await world.clock.advance({ seconds: 16 })
     node.clock.offsetMs = -hour
     await world.clock.advance({ seconds: 12 })
@@ -290,7 +293,7 @@ describe('on a storage without a clock', () => {
     expect(node.told()).toEqual([`unconfirmed ${-hour}`, 'confirmed 0', 'occurrence.reaped'])
   })
 
-  it('a small step is followed at once', async () => {
+  it('a node adopts a step of 4 seconds at once', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, at } = world.recording()
     const node = await world.started('only', { jobs: [job] })

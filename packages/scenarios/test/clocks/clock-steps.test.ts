@@ -25,7 +25,7 @@ function twoNodes() {
     ],
   })
   const node = (nodeId: string) => createScheduler({ storage: memoryStorage({ database }), jobs: [job], clock, nodeId })
-  /** Handlers that sleep do not stop when they are told: only the end of the grace ends a shutdown. */
+  /** The handlers ignore their abort signal, so each shutdown lasts until its abort grace period ends. */
   async function stop(...nodes: readonly Scheduler[]) {
     const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await clock.advance({ seconds: 1 })
@@ -34,7 +34,7 @@ function twoNodes() {
   return { clock, aborted, left: node('left'), right: node('right'), stop }
 }
 
-it('an owner at work is not reaped because the clock was set forward', async () => {
+it('a forward step of the clock does not reap a running occurrence', async () => {
   const { clock, aborted, left, right, stop } = twoNodes()
   await left.start()
   await right.start()
@@ -47,7 +47,7 @@ it('an owner at work is not reaped because the clock was set forward', async () 
   await stop(left, right)
 })
 
-it('an owner that is gone is reaped at its deadline although the clock was set forward before', async () => {
+it('a run whose owner has stopped is reaped at its deadline after an earlier forward step of the clock', async () => {
   const { clock, left, right, stop } = twoNodes()
   await right.start()
   await clock.advance({ minutes: 1 })

@@ -3,14 +3,14 @@ import { Child } from '../support/child-process.ts'
 import { behaves } from '../support/isolated-scene.ts'
 
 it.each(['none', 'thread', 'process'])(
-  'a sleep that nobody waits for keeps no process alive: isolation %s',
+  'a sleep without an await does not keep the process alive: isolation %s',
   async (isolation) => {
     const node = new Child(new URL('../fixtures/forgetful-node.mjs', import.meta.url), {
       isolation,
       module: behaves.href,
     })
     expect(await node.next()).toBe('done')
-    // Also without a rejection that nobody handles.
+    // The process also reports no unhandled rejection.
     expect(await node.ended).toEqual({ code: 0, signal: null })
   },
 )

@@ -7,7 +7,10 @@ import { listen } from '../support/world.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
-/** A world in which a node whose clock stood an hour ahead has run the slots of two minutes, and missed those before. */
+/**
+ * A world in which a node whose clock was an hour ahead ran the slots of two minutes. It marked the slots before them as
+ * missed.
+ */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })
   const recorded = world.recording(settings)
@@ -21,7 +24,7 @@ async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = 
 }
 
 describe('a job whose slots were decided ahead of the time', () => {
-  it('is told of by an event and a gauge, and does not run', async () => {
+  it('emits job.ahead, sets the gauge scheduler_jobs_ahead, and does not run', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const metrics = metricsCollector()
     const node = world.node('only', { jobs: [job], metrics })
@@ -35,7 +38,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual([])
   })
 
-  it('runs again when it is set back, each slot once, but for those that had run ahead of their time', async () => {
+  it('runs its remaining slots once each after realign, without the slots that had run ahead', async () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
@@ -54,7 +57,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(await scheduler.realign()).toEqual([])
   })
 
-  it('is set back once by two nodes that do it at once, twice, and other nodes learn of it', async () => {
+  it('is realigned once by four concurrent calls of two nodes, and a third node adopts the change', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const left = await world.started('left', { jobs: [job] })
     const right = await world.started('right', { jobs: [job] })
@@ -74,7 +77,7 @@ describe('a job whose slots were decided ahead of the time', () => {
   })
 
   it.each(['execute_all', 'compressed', 'mark_as_missed'] as const)(
-    'runs no slot twice under the recovery strategy %s',
+    'runs no slot twice after realign under the recovery strategy %s',
     async (recoveryStrategy) => {
       const { world, job, ran, ranAhead } = await aheadByAnHour({ recoveryStrategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -82,13 +85,13 @@ describe('a job whose slots were decided ahead of the time', () => {
       await world.clock.advance({ minutes: 70 })
       const all = [...ranAhead, ...ran]
       expect(new Set(all).size).toBe(all.length)
-      // Each has run, in its time or ahead of it.
+      // Each slot has run once, either at its instant or ahead of it.
       expect(all.length).toBe(71)
       expect(ran.slice(-8)).toEqual(minutes(64, 71))
     },
   )
 
-  it('is found ahead by whoever deletes and adds it again, and set back then', async () => {
+  it('is still ahead after remove and add, until realign', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const told = listen(scheduler, 'job.ahead')
@@ -102,7 +105,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual(minutes(7, 11))
   })
 
-  it('that was created by a clock that was ahead runs from now on when it is set back', async () => {
+  it('runs from the present after realign if a node whose clock was ahead created the job', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     await world.decideAhead(30 * day, { jobs: [job] }, 10)
@@ -113,7 +116,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual(minutes(1, 3))
   })
 
-  it('is set back no farther than its history was pruned', async () => {
+  it('is realigned no earlier than its prune floor', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const storage = world.connect()
@@ -129,7 +132,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'that misses slots afterwards, of which some ran ahead, runs the others: %j',
+    'recovers only slots that did not run ahead, if it misses slots after realign: %j',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -144,13 +147,13 @@ describe('a job whose slots were decided ahead of the time', () => {
     },
   )
 
-  it('is set back with what waits for its time, which is named and runs once', async () => {
+  it('runs each pending occurrence once after realign, which returns their ids', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const first = await world.started('first', { jobs: [job] })
     await world.clock.advance({ seconds: 90 })
     await first.scheduler.shutdown()
-    // It creates slots, and has no time left to run one.
+    // This node creates slots, and its only permit is taken, so it runs none of them.
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
@@ -163,7 +166,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toContain((waiting[0]?.scheduledAt.getTime() as number) - start)
   })
 
-  it('is not set back while the time is in doubt', async () => {
+  it('rejects realign while the time is in doubt', async () => {
     const { world, job } = await aheadByAnHour()
     const node = await world.started('only', { jobs: [job] })
     node.clock.offsetMs = -hour
@@ -174,7 +177,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(await node.scheduler.realign()).toHaveLength(1)
   })
 
-  it('is told of when the time moves back for good', async () => {
+  it('emits job.ahead when the confirmed time moves back', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -186,7 +189,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(said).toEqual([['recording', minute]])
   })
 
-  it('is none of those that others have decided while this node slept', async () => {
+  it('emits no job.ahead on a node that slept while other nodes decided slots', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const slept = await world.started('slept', { jobs: [job] })
@@ -201,7 +204,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(told.map(({ name }) => name)).toEqual(['job.registered'])
   })
 
-  it('that this node does not know, or whose schedule it cannot revive, does not keep others from being set back', async () => {
+  it('is realigned although another job is unknown to this node or has a schedule type that it cannot load', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const foreign = world.recording({ name: 'foreign', schedule: foreignSchedule() }).job
@@ -214,14 +217,14 @@ describe('a job whose slots were decided ahead of the time', () => {
   })
 })
 
-/** Settings of a node that is busy with another job. */
+/** Settings of a node whose only permit another job holds. */
 function busy(world: ClockWorld, job: Job) {
   const other = world.recording({ name: 'other' }).job
   const tasks = other.tasks.map((task) => ({ ...task, run: () => new Promise<void>(() => undefined) }))
   return { jobs: [{ ...other, tasks }, job] }
 }
 
-/** A schedule of a type that a node learns only from a job of its own. */
+/** A schedule whose type a node learns only from one of its own jobs. */
 function foreignSchedule() {
   const schedule = everySeconds(60)
   const plain = { ...schedule.toJSON(), type: 'foreign' }
@@ -231,7 +234,7 @@ function foreignSchedule() {
   })
 }
 
-it('a well job is left alone', async () => {
+it('realign does not change a job that is not ahead', async () => {
   const world = new ClockWorld({ hasClock: false })
   const { job, ran } = world.recording()
   const { scheduler } = await world.started('only', { jobs: [job] })

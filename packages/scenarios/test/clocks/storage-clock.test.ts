@@ -16,7 +16,7 @@ import { WrongClock } from '../support/wrong-clock.ts'
 const minute = 60_000
 const start = Date.parse('2026-01-01T00:00:00Z')
 
-/** A storage with a clock of its own. */
+/** The given storage with its own clock. */
 function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
   return wrapStorage(storage, {
     capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },
@@ -66,37 +66,40 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
   return { clock, storageClock, job, fired, storage: () => memoryStorage({ database }), node, stop }
 }
 
-describe('a node on a storage that has a clock', () => {
+describe('a node on a storage with a clock', () => {
   it.each([
     ['ahead', 5 * minute],
     ['behind', -5 * minute],
-  ])('fires by the clock of the storage although its own is 5 minutes %s, and tells of it', async (_, offsetMs) => {
-    const { clock, fired, node, stop } = setUp()
-    let gauges: (() => Promise<GaugeValues>) | undefined
-    const { scheduler, skews } = node(offsetMs, {
-      metrics: {
-        increment() {},
-        observe() {},
-        set() {},
-        removeJob() {},
-        gauges: (read) => {
-          gauges = read
+  ])(
+    "fires by the storage's clock although its own clock is 5 minutes %s, and emits clock.skewed",
+    async (_, offsetMs) => {
+      const { clock, fired, node, stop } = setUp()
+      let gauges: (() => Promise<GaugeValues>) | undefined
+      const { scheduler, skews } = node(offsetMs, {
+        metrics: {
+          increment() {},
+          observe() {},
+          set() {},
+          removeJob() {},
+          gauges: (read) => {
+            gauges = read
+          },
         },
-      },
-    })
-    const starting = scheduler.start()
-    // Which of the two clocks is wrong, nobody knows yet.
-    await clock.advance({ seconds: 14 })
-    expect(skews).toEqual([])
-    await clock.advanceTo(start + 35 * minute)
-    await starting
-    expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
-    expect(skews).toEqual([offsetMs])
-    expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
-    await stop(scheduler)
-  })
+      })
+      const starting = scheduler.start()
+      // The node cannot tell yet which of the two clocks is wrong.
+      await clock.advance({ seconds: 14 })
+      expect(skews).toEqual([])
+      await clock.advanceTo(start + 35 * minute)
+      await starting
+      expect(fired).toEqual([10 * minute, 20 * minute, 30 * minute])
+      expect(skews).toEqual([offsetMs])
+      expect(await gauges?.()).toMatchObject({ scheduler_clock_skew_seconds: offsetMs / 1000 })
+      await stop(scheduler)
+    },
+  )
 
-  it('goes on undisturbed when its clock is set, and says so once', async () => {
+  it('fires in time when its own clock is set, and emits clock.skewed once', async () => {
     const { clock, fired, node, stop } = setUp()
     const { scheduler, skews, nodeClock } = node(0)
     await scheduler.start()
@@ -115,7 +118,7 @@ describe('a node on a storage that has a clock', () => {
     ['forward, to shortly before a slot', 30_000, 7 * minute + 50_000, 2 * minute + 10_000],
     ['back', 8.5 * minute, -5 * minute, 15 * minute],
   ])(
-    'fires by the clock of the storage once it has read for a minute that this was set %s',
+    "fires by the storage's clock after reading for a minute that the storage's clock was set %s",
     async (_, setAt, byMs, firesAt) => {
       const { clock, storageClock, fired, node, stop } = setUp()
       const rarely = { hours: 1 }
@@ -129,7 +132,7 @@ describe('a node on a storage that has a clock', () => {
     },
   )
 
-  it('that starts with its clock ahead takes nothing from an owner at work', async () => {
+  it('reaps no running occurrence when it starts with its clock ahead', async () => {
     const { clock, node, stop } = setUp({ executionTimeoutMs: 8 * minute })
     const right = node(0).scheduler
     await right.start()
@@ -143,7 +146,7 @@ describe('a node on a storage that has a clock', () => {
     await stop(right, ahead)
   })
 
-  it('keeps to a clock that decides what time it is, as a virtual one does', async () => {
+  it("ignores the storage's clock if its own clock is virtual", async () => {
     const { clock, job, fired, storage, stop } = setUp()
     const scheduler = createScheduler({
       storage: withClock(storage(), new WrongClock(clock, 60 * minute)),
@@ -156,7 +159,7 @@ describe('a node on a storage that has a clock', () => {
     await stop(scheduler)
   })
 
-  it('keeps to its own clock where that of the storage is too coarse to tell them apart', async () => {
+  it("uses its own clock if the resolution of the storage's clock is too coarse", async () => {
     const { clock, fired, node, stop } = setUp({ resolutionMs: 1000 })
     await clock.advance(400)
     const { scheduler, skews } = node(-300)

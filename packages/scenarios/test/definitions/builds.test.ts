@@ -9,7 +9,7 @@ import { createWorld, listen, type World } from '../support/world.ts'
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
-/** The job as a build defines it: its data say of which one. */
+/** The job as the named build defines it. The task data name the build. */
 function build(name: string, options: { readonly isData?: boolean; readonly job?: string } = {}): Job {
   const work = options.isData === true ? { handler: 'work' } : { run: () => undefined }
   return defineJob({
@@ -19,7 +19,7 @@ function build(name: string, options: { readonly isData?: boolean; readonly job?
   })
 }
 
-/** Nodes of builds of one job, and which build's definition is in force. */
+/** Starts nodes of several builds of one job. `inForce` reads which build's definition is in force. */
 function fleetOf(world: World) {
   const storage = world.connect()
   const versions = new Set<number>()
@@ -32,13 +32,13 @@ function fleetOf(world: World) {
       versions.add(version)
       return (definition.tasks as { readonly data: unknown }[])[0]?.data
     },
-    /** Those that were seen in force. */
+    /** The versions that `inForce` has read. */
     versions: () => [...versions],
   }
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('in a rolling deploy the new definition stays in force, whichever old node restarts in the middle', async () => {
+  it('in a rolling deploy the new definition stays in force when an old node restarts midway', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1'), await start('c', 'v1')]
@@ -50,7 +50,7 @@ describe.each(everywhere)('on $name', (place) => {
       seen.push(await inForce())
       await world.clock.advance({ seconds: 20 })
       if (index === 2) continue
-      // One that is to be replaced last goes down and comes again, in good order and by a crash.
+      // The old node that is replaced last restarts, first after a shutdown and then after a crash.
       if (index === 0) await world.shutdown(old[2] as Scheduler)
       else world.crash(old[2] as Scheduler)
       old[2] = await start('c', 'v1')
@@ -62,7 +62,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('an old node that starts at the same moment as the first new one does not go before it', async () => {
+  it('an old node that starts together with the first new node does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -71,7 +71,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('an old node that starts while the first new one has not finished its start does not go before it', async () => {
+  it('an old node that starts while the first new node is still starting does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // It takes longer than the silence after which a node is dead.
+    // The new node's start takes longer than deadAfter.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -94,7 +94,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('in a rollback the nodes follow while one of the new build lives, and go back when the last has left', async () => {
+  it('after a rollback old nodes follow the new definition until the last new node has left', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -122,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('when the last new node crashes in the middle of a deploy, the old definition is back once it is dead', async () => {
+  it('a crash of the last new node during a deploy restores the old definition once that node is dead', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1')]
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old build that starts when no node of the new one is left goes back at once', async () => {
+  it('an old node that starts when no new node is left restores the old definition at once', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -146,7 +146,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old build that starts right after the crash of the last new node goes back once that is dead', async () => {
+  it('an old node that starts right after the last new node crashed restores its definition later', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -157,7 +157,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that crashes and comes again all the time changes nothing', async () => {
+  it('an old node that crashes and restarts repeatedly does not change the definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -172,7 +172,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('a build that comes again follows the one that has gone back, and is in force when that is gone', async () => {
+  it('a restarted new build follows the restored old definition until the old nodes are gone', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -186,7 +186,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('nodes of other services keep no definition in force', async () => {
+  it('nodes without the job keep no definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.start({ jobs: [build('other', { job: 'other' })], nodeId: 'other', ...life })
@@ -198,7 +198,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a living node of which it is not known what it has keeps the newer definition in force', async () => {
+  it('a living node without a readable profile keeps the newer definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -220,7 +220,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('one job of a build goes back, and what did not change stays the version that it was', async () => {
+  it('an old build restores the job that changed, and unchanged jobs keep their version', async () => {
     const world = createWorld(place)
     const same = build('same', { job: 'same' })
     await world.shutdown(await world.start({ jobs: [build('v1'), same], nodeId: 'a', ...life }))
@@ -237,7 +237,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a release', () => {
-    it('that is higher decides at once, although nodes of the lower one live: these follow, and say so', async () => {
+    it('that is higher is in force at once, and living nodes of the lower release follow it and report it', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       const { logger, loud } = collectingLogger()
@@ -249,14 +249,14 @@ describe.each(everywhere)('on $name', (place) => {
         ['job', 2, 'lower_release'],
       ])
       expect(loud()).toMatchObject([{ level: 'warn', job: 'job', version: 2, reason: 'lower_release' }])
-      // The earlier definition, as a release of its own.
+      // Release 3 has the earlier definition again.
       await start('c', 'v1', { release: 3 })
       expect(await inForce()).toBe('v1')
       await world.clock.advance({ minutes: 2 })
       expect(await inForce()).toBe('v1')
     })
 
-    it('that is lower never goes back, although no node of the higher one is left', async () => {
+    it('that is lower never restores its definition, even if no node of the higher release is left', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       await world.shutdown(await start('a', 'v1', { release: 1 }))
@@ -267,7 +267,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await inForce()).toBe('v2')
     })
 
-    it('that is equal, or given by one build alone, leaves it to who lives', async () => {
+    it('that is equal, or set by one build only, has no effect on which definition is in force', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       for (const [first, second] of [
@@ -286,15 +286,15 @@ describe.each(everywhere)('on $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // The next pair begins with a definition that has no release.
+        // The next pair starts with a definition that has no release.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })
 
-    it('that a lower one took its chance against, while no node of it was there, is in force again when one is', async () => {
+    it('that has the definition of an earlier release stays in force over a lower one while its node lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 3 has the definition of release 1, which was stored with that number.
+      // Release 3 has the definition of release 1, which was stored with number 1.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })
@@ -304,7 +304,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('an update stays in force on nodes of the build that it changed, and another build’s return ends it', async () => {
+  it('an update stays in force on nodes of its build, until another build restores its own definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -323,7 +323,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.shutdown(old)
   })
 
-  it('a plan shows an earlier definition as a change, and applied it holds whatever lives', async () => {
+  it('a plan lists an earlier definition as a change, and once applied it stays in force on all nodes', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const owned = (name: string) => ({ ...build(name), owner: 'team' })
@@ -337,13 +337,13 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('of builds that add their jobs when they have started, the newer one stays in force while it lives', async () => {
+  it('of builds that add their jobs after start, the newer definition stays in force while its node lives', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const nodes = await Promise.all(['a', 'b', 'c'].map((nodeId) => world.start({ nodeId, ...life })))
     for (const node of nodes) await node.add(build('v1'))
     await world.clock.advance({ seconds: 20 })
-    // One of them gets another definition of its own, which the others do not know of yet.
+    // One node adds another definition, which its peers do not know yet.
     await nodes[0]?.add(build('v2'))
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
@@ -355,7 +355,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node that took up another definition itself is none that has the one before', async () => {
+  it('a node that has replaced its own definition no longer counts as a node with the earlier one', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const node = await world.start({ nodeId: 'a', ...life })
@@ -369,7 +369,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('what somebody adds of data that builds define stays in force, also when it is changed back', async () => {
+  it('a job that is data and is added at runtime stays in force over the builds, also when it is changed back', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const options = { handlers: { work: () => undefined }, jobs: [build('v1', { isData: true })], ...life }
@@ -381,7 +381,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('data that is added, changed and changed back is as it was, on whichever node', async () => {
+  it('a job that is data can be added, changed and changed back on different nodes', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const handlers = { work: () => undefined }
@@ -396,7 +396,7 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '42', null])(
-  'a release of %s is refused by name',
+  'a release of %s is rejected with the name of the option',
   (release) => {
     const world = createWorld()
     const create = () => world.scheduler({ release: release as number })

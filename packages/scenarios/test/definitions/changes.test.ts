@@ -15,7 +15,7 @@ const slow = defineJob({
 const bad = defineJob({ name: 'bad', tasks: [{ name: 'work', run: () => Promise.reject(new Error('no')) }] })
 const quick = defineJob({ name: 'quick', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** A node, and a client elsewhere whose calls are counted. */
+/** A node, and a client on another connection whose calls are counted. */
 async function scene(world: World, options: ChangesOptions = {}) {
   const node = await world.start({ jobs: [slow, bad, quick], pollInterval: { seconds: 1 } })
   const intercepted = new InterceptedStorage(world.connect())
@@ -25,7 +25,7 @@ async function scene(world: World, options: ChangesOptions = {}) {
   return { node, client, intercepted, ...follow(world, client, options) }
 }
 
-/** What an iteration has heard so far, and whether it has ended. */
+/** The changes that an iteration has yielded so far, and whether it has ended. */
 function follow(
   world: World,
   source: { changes(options?: ChangesOptions): AsyncIterable<Change> },
@@ -36,7 +36,7 @@ function follow(
     for await (const change of source.changes(options)) heard.push(change)
     return true
   })()
-  /** What it hears in so many seconds. */
+  /** The changes that the iteration yields within `seconds`. */
   const hear = async (seconds = 2) => {
     await world.clock.advance({ seconds })
     return heard.splice(0)
@@ -49,7 +49,7 @@ const runs = { kind: 'runs' }
 const nodes = { kind: 'nodes' }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('the first change is the start, and definitions, pauses and deletions come with the names of the jobs', async () => {
+  it('the first change is `start`, and changes of definitions, pauses and deletions contain the job names', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear(30)).toEqual([start])
@@ -60,36 +60,36 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['bad', 'slow'] }])
     const tasks = [{ name: 'work', handler: 'none' }]
     await node.add(Array.from({ length: 601 }, (_, index) => defineJob({ name: `data ${index}`, tasks })))
-    // Which ones, it would cost too much to say.
+    // A change of more than 600 jobs contains no names.
     expect((await hear()).at(0)).toEqual({ kind: 'jobs', jobs: null })
     await hear(10)
     await node.remove('slow')
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
-    // A look that goes back far finds nothing that was told before; the slot of `quick` lies here.
+    // A poll that overlaps earlier ones yields no change twice. The slot of `quick` is within this span.
     expect(await hear(25)).toEqual([runs])
   })
 
-  it('runs that begin and end are told, slots too that begin and end between two looks, and failures by job', async () => {
+  it('changes report starts and ends of runs, slots that begin and end between two polls, and failures by job', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear()).toEqual([start])
-    // Looks are made at full seconds.
+    // Polls happen at full seconds.
     await world.clock.advance(300)
     await node.trigger('slow')
     expect(await hear()).toEqual([runs])
     expect(await hear(27.8)).toEqual([])
-    // Between two looks another begins and this one ends: the counts stay.
+    // Between two polls one run begins and another ends, so the counts stay equal.
     await node.trigger('slow')
     expect(await hear(5)).toEqual([runs])
     expect(await hear(22)).toEqual([])
-    // At 60 s the slot of `quick`, at 62.1 s the end of `slow`.
+    // The slot of `quick` is at 60 s, and `slow` ends at 62.1 s.
     expect(await hear(5)).toEqual([runs, runs])
     await node.trigger('bad')
     expect(await hear()).toEqual([runs, { kind: 'failures', jobs: ['bad'] }])
     expect(await hear(30)).toEqual([])
   })
 
-  it('nodes that join, leave and die are told, and a client that watches sees which of them is lost', async () => {
+  it('changes report nodes that join, leave and die, and a client that iterates sees which node is dead', async () => {
     const world = createWorld(place)
     const { client, hear } = await scene(world, { interval: { seconds: 10 } })
     const life = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 } }
@@ -106,7 +106,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations share one look a second, wake-ups make it four at most, and nobody who waits means no call', async () => {
+  it('iterations share one poll a second, wake-ups cause at most four, and no reader means no call', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
@@ -122,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
       await node.resume('slow')
       await world.clock.advance(50)
     }
-    // SQLite wakes nobody.
+    // SQLite has no wake-ups.
     expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
     await client.close()
     const idle = createClient({ storage: intercepted.storage, clock: world.clock })
@@ -135,7 +135,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.calls).toEqual([])
   })
 
-  it('what a slow reader has not read is merged, and a look after a long rest finds what has changed', async () => {
+  it('changes that a slow reader has not read are merged, and the first poll after a pause finds later changes', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const reader = client.changes()[Symbol.asyncIterator]()
@@ -151,7 +151,7 @@ describe.each(everywhere)('on $name', (place) => {
       await node.resume(name)
       await hear()
     }
-    // It has not heard that the storage was away either, and has missed nothing.
+    // The reader has not read the outage, and has missed no change.
     intercepted.fail('heartbeat', 1, 'before its effect')
     expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
@@ -164,14 +164,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await next()).toMatchObject({ kind: 'away' })
     intercepted.intercept = ({ proceed }) => proceed()
     await hear(10)
-    // Then it reads everything, and need not be told what has changed before.
+    // After `back` the reader reloads everything, so earlier changes are not repeated.
     expect(await next()).toEqual({ kind: 'back' })
     const last = next()
     await client.close()
     expect(await last).toBeUndefined()
   })
 
-  it('a storage that fails is away, is asked ever more rarely, and back when it answers', async () => {
+  it('a failing storage yields `away`, is polled at growing intervals, and yields `back` when it answers', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     expect(await hear()).toEqual([start])
@@ -185,16 +185,16 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
     await node.pause('slow')
     intercepted.intercept = ({ proceed }) => proceed()
-    // Whoever reads everything need not be told what has changed.
+    // After `back` a reader reloads everything, so earlier changes are not repeated.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
-    // One that hangs is away too.
+    // A storage that does not answer also yields `away`.
     intercepted.intercept = () => new Promise(() => undefined)
     const [away, ...rest] = await hearUntracked(world, hear)
     expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])
   })
 
-  it('an iteration ends with its signal, when it is left, with its client, and when the storage is closed', async () => {
+  it('an iteration ends with its signal, its return(), its client, and its closed storage', async () => {
     const world = createWorld(place)
     await world.start({ jobs: [slow] })
     const target = world.connect()
@@ -237,7 +237,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await cut.ended).toBe(true)
   })
 
-  it('a scheduler tells of all that it runs itself, from its start to its end', async () => {
+  it('a scheduler yields changes of its own runs, from its start to its shutdown', async () => {
     const world = createWorld(place)
     const good = defineJob({ name: 'good', tasks: [{ name: 'work', run: () => 1 }] })
     const node = world.scheduler({ jobs: [good] })
@@ -252,7 +252,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** A virtual clock waits for calls that have no answer: without it, time passes. */
+/** Without `track` the virtual clock advances while calls are pending. */
 async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
   const track = world.clock.track
   Object.assign(world.clock, { track: undefined })

@@ -14,7 +14,7 @@ function warnings(): { readonly lines: { message: string; fields: object }[]; re
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: keep, error: keep } }
 }
 
-/** A job that is data alone, which nobody runs by its schedule. */
+/** A job that is data and has no due slot in the test. */
 function dataJob(name: string, handlers: readonly string[] = ['greet']) {
   const tasks = handlers.map((handler, index) => ({ name: `task-${index}`, handler, data: name }))
   return defineJob({ name, schedule: everySeconds(3600), overlapPolicy: 'queue', tasks })
@@ -26,14 +26,14 @@ function greeter(world: World) {
   return { greeted, handlers: { greet } }
 }
 
-/** Has a node with one place do something else for hours, so that it runs nothing of what it adds. */
+/** Occupies the only permit of a node for hours, so that it runs none of the jobs that it adds. */
 async function occupy(scheduler: Scheduler, world: World): Promise<void> {
   const tasks = [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }]
   await scheduler.add(defineJob({ name: 'blocker', schedule: everySeconds(3600), tasks }))
   await scheduler.trigger('blocker')
 }
 
-/** A schedule of a type that only its own node knows. */
+/** A schedule of a type that only one node knows. */
 class Rare extends WindowedSchedule {
   get type() {
     return { name: 'rare', revive: () => new Rare() }
@@ -57,11 +57,11 @@ class Rare extends WindowedSchedule {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a job that another node has added just now runs where its handlers are, and nobody is warned', async () => {
+  it('a job that another node has just added runs where its handlers are, without a warning', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
-    // The node learns of new jobs once an hour.
+    // The node loads new jobs once an hour.
     await world.start({ handlers, logger, scheduleTypes: [everyType], definitionInterval: { hours: 1 } })
     const client = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
     await occupy(client, world)
@@ -74,7 +74,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lines).toEqual([])
   })
 
-  it('a job that is removed before the node learns of it does not take others of its handlers with it', async () => {
+  it('a job that is removed before a node loads it does not stop the node from running other jobs', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const admin = await world.start({ handlers: {}, pollInterval: { hours: 1 } })
@@ -90,7 +90,7 @@ describe.each(everywhere)('on $name', (place) => {
         return answer
       },
     })
-    // It is told of nothing, and learns of new jobs once an hour.
+    // The node receives no wake-ups, and loads new jobs once an hour.
     const deaf = { ...storage, subscribe: undefined } as unknown as Storage
     const node = await world.start({ handlers, storage: deaf, definitionInterval: { hours: 1 }, nodeId: 'node' })
     const adder = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
@@ -108,7 +108,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a job whose schedule only other nodes know does not take others of its handlers with it', async () => {
+  it('a job with a schedule type that only other nodes know does not stop a node from running other jobs', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const node = await world.start({ handlers, scheduleTypes: [everyType] })
@@ -125,7 +125,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.occurrences({ job: 'rare' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a node takes over what others store only where it has all that it needs to run it', async () => {
+  it('a node loads a job that another node stores only if it has all handlers of the job', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const node = await world.start({ handlers, scheduleTypes: [everyType], definitionInterval: { seconds: 1 } })
@@ -141,13 +141,13 @@ describe.each(everywhere)('on $name', (place) => {
     for (const name of ['lacking', 'code', 'mixed']) {
       await expect(node.nextRuns(name), name).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
     }
-    // Nor does the one that stored it, without its handlers, keep it from those that have them.
+    // The node that stored the job has no handler for it, and does not keep the other node from running it.
     await world.shutdown(author)
     await world.clock.advanceTo(at(3601))
     expect(await fates(node, 'data')).toEqual(['3600 completed'])
   })
 
-  it('a handler that a node lacks is named at its start, with the job, and by who asks for a run', async () => {
+  it('a missing handler is logged at start with its job, and trigger rejects with its name', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -167,7 +167,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a node of an older build names the task of the stored definition that it has no code for', async () => {
+  it('a node of an older build rejects trigger with the task of the stored definition that it has no code for', async () => {
     const world = createWorld(place)
     const task = (name: string) => ({ name, run: () => undefined })
     const schedule = everySeconds(3600)
@@ -183,7 +183,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('what a node cannot run is left to others, said once, and taken again once the job asks for what it has', async () => {
+  it('a node warns once of a job that it cannot run, and runs the job after an update to handlers that it has', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -201,7 +201,7 @@ describe.each(everywhere)('on $name', (place) => {
       'pending',
       'queued',
     ])
-    // Others of the node's own go on meanwhile.
+    // The node runs its other jobs meanwhile.
     await knowing.add(dataJob('ann'))
     await knowing.trigger('ann')
     await world.clock.advance({ seconds: 5 })
@@ -214,7 +214,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('work that a shutdown meets on its way is handed back for the shutdown, not for want of a handler', async () => {
+  it('a run that is claimed during a shutdown is handed back with the reason shutdown, not no_handler', async () => {
     const world = createWorld(place)
     const job = defineJob({
       name: 'job',

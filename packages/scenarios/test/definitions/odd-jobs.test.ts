@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** Jobs like any others, which note when they are called. */
+/** Ordinary jobs that record their calls. */
 function neighbours(world: World): { readonly jobs: Job[]; readonly called: string[] } {
   const called: string[] = []
   const jobs = ['a', 'z'].map((name) =>
@@ -19,7 +19,7 @@ function neighbours(world: World): { readonly jobs: Job[]; readonly called: stri
 
 const asEver = ['a 10', 'a 20', 'z 10', 'z 20']
 
-/** A schedule of a user's own: what it answers after an instant. */
+/** A custom schedule that returns the given instants. */
 class Own extends WindowedSchedule {
   readonly #next: (afterMs: number) => number | null
 
@@ -49,7 +49,7 @@ class Own extends WindowedSchedule {
   }
 }
 
-describe('a handler that answers something odd fails alone', () => {
+describe('a handler that returns an odd value fails without an effect on other jobs', () => {
   const thrower = (what: string): never => {
     throw new Error(what)
   }
@@ -59,7 +59,7 @@ describe('a handler that answers something odd fails alone', () => {
     ['an object whose then throws', () => withThen({}, { value })],
     ['an object whose then cannot be read', () => withThen({}, { get: value })],
     ['a promise whose then throws', () => withThen(Promise.resolve(1), { value })],
-    ['a proxy that refuses everything', () => new Proxy({}, { has: value, get: value })],
+    ['a proxy whose traps throw', () => new Proxy({}, { has: value, get: value })],
   ])('%s', async (_, answer) => {
     const world = createWorld()
     const { jobs, called } = neighbours(world)
@@ -77,7 +77,7 @@ describe('a handler that answers something odd fails alone', () => {
   })
 })
 
-describe('a handler that throws something odd fails alone, and is heard', () => {
+describe('a handler that throws an odd value fails without an effect on other jobs, and is logged', () => {
   const refuses = (): never => {
     throw new Error('odd')
   }
@@ -96,7 +96,7 @@ describe('a handler that throws something odd fails alone, and is heard', () => 
         )
       },
     ],
-    ['a proxy that refuses everything', () => new Proxy({}, { get: refuses, has: refuses, getPrototypeOf: refuses })],
+    ['a proxy whose traps throw', () => new Proxy({}, { get: refuses, has: refuses, getPrototypeOf: refuses })],
     [
       'a proxy that was revoked',
       () => {
@@ -115,7 +115,7 @@ describe('a handler that throws something odd fails alone, and is heard', () => 
     }
     const odd = defineJob({ name: 'odd', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run }] })
     const all = [jobs[0] as Job, odd, jobs[1] as Job]
-    // The default, which writes to stderr.
+    // The default logger writes to stderr.
     const logger = undefined as never
     const scheduler = await world.start({ jobs: all, logger })
     await world.clock.advanceTo(at(25))
@@ -125,13 +125,13 @@ describe('a handler that throws something odd fails alone, and is heard', () => 
   })
 })
 
-describe('a schedule of a user’s own that is wrong stops its job alone, and says so', () => {
+describe('an invalid custom schedule stops only its job, and is reported', () => {
   it.each<[string, (slot: number) => unknown]>([
-    ['stands still', (slot) => slot],
-    ['goes back', (slot) => slot - 10_000],
-    ['answers no number', () => Number.NaN],
-    ['answers a Date', (slot) => new Date(slot + 10_000)],
-    ['answers an instant that no Date can hold', () => 1e16],
+    ['returns the same instant', (slot) => slot],
+    ['returns an earlier instant', (slot) => slot - 10_000],
+    ['returns NaN', () => Number.NaN],
+    ['returns a Date', (slot) => new Date(slot + 10_000)],
+    ['returns an instant beyond the range of Date', () => 1e16],
     [
       'throws',
       () => {
@@ -159,7 +159,7 @@ describe('a schedule of a user’s own that is wrong stops its job alone, and sa
   })
 
   it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const)(
-    'also when missed slots are looked for, under %s',
+    'also during recovery under %s',
     async (type) => {
       const world = createWorld()
       const { jobs, called } = neighbours(world)

@@ -10,7 +10,7 @@ function define(name: string, seconds: number): Job {
 
 const owner = 'team'
 
-/** What a call is refused with. */
+/** The error with which a call rejects. */
 async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 'code' | 'value' | 'message'>> {
   const error = await call.then(
     () => null,
@@ -22,8 +22,8 @@ async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 
 
 const code = 'VERSION_CONFLICT'
 
-describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
-  it('does nothing when a job that it adds is there by now', async () => {
+describe.each(everywhere)('on $name, the late apply of a plan', (place) => {
+  it('changes nothing if a job that the plan adds exists meanwhile', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     const other = await world.start()
@@ -37,7 +37,7 @@ describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
     expect((await scheduler.plan([], { owner })).removed).toEqual([])
   })
 
-  it('does nothing when a job that it changes or removes has changed', async () => {
+  it('changes nothing if a job that the plan changes or removes has a newer version', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('kept', 10), define('gone', 10)], { owner }))
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
     expect(await scheduler.nextRuns('gone', 1)).toEqual([at(10)])
   })
 
-  it('does nothing when a job that it changes or removes is gone', async () => {
+  it('changes nothing if a job that the plan changes or removes is deleted', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('one', 10), define('other', 10)], { owner }))
@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
     }
   })
 
-  it('adds a job anew that was removed before it was made', async () => {
+  it('creates a job that was removed before the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.add(define('again', 10))
@@ -84,17 +84,17 @@ describe.each(everywhere)('on $name, a plan that is applied late', (place) => {
 })
 
 describe.each(everywhere)('on $name, a plan', (place) => {
-  it('leaves alone what other owners have, and what nobody owns', async () => {
+  it('contains neither jobs of other owners nor jobs without an owner', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('theirs', 10)], { owner: 'other' }))
-    await scheduler.add(define('nobodys', 10))
+    await scheduler.add(define('without owner', 10))
     await scheduler.apply(await scheduler.plan([define('ours', 10)], { owner }))
     const { removed } = await scheduler.plan([], { owner })
     expect(removed).toEqual([{ name: 'ours', version: 1, changes: [], before: [at(10), at(20), at(30)], after: [] }])
   })
 
-  it('shows fewer slots of a schedule that ends', async () => {
+  it('lists fewer slots for a schedule that ends', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     const tasks = [{ name: 'work', run: () => 1 }]
@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name, a plan', (place) => {
 })
 
 describe.each(everywhere)('on $name, a removal', (place) => {
-  it('of another version than the given one is refused, and says which is stored', async () => {
+  it('with another expectedVersion is rejected with the stored version', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [define('job', 10)] })
     await scheduler.update('job', { overlapPolicy: 'queue' })

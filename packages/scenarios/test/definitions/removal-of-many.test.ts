@@ -18,7 +18,7 @@ function queueing(called: string[]): Job {
   })
 }
 
-/** A scheduler with a job of which so many wait, as the first of them is being run elsewhere. */
+/** Triggers the paused job of a scheduler, so that 600 runs wait. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   const asked = Array.from({ length: waiting }, () => scheduler.trigger('crowded'))
   await world.clock.settle()
@@ -26,7 +26,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
 }
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('a job of which many wait is removed in short steps, between which others have their turn', async () => {
+  it('a job with many waiting runs is removed in several calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())
@@ -58,7 +58,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('a job that comes back while it is removed elsewhere begins anew, and stays', async () => {
+  it('a job that is added again during its removal starts anew and stays', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())
@@ -69,7 +69,7 @@ describe.each(everyStorage)('on $name', (place) => {
     let deletes = 0
     intercepted.intercept = async (call) => {
       const [change] = call.operation === 'saveJobs' ? (call.request as SaveJobsRequest).changes : []
-      // After its first step, and before its second.
+      // After the first call of the removal, and before the second.
       if (change?.kind === 'delete' && ++deletes === 2) await other.add(queueing(called))
       return call.proceed()
     }

@@ -18,7 +18,7 @@ const nodeOptions = {
   standby: { minutes: 1 },
 } as const
 
-/** A job by the minute that fails while `isFailing` says so, and is silent without a success for ten of them. */
+/** A job with a slot every minute that fails while `isFailing` returns true. Its alertAfter is ten minutes. */
 function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   const run = () => {
     if (isFailing()) throw new Error('no')
@@ -32,7 +32,7 @@ function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof def
   })
 }
 
-/** What a world's nodes say of silent jobs: `'job silent, since 0, at 10'`, in minutes, and which node. */
+/** The job.silent and job.heard events of all nodes: `'job silent, since 0, at 10'`, in minutes, and the emitting nodes. */
 class Said {
   readonly lines: string[] = []
   readonly nodes: string[] = []
@@ -63,7 +63,7 @@ async function listeningNode(world: World, said: Said, options: Partial<Schedule
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a job without a success for its alertAfter is told of, once in each alertAfter, and when it succeeds again', async () => {
+  it('job.silent is emitted in each alertAfter without a success, and job.heard at the next success', async () => {
     const world = createWorld(place)
     const said = new Said(world)
     const job = jobOf(() => world.clock.now() > +at(5.5 * minute) && world.clock.now() < +at(31.5 * minute))
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a job that has never succeeded is told of by the time since it was stored', async () => {
+  it('job.silent counts from the creation of a job that has never succeeded', async () => {
     const world = createWorld(place)
     const said = new Said(world)
     await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -86,11 +86,11 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 it.each([
-  ['whose code no node has', { tasks: [{ name: 'work', handler: 'nowhere' }] }],
-  ['without a slot to come', { schedule: everySeconds(24 * hour) }],
-  ['whose run never ends, and keeps all others from running', { executionTimeout: { hours: 9 }, tasks: endless() }],
-  ['that was added by another process, and lies among many without the setting', {}, 600],
-])('a job %s is told of', async (_, settings, others = 0) => {
+  ['without code on any node', { tasks: [{ name: 'work', handler: 'nowhere' }] }],
+  ['whose next slot is far ahead', { schedule: everySeconds(24 * hour) }],
+  ['whose run never ends and blocks its later slots', { executionTimeout: { hours: 9 }, tasks: endless() }],
+  ['of another process among many jobs without alertAfter', {}, 600],
+])('job.silent is emitted for a job %s', async (_, settings, others = 0) => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, {})
@@ -111,7 +111,7 @@ function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]
 }
 
-it('a job without the setting is never told of, nor one that sets never over its scheduler', async () => {
+it("no job.silent is emitted for a job without alertAfter, or with `never` over the scheduler's default", async () => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, { jobs: [jobOf(() => true, { name: 'a', alertAfter: 'never' })] })
@@ -130,7 +130,7 @@ it('a job without the setting is never told of, nor one that sets never over its
   expect(said.lines).toEqual(['b silent, since 0, at 20'])
 })
 
-it('a job that is paused is not told of, and its time counts from when it is resumed', async () => {
+it('no job.silent is emitted for a paused job, and its alertAfter counts from resume', async () => {
   const world = createWorld()
   const said = new Said(world)
   const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -142,7 +142,7 @@ it('a job that is paused is not told of, and its time counts from when it is res
   expect(said.lines).toEqual(['job silent, since 60, at 70'])
 })
 
-it('the time of a job whose pause has ended by itself counts from that end', async () => {
+it('the alertAfter of a job whose pause has expired counts from the end of the pause', async () => {
   const world = createWorld()
   const said = new Said(world)
   const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -152,7 +152,7 @@ it('the time of a job whose pause has ended by itself counts from that end', asy
   expect(said.lines).toEqual(['job silent, since 60, at 70'])
 })
 
-it('one that was silent and is changed, paused or removed is silent no more, without a success', async () => {
+it('a silent job that is updated, paused or removed is no longer silent, and emits no job.heard', async () => {
   const world = createWorld()
   const said = new Said(world)
   const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -166,8 +166,8 @@ it('one that was silent and is changed, paused or removed is silent no more, wit
   expect(said.lines).toEqual(['job silent, since 0, at 10'])
 })
 
-describe('of several nodes', () => {
-  it('one tells, and when it dies another goes on: nothing is left out, and nothing said twice', async () => {
+describe('of three nodes', () => {
+  it('one emits job.silent, and after its death another continues without a gap or a duplicate', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
@@ -175,7 +175,7 @@ describe('of several nodes', () => {
     for (const nodeId of ['a', 'b', 'c']) nodes.set(nodeId, await listeningNode(world, said, { nodeId, jobs }))
     await world.clock.advance({ minutes: 25 })
     expect(said.lines).toEqual(['job silent, since 0, at 10', 'job silent, since 0, at 20'])
-    // It dies right before it would have told of it again, and after that the next one right after it has told of it.
+    // The emitting node dies right before its next event. Its successor dies right after an event.
     await world.clock.advanceTo(at(29.5 * minute))
     world.crash(nodes.get(said.nodes[0] as string) as Scheduler)
     await world.clock.advanceTo(at(50.5 * minute))
@@ -191,7 +191,7 @@ describe('of several nodes', () => {
     expect(new Set(said.nodes).size).toBe(3)
   })
 
-  it('one that starts and goes first says nothing again that was said long ago', async () => {
+  it('a new node that becomes responsible does not repeat an event from long ago', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]
@@ -207,7 +207,7 @@ describe('of several nodes', () => {
   })
 })
 
-it('a node that is alone says after its restart what has become silent meanwhile, and nothing while it fails to stay up', async () => {
+it('a single node emits after its restart what became silent meanwhile, and nothing during short lives', async () => {
   const world = createWorld()
   const said = new Said(world)
   const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]
@@ -226,7 +226,7 @@ it('a node that is alone says after its restart what has become silent meanwhile
   expect(said.lines).toEqual([expect.stringMatching(/^job silent, since 0, at 18[0-9]$/)])
 })
 
-it('the log has an error, the gauge counts those that are silent, and a client sees since when', async () => {
+it('a silent job causes an error in the log and counts in the gauge, and clients read silentSince', async () => {
   const world = createWorld()
   const { logger, loud } = collectingLogger()
   const metrics = metricsCollector()
@@ -258,7 +258,7 @@ it('the log has an error, the gauge counts those that are silent, and a client s
   await client.close()
 })
 
-it('what it costs: a look at changes each minute, and of a job that goes well one search in each alertAfter', async () => {
+it('alertAfter costs one poll for changes each minute, and one search in each alertAfter of a successful job', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -15,12 +15,12 @@ import { createWorld, fates } from '../support/world.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
-/** A job that is data alone. */
+/** A job that is data. */
 function dataJob(name: string, schedule: Schedule): Job {
   return defineJob({ name, schedule, tasks: [{ name: 'note', handler: 'note' }] })
 }
 
-/** A logger that keeps what it is told as an error. */
+/** A logger that keeps the errors about schedule types. */
 function errorsOf(): { readonly logger: Logger; readonly errors: { job: unknown; types: unknown; error: unknown }[] } {
   const errors: { job: unknown; types: unknown; error: unknown }[] = []
   const quiet = () => undefined
@@ -36,7 +36,7 @@ function errorsOf(): { readonly logger: Logger; readonly errors: { job: unknown;
   return { logger, errors }
 }
 
-it('a process that imports no ticker revives the schedules of all tickers', async () => {
+it('a process that imports no ticker loads the stored schedules of all tickers', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stored-schedules-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'jobs.db')
@@ -61,7 +61,7 @@ it('a process that imports no ticker revives the schedules of all tickers', asyn
   })
 })
 
-it('a type that this node does not know is said once, and keeps no other job from running', async () => {
+it('an unknown schedule type is logged once, and other jobs run', async () => {
   const world = createWorld()
   const author = await world.start({ nodeId: 'author' })
   await author.add(dataJob('odd', everySeconds(60)))
@@ -87,7 +87,7 @@ it('a type that this node does not know is said once, and keeps no other job fro
   expect(ran).toEqual(['plain', 'plain', 'odd'])
 })
 
-it('what another node creates by a schedule that this one does not know can run here', async () => {
+it('a node runs a slot of a schedule that it does not know, if another node has created it', async () => {
   const world = createWorld()
   const ran: string[] = []
   const handlersOf = (node: string) => ({ note: () => void ran.push(node) })
@@ -104,7 +104,7 @@ it('what another node creates by a schedule that this one does not know can run 
   expect(ran).toEqual(['ignorant'])
 })
 
-it('a job whose schedule comes to be known is scheduled from then on', async () => {
+it('a job is scheduled once its schedule type is registered', async () => {
   const world = createWorld()
   const late: ScheduleType = { name: 'late', revive: () => new Late() }
   class Late extends WindowedSchedule {
@@ -138,7 +138,7 @@ it('a job whose schedule comes to be known is scheduled from then on', async () 
   expect(errors.map(({ job }) => job)).toEqual(['job'])
 })
 
-it('a job of the code that another node gives an unknown schedule stops neither this node nor its start', async () => {
+it("an unknown schedule for a job of the node's code stops neither the node nor its start", async () => {
   const world = createWorld()
   const ran: string[] = []
   const jobsOf = (schedule: Schedule) => [
@@ -166,7 +166,7 @@ it('a job of the code that another node gives an unknown schedule stops neither 
   await expect(after.nextRuns('changed')).rejects.toThrow('scheduleTypes')
 })
 
-it('a plan shows of a job with an unknown schedule what is stored', async () => {
+it('a plan lists the stored slots of a job with an unknown schedule', async () => {
   const world = createWorld()
   const author = await world.start()
   const odd = everySeconds(60)

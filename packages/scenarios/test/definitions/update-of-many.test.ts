@@ -8,7 +8,7 @@ import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
 const waiting = 2600
 
-/** Its first slot runs until `end` is called, and all others queue behind it. */
+/** A job whose first slot runs until `end` is called, while its other slots queue. */
 function crowded(): { job: Job; started: number[]; end: () => void } {
   const started: number[] = []
   let end: () => void = () => undefined
@@ -58,7 +58,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   )
 }
 
-/** What a call of the update has canceled; `null` for another call. */
+/** The number of runs that a call of the update has canceled; `null` for another call. */
 function canceledBy({ operation, request }: Call, answers: unknown): number | null {
   if (operation !== 'saveJobs') return null
   const [change] = (request as SaveJobsRequest).changes
@@ -72,7 +72,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
 }
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('a job of which many wait is updated in short steps, between which others have their turn', async () => {
+  it('a job with many queued runs is updated in several calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
@@ -101,16 +101,16 @@ describe.each(everyStorage)('on $name', (place) => {
     ])
     end()
     await world.clock.advance({ minutes: 10 })
-    // The trigger is kept, and the new schedule goes on.
+    // The trigger is kept, and the new schedule continues.
     expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
 
-  it('nothing of the old schedule runs when the process that updates dies in between, and others cancel the rest', async () => {
+  it('if the updating process dies between two calls, another node cancels the remaining old slots', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // On memory one poll comes after an update counts as given up, and that one cancels all; SQLite wakes nobody.
+    // On memory the first poll after the update counts as abandoned cancels all runs. SQLite has no wake-ups.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)
@@ -130,7 +130,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 
-  it('another update that comes in between neither stops it nor loses slots of its own', async () => {
+  it('another update between two calls neither stops the cancellation nor loses slots', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

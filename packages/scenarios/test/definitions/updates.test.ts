@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job by the twenty seconds up to 200, and the slots that ran. */
+/** A job with a slot every twenty seconds up to 200, and the slots that ran. */
 function ticking(world: World, settings: JobSettingsInput & { takes?: number } = {}) {
   const { takes = 0, ...jobSettings } = settings
   const ran: number[] = []
@@ -21,25 +21,25 @@ const byFifteen = everySeconds(15, +at(200))
 describe.each(everywhere)('on $name', (place) => {
   describe('an update of the schedule at second 50', () => {
     it.each<[title: string, policy: UpdatePolicy | undefined, slots: number[]]>([
-      ['holds at once by default', undefined, [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
-      ['holds at once when it is immediate', 'immediate', [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
+      ['applies at once by default', undefined, [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
+      ['applies at once when it is immediate', 'immediate', [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
       [
-        'leaves the next slot to the old one when it is graceful',
+        'leaves the next slot to the old schedule when it is graceful',
         'graceful',
         [60, 75, 90, 105, 120, 135, 150, 165, 180, 195],
       ],
       [
-        'leaves the slots up to an instant to the old one when it is graceful until then',
+        'leaves the slots up to an instant to the old schedule when it is graceful until then',
         { type: 'graceful', until: at(100) },
         [60, 80, 100, 105, 120, 135, 150, 165, 180, 195],
       ],
       [
-        'holds inside its window alone when it is windowed',
+        'applies only inside its window when it is windowed',
         { type: 'windowed', from: at(90), to: at(135) },
         [60, 80, 90, 105, 120, 135, 140, 160, 180, 200],
       ],
       [
-        'holds from now on when its window began before',
+        'applies from the present on when its window began earlier',
         { type: 'windowed', from: at(0), to: at(105) },
         [60, 75, 90, 105, 120, 140, 160, 180, 200],
       ],
@@ -54,7 +54,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20, 40, ...expected])
     })
 
-    it('is not retroactive: what was missed before it runs by the old one, and what was missed after it by the new', async () => {
+    it('is not retroactive: slots missed before it follow the old schedule, and later slots the new one', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('an update of the tasks', () => {
-    /** Which tasks each version ran, by slot. */
+    /** The tasks that each version ran, by slot. */
     function chain(world: World): { job: Job; log: string[] } {
       const log: string[] = []
       const task = (name: string) => ({
@@ -82,7 +82,7 @@ describe.each(everywhere)('on $name', (place) => {
       return { log, job: defineJob({ name: 'tick', schedule: everySeconds(20), tasks: ['a', 'b', 'c'].map(task) }) }
     }
 
-    it('removes some and changes their order from the next occurrence on, and leaves the running one alone', async () => {
+    it('removes tasks and changes their order from the next occurrence on, and not for the running one', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -92,7 +92,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(log).toEqual(['20 v1 a', '20 v1 b', '20 v1 c', '40 v2 c', '40 v2 a'])
     })
 
-    it('adds one that is data on nodes that have its handler, and gives one new settings', async () => {
+    it('adds a task that is data on nodes with its handler, and changes the settings of a task', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const handlers = { notify: ({ data }: TaskContext) => void log.push(`notifies ${data}`) }
@@ -113,7 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('what waits when a job is updated', () => {
+  describe('a queued slot, when its job is updated,', () => {
     it('is kept by default, and runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 50, overlapPolicy: 'queue' })
@@ -125,7 +125,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20, 40])
     })
 
-    it('is canceled where that is asked for, but for what somebody triggered', async () => {
+    it('is canceled with `waiting: cancel`, while a queued trigger runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 50, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -138,8 +138,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a job that is paused', () => {
-    it('stays so when it is updated, and resumes under the new definition', async () => {
+  describe('a paused job', () => {
+    it('stays paused when it is updated, and resumes under the new definition', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -153,7 +153,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a job that its owner’s definitions no longer have', () => {
+  describe("a job that its owner's definitions no longer contain", () => {
     it('keeps firing until a plan that removes it is applied', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
@@ -176,7 +176,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['queue_one', 'queued', null, [20, 25]],
       ['allow', 'running', null, [20, 25]],
       ['cancel_running', 'queued', null, [20, 25]],
-    ] as const)('goes by the overlap policy %s: it is %s', async (overlapPolicy, state, reason, expected) => {
+    ] as const)('follows the overlap policy %s: it is %s', async (overlapPolicy, state, reason, expected) => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 10, overlapPolicy })
       const scheduler = await world.start({ jobs: [job] })
@@ -186,7 +186,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(expected)
     })
 
-    it('goes by it also when it is a replay', async () => {
+    it('follows the overlap policy also as a replay', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { takes: 10 })
       const scheduler = await world.start({ jobs: [job] })

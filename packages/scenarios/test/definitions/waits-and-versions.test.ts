@@ -32,7 +32,7 @@ async function scene(world: World) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('whoever waits gets the whole occurrence once it has ended, on the node that runs it and elsewhere', async () => {
+  it('waitFor resolves with the whole ended occurrence, on the node that runs it and on a client', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await node.trigger('slow', { data: 5 })
@@ -49,14 +49,14 @@ describe.each(everywhere)('on $name', (place) => {
       expect(occurrence).toMatchObject({ id, state: 'completed', tasks: [{ name: 'work', result: { of: 5 } }] })
     }
     const [here, there] = ends.map((end) => end - began)
-    // The node at once, the client with its next look.
+    // On the node it resolves at once, on the client with its next poll.
     expect(here).toBe(30_000)
     expect(there).toBeGreaterThan(30_000)
     expect(there).toBeLessThanOrEqual(32_000)
     expect((await client.waitFor(id)).state).toBe('completed')
   })
 
-  it('the waiting ends with its timeout, its signal and the scheduler, and the run goes on', async () => {
+  it('waitFor rejects with its timeout, its signal and the shutdown of its scheduler, and the run continues', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await client.trigger('slow')
@@ -75,11 +75,11 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
   })
 
-  it('a client that has still to connect waits no longer than it may', async () => {
+  it('waitFor of a client that has not connected yet respects its timeout and its signal', async () => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // As that of a machine, which is compared with the storage's: three readings take nine seconds.
+    // A clock like that of a machine, which the client compares with the storage's. The three readings take nine seconds.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
@@ -112,7 +112,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the versions of a job say what each was and what it changed, newest first', async () => {
+  it('`versions` returns each version of a job with its changes, newest first', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     await world.clock.advance({ seconds: 10 })
@@ -157,7 +157,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.update('slow', { maxQueued: 7 }, { actor: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('all jobs of a tag, or of an owner, are paused and resumed together', async () => {
+  it('pauseAll and resumeAll apply to all jobs of a tag or of an owner', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const tasks = [{ name: 'work', handler: 'note' }]

@@ -6,7 +6,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, onTestFinished } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-// The default settings by a tenth, and a block of 22 s and one of 90 s.
+// A tenth of the default settings, with blocks that stand for 22 s and 90 s.
 const life = { heartbeat: 500, deadAfter: 3000 }
 const shortBlockMs = 2200
 const longBlockMs = 9000
@@ -20,7 +20,7 @@ interface Message {
   readonly [member: string]: unknown
 }
 
-/** A process with a node, and what it has said so far. */
+/** A process with a node, and the messages that it has sent so far. */
 class Node {
   readonly said: Message[] = []
   readonly #child: Child
@@ -29,7 +29,7 @@ class Node {
     this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument)
   }
 
-  /** Goes on when it has said this. */
+  /** Resolves when the process has sent a message with these members. */
   async until(wanted: Message): Promise<void> {
     const isWanted = (message: Message) => Object.entries(wanted).every(([name, value]) => message[name] === value)
     while (!this.said.some(isWanted)) this.said.push((await this.#child.next()) as Message)
@@ -39,11 +39,11 @@ class Node {
     this.#child.kill(signal)
   }
 
-  /** Ends it. Everything that it has ever said is known then. */
+  /** Kills the process. Afterwards `said` holds every message that it sent. */
   async end(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#child.ended
-    // A process that has ended says nothing more.
+    // A process that has ended sends no further message.
     await this.until({ did: 'never' }).catch(() => undefined)
   }
 
@@ -52,7 +52,7 @@ class Node {
   }
 }
 
-/** A node that blocks for so long, and its peer. */
+/** Starts a node whose handler blocks the event loop for `blockMs`, and a peer. */
 async function twoNodes(blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,7 +64,7 @@ async function twoNodes(blockMs: number, ofPeer: object = {}, ofBlocker: object 
   return { peer, blocker, file }
 }
 
-/** What became of a job's one occurrence. */
+/** The state, owner and attempts of the job's only occurrence. */
 async function endOf(file: string, job: string) {
   const storage = sqliteStorage({ file })
   const scheduler = createScheduler({ storage, logger: silentLogger })
@@ -84,7 +84,7 @@ async function endOf(file: string, job: string) {
   }
 }
 
-it('a handler that holds the event loop for less than deadAfter is named, and nothing is taken from its node', async () => {
+it('engine.blocked names a handler that blocks for less than deadAfter, and its node keeps its runs', async () => {
   const { peer, blocker, file } = await twoNodes(shortBlockMs)
   await blocker.until({ told: 'engine.blocked' })
   expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])
@@ -99,7 +99,7 @@ it('a handler that holds the event loop for less than deadAfter is named, and no
   expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
 }, 60_000)
 
-it('one that holds it for longer loses its run and what runs beside it to a peer, and both nodes are told', async () => {
+it('a peer takes over all runs of a node that blocks for longer than deadAfter, and both nodes emit events', async () => {
   const { peer, blocker, file } = await twoNodes(longBlockMs)
   await peer.until({ told: 'node.lost' })
   for (const jobName of ['beside', 'blocking']) await peer.until({ told: 'occurrence.finished', jobName })
@@ -113,7 +113,7 @@ it('one that holds it for longer loses its run and what runs beside it to a peer
     { attempt: 2, fencingToken: 2 },
     { attempt: 2, fencingToken: 2 },
   ])
-  // The one that was blocked comes to itself, and the peer sees it.
+  // The blocked node resumes, and the peer observes that it rejoins.
   for (const jobName of ['beside', 'blocking']) await blocker.until({ told: 'occurrence.lost', jobName })
   for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
   await blocker.end()
@@ -128,7 +128,7 @@ it('one that holds it for longer loses its run and what runs beside it to a peer
   }
 }, 60_000)
 
-/** Why a job's one occurrence failed. */
+/** The state, reason and error of the job's only occurrence. */
 async function failureOf(file: string, job: string) {
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })
@@ -148,7 +148,7 @@ async function failureOf(file: string, job: string) {
 
 const blocksToo = { blockMs: 4 * longBlockMs, blocksAlways: true, isAsking: false }
 
-it('a run that blocks a second node until that counts as dead fails with EVENT_LOOP_BLOCKED and names its job', async () => {
+it('a run that blocks a second node past deadAfter fails with EVENT_LOOP_BLOCKED, which names its job', async () => {
   const { peer, blocker, file } = await twoNodes(longBlockMs, blocksToo)
   await peer.until({ did: 'blocking' })
   await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
@@ -163,13 +163,13 @@ it('a run that blocks a second node until that counts as dead fails with EVENT_L
       attempts: ['lost', 'lost'],
     },
   ])
-  // A job that only ran beside it is not to blame.
+  // A job that only ran beside the blocking job does not fail.
   expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
   await peer.end()
   await blocker.end()
 }, 60_000)
 
-it('a run that loses two nodes by kill -9 is not taken for one that blocks, and a third node completes it', async () => {
+it('a run whose two owners were killed by SIGKILL does not count as blocking, and a third node completes it', async () => {
   const { peer, blocker, file } = await twoNodes(4 * longBlockMs, blocksToo)
   await blocker.end()
   await peer.until({ did: 'blocking' })
@@ -183,7 +183,7 @@ it('a run that loses two nodes by kill -9 is not taken for one that blocks, and 
   await third.end()
 }, 60_000)
 
-it('a node that was stopped by a signal in the middle of its code counts as dead, comes back, and blames no job', async () => {
+it('a node that was stopped by SIGSTOP counts as dead, rejoins, and blames no job', async () => {
   const { peer, blocker, file } = await twoNodes(0, {}, { stopsItself: true })
   await blocker.until({ did: 'stop' })
   await peer.until({ told: 'node.lost' })

@@ -6,7 +6,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-/** Jobs that nobody runs by their schedule, and when they were called. Each call takes ten seconds. */
+/** Jobs without due slots, and the calls of their handlers. Each call takes ten seconds. */
 function asked(world: World, names: readonly string[]): { readonly jobs: readonly Job[]; readonly called: string[] } {
   const called: string[] = []
   const jobs = names.map((name) =>
@@ -27,7 +27,7 @@ function asked(world: World, names: readonly string[]): { readonly jobs: readonl
   return { jobs, called }
 }
 
-/** A node that has no room, so that what is asked of it waits in the storage. */
+/** A node without a free permit, so that requests to it stay pending in the storage. */
 async function fullNode(world: World, jobs: readonly Job[]): Promise<Scheduler> {
   const blocker = defineJob({
     name: 'blocker',
@@ -41,14 +41,14 @@ async function fullNode(world: World, jobs: readonly Job[]): Promise<Scheduler> 
   return scheduler
 }
 
-/** How many each claim since the last reset asked for. */
+/** The `limit` of each claim since the last reset. */
 function limits({ calls }: InterceptedStorage): number[] {
   return calls.flatMap(({ operation, request }) =>
     operation === 'claim' ? [(request as { limit: number }).limit] : [],
   )
 }
 
-/** A connection over which at most so many go in one call. */
+/** A connection whose storage accepts at most `maxBatch` items in a call. */
 function connectionWith(world: World, maxBatch: number): InterceptedStorage {
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
@@ -57,7 +57,7 @@ function connectionWith(world: World, maxBatch: number): InterceptedStorage {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('of more work than goes in one call, a node with room takes all at that moment, in as many calls as that needs', async () => {
+  it('a node with free permits claims more pending runs than one call returns, in successive calls', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c', 'd', 'e']
     const { jobs, called } = asked(world, names)
@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(limits(intercepted)).toEqual([2, 2, 2])
   })
 
-  it('a shutdown that meets a node in the middle of much work takes no more of it', async () => {
+  it('a shutdown between two claims stops further claims', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c']
     const { jobs, called } = asked(world, names)
@@ -92,7 +92,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a claim that is repeated hands back what its first sending took, also what was begun before, and not what runs', async () => {
+  it('a repeated claim hands back runs that its lost answer had claimed, except those that run', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })
@@ -116,14 +116,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(second, 'a')).toEqual(['0 completed'])
   })
 
-  it('the nodes that do not get to create a slot make no further call for it', async () => {
+  it('a node whose creation of a slot loses the race makes no further call for the slot', async () => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ seconds: 1 })
     const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
     const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
     for (const intercepted of connections) {
-      // Those that do not know of each other: each takes itself for the first.
+      // The nodes do not know each other: each node considers itself assigned to all slots.
       intercepted.intercept = async ({ operation, proceed }) =>
         operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
       await world.start({ jobs: [job], storage: intercepted.storage, ...rarely })
@@ -136,12 +136,12 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('of more work than a node has room for, it takes what it has room for, and does not ask for the rest yet', async () => {
+it('a node claims as many pending runs as it has free permits, and the rest when a permit is free', async () => {
   const world = createWorld(memory)
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
   await full.trigger('a')
-  // What is older goes first.
+  // Older runs are claimed first.
   await world.clock.advance(1)
   await full.trigger('b')
   const intercepted = new InterceptedStorage(world.connect())
@@ -154,7 +154,7 @@ it('of more work than a node has room for, it takes what it has room for, and do
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('work for which there is just room is taken in one call, and a node without room does not ask', async () => {
+it('a node claims a run for its last permit in one call, and a node without permits does not claim', async () => {
   const world = createWorld(memory)
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
@@ -173,13 +173,13 @@ it('work for which there is just room is taken in one call, and a node without r
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('what is known to wait is asked for before the storage hears of the ends that made room for it', async () => {
+it('a claim for known pending runs leaves before the settle of the runs whose permits it uses', async () => {
   const world = createWorld(memory)
   const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
   const full = await fullNode(world, jobs)
   for (const { name } of jobs) {
     await full.trigger(name)
-    // What is older goes first.
+    // Older runs are claimed first.
     await world.clock.advance(1)
   }
   const intercepted = new InterceptedStorage(world.connect())

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 
 test.each([
-  { which: 'that is under way', taskSeconds: 0 },
-  { which: 'of an occurrence that ends meanwhile', taskSeconds: 3 },
+  { which: 'in progress', taskSeconds: 0 },
+  { which: 'of an occurrence that ends during the shutdown', taskSeconds: 3 },
 ])('a shutdown waits for the onComplete hook $which', async ({ taskSeconds }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const hookSeconds = 5
@@ -33,9 +33,9 @@ test.each([
 })
 
 test.each([
-  { how: 'asks for it', isUnderWay: false },
-  { how: 'asks for it while it is under way', isUnderWay: true },
-])('a shutdown does not wait for the onComplete hook that $how, and that waits for it', async ({ isUnderWay }) => {
+  { how: 'calls it', isUnderWay: false },
+  { how: 'calls it while it is in progress', isUnderWay: true },
+])('a shutdown does not wait for the onComplete hook that $how and awaits it', async ({ isUnderWay }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const told: string[] = []
   const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
@@ -61,31 +61,28 @@ test.each([
 })
 
 test.each([
-  { how: 'alone', isAsked: false },
-  { how: 'after another', isAsked: true },
-])(
-  'a call of runDue that is ending does not wait for the onComplete hook that asks for a shutdown, $how',
-  async ({ isAsked }) => {
-    const clock = virtualClock('2026-01-01T00:00:00Z')
-    const node: { scheduler?: Scheduler } = {}
-    const job = defineJob({
-      name: 'report',
-      schedule: everySeconds(60),
-      tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
-      onComplete: () => node.scheduler?.shutdown(),
-    })
-    const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
-    node.scheduler = scheduler
-    // That which makes the job known.
-    await scheduler.runDue()
-    await clock.advance({ seconds: 61 })
-    const controller = new AbortController()
-    const called = scheduler.runDue({ signal: controller.signal })
-    await clock.advance({ seconds: 1 })
-    controller.abort()
-    const shutdown = isAsked ? scheduler.shutdown() : null
-    await clock.advance({ minutes: 2 })
-    await shutdown
-    expect(await called).toMatchObject({ ended: 'aborted', finished: 1, durationMs: 3000 })
-  },
-)
+  { how: 'one shutdown', isAsked: false },
+  { how: 'after another shutdown', isAsked: true },
+])('runDue does not wait, while it ends, for an onComplete hook that awaits a shutdown: $how', async ({ isAsked }) => {
+  const clock = virtualClock('2026-01-01T00:00:00Z')
+  const node: { scheduler?: Scheduler } = {}
+  const job = defineJob({
+    name: 'report',
+    schedule: everySeconds(60),
+    tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
+    onComplete: () => node.scheduler?.shutdown(),
+  })
+  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+  node.scheduler = scheduler
+  // This call stores the job.
+  await scheduler.runDue()
+  await clock.advance({ seconds: 61 })
+  const controller = new AbortController()
+  const called = scheduler.runDue({ signal: controller.signal })
+  await clock.advance({ seconds: 1 })
+  controller.abort()
+  const shutdown = isAsked ? scheduler.shutdown() : null
+  await clock.advance({ minutes: 2 })
+  await shutdown
+  expect(await called).toMatchObject({ ended: 'aborted', finished: 1, durationMs: 3000 })
+})

@@ -6,12 +6,12 @@ import { at, createWorld, onlyOccurrence, secondsOf, type World } from '../suppo
 
 interface Part extends TaskSettingsInput {
   readonly name: string
-  /** How long it takes. Default 0. */
+  /** Seconds that the task takes. Default 0. */
   readonly seconds?: number
   readonly fails?: boolean
 }
 
-/** Runs one occurrence of a job of such tasks, and answers what became of it and of each task. */
+/** Runs one occurrence of a job with these tasks. Returns the states of the occurrence and of each task. */
 async function outcomeOf(world: World, parts: readonly Part[], settings: JobSettingsInput = {}) {
   const { clock } = world
   const called: string[] = []
@@ -38,7 +38,7 @@ async function outcomeOf(world: World, parts: readonly Part[], settings: JobSett
 
 describe.each(everywhere)('on $name', (place) => {
   describe('under fail_fast', () => {
-    it('nothing starts after a failed task, and what did not start says why', async () => {
+    it('no task starts after a failed task, and the canceled tasks have the reason fail_fast', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'first' },
         { name: 'second', fails: true },
@@ -49,7 +49,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['first completed', 'second failed', 'third canceled fail_fast'])
     })
 
-    it('parallel tasks that still run are aborted', async () => {
+    it('a failed task aborts running parallel tasks', async () => {
       const { outcome, endedAt, tasks, occurrence } = await outcomeOf(
         createWorld(place),
         [
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('a parallel task that waits for its retry is not tried again', async () => {
+    it('a failed task cancels the pending retry of a parallel task', async () => {
       const { called, tasks } = await outcomeOf(
         createWorld(place),
         [
@@ -80,7 +80,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['flaky canceled fail_fast', 'failing failed'])
     })
 
-    it('a clean-up task, whose own strategy is continue, runs after the failure all the same', async () => {
+    it('a task with its own strategy continue runs after an earlier task has failed', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'more work' },
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['work failed', 'more work canceled fail_fast', 'clean-up completed'])
     })
 
-    it('a parallel clean-up task runs to its end', async () => {
+    it('a parallel task with its own strategy continue runs to its end after another task has failed', async () => {
       const { endedAt, outcome, tasks } = await outcomeOf(
         createWorld(place),
         [
@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['failing failed', 'clean-up completed'])
     })
 
-    it('a clean-up task that fails is tried again after the failure', async () => {
+    it('a task with its own strategy continue is retried after an earlier task has failed', async () => {
       const { called, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'clean-up', fails: true, failureStrategy: 'continue', retryPolicy: { maxRetries: 1 } },
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['work failed', 'clean-up failed'])
     })
 
-    it('a task whose own strategy is continue may fail without ending the group', async () => {
+    it('a failed task with its own strategy continue does not end the group', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'optional', fails: true, failureStrategy: 'continue' },
         { name: 'work' },
@@ -126,7 +126,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('under continue', () => {
-    it('all tasks run, and the outcome says that there were errors', async () => {
+    it('all tasks run after a failure, and the outcome is completed_with_errors', async () => {
       const { called, outcome, tasks } = await outcomeOf(
         createWorld(place),
         [{ name: 'first', fails: true }, { name: 'second' }, { name: 'third', fails: true }],
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['first failed', 'second completed', 'third failed'])
     })
 
-    it('parallel tasks are left alone', async () => {
+    it('a failed task does not abort parallel tasks', async () => {
       const { endedAt, outcome } = await outcomeOf(
         createWorld(place),
         [
@@ -150,12 +150,12 @@ describe.each(everywhere)('on $name', (place) => {
       expect(outcome).toEqual(['completed_with_errors', null])
     })
 
-    it('a job whose tasks all succeed has simply completed', async () => {
+    it('a job whose tasks all succeed ends as completed', async () => {
       const { outcome } = await outcomeOf(createWorld(place), [{ name: 'only' }], { failureStrategy: 'continue' })
       expect(outcome).toEqual(['completed', null])
     })
 
-    it('a task whose own strategy is fail_fast ends the group', async () => {
+    it('a failed task with its own strategy fail_fast ends the group', async () => {
       const { called, outcome } = await outcomeOf(
         createWorld(place),
         [
@@ -171,7 +171,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('under retry_on_failure', () => {
-    it('the group waits at the failed task while it is tried again', async () => {
+    it('later tasks wait while the failed task is retried', async () => {
       const { called, outcome } = await outcomeOf(
         createWorld(place),
         [{ name: 'first' }, { name: 'second', fails: true }, { name: 'third' }],
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(outcome).toEqual(['failed', 'fail_fast'])
     })
 
-    it('a task with a retry policy of its own keeps to that', async () => {
+    it('a task with its own retry policy uses that policy', async () => {
       const { called } = await outcomeOf(
         createWorld(place),
         [{ name: 'work', fails: true, retryPolicy: { maxRetries: 1, retryInterval: { seconds: 7 } } }],
@@ -195,7 +195,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['a string', 'no', { name: 'Error', message: 'no' }],
     ['nothing', undefined, { name: 'Error', message: 'undefined' }],
     ['an error with a code', Object.assign(new TypeError('no'), { code: 'E_NO' }), { name: 'TypeError', code: 'E_NO' }],
-  ])('a handler may throw %s, and it is kept', async (_, thrown, kept) => {
+  ])('a handler may throw %s, and the attempt stores the error', async (_, thrown, kept) => {
     const { clock, start } = createWorld(place)
     const run = () => {
       throw thrown

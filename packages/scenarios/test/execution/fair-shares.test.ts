@@ -5,15 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, secondsOf } from '../support/world.ts'
 
-/** Lets everything happen that waits for nothing but promises. */
+/** Runs all steps that only wait for promises. */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-describe('requests that come one after the other', () => {
-  it.each([2, 50])('leave places for the slots that are due: %i in all', async (maxConcurrentJobs) => {
+describe('a continuous stream of requests', () => {
+  it.each([2, 50])('leaves permits for due slots when the node has %i permits', async (maxConcurrentJobs) => {
     const virtual = virtualClock(at(0))
-    // The clock moves on while calls of the storage are under way.
+    // Without `track` the clock advances while storage calls are in progress.
     const { track: _, ...clock } = virtual
     const called: number[] = []
     const busy = defineJob({
@@ -39,7 +39,7 @@ describe('requests that come one after the other', () => {
         return answer
       },
     })
-    // Another node runs it, so all requests are skipped.
+    // The other node runs the job, so all requests are skipped.
     const other = createScheduler({
       storage: memoryStorage({ database }),
       clock: virtual,
@@ -74,7 +74,7 @@ describe('requests that come one after the other', () => {
       await turns()
       await virtual.advance(200)
       await turns()
-      // Some are answered, and others come.
+      // Half of the requests are answered, and new ones follow.
       for (const answer of held.splice(0, underWay / 2)) answer()
       await turns()
     }

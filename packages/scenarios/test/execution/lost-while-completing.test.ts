@@ -10,9 +10,9 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
 
-// On the real clock: a virtual one waits for calls of the storage, and these wait for what comes next.
+// On the real clock. A virtual clock waits for storage calls, and these calls wait for later steps of the test.
 
-/** What waits at it goes on once it is open. */
+/** A promise that each caller of `pass` awaits until `open` is called. */
 function gate() {
   let open: () => void = () => undefined
   let reach: () => void = () => undefined
@@ -31,7 +31,7 @@ function gate() {
 
 type Work = (context: TaskContext, call: number) => Promise<unknown>
 
-/** A node whose `complete` reaches the storage when `completing` is open, and the next that it says when `saying` is. */
+/** A node whose `complete` reaches the storage when `completing` is open, and whose next settle when `saying` is open. */
 async function scene(work: Work, options: Partial<JobOptions> = {}) {
   const database = memoryDatabase()
   const place = memoryStorage({ database })
@@ -73,7 +73,7 @@ async function scene(work: Work, options: Partial<JobOptions> = {}) {
   return { scheduler, heard, id, others: memoryStorage({ database }), completing, saying, holdUp }
 }
 
-it('what is canceled by force while its handler completes it ends once', async () => {
+it('a run that is canceled by force while its handler calls complete ends once', async () => {
   const told: string[] = []
   const begun = gate()
   const reported = gate()
@@ -91,7 +91,7 @@ it('what is canceled by force while its handler completes it ends once', async (
   await begun.reached
   holdUp()
   begun.open()
-  // How far it has come is on its way when it begins to complete, and arrives first.
+  // The node has sent the progress before the handler calls `complete`, and the storage receives it first.
   await saying.reached
   reported.open()
   await completing.reached
@@ -106,7 +106,7 @@ it('what is canceled by force while its handler completes it ends once', async (
   expect(heard).toEqual(['lost', 'finished canceled', 'stopped, 0 abandoned'])
 })
 
-it('what comes back to its node while its handler completes it is still run there when that is refused', async () => {
+it('a run that returns to its node while its first handler completes it keeps running when complete is rejected', async () => {
   const told: string[] = []
   const again = gate()
   const over = gate()

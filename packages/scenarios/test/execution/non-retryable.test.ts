@@ -14,7 +14,7 @@ import { createWorld, listen, onlyOccurrence, type World } from '../support/worl
 
 const retryPolicy = { maxRetries: 3, retryInterval: { seconds: 1 } }
 
-/** Runs a job whose handler throws, and answers how often the handler was called, and how its task ended. */
+/** Runs a job whose handler throws. Returns the number of calls and the task. */
 async function runThrowing(world: World, thrown: unknown, settings: Partial<JobOptions> = {}) {
   let calls = 0
   const run = (): never => {
@@ -43,7 +43,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a handler of another node ends a job that is data by a NonRetryableError', async () => {
+  it("a NonRetryableError of another node's handler ends the task of a job that is data after one attempt", async () => {
     const world = createWorld(place)
     let calls = 0
     const send = (): never => {
@@ -61,7 +61,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('an error', () => {
+describe('a thrown value', () => {
   it.each([
     ['an error with retryable false', Object.assign(new Error('denied'), { retryable: false }), 1],
     ['an object with retryable false', { retryable: false }, 1],
@@ -78,12 +78,12 @@ describe('an error', () => {
       },
       4,
     ],
-  ])('%s leads to its number of attempts', async (_, thrown, attempts) => {
+  ])('%s leads to the expected number of attempts', async (_, thrown, attempts) => {
     const { calls } = await runThrowing(createWorld(), thrown)
     expect(calls).toBe(attempts)
   })
 
-  it('that is not retryable leaves the other tasks to the failure strategy', async () => {
+  it('that is not retryable leaves later tasks to the failure strategy', async () => {
     const world = createWorld()
     const work = () => {
       throw new NonRetryableError('denied')
@@ -104,14 +104,14 @@ describe('an error', () => {
 describe('retryIf', () => {
   const denies = { ...retryPolicy, retryIf: (error: Error) => error.message !== 'denied' }
 
-  it('decides by the error whether a task is tried again', async () => {
+  it('decides by the error whether a task is retried', async () => {
     const denied = await runThrowing(createWorld(), new Error('denied'), { retryPolicy: denies })
     expect([denied.calls, denied.task?.reason]).toEqual([1, 'not_retryable'])
     const busy = await runThrowing(createWorld(), new Error('busy'), { retryPolicy: denies })
     expect([busy.calls, busy.task?.reason]).toEqual([4, null])
   })
 
-  it('is asked only while retries are left, also about a timeout, and not about a NonRetryableError', async () => {
+  it('is called only while retries are left, also for a timeout, and not for a NonRetryableError', async () => {
     const world = createWorld()
     const asked: unknown[] = []
     const retryIf = (error: Error & { code?: string }) => asked.push(error.code ?? error.message) > 0
@@ -138,7 +138,7 @@ describe('retryIf', () => {
     expect(asked).toEqual(['TASK_TIMEOUT'])
   })
 
-  it('of a task replaces that of its job, together with the policy', async () => {
+  it('of a task replaces that of its job, as part of the policy', async () => {
     const world = createWorld()
     const calls: string[] = []
     const run = ({ task }: { task: { name: string } }) => {
@@ -204,7 +204,7 @@ describe('retryIf', () => {
     expect(calls).toBe(2)
   })
 
-  it('is refused where only data can be kept', async () => {
+  it('is rejected in definitions and calls that only accept data', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'job', tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = await world.start({ jobs: [job] })
@@ -238,7 +238,7 @@ describe('retryIf', () => {
     )
   })
 
-  it('is typed where a task has its code', () => {
+  it('is accepted by the types of defineTask', () => {
     const task = defineTask({ name: 'work', retryPolicy: { maxRetries: 1, retryIf: () => true }, run: () => 1 })
     expect(task.retryPolicy?.retryIf?.(new Error('busy'))).toBe(true)
   })
@@ -248,7 +248,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   const module = behaves
   const quick = { maxRetries: 2, retryInterval: 1 }
 
-  it('a NonRetryableError ends the task after one attempt, also of a handler that is named', async () => {
+  it('a NonRetryableError ends the task after one attempt, for a module and for a named handler', async () => {
     const data = { kind: 'denies' }
     const { run } = await isolatedScene(
       {
@@ -264,7 +264,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     }
   })
 
-  it('an error that was thrown reaches retryIf with its name, message, code and cause', async () => {
+  it('retryIf receives the name, message, code and cause of the thrown error', async () => {
     const asked: unknown[] = []
     const retryIf = (error: Error & { code?: string }) => {
       asked.push([error instanceof Error, error.name, error.message, error.code, (error.cause as Error).message])

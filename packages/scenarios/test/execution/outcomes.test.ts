@@ -6,10 +6,10 @@ import { at, createWorld, listen, onlyOccurrence, secondsOf } from '../support/w
 
 const schedule = once(at(10))
 
-it('a handler that was given up does not answer for the retry that runs when it comes back', async () => {
+it('the late result of an abandoned attempt does not end the retry that runs meanwhile', async () => {
   const world = createWorld()
   const run = async ({ attempt }: TaskContext) => {
-    // The first attempt is told to stop at 20 and given up at 25; its handler ends at 30, in the middle of the second.
+    // The node aborts the first attempt at 20 and abandons it at 25. Its handler ends at 30, during the second attempt.
     await world.clock.sleep({ seconds: attempt === 1 ? 20 : 9 })
     return `of attempt ${attempt}`
   }
@@ -26,11 +26,11 @@ it('a handler that was given up does not answer for the retry that runs when it 
   expect(finishedAt).toEqual(at(35))
 })
 
-describe('after a crash behind a task that had failed', () => {
+describe('after a crash in a task that follows a failed task', () => {
   it.each([
     ['fail_fast', 'failed', ['broken', 'tidy up', 'tidy up']],
     ['continue', 'completed_with_errors', ['broken', 'tidy up', 'tidy up', 'send']],
-  ] as const)('under %s the next owner ends it as %s', async (failureStrategy, state, expected) => {
+  ] as const)('under %s the next owner ends the occurrence as %s', async (failureStrategy, state, expected) => {
     const world = createWorld()
     const called: string[] = []
     const tasks = [
@@ -62,7 +62,7 @@ describe('after a crash behind a task that had failed', () => {
   })
 })
 
-it('the execution timeout holds in the grace period of a shutdown too', async () => {
+it('the execution timeout also applies during the grace period of a shutdown', async () => {
   const world = createWorld()
   const run = () => world.clock.sleep({ seconds: 40 })
   const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 30 }, tasks: [{ name: 'work', run }] })
@@ -70,18 +70,18 @@ it('the execution timeout holds in the grace period of a shutdown too', async ()
   await world.clock.advance({ seconds: 12 })
   await world.shutdown(scheduler, 60_000)
   const occurrence = await onlyOccurrence(world.scheduler(), 'deaf')
-  // At its timeout its handler, which ignores its signal, has 5 s more, as at any other time.
+  // The handler ignores its signal and gets 5 s after the timeout, as without a shutdown.
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 
-it('an attempt that had timed out before a shutdown and ends in its grace period is tried again by the next owner', async () => {
+it('the next owner retries an attempt that timed out before a shutdown and ended in its grace period', async () => {
   const world = createWorld()
   const run = ({ attempt }: TaskContext) => world.clock.sleep({ seconds: attempt === 1 ? 8 : 1 })
   const retryPolicy = { maxRetries: 1, retryInterval: 1000 }
   const settings = { taskTimeout: { seconds: 5 }, retryPolicy }
   const job = defineJob({ name: 'slow', schedule, ...settings, tasks: [{ name: 'work', run }] })
   const first = await world.start({ jobs: [job], nodeId: 'first' })
-  // Told to stop at 15, shut down at 16, ends at 18.
+  // The node aborts the attempt at 15 and shuts down at 16. The handler ends at 18.
   await world.clock.advance({ seconds: 16 })
   await world.shutdown(first, 10_000)
   const second = await world.start({ jobs: [job], nodeId: 'second' })
@@ -96,18 +96,21 @@ describe('a run whose owner died', () => {
     [{ onInterrupted: 'fail' }, { onInterrupted: 'retry' }, 'failed_stale'],
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
-  it.each(asked)('is judged by the version that it began under: %o, then %o', async (before, after, state) => {
-    const world = createWorld()
-    const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
-    const job = defineJob({ name: 'moved', schedule, ...before, tasks: [{ name: 'work', run }] })
-    const first = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ seconds: 12 })
-    expect(await first.update('moved', after)).toMatchObject({ changed: true })
-    world.crash(first)
-    const second = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ minutes: 1 })
-    expect(await onlyOccurrence(second, 'moved')).toMatchObject({ state })
-  })
+  it.each(asked)(
+    'is reaped by the settings of the version under which it began: %o, then %o',
+    async (before, after, state) => {
+      const world = createWorld()
+      const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
+      const job = defineJob({ name: 'moved', schedule, ...before, tasks: [{ name: 'work', run }] })
+      const first = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ seconds: 12 })
+      expect(await first.update('moved', after)).toMatchObject({ changed: true })
+      world.crash(first)
+      const second = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ minutes: 1 })
+      expect(await onlyOccurrence(second, 'moved')).toMatchObject({ state })
+    },
+  )
 })
 
 describe('a replay', () => {
@@ -124,7 +127,7 @@ describe('a replay', () => {
     return { seen, job: defineJob({ name: 'chain', schedule: everySeconds(3600), tasks }) }
   }
 
-  it('has the data of the original, and tasks that run again see no earlier results of each other', async () => {
+  it('has the data of the original, and its tasks see no results of tasks that it runs again', async () => {
     const world = createWorld()
     const { job, seen } = chain()
     const scheduler = await world.start({ jobs: [job] })
@@ -148,7 +151,7 @@ describe('an update', () => {
   const byFifteen = everySeconds(15, +at(120))
   const byTwenty = everySeconds(20, +at(120))
 
-  it('that makes a windowed schedule permanent is a change, and so is another window', async () => {
+  it('from a windowed to a permanent schedule is a change, and so is a different window', async () => {
     const world = createWorld()
     const ran: number[] = []
     const run = ({ scheduledAt }: TaskContext) => void ran.push(secondsOf(scheduledAt))
@@ -165,7 +168,7 @@ describe('an update', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it('to what a newer build defines leaves that build nothing to change', async () => {
+  it("to the schedule of a newer build leaves that build's definition unchanged", async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })

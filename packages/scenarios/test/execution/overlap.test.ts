@@ -4,7 +4,9 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job by the ten seconds whose runs take so long, and the slots that ran with the seconds of their start and end. */
+/**
+ * A job with a slot every ten seconds whose runs take `seconds`. `runs` lists each slot with the seconds of its start and end.
+ */
 function slow(world: World, options: { until: number; seconds: number } & JobSettingsInput) {
   const { until, seconds, ...settings } = options
   const runs: string[] = []
@@ -30,7 +32,7 @@ function slow(world: World, options: { until: number; seconds: number } & JobSet
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('skip, the default: a slot that comes while the job runs is recorded as skipped', async () => {
+  it('skip, the default: a slot that is due while the job runs is recorded as skipped', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 25 })
     const scheduler = await world.start({ jobs: [job] })
@@ -45,7 +47,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('queue: every slot runs, one after another, in the order of their slots', async () => {
+  it('queue: every slot runs, one after another, in the order of the slots', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 40, seconds: 25, overlapPolicy: 'queue' })
     const scheduler = await world.start({ jobs: [job] })
@@ -56,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('queue: what comes when the queue is full is skipped, with that reason', async () => {
+  it('queue: a slot beyond maxQueued is skipped with the reason queue_full', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 100, overlapPolicy: 'queue', maxQueued: 2 })
     const scheduler = await world.start({ jobs: [job] })
@@ -65,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
   })
 
-  it('queue_one: only the newest waits, and those before it are canceled', async () => {
+  it('queue_one: the newest slot displaces the queued one, which is canceled', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
     const scheduler = await world.start({ jobs: [job] })
@@ -88,7 +90,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(3)
   })
 
-  it('cancel_running: the running one is told to stop, and the new one starts when it has', async () => {
+  it('cancel_running: a new slot aborts the run, and starts when the run has ended', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'cancel_running' })
     const scheduler = await world.start({ jobs: [job] })
@@ -98,7 +100,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('cancel_running: one that does not stop is given up before the new one starts', async () => {
+  it('cancel_running: a run that ignores its signal is abandoned before the new slot starts', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const job = defineJob({
@@ -121,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'deaf')).toEqual(['10 canceled displaced', '20 completed'])
   })
 
-  it('cancel_running: a run on another node is stopped too', async () => {
+  it('cancel_running: a new slot also aborts a run on another node', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 20, seconds: 60, overlapPolicy: 'cancel_running' })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
@@ -133,7 +135,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['skip', 'queue', 'queue_one', 'cancel_running'] as const)(
-    '%s: no two runs of a job are ever at once, on however many nodes',
+    '%s: the runs of a job never overlap on three nodes',
     async (overlapPolicy) => {
       const world = createWorld(place)
       const { job, most } = slow(world, { until: 200, seconds: 13, overlapPolicy })
@@ -143,7 +145,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('a running occurrence is seen by every node', async () => {
+  it('isRunning is true on every node while an occurrence runs', async () => {
     const world = createWorld(place)
     const { job } = slow(world, { until: 10, seconds: 20 })
     const first = await world.start({ jobs: [job] })
@@ -156,7 +158,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await running()).toEqual([false, false])
   })
 
-  it('maxConcurrency: so many run at once on all nodes together, the rest waits, and starts in the order of its time', async () => {
+  it('maxConcurrency: three slots run at once on all nodes together, and the rest start in slot order', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 60, seconds: 35, overlapPolicy: 'queue', maxConcurrency: 3 })
     const nodes = []
@@ -168,7 +170,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
   })
 
-  it('maxConcurrency: the place of a node that died is free once its run is taken over', async () => {
+  it('maxConcurrency: queued slots start once the runs of a dead node are taken over', async () => {
     const world = createWorld(place)
     const settings = {
       until: 40,
@@ -183,7 +185,7 @@ describe.each(everywhere)('on $name', (place) => {
     world.crash(first)
     const second = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
     await world.clock.advance({ minutes: 20 })
-    // 10 and 20 ran on the node that died, and held both places until then.
+    // The dead node ran 10 and 20, which held both concurrency slots of the job until the takeover.
     expect(await fates(second, 'slow')).toEqual([
       '10 failed_stale node_lost',
       '20 failed_stale node_lost',

@@ -16,17 +16,17 @@ import { at, createWorld, listen, secondsOf, type World } from '../support/world
 
 interface Load {
   readonly jobs: Job[]
-  /** Name of the job, number of the attempt and second, for each call of a handler from second 19 on. */
+  /** Name of the job, number of the attempt and second, for each handler call from second 19 on. */
   readonly called: string[]
   readonly mostAtOnce: () => number
 }
 
 interface LoadOptions extends Partial<JobOptions> {
-  /** So many jobs are due at second 10, where their handlers end at once and show how quick they are, and at 20. */
+  /** Number of jobs that are due at seconds 10 and 20. At second 10 their handlers end at once, which shows their latency. */
   readonly count: number
-  /** What their handlers do at second 20. Default: nothing. */
+  /** The work of the handlers at second 20. Default: none. */
   readonly handler?: (context: TaskContext) => unknown
-  /** What one more job does, which begins at second 19.9. */
+  /** The work of a further job, which starts at second 19.9. */
   readonly blocker?: (context: TaskContext) => unknown
 }
 
@@ -51,7 +51,7 @@ function load(world: World, { count, handler, blocker, ...settings }: LoadOption
   return { jobs, called, mostAtOnce: () => most }
 }
 
-/** Starts a node, by default of one place, and lets it see in second 10 how quick its handlers are. */
+/** Starts a node with one permit by default. At second 10 the node measures the latency of its handlers. */
 async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOptions> = {}) {
   const intercepted = new InterceptedStorage(world.connect())
   const { storage } = intercepted
@@ -69,12 +69,12 @@ async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOpti
   return { intercepted, scheduler, occurrenceOf, attemptsOf }
 }
 
-/** Which attempts of which jobs were called after the blocker's. */
+/** The attempts that the node called after the blocker's, by job. */
 function behindBlocker([, ...called]: readonly string[]): string[] {
   return called.map((call) => call.replace(/ .*/, '')).sort()
 }
 
-/** How many slots each call started in the step that created them. */
+/** The number of slots that each call started in the step that created them. */
 function startedPerCall({ calls }: InterceptedStorage): number[] {
   return calls
     .filter(({ operation }) => operation === 'createOccurrences')
@@ -82,7 +82,7 @@ function startedPerCall({ calls }: InterceptedStorage): number[] {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a burst of slots with quick handlers costs few calls, and no two handlers run at once', async () => {
+  it('a burst of slots with quick handlers starts in one call, and a single permit runs one handler at a time', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 40 })
     const { intercepted, attemptsOf } = await startOn(world, jobs)
@@ -94,7 +94,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (const { name } of jobs) expect(await attemptsOf(name)).toEqual([[1, 'succeeded', null]])
   })
 
-  it('nothing is taken ahead before the first handler has ended', async () => {
+  it('prefetch starts after the first handler has ended', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 20 })
     const intercepted = new InterceptedStorage(world.connect())
@@ -103,7 +103,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(startedPerCall(intercepted)).toEqual([2, 18])
   })
 
-  it('no more than `prefetch` are taken ahead at once', async () => {
+  it('a node prefetches at most `prefetch` slots', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 9 })
     const { intercepted } = await startOn(world, jobs, { prefetch: 3 })
@@ -113,7 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('of jobs whose interrupted handlers are never called again nothing is taken ahead, so a crash fails what had begun', async () => {
+  it('a node does not prefetch slots under onInterrupted fail, so a crash fails only the run that had begun', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, {
       count: 10,
@@ -133,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(stale.flat()).toHaveLength(1)
   })
 
-  it('with a `prefetch` of 0 each group that finds places costs a call', async () => {
+  it('with a `prefetch` of 0 the node makes one call for each group of free permits', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 10 })
     const { intercepted } = await startOn(world, jobs, { prefetch: 0, maxConcurrentJobs: 2 })
@@ -149,7 +149,7 @@ describe.each(everywhere)('on $name', (place) => {
     { handlerMs: 6, places: 1, ahead: 0 },
     { handlerMs: 6, places: 4, ahead: 3 },
     { handlerMs: 100, places: 10, ahead: 0 },
-  ])('with handlers of $handlerMs ms and $places places $ahead are taken ahead', async (pace) => {
+  ])('handlers of $handlerMs ms on $places permits prefetch $ahead slots', async (pace) => {
     const { places, ahead } = pace
     const world = createWorld(place)
     const work = () => world.clock.sleep(pace.handlerMs)
@@ -163,7 +163,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(mostAtOnce()).toBe(places)
   })
 
-  it('what a handler that suddenly takes long keeps waiting is handed back, and runs where there is a place', async () => {
+  it('a node hands prefetched slots back when a slow handler delays them, and another node runs them', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const { intercepted, scheduler, occurrenceOf } = await startOn(world, jobs, { nodeId: 'busy' })
@@ -190,7 +190,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('what waits for its place does not count as run by this node', async () => {
+  it('the gauge of running jobs does not count a prefetched slot that waits for a permit', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const metrics = metricsCollector()
@@ -200,7 +200,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 1 })
   })
 
-  it('what was handed back runs on the same node when its place is free and nobody has taken it', async () => {
+  it('a handed-back slot runs on the same node if no other node has claimed it', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1100) })
     await startOn(world, jobs)
@@ -209,7 +209,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(mostAtOnce()).toBe(1)
   })
 
-  it('what was handed back has all of its retries left', async () => {
+  it('a handed-back slot keeps all of its retries', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => {
       if (attempt < 3) throw new Error('no')
@@ -225,7 +225,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('what was handed back has all of its rescues left', async () => {
+  it('a handed-back slot keeps all of its rescues', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => (attempt === 2 ? world.clock.sleep({ hours: 1 }) : undefined)
     const blocker = () => world.clock.sleep({ minutes: 1 })
@@ -244,7 +244,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('neither costs a rescue: being handed back for want of a place, and then at a shutdown', async () => {
+  it('neither a hand-back for lack of a permit nor one at a shutdown uses up a rescue', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const run = ({ signal, attempt }: TaskContext) =>
@@ -273,7 +273,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a storage that fails %s when something is handed back only delays it',
+    'a settle that fails %s only delays a hand-back',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })
@@ -291,7 +291,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('one that waits for its place can be canceled, and those beside it go on', async () => {
+  it('a prefetched slot can be canceled, and the prefetched slots beside it run', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 3, blocker: () => world.clock.sleep(150) })
     const { scheduler, occurrenceOf, attemptsOf } = await startOn(world, jobs)
@@ -309,29 +309,32 @@ describe.each(everywhere)('on $name', (place) => {
   it.each<[what: string, blocker: (context: TaskContext) => unknown]>([
     ['runs', ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))],
     ['waits for its retry', () => Promise.reject(new Error('no'))],
-  ])('a shutdown hands back what waits behind an occurrence that %s, and calls no handler', async (_, blocker) => {
-    const world = createWorld(place)
-    const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }
-    const { jobs, called } = load(world, { count: 3, blocker, retryPolicy })
-    const { scheduler } = await startOn(world, jobs)
-    const released = listen(scheduler, 'occurrence.released')
-    await world.clock.advanceTo(at(20.05))
-    await world.shutdown(scheduler, 1000)
-    expect(called).toEqual(['blocker/1 19.9'])
-    expect(released.map(({ event }) => `${event.jobName} ${event.reason}`).sort()).toEqual(
-      ['blocker', 'job-0', 'job-1', 'job-2'].map((name) => `${name} shutdown`),
-    )
-    const next = await world.start({ jobs, maxConcurrentJobs: 10 })
-    expect(called).toEqual(expect.arrayContaining(['job-0/2 21.05', 'job-1/2 21.05', 'job-2/2 21.05']))
-    const [occurrence] = (await next.occurrences({ job: 'job-1', from: at(20) })).items
-    expect(occurrence).toMatchObject({ state: 'completed', tasks: [{ state: 'completed', reason: null }] })
-    expect(occurrence?.tasks[0]?.attempts).toMatchObject([
-      { state: 'aborted', reason: 'shutdown' },
-      { state: 'succeeded', reason: null },
-    ])
-  })
+  ])(
+    'a shutdown hands back the slots that wait behind an occurrence that %s, and calls no handler',
+    async (_, blocker) => {
+      const world = createWorld(place)
+      const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }
+      const { jobs, called } = load(world, { count: 3, blocker, retryPolicy })
+      const { scheduler } = await startOn(world, jobs)
+      const released = listen(scheduler, 'occurrence.released')
+      await world.clock.advanceTo(at(20.05))
+      await world.shutdown(scheduler, 1000)
+      expect(called).toEqual(['blocker/1 19.9'])
+      expect(released.map(({ event }) => `${event.jobName} ${event.reason}`).sort()).toEqual(
+        ['blocker', 'job-0', 'job-1', 'job-2'].map((name) => `${name} shutdown`),
+      )
+      const next = await world.start({ jobs, maxConcurrentJobs: 10 })
+      expect(called).toEqual(expect.arrayContaining(['job-0/2 21.05', 'job-1/2 21.05', 'job-2/2 21.05']))
+      const [occurrence] = (await next.occurrences({ job: 'job-1', from: at(20) })).items
+      expect(occurrence).toMatchObject({ state: 'completed', tasks: [{ state: 'completed', reason: null }] })
+      expect(occurrence?.tasks[0]?.attempts).toMatchObject([
+        { state: 'aborted', reason: 'shutdown' },
+        { state: 'succeeded', reason: null },
+      ])
+    },
+  )
 
-  it('what has less than a second to run is not taken ahead: it starts in a place, or not yet', async () => {
+  it('a slot with an execution timeout under a second is not prefetched', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 6, executionTimeout: 999 })
     const { intercepted, scheduler } = await startOn(world, jobs)
@@ -342,7 +345,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(6)
   })
 
-  it('what has a second to run is taken ahead', async () => {
+  it('a slot with an execution timeout of a second is prefetched', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 6, executionTimeout: 1000 })
     const { intercepted } = await startOn(world, jobs)
@@ -350,7 +353,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(startedPerCall(intercepted)).toEqual([6])
   })
 
-  it('an attempt and its event say when the handler began, not when the slot was taken', async () => {
+  it('the attempt and its event have the instant at which the handler began, not that of the prefetch', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, {
       count: 1,

@@ -16,7 +16,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 
 const rarely = { pollInterval: { hours: 1 } }
 
-/** Jobs whose runs take so long, and what of them has begun: `'name input at second'`. */
+/** Jobs whose runs take `seconds`, and the runs that have begun: `'name input at second'`. */
 function working(world: World) {
   const begun: string[] = []
   const job = (name: string, seconds: number, settings: JobSettingsInput & { slotsUntil?: number } = {}): Job => {
@@ -42,7 +42,7 @@ function working(world: World) {
 }
 
 describe.each(everywhere)('on $name, by priority', (place) => {
-  it('what waits for a node starts, the higher first, whatever its job', async () => {
+  it('pending runs of all jobs start in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('low', 1, { priority: -5 }), job('plain', 1), job('urgent', 1, { priority: 5 })]
@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names()).toEqual(['first', 'urgent', 'plain', 'low'])
   })
 
-  it('a request has that of its job, or its own', async () => {
+  it('a request has the priority of its job unless it has its own', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('plain', 1), job('urgent', 1, { priority: 5 })]
@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     await node.triggerMany(items)
     await world.clock.advance({ seconds: 10 })
     expect(names().slice(1, 3)).toEqual(['plain as 6', 'urgent as it is'])
-    // Those of one instant and of equal priority go by their ids.
+    // Runs of the same instant and priority start in the order of their ids.
     expect(names().slice(3, 5).sort()).toEqual(['plain as it is', 'urgent as 0'])
     expect(names().slice(5)).toEqual(['plain as -1'])
     const { items: runs } = await node.occurrences({ job: 'urgent' })
@@ -82,7 +82,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect((await node.occurrence(urgent.id)).priority).toBe(3)
   })
 
-  it('slots that are due together start, the more urgent first, and what is less urgent waits in the storage', async () => {
+  it('slots of one instant start in the order of their priority, and the rest are pending in the storage', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const priorities = [0, -3, 7, 2, 0, 10]
@@ -96,7 +96,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
       '10 5 running',
       '7 2 running',
       '2 3 pending',
-      // Those of one instant and of equal priority in any order.
+      // Slots of the same instant and priority come in any order.
       ...created.slice(3, 5).map(({ event }) => `${event.jobName} pending`),
       '-3 1 pending',
     ])
@@ -106,7 +106,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names().slice(5)).toEqual(['-3 1'])
   })
 
-  it('a slot of little urgency waits for a place no longer than others, and is not missed for it', async () => {
+  it('a slot of low priority waits for a permit only briefly before it is pending, and is not missed', async () => {
     const world = createWorld(place)
     const { job } = working(world)
     const low = job('low', 1, { slotsUntil: 10, misfireThreshold: 60, recoveryStrategy: 'mark_as_missed' })
@@ -121,7 +121,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(await fates(node, 'low')).toEqual(['10 completed'])
   })
 
-  it('the queue of a job starts in that order, also what an end takes', async () => {
+  it('the queue of a job starts in the order of priority, also when an end takes the next run', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const node = await world.start({ jobs: [job('queue', 1, { overlapPolicy: 'queue' })], ...rarely })
@@ -131,9 +131,9 @@ describe.each(everywhere)('on $name, by priority', (place) => {
   })
 
   it.each([
-    { how: 'is told', wakesUp: true, within: 1 },
-    { how: 'looks by itself', wakesUp: false, within: 3 },
-  ])('a long queue of little urgency keeps no node from what is urgent, once it $how', async ({ wakesUp, within }) => {
+    { how: 'receives a wake-up', wakesUp: true, within: 1 },
+    { how: 'polls', wakesUp: false, within: 3 },
+  ])('a long queue of low priority does not delay an urgent run, once the node $how', async ({ wakesUp, within }) => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('queue', 1, { overlapPolicy: 'queue', priority: -1 }), job('urgent', 1, { priority: 1 })]
@@ -149,16 +149,16 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(secondsOf(world.clock.now())).toBe(35.5)
     expect(begun).toHaveLength(21)
     expect(place_).toBeGreaterThanOrEqual(6)
-    // On SQLite nobody is told: it is found by the next look.
+    // On SQLite the node gets no wake-up, so its next poll finds the run.
     expect(place_).toBeLessThanOrEqual(5 + (place.name === 'memory' ? within : 3))
   })
 
-  it('a slot that is urgent does not wait for the end of what is not, however quick that is worked off', async () => {
+  it('an urgent slot does not wait for the end of a burst of runs of lower priority', async () => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // A burst waits for places while handlers are quick, until time has passed.
+    // The burst waits for permits in the node while handlers are quick, until its wait limit has passed.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -166,11 +166,11 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     const started = Number(begun.find((one) => one.startsWith('urgent'))?.split(' at ')[1])
     expect(started).toBeGreaterThanOrEqual(10)
     expect(started).toBeLessThan(10.1)
-    // What is left there is as urgent as a slot of a job without a priority, and older: that one waits for it.
+    // The rest of the burst has the same priority as a job without one and is older than its slots. Such a slot waits for it.
     expect(Number(begun.at(-1)?.split(' at ')[1])).toBeGreaterThan(15)
   })
 
-  it('nobody starves: an hour of waiting counts as much as a level', async () => {
+  it('an hour of waiting counts as much as one level of priority, so no run starves', async () => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('plain', 0), job('urgent', 90, { priority: 1 })]
@@ -179,19 +179,19 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     await world.clock.advance({ seconds: 1 })
     await node.trigger('plain')
     await world.clock.advance(1)
-    // Twice as much as the node can do comes in.
+    // Twice as many requests come in as the node can run.
     for (let seconds = 0; seconds < 2 * 3600; seconds += 45) {
       await node.trigger('urgent')
       await world.clock.advance({ seconds: 45 })
     }
     await world.clock.advance({ minutes: 2 })
     const index = begun.findIndex((one) => one.startsWith('plain'))
-    // The first, and all 80 that came within an hour behind it, although twice as many wait by then.
+    // The first run and the 80 requests of the following hour run first, although twice as many are pending.
     expect(begun[index]).toBe(`plain at ${81 * 90}`)
     expect(index).toBe(81)
   })
 
-  it('an update changes it for what is created from then on', async () => {
+  it('an update of the priority applies to runs that are created afterwards', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('asked', 1), job('plain', 1), job('first', 2)]
@@ -208,7 +208,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect((await node.job('asked')).settings.priority).toBe(1)
   })
 
-  it('an update changes it for slots that are still to come, and its definition is another one', async () => {
+  it('an update of the priority applies to later slots and creates a new version', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('other', 60, { slotsUntil: 10, priority: 1 }), job('one', 60, { slotsUntil: 10 })]
@@ -218,7 +218,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names()).toEqual(['one'])
   })
 
-  it('missed slots and runs of a backfill have it, and those that follow them', async () => {
+  it('recovered slots and the runs of a backfill have the priority of their job', async () => {
     const world = createWorld(place)
     const { job } = working(world)
     const strategy = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -245,7 +245,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     ])
   })
 
-  it('what a dead node leaves keeps it', async () => {
+  it('a run of a dead node keeps its priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const quick = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, maxConcurrentJobs: 1 }
@@ -261,7 +261,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(await fates(node, 'urgent')).toEqual(['0 completed'])
   })
 
-  it('a call of runDue takes the more urgent first', async () => {
+  it('runDue starts runs in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('plain', 1), job('urgent', 1, { priority: 1 })]

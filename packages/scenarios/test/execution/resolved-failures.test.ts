@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** A job of every ten seconds whose tasks fail while they are in `broken`. */
+/** A job with a slot every ten seconds. Its tasks fail while `broken` contains their names. */
 function failing(world: World, { until = 30 }: { readonly until?: number } = {}) {
   const broken = new Set(['load'])
   const work = (name: string) => ({
@@ -33,7 +33,7 @@ async function failureAt(scheduler: Scheduler, second: number): Promise<Occurren
   return items.find(({ scheduledAt }) => secondsOf(scheduledAt) === second)?.id as OccurrenceId
 }
 
-/** Three failures, whose cause is removed then. */
+/** Causes three failures, then removes their cause. */
 async function threeFailures(world: World, options: { readonly until?: number } = {}) {
   const { job, broken } = failing(world, options)
   const scheduler = await world.start({ jobs: [job] })
@@ -48,7 +48,7 @@ async function threeFailures(world: World, options: { readonly until?: number } 
 }
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('`failures` leaves out a failure whose replay was completed, unless it is asked for', async () => {
+  it('`failures` omits a failure whose replay was completed, unless includeResolved is set', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world)
     expect(await secondsOfFailures(scheduler)).toEqual([10, 20, 30])
@@ -59,7 +59,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(items.map(({ resolvedBy }) => resolvedBy)).toEqual([null, run, null])
   })
 
-  it('a failed replay resolves nothing; a later replay resolves it and the original', async () => {
+  it('a failed replay resolves nothing, and a later replay resolves it and the original', async () => {
     const world = createWorld(place)
     const { scheduler, broken, replay } = await threeFailures(world, { until: 10 })
     broken.add('mail')
@@ -84,7 +84,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([])
   })
 
-  it('a replay from the failed task on resolves, one that leaves it out does not', async () => {
+  it('a replay that includes the failed task resolves the failure, and one without that task does not', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world, { until: 20 })
     await replay(await failureAt(scheduler, 10), { from: 'load' })
@@ -96,7 +96,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([])
   })
 
-  it('a run of a backfill that was completed resolves the failure of its slot', async () => {
+  it('a completed run of a backfill resolves the failure of its slot', async () => {
     const world = createWorld(place)
     const { scheduler } = await threeFailures(world)
     await scheduler.backfill('nightly', { from: at(10), to: at(21), which: 'failed' })
@@ -104,7 +104,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([30])
   })
 
-  it('pages of failures are full, although most failures are resolved, and none comes twice', async () => {
+  it('pages of failures are full although most failures are resolved, and contain each failure once', async () => {
     const world = createWorld(place)
     const { scheduler } = await threeFailures(world, { until: 60 })
     for (const second of [10, 20, 40, 50]) await scheduler.replay(await failureAt(scheduler, second))
@@ -117,7 +117,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(second.cursor).toBeNull()
   })
 
-  it('replays of one original get numbers of their own, and those of one key are one run', async () => {
+  it('replays of one original have distinct numbers, and replays with one key are one run', async () => {
     const world = createWorld(place)
     const { job, scheduler } = await threeFailures(world, { until: 10 })
     const other = await world.start({ jobs: [job] })
@@ -133,7 +133,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(items.filter(({ replayOf }) => replayOf === original)).toHaveLength(6 + 2)
   })
 
-  it('a replay whose answer was lost is one run', async () => {
+  it('a replay whose answer was lost creates one run', async () => {
     const world = createWorld(place)
     const { job, broken } = failing(world, { until: 10 })
     let isLost = false
@@ -157,7 +157,7 @@ describe.each(everyStorage)('on $name', (place) => {
   })
 })
 
-it('resolved failures are found by ids: reading them lists no history', async () => {
+it('`failures` reads resolved failures by their ids and lists no history', async () => {
   const world = createWorld()
   const { job } = failing(world)
   const listed: string[] = []

@@ -6,7 +6,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job with one slot whose task fails so often, and the seconds at which it was called. */
+/** A job with one slot whose first `times` attempts fail, and the seconds of its handler calls. */
 function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
   const calledAt: number[] = []
   const job = defineJob({
@@ -28,7 +28,7 @@ function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a failed task is tried again after growing intervals until it succeeds', async () => {
+  it('a failed task is retried after growing intervals until it succeeds', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 3, { maxRetries: 5, retryInterval: { seconds: 2 }, backoffFactor: 3 })
     const scheduler = await world.start({ jobs: [job] })
@@ -47,7 +47,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a task fails when its retries are exhausted, with the error of its last attempt', async () => {
+  it('a task without retries left fails with the error of its last attempt', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 9, { maxRetries: 2, retryInterval: 1000 })
     const scheduler = await world.start({ jobs: [job] })
@@ -59,7 +59,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]?.attempts.map(({ error }) => error?.message)).toEqual(['attempt 1', 'attempt 2', 'attempt 3'])
   })
 
-  it('a task is not tried again where no policy says so', async () => {
+  it('a failed task without a retry policy is not retried', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1)
     await world.start({ jobs: [job] })
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(calledAt).toEqual([10])
   })
 
-  it('no interval is longer than the longest', async () => {
+  it('no retry interval exceeds maxInterval', async () => {
     const world = createWorld(place)
     const policy = { maxRetries: 4, retryInterval: { seconds: 1 }, backoffFactor: 10, maxInterval: { seconds: 20 } }
     const { job, calledAt } = failing(world, 9, policy)
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(calledAt).toEqual([10, 11, 21, 41, 61])
   })
 
-  it('jitter shortens intervals by no more than its share', async () => {
+  it('jitter shortens retry intervals by at most its share', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 99, { maxRetries: 20, retryInterval: { seconds: 10 }, jitter: 0.2 })
     await world.start({ jobs: [job] })
@@ -90,7 +90,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(new Set(intervals).size).toBeGreaterThan(1)
   })
 
-  it('a retry without an interval follows at once', async () => {
+  it('a retry without an interval starts at once', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 2, { maxRetries: 2, retryInterval: 0 })
     const scheduler = await world.start({ jobs: [job] })
@@ -99,7 +99,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'flaky')).state).toBe('completed')
   })
 
-  it('a task that is tried a thousand times writes little more with each try, and keeps count', async () => {
+  it('a task with a thousand retries writes bounded records, and its attempts are counted', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1000, { maxRetries: 1000, retryInterval: 100, backoffFactor: 1 })
     let written = 0
@@ -117,11 +117,11 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]).toMatchObject({ attemptCount: 1001, result: 1001 })
     const numbers = tasks[0]?.attempts.map(({ number }) => number)
     expect(numbers).toEqual([1, 2, 3, 4, 5, ...Array.from({ length: 15 }, (_, index) => 987 + index)])
-    // Two writes for each try.
+    // Two writes for each attempt.
     expect(written / 2002).toBeLessThan(20_000)
   })
 
-  it('a node that takes over after many tries goes on counting', async () => {
+  it("the next owner keeps the count of a task's attempts", async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1000, { maxRetries: 40, retryInterval: 1000, backoffFactor: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'a' })
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
     const second = await world.start({ jobs: [job], nodeId: 'a' })
     await world.clock.advance({ minutes: 2 })
     const { state, tasks } = await onlyOccurrence(second, 'flaky')
-    // One attempt was lost with its node, and does not count.
+    // One attempt was lost with its node, and uses up no retry.
     expect([state, calledAt.length, tasks[0]?.attemptCount]).toEqual(['failed', 41, 42])
   })
 
@@ -138,9 +138,9 @@ describe.each(everywhere)('on $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // It is nobody's until it is due again.
+    // After the hand-back the run is pending until its retry is due, so the second node does not own it.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
-  ] as const)('a retry interval is kept when the node %s', async (_, ends, instead) => {
+  ] as const)('the next owner keeps a retry interval when the node %s', async (_, ends, instead) => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 }, jitter: 0.5 })
     let node = await world.start({ jobs: [job], nodeId: 'a' })
@@ -158,11 +158,11 @@ describe.each(everywhere)('on $name', (place) => {
     expect(state).toBe('completed')
     const attempts = tasks[0]?.attempts ?? []
     expect(attempts.map((attempt) => attempt.state)).toEqual(['failed', ...instead, 'succeeded'])
-    // Those that were never called have taken no time.
+    // Attempts whose handler was never called have a duration of 0.
     expect(attempts.slice(1, -1).map(({ durationMs }) => durationMs)).toEqual(instead.map(() => 0))
   })
 
-  it('a retry interval is kept when the attempt before it ends while its node shuts down', async () => {
+  it('the next owner keeps a retry interval when the attempt before it ends during the shutdown', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = async ({ attempt }: TaskContext) => {
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'slow')).state).toBe('completed')
   })
 
-  it('of several tasks that wait, each keeps its own interval when they are handed on', async () => {
+  it('parallel tasks that wait for retries keep their own intervals at the next owner', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const task = (name: string, minutes: number) => ({
@@ -203,7 +203,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['10 long', '10 short', '130 short', '610 long'])
   })
 
-  it('a cancellation ends one that waits for its retry interval now, and not when that would have been over', async () => {
+  it('a cancellation ends a run that waits for its retry interval at once', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 } })
     const scheduler = await world.start({ jobs: [job] })
@@ -221,7 +221,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('each task has retries of its own, and later tasks wait for them', async () => {
+  it('each task has its own retries, and later tasks wait for them', async () => {
     const world = createWorld(place)
     const log: string[] = []
     const task = (name: string, failures: number) => ({
@@ -242,7 +242,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(log).toEqual(['10 first 1', '11 first 2', '11 second 1', '14 second 2', '17 second 3', '17 third 1'])
   })
 
-  it('a task that is parallel to others is tried again while they run', async () => {
+  it('a parallel task is retried while other tasks run', async () => {
     const world = createWorld(place)
     const log: string[] = []
     const job = defineJob({
@@ -314,7 +314,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a retry is not made before the storage has it, however long that takes', async () => {
+  it('a retry waits until the storage has accepted its attempt', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 1, retryInterval: { seconds: 1 } })
     const intercepted = new InterceptedStorage(world.connect())

@@ -12,7 +12,7 @@ const schedule = once(at(10))
 
 describe.each(everywhere)('on $name', (place) => {
   describe('by default', () => {
-    it('what runs may end, and its further tasks and retries too, before any signal fires', async () => {
+    it('a run completes its further tasks and retries within the grace period, before its signal fires', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const task = (name: string, seconds: number) => ({
@@ -34,7 +34,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(world.scheduler(), 'chain')).toMatchObject({ state: 'completed', finishedAt: at(33) })
     })
 
-    it('signals fire after 20 s, and handlers have 5 s more to stop', async () => {
+    it('signals fire after 20 s, and handlers get 5 s more to stop', async () => {
       const world = createWorld(place)
       const told: string[] = []
       const job = (name: string, tidiesFor: number) =>
@@ -69,7 +69,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(reader, 'slow')).toMatchObject({ state: 'running' })
     })
 
-    it('nothing that waits for its turn begins, and is handed back untouched', async () => {
+    it('runs that wait for a permit do not begin, and are handed back', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b', 'c'].map((name) =>
@@ -98,7 +98,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(states.sort()).toEqual(['completed', 'pending', 'pending'])
     })
 
-    it('a retry that would come too late is handed back at once, and begins elsewhere when its interval is over', async () => {
+    it('a retry that is due after the grace period is handed back, and starts on another node at its time', async () => {
       const world = createWorld(place)
       const calledAt: number[] = []
       const run = ({ attempt }: TaskContext) => {
@@ -155,7 +155,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('what had ended by itself counts, and what had not begun is handed back', async () => {
+    it('a run that ends by itself completes, and a run that had not begun is handed back', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>
@@ -184,7 +184,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(fatesOfAll).toEqual(['completed', 'completed'])
     })
 
-    it('a parallel task that goes on after its sibling was interrupted is waited for, and the occurrence fails', async () => {
+    it('a shutdown waits for a parallel task whose sibling was interrupted, and the occurrence fails', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'both',
@@ -215,7 +215,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('tasks are told to stop, and what ends in the grace period counts as it ended', async () => {
+  it('a shutdown aborts running tasks, and a task that ends in the abort grace period keeps its result', async () => {
     const world = createWorld(place)
     const reasons: unknown[] = []
     const run = async ({ signal }: TaskContext) => {
@@ -233,7 +233,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence).toMatchObject({ state: 'completed', finishedAt: at(14), tasks: [{ result: 'tidied up' }] })
   })
 
-  it('what stopped before its end is handed back, and another node goes on with the next attempt', async () => {
+  it('an aborted run is handed back, and another node runs its next attempt', async () => {
     const world = createWorld(place)
     const attempts: unknown[] = []
     const run = async ({ signal, attempt, fencingToken }: TaskContext) => {
@@ -260,7 +260,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('an attempt that a shutdown stopped costs no retry', async () => {
+  it('an attempt that a shutdown aborted uses up no retry', async () => {
     const world = createWorld(place)
     const run = async ({ signal, attempt }: TaskContext) => {
       await world.clock.sleep({ seconds: 3 }, signal)
@@ -278,7 +278,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(state).toBe('completed')
   })
 
-  it('tasks that had completed are not run again by the next owner', async () => {
+  it('the next owner does not run completed tasks again', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const job = defineJob({
@@ -329,7 +329,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a handler that does not stop keeps its occurrence until its node counts as dead', async () => {
+  it('a node that has shut down keeps the run of a handler that ignores its signal until it counts as dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -356,7 +356,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(startedAt).toEqual([10])
   })
 
-  it('nothing starts after it, and what is triggered is refused', async () => {
+  it('no slot starts after a shutdown, and trigger is rejected', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
@@ -369,7 +369,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(scheduler.trigger('tick')).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'stopped' })
   })
 
-  it('what is already there can still be looked at', async () => {
+  it('a scheduler that has shut down still answers reads', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'tick', schedule, tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = await world.start({ jobs: [job] })
@@ -379,7 +379,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.isRunning('tick')).toBe(false)
   })
 
-  it('jobs that wait for the running ones are left to other nodes', async () => {
+  it('runs that wait for a permit are handed back, and other nodes run them', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const jobs = ['a', 'b'].map((name) =>
@@ -401,7 +401,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** The number of timers of a clock that are set and neither rang nor were cancelled. */
+/** Counts the timers of a clock that neither fired nor were canceled. */
 function countTimers(clock: VirtualClock): () => number {
   const open = new Set<object>()
   const { setTimer } = clock
@@ -427,7 +427,7 @@ function countTimers(clock: VirtualClock): () => number {
 }
 
 describe('after a shutdown', () => {
-  it('no timer is left that would keep the process alive', async () => {
+  it('no timer is left that keeps the process alive', async () => {
     const clock = virtualClock(startMs)
     const timers = countTimers(clock)
     const deaf = defineJob({
@@ -446,7 +446,7 @@ describe('after a shutdown', () => {
     expect(timers()).toBe(0)
   })
 
-  it('of a scheduler that was never started there is nothing to wait for', async () => {
+  it('a scheduler that was never started has no timers, and cannot be started', async () => {
     const clock = virtualClock(startMs)
     const timers = countTimers(clock)
     const scheduler = createScheduler({ storage: memoryStorage(), clock })
@@ -464,7 +464,7 @@ describe('a scheduler', () => {
     expect(world.clock.now()).toBe(startMs)
   })
 
-  it('that is shut down twice waits for the first time', async () => {
+  it('that is shut down twice stops once, and both calls resolve', async () => {
     const world = createWorld(memory)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ minutes: 5 }, signal)
     const scheduler = await world.start({
@@ -490,7 +490,7 @@ describe('a scheduler', () => {
     expect(heard).toEqual(['stopped'])
   })
 
-  it('is started once', async () => {
+  it('can be started once', async () => {
     const world = createWorld(memory)
     const scheduler = await world.start()
     await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'running' })
@@ -498,7 +498,7 @@ describe('a scheduler', () => {
     await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'stopped' })
   })
 
-  it('is of no use before it is started', async () => {
+  it('rejects calls before it is started', async () => {
     const world = createWorld(memory)
     const scheduler = world.scheduler()
     await expect(scheduler.trigger('any')).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'new' })
@@ -509,7 +509,7 @@ describe('a scheduler', () => {
     [{ gracePeriod: 'a while' }, 'INVALID_DURATION', 'gracePeriod'],
     [{ abortGracePeriod: -1 }, 'INVALID_DURATION', 'abortGracePeriod'],
     [{ timeout: 5 }, 'UNKNOWN_OPTION', 'shutdown.timeout'],
-  ])('does not shut down by %j', async (options, code, field) => {
+  ])('rejects shutdown(%j) and keeps running', async (options, code, field) => {
     const world = createWorld(memory)
     const scheduler = await world.start()
     const refused = (async () => scheduler.shutdown(options))()
@@ -518,9 +518,9 @@ describe('a scheduler', () => {
   })
 })
 
-describe('work that was on its way when the shutdown began', () => {
+describe('a storage call that is in progress when the shutdown begins', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'by %s is handed back, and its handler is not called',
+    'by %s is answered later, and its runs are handed back without a call of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -579,7 +579,7 @@ describe('work that was on its way when the shutdown began', () => {
   )
 })
 
-it('a run that was being triggered when the shutdown began is handed back', async () => {
+it('a run whose trigger is in progress when the shutdown begins is handed back', async () => {
   const world = createWorld(memory)
   const called: number[] = []
   const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
@@ -609,7 +609,7 @@ it('a run that was being triggered when the shutdown began is handed back', asyn
   expect(await onlyOccurrence(scheduler, 'asked')).toMatchObject({ state: 'pending', reason: 'shutdown' })
 })
 
-it('running tasks are told to stop although the storage does not answer', async () => {
+it('a shutdown aborts running tasks although the storage does not answer', async () => {
   const world = createWorld(memory)
   const toldAt: number[] = []
   const run = async ({ signal }: TaskContext) => {
@@ -632,11 +632,11 @@ it('running tasks are told to stop although the storage does not answer', async 
 describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
   const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-  /** Shuts down at the n-th storage call of a start. Answers the order in which both settle, and how the start ended. */
+  /** Shuts down at the n-th storage call of a start. Returns the order in which both settle, and how the start ended. */
   async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock would wait for the call that never answers.
+    // A virtual clock waits for pending storage calls, and this one never ends.
     const { track: _, ...clock } = world.clock
     const scheduler = createScheduler({ jobs: [job()], storage: intercepted.storage, clock, logger: silentLogger })
     const order: string[] = []
@@ -677,12 +677,12 @@ describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
   )
 })
 
-describe('a shutdown while the storage is away', () => {
-  /** Answers how many seconds a shutdown takes while calls fail, or while they have no answer. */
+describe('the duration of a shutdown', () => {
+  /** Returns the seconds that a shutdown takes while storage calls fail or hang. */
   async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock would wait for calls that never answer.
+    // A virtual clock waits for pending storage calls, and these never end.
     const { track: _, ...clock } = world.clock
     const job = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run: (context) => run(world, context) }] })
     const scheduler = createScheduler({ jobs: [job], storage: intercepted.storage, clock, logger: silentLogger })
@@ -711,13 +711,13 @@ describe('a shutdown while the storage is away', () => {
     ['fails', 'obedient', {}, 17],
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
-  ] as const)('that %s ends 3 s before the grace period, beside a handler that is %s, with %j', async (...given) => {
+  ] as const)('is at most gracePeriod minus 3 s if the storage %s and the handler is %s: %j', async (...given) => {
     const [away, handler, options, mostSeconds] = given
     const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
     expect(seconds).toBeLessThanOrEqual(mostSeconds)
   })
 
-  it('takes at most 29 s with the defaults when the storage answers', async () => {
+  it('is at most 29 s with the defaults if the storage answers', async () => {
     const world = createWorld(memory)
     const job = defineJob({
       name: 'deaf',

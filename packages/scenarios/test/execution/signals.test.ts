@@ -15,13 +15,13 @@ interface NodeArgument {
   readonly shutdown?: ShutdownOptions
   /** Milliseconds. */
   readonly gracePeriod?: number
-  /** It has a server, which holds its process. */
+  /** Whether the node has a server that keeps its process alive. */
   readonly holds?: boolean
-  /** It handles SIGTERM itself too, and ends with a code of its own, more than a second after the shutdown. */
+  /** Whether the program also handles SIGTERM: it exits with its own code, more than a second after the shutdown. */
   readonly hasOwnHandler?: boolean
 }
 
-/** A process whose node runs a task. */
+/** Starts a process whose node runs a task. */
 async function runningNode(argument: NodeArgument): Promise<Child> {
   const child = new Child(new URL('../fixtures/node-process.mjs', import.meta.url), argument)
   expect(await child.next()).toBe('running')
@@ -34,7 +34,7 @@ function temporaryFile(): string {
   return join(folder, 'jobs.db')
 }
 
-/** The occurrence that a process left in its file. */
+/** The occurrence that a process left in its database file. */
 async function leftIn(file: string): Promise<Occurrence> {
   const storage = sqliteStorage({ file })
   try {
@@ -51,7 +51,7 @@ describe('a node that handles signals', () => {
     ['SIGTERM', true],
     ['SIGINT', true],
     ['SIGHUP', ['SIGHUP']],
-  ] as const)('hands back what stops when %s comes, and its process ends by itself', async (signal, handleSignals) => {
+  ] as const)('hands back its aborted run on %s, and its process ends by itself', async (signal, handleSignals) => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
     child.kill(signal)
@@ -64,7 +64,7 @@ describe('a node that handles signals', () => {
     })
   })
 
-  it('ends its process by the signal when something else holds it, such as the connection of a storage', async () => {
+  it('ends its process by the signal if something else keeps the process alive, such as a storage connection', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop', gracePeriod: 0, holds: true })
     child.kill('SIGTERM')
@@ -73,7 +73,7 @@ describe('a node that handles signals', () => {
     expect(await leftIn(file)).toMatchObject({ state: 'pending', reason: 'shutdown' })
   })
 
-  it('leaves the end to a program that handles the signal too', async () => {
+  it('leaves the exit to a program that handles the signal too', async () => {
     const own = { hasOwnHandler: true, holds: true } as const
     const child = await runningNode({ handleSignals: true, onAbort: 'stop', gracePeriod: 0, ...own })
     child.kill('SIGTERM')
@@ -81,7 +81,7 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
-  it('and whose storage is taken away ends as failed, once nothing is left to do', async () => {
+  it('ends its process with code 1 if its storage was removed, once its task has stopped', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
@@ -89,7 +89,7 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 1, signal: null })
   })
 
-  it('keeps what its task still finishes', async () => {
+  it('stores the result of a task that ends within the abort grace period', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'finish', gracePeriod: 0 })
     child.kill('SIGTERM')
@@ -99,7 +99,7 @@ describe('a node that handles signals', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'is ended at once by a second signal, %s, and its work stays its own until it is reaped',
+    'is ended at once by a second signal, %s, and still owns its run',
     async (second) => {
       const file = temporaryFile()
       const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
@@ -112,7 +112,7 @@ describe('a node that handles signals', () => {
   )
 })
 
-it('a node that does not handle signals is ended by the first', async () => {
+it('a node that does not handle signals is ended by the first one, and still owns its run', async () => {
   const file = temporaryFile()
   const child = await runningNode({ file, onAbort: 'stop' })
   child.kill('SIGTERM')
@@ -129,14 +129,14 @@ describe('a process whose scheduler was shut down ends by itself', () => {
     expect(await child.ended).toEqual(byItself)
   })
 
-  it('also when it handled signals, and has no handler of them any more', async () => {
+  it('if the scheduler handled signals, and its listeners are removed', async () => {
     const child = await runningNode({ handleSignals: true, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
     expect(await child.ended).toEqual(byItself)
   })
 
-  it('also when a task never stopped', async () => {
+  it('if a task never stopped', async () => {
     const child = await runningNode({ onAbort: 'ignore', shutdown: { gracePeriod: 0, abortGracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })

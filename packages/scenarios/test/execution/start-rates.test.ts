@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job by the ten seconds whose runs take five, and the slots that ran, each with the second of its start. */
+/** A job with a slot every ten seconds whose runs take five seconds. `runs` lists each slot with the second of its start. */
 function rated(world: World, options: { until: number } & JobSettingsInput) {
   const { until, ...settings } = options
   const runs: string[] = []
@@ -27,7 +27,7 @@ function rated(world: World, options: { until: number } & JobSettingsInput) {
 const quickDeaths = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
 describe.each(everywhere)('on $name, under a start rate', (place) => {
-  it('so many start in any stretch of its length, on all nodes together, the rest in the order of its time', async () => {
+  it('at most `limit` runs start in any interval on all nodes together, in the order of their slots', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 2, interval: { seconds: 45 } } })
     const nodes: Scheduler[] = []
@@ -38,7 +38,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(await fates(nodes[0] as Scheduler, 'rated')).toEqual(slots.map((slot) => `${slot} completed`))
   })
 
-  it('what waits for its time starts then, also when the node that knew of it is gone', async () => {
+  it('a held back run starts at its time after the node that held it back has died', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, {
       until: 30,
@@ -54,7 +54,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(runs).toEqual(['10 at 10', '20 at 70', '30 at 130'])
   })
 
-  it('a retry is no start, and a trigger is one', async () => {
+  it('a trigger counts as a start, and a retry does not', async () => {
     const world = createWorld(place)
     const calls: string[] = []
     const job = defineJob({
@@ -78,7 +78,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(calls).toEqual(['0 1', '5 2', '10 3', '60 1', '65 2', '70 3'])
   })
 
-  it('a run that its node hands back at its shutdown starts once more when that is allowed', async () => {
+  it('a run that is handed back at a shutdown starts again when the rate allows it', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { minutes: 1 } } })
     const first = await world.start({ jobs: [job] })
@@ -92,7 +92,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(await fates(second, 'rated')).toEqual(['10 completed'])
   })
 
-  it('the runs of a backfill start at the rate, beside slots', async () => {
+  it('the runs of a backfill count against the rate together with slots', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { seconds: 20 } } })
     const node = await world.start({ jobs: [job] })
@@ -102,7 +102,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(started).toEqual(['backfill -30 at 0', '10 at 20', 'backfill -20 at 40', 'backfill -10 at 60'])
   })
 
-  it('missed slots that recovery runs wait for their time too', async () => {
+  it('recovered slots are held back by the rate', async () => {
     const world = createWorld(place)
     const settings = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
     const { job, runs } = rated(world, { until: 40, startRate: { limit: 2, interval: { minutes: 1 } }, ...settings })
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(runs).toEqual(['10 at 100', '20 at 100', '30 at 160', '40 at 160'])
   })
 
-  it('a call of runDue runs what may start, leaves the rest, and says when it is due', async () => {
+  it('runDue starts as many runs as the rate allows, and reports when the next is due', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 30, startRate: { limit: 2, interval: { seconds: 100 } } })
     const callOnce = async (seconds: number) => {
@@ -132,7 +132,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(runs).toEqual(['10 at 41', '20 at 41', '30 at 141'])
   })
 
-  it('a change of the rate holds for what waits, and `unlimited` lets all of it start', async () => {
+  it('a changed rate applies to pending runs, and `unlimited` starts all of them', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 1, interval: { hours: 1 } } })
     const node = await world.start({ jobs: [job] })
@@ -147,23 +147,26 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
   })
 })
 
-describe('a start rate is refused', () => {
-  it.each(['allow', 'cancel_running'] as const)('under %s, where nothing waits', async (overlapPolicy) => {
-    const world = createWorld()
-    const refusal = {
-      code: 'INVALID_ARGUMENT',
-      field: 'startRate',
-      message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
-    }
-    const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
-    expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-    // The policy of the scheduler's own settings is known once the job is given to it.
-    const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
-    const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
-    await expect(scheduler.start()).rejects.toMatchObject(refusal)
-  })
+describe('a start rate is rejected', () => {
+  it.each(['allow', 'cancel_running'] as const)(
+    'under the overlap policy %s, where no run waits',
+    async (overlapPolicy) => {
+      const world = createWorld()
+      const refusal = {
+        code: 'INVALID_ARGUMENT',
+        field: 'startRate',
+        message: expect.stringContaining(`has no meaning under the overlap policy "${overlapPolicy}"`),
+      }
+      const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
+      expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
+      // The scheduler checks the policy of its own defaults when it receives the job.
+      const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
+      const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
+      await expect(scheduler.start()).rejects.toMatchObject(refusal)
+    },
+  )
 
-  it('of more starts than a head keeps, with the way out', () => {
+  it("with a limit above 100, and the error's remedy names a valid rate", () => {
     const world = createWorld()
     const make = () => rated(world, { until: 10, startRate: { limit: 101, interval: { minutes: 1 } } })
     expect(make).toThrow(

@@ -22,7 +22,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 completed', '30 completed', '40 completed'])
   })
 
-  it('tasks run one after another, in their order, and each only when the one before has completed', async () => {
+  it('sequential tasks run in their order, each after the one before has completed', async () => {
     const { clock, start } = createWorld(place)
     const log: [string, number][] = []
     const task = (name: string, seconds: number) => ({
@@ -47,7 +47,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'chain')).finishedAt).toEqual(at(16))
   })
 
-  it('parallel tasks run at once, and the occurrence ends with the last', async () => {
+  it('parallel tasks start together, and the occurrence ends with the last one', async () => {
     const { clock, start } = createWorld(place)
     const started: [string, number][] = []
     const task = (name: string, seconds: number) => ({
@@ -79,7 +79,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the results of tasks reach later ones, and are kept with the run', async () => {
+  it('later tasks receive the results of earlier tasks, and the run stores them', async () => {
     const { clock, start } = createWorld(place)
     const count = defineTask({
       name: 'count',
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks.map(({ result }) => result)).toEqual([{ table: 'orders', rows: 3 }, undefined, '3 rows of orders'])
   })
 
-  it('a result is available only once its task has completed', async () => {
+  it('`result` throws until the task has completed', async () => {
     const { clock, start } = createWorld(place)
     const later = defineTask({ name: 'later', run: () => 1 })
     const errors: unknown[] = []
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['a bigint', 5n, 'RESULT_NOT_SERIALISABLE'],
     ['a function', () => 1, 'RESULT_NOT_SERIALISABLE'],
     ['more than can be kept', 'x'.repeat(200_000), 'RESULT_TOO_LARGE'],
-  ])('a task that returns %s fails with a reason', async (_, result, code) => {
+  ])('a task that returns %s fails with an error code', async (_, result, code) => {
     const { clock, start } = createWorld(place)
     const job = defineJob({
       name: 'odd',
@@ -151,7 +151,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks).toMatchObject([{ state: 'failed', error: { code } }])
   })
 
-  it('a job whose schedule ends has run once for each slot and is then finished', async () => {
+  it('a job whose schedule ends runs once for each slot, and has no next runs', async () => {
     const { clock, start } = createWorld(place)
     const job = defineJob({
       name: 'short',
@@ -165,7 +165,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.nextRuns('short')).toEqual([])
   })
 
-  it('jobs of one instant run side by side', async () => {
+  it('jobs that are due at one instant run concurrently', async () => {
     const { clock, start } = createWorld(place)
     let running = 0
     let most = 0

@@ -6,7 +6,7 @@ import * as stages from '../support/stages.ts'
 import { Cast, type Stage } from '../support/stages.ts'
 import { watchProcess } from '../support/watch-process.ts'
 
-/** How what a user gives can fail. `isAlways`: also where nobody waits for what it returns. */
+/** Ways in which a user's function can fail. `isAlways`: the engine notices it even if it does not await the returned value. */
 const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(): unknown }[] = [
   {
     how: 'throws',
@@ -17,7 +17,7 @@ const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(
   },
   { how: 'returns a promise that rejects', isAlways: true, fail: () => Promise.reject(new Error('odd')) },
   {
-    how: 'returns a promise that rejects, and that nobody can wait for as usual',
+    how: 'returns a rejecting promise without usable then and catch',
     isAlways: true,
     fail: () => withThen(Promise.reject(new Error('odd'))),
   },
@@ -34,7 +34,7 @@ function withThen(target: object): object {
 
 const oddError = expect.objectContaining({ message: 'odd' })
 
-// The compiler refuses each of these tables when it does not name all that there is.
+// Each of these tables must be complete: the compiler rejects a missing name.
 
 const events: { readonly [Name in SchedulerEventName]: Stage } = {
   'scheduler.started': stages.runs,
@@ -103,7 +103,7 @@ function namesOf<Name extends string>(table: { readonly [Key in Name]: Stage }):
   return Object.entries<Stage>(table).map(([name, stage]) => ({ name: name as Name, stage }))
 }
 
-/** Plays it, and looks whether every slot of the other jobs has run once and nothing has reached the process. */
+/** Runs the scene. Checks that every slot of the other jobs has run once, and that no error has reached the process. */
 async function play(stage: Stage, cast: Cast): Promise<void> {
   const uncaught = watchProcess()
   const seconds = await stage(cast)
@@ -113,14 +113,14 @@ async function play(stage: Stage, cast: Cast): Promise<void> {
   expect(await uncaught()).toEqual([])
 }
 
-it('what nobody catches is seen by who watches the process', async () => {
+it('watchProcess reports a rejection that no code handles', async () => {
   const uncaught = watchProcess()
   void Promise.reject(new Error('seen'))
   expect(await uncaught()).toEqual([new Error('seen')])
 })
 
-describe.each(faults)('what $how', ({ fail, isAlways }) => {
-  it.each(namesOf(events))('stops nothing as a listener of $name, and is logged once', async ({ name, stage }) => {
+describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
+  it.each(namesOf(events))('is logged once and stops nothing, as a listener of $name', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     let calls = 0
     const listener = () => {
@@ -135,7 +135,7 @@ describe.each(faults)('what $how', ({ fail, isAlways }) => {
     expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
   })
 
-  it.each(namesOf(hooks))('stops nothing as $name of a job, and is logged for each run', async ({ name, stage }) => {
+  it.each(namesOf(hooks))('is logged for each run and stops nothing, as $name of a job', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     const cast = new Cast({ options: { logger }, watch: () => undefined }, { [name]: fail })
     await play(stage, cast)
@@ -143,7 +143,7 @@ describe.each(faults)('what $how', ({ fail, isAlways }) => {
     expect(lines.filter(({ message }) => message === line.message)).toEqual([line, line])
   })
 
-  it.each(namesOf(metricsMethods))('stops nothing as $name of metrics, and is logged once', async ({ name, stage }) => {
+  it.each(namesOf(metricsMethods))('is logged once and stops nothing, as $name of metrics', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     let calls = 0
     const method = () => {
@@ -158,7 +158,7 @@ describe.each(faults)('what $how', ({ fail, isAlways }) => {
     expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
   })
 
-  it.each(namesOf(loggerMethods))('stops nothing as $name of a logger', async ({ name, stage }) => {
+  it.each(namesOf(loggerMethods))('stops nothing, as $name of a logger', async ({ name, stage }) => {
     let calls = 0
     const method = () => {
       calls++

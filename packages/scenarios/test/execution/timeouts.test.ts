@@ -9,7 +9,7 @@ import { at, createWorld, fates, onlyOccurrence, secondsOf } from '../support/wo
 const schedule = everySeconds(10, +at(10))
 
 describe.each(everywhere)('on $name', (place) => {
-  it('the signal of a task fires when its time is over, and the attempt counts as timed out', async () => {
+  it('the signal of a task fires at its task timeout, and the attempt ends as timed_out', async () => {
     const { clock, start } = createWorld(place)
     const reasons: [unknown, number][] = []
     const run = async ({ signal }: TaskContext) => {
@@ -48,7 +48,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slow?.tasks[0]?.error).toMatchObject({ code: 'EXECUTION_TIMEOUT' })
   })
 
-  it('an attempt that timed out is tried again, with all of its time', async () => {
+  it('the retry of an attempt that timed out has the whole task timeout', async () => {
     const { clock, start } = createWorld(place)
     const calledAt: number[] = []
     const job = defineJob({
@@ -74,7 +74,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]?.attempts.map((attempt) => attempt.state)).toEqual(['timed_out', 'succeeded'])
   })
 
-  it('an attempt that succeeds after its time is over has timed out all the same', async () => {
+  it('an attempt that succeeds after its task timeout ends as timed_out', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ seconds: 4 }).then(() => 'late')
     const job = defineJob({ name: 'slow', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
@@ -86,13 +86,13 @@ describe.each(everywhere)('on $name', (place) => {
     expect(finishedAt).toEqual(at(14))
   })
 
-  it.each(['before', 'after'])('an attempt that was given up keeps its signal, asked for %s that', async (when) => {
+  it.each(['before', 'after'])('an abandoned attempt keeps its signal, accessed %s the abandonment', async (when) => {
     const { clock, start } = createWorld(place)
     const seen: unknown[] = []
     const run = async (context: TaskContext) => {
       if (context.attempt === 2) return await clock.sleep({ minutes: 1 }, context.signal)
       if (when === 'before') expect(context.signal.aborted).toBe(false)
-      // It was told to stop after 3 s and given up after 8.
+      // The node aborted the attempt after 3 s and abandoned it after 8.
       await clock.sleep({ seconds: 9 })
       const slept = await context.sleep({ seconds: 1 }).catch((error) => error.code)
       seen.push(context.signal.aborted, context.signal.reason.code, slept)
@@ -109,7 +109,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toEqual([true, 'TASK_TIMEOUT', 'TASK_TIMEOUT'])
   })
 
-  it('a handler that ignores its signal is given up five seconds later, and what it does then changes nothing', async () => {
+  it('a handler that ignores its signal is abandoned five seconds later, and its late result has no effect', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ seconds: 30 }).then(() => 'too late')
     const job = defineJob({ name: 'deaf', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.isRunning('deaf')).toBe(true)
   })
 
-  it('a signal that is looked at only after it fired has fired', async () => {
+  it('a signal that the handler accesses only after the timeout is aborted', async () => {
     const { clock, start } = createWorld(place)
     const seen: unknown[] = []
     const run = async (context: TaskContext) => {
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toEqual([true, true])
   })
 
-  it('an occurrence ends at its execution timeout, and tasks that had not started never do', async () => {
+  it('an occurrence ends at its execution timeout, and its remaining tasks are canceled', async () => {
     const { clock, start } = createWorld(place)
     const reasons: unknown[] = []
     const called: string[] = []
@@ -171,7 +171,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a handler that ignores the end of its occurrence is given up five seconds later', async () => {
+  it('a handler that ignores the execution timeout is abandoned five seconds later', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ minutes: 2 })
     const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 5 }, tasks: [{ name: 'work', run }] })
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
       return defineJob({ name: 'slow', schedule: every, overlapPolicy, ...settings, tasks: [{ name: 'work', run }] })
     }
 
-    it('lets a run go on past its next slots, which the overlap policy decides about', async () => {
+    it('lets a run continue past later slots, and the overlap policy skips them', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'skip', 35)] })
       await clock.advance({ minutes: 3 })
@@ -207,7 +207,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('ends a run by its own length, however many slots came meanwhile', async () => {
+    it('ends a run at its timeout, independent of the slots that were due meanwhile', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'skip', 300)] })
       await clock.advance({ minutes: 3 })
@@ -216,7 +216,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(others.map((one) => one.state)).toEqual(['skipped', 'skipped', 'skipped', 'skipped', 'failed'])
     })
 
-    it('is that of each run by itself, from its own start, where runs wait for each other or overlap', async () => {
+    it('counts from the start of each run, for queued and for overlapping runs', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'queue', 300)] })
       await clock.advance({ minutes: 6 })
@@ -230,7 +230,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(all.map((one) => one.finishedAt)).toEqual([55, 65, 75, 85, 95, 105].map(at))
     })
 
-    it('keeps other nodes from taking the run before it is over', async () => {
+    it('keeps other nodes from reaping the run before it has passed', async () => {
       const { clock, start } = createWorld(place)
       const job = slow(clock, 'skip', 40)
       const first = await start({ jobs: [job], nodeId: 'first' })
@@ -242,7 +242,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a retry that would start after the execution timeout does not', async () => {
+  it('a retry that is due after the execution timeout does not start', async () => {
     const { clock, start } = createWorld(place)
     const calledAt: number[] = []
     const job = defineJob({

@@ -18,11 +18,11 @@ const quickLife = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 6 } }
 
 interface Asked {
   readonly job: Job
-  /** Each call of a handler: `'work 0 attempt 1 token 1'`. */
+  /** Each handler call: `'work 0 attempt 1 token 1'`. */
   readonly calls: string[]
 }
 
-/** A job that runs when it is asked to, and takes so long. */
+/** A job that runs on request and takes `seconds`. */
 function asked(
   world: World,
   seconds: number,
@@ -43,7 +43,7 @@ function asked(
   return { job, calls }
 }
 
-/** A node without room, so that what is asked of it waits in the storage. */
+/** A node without a free permit, so that requests to it stay pending in the storage. */
 async function fullNode(world: World, job: Job): Promise<Scheduler> {
   const blocker = defineJob({
     name: 'blocker',
@@ -67,8 +67,8 @@ const attemptsOf = async (scheduler: Scheduler) => {
   return tasks.map(({ name, state, attempts }) => [name, state, ...attempts.map((one) => `${one.number} ${one.state}`)])
 }
 
-describe.each(everywhere)('what was claimed, on $name', (place) => {
-  it('begins before anything more is said of it, and costs the claim and one write', async () => {
+describe.each(everywhere)('a claimed run, on $name', (place) => {
+  it('starts without a write for its first attempt, and costs the claim and one settle', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0)
     const full = await fullNode(world, job)
@@ -80,7 +80,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual([['work', 'completed', '1 succeeded']])
   })
 
-  it('shows its tasks after a second', async () => {
+  it('lists its tasks after a second', async () => {
     const world = createWorld(place)
     const { job } = asked(world, 10)
     const full = await fullNode(world, job)
@@ -93,7 +93,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual([['work', 'completed', '1 succeeded']])
   })
 
-  it('has a lost first attempt when its node died before it said anything, and goes on with the second', async () => {
+  it('has a lost first attempt if its node died before the first settle, and continues with the second', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5)
     const full = await fullNode(world, job)
@@ -119,7 +119,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     ],
     ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
   ] as const)(
-    '%s, of tasks %s, shows its first attempts after a cancel by force right after its start',
+    '%s, of tasks %s, lists its first attempts after a cancel by force right after its start',
     async (...row) => {
       const [taskExecutionMode, tasks, shown] = row
       const world = createWorld(place)
@@ -144,7 +144,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     },
   )
 
-  it('shows the first attempt of a queued slot after a cancel by force right after its start', async () => {
+  it('of a queued slot lists its first attempt after a cancel by force right after its start', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
     const tasks = [{ name: 'work', run }]
@@ -161,7 +161,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     })
   })
 
-  it('shows no attempt if a cancel ends it before its claim', async () => {
+  it('lists no attempt if it is canceled before its claim', async () => {
     const world = createWorld(place)
     const { job } = asked(world, 30)
     const full = await fullNode(world, job)
@@ -170,7 +170,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual([])
   })
 
-  it('shows the attempt whose handler began if the next one displaces it right after its start', async () => {
+  it('lists its first attempt if the next run displaces it right after its start', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 30, { overlapPolicy: 'cancel_running' })
     const full = await fullNode(world, job)
@@ -185,7 +185,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(tasks).toMatchObject([{ name: 'work', state: 'canceled', attempts: [{ number: 1, state: 'aborted' }] }])
   })
 
-  it('never runs again under `onInterrupted: fail`, when its node died before it said anything', async () => {
+  it('never runs again under `onInterrupted: fail` if its node died before the first settle', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5, { onInterrupted: 'fail' })
     const full = await fullNode(world, job)
@@ -220,21 +220,24 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
         ['three', 'failed', '1 lost'],
       ],
     ],
-  ] as const)('%s, of the tasks %j: those are lost that may have begun', async (taskExecutionMode, tasks, expected) => {
-    const world = createWorld(place)
-    const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
-    const full = await fullNode(world, job)
-    await full.trigger('asked', tasks === undefined ? {} : { tasks: [...tasks] })
-    const node = await world.start({ jobs: [job], nodeId: 'dies', ...rarely, ...quickLife })
-    await world.clock.advance(200)
-    world.crash(node)
-    // Another one, that does not know the job.
-    await world.start({ jobs: [], nodeId: 'goes on', ...quickLife })
-    await world.clock.advance({ seconds: 20 })
-    expect(await attemptsOf(full)).toEqual(expected)
-  })
+  ] as const)(
+    '%s, of tasks %j: tasks that may have begun have a lost attempt',
+    async (taskExecutionMode, tasks, expected) => {
+      const world = createWorld(place)
+      const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
+      const full = await fullNode(world, job)
+      await full.trigger('asked', tasks === undefined ? {} : { tasks: [...tasks] })
+      const node = await world.start({ jobs: [job], nodeId: 'dies', ...rarely, ...quickLife })
+      await world.clock.advance(200)
+      world.crash(node)
+      // Another node, which does not know the job.
+      await world.start({ jobs: [], nodeId: 'goes on', ...quickLife })
+      await world.clock.advance({ seconds: 20 })
+      expect(await attemptsOf(full)).toEqual(expected)
+    },
+  )
 
-  it('is not handed back when its end cannot be kept, whatever answer gets lost then: its handler was called', async () => {
+  it('is not handed back when the storage rejects its end, because its handler was called', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.1)
     const full = await fullNode(world, job)
@@ -260,7 +263,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
     expect(await fates(full, 'asked')).toEqual(['0 running'])
   })
 
-  it('is told of to the storage first, when the answer to its claim was long on its way: it may be lost', async () => {
+  it('confirms its ownership before its handler is called, if the answer to its claim took long', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5, { onInterrupted: 'fail' })
     const full = await fullNode(world, job)
@@ -283,7 +286,7 @@ describe.each(everywhere)('what was claimed, on $name', (place) => {
   })
 })
 
-/** A job of which one runs and so many wait in its queue, with each slot's second and when it was called. */
+/** A job with one running and `length` queued occurrences. `calls` lists the number of each run and its token. */
 async function queue(world: World, length: number, storage: Storage) {
   const calls: string[] = []
   let release: () => void = () => undefined
@@ -311,8 +314,8 @@ async function queue(world: World, length: number, storage: Storage) {
 const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
-describe.each(everywhere)('a queue, on $name', (place) => {
-  it('is worked off at one write for each occurrence, once its first end has shown that it is there', async () => {
+describe.each(everywhere)('the queue of a job, on $name', (place) => {
+  it('costs one settle for each run, after the first end has shown that runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const { node, calls, release } = await queue(world, 20, counted.storage)
@@ -326,7 +329,7 @@ describe.each(everywhere)('a queue, on $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'runs each once, in order, when the answer to an end that takes the next fails %s',
+    'runs each entry once and in order when a settle that takes the next run fails %s',
     async (when) => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())
@@ -340,7 +343,7 @@ describe.each(everywhere)('a queue, on $name', (place) => {
     },
   )
 
-  it('lets go first what waits in the storage and is older', async () => {
+  it('yields to an older pending run of another job', async () => {
     const world = createWorld(place)
     const calls: string[] = []
     const run = async ({ input }: TaskContext) => {
@@ -366,7 +369,7 @@ describe.each(everywhere)('a queue, on $name', (place) => {
   })
 })
 
-it('what an end has taken at the moment of a shutdown is handed back', async () => {
+it('a run that an end has taken at the moment of a shutdown is handed back', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)

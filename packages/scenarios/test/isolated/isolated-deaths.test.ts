@@ -22,7 +22,7 @@ interface Death {
   readonly what: string
   readonly kind: string
   readonly data?: object
-  /** What its error says in a thread, and in a process; `null`: there it would be the end of the node. */
+  /** The expected error in a thread and in a process; `null` if it would end the node. */
   readonly thread: object | null
   readonly process: object
 }
@@ -43,25 +43,25 @@ const deaths: readonly Death[] = [
     process: { message: expect.stringContaining('exit code 7') },
   },
   {
-    what: 'a rejection that nobody handles',
+    what: 'an unhandled rejection',
     kind: 'rejects',
-    thread: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
-    process: { message: expect.stringContaining('exit code 1'), cause: { message: 'nobody listens' } },
+    thread: { message: expect.stringContaining('exit code 1'), cause: { message: 'not handled' } },
+    process: { message: expect.stringContaining('exit code 1'), cause: { message: 'not handled' } },
   },
   {
-    what: 'an error that nobody catches',
+    what: 'an uncaught error',
     kind: 'throwsLater',
     thread: { cause: { message: 'thrown later' } },
     process: { cause: { message: 'thrown later' } },
   },
   {
-    what: 'more memory than it may have',
+    what: 'its memory limit',
     kind: 'fillsMemory',
     thread: { cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' } },
     process: { message: expect.stringMatching(/signal SIGABRT.*heap out of memory/s) },
   },
   {
-    what: 'a crash of native code',
+    what: 'a native crash',
     kind: 'crashes',
     thread: null,
     process: { message: expect.stringContaining('signal SIGABRT') },
@@ -70,7 +70,7 @@ const deaths: readonly Death[] = [
 
 describe.each(isolations)('in a %s', (isolation) => {
   it.each(deaths.filter((death) => death[isolation] !== null))(
-    'a handler that dies of $what fails its attempt with what is known, and nothing else',
+    'a handler that dies of $what fails its attempt with CHILD_DIED, and harms no other run',
     async ({ kind, data = {}, ...expected }) => {
       const resourceLimits = kind === 'fillsMemory' ? { maxOldGenerationSizeMb: 32 } : {}
       const { run, begin, scheduler } = await isolatedScene({
@@ -90,12 +90,12 @@ describe.each(isolations)('in a %s', (isolation) => {
     },
   )
 
-  it('a child that dies says what it wrote to stderr last', async () => {
+  it('CHILD_DIED contains the last stderr output of the child', async () => {
     const { run } = await isolatedScene({ job: task('process', 'complains') })
     expect(lastAttempt(await run('job'))?.error?.message).toMatch(/exit code 3\. It wrote last: the printer is on fire/)
   })
 
-  it('an attempt whose child died is tried again in another one', async () => {
+  it('an attempt whose child died is retried in another child', async () => {
     const { run } = await isolatedScene(
       { job: task(isolation, 'exits', { code: 1 }) },
       {},
@@ -107,13 +107,13 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(new Set(named).size).toBe(3)
   })
 
-  it('an endless loop ends at its timeout', async () => {
+  it('an endless loop is killed at its task timeout', async () => {
     const { run, lines } = await isolatedScene({ job: { ...task(isolation, 'loops'), taskTimeout: 500 } })
     expect(lastAttempt(await run('job'))).toMatchObject({ state: 'timed_out', error: { code: 'TASK_TIMEOUT' } })
     expect(lines.filter(({ message }) => message.includes('is killed'))).toMatchObject([{ job: 'job', task: 'work' }])
   })
 
-  it('an endless loop ends when it is canceled', async () => {
+  it('an endless loop is killed when it is canceled', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task(isolation, 'loops') })
     const { id } = await begin('job')
     await scheduler.cancel(id)
@@ -122,7 +122,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(lastAttempt(occurrence)?.state).toBe('aborted')
   })
 
-  it('an endless loop ends at a shutdown, and is handed back', async () => {
+  it('an endless loop is killed at a shutdown, and its run is handed back', async () => {
     const { begin, scheduler } = await isolatedScene({
       job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } },
     })
@@ -136,7 +136,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(stopped).toEqual([0])
   })
 
-  it('an endless loop ends at the end of a call of runDue, and is handed back', async () => {
+  it('an endless loop is killed at the end of a call of runDue, and its run is handed back', async () => {
     const storage = memoryStorage()
     const began = new EventEmitter()
     const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
@@ -156,7 +156,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it.each(['nothing', 'a cancellation', 'its task timeout'])(
-    'however long it may take to stop, it is killed 5 s after the execution timeout, told to stop by %s before',
+    'a child with a long killAfter is killed 5 s after the execution timeout, aborted by %s before',
     async (by) => {
       const clock = virtualClock(0)
       const own = by === 'its task timeout' ? { taskTimeout: { seconds: 50 } } : {}
@@ -176,7 +176,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
       expect(killed()).toBe(1)
-      // The clock stands still: all that follows comes before another node may take it.
+      // The clock stands still, so all later steps precede a takeover by another node.
       const { outcome, tasks } = await ended
       expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
         by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],
@@ -184,7 +184,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     },
   )
 
-  it('however long it may take to stop, it is killed 5 s after its node is isolated, if it is to be aborted then', async () => {
+  it('a child with a long killAfter is killed 5 s after its node is isolated, under `whileIsolated: abort`', async () => {
     const clock = virtualClock(0)
     let isAway = false
     const storage = wrapStorage(memoryStorage(), {
@@ -213,7 +213,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it.each(['nothing', 'its task timeout'])(
-    'however long it may take to stop, it is killed 5 s after its run was found to be lost, told to stop by %s before',
+    'a child with a long killAfter is killed 5 s after its run was lost, aborted by %s before',
     async (by) => {
       const clock = virtualClock(0)
       const database = memoryDatabase()
@@ -228,7 +228,7 @@ describe.each(isolations)('in a %s', (isolation) => {
         isLost = true
       })
       await clock.advance({ seconds: 5 })
-      // It comes back to this node, which finds so that it was taken away.
+      // The node claims the run again, and detects that it had lost it.
       const others = memoryStorage({ database })
       const { occurrences } = await others.get({ occurrences: [id] })
       const [record] = occurrences
@@ -263,7 +263,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(lines.filter(({ message }) => message.includes('is killed'))).toEqual([])
   })
 
-  it('never more than so many live at once, and what waits for a place can be canceled', async () => {
+  it('at most maxChildren children live at once, and a waiting attempt can be canceled', async () => {
     const tasks = Array.from({ length: 5 }, (_, index) => ({ ...task(isolation, 'obeys'), name: `${index}` }))
     const { scheduler, said } = await isolatedScene(
       { job: tasks },
@@ -285,7 +285,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(heard.sort()).toEqual(['0', '1'])
   })
 
-  it('more attempts than places run one after another', async () => {
+  it('attempts beyond maxChildren run one after another', async () => {
     const tasks = Array.from({ length: 6 }, (_, index) => ({
       ...task(isolation, 'returns', { value: index }),
       name: `${index}`,
@@ -294,7 +294,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect((await run('job')).tasks.map(({ result }) => result)).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  it('the time of an attempt begins when it has its place', async () => {
+  it('the task timeout of an attempt starts when its child starts', async () => {
     const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 1500 }
     const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 1000 }
     const { run } = await isolatedScene(
@@ -307,7 +307,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 })
 
-it('a process that was stopped is killed at its cancellation, and leaves the list of processes', async () => {
+it('a process that was stopped by SIGSTOP is killed at its cancellation, and is reaped', async () => {
   const { begin, scheduler } = await isolatedScene({ job: task('process', 'stopsItself') })
   const { id, said } = await begin('job')
   const pid = Number(said)
@@ -317,7 +317,7 @@ it('a process that was stopped is killed at its cancellation, and leaves the lis
   await gone(pid)
 })
 
-it('what a process has started is killed with it', async () => {
+it('the subprocesses of a process are killed with it', async () => {
   const { begin, scheduler } = await isolatedScene({ job: task('process', 'starts') })
   const { id, said } = await begin('job')
   const [pid, grandchild] = said.split(' ').map(Number) as [number, number]

@@ -7,7 +7,7 @@ const module = behaves
 const missing = new URL('file:///nowhere/missing.mjs')
 const define = (task: object) => defineJob({ name: 'job', tasks: [{ name: 'work', ...task } as AnyTask] as never })
 
-/** The version and fingerprint that a definition is stored with. */
+/** The stored version of each definition. */
 async function storedBy(...tasks: object[]) {
   const storage = memoryStorage()
   const seen: unknown[] = []
@@ -23,9 +23,14 @@ async function storedBy(...tasks: object[]) {
 
 describe('the definition of an isolated task', () => {
   it.each<[string, object, string, string]>([
-    ['a module that is no URL', { module: './render.js' }, 'INVALID_MODULE', 'tasks[0].module'],
+    ['a module that is not a URL', { module: './render.js' }, 'INVALID_MODULE', 'tasks[0].module'],
     ['a module that is a path', { module: '/srv/render.js' }, 'INVALID_MODULE', 'tasks[0].module'],
-    ['a module of the web', { module: new URL('https://example.org/a.js') }, 'INVALID_MODULE', 'tasks[0].module'],
+    [
+      'a module with an https URL',
+      { module: new URL('https://example.org/a.js') },
+      'INVALID_MODULE',
+      'tasks[0].module',
+    ],
     ['a module that is null', { module: null }, 'INVALID_MODULE', 'tasks[0].module'],
     ['run beside a module', { run: () => 1, module }, 'INVALID_ARGUMENT', 'tasks[0].module'],
     ['a handler beside a module', { handler: 'render', module }, 'INVALID_ARGUMENT', 'tasks[0].module'],
@@ -34,18 +39,18 @@ describe('the definition of an isolated task', () => {
     ['another isolation', { module, isolation: 'vm' }, 'INVALID_ARGUMENT', 'tasks[0].isolation'],
     ['data that JSON would change', { module, data: { at: new Date(0) } }, 'INVALID_ARGUMENT', 'tasks[0].data.at'],
     [
-      'a stack limit of a process',
+      'a stack limit for a process',
       { module, isolation: 'process', resourceLimits: { stackSizeMb: 4 } },
       'INVALID_ARGUMENT',
       'tasks[0].resourceLimits.stackSizeMb',
     ],
     ['an unknown limit', { module, resourceLimits: { cpu: 1 } }, 'UNKNOWN_OPTION', 'tasks[0].resourceLimits.cpu'],
     ['a number as a variable', { module, env: { PORT: 80 } }, 'INVALID_ARGUMENT', 'tasks[0].env.PORT'],
-  ])('with %s is refused', (_, task, code, field) => {
+  ])('with %s is rejected', (_, task, code, field) => {
     expect(() => define(task)).toThrow(expect.objectContaining({ code, field }))
   })
 
-  it('is refused at the start, and when it is added or updated, where its module does not exist', async () => {
+  it('with a missing module is rejected by start, add and update', async () => {
     const incomplete = define({ module: missing })
     const refusal = { code: 'INVALID_MODULE', message: expect.stringContaining('missing.mjs') }
     const options = { storage: memoryStorage(), logger: silentLogger }
@@ -58,7 +63,7 @@ describe('the definition of an isolated task', () => {
     await expect(scheduler.update('present', update)).rejects.toMatchObject(refusal)
   })
 
-  it('can be stored by a client of another machine, which does not have the module', async () => {
+  it('can be stored by a client on a machine without the module', async () => {
     const storage = memoryStorage()
     const client = createClient({ storage, logger: silentLogger })
     onTestFinished(() => client.close())
@@ -66,7 +71,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
-  it('stays isolated when a client without the module updates something else, as its node sees it too', async () => {
+  it('stays isolated after a client without the module updates something else', async () => {
     const storage = memoryStorage()
     const job = defineJob({
       name: 'job',
@@ -93,7 +98,7 @@ describe('the definition of an isolated task', () => {
     expect(await isolationsOf(client)).toEqual([null, 'thread'])
   })
 
-  it('stays isolated when a node whose own code runs it in its process updates something else', async () => {
+  it('stays isolated after a node that runs it in its own process updates something else', async () => {
     const storage = memoryStorage()
     const client = createClient({ storage, logger: silentLogger })
     onTestFinished(() => client.close())
@@ -108,7 +113,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ isolation: 'thread' }])
   })
 
-  it('does not change with the place of the module, its environment and limits: nodes may differ in them', async () => {
+  it('does not depend on the path, environment and limits of the module, which may differ between nodes', async () => {
     const one = { module, isolation: 'process' }
     const other = {
       module: modules['common.cjs'],
@@ -147,7 +152,7 @@ describe('the definition of an isolated task', () => {
     expect(resultOf(await run('job'))).toBe(2)
   })
 
-  it('has no function that others could call', () => {
+  it('has no function that a caller can use', () => {
     const [task] = define({ module }).tasks
     expect(() => task?.run?.({} as never)).toThrow(/import the module/)
   })
@@ -160,7 +165,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(error).toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('export default') })
   })
 
-  it('data of a trigger that are no JSON never come so far', async () => {
+  it('trigger rejects data that are not JSON', async () => {
     const { scheduler } = await isolatedScene({ job: { name: 'work', module, isolation } })
     await expect(scheduler.trigger('job', { data: { at: new Date() } })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',

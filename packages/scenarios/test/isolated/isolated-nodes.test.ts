@@ -7,7 +7,7 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
-/** A node that can be cut off from the storage. */
+/** A node whose connection to the storage can be cut. */
 function nodeOf(world: World, nodeId: string) {
   let isAway = false
   const storage = wrapStorage(world.connect(), {
@@ -24,7 +24,7 @@ function nodeOf(world: World, nodeId: string) {
   }
 }
 
-/** A job that is due once, after 10 s, and takes ten minutes; and what its handler did. */
+/** A job with one slot at 10 s that takes ten minutes, and the steps of its handler. */
 function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
   const did: string[] = []
   const run = async ({ attempt, signal }: TaskContext) => {
@@ -39,7 +39,7 @@ function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a run that is to be aborted while its node is isolated stops before another node begins it, and goes on there', async () => {
+  it('a run with `whileIsolated: abort` stops before another node takes it over', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
     const { job: beside, did: didBeside } = longJob(world, 'beside')
@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(didBeside).toEqual(['1 starts', '2 starts'])
     node.reconnect()
     await world.clock.advanceTo(at(70))
-    // As soon as it is heard again it learns that all of it was taken over, and what goes on is told to stop.
+    // After its reconnection the node learns that its runs were taken over, and aborts the remaining handler.
     expect(didBeside).toEqual(['1 starts', '2 starts', '1 stops: OCCURRENCE_LOST lost'])
     await world.clock.advance({ minutes: 12 })
     expect(told.filter(({ name }) => name === 'occurrence.lost')).toHaveLength(2)
@@ -72,7 +72,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('where no other node takes it over, it is handed back, and goes on when the node is heard again', async () => {
+  it('an aborted run that no other node takes over is handed back, and runs again after the reconnection', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful')
     const node = nodeOf(world, 'cut off')
@@ -95,7 +95,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('under onInterrupted fail it fails, and its handler is not called again', async () => {
+  it('under onInterrupted fail an aborted run fails, and its handler is not called again', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort', onInterrupted: 'fail' })
     const node = nodeOf(world, 'cut off')
@@ -112,7 +112,7 @@ describe.each(everywhere)('on $name', (place) => {
   it.each([
     { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
     { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
-  ])('a handler that ignores its signal is given up by $by once its node is heard again', async (how) => {
+  ])('a handler that ignores its signal is abandoned by $by after the reconnection', async (how) => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ minutes: 30 })
     const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     const told = listen(scheduler, 'node.isolated')
     await world.clock.advanceTo(at(12))
     node.cutOff()
-    // It was told to stop, and the time that it had for that is over.
+    // The node has aborted the handler, and the time to stop is over.
     await world.clock.advanceTo(at(45))
     expect(told).toHaveLength(1)
     node.reconnect()
@@ -135,11 +135,11 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['fail', 'retry'] as const)(
-    'of tasks that run at once one that ignores its signal keeps the end back no longer than its time to stop: onInterrupted %s',
+    'a parallel task that ignores its signal delays the end by its time to stop: onInterrupted %s',
     async (onInterrupted) => {
       const world = createWorld(place)
       const stops = async ({ signal }: TaskContext) => {
-        // So late that the other one is not waited for any more.
+        // The delay is longer than the node waits for the other task.
         await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
         signal.throwIfAborted()
       }
@@ -172,7 +172,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('a node that is cut off for less than 80 % of deadAfter aborts nothing', async () => {
+  it('a node that is cut off for less than 80 % of deadAfter aborts no run', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
     const node = nodeOf(world, 'cut off')

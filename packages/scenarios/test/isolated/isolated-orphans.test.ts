@@ -13,8 +13,8 @@ function node(argument: object): Child {
   return new Child(program, argument)
 }
 
-describe('processes of isolated tasks do not outlive a node', () => {
-  it('that is killed, while the handler loops, and neither does what it has started', async () => {
+describe('the processes of isolated tasks do not outlive a node', () => {
+  it('that is killed while a handler loops, and neither do their subprocesses', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'starts' } })
     expect(await killed.next()).toBe('started')
     const [pid, grandchild] = String(await killed.next())
@@ -28,7 +28,7 @@ describe('processes of isolated tasks do not outlive a node', () => {
     await gone(starter)
   })
 
-  it('that is killed, while the module loops when it is imported', async () => {
+  it('that is killed while a module loops during its import', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-orphans-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const mark = join(folder, 'pid')
@@ -39,7 +39,7 @@ describe('processes of isolated tasks do not outlive a node', () => {
     await gone(pid)
   })
 
-  it('that is killed, while somebody has stopped the process', async () => {
+  it('that is killed while the process is stopped by a signal', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'stopsItself' } })
     await killed.next()
     const pid = Number(await killed.next())
@@ -48,13 +48,13 @@ describe('processes of isolated tasks do not outlive a node', () => {
     await gone(pid)
   })
 
-  it('that is killed together with its starter, while the handler loops, and neither does what it has started', async () => {
+  it('that is killed together with its starter while a handler loops, and neither do their subprocesses', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'starts' } })
     await killed.next()
     const [pid, grandchild] = String(await killed.next())
       .split(' ')
       .map(Number) as [number, number]
-    // The starter first: it would kill them.
+    // The starter is killed first, because it would kill the processes.
     process.kill(parentOf(pid), 'SIGKILL')
     killed.kill('SIGKILL')
     await gone(pid)

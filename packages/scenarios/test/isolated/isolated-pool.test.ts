@@ -18,20 +18,20 @@ interface PlaceOfAttempt {
 const placeOf = (occurrence: Occurrence): PlaceOfAttempt => resultOf(occurrence) as PlaceOfAttempt
 
 describe.each(isolations)('a pool of a %s', (isolation) => {
-  it('uses a child again', async () => {
+  it('reuses a child', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place') })
     const first = placeOf(await run('job'))
     expect(placeOf(await run('job'))).toEqual({ place: first.place, attempts: 2 })
   })
 
-  it('uses a child again after its handler threw', async () => {
+  it('reuses a child after its handler threw', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place'), throwing: task(isolation, 'throws') })
     const first = placeOf(await run('job'))
     expect((await run('throwing')).state).toBe('failed')
     expect(placeOf(await run('job'))).toEqual({ place: first.place, attempts: 2 })
   })
 
-  it('never uses a child again that died', async () => {
+  it('never reuses a child that died', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place'), dying: task(isolation, 'exits', { code: 0 }) })
     const first = placeOf(await run('job'))
     expect(lastAttempt(await run('dying'))?.error?.code).toBe('CHILD_DIED')
@@ -40,7 +40,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(next.place).not.toBe(first.place)
   })
 
-  it('never uses a child again that was told to stop, also when it has obeyed', async () => {
+  it('never reuses a child that was aborted, even if it obeyed', async () => {
     const { run, begin, scheduler } = await isolatedScene({
       job: task(isolation, 'place'),
       long: { ...task(isolation, 'obeys'), killAfter: { minutes: 10 } },
@@ -53,7 +53,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(next.place).not.toBe(first.place)
   })
 
-  it('never uses a child again that could not import its module: the next attempt may have more luck', async () => {
+  it('never reuses a child that could not import its module', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-isolated-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const env = { MARK: join(folder, 'mark') }
@@ -70,7 +70,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(resultOf(occurrence)).toBe('imported')
   })
 
-  it('gives a child to tasks of the same module, environment and limits alone', async () => {
+  it('shares a child only between tasks with the same module, environment and limits', async () => {
     const { run } = await isolatedScene({
       job: task(isolation, 'place'),
       other: { ...task(isolation, 'place'), env: { OTHER: '1' } },
@@ -83,7 +83,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(new Set(places.map(({ place }) => place)).size).toBe(3)
   })
 
-  it('gives way to a child of another kind where there is no room for both', async () => {
+  it('ends an idle child if another kind of child needs its slot of maxChildren', async () => {
     const { run } = await isolatedScene(
       { job: task(isolation, 'place'), other: { ...task(isolation, 'place'), env: { OTHER: '1' } } },
       { maxChildren: 1 },
@@ -93,7 +93,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(places.map(({ attempts }) => attempts)).toEqual([1, 1, 1])
   })
 
-  it('has no more children than attempts at once', async () => {
+  it('has at most as many children as concurrent attempts', async () => {
     const tasks = Array.from({ length: 12 }, (_, index) => ({ ...task(isolation, 'place'), name: `${index}` }))
     const { run } = await isolatedScene({ job: tasks }, { maxChildren: 3 }, { taskExecutionMode: 'parallel' })
     const { tasks: ran } = await run('job')
@@ -103,7 +103,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
   })
 })
 
-it('idle processes of a pool are gone after a shutdown', async () => {
+it('the idle processes of a pool are gone after a shutdown', async () => {
   const { run, scheduler } = await isolatedScene({ job: task('process', 'place') })
   const { place } = placeOf(await run('job'))
   await scheduler.shutdown()

@@ -14,8 +14,8 @@ const task = (kind: string, more: object = {}) => ({
 
 const pidOf = (said: string): number => Number(said.split(' ')[0])
 
-describe('the process that starts others for its node', () => {
-  it('starts all of them, so that a node with much in memory is not held up', async () => {
+describe('the starter process of a node', () => {
+  it('starts all processes of isolated tasks', async () => {
     const { begin } = await isolatedScene({ one: task('starts'), other: task('starts') })
     const parents: number[] = []
     for (const name of ['one', 'other']) parents.push(parentOf(pidOf((await begin(name)).said)))
@@ -23,7 +23,7 @@ describe('the process that starts others for its node', () => {
     expect(parents[1]).toBe(parents[0])
   })
 
-  it('is gone after the shutdown, with what still ran', async () => {
+  it('is gone after the shutdown, together with the running processes', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const pid = pidOf((await begin('job')).said)
     const starter = parentOf(pid)
@@ -31,7 +31,7 @@ describe('the process that starts others for its node', () => {
     expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
   })
 
-  it('is there from the start of a node that has such tasks, and only then; after the shutdown it is gone', async () => {
+  it('exists from the start of a node with process tasks until its shutdown, and only on such a node', async () => {
     const { scheduler } = await isolatedScene({ job: task('place') })
     expect(startersOf(process.pid)).toBe(1)
     await isolatedScene({ job: { ...task('place'), isolation: 'thread' } })
@@ -40,7 +40,7 @@ describe('the process that starts others for its node', () => {
     expect(startersOf(process.pid)).toBe(0)
   })
 
-  it('takes its children with it when it dies: their attempts fail, and the next ones run under another', async () => {
+  it('ends its children when it dies, their attempts fail, and later ones use another starter', async () => {
     const { begin, run, scheduler } = await isolatedScene({
       loops: task('starts'),
       stopped: task('stopsItself'),
@@ -64,7 +64,7 @@ describe('the process that starts others for its node', () => {
     expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
   })
 
-  it('that does nothing any more is killed itself when it does not kill', async () => {
+  it('is killed if it does not respond to a kill request', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts') })
     const { id, said } = await begin('job')
     const pid = pidOf(said)
@@ -76,7 +76,7 @@ describe('the process that starts others for its node', () => {
     await gone(starter)
   })
 
-  it('lives on, as its children do, when all processes of a service are asked to end: the node decides', async () => {
+  it('ignores SIGTERM and SIGINT, as its children do, because the node decides', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('obeys', { killAfter: { minutes: 10 } }) })
     const place = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const { id } = await begin('job')
@@ -84,19 +84,19 @@ describe('the process that starts others for its node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // A child that would die of it is gone before another one has been started and has ended.
+    // A child that died of the signal would be gone before another child has started and ended.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('is another one when the node has given up rights: none of its children has them', async () => {
+  it('has a successor for new children when the node has given up rights', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
     onTestFinished(() => void Object.assign(process, { getgroups }))
-    // To give up rights takes rights that not everybody who runs this has.
+    // Dropping rights needs rights that not every test environment has.
     Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)

@@ -10,7 +10,7 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
 }
 
 describe.each(isolations)('in a %s a handler', (isolation) => {
-  it('gets what any handler gets, and its node hears what it says', async () => {
+  it('receives the same context as other handlers, and its node receives its reports', async () => {
     const { run, scheduler, lines } = await isolatedScene(
       {
         job: [
@@ -61,7 +61,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     await scheduler.shutdown()
   })
 
-  it('returns nothing, or anything that JSON keeps', async () => {
+  it('may return undefined or any JSON value', async () => {
     const values = [undefined, null, 0, 'text', [1, { deep: ['ü'] }], { nothing: null }]
     const tasks = Object.fromEntries(values.map((value, index) => [`${index}`, task(isolation, 'returns', { value })]))
     const { run } = await isolatedScene(tasks)
@@ -70,7 +70,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(results.map(resultOf)).toEqual(values)
   })
 
-  it('fails with the error that it throws, its code and its cause', async () => {
+  it('fails with the code and the cause of the error that it throws', async () => {
     const { run } = await isolatedScene({ one: task(isolation, 'throws'), many: task(isolation, 'throwsMany') })
     const one = await run('one')
     expect(one.state).toBe('failed')
@@ -91,7 +91,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     })
   })
 
-  it('fails when it returns what JSON would change', async () => {
+  it('fails if it returns a value that JSON would change', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'returnsMap') })
     const attempt = lastAttempt(await run('job'))
     expect(attempt?.error).toMatchObject({ code: 'RESULT_NOT_SERIALISABLE' })
@@ -103,12 +103,12 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     ['result', 'RESULT_NOT_AVAILABLE'],
     ['sleep', 'INVALID_DURATION'],
     ['complete', 'TRANSACTION_NOT_SUPPORTED'],
-  ])('that calls %s wrongly is told so by the same code as any other', async (what, code) => {
+  ])('that calls %s with invalid arguments receives the same error code as other handlers', async (what, code) => {
     const { run } = await isolatedScene({ job: task(isolation, 'asksWrongly', { what }) })
     expect(lastAttempt(await run('job'))?.error).toMatchObject({ name: 'JobistemerError', code })
   })
 
-  it('has the environment of its node, or the one that it is given', async () => {
+  it('has the environment of its node, or its own', async () => {
     process.env.OF_THE_NODE = 'yes'
     const { run } = await isolatedScene({
       same: task(isolation, 'env'),
@@ -121,12 +121,12 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     delete process.env.OF_THE_NODE
   })
 
-  it('may be of CommonJS', async () => {
+  it('may be a CommonJS module', async () => {
     const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
     expect(resultOf(await run('job'))).toBe('from CommonJS')
   })
 
-  it('is a new one for each attempt', async () => {
+  it('runs in a new child for each attempt', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place') })
     const places = [resultOf(await run('job')), resultOf(await run('job'))] as { place: string; attempts: number }[]
     expect(places.map(({ attempts }) => attempts)).toEqual([1, 1])
@@ -134,7 +134,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(places[0]?.place.startsWith(isolation)).toBe(true)
   })
 
-  it('does work of data jobs, as a handler of the node', async () => {
+  it('can be a named handler for jobs that are data', async () => {
     const work = isolatedHandler({ module: behaves, isolation })
     const { run } = await isolatedScene(
       { job: { name: 'work', handler: 'render', data: { kind: 'place' } } },
@@ -143,7 +143,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(resultOf(await run('job'))).toMatchObject({ place: expect.stringContaining(isolation) })
   })
 
-  it('sleeps by the clock of its scheduler, and sees its time', async () => {
+  it('sleeps by the clock of its scheduler, and receives its time', async () => {
     const clock = virtualClock(startMs, { patience: { minutes: 10 } })
     const job = defineJob({
       name: 'job',
@@ -160,12 +160,12 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     await scheduler.shutdown()
   })
 
-  it('that computes is heard all the same', async () => {
+  it('can report progress while it computes without a pause', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'printsProgress') })
     expect(lastAttempt(await run('job'))?.progress).toMatchObject({ fraction: 1, message: 'computed' })
   })
 
-  it('that logs without end is heard in part, and it is said how much was left out', async () => {
+  it('that logs excessively loses lines, and their number is logged', async () => {
     const { run, lines } = await isolatedScene({ job: task(isolation, 'logsALot') })
     expect((await run('job')).state).toBe('completed')
     const heard = lines.filter(({ message }) => message.startsWith('xxx'))
@@ -175,17 +175,17 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(Math.max(...heard.map(({ message }) => message.length))).toBeLessThanOrEqual(1000)
   })
 
-  it('that leaves something open ends all the same', async () => {
+  it('that leaves a handle open ends its attempt', async () => {
     const { run, scheduler } = await isolatedScene({ job: task(isolation, 'leavesOpen') }, { maxChildren: 1 })
     expect(resultOf(await run('job'))).toBe('left something open')
-    // It needs the place of the first one.
+    // The second attempt needs the slot of the first one.
     expect(resultOf(await run('job'))).toBe('left something open')
     await scheduler.shutdown()
   })
 })
 
-describe.each(isolations)('a %s that sends what it likes through its channel', (isolation) => {
-  it('does no harm', async () => {
+describe.each(isolations)('a %s that sends arbitrary messages through its channel', (isolation) => {
+  it('has no effect on its result', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
     expect(resultOf(await run('job'))).toBe('right')
   })
@@ -195,7 +195,7 @@ describe.each(isolations)('a %s that sends what it likes through its channel', (
     { kind: 'threw', error: null },
     { kind: 'progress', fraction: 'half' },
     { kind: 'log', level: 'loud' },
-  ])('and forges what cannot be read fails, and its node goes on: $kind', async (message) => {
+  ])('and forges an unreadable message fails its attempt only: $kind', async (message) => {
     const tasks = {
       forges: task(isolation, 'sendsForged', { message }),
       returns: task(isolation, 'returns', { value: 7 }),
@@ -206,13 +206,9 @@ describe.each(isolations)('a %s that sends what it likes through its channel', (
   })
 })
 
-it.each(isolations)(
-  'TypeScript runs in a %s where Node itself runs it, and is refused at the start where it does not',
-  async (isolation) => {
-    const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
-    const { typescript } = process.features as { readonly typescript?: unknown }
-    if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
-    else
-      await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
-  },
-)
+it.each(isolations)('TypeScript runs in a %s if Node.js runs it, and otherwise start rejects it', async (isolation) => {
+  const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
+  const { typescript } = process.features as { readonly typescript?: unknown }
+  if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
+  else await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
+})

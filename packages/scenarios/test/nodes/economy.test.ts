@@ -8,7 +8,7 @@ import { at, createWorld, fates, listen, type World } from '../support/world.ts'
 
 const schedule = everySeconds(10, +at(10))
 
-/** Starts a scheduler with these jobs, and answers its storage with the calls that their first slot takes. */
+/** Starts a scheduler with these jobs. Returns its storage with the calls that their first slot causes. */
 async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs: Job[]; advance?: number }) {
   const { advance = 60, ...schedulerOptions } = options
   const counted = new InterceptedStorage(options.storage ?? world.connect())
@@ -21,7 +21,7 @@ async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('an occurrence of one task costs two writes: one that creates and starts it, one that ends it', async () => {
+  it('an occurrence of one task costs two writes: one creates and starts it, one ends it', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => world.clock.sleep(500) }] })
     const { counted, scheduler } = await callsOf(world, { jobs: [job] })
@@ -31,13 +31,13 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(2)
   })
 
-  it('a handler that returns at once makes no difference', async () => {
+  it('a handler that returns at once also costs two writes', async () => {
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => 1 }] })
     const { counted } = await callsOf(createWorld(place), { jobs: [job] })
     expect(counted.writeCount).toBe(2)
   })
 
-  it.each([2, 3, 5])('%i sequential tasks cost one write more for each but the first', async (count) => {
+  it.each([2, 3, 5])('%i sequential tasks cost one additional write for each task after the first', async (count) => {
     const tasks = Array.from({ length: count }, (_, index) => ({ name: `task ${index}`, run: () => 1 }))
     const job = defineJob({ name: 'chain', schedule, tasks })
     const { counted, scheduler } = await callsOf(createWorld(place), { jobs: [job] })
@@ -45,14 +45,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(count + 1)
   })
 
-  it('parallel tasks that end together cost no more than one', async () => {
+  it('parallel tasks that end together cost as many writes as one task', async () => {
     const tasks = Array.from({ length: 5 }, (_, index) => ({ name: `task ${index}`, run: () => 1 }))
     const job = defineJob({ name: 'fan', schedule, taskExecutionMode: 'parallel', tasks })
     const { counted } = await callsOf(createWorld(place), { jobs: [job] })
     expect(counted.writeCount).toBe(2)
   })
 
-  it.each([0, 1, 2])('%i retries cost as many writes more', async (retries) => {
+  it.each([0, 1, 2])('%i retries cost as many additional writes', async (retries) => {
     const run = ({ attempt }: { attempt: number }) => {
       if (attempt <= retries) throw new Error('no')
     }
@@ -83,7 +83,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(2)
   })
 
-  it('jobs that are idle cost no writes', async () => {
+  it('idle jobs cost no writes', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('whether the storage still has the jobs costs one read of some heads in a definition interval', async () => {
+  it('checking whether the storage still has all jobs costs one read of some heads in each definition interval', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -99,18 +99,18 @@ describe.each(everywhere)('on $name', (place) => {
     const { counted } = await callsOf(createWorld(place), { jobs, definitionInterval, advance: 100 })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     expect(reads).toHaveLength(10)
-    // Those that look for history that is too old read all heads.
+    // The reads for retention read all heads.
     const lists = counted.calls.filter(({ operation }) => operation === 'listJobs')
     expect(lists.filter(({ request }) => 'changedSince' in (request as object))).toHaveLength(10)
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
-    // All in a minute.
+    // The reads of a minute cover all heads.
     expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 9))
-    // In turn: none of them is left out, and none is looked at more often than others.
+    // The reads take the heads in turn, each head equally often.
     expect(new Set(looked.slice(0, 5).flat()).size).toBe(45)
     expect(new Set(looked.slice(0, 6).flat()).size).toBe(50)
   })
 
-  it('of very many jobs, it reads no more than twenty heads at a time', async () => {
+  it('a check for missing jobs reads at most twenty heads', async () => {
     const jobs = Array.from({ length: 200 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -121,7 +121,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(new Set(looked.flat()).size).toBe(200)
   })
 
-  it('a change of definitions that others make costs no further read of heads', async () => {
+  it('a change of definitions by another node causes no additional read of heads', async () => {
     const world = createWorld(place)
     const idle = (name: string) =>
       defineJob({ name, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] })
@@ -133,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** The storage, but it says that so many items per call suit it. */
+/** The storage with a maxBatch of `maxBatch` items per call. */
 function withMaxBatch(storage: Storage, maxBatch: number): Storage {
   const limited = new InterceptedStorage(storage).storage
   return Object.assign(limited, { capabilities: { ...storage.capabilities, maxBatch } })
@@ -145,17 +145,20 @@ describe('a thousand jobs that are due at one instant', () => {
       defineJob({ name: `job ${index}`, schedule, tasks: [{ name: 'work', run }] }),
     )
 
-  it.each([1000, 300, 7])('are created and ended in as many calls as batches of %i demand', async (maxBatch) => {
-    const world = createWorld(memory)
-    const storage = withMaxBatch(world.connect(), maxBatch)
-    const { counted, finished } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
-    expect(finished).toHaveLength(1000)
-    expect(counted.count('createOccurrences')).toBe(Math.ceil(1000 / maxBatch))
-    expect(counted.count('settle')).toBe(Math.ceil(1000 / maxBatch))
-    expect(counted.writeCount).toBe(2 * Math.ceil(1000 / maxBatch))
-  })
+  it.each([1000, 300, 7])(
+    'are created and ended in the minimum number of calls for batches of %i',
+    async (maxBatch) => {
+      const world = createWorld(memory)
+      const storage = withMaxBatch(world.connect(), maxBatch)
+      const { counted, finished } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
+      expect(finished).toHaveLength(1000)
+      expect(counted.count('createOccurrences')).toBe(Math.ceil(1000 / maxBatch))
+      expect(counted.count('settle')).toBe(Math.ceil(1000 / maxBatch))
+      expect(counted.writeCount).toBe(2 * Math.ceil(1000 / maxBatch))
+    },
+  )
 
-  it('are ended in as few calls when their handlers end together later', async () => {
+  it('are ended in the minimum number of calls when their handlers end together later', async () => {
     const world = createWorld(memory)
     const storage = withMaxBatch(world.connect(), 100)
     const jobs = thousand(() => world.clock.sleep({ seconds: 2 }))
@@ -164,7 +167,7 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(counted.writeCount).toBe(20)
   })
 
-  it('never make a call with more items than the batch', async () => {
+  it('never exceed the maximum batch in a call', async () => {
     const world = createWorld(memory)
     const storage = withMaxBatch(world.connect(), 64)
     const { counted } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
@@ -175,7 +178,7 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(2000)
   })
 
-  it('cost one call more for each batch that a second task of each makes', async () => {
+  it('cost one additional call for each batch of their second tasks', async () => {
     const world = createWorld(memory)
     const storage = withMaxBatch(world.connect(), 250)
     const run = () => 1
@@ -195,10 +198,10 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(counted.count('settle')).toBe(8)
   })
 
-  it('gather while a call is under way, and leave together', async () => {
+  it('gather while a call is in progress, and leave together', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
-    // Each handler ends one after another, while the first call is held up.
+    // The handlers end one after another while the test holds the first call.
     let release: () => void = () => undefined
     const held = new Promise<void>((resolve) => {
       release = resolve
@@ -225,7 +228,7 @@ describe('a thousand jobs that are due at one instant', () => {
   })
 })
 
-it('an idle node looks at the head of each job about once a minute', async () => {
+it('an idle node reads the head of each job about once a minute', async () => {
   const world = createWorld(memory)
   const jobs = Array.from({ length: 25 }, (_, index) =>
     defineJob({ name: `job ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),

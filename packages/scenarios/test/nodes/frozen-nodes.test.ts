@@ -8,11 +8,11 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 
 interface Node {
   readonly scheduler: Scheduler
-  /** What its handlers did: `'60 starts with token 1'`. */
+  /** The steps of its handlers: `'60 starts with token 1'`. */
   readonly log: string[]
 }
 
-/** A node with a job by the minute up to 15 minutes, whose runs take 30 seconds of its own time. */
+/** A node with a job that has a slot each minute up to 15 minutes. Its runs take 30 seconds while the node is not frozen. */
 async function startNode(
   world: World,
   nodeId: string,
@@ -23,7 +23,7 @@ async function startNode(
   const run = async ({ scheduledAt, fencingToken, signal }: TaskContext) => {
     const slot = secondsOf(scheduledAt)
     log.push(`${slot} starts with token ${fencingToken}`)
-    signal.addEventListener('abort', () => log.push(`${slot} is told to stop: ${signal.reason.code}`))
+    signal.addEventListener('abort', () => log.push(`${slot} is aborted: ${signal.reason.code}`))
     await world.clock.sleep({ seconds: 30 })
     await world.awake(scheduler)
     log.push(`${slot} ends`)
@@ -52,7 +52,7 @@ const starts = (...nodes: readonly Node[]) =>
 const monotonic = ['ran on', 'stood still'] as const
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a node that was frozen does not try a task again whose retry and whose time were over meanwhile', async () => {
+  it("a node that was frozen past the execution timeout of a run does not retry the run's task", async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -80,8 +80,8 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'failing')).toEqual(['60 failed execution_timeout'])
   })
 
-  describe.each(monotonic)('a node that was frozen in the middle of a run, and whose monotonic clock %s', (clock) => {
-    it('finds its run ended by another node, which went on with the job, and goes on beside that', async () => {
+  describe.each(monotonic)('a node that was frozen during a run, and whose monotonic clock %s', (clock) => {
+    it('finds its run reaped by another node, and runs later slots together with that node', async () => {
       const world = createWorld(place)
       const first = await startNode(world, 'first')
       const lost = listen(first.scheduler, 'occurrence.lost', 'occurrence.finished')
@@ -106,7 +106,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('finds its run finished by another node under onInterrupted retry, and its own result is not taken', async () => {
+    it('finds its run completed by another node under onInterrupted retry, and its own result is rejected', async () => {
       const world = createWorld(place)
       const first = await startNode(world, 'first', { onInterrupted: 'retry', overlapPolicy: 'queue' })
       await world.clock.advance({ seconds: 65 })
@@ -129,7 +129,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(new Set(starts(first, second)).size).toBe(16)
     })
 
-    it('recovers what nobody ran meanwhile, when it was alone', async () => {
+    it('recovers missed slots if it is the only node', async () => {
       const world = createWorld(place)
       const node = await startNode(world, 'only', { overlapPolicy: 'queue' })
       const decided = listen(node.scheduler, 'recovery.decided')
@@ -150,7 +150,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(all[0]).toBe('60 completed')
     })
 
-    it('is not robbed of its run by another node that was frozen with it', async () => {
+    it('keeps its run if the other node was frozen at the same time', async () => {
       const world = createWorld(place)
       const first = await startNode(world, 'first')
       await world.clock.advance({ seconds: 65 })
@@ -167,7 +167,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(new Set(starts(first, second)).size).toBe(starts(first, second).length)
     })
 
-    it('does not call the handler of what it had created when it froze, once the time of that is over', async () => {
+    it("does not call the handler of a slot that it created before it froze, after the slot's deadline", async () => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())
       const first = await startNode(world, 'first', {}, intercepted.storage)

@@ -5,10 +5,10 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-it('a node that goes through many jobs, for old history and for silent ones, is idle nearly all the time', async () => {
+it('a node that scans many jobs for old history and for silence is idle for most of the time', async () => {
   const world = createWorld(memory)
   const takesMs = 5
-  // Time passes while the storage is asked.
+  // Without `track` time passes during storage calls.
   const { track: _, ...clock } = world.clock
   const lookedAt = new Map<number, number[]>()
   const storage = wrapStorage(world.connect(), {
@@ -37,7 +37,7 @@ it('a node that goes through many jobs, for old history and for silent ones, is 
   lookedAt.clear()
   await world.clock.advance({ minutes: 10 })
   const [history = [], silent = []] = [100, 500].map((limit) => lookedAt.get(limit))
-  // All pages of either.
+  // The number of pages of each scan.
   expect([history.length, silent.length >= 6]).toEqual([30, true])
   const restsAfter = (looks: readonly number[]) =>
     looks.slice(1).map((instant, index) => instant - (looks[index] as number) - takesMs)

@@ -22,7 +22,7 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
-/** A job that is due once, after 10 s, and takes four minutes; and the calls of its handler. */
+/** A job with one slot at 10 s that takes four minutes, and the calls of its handler. */
 function longJob(world: World, settings: JobSettingsInput = {}) {
   const called: string[] = []
   const job = defineJob({
@@ -43,17 +43,17 @@ function longJob(world: World, settings: JobSettingsInput = {}) {
   return { job, called }
 }
 
-/** All records of nodes that the storage has. */
+/** All node records of the storage. */
 async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
 }
 
-/** Whether an instant lies within a heartbeat of a second. */
+/** Whether an instant is within one heartbeat interval of a second. */
 function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
 }
 
-/** The storage loses all node records, as PostgreSQL does when its server crashes. */
+/** Removes all node records from the storage. PostgreSQL loses them in the same way when its server crashes. */
 async function forgetNodes(storage: Storage): Promise<void> {
   const remove = (await recordsIn(storage)).map(({ incarnation, counter }) => ({ incarnation, counter }))
   await storage.heartbeat({ now: 0, own: null, remove, profilesOf: [] })
@@ -63,7 +63,7 @@ function namesIn(lines: readonly Line[], wanted: string): readonly unknown[] {
   return lines.filter(({ message }) => message === wanted).map(({ node }) => node)
 }
 
-/** Two nodes with the long job, of which the first begins it. */
+/** Two nodes with the long job. The first one starts it. */
 async function twoNodes(world: World, settings: JobSettingsInput = {}) {
   const { job, called } = longJob(world, settings)
   const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -121,7 +121,7 @@ it('a node that sends heartbeats again before its runs are reaped keeps them', a
   expect((await onlyOccurrence(reaper, 'second')).fencingToken).toBe(1)
 })
 
-it('a dead node is listed for a day, with since when it is dead and which node took over its runs', async () => {
+it('a dead node is listed for a day, with the time of its death and the node that took over its runs', async () => {
   const world = createWorld()
   const { first, second } = await twoNodes(world)
   await world.clock.advance({ seconds: 18 })
@@ -144,8 +144,8 @@ it('a dead node is listed for a day, with since when it is dead and which node t
   await client.close()
 })
 
-// One that wants heartbeats to be rare, as DynamoDB does.
-it('where heartbeats are sent every 10 s, what a node ran is taken over within 75 s whenever it dies', async () => {
+// A storage with a long minimum heartbeat interval, such as DynamoDB.
+it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s', async () => {
   const took: number[] = []
   for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {
     const world = createWorld()
@@ -165,20 +165,20 @@ it('where heartbeats are sent every 10 s, what a node ran is taken over within 7
     const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
     await world.clock.advanceTo(at(20 + phase))
     await world.start({ ...byDefault, nodeId: 'second', storage: rare() })
-    // It has just been heard, and the other one sees that late.
+    // The node has just sent a heartbeat, and its peer reads it late.
     await world.clock.advanceTo(at(40.1))
     world.crash(first)
     await world.clock.advance({ seconds: 90 })
     took.push(Number.parseInt(called[1] as string, 10) - 40)
   }
-  // Not before five heartbeats: a few of them may fail.
+  // A node counts as dead after five missed heartbeats at the earliest, because a few of them may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
-  // Here all looks come exactly a heartbeat after one another; elsewhere it may take one more.
+  // In this test all reads are exactly one heartbeat apart. In production the takeover may take one heartbeat more.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
 describe.each(everywhere)('on $name', (place) => {
-  it('what a late call has taken for a node that has ended in good order is taken over all the same', async () => {
+  it('a run that a late call claims for a node that has shut down is taken over', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -188,7 +188,7 @@ describe.each(everywhere)('on $name', (place) => {
     await first.shutdown()
     const client = createClient({ storage, clock: world.clock })
     await client.trigger('long')
-    // It was sent before its node ended, and takes effect now. Nobody hears the answer.
+    // The claim was sent before its node ended, and takes effect now. No node receives the answer.
     const request = { now: world.clock.now(), owner: { node, incarnation }, limit: 1, sweep: false }
     expect((await storage.claim({ ...request, exceptHandlerKeys: [] })).claimed).toHaveLength(1)
     await world.start({ jobs: [job], nodeId: 'second', ...life })
@@ -197,7 +197,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await recordsIn(storage)).toHaveLength(1)
   })
 
-  it('what a node ran is taken over soon after its death, and goes on with the next attempt', async () => {
+  it('the run of a dead node is taken over after deadAfter, and continues with its next attempt', async () => {
     const world = createWorld(place)
     const { first, second, called, heard } = await twoNodes(world)
     await world.clock.advanceTo(at(63))
@@ -221,7 +221,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a run whose dead owner has no node record any more is released after the dead time', async () => {
+  it('a run of a dead owner without a node record is released after the dead time', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -240,7 +240,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a node that starts later releases a run whose dead owner has no node record', async () => {
+  it('a node that starts later releases a run of a dead owner without a node record', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -269,7 +269,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
   })
 
-  it('a dead node is released within twice its dead time although outages come and go', async () => {
+  it('a dead node is released within twice its dead time although the storage is down repeatedly', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -281,7 +281,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.start({ jobs: [job], nodeId: 'second', storage, ...life })
     await world.clock.advanceTo(at(20))
     world.crash(first)
-    // The storage answers for 12 s and is away for 20 s, again and again.
+    // The storage repeatedly answers for 12 s and is away for 20 s.
     let connectedMs = 0
     while (called.length === 1 && connectedMs < 60_000) {
       isAway = false
@@ -294,7 +294,7 @@ describe.each(everywhere)('on $name', (place) => {
     isAway = false
   })
 
-  it('what must not be called twice fails when its node dies', async () => {
+  it('a run under onInterrupted fail ends as failed_stale when its node dies', async () => {
     const world = createWorld(place)
     const { first, second, called } = await twoNodes(world, { onInterrupted: 'fail' })
     world.crash(first)
@@ -303,7 +303,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('the record of a node states its death when its work has been taken over, and not before', async () => {
+  it('the record of a node states its death once its runs have been taken over, and not before', async () => {
     const world = createWorld(place)
     const { job } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -331,7 +331,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('nobody is dead when the storage was away for everybody', async () => {
+  it('no node is declared dead when the storage was away for all nodes', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -355,7 +355,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('nobody is dead for a node that looks rarely when the storage was away between two of its looks', async () => {
+  it('a node with rare heartbeats declares no node dead when the storage was away between two of its reads', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -369,7 +369,7 @@ describe.each(everywhere)('on $name', (place) => {
     const slow = { heartbeat: { seconds: 10 }, deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
-    // It looks at 30.1 s, 40.1 s, and so on. The other one is refused shortly before, and heard shortly after.
+    // The slow node reads at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each read and succeed after it.
     for (const seconds of [30, 40, 50]) {
       await world.clock.advanceTo(at(seconds + 0.11))
       isAway = true
@@ -380,7 +380,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard).toEqual([])
   })
 
-  it('a node that stood still itself takes nobody for dead because of that', async () => {
+  it('a node that was frozen itself declares no node dead because of that', async () => {
     const world = createWorld(place)
     const { first, second, heard } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
@@ -394,7 +394,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped'])
   })
 
-  it('a node that is taken for dead and lives is welcome again, and what it says of its old work is refused', async () => {
+  it('a node that was declared dead and lives rejoins, and the storage rejects the settle of its old run', async () => {
     const world = createWorld(place)
     const { first, second, called, heard } = await twoNodes(world)
     const lost = listen(first, 'occurrence.lost')
@@ -409,7 +409,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
-  it('the record of an earlier life goes when the node starts again and has settled what that ran', async () => {
+  it('the record of an earlier incarnation is removed when the node starts again and has released its runs', async () => {
     const world = createWorld(place)
     const { first, heard } = await twoNodes(world)
     const storage = world.connect()
@@ -428,7 +428,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lost).toEqual([earlier])
   })
 
-  it('a node that was taken for dead says again what it has code for', async () => {
+  it('a node that was declared dead stores its profile again', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
@@ -446,7 +446,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(profiles).toMatchObject([{ handlers: [] }, { handlers: [] }])
   })
 
-  it('a node that shuts down says so, is never taken for dead, and its record goes after a while', async () => {
+  it('a node that shuts down is listed as leaving, is never declared dead, and its record is removed later', async () => {
     const world = createWorld(place)
     const { first, second, heard } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
@@ -462,7 +462,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
   })
 
-  it('a dead node without runs is listed with no successor', async () => {
+  it('a dead node without runs is listed without a successor', async () => {
     const world = createWorld(place)
     const first = await world.start({ nodeId: 'first', ...life })
     const second = await world.start({ nodeId: 'second', ...life })
@@ -477,7 +477,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(isAbout(nodes[0]?.dead?.since, 20)).toBe(true)
   })
 
-  it('of three nodes, the one that took over the runs is listed', async () => {
+  it('a dead node is listed with the one of two peers that took over its runs', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     const third = await world.start({ nodeId: 'a third', ...life })
@@ -512,7 +512,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await survivor.nodes()).filter(({ state }) => state === 'dead')).toHaveLength(20)
   })
 
-  it('a client sees that nodes die, and does not log it', async () => {
+  it('a client lists nodes as dead, and does not log their death', async () => {
     const world = createWorld(place)
     const { first } = await twoNodes(world)
     const log = collectingLogger()
@@ -557,7 +557,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.nodes()).map((one) => one.versions.timeZones)).toEqual([process.versions.tz, '1999z', '1999z'])
   })
 
-  it('a scheduler knows which of the lives of its name it is', async () => {
+  it('the incarnation of a scheduler identifies its record among earlier ones of the same nodeId', async () => {
     const world = createWorld(place)
     const first = await world.start({ nodeId: 'same', ...life })
     await first.shutdown()
@@ -569,7 +569,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(second.incarnation).not.toBe(first.incarnation)
   })
 
-  it('a node that leaves work behind at its end is taken for dead, and that work taken over', async () => {
+  it('a node that shuts down with an unfinished run counts as dead, and a peer takes the run over', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const run = async ({ fencingToken }: { readonly fencingToken: number }) => {
@@ -588,7 +588,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toEqual(['token 1', 'token 2'])
   })
 
-  it('a node whose heartbeats are not accepted takes no new work, says so, and goes on when they are', async () => {
+  it('a node whose heartbeats are rejected emits node.isolated, and takes no new work until they succeed', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({
@@ -608,7 +608,7 @@ describe.each(everywhere)('on $name', (place) => {
     isRefused = true
     await world.clock.advanceTo(at(105))
     expect(heard.map(({ name }) => name)).toEqual(['node.isolated'])
-    // Heard last at 40 s, it holds back from 64 s on.
+    // Its last accepted heartbeat was at 40 s, so it takes no new work from 64 s on.
     expect(ran).toEqual([10, 20, 30, 40, 50, 60])
     expect((await node.trigger('often')).state).toBe('pending')
     isRefused = false
@@ -620,7 +620,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('a node takes no work before the others can know of it', async () => {
+  it('a node takes no work before its heartbeat is accepted', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'same', ...life })
@@ -633,7 +633,7 @@ describe.each(everywhere)('on $name', (place) => {
           ? Promise.reject(new Error('refused'))
           : call.proceed(),
     })
-    // It settles what its earlier life left, which somebody has to take.
+    // The node releases the run of its earlier incarnation, which another claim has to take.
     const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
     const starting = again.start()
     await world.clock.advance({ seconds: 20 })
@@ -644,7 +644,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(2)
   })
 
-  it('a claim that is tried again while the node is not heard takes nothing', async () => {
+  it("a claim that is repeated while the node's heartbeats are rejected takes nothing", async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const work = { name: 'work', run: () => void ran.push(secondsOf(world.clock.now())) }
@@ -656,7 +656,7 @@ describe.each(everywhere)('on $name', (place) => {
     const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
     await world.clock.advanceTo(at(42))
     refused.add('heartbeat').add('claim')
-    // Heard last at 40 s, it takes no new work from 64 s on: what it asked for before, it still asks for.
+    // Its last accepted heartbeat was at 40 s, so it takes no new work from 64 s on. The earlier claim is still repeated.
     await world.clock.advanceTo(at(70))
     expect((await node.trigger('asked')).state).toBe('pending')
     refused.delete('claim')
@@ -671,7 +671,7 @@ describe.each(everywhere)('on $name', (place) => {
 describe('in real time', () => {
   const quick = { heartbeat: 50, deadAfter: 200, logger: silentLogger, clock: systemClock }
 
-  it('refuses to start while another node of its name lives in the same process', async () => {
+  it('start rejects while another node with its nodeId lives in the same process', async () => {
     const database = memoryDatabase()
     const first = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
     await first.start()
@@ -684,7 +684,7 @@ describe('in real time', () => {
     await third.shutdown()
   })
 
-  it('refuses to start when another node of its name goes on saying that it lives, and starts when it does not', async () => {
+  it('start rejects while another node with its nodeId sends heartbeats, and succeeds afterwards', async () => {
     const storage = memoryStorage()
     const own: NodeRecord = {
       node: 'same',

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-/** The same definitions for every node, as a build has them, and what ran where. */
+/** The same definitions for every node, as in one build, and the runs of all nodes. */
 function shared(world: World, names: readonly string[], until: number) {
   const ran: string[] = []
   const define = (): Job[] =>
@@ -38,7 +38,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.slice().sort()).toEqual(expected.sort())
   })
 
-  it('each slot is created by one node alone, and the others take that for granted', async () => {
+  it('one node creates each slot, and no node warns about it', async () => {
     const world = createWorld(place)
     const { define } = shared(world, ['a'], 100)
     const complaints: unknown[] = []
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(complaints).toEqual([])
   })
 
-  it('of nodes that come back together after an outage, one recovers', async () => {
+  it('one of several nodes that start together after an outage recovers the missed slots of a job', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a', 'b'], 300)
     await world.shutdown(await world.start({ jobs: define() }))
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(nodes[0] as never, 'a')).toEqual(['10-290 (29) missed execute_last', '300 completed'])
   })
 
-  it('when a node goes, the others go on', async () => {
+  it('when a node crashes, the remaining nodes run its slots', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a'], 100)
     const first = await world.start({ jobs: define() })
@@ -81,7 +81,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.map((entry) => Number(entry.split(' ')[1]))).toEqual(tens(100))
   })
 
-  it('a job that one node defines is not touched by nodes that do not know it', async () => {
+  it('a node does not touch the jobs of other nodes that it does not know', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['mine'], 50)
     const { ran: others, define: defineOthers } = shared(world, ['yours'], 50)
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([ran, others].map((list) => list.length)).toEqual([5, 5])
   })
 
-  it('a node with a slow clock does not bring back slots that were decided', async () => {
+  it('a node whose clock is behind does not create decided slots again', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a'], 100)
     await world.start({ jobs: define() })

@@ -5,12 +5,12 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { at, createWorld } from '../support/world.ts'
 
-/** As on a real machine, a call takes as much as seven of its items. */
+/** Costs as measured on a real machine: a call costs as much as seven of its items. */
 const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
 
 /**
- * So many nodes on one machine that is asked for more than it can do; answers what it does in a second. With `late`, all but
- * one of them start when it has been busy for ten seconds.
+ * Starts nodes on one machine with more jobs than it can run. Returns the runs per second. With `late`, all but one node start
+ * after ten seconds of load.
  */
 async function overload(
   nodes: number,
@@ -23,7 +23,7 @@ async function overload(
 ) {
   const world = createWorld(memory)
   const machine = new BusyMachine(world.clock, costs)
-  // Time passes while the storage is asked.
+  // Without `track` time passes during storage calls.
   const { track: _, ...clock } = world.clock
   let ran = 0
   const schedule = everySeconds(1, +at(300))
@@ -58,7 +58,7 @@ async function overload(
     await world.clock.advance({ seconds: 60 })
     await stopping
   })
-  // Until they know of each other.
+  // By then the nodes know each other.
   await world.clock.advanceTo(at(10.5))
   machine.isBusy = true
   await world.clock.advanceTo(at(20.5))
@@ -73,16 +73,16 @@ async function overload(
   }
 }
 
-it.each([4, 8])('%i nodes that are asked for more than they can do spend their time on what runs', async (nodes) => {
+it.each([4, 8])('%i overloaded nodes spend their time on slots that run', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
-  // A start and an end take 17 ms of two cores together, what waits in between a few more.
+  // A start and an end take 17 ms of two cores together. Items that wait take a few more.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })
 
-it('nodes that start while others have more to do than they can do not ask for all that is overdue', async () => {
+it('nodes that start in an overloaded fleet do not request all overdue slots', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // Until they know of each other, they go first for the same slots.
+  // Until the nodes know each other, they are assigned to the same slots.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })
@@ -91,13 +91,13 @@ it.each([
   [1, 1000],
   [8, 2000],
 ])(
-  '%i nodes that have more to start at a time than permits store few slots that no other node has room for',
+  '%i nodes with more due slots than permits store few slots that no other node has permits for',
   { timeout: 180_000 },
   async (nodes, jobs) => {
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // Each time, a node stores as many slots as it has permits, and claims them itself if no other node has room.
+    // Each time, a node stores as many slots as it has permits, and claims them itself if no other node has free permits.
     expect(claims).toBeLessThan(0.02)
   },
 )

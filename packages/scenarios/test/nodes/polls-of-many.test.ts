@@ -6,7 +6,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { memory, type PlaceKind } from '../support/places.ts'
 import { createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** Memory that says of itself what a storage of several processes does. */
+/** A memory storage with the capabilities of a storage for several processes. */
 const shared = (settings: { readonly hasWakeUps: boolean }): PlaceKind => ({
   name: 'shared memory',
   open() {
@@ -20,7 +20,7 @@ const shared = (settings: { readonly hasWakeUps: boolean }): PlaceKind => ({
   },
 })
 
-/** Nodes with places for one run each, and when which of them began something. */
+/** Nodes with one permit each, and the second and node of each start. */
 async function startNodes(world: World, nodeIds: readonly string[]) {
   const began: string[] = []
   const work = (node: string) =>
@@ -47,11 +47,11 @@ async function startNodes(world: World, nodeIds: readonly string[]) {
   return { nodes, began }
 }
 
-describe('many nodes that have nothing to do', () => {
+describe('idle nodes', () => {
   it.each([
     { hasWakeUps: true, claims: 12, looks: 6 },
     { hasWakeUps: false, claims: 60, looks: 20 },
-  ])('look for work, and for changed definitions, %o times a minute each', async ({ hasWakeUps, claims, looks }) => {
+  ])('poll for work and for changed definitions %o times a minute each', async ({ hasWakeUps, claims, looks }) => {
     const world = createWorld(shared({ hasWakeUps }))
     const { nodes } = await startNodes(world, ['a', 'b', 'c', 'd'])
     await world.clock.advance({ seconds: 30 })
@@ -64,7 +64,7 @@ describe('many nodes that have nothing to do', () => {
     }
   })
 
-  it('and are told of work take it at once', async () => {
+  it('that receive a wake-up claim pending runs at once', async () => {
     const world = createWorld(shared({ hasWakeUps: true }))
     const { nodes, began } = await startNodes(world, ['a', 'b'])
     await world.clock.advance({ seconds: 11 })
@@ -74,7 +74,7 @@ describe('many nodes that have nothing to do', () => {
     expect(began).toEqual(['11 a', '11 b'])
   })
 
-  it('and are told of nothing find it within a second', async () => {
+  it('without wake-ups claim pending runs within a second', async () => {
     const world = createWorld(shared({ hasWakeUps: false }))
     const { nodes, began } = await startNodes(world, ['a', 'b'])
     await world.clock.advance({ seconds: 11.5 })

@@ -16,7 +16,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
 
-/** A storage that cannot find jobs by their next instant: every node reads the heads that it needs. */
+/** A storage without an index of due jobs, so every node reads the heads that it needs. */
 const withoutDueJobs: PlaceKind = {
   name: 'memory without an index of due jobs',
   open() {
@@ -29,7 +29,7 @@ const withoutDueJobs: PlaceKind = {
   },
 }
 
-/** Jobs that are due each second, and who ran which slot how late. */
+/** Jobs with a slot each second. `ran` lists the node and the delay of each slot. */
 function secondly(world: World) {
   const ran: { readonly job: string; readonly slot: number; readonly node: string; readonly lateBy: number }[] = []
   const define = (node: string, others: readonly { name: string; run(): void }[] = []): Job[] =>
@@ -37,7 +37,7 @@ function secondly(world: World) {
       defineJob({
         name,
         schedule: everySeconds(1, +at(120)),
-        // At a hand-over, a slot that was late may still run when the next one is due.
+        // After a takeover, a late slot may still run when the next one is due.
         overlapPolicy: 'allow',
         tasks: [
           {
@@ -53,13 +53,13 @@ function secondly(world: World) {
   return { ran, define }
 }
 
-/** Some had to be launched by others than the one that goes first, which they were little later. */
+/** Expects that other nodes launched some slots in place of the assigned node, at most 2 s late. */
 function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
   expect(ran.filter(({ lateBy }) => lateBy > 0).length).toBeGreaterThan(20)
   expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
 }
 
-/** How many items nodes send to create slots. */
+/** Counts the items that each node sends to create slots. */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
     around: (call) => {
@@ -72,17 +72,17 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
-it('a look that was on its way when a slot was launched has nobody ask for that again', async () => {
+it('a scan that was in progress when a slot was launched does not cause a second request for the slot', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
-  // Time passes while the storage is asked.
+  // Without `track` time passes during storage calls.
   const { track: _, ...clock } = world.clock
   const startLate = async (nodeId: string) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // It takes effect when the look at what is overdue has been made, and is answered before that.
+          // The call takes effect after the scan for overdue slots was made, and before the scan is answered.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()
@@ -111,19 +111,19 @@ it('a look that was on its way when a slot was launched has nobody ask for that 
   expect(new Set(asked).size).toBe(asked.length)
 })
 
-it('a node that has run what another one stored for it reads nothing when it comes to that slot', async () => {
+it('a node that has run a slot that a peer stored for it makes no read when it reaches the slot', async () => {
   const world = createWorld(memory)
   const read: unknown[] = []
   let completed = 0
   let answers = 0
   const until = (seconds: number) => world.clock.sleep({ seconds })
-  // Time passes while the storage is asked.
+  // Without `track` time passes during storage calls.
   const { track: _, ...clock } = world.clock
   const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
-        // The other one stands by meanwhile.
+        // The other node launches the overdue slots meanwhile.
         if (call.method === 'createOccurrences' && isLate()) {
           await until(5)
           const answer = await call.proceed()
@@ -163,7 +163,7 @@ it('a node that has run what another one stored for it reads nothing when it com
   expect(read).toEqual([])
 })
 
-it('of nodes with more code than they can tell of, one alone asks for each slot', async () => {
+it('of nodes with too many jobs for their profile, one requests each slot', async () => {
   const world = createWorld(memory)
   const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
   const schedule = everySeconds(60, +at(60))
@@ -183,17 +183,17 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
   it.each([
     { nodes: 2, most: 1.4 },
     { nodes: 8, most: 1.9 },
-  ])('$nodes nodes that are late, but alive, are not asked after every second', async ({ nodes, most }) => {
+  ])('$nodes slow but living nodes cause fewer than $most requests for each slot', async ({ nodes, most }) => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
     let isLate = false
-    // Time passes while the storage is asked.
+    // Without `track` time passes during storage calls.
     const { track: _, ...clock } = world.clock
     for (let index = 0; index < nodes; index++) {
       const nodeId = `node ${index}`
       const options = counting(world, counts, nodeId)
-      // What it sends takes effect three seconds later: each slot is overdue by then, for whoever stands by next, too.
+      // Creations take effect three seconds later, so each slot is also overdue for the next node that scans.
       const storage = wrapStorage(options.storage as Storage, {
         around: async (call) => {
           if (call.method === 'createOccurrences' && isLate) await world.clock.sleep({ seconds: 3 })
@@ -221,14 +221,14 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(asked / ran.length).toBeLessThan(most)
   })
 
-  it('of many nodes one alone asks for each slot, each for its share', async () => {
+  it('of four nodes one requests each slot, and each node has a share of the jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
     for (const nodeId of ['a', 'b', 'c', 'd']) {
       await world.start({ ...counting(world, counts, nodeId), jobs: define(nodeId) })
     }
-    // Until they have heard of each other, all ask.
+    // Until the nodes know each other, each of them requests all slots.
     await world.clock.advanceTo(at(20.5))
     counts.clear()
     ran.splice(0)
@@ -239,7 +239,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
   })
 
-  it('what a job costs the nodes that leave it to another does not grow with its slots', async () => {
+  it('the cost of a job on nodes that are not assigned to it does not grow with its slots', async () => {
     const world = createWorld(place)
     const looked = { count: 0 }
     const nodes: Scheduler[] = []
@@ -260,15 +260,15 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // Where overdue slots are not found in the storage, each node has to note those that it leaves.
+    // On a storage without an index of due jobs, each node has to track the slots that it passes over.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
-    // What a node says of the slots to come is the same for those that it leaves to others.
+    // A node returns the same next runs for jobs that are assigned to other nodes.
     for (const node of nodes) {
       for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
     }
   })
 
-  it('when a node dies, the others launch its slots little later, all of them, each once', async () => {
+  it('when a node dies, its peers launch each of its slots once and at most 2 s late', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const nodes: Scheduler[] = []
@@ -287,11 +287,11 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     const late = ran.filter(({ lateBy }) => lateBy > 0)
     expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
     expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
-    // Once it is known to be dead, nothing is late any more.
+    // Once the node is declared dead, no slot is late.
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
-  it('slots of a dead node that were canceled ahead make those behind them no later', async () => {
+  it('slots of a dead node that were canceled ahead do not delay its later slots', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const nodes: Scheduler[] = []
@@ -311,10 +311,10 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
 
   it.each([
     { how: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
-    // Heartbeats are five seconds apart: its death is known about when its slots are due.
+    // Heartbeats are five seconds apart, so the peer declares the node dead at about the time of its slots.
     { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
-    'a node that is left alone launches what it has just left to one that $how, also a last slot',
+    'a node launches the slots of its only peer, which $how, including the last slot of a schedule',
     async ({ when, end }) => {
       for (let phase = 0; phase < 1; phase += 0.25) {
         const world = createWorld(place)
@@ -341,7 +341,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     },
   )
 
-  it('nodes with the code of a job stand by for it, however many there are without', async () => {
+  it('nodes with the code of a job take over its overdue slots, however many nodes lack the code', async () => {
     for (const fleet of ['p', 'q', 'r']) {
       const world = createWorld(place)
       const { ran, define } = secondly(world)
@@ -362,7 +362,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     }
   })
 
-  it('jobs that those who stand by cannot run do not keep them from others', async () => {
+  it('jobs that the scanning nodes cannot run do not delay the takeover of other jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const mixed = (tasks: readonly string[]): Job[] =>
@@ -386,7 +386,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expectLittleLate(ran)
   })
 
-  it('a node that comes takes its share, and moves nothing between the others', async () => {
+  it('a new node receives its share of the jobs, and the other jobs keep their nodes', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     for (const nodeId of ['a', 'b']) await world.start({ nodeId, jobs: define(nodeId), ...life })
@@ -401,7 +401,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(moved.map((name) => after.get(name)))).toEqual(new Set(['c']))
   })
 
-  it('a node without the code of a job never goes first for it, nor one that leaves', async () => {
+  it('neither a node without the code of a job nor a leaving node launches the slots of the job', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     await world.start({ nodeId: 'able', jobs: define('able'), ...life })
@@ -420,14 +420,14 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
   })
 
-  it('a node of an older build goes first for no job of which it lacks a task', async () => {
+  it('a node of an older build launches no slot of a job if it lacks one of its tasks', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const more = { name: 'more', run: () => undefined }
     for (const nodeId of ['old 1', 'old 2', 'old 3']) await world.start({ nodeId, jobs: define(nodeId), ...life })
     await world.clock.advanceTo(at(10.5))
     await world.start({ nodeId: 'new', jobs: define('new', [more]), ...life })
-    // Until all know of each other, and of the new definitions.
+    // By then all nodes know each other and the new definitions.
     await world.clock.advanceTo(at(60.5))
     ran.splice(0)
     await world.clock.advanceTo(at(70.5))
@@ -435,7 +435,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
-  it('a node that comes late to a slot of its share catches up with what others have done', async () => {
+  it('a node that was frozen continues after the slots that its peers launched meanwhile, without a recovery', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })

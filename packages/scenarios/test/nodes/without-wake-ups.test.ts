@@ -10,13 +10,13 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A node that nobody tells anything, and that would look by itself in an hour. */
+/** A node without wake-ups whose poll interval is an hour. */
 function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Scheduler> {
   const storage = wrapStorage(world.connect(), { subscribe: undefined })
   return world.start({ pollInterval: { hours: 1 }, ...options, storage })
 }
 
-/** A job whose one handler takes so many seconds unless it is told to stop, and when that began and was told to stop. */
+/** A job whose handler takes `takes` seconds unless it is aborted, and the seconds at which it began and stopped. */
 function working(world: World, settings: JobSettingsInput & { takes: number; until?: number }) {
   const { takes, until = 0, ...jobSettings } = settings
   const heard: string[] = []
@@ -34,19 +34,22 @@ function working(world: World, settings: JobSettingsInput & { takes: number; unt
   return { heard, job }
 }
 
-describe('without a word from the storage', () => {
-  it.each([{ force: false }, { force: true }])('a cancellation stops an own handler at once: %o', async ({ force }) => {
-    const world = createWorld()
-    const { job, heard } = working(world, { takes: 60 })
-    const node = await startDeaf(world, { jobs: [job] })
-    const { id } = await node.trigger('work')
-    await world.clock.advance({ seconds: 7 })
-    await node.cancel(id, { force })
-    await world.clock.advance({ minutes: 5 })
-    expect(heard).toEqual(['0 begins', '7 stops'])
-  })
+describe('without wake-ups from the storage', () => {
+  it.each([{ force: false }, { force: true }])(
+    'a cancellation aborts a handler of the same node: %o',
+    async ({ force }) => {
+      const world = createWorld()
+      const { job, heard } = working(world, { takes: 60 })
+      const node = await startDeaf(world, { jobs: [job] })
+      const { id } = await node.trigger('work')
+      await world.clock.advance({ seconds: 7 })
+      await node.cancel(id, { force })
+      await world.clock.advance({ minutes: 5 })
+      expect(heard).toEqual(['0 begins', '7 stops'])
+    },
+  )
 
-  it('under cancel_running a trigger stops what runs at once, and begins', async () => {
+  it('under cancel_running a trigger aborts the running occurrence at once, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, overlapPolicy: 'cancel_running' })
     const node = await startDeaf(world, { jobs: [job] })
@@ -57,7 +60,7 @@ describe('without a word from the storage', () => {
     expect(heard).toEqual(['0 begins', '7 stops', '7 begins', '67 ends'])
   })
 
-  it('under cancel_running a slot stops what runs at once, and begins', async () => {
+  it('under cancel_running a slot aborts the running occurrence at once, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'cancel_running' })
     await startDeaf(world, { jobs: [job] })
@@ -65,7 +68,7 @@ describe('without a word from the storage', () => {
     expect(heard).toEqual(['10 begins', '20 stops', '20 begins', '80 ends'])
   })
 
-  it('an owner learns in the answer to its next word that somebody has canceled', async () => {
+  it('an owner receives a cancellation in the answer to its next settle', async () => {
     const world = createWorld()
     const heard: string[] = []
     const task = (name: string) => ({
@@ -87,7 +90,7 @@ describe('without a word from the storage', () => {
     expect((await owner.occurrences({ job: 'chain' })).items).toMatchObject([{ state: 'canceled', finishedAt: at(15) }])
   })
 
-  it('what waits behind it begins when the running one ends', async () => {
+  it('a queued slot starts when the running one ends', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 15, until: 20, overlapPolicy: 'queue' })
     await startDeaf(world, { jobs: [job] })
@@ -95,7 +98,7 @@ describe('without a word from the storage', () => {
     expect(heard).toEqual(['10 begins', '25 ends', '25 begins', '40 ends'])
   })
 
-  it('what was triggered without a free place begins when there is one', async () => {
+  it('a trigger without a free permit starts when a permit is free', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 15, overlapPolicy: 'allow' })
     const node = await startDeaf(world, { jobs: [job], maxConcurrentJobs: 1 })
@@ -105,7 +108,7 @@ describe('without a word from the storage', () => {
     expect(heard).toEqual(['0 begins', '15 ends', '15 begins', '30 ends'])
   })
 
-  it('what was triggered while its job was paused begins when it is resumed', async () => {
+  it('a trigger of a paused job starts when the job is resumed', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 15 })
     const node = await startDeaf(world, { jobs: [job] })
@@ -118,7 +121,7 @@ describe('without a word from the storage', () => {
     expect(heard).toEqual(['7 begins', '22 ends'])
   })
 
-  it('what waits behind it begins when the run of a node that is gone is canceled by force', async () => {
+  it('a queued slot starts when the run of a dead node is canceled by force', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'queue' })
     const gone = await startDeaf(world, { jobs: [job] })
@@ -138,7 +141,7 @@ describe('without a word from the storage', () => {
   it.each([
     ['retry', 10, ['10 begins', '90 begins attempt 2']],
     ['fail', 20, ['10 begins', '90 begins']],
-  ] as const)('under onInterrupted %s what a reap sets free begins', async (onInterrupted, until, expected) => {
+  ] as const)('under onInterrupted %s the run that a reap releases starts', async (onInterrupted, until, expected) => {
     const world = createWorld()
     const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
     const { job, heard } = working(world, { takes: 55, until, ...settings })
@@ -146,17 +149,17 @@ describe('without a word from the storage', () => {
     await world.clock.advance({ seconds: 15 })
     const node = await startDeaf(world, { jobs: [job] })
     world.crash(gone)
-    // The deadline is at 70, the reaper looks at 75 and, as its grace is over at 80, at 90.
+    // The deadline is at 70. The reaper scans at 75, and at 90 because its grace ends at 80.
     await world.clock.advance({ seconds: 80 })
     expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
     await world.clock.advance({ minutes: 2 })
     expect((await fates(node, 'work')).at(-1)).toBe(`${until} completed`)
   })
 
-  it('a node learns of one change after another when it looks for them', async () => {
+  it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()
     const run = () => {}
-    // None of its slots is due, since a node that asks for one learns of a change from the answer.
+    // No slot of the job is due, because a node also learns of a change when it creates a slot.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
     const first = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })

@@ -5,11 +5,11 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 
-// On the real clock: whose context a timer or an immediate has is for Node to say.
+// On the real clock, because Node.js determines the context of timers and immediates.
 
 const request = new AsyncLocalStorage<string>()
 
-/** Jobs of all kinds that note in which context their handlers and hooks run, and a storage that notes it of its calls. */
+/** Jobs whose handlers and hooks record their asynchronous context, and a storage that records the context of its calls. */
 function noting() {
   const seen: string[] = []
   const note = (what: string) => seen.push(`${what}: ${request.getStore()}`)
@@ -22,7 +22,7 @@ function noting() {
     tasks: [
       {
         name: 'work',
-        // Rings sooner than anything else of the scheduler.
+        // Fires earlier than every other timer of the scheduler.
         taskTimeout: { seconds: 1 },
         async run() {
           note('handler')
@@ -89,7 +89,7 @@ async function ask(scheduler: Scheduler): Promise<void> {
   await Promise.all(answers.map(({ id }) => scheduler.waitFor(id, { timeout: 60_000 })))
 }
 
-it('handlers, hooks and storage calls are in the context of no request', async () => {
+it('handlers, hooks and storage calls do not inherit the async context of a caller', async () => {
   const { seen, ticks, jobs, storage } = noting()
   const scheduler = createScheduler({ storage, jobs, maxConcurrentJobs: 2, logger: silentLogger })
   onTestFinished(() => scheduler.shutdown())
@@ -102,7 +102,7 @@ it('handlers, hooks and storage calls are in the context of no request', async (
   expect([...new Set(seen)].sort()).toEqual(kinds.map((kind) => `${kind}: undefined`))
 })
 
-it('they are in that in which the scheduler was made', async () => {
+it('handlers, hooks and storage calls run in the async context in which the scheduler was created', async () => {
   const { seen, jobs, storage } = noting()
   const made = request.run('maker', () => createScheduler({ storage, jobs, logger: silentLogger }))
   onTestFinished(() => made.shutdown())
@@ -112,7 +112,7 @@ it('they are in that in which the scheduler was made', async () => {
   expect(seen.filter((line) => !line.endsWith(': maker'))).toEqual([])
 })
 
-it('a call of runDue runs what is due in that too', async () => {
+it('handlers, hooks and storage calls of runDue do not inherit the async context of the call', async () => {
   const { seen, jobs, storage } = noting()
   const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
   onTestFinished(() => scheduler.shutdown())
@@ -126,7 +126,7 @@ it('a call of runDue runs what is due in that too', async () => {
   expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
 })
 
-it('looks for changes are in that too, whoever iterates', async () => {
+it('storage calls of `changes` do not inherit the async context of the iteration', async () => {
   const seen: string[] = []
   const storage = wrapStorage(memoryStorage(), {
     around({ method, proceed }) {
@@ -141,7 +141,7 @@ it('looks for changes are in that too, whoever iterates', async () => {
   const client = createClient({ storage, logger: silentLogger })
   onTestFinished(() => client.close())
   const follow = async () => {
-    // The first look is asked for by who iterates, the next one by the look before.
+    // The iteration starts the first poll, and each poll starts the next one.
     for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
   }
   const following = request.run('a request', follow)

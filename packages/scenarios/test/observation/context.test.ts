@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, type World } from '../support/world.ts'
 
-/** The contexts that the task of a job got, which runs every ten seconds up to an end. */
+/** The contexts of a job's task. The job has a slot every ten seconds up to `until`. */
 function watched(world: World, options: { until: number; run?: (context: TaskContext) => unknown }) {
   const contexts: TaskContext[] = []
   const job = defineJob({
@@ -26,7 +26,7 @@ function watched(world: World, options: { until: number; run?: (context: TaskCon
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a task knows what it is, by the ids that everybody derives', async () => {
+  it('the context has the ids of its job, occurrence, task and attempt', async () => {
     const world = createWorld(place)
     const { job, contexts, start } = watched(world, { until: 10 })
     const scheduler = await start()
@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence.tasks[0]).toMatchObject({ id: task, runId: run, attempts: [{ id: attemptId(run, 1) }] })
   })
 
-  it('a context can be taken apart', async () => {
+  it('a context can be destructured', async () => {
     const world = createWorld(place)
     const seen: unknown[] = []
     const job = defineJob({
@@ -74,7 +74,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toEqual(['orders', 1, at(10), false, {}, 'function'])
   })
 
-  it('a run that had to wait knows how late it is', async () => {
+  it('the context of a delayed run has its lateness', async () => {
     const world = createWorld(place)
     const { contexts, start } = watched(world, { until: 20, run: () => world.clock.sleep({ seconds: 14 }) })
     await start()
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a run can ask for the run before it', async () => {
+  it('previousRun returns the run before the present one', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const run = async (context: TaskContext) => {
@@ -104,7 +104,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('slots that were skipped are no previous runs', async () => {
+  it('previousRun ignores skipped slots', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const job = defineJob({
@@ -125,7 +125,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(previous).toEqual([null, at(10)])
   })
 
-  it('the run before it is found behind a page without any', async () => {
+  it('previousRun finds a run behind an empty page', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const job = defineJob({
@@ -140,7 +140,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(previous).toEqual([null, at(10), at(20)])
   })
 
-  it('what a handler takes out of its context works by itself', async () => {
+  it('methods that a handler takes out of its context work without it', async () => {
     const world = createWorld(place)
     const said: unknown[] = []
     const first = defineTask({ name: 'first', run: () => 'done' })
@@ -164,7 +164,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(said).toEqual([at(10), 'done', null, at(15)])
   })
 
-  it('the token grows with each owner', async () => {
+  it('the fencing token grows with each owner', async () => {
     const world = createWorld(place)
     const { contexts, start } = watched(world, {
       until: 10,

@@ -7,13 +7,13 @@ import { createWorld, type World } from '../support/world.ts'
 
 const ofOthers = ['scheduler_jobs_silent', 'scheduler_nodes', 'scheduler_jobs_in_queue']
 
-/** Which of the gauges that tell of other nodes and of the storage are shown. */
+/** The reported gauges among those about other nodes and the storage. */
 async function shown(metrics: MetricsCollector): Promise<readonly string[]> {
   const gauges = await metrics.readGauges()
   return ofOthers.filter((name) => name in gauges)
 }
 
-/** A node that has looked for silent jobs. */
+/** A node that has scanned for silent jobs. */
 async function lookingNode(world: World) {
   const metrics = metricsCollector()
   const intercepted = new InterceptedStorage(world.connect())
@@ -30,7 +30,7 @@ async function lookingNode(world: World) {
   return { metrics, intercepted, scheduler }
 }
 
-describe('what is measured of others is not shown, rather than what was true once, when a scheduler', () => {
+describe('gauges about other nodes and the storage are omitted when a scheduler', () => {
   it('is not started', async () => {
     const metrics = metricsCollector()
     createWorld().scheduler({ metrics })
@@ -45,7 +45,7 @@ describe('what is measured of others is not shown, rather than what was true onc
     expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 0 })
   })
 
-  it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)('has ended itself for %s', async (code) => {
+  it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)('has stopped because of %s', async (code) => {
     const world = createWorld()
     const { metrics, intercepted } = await lookingNode(world)
     intercepted.intercept = () => Promise.reject(new JobistemerError(code, { message: 'It is gone.' }))
@@ -53,7 +53,7 @@ describe('what is measured of others is not shown, rather than what was true onc
     expect(await shown(metrics)).toEqual([])
   })
 
-  it('is isolated, until it has looked again', async () => {
+  it('is isolated, until its next scan', async () => {
     const world = createWorld()
     const { metrics, intercepted } = await lookingNode(world)
     intercepted.intercept = ({ operation, proceed }) =>
@@ -67,7 +67,7 @@ describe('what is measured of others is not shown, rather than what was true onc
   })
 })
 
-it('runs of calls of runDue are counted among those that run', async () => {
+it('scheduler_jobs_running includes the runs of runDue', async () => {
   const world = createWorld()
   const metrics = metricsCollector()
   const run = () => world.clock.sleep({ seconds: 10 })

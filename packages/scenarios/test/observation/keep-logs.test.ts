@@ -19,7 +19,7 @@ const schedule = everySeconds(10, +at(10))
 const jobOf = (run: Handler, settings: object = { keepLogs: true }) =>
   defineJob({ name: 'job', schedule, ...settings, tasks: [{ name: 'work', run }] })
 
-/** What is kept of the attempts of the job's only run: `'info copied'`, and how many lines are not. */
+/** The kept lines of each attempt of the job's only run: `'info copied'`, and the number of dropped lines. */
 async function logsOf(scheduler: Scheduler) {
   const { tasks } = await onlyOccurrence(scheduler, 'job')
   return tasks.flatMap(({ attempts }) =>
@@ -32,7 +32,7 @@ async function logsOf(scheduler: Scheduler) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('what a handler logs is kept with the attempt, and the logger gets it too', async () => {
+  it('the lines of a handler are stored with the attempt, and the logger receives them too', async () => {
     const world = createWorld(place)
     const { logger, lines } = collectingLogger()
     const run: Handler = async (context) => {
@@ -54,7 +54,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lines).toContainEqual(expect.objectContaining({ message: 'copied', rows: 3n, task: 'work', attempt: 1 }))
   })
 
-  it('the last lines are there while it runs, a second later, and cost no call each', async () => {
+  it('the last lines of a running attempt are stored within a second, in few calls', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const run: Handler = async ({ logger }) => {
@@ -78,7 +78,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.count('settle')).toBeLessThanOrEqual(6)
   })
 
-  it('an attempt that fails, times out or is canceled has its last lines', async () => {
+  it('an attempt that fails, times out or is canceled keeps its last lines', async () => {
     const world = createWorld(place)
     const run: Handler = async ({ logger, attempt, sleep }) => {
       logger.warn({}, `try ${attempt}`)
@@ -104,7 +104,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('what an earlier node had said up to a second before it died stays, beside what the next one logs', async () => {
+  it('the lines of a dead owner up to a second before its death remain beside those of the next owner', async () => {
     const world = createWorld(place)
     const run: Handler = async ({ logger, progress, attempt, sleep }) => {
       for (let line = 1; line <= 5; line++) {
@@ -130,9 +130,9 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 it.each([
-  ['is off unless somebody sets it', {}, {}, 0],
-  ['of the task goes before that of the job', { keepLogs: true }, { keepLogs: false }, 0],
-  ['of a task counts alone', {}, { keepLogs: { lines: 3 } }, 3],
+  ['is off by default', {}, {}, 0],
+  ['of the task overrides that of the job', { keepLogs: true }, { keepLogs: false }, 0],
+  ['can be set on a task only', {}, { keepLogs: { lines: 3 } }, 3],
   ['keeps a hundred lines by default', { keepLogs: true }, {}, 100],
 ])('keepLogs %s', async (_, ofJob, ofTask, kept) => {
   const world = createWorld()
@@ -146,7 +146,7 @@ it.each([
   expect(attempt?.logs).toHaveLength(kept)
 })
 
-it('one trigger can keep the logs of a job that keeps none, and a change of the setting is a new version', async () => {
+it('a trigger can keep logs of a job without keepLogs, and an update of keepLogs is a new version', async () => {
   const world = createWorld()
   const scheduler = await world.start({ jobs: [jobOf(({ logger }) => logger.info({}, 'seen'), {})] })
   const { id } = await scheduler.trigger('job', { overrides: { keepLogs: true } })
@@ -156,7 +156,7 @@ it('one trigger can keep the logs of a job that keeps none, and a change of the 
   expect((await scheduler.update('job', { keepLogs: true })).version).toBe(2)
 })
 
-it('of a process that is killed, what it had said a good second before is there', async () => {
+it('lines and progress that a process reported a second before SIGKILL are stored', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-killed-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
@@ -176,7 +176,7 @@ it('of a process that is killed, what it had said a good second before is there'
   })
 })
 
-/** A storage that refuses to keep more than so many bytes of one occurrence's runs. */
+/** A storage that rejects more than `mostBytes` of task runs for one occurrence. */
 function narrow(world: World, mostBytes: number) {
   return wrapStorage(world.connect(), {
     around(call) {
@@ -188,7 +188,7 @@ function narrow(world: World, mostBytes: number) {
   })
 }
 
-describe('a storage that cannot hold the logs', () => {
+describe('a storage that rejects the size of the logs', () => {
   const ticking = (world: World) =>
     defineJob({
       name: 'ticking',
@@ -196,7 +196,7 @@ describe('a storage that cannot hold the logs', () => {
       tasks: [{ name: 'work', run: () => world.clock.sleep(100) }],
     })
 
-  it('gets the run without them: it completes with its result, and how many lines are gone is known', async () => {
+  it('receives the run without them, and the run completes with its result and the number of dropped lines', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const run: Handler = async (context) => {

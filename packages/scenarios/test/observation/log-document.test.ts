@@ -9,7 +9,7 @@ import { Cast, type Stage } from '../support/stages.ts'
 const core = new URL('../../../core/', import.meta.url)
 const document = readFileSync(new URL('docs/log.md', core), 'utf8')
 
-/** A line of the document: what is logged, on which level, with which fields. */
+/** A row of the document: level, message and fields of a log line. */
 interface Row {
   readonly level: keyof Logger
   readonly message: string
@@ -36,7 +36,7 @@ const rows = document.split(/^## /m).flatMap((section): Row[] => {
 
 const fromHandlers = 'said by a handler'
 
-/** What is logged on a stage, each kind of line once. */
+/** The log lines of a scene, each kind once. */
 async function loggedOn(stage: Stage): Promise<readonly Row[]> {
   const { logger, lines } = collectingLogger()
   const fail = (): never => {
@@ -55,7 +55,7 @@ describe('docs/log.md', () => {
   const logged = new Set<string>()
 
   it.each(Object.entries(stages).filter(([name]) => name !== 'Cast') as [string, Stage][])(
-    'has each line that is logged when %s, with its level and its fields',
+    'contains each line of the scene %s, with its level and its fields',
     async (_, stage) => {
       const said = (await loggedOn(stage)).map(print)
       for (const line of said) logged.add(line)
@@ -63,11 +63,11 @@ describe('docs/log.md', () => {
     },
   )
 
-  it('has nothing that is not logged', () => {
+  it('contains only lines that the scenes log', () => {
     expect(rows.map(print).filter((line) => !logged.has(line))).toEqual([])
   })
 
-  it('has each message that the code can log', () => {
+  it('contains each message in the code of core', () => {
     const messages = rows.map(({ message }) => message)
     const literals = readdirSync(new URL('src/', core), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
@@ -77,7 +77,7 @@ describe('docs/log.md', () => {
   })
 })
 
-/** Messages that stand where something is logged. Those that are put together are seen when they are logged. */
+/** Message literals in calls of a logger. The scenes cover messages that are composed. */
 function messagesIn(source: string): readonly string[] {
   const calls = [...source.matchAll(/\blogger(?:\.\w+|\[\w+\])\(([\s\S]*?)\)(?=\n| *else\b)/g)]
   return calls.flatMap(([, given = '']) => /'([^'\n]+)',?\s*$/.exec(given)?.[1] ?? [])

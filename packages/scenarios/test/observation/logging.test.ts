@@ -37,7 +37,7 @@ describe('the log', () => {
     vi.restoreAllMocks()
   })
 
-  it('has a warning for each attempt that is tried again, and an error for the last', async () => {
+  it('has a warning for each attempt that is retried, and an error for the last one', async () => {
     const { lines, logger } = collectingLogger()
     await runFor(20, { jobs: [failing(1)], logger })
     const failures = lines.filter(({ level }) => level === 'warn' || level === 'error')
@@ -61,19 +61,19 @@ describe('the log', () => {
     ])
   })
 
-  it('goes to stderr by default, with the stack and its cause, and nothing of what is well', async () => {
+  it('goes to stderr by default, with the stack and its cause, and contains only failures', async () => {
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     await runFor(20, { jobs: [failing(0)] })
     const text = written.mock.calls.map(([line]) => String(line)).join('')
     expect(text).toMatch(/^\S+Z error jobistemer: task failed job=report task=write attempt=1 occurrenceId=occ_\S+ /)
     expect(text).toMatch(/Error: disk full\n {6}at .*logging\.test/)
-    // How the handler came to be called is of no use.
+    // The stack omits the frames of the engine.
     expect(text).not.toMatch(/core\/(?:dist|src)\/engine/)
     expect(text).toContain('caused by Error: no space left')
     expect(written).toHaveBeenCalledTimes(1)
   })
 
-  it('of a task says which job, occurrence, task and attempt it is of', async () => {
+  it('of a task contains the job, occurrence, task and attempt', async () => {
     const { lines, logger } = collectingLogger()
     const run = (context: TaskContext) => context.logger.info({ rows: 7 }, 'written')
     const job = defineJob({ name: 'report', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'write', run }] })
@@ -91,7 +91,7 @@ describe('the log', () => {
     })
   })
 
-  it('may throw, and reaches neither the engine nor the process', async () => {
+  it('may throw without an effect on the engine and the process', async () => {
     const throws = (): never => {
       throw new Error('the log is full')
     }
@@ -106,7 +106,7 @@ describe('the log', () => {
   })
 })
 
-/** A job whose runs take so long. */
+/** A job whose runs take `seconds`. */
 function slow(world: World, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   return defineJob({
     name: 'slow',
@@ -118,8 +118,8 @@ function slow(world: World, seconds: number, settings: Partial<Parameters<typeof
 
 const earlierRun = 'slots were skipped: an earlier run of the job is still active'
 
-describe('also heard is, once', () => {
-  it('what becomes of missed slots, a line for each decision', async () => {
+describe('the log has one line for', () => {
+  it('each decision about missed slots', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const jobs = () => [
@@ -134,7 +134,7 @@ describe('also heard is, once', () => {
     await world.clock.advanceTo(at(309))
     const missed = { level: 'warn', message: 'slots were missed' }
     const told = loud().filter(({ message }) => message === missed.message)
-    // In the order in which their slots are counted out.
+    // In the order in which the node has counted the missed slots.
     expect(told).toHaveLength(2)
     expect(told).toEqual(
       expect.arrayContaining([
@@ -144,7 +144,7 @@ describe('also heard is, once', () => {
     )
   })
 
-  it('not what is missed while the job is paused', async () => {
+  it('missed slots, except while their job is paused', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const first = await world.start({ jobs: [slow(world, 0)] })
@@ -156,7 +156,7 @@ describe('also heard is, once', () => {
     expect(loud()).toEqual([])
   })
 
-  it('a slot that is skipped for an earlier run, and those of the following minute together', async () => {
+  it('the first slot that is skipped for an earlier run, and one for those of the next minute', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     await world.start({ jobs: [slow(world, 134)], logger })
@@ -172,7 +172,7 @@ describe('also heard is, once', () => {
     expect(loud()).toEqual(lines)
   })
 
-  it('at a shutdown, what was skipped and is not said yet', async () => {
+  it('skipped slots that are not logged yet at a shutdown', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 1000)], logger })
@@ -181,7 +181,7 @@ describe('also heard is, once', () => {
     expect(loud().map(({ count }) => count)).toEqual([1, 2])
   })
 
-  it('each job that skips by itself, and a full queue', async () => {
+  it('the skipped slots of each job, and for a full queue', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const full = slow(world, 1000, { name: 'full', overlapPolicy: 'queue', maxQueued: 1 })
@@ -193,7 +193,7 @@ describe('also heard is, once', () => {
     ])
   })
 
-  it('an occurrence that is taken from its owner, by who takes it and by who has lost it', async () => {
+  it('a reap on the reaping node, and for the loss on the former owner', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -225,7 +225,7 @@ describe('also heard is, once', () => {
     })
   })
 
-  it('a storage that is away, and that it is back, for how long and after how many calls', async () => {
+  it('an outage of the storage, and for its end with duration and number of failed calls', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -255,7 +255,7 @@ describe('also heard is, once', () => {
     expect(lines[1]?.forMs).toBeLessThan(50_000)
   })
 
-  it('a storage that goes on to answer some calls, and never others', async () => {
+  it('each error code and each minute of a storage that fails only some calls', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -266,7 +266,7 @@ describe('also heard is, once', () => {
       return proceed()
     }
     await world.clock.advanceTo(at(100))
-    // Another cause has another remedy.
+    // A new error code has another remedy, so it is logged at once.
     code = 'STORAGE_FULL'
     await world.clock.advanceTo(at(200))
     const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
@@ -278,7 +278,7 @@ describe('also heard is, once', () => {
     ])
   })
 
-  it('a long outage once a minute, with how long it lasts', async () => {
+  it('each minute of a long outage, with its duration', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -304,7 +304,7 @@ describe('also heard is, once', () => {
     }
   })
 
-  it('an outage by a dropped table once a minute, with how long it lasts', async () => {
+  it('each minute of an outage by a dropped table', async () => {
     const world = createWorld()
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-dropped-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -322,7 +322,7 @@ describe('also heard is, once', () => {
     expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
-  it('a handler that a node lacks, also when it meets its work', async () => {
+  it('a handler that a node lacks, also when it claims a run of the job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -345,7 +345,7 @@ describe('also heard is, once', () => {
     ])
   })
 
-  it('a definition that is followed in place of the own one, for each version', async () => {
+  it('each version of a definition that a node follows in place of its own', async () => {
     const world = createWorld()
     const older = collectingLogger()
     const newer = collectingLogger()
@@ -371,14 +371,14 @@ describe('also heard is, once', () => {
     expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
     expect(newer.loud()).toEqual([])
     await world.shutdown(old)
-    // A definition that was in force once is followed from the start, while a node of the newer build lives.
+    // A restarted node of the older build follows the definition at once, while a node of the newer build lives.
     const again = collectingLogger()
     await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
     await world.clock.advanceTo(at(185))
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('not of an update in a window, by the node that was asked for it', async () => {
+  it('a followed definition, except for a windowed update by the same node', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

@@ -10,7 +10,7 @@ const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
 const jobOf = (name: string) =>
   defineJob({ name, schedule: everySeconds(60), tasks: [{ name: 'work', handler: 'work' }] })
 
-/** Jobs that are data alone have run on a node that holds none of them longer than it needs to. */
+/** Jobs that are data have run on a node that evicts each of them after its runs. */
 async function churn(place: (typeof everywhere)[number]) {
   const world = createWorld(place)
   const metrics = metricsCollector()
@@ -29,7 +29,7 @@ async function churn(place: (typeof everywhere)[number]) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('nothing is measured any more of jobs that were removed while the node did not hold them', async () => {
+  it('the series of jobs that were removed while the node did not hold them are removed', async () => {
     const { world, metrics, client, remove, countOf } = await churn(place)
     await remove()
     await world.clock.advance({ minutes: 2 })
@@ -41,14 +41,14 @@ describe.each(everywhere)('on $name', (place) => {
     await client.close()
   })
 
-  it('nor of those whose removal it did not see among all that has changed', async () => {
+  it('the series of removed jobs are removed although the node missed the changes', async () => {
     const { world, metrics, intercepted, client, remove } = await churn(place)
     intercepted.intercept = async ({ operation, proceed }) => {
       const answer = await proceed()
       return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
     }
     await remove()
-    // Where a look finds that most are gone, it looks on.
+    // A check that finds most jobs missing continues with further jobs.
     await world.clock.advance({ seconds: 70 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
     await client.close()

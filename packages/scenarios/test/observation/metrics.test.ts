@@ -7,7 +7,7 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
 
 describe.each(everywhere)('on $name', (place) => {
-  it('what happens is counted and measured, by job, task and outcome', async () => {
+  it('occurrences, attempts and durations are measured by job, task and outcome', async () => {
     const world = createWorld(place)
     const metrics = metricsCollector()
     const job = defineJob({
@@ -46,7 +46,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.lastSet('scheduler_job_last_success_timestamp_seconds')).toBeNull()
   })
 
-  it('calls to the storage that fail are counted, by operation', async () => {
+  it('failed storage calls are counted by operation', async () => {
     const world = createWorld(place)
     const metrics = metricsCollector()
     const intercepted = new InterceptedStorage(world.connect())
@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })).toBe(1)
   })
 
-  it('the last success of a job is told, and on no node anything of a job that was removed', async () => {
+  it('the last success of a job is set, and all nodes remove the series of a removed job', async () => {
     const world = createWorld(place)
     const job = () =>
       defineJob({ name: 'job', schedule: everySeconds(10, +at(40)), tasks: [{ name: 'work', run: () => 1 }] })
@@ -75,9 +75,9 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each([
-    ['before it learns of that', true],
-    ['afterwards', false],
-  ])('what a node has lost is counted as lost, once, if its handler returns %s', async (_, isEarly) => {
+    ['before the node detects the loss', true],
+    ['after the node has detected the loss', false],
+  ])('a lost attempt is counted once as lost if its handler returns %s', async (_, isEarly) => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const [ofFirst, ofSecond] = [metricsCollector(), metricsCollector()]
@@ -116,12 +116,12 @@ describe.each(everywhere)('on $name', (place) => {
     expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_takeovers_total'))).toEqual([0, 1])
   })
 
-  it('what waits and is canceled, as its job is updated or removed, is told of and counted', async () => {
+  it('queued slots that an update or a removal cancels cause events and are counted', async () => {
     const world = createWorld(place)
     const counted: unknown[] = []
     const metrics: Metrics = {
       ...metricsCollector(),
-      // The series of a removed job are taken away.
+      // The series of a removed job are removed.
       increment: (name, labels) => void (name === 'scheduler_job_occurrences_total' && counted.push(labels)),
     }
     const jobs = ['updated', 'deleted'].map((name) =>
@@ -144,7 +144,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted).toEqual(['updated', 'deleted'].flatMap((job) => slots.map(() => ({ job, status: 'canceled' }))))
   })
 
-  it('a collector that throws disturbs nothing', async () => {
+  it('a collector that throws does not disturb the runs', async () => {
     const world = createWorld(place)
     const fail = () => {
       throw new Error('no')
@@ -160,18 +160,18 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('a collector refuses', () => {
+describe('a collector rejects', () => {
   it.each<[what: string, ask: (metrics: MetricsCollector) => unknown, code: string, field: string]>([
-    ['a counter that nobody counts', (metrics) => metrics.counter('runs' as never), 'INVALID_ARGUMENT', 'name'],
+    ['an unknown counter', (metrics) => metrics.counter('runs' as never), 'INVALID_ARGUMENT', 'name'],
     [
       'a histogram as a counter',
       (metrics) => metrics.counter('scheduler_queue_wait_seconds' as never),
       'INVALID_ARGUMENT',
       'name',
     ],
-    ['a histogram that is none', (metrics) => metrics.observations('toString' as never), 'INVALID_ARGUMENT', 'name'],
+    ['an unknown histogram', (metrics) => metrics.observations('toString' as never), 'INVALID_ARGUMENT', 'name'],
     [
-      'a label that nobody sets',
+      'an unknown label',
       (metrics) => metrics.counter('scheduler_job_occurrences_total', { state: 'failed' } as never),
       'UNKNOWN_OPTION',
       'labels.state',
@@ -180,7 +180,7 @@ describe('a collector refuses', () => {
     expect(() => ask(metricsCollector())).toThrow(expect.objectContaining({ code, field, remedy: expect.any(String) }))
   })
 
-  it('to read the gauges of no scheduler', async () => {
+  it('a read of the gauges without a scheduler', async () => {
     await expect(metricsCollector().readGauges()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', field: 'metrics' })
   })
 })
@@ -214,7 +214,7 @@ describe('metrics that fail', () => {
     await world.clock.settle()
     const expected = 'no room left: metrics failed, and may be incomplete; further failures are not logged'
     expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
-    // One that fails keeps none of the others from being told: four of each run, and the removal.
+    // A failing method does not prevent the calls of other methods: four for each run, and one for the removal.
     expect(heard.length).toBeGreaterThan(12)
   })
 })

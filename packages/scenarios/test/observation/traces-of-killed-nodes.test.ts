@@ -8,7 +8,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import { expect, it, onTestFinished } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-/** What a node tells of a span. */
+/** A span as a node reports it. */
 interface ToldSpan {
   readonly name: string
   readonly traceId: string
@@ -18,7 +18,7 @@ interface ToldSpan {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-it('a run that outlives its killed node has a trace for each owner, linked to the request and to the one before', async () => {
+it('a run of a killed node has a trace for each owner, linked to the request and to the earlier trace', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-traces-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')

@@ -8,7 +8,7 @@ import { Child } from '../support/child-process.ts'
 
 const hourMs = 3_600_000
 
-it('a backfill of 1,000 slots completes each slot once, although whoever asked and worked is killed twice', async () => {
+it('a backfill of 1,000 slots completes each slot once, although its node is killed twice', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-backfill-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
@@ -29,7 +29,7 @@ it('a backfill of 1,000 slots completes each slot once, although whoever asked a
   await node({}, 400)
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })
-  // What a handler says comes before its end is stored: after the last word something may still live.
+  // A handler writes its line before its end is stored, so a run may still be live after the last line.
   const left = async () => {
     const { open, live } = await client.backfill('hourly', asked)
     return open + live
@@ -42,7 +42,7 @@ it('a backfill of 1,000 slots completes each slot once, although whoever asked a
   await client.close()
   await storage.close()
   expect([slots.length, new Set(slots).size]).toEqual([1000, 1000])
-  // A handler that was killed may have written before: at most the two of those runs are called twice.
+  // A killed handler may have written its line before, so the handlers of at most two runs are called twice.
   const ran = readFileSync(log, 'utf8').trim().split('\n')
   expect(new Set(ran)).toEqual(new Set(slots))
   expect(ran.length).toBeLessThanOrEqual(1002)

@@ -5,7 +5,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job of every minute, and what ran of it: `'slot 60'`, `'backfill -60'`. */
+/** A job with a slot each minute, and its handler calls: `'slot 60'`, `'backfill -60'`. */
 function minutely(
   ran: string[],
   options: Partial<JobOptions> = {},
@@ -23,7 +23,7 @@ const lasting =
   ({ sleep }: TaskContext) =>
     sleep({ seconds })
 
-/** The five slots before the beginning. */
+/** The five slots before the start of the world. */
 const past = { from: at(-300), to: at(0) }
 
 const backfilled = (ran: readonly string[]) => ran.filter((entry) => entry.startsWith('backfill'))
@@ -32,7 +32,7 @@ function clientOf(world: World) {
   return createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
 }
 
-/** How its runs have ended, in the order of their slots. */
+/** The slots and states of the backfill's runs, in the order of their slots. */
 async function runsOf(node: Scheduler): Promise<string[]> {
   const { items } = await node.occurrences({ job: 'job', limit: 10_000 })
   const runs = items.filter(({ backfill }) => backfill !== null)
@@ -41,7 +41,7 @@ async function runsOf(node: Scheduler): Promise<string[]> {
 }
 
 describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
-  it('asked of a client says first what it would run, then runs each slot once, and no more when it is asked again', async () => {
+  it('of a client reports its slots in a dry run, then runs each slot once, also when it is repeated', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran)] })
@@ -55,7 +55,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     await world.clock.advance({ seconds: 5 })
     expect(ran).toEqual(['backfill -300', 'backfill -240', 'backfill -180', 'backfill -120', 'backfill -60'])
     expect(await client.backfill('job', asked)).toMatchObject({ completed: 5, open: 0, live: 0, next: [], last: null })
-    // Another one of missed slots knows of these runs.
+    // Another backfill of missed slots passes over the slots that this one has run.
     expect(await client.backfill('job', past)).toMatchObject({ passed: 5, open: 0, live: 0 })
     await world.clock.advance({ seconds: 5 })
     expect(ran).toHaveLength(5)
@@ -69,7 +69,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     expect((await client.job('job')).nextAt).toEqual(at(60))
   })
 
-  it('runs what was missed, failed, or both, or all, by what the last run of a slot came to', async () => {
+  it('runs missed slots, failed slots, both or all, according to the last run of each slot', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     let fails = true
@@ -102,11 +102,11 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     await world.clock.advance({ seconds: 5 })
     expect(backfilled(ran).slice(3)).toEqual([0, 60, 240, 300].map((slot) => `backfill ${slot}`))
     expect(await dry('failed')).toEqual([])
-    // No slot's own record has changed.
+    // The records of the slots themselves have not changed.
     expect((await fates(node, 'job')).filter((fate) => before.includes(fate))).toEqual(before)
   })
 
-  it('goes on after each kill of the node that runs it, and runs no slot under two records', async () => {
+  it('continues after each kill of its node, and runs each slot under one record', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const job = minutely(ran, {}, lasting(2))
@@ -122,7 +122,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     expect(new Set(backfilled(ran)).size).toBe(5)
   })
 
-  it('that is stopped lets what runs end, starts nothing more, and goes on when it is asked again', async () => {
+  it('that is stopped starts no further run, and continues when it is requested again', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'allow' }, lasting(3))] })
@@ -149,7 +149,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
   })
 })
 
-it('a backfill that goes on does what it was begun for, but for what the call says itself', async () => {
+it('a continued backfill keeps the options of its first request, unless the new call sets them', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ maxConcurrentJobs: 1 })
@@ -160,7 +160,7 @@ it('a backfill that goes on does what it was begun for, but for what the call sa
       await sleep({ seconds: 2 })
     },
   })
-  // It doubles what it is given: data that have been through it must not go through it again.
+  // The schema doubles its value, so data that it has already parsed must not pass through it again.
   const twice = (value: unknown) => ({ value: { of: 2 * (value as { of: number }).of } })
   const payload = { '~standard': { version: 1 as const, vendor: 'test', validate: twice } }
   const job = defineJob({
@@ -204,7 +204,7 @@ it('a backfill that goes on does what it was begun for, but for what the call sa
   expect(runs.map(({ requestActor }) => requestActor)).toEqual([null, null, 'anna', 'anna', null, null, null])
 })
 
-it('a backfill that has nothing to begin can be asked about when the tasks that it was begun with are gone', async () => {
+it('a backfill that has ended can be requested again after its tasks were removed from the job', async () => {
   const world = createWorld()
   const tasks = ['load', 'mail'].map((name) => ({ name, run: () => undefined }))
   const first = await world.start({ jobs: [defineJob({ name: 'job', schedule: everySeconds(60), tasks })] })
@@ -216,7 +216,7 @@ it('a backfill that has nothing to begin can be asked about when the tasks that 
   expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
 })
 
-it('a backfill leaves slots to the schedule that it has still to decide about', async () => {
+it('a backfill leaves undecided slots to the schedule', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   await world.shutdown(node)
@@ -225,7 +225,7 @@ it('a backfill leaves slots to the schedule that it has still to decide about', 
   expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
 })
 
-it('a run of a backfill that a shutdown hands back is followed by none', async () => {
+it('no run follows a backfill run that a shutdown hands back', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -234,13 +234,13 @@ it('a run of a backfill that a shutdown hands back is followed by none', async (
   expect(await clientOf(world).counts('job')).toEqual({ pending: 1, queued: 0, running: 0 })
 })
 
-it('a backfill goes on although its node dies between the end of one run and the beginning of the next', async () => {
+it('a backfill continues although its node dies between the end of one run and the start of the next', async () => {
   const world = createWorld()
   const ran: string[] = []
   const intercepted = new InterceptedStorage(world.connect())
   const first = await world.start({ jobs: [minutely(ran)], nodeId: 'a', storage: intercepted.storage })
   await first.backfill('job', { ...past, key: 'k' })
-  // It dies when it creates the next run; what else it has to say by then gets through.
+  // The node dies when it creates the next run. Its earlier calls still reach the storage.
   intercepted.intercept = async (call) => {
     if (call.operation !== 'createOccurrences') return call.proceed()
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -254,7 +254,7 @@ it('a backfill goes on although its node dies between the end of one run and the
   expect(await runsOf(second)).toEqual([-300, -240, -180, -120, -60].map((slot) => `${slot} completed`))
 })
 
-it('a backfill that was stopped and goes on can be stopped while runs of both times run', async () => {
+it('a backfill that was stopped and continued can be stopped while runs of both requests run', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], { overlapPolicy: 'allow' }, lasting(30))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -265,7 +265,7 @@ it('a backfill that was stopped and goes on can be stopped while runs of both ti
   expect(await node.stopBackfill('job', 'k')).toEqual({ canceled: 0, running: 2 })
 })
 
-it('a backfill under skip waits for its turn, and takes it from no slot', async () => {
+it('under skip the runs of a backfill wait between slots, and no slot is skipped', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, {}, lasting(25))] })
@@ -288,7 +288,7 @@ it('a backfill under skip waits for its turn, and takes it from no slot', async 
   expect((await fates(node, 'job')).filter((fate) => fate.includes('skipped'))).toEqual([])
 })
 
-it('a backfill under allow runs as many at a time as it may, and under other policies one', async () => {
+it('under allow a backfill runs `maxActive` runs at a time, and under skip one', async () => {
   for (const [overlapPolicy, most, seconds] of [
     ['allow', 3, 6],
     ['skip', 1, 15],
@@ -310,7 +310,7 @@ it('a backfill under allow runs as many at a time as it may, and under other pol
   }
 })
 
-it('a backfill goes on after a run that was canceled, one that was ended by force, and one that no node may repeat', async () => {
+it('a backfill continues after a run that was canceled, one that was canceled by force, and a stale one', async () => {
   const world = createWorld()
   const ran: string[] = []
   const job = minutely(ran, { onInterrupted: 'fail' }, lasting(5))
@@ -331,12 +331,12 @@ it('a backfill goes on after a run that was canceled, one that was ended by forc
     '-120 completed',
     '-60 completed',
   ])
-  // Somebody meant the two that were canceled.
+  // The backfill omits the two slots whose runs were canceled on request.
   const dry = await node.backfill('job', { ...past, which: 'missed_and_failed', dryRun: true })
   expect(dry.next.map(secondsOf)).toEqual([-180])
 })
 
-it('a run of a backfill that waits behind a slot and gives way to the next one comes again', async () => {
+it('a backfill run that a queued slot displaces is created again', async () => {
   const world = createWorld()
   const ran: string[] = []
   let seconds = 90
@@ -352,7 +352,7 @@ it('a run of a backfill that waits behind a slot and gives way to the next one c
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
-it('a run of a backfill that a slot has aborted under cancel_running is not run twice, and the next one follows', async () => {
+it('a backfill run that a slot displaces under cancel_running is not repeated, and the next run follows', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })
@@ -364,7 +364,7 @@ it('a run of a backfill that a slot has aborted under cancel_running is not run 
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('what was pruned is run by a backfill of all slots alone, and a backfill of old slots is pruned by its own age', async () => {
+it('only a backfill of all slots runs pruned slots, and its runs are pruned by their own age', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })
@@ -379,7 +379,7 @@ it('what was pruned is run by a backfill of all slots alone, and a backfill of o
   expect(await runsOf(node)).toHaveLength(3)
 })
 
-it('a backfill of a job whose payload has a schema runs without data as its slots do, and with data that fit', async () => {
+it('backfill runs of a job with a payload schema have no data by default, or data that fit the schema', async () => {
   const world = createWorld()
   const inputs: unknown[] = []
   const payload = {
@@ -396,13 +396,13 @@ it('a backfill of a job whose payload has a schema runs without data as its slot
   await node.backfill('job', { from: at(-120), to: at(0) })
   await world.clock.advance({ seconds: 1 })
   await expect(node.backfill('job', { ...past, data: 'x' })).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })
-  // A client has no schema: each run's data go through it where they run.
+  // A client has no schema, so the node that runs a slot parses the data.
   await clientOf(world).backfill('job', { from: at(-120), to: at(0), which: 'all', data: 1 })
   await world.clock.advance({ seconds: 1 })
   expect(inputs).toEqual([undefined, undefined, 2, 2])
 })
 
-it('a backfill goes by the schedule in force, and not by one that holds in a window or takes over later', async () => {
+it('a backfill uses the schedule in force, and neither a windowed nor a later one', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   const slots = async () => (await node.backfill('job', { ...past, which: 'all', dryRun: true })).slots
@@ -419,7 +419,7 @@ it('a backfill goes by the schedule in force, and not by one that holds in a win
   expect(await slots()).toBe(10)
 })
 
-it('a backfill that cannot be is refused with the field, and nothing is written', async () => {
+it('an invalid backfill is rejected with the name of the field, and stores nothing', async () => {
   const world = createWorld()
   const job = minutely([])
   const idle = defineJob({ name: 'idle', tasks: [{ name: 'work', run: () => undefined }] })

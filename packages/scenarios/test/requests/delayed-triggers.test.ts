@@ -13,8 +13,8 @@ function minutely(ran: string[], overlapPolicy: OverlapPolicy = 'skip', taskSeco
   return defineJob({ name: 'job', schedule: everySeconds(60), overlapPolicy, tasks: [{ name: 'work', run }] })
 }
 
-describe.each(everywhere)('on $name a trigger with a time', (place) => {
-  it('waits for it, and lets all slots run meanwhile, under every policy that lets none overlap', async () => {
+describe.each(everywhere)('on $name a delayed trigger', (place) => {
+  it('starts at its time and skips no slot, under every overlap policy that prevents overlaps', async () => {
     for (const policy of ['skip', 'queue', 'queue_one', 'cancel_running'] as const) {
       const world = createWorld(place)
       const ran: string[] = []
@@ -40,7 +40,7 @@ describe.each(everywhere)('on $name a trigger with a time', (place) => {
     }
   })
 
-  it('of which something runs then is queued behind it, and not lost', async () => {
+  it('is queued if the job runs at that time', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran, 'skip', 20)] })
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name a trigger with a time', (place) => {
     expect(await node.occurrence(id)).toMatchObject({ state: 'completed' })
   })
 
-  it('outlives the node that it was asked of, and can be canceled before', async () => {
+  it('runs after the death of the node that accepted it, and can be canceled before', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const first = await world.start({ jobs: [minutely(ran)] })
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name a trigger with a time', (place) => {
   })
 })
 
-it('a trigger whose time lies behind runs now', async () => {
+it('a trigger with a past instant runs at once', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })
@@ -77,7 +77,7 @@ it('a trigger whose time lies behind runs now', async () => {
   expect(ran).toEqual(['trigger 10 +0'])
 })
 
-it('both times of one trigger, and wrong ones, are refused', async () => {
+it('a trigger with both `at` and `delay`, or an invalid one of them, is rejected', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   const both = { at: at(5), delay: 5 }

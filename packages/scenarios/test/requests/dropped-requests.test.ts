@@ -8,7 +8,7 @@ import { at, createWorld, fates, type World } from '../support/world.ts'
 
 const ten = Array.from({ length: 10 }, (_, index) => index)
 
-/** A job without a schedule whose runs take 5 s, and the numbers that its runs were handed. */
+/** A job without a schedule whose runs take 5 s, and the data of its runs. */
 function mail(world: World, settings: JobSettingsInput = {}) {
   const sent: unknown[] = []
   const run = async ({ input, signal }: TaskContext) => {
@@ -19,7 +19,7 @@ function mail(world: World, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('ten concurrent triggers of a job without a schedule run ten times, at once', async () => {
+  it('ten concurrent triggers of a job without a schedule run ten times at once', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world)
     const node = await world.start({ jobs: [job] })
@@ -30,7 +30,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.job('mail')).settings.overlapPolicy).toBe('allow')
   })
 
-  it('a job without a schedule and with a bound queues what exceeds the bound', async () => {
+  it('a job without a schedule and with maxConcurrency queues further triggers', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world, { maxConcurrency: 2 })
     const node = await world.start({ jobs: [job] })
@@ -42,7 +42,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.job('mail')).settings.overlapPolicy).toBe('queue')
   })
 
-  it('defaults of the scheduler decide the overlap policy of a job without a schedule', async () => {
+  it("the scheduler's defaults set the overlap policy of a job without a schedule", async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world)
     const node = await world.start({ jobs: [job], defaults: { overlapPolicy: 'skip' } })
@@ -51,7 +51,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(sent).toHaveLength(1)
   })
 
-  it('a job that gets a schedule by an update skips overlaps, and runs each request again without it', async () => {
+  it('an update that adds a schedule sets the policy skip, and one that removes it restores allow', async () => {
     const world = createWorld(place)
     const { job } = mail(world)
     const node = await world.start({ jobs: [job] })
@@ -63,7 +63,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await policy()).toBe('allow')
   })
 
-  it('a skipped trigger says why, and the engine logs one warning a minute with the count', async () => {
+  it('a skipped trigger returns the reason, and the engine logs one warning a minute with the count', async () => {
     const world = createWorld(place)
     const { job } = mail(world, { overlapPolicy: 'skip' })
     const { lines, logger } = collectingLogger()
@@ -81,7 +81,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a trigger that meets a full queue rejects with QUEUE_FULL, and leaves no record', async () => {
+  it('a trigger that exceeds maxQueued rejects with QUEUE_FULL, and leaves no record', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world, { overlapPolicy: 'queue', maxQueued: 2 })
     const node = await world.start({ jobs: [job] })
@@ -97,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(sent.toSorted()).toEqual([1, 2, 3, 6])
   })
 
-  it('triggerMany reports QUEUE_FULL for each item that the queue does not hold', async () => {
+  it('triggerMany returns QUEUE_FULL for each item that exceeds maxQueued', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world, { overlapPolicy: 'queue', maxConcurrency: 5, maxQueued: 20 })
     const node = await world.start({ jobs: [job] })
@@ -109,7 +109,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(sent).toHaveLength(25)
   })
 
-  it('a replay that meets a full queue rejects with QUEUE_FULL', async () => {
+  it('a replay that exceeds maxQueued rejects with QUEUE_FULL', async () => {
     const world = createWorld(place)
     const { job } = mail(world, { overlapPolicy: 'queue', maxQueued: 1 })
     const node = await world.start({ jobs: [job] })
@@ -119,7 +119,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(node.replay(id)).rejects.toMatchObject({ code: 'QUEUE_FULL' })
   })
 
-  it('a slot that meets a full queue is skipped with the reason queue_full', async () => {
+  it('a slot that exceeds maxQueued is skipped with the reason queue_full', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 25 }, signal)
     const job = defineJob({
@@ -135,7 +135,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('maxQueued defaults to 100,000, and to the limit of a storage that holds less', async () => {
+it("maxQueued defaults to 100,000, or to the storage's limit if that is lower", async () => {
   const world = createWorld()
   const { job } = mail(world, { overlapPolicy: 'queue' })
   const large = await world.start({ jobs: [job] })

@@ -6,7 +6,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job by the ten seconds, and the slots that ran. */
+/** A job with a slot every ten seconds, and the slots that ran. */
 function ticking(world: World, settings: JobSettingsInput & { until?: number; takes?: number } = {}) {
   const { until = 100, takes = 0, ...jobSettings } = settings
   const ran: number[] = []
@@ -57,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([40])
     })
 
-    it('does not flood when it is resumed after an outage', async () => {
+    it('does not recover the slots of its pause when it is resumed after an outage', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 1000, recoveryStrategy: 'execute_all' })
       const first = await world.start({ jobs: [job] })
@@ -72,7 +72,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(second, 'tick'))[0]).toBe('10-840 (84) missed paused')
     })
 
-    it('lets what runs end, and starts nothing that waits', async () => {
+    it('completes its running occurrence, and starts no queued one', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 20])
     })
 
-    it('is told, once', async () => {
+    it('emits job.paused and job.resumed once', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -101,8 +101,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('an occurrence that is canceled', () => {
-    it('while it runs is told to stop, and ends as canceled with the reason', async () => {
+  describe('a canceled occurrence', () => {
+    it('that runs is aborted, and ends as canceled with the reason', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const scheduler = await world.start({ jobs: [job] })
@@ -119,7 +119,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await scheduler.cancel(id)).toMatchObject({ outcome: 'final', state: 'canceled' })
     })
 
-    it('from another node stops too', async () => {
+    it('that runs on another node is aborted too', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const first = await world.start({ jobs: [job] })
@@ -131,7 +131,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([])
     })
 
-    it.each(['another task', 'another attempt'])('%s is not begun once the storage has told of it', async (what) => {
+    it.each(['another task', 'another attempt'])('that runs on another node never starts %s', async (what) => {
       const world = createWorld(place)
       const called: string[] = []
       const stranger = await world.start()
@@ -145,7 +145,7 @@ describe.each(everywhere)('on $name', (place) => {
         { name: 'second', run: () => void called.push('second') },
       ]
       const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
-      // Its owner hears of it first in the answer to what it says.
+      // The owner receives the cancellation in the answer to its next settle.
       const storage = wrapStorage(world.connect(), { subscribe: undefined })
       const owner = await world.start({ jobs: [job], storage })
       await world.clock.advance({ seconds: 20 })
@@ -167,7 +167,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
     })
 
-    it('of a job that the node does not know is told under its id', async () => {
+    it("of a job that the node does not know is reported under the job's id", async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('while it waits never runs', async () => {
+    it('that is queued never runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 30, takes: 25, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 canceled canceled', '30 completed'])
     })
 
-    it('by force is over at once, and what its owner says is not taken', async () => {
+    it("by force ends at once, and the storage rejects its owner's settle", async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
@@ -208,57 +208,60 @@ describe.each(everywhere)('on $name', (place) => {
       expect(lost).toHaveLength(1)
     })
 
-    it.each(['its own node', 'another node'])('by force through %s is told by its owner as an end', async (through) => {
-      const world = createWorld(place)
-      const reports: ExecutionReport[] = []
-      const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
-      const job = defineJob({
-        name: 'tick',
-        schedule: everySeconds(10, +at(10)),
-        retryPolicy: { maxRetries: 1, retryInterval: { minutes: 5 } },
-        onComplete: (report) => void reports.push(report),
-        tasks: [
-          { name: 'first', run: () => 'done' },
-          { name: 'work', run },
-          { name: 'never', run },
-        ],
-      })
-      const { logger, loud } = collectingLogger()
-      const collectors = [metricsCollector(), metricsCollector()] as const
-      const owner = await world.start({ jobs: [job], logger, metrics: collectors[0] })
-      const heard = listen(owner, 'occurrence.finished', 'occurrence.lost')
-      await world.clock.advance({ seconds: 12 })
-      const other = await world.start({ jobs: [job], metrics: collectors[1] })
-      const { id, scheduledAt } = await onlyOccurrence(other, 'tick')
-      const scheduler = through === 'its own node' ? owner : other
-      await scheduler.cancel(id, { force: true, reason: 'stuck' })
-      await world.clock.advance({ minutes: 1 })
-      const { tasks, ...ended } = await onlyOccurrence(other, 'tick')
-      expect(ended).toMatchObject({ state: 'canceled', reason: 'stuck', finishedAt: at(12) })
-      expect(tasks).toMatchObject([
-        { name: 'first', state: 'completed', result: 'done' },
-        {
-          name: 'work',
-          state: 'canceled',
-          reason: 'canceled',
-          durationMs: 2000,
-          attempts: [{ state: 'lost', endedAt: at(12) }],
-        },
-      ])
-      // What people are told is what is stored.
-      expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
-      expect(reports[0]?.tasks).toEqual(tasks)
-      expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
-      expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
-      const words = 'occurrence lost: it was canceled meanwhile'
-      expect(loud()).toEqual([
-        { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
-      ])
-      const counts = collectors.map((one) => one.counter('scheduler_job_occurrences_total'))
-      expect(counts).toEqual(through === 'its own node' ? [1, 0] : [0, 1])
-    })
+    it.each(['its own node', 'another node'])(
+      'by force through %s is reported by its owner as ended',
+      async (through) => {
+        const world = createWorld(place)
+        const reports: ExecutionReport[] = []
+        const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
+        const job = defineJob({
+          name: 'tick',
+          schedule: everySeconds(10, +at(10)),
+          retryPolicy: { maxRetries: 1, retryInterval: { minutes: 5 } },
+          onComplete: (report) => void reports.push(report),
+          tasks: [
+            { name: 'first', run: () => 'done' },
+            { name: 'work', run },
+            { name: 'never', run },
+          ],
+        })
+        const { logger, loud } = collectingLogger()
+        const collectors = [metricsCollector(), metricsCollector()] as const
+        const owner = await world.start({ jobs: [job], logger, metrics: collectors[0] })
+        const heard = listen(owner, 'occurrence.finished', 'occurrence.lost')
+        await world.clock.advance({ seconds: 12 })
+        const other = await world.start({ jobs: [job], metrics: collectors[1] })
+        const { id, scheduledAt } = await onlyOccurrence(other, 'tick')
+        const scheduler = through === 'its own node' ? owner : other
+        await scheduler.cancel(id, { force: true, reason: 'stuck' })
+        await world.clock.advance({ minutes: 1 })
+        const { tasks, ...ended } = await onlyOccurrence(other, 'tick')
+        expect(ended).toMatchObject({ state: 'canceled', reason: 'stuck', finishedAt: at(12) })
+        expect(tasks).toMatchObject([
+          { name: 'first', state: 'completed', result: 'done' },
+          {
+            name: 'work',
+            state: 'canceled',
+            reason: 'canceled',
+            durationMs: 2000,
+            attempts: [{ state: 'lost', endedAt: at(12) }],
+          },
+        ])
+        // The report contains what the storage contains.
+        expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
+        expect(reports[0]?.tasks).toEqual(tasks)
+        expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
+        expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
+        const words = 'occurrence lost: it was canceled meanwhile'
+        expect(loud()).toEqual([
+          { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
+        ])
+        const counts = collectors.map((one) => one.counter('scheduler_job_occurrences_total'))
+        expect(counts).toEqual(through === 'its own node' ? [1, 0] : [0, 1])
+      },
+    )
 
-    it('that was to be tried again has no task that goes on', async () => {
+    it('that is pending for a retry has no open task', async () => {
       const world = createWorld(place)
       const fail = () => {
         throw new Error('no')
@@ -279,7 +282,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('by force through its own node is told to stop at that moment', async () => {
+    it('by force through its own node is aborted at once', async () => {
       const world = createWorld(place)
       const { job, ran, signals } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
@@ -293,7 +296,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20])
     })
 
-    it('must be there', async () => {
+    it('is rejected with OCCURRENCE_NOT_FOUND if it does not exist', async () => {
       const world = createWorld(place)
       const scheduler = await world.start()
       await expect(scheduler.cancel('occ_none' as never)).rejects.toMatchObject({
@@ -304,7 +307,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a slot that is canceled ahead', () => {
-    it('does not run on any node, and those around it do', async () => {
+    it('runs on no node, while the slots around it run', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 40 })
       const scheduler = await world.start({ jobs: [job] })
@@ -315,7 +318,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(scheduler, 'tick'))[1]).toBe('20 canceled holiday')
     })
 
-    it('is not made up for after an outage either', async () => {
+    it('is not recovered after an outage', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 50, recoveryStrategy: 'execute_all' })
       const first = await world.start({ jobs: [job] })
@@ -327,7 +330,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 20, 40, 50])
     })
 
-    it('must be a slot that lies ahead', async () => {
+    it('must be a future slot of the job', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -341,7 +344,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a replay', () => {
-    /** A chain whose second task fails at first. */
+    /** A chain of tasks whose second task fails until `repair` is called. */
     function failing(world: World) {
       const called: string[] = []
       let broken = true
@@ -373,7 +376,7 @@ describe.each(everywhere)('on $name', (place) => {
       return { job, called, repair, clock: world.clock }
     }
 
-    it('runs an occurrence once more, as a new one that is linked to it', async () => {
+    it('runs an occurrence again, as a new one that is linked to it', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -389,7 +392,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(replay).toMatchObject({ id: replayId, kind: 'replay', state: 'completed', replayOf: id })
     })
 
-    it('from a task on has the results of those before', async () => {
+    it('from a given task on has the results of the tasks before it', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -401,7 +404,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(called).toEqual(['second after 7', 'third true undefined'])
     })
 
-    it('from the first task on runs all of them', async () => {
+    it('from the first task on runs all tasks', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -414,7 +417,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(called[0]).toBe('first')
     })
 
-    it('of the same key is one', async () => {
+    it('with a key that was used before creates no second run', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -428,7 +431,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(called).toHaveLength(3)
     })
 
-    it('needs an occurrence that has ended', async () => {
+    it('is rejected for an occurrence that has not ended or does not exist', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 10, takes: 30 })
       const scheduler = await world.start({ jobs: [job] })
@@ -440,7 +443,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('an update', () => {
-    it('holds on all nodes from then on', async () => {
+    it('applies to all nodes from then on', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })
@@ -452,7 +455,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 25, 50, 75, 100])
     })
 
-    it('that changes nothing makes no version', async () => {
+    it('without a change creates no version', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -460,7 +463,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await scheduler.update('tick', { overlapPolicy: 'queue' })).toMatchObject({ version: 2, changed: false })
     })
 
-    it('of a version that is not in force any more is refused', async () => {
+    it('with an outdated expectedVersion is rejected', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -471,7 +474,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('can cancel what waits', async () => {
+    it('with `waiting: cancel` cancels queued slots', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 30, takes: 25, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -483,7 +486,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 canceled updated', '30 canceled updated'])
     })
 
-    it('is not undone by the build that runs, when it restarts', async () => {
+    it('stays in force when a node of the same build restarts', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })
@@ -495,8 +498,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('explain says of an instant', () => {
-    it('what became of it, or will', async () => {
+  describe('explain', () => {
+    it('returns the verdict for past and future instants', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -509,7 +512,7 @@ describe.each(everywhere)('on $name', (place) => {
       const verdicts = async (...seconds: number[]) =>
         Promise.all(seconds.map(async (second) => (await scheduler.explain('tick', at(second))).verdict))
       expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'not_a_slot'])
-      // From 20 to 100 lies one missed range, with the canceled slot in it; 110 is the last that was missed, and ran.
+      // The missed range covers 20 to 100, with the canceled slot in it. The last missed slot, 110, has run.
       expect(await verdicts(20, 40, 50, 60, 100, 110)).toEqual([
         'covered',
         'covered',
@@ -527,8 +530,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('pruning', () => {
-    it('removes old history, and no old slot ever runs again', async () => {
+  describe('prune', () => {
+    it('removes old history, and no old slot runs again', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 100, recoveryStrategy: 'execute_all' })
       const first = await world.start({ jobs: [job] })
@@ -542,7 +545,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await second.explain('tick', at(20))).toMatchObject({ verdict: 'pruned' })
     })
 
-    it('keeps the latest of each job', async () => {
+    it('keeps the latest occurrences of each job', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 50 })
       const scheduler = await world.start({ jobs: [job] })
@@ -567,7 +570,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(second, 'tick')).toEqual(['10 completed', '20 completed'])
     })
 
-    it('a job that was removed and comes back does not make up for the time between', async () => {
+    it('a job that was removed and added again does not recover the slots in between', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 1000, recoveryStrategy: 'execute_all' })
       const scheduler = await world.start({ jobs: [job] })
@@ -579,7 +582,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 20, 910])
     })
 
-    it('a job that is data alone runs on every node that has its handlers', async () => {
+    it('a job that is data runs on every node that has its handlers', async () => {
       const world = createWorld(place)
       const ran: string[] = []
       const handlersOf = (node: string) => ({
@@ -593,7 +596,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([expect.stringMatching(/^[ab] greets ann$/)])
     })
 
-    it('a plan shows what it would do, changes nothing, and is done as shown', async () => {
+    it('plan changes nothing, and apply makes the changes of the plan', async () => {
       const world = createWorld(place)
       const define = (name: string, seconds: number) =>
         defineJob({ name, schedule: everySeconds(seconds), tasks: [{ name: 'work', run: () => 1 }] })

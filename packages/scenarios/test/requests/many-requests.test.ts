@@ -16,7 +16,7 @@ function itemsOf({ operation, request }: Pick<Call, 'operation' | 'request'>): r
 
 const creates = (call: Call): boolean => itemsOf(call).length > 0
 
-/** A job that may run any number of times at once, and notes the keys of its runs. */
+/** A job without a limit on concurrent runs, and the data of its runs. */
 function asking(world: World, seconds = 0): { readonly job: Job; readonly ran: string[] } {
   const ran: string[] = []
   const job = defineJob({
@@ -52,7 +52,7 @@ function triggers(scheduler: Scheduler, count: number): Promise<PromiseSettledRe
 const all = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
 
 describe.each(everywhere)('on $name', (place) => {
-  it('requests that are made together take one call, and each runs once', async () => {
+  it('concurrent requests are stored in one call, and each runs once', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 400 })
@@ -64,7 +64,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(all(200).sort())
   })
 
-  it('requests with much data take several calls, of which none is long', async () => {
+  it('concurrent requests with large data are split into several calls of limited size', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.map((data) => data.trim()).sort()).toEqual(all(30).sort())
   })
 
-  it('of requests that are made together, so many start at once as half of the places, and all run', async () => {
+  it('concurrent requests start at once in half of the permits, and the rest runs later', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world, 5)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 10 })
@@ -89,7 +89,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(all(30).sort())
   })
 
-  it('a caller that gives up while the storage is away takes no other with it, and its request never runs', async () => {
+  it('a caller that aborts while the storage is away stops only its own request, which never runs', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -107,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toEqual(['kept'])
   })
 
-  it('requests whose common answer got lost run once each, also that of a caller who has given up', async () => {
+  it('requests whose common answer was lost run once each, also that of a caller whose timeout has passed', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -120,7 +120,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(['a', 'b', 'c', 'given up'])
   })
 
-  it('a request that the storage refuses fails alone, with a code, and the others run', async () => {
+  it('a request that the storage rejects fails alone with STORAGE_REFUSED, and the other requests run', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -136,7 +136,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(['0', '1', '2', '4', '5'])
   })
 
-  it('a shutdown waits for requests that have gathered behind a call', async () => {
+  it('a shutdown waits for requests that have gathered behind a call in progress', async () => {
     const world = createWorld(place)
     const { job } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -160,8 +160,8 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe.each(everywhere)('a list of requests, on $name', (place) => {
-  it('is answered in its order, item by item, in few calls', async () => {
+describe.each(everywhere)('triggerMany, on $name', (place) => {
+  it('returns a result for each item in their order, in few calls', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const strict = defineJob({ name: 'strict', schedule: everySeconds(3600), tasks: [{ name: 'work', run: () => 1 }] })
@@ -183,7 +183,7 @@ describe.each(everywhere)('a list of requests, on $name', (place) => {
       { error: null, created: false },
       { error: null, created: true, state: 'running' },
     ])
-    // That of a key which is under way waits for it.
+    // The second item with the same key waits for the first one.
     expect(intercepted.count('createOccurrences')).toBe(2)
     expect(ran.sort()).toEqual(['a', 'c'])
     const occurrences = (await scheduler.occurrences({ job: 'asked' })).items
@@ -196,7 +196,7 @@ describe.each(everywhere)('a list of requests, on $name', (place) => {
     expect(await scheduler.triggerMany([])).toEqual([])
   })
 
-  it('has an error for what the storage refuses alone, and results for the others', async () => {
+  it('returns an error for the item that the storage rejects, and results for the other items', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -209,7 +209,7 @@ describe.each(everywhere)('a list of requests, on $name', (place) => {
     expect(ran.sort()).toEqual(['a', 'c'])
   })
 
-  it('keeps what was stored before the storage stopped answering, and sends no more then', async () => {
+  it('returns the items that were stored before the storage stopped answering, and sends no more', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const target = world.connect()
@@ -234,7 +234,7 @@ describe.each(everywhere)('a list of requests, on $name', (place) => {
     expect(ran).toEqual(['0', '1'])
   })
 
-  it('with one wrong item is refused whole, and nothing is sent', async () => {
+  it('with one invalid item is rejected as a whole, and sends nothing', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])

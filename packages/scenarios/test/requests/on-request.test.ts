@@ -16,7 +16,7 @@ const report = (run: (context: TaskContext) => unknown) =>
   })
 
 describe.each(everywhere)('on $name a job without a schedule', (place) => {
-  it('runs on request alone, also by a client that has no code of it', async () => {
+  it('runs only on request, also of a client without its code', async () => {
     const world = createWorld(place)
     const ran: unknown[] = []
     const job = report(({ scheduledAt, input }) => ran.push([secondsOf(scheduledAt), input]))
@@ -45,7 +45,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     })
   })
 
-  it('gets a schedule by an update, and loses it again, also for a window', async () => {
+  it('gets a schedule by an update and loses it by another one, also within a window', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const node = await world.start({ jobs: [report(({ scheduledAt }) => ran.push(secondsOf(scheduledAt)))] })
@@ -64,7 +64,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     expect(ran.at(-1)).toBe(830)
   })
 
-  it('is planned, applied, added and never finished: retention leaves it, and removes its history', async () => {
+  it('can be planned, applied and added, and retention keeps the job and removes its history', async () => {
     const world = createWorld(place)
     const retention = { olderThan: { hours: 2 }, keep: 3 }
     const tasks = [{ name: 'work', handler: 'note' }]
@@ -82,15 +82,15 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     const { items } = await node.jobs()
     expect(items.map(({ name }) => name).sort()).toEqual(['added', 'planned'])
     expect((await node.occurrences({ job: 'added' })).items).toHaveLength(3)
-    // Its history may be looked at in this very second, and keeps three of four then.
+    // Retention may run in this very second. It keeps three of the four occurrences then.
     const { id: asked } = await node.trigger('added')
     await world.clock.advance({ seconds: 1 })
     expect((await node.occurrences({ job: 'added' })).items.map(({ id }) => id)).toContain(asked)
   })
 })
 
-describe('labels of a job', () => {
-  it('are part of its definition, found by tag, and changed by an update', async () => {
+describe('the tags and the description of a job', () => {
+  it('are part of its definition, can be searched by tag, and change by an update', async () => {
     const world = createWorld()
     const node = await world.start({ jobs: [report(() => undefined)] })
     await node.add(defineJob({ name: 'other', tags: ['eu'], tasks: [{ name: 'work', handler: 'note' }] }))
@@ -108,7 +108,7 @@ describe('labels of a job', () => {
     expect(await node.job('report')).toMatchObject({ tags: [], description: null, version: 3 })
   })
 
-  it('that are wrong are refused by an update, and nothing of it is stored', async () => {
+  it('are rejected by an update if they are invalid, and the update stores nothing', async () => {
     const world = createWorld()
     const node = await world.start({ jobs: [report(() => undefined)] })
     const refused = (change: object) => expect(node.update('report', change)).rejects
@@ -120,12 +120,12 @@ describe('labels of a job', () => {
   })
 })
 
-it('slots are compared with none', () => {
+it('diffSchedules compares the slots of a schedule with those of no schedule', () => {
   expect(diffSchedules(null, everySeconds(60), at(0), at(100)).added).toEqual([at(0), at(60)])
   expect(diffSchedules(everySeconds(60), null, at(0), at(100)).removed).toEqual([at(0), at(60)])
 })
 
-it('a job without a schedule is run by a test', async () => {
+it('runJob runs a job without a schedule', async () => {
   expect(
     (
       await runJob(

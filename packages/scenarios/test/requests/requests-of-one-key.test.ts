@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { createWorld } from '../support/world.ts'
 
-it('two triggers of one key run once, although the answer to the first comes after the second was asked', async () => {
+it('two concurrent triggers with one key run once, although the first answer is late', async () => {
   const world = createWorld()
   let called = 0
   const run = async () => {
@@ -28,7 +28,7 @@ it('two triggers of one key run once, although the answer to the first comes aft
   })
   const scheduler = await world.start({ jobs: [job], storage })
   const requests = [scheduler.trigger('report', { key: 'ticket' }), scheduler.trigger('report', { key: 'ticket' })]
-  // Time enough for the second to come and go, if it were let.
+  // Without the key the second request would be answered within these turns.
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   answerFirst()
   const results = await Promise.all(requests)
@@ -37,7 +37,7 @@ it('two triggers of one key run once, although the answer to the first comes aft
   expect(called).toBe(1)
 })
 
-it('keyScope live: a key is blocked until its run has ended, and creates another run then', async () => {
+it('keyScope live: a key blocks further requests until its run has ended', async () => {
   const { world, scheduler, called } = await startedWorld()
   const options = { key: 'ticket', keyScope: 'live' } as const
   const first = await scheduler.trigger('report', options)
@@ -53,7 +53,7 @@ it('keyScope live: a key is blocked until its run has ended, and creates another
   expect((await scheduler.occurrence(third.id)).requestKey).toBe('ticket')
 })
 
-it('keyScope waiting: a key is blocked until its run starts', async () => {
+it('keyScope waiting: a key blocks further requests until its run starts', async () => {
   const { world, scheduler, called } = await startedWorld()
   const options = { key: 'ticket', keyScope: 'waiting', delay: { seconds: 10 } } as const
   const results = [await scheduler.trigger('report', options), await scheduler.trigger('report', options)]
@@ -67,7 +67,7 @@ it('keyScope waiting: a key is blocked until its run starts', async () => {
   expect(called()).toBe(2)
 })
 
-it('requests of one key with keyScope live that are sent together create one run, also by triggerMany and a client', async () => {
+it('keyScope live: concurrent requests with one key by trigger, triggerMany and a client create one run', async () => {
   const { world, scheduler, called } = await startedWorld()
   const client = createClient({ storage: world.connect(), clock: world.clock })
   onTestFinished(() => client.close())
@@ -103,7 +103,7 @@ it('keyScope live: a request whose answer was lost runs once', async () => {
   expect(called()).toBe(1)
 })
 
-it('keyScope without a key, and an unknown keyScope, are refused', async () => {
+it('keyScope without a key, and an unknown keyScope, are rejected', async () => {
   const { scheduler } = await startedWorld()
   await expect(scheduler.trigger('report', { keyScope: 'live' })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
@@ -115,7 +115,7 @@ it('keyScope without a key, and an unknown keyScope, are refused', async () => {
   })
 })
 
-/** A job on request, whose runs take 30 seconds each. */
+/** A job without a schedule whose runs take 30 seconds each. */
 async function startedWorld(wrap: (storage: Storage) => Storage = (storage) => storage) {
   const world = createWorld()
   let called = 0

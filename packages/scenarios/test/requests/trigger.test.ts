@@ -24,7 +24,7 @@ function asked(world: World, settings: JobSettingsInput & { seconds?: number; ev
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a job runs now, and its slots are as they were', async () => {
+  it('a triggered job runs at once, and its slots do not change', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { every: 60 })
     const scheduler = await world.start({ jobs: [job] })
@@ -44,7 +44,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrences[0]?.id).toBe(id)
   })
 
-  it('a run at the very instant of a slot does not take its place', async () => {
+  it('a trigger at the instant of a slot does not replace the slot', async () => {
     const world = createWorld(place)
     const { job } = asked(world, { every: 60, overlapPolicy: 'allow' })
     const scheduler = await world.start({ jobs: [job] })
@@ -57,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the same key is the same request, from whichever node, and does not run again', async () => {
+  it('triggers with the same key on two nodes return the same run', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const first = await world.start({ jobs: [job] })
@@ -74,7 +74,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await first.occurrences({ job: 'asked' })).items.map(({ requestKey }) => requestKey)).toEqual(['order-7'])
   })
 
-  it('a key that was used while its run is still running says so', async () => {
+  it('a trigger with a used key returns the running state of its run', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(3)
   })
 
-  it('a key that is asked for again once its run is over costs one look at that run', async () => {
+  it('a trigger with the key of an ended run costs one read of that run', async () => {
     const world = createWorld(place)
     const { job } = asked(world)
     const intercepted = new InterceptedStorage(world.connect())
@@ -97,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.calls.map(({ operation }) => operation)).toEqual(['createOccurrences', 'get'])
   })
 
-  it('a key whose request was skipped is not used up, and each skip has an entry with its reason', async () => {
+  it('a skipped trigger does not use up its key, and each skip has a record with its reason', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -124,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('a key whose request was canceled is answered with the reason', async () => {
+  it('a trigger with the key of a canceled run returns the reason', async () => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(entry?.cancelRequest).toEqual({ at: at(0), reason: 'ordered twice', actor: 'bob' })
   })
 
-  it('requests without a key are requests of their own', async () => {
+  it('triggers without a key create a run each', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { overlapPolicy: 'allow' })
     const scheduler = await world.start({ jobs: [job] })
@@ -147,7 +147,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('its data reach every task, and it knows that it was triggered', async () => {
+  it('each task receives the data of a trigger and its kind', async () => {
     const world = createWorld(place)
     const { job, contexts } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -168,7 +168,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('only the chosen tasks run, in the job’s order', async () => {
+  it('a trigger of some tasks runs only those, in the order of the job', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -179,7 +179,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence?.tasks.map(({ name }) => name)).toEqual(['first', 'third'])
   })
 
-  it('its settings go over those of the job, for this run alone', async () => {
+  it('the overrides of a trigger apply to its run alone', async () => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(parallel?.finishedAt?.getTime()).toBe(Number(parallel?.startedAt) + 5000)
   })
 
-  it('its choices hold also when it had to wait and another life of the node runs it', async () => {
+  it('the options of a queued trigger apply when a later incarnation of its node runs it', async () => {
     const world = createWorld(place)
     const { job, called, contexts } = asked(world, { seconds: 5, overlapPolicy: 'queue', onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -216,7 +216,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['queue_one', 'queued', null],
     ['allow', 'running', null],
     ['cancel_running', 'queued', null],
-  ] as const)('while the job runs, under %s, it is %s', async (overlapPolicy, state, reason) => {
+  ] as const)('while the job runs, under %s, a trigger is %s', async (overlapPolicy, state, reason) => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5, overlapPolicy })
     const scheduler = await world.start({ jobs: [job] })
@@ -224,7 +224,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.trigger('asked')).toMatchObject({ state, reason, created: true })
   })
 
-  it('while the node is full it waits in the storage', async () => {
+  it('a trigger on a full node is pending in the storage', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5, overlapPolicy: 'allow' })
     const scheduler = await world.start({ jobs: [job], maxConcurrentJobs: 1 })
@@ -234,7 +234,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['0 first', '5 second'])
   })
 
-  it('it is told like any other occurrence', async () => {
+  it('a trigger emits occurrence.created and occurrence.started', async () => {
     const world = createWorld(place)
     const { job } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -247,10 +247,10 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each<[string, string, object, string, string, unknown]>([
-    ['a job that is not there', 'other', {}, 'JOB_NOT_FOUND', 'name', 'other'],
-    ['a task that is not there', 'asked', { tasks: ['fourth'] }, 'TASK_NOT_FOUND', 'tasks', 'fourth'],
+    ['an unknown job', 'other', {}, 'JOB_NOT_FOUND', 'name', 'other'],
+    ['an unknown task', 'asked', { tasks: ['fourth'] }, 'TASK_NOT_FOUND', 'tasks', 'fourth'],
     ['no task', 'asked', { tasks: [] }, 'INVALID_ARGUMENT', 'tasks', []],
-    ['tasks that are no list', 'asked', { tasks: 'first' }, 'INVALID_ARGUMENT', 'tasks', 'first'],
+    ['tasks that are not an array', 'asked', { tasks: 'first' }, 'INVALID_ARGUMENT', 'tasks', 'first'],
     ['a task without a name', 'asked', { tasks: [''] }, 'INVALID_NAME', 'tasks[0]', ''],
     ['an empty key', 'asked', { key: '' }, 'INVALID_NAME', 'key', ''],
     ['data with a bigint', 'asked', { data: 5n }, 'INVALID_ARGUMENT', 'data', 5n],
@@ -266,8 +266,8 @@ describe.each(everywhere)('on $name', (place) => {
     ],
     ['a bad setting', 'asked', { overrides: { taskTimeout: 0 } }, 'INVALID_DURATION', 'overrides.taskTimeout', 0],
     ['an empty reason', 'asked', { reason: '' }, 'INVALID_NAME', 'reason', ''],
-    ['an actor that is no text', 'asked', { actor: 7 }, 'INVALID_NAME', 'actor', 7],
-  ])('%s is refused, and nothing runs', async (_, name, options, code, field, value) => {
+    ['an actor that is not a string', 'asked', { actor: 7 }, 'INVALID_NAME', 'actor', 7],
+  ])('%s is rejected, and nothing runs', async (_, name, options, code, field, value) => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const scheduler = await world.start({ jobs: [job] })

@@ -5,7 +5,7 @@ import { type Call, InterceptedStorage } from '../support/intercepted-storage.ts
 import { memory } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf } from '../support/world.ts'
 
-/** Something that is held up until it is let go. */
+/** A promise that resolves when `release` is called. */
 function hold() {
   let release: () => void = () => undefined
   const released = new Promise<void>((resolve) => {
@@ -14,7 +14,7 @@ function hold() {
   return { release, released }
 }
 
-/** Lets everything happen that waits for nothing but promises; the clock stands, since it waits for calls that are held. */
+/** Runs all steps that only wait for promises. The clock stands still, because it waits for the held calls. */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -26,12 +26,12 @@ function slotOf({ operation, request }: Pick<Call, 'operation' | 'request'>): st
   return item?.kind === 'slot' ? item.jobId : null
 }
 
-/** The job that a call looks at. */
+/** The job whose head a call reads. */
 function lookAt({ operation, request }: Pick<Call, 'operation' | 'request'>): string | null {
   return operation === 'get' ? ((request as { jobs?: string[] }).jobs?.[0] ?? null) : null
 }
 
-it('a slot that is being created is not created once more when a look at its job comes late', async () => {
+it('a slot in creation is not created again when a read of its job is answered late', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = (name: string, taskTimeout: number) => {
@@ -46,7 +46,7 @@ it('a slot that is being created is not created once more when a look at its job
   const second = job('second', 100_000)
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
-  // Each slot is a call of its own, and several are under way.
+  // Each slot has its own call, and several calls are in progress.
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 1 } })
   const scheduler = await world.start({ jobs: [changed, first, second], storage, pollInterval: { hours: 1 } })
   await world.clock.advanceTo(at(9))
@@ -60,10 +60,10 @@ it('a slot that is being created is not created once more when a look at its job
     const createsChanged = slotOf(call) === changed.id
     const nth = createsChanged ? creations() : looks()
     if (createsChanged && nth === 1) {
-      // A newer build starts elsewhere.
+      // A newer build starts on another node.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // Nobody knows yet that it is dead.
+      // No node has declared the newer node dead yet.
       world.crash(newer)
     }
     const answer = await call.proceed()
@@ -73,12 +73,12 @@ it('a slot that is being created is not created once more when a look at its job
   }
   const advancing = world.clock.advanceTo(at(18))
   await turns()
-  // The answer said that the version is stale: the job is looked at.
+  // The answer reported an outdated version, so the node reads the job.
   expect([creations(), looks()]).toEqual([1, 1])
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // Another look was answered before that one, and the slot is being created under the new version.
+  // A second read was answered before the first, and the slot is being created under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()
@@ -92,7 +92,7 @@ it('a slot that is being created is not created once more when a look at its job
   expect(called.sort()).toEqual(['changed/1 20', 'first/1 20', 'second/1 20'])
 })
 
-it('a claim that is repeated hands nothing back that a creation has started whose answer is on its way', async () => {
+it('a repeated claim hands back no slot that a creation in progress has started', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = defineJob({
@@ -101,7 +101,7 @@ it('a claim that is repeated hands nothing back that a creation has started whos
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // A clock that waits for calls to the storage would wait for the one that is held.
+  // A clock with `track` would wait for the held call.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
@@ -124,7 +124,7 @@ it('a claim that is repeated hands nothing back that a creation has started whos
   expect(await fates(scheduler, 'job')).toEqual(['10 completed'])
 })
 
-it('a place that was kept for a slot which does not need it goes to what has come to wait meanwhile', async () => {
+it('a permit that was reserved for a skipped slot goes to a run that has become pending meanwhile', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const slow = defineJob({
@@ -141,7 +141,7 @@ it('a place that was kept for a slot which does not need it goes to what has com
   const full = await world.start(options)
   await world.clock.advanceTo(at(15))
   const intercepted = new InterceptedStorage(world.connect())
-  // Neither knows of the other, so both ask for the slot.
+  // The nodes do not know each other, so both create the slot.
   const alone = async ({ operation, proceed }: Call) =>
     operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
   intercepted.intercept = alone
@@ -154,12 +154,12 @@ it('a place that was kept for a slot which does not need it goes to what has com
     return alone(call)
   }
   await world.clock.advanceTo(at(21))
-  // The other node runs it already, so its slot is skipped here.
+  // The other node already runs the job, so this slot is skipped.
   expect((await full.occurrences({ job: 'slow' })).items.map(({ state }) => state)).toEqual(['running', 'skipped'])
   expect(called).toEqual(['asked 20'])
 })
 
-it('what is more than there is room for goes out in two halves, so that the storage works on one and the node on the other', async () => {
+it('slots beyond the permits leave in two halves, so that the storage and the node work in parallel', async () => {
   const world = createWorld(memory)
   const run = () => {}
   const jobs = Array.from({ length: 150 }, (_, index) =>
@@ -168,7 +168,7 @@ it('what is more than there is room for goes out in two halves, so that the stor
   const intercepted = new InterceptedStorage(world.connect())
   const { storage } = intercepted
   await world.start({ jobs, storage, maxConcurrentJobs: 10, pollInterval: { hours: 1 } })
-  // The first time shows how quick the handlers are.
+  // The first slots show the latency of the handlers.
   await world.clock.advanceTo(at(15))
   intercepted.reset()
   await world.clock.advanceTo(at(25))
@@ -178,7 +178,7 @@ it('what is more than there is room for goes out in two halves, so that the stor
   expect(sizes).toEqual([55, 55, 40])
 })
 
-it('a full batch of slots leaves before the next one is put together', async () => {
+it('a full batch of slots leaves before the next one is assembled', async () => {
   const world = createWorld(memory)
   const jobs = Array.from({ length: 150 }, (_, index) =>
     defineJob({ name: `job ${index}`, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => undefined }] }),
@@ -188,7 +188,7 @@ it('a full batch of slots leaves before the next one is put together', async () 
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // What a socket is given leaves at the end of the turn.
+  // A socket sends its data at the end of the turn.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

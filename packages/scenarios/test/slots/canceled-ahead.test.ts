@@ -17,7 +17,7 @@ function clientOf(world: World) {
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('`nextRuns` leaves out slots that were canceled ahead, on each node and in a client', async () => {
+  it('`nextRuns` omits slots that were canceled ahead, on each node and in a client', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [job('tick')] })
     const other = await world.start({ jobs: [job('tick')] })
@@ -36,7 +36,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await clientOf(world).job('tick')).toMatchObject({ nextAt: null })
   })
 
-  it('`jobs` and `job` show the next slot that was not canceled ahead', async () => {
+  it('`jobs` and `job` return the next slot that was not canceled ahead', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [job('tick'), job('tock')] })
     for (const second of [10, 20]) await scheduler.cancelSlot('tick', at(second))
@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('`plan` shows the next slots that were not canceled ahead', async () => {
+  it('`plan` lists the next slots that were not canceled ahead', async () => {
     const world = createWorld(place)
     const [tick, tock] = [job('tick'), job('tock')].map((one): Job => ({ ...one, owner: 'team' })) as [Job, Job]
     const scheduler = await world.start({ jobs: [tick, tock] })

@@ -8,24 +8,24 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
-/** A job that is data alone. */
+/** A job that is data. */
 function dataJob(name: string, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}): Job {
   return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
 }
 
-/** So many jobs, each due every so many seconds: 11, 12, … */
+/** `count` jobs whose slots are 11, 12, … seconds apart. */
 function crowd(count: number, settings: Parameters<typeof dataJob>[2] = {}): readonly Job[] {
   return Array.from({ length: count }, (_, index) => dataJob(`job ${index}`, 11 + index, settings))
 }
 
 const namesOf = (jobs: readonly Job[]): string[] => jobs.map(({ name }) => name)
 
-/** The last slot of a job that is due every so many seconds, up to a second. */
+/** The last slot up to `upTo` of a job whose slots are `seconds` apart. */
 function lastSlot(seconds: number, upTo: number): number {
   return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
 }
 
-/** All slots of the crowd after one second, and up to another. */
+/** All slots of the crowd after one second, up to another. */
 function slotsOf(count: number, after: number, upTo: number): string[] {
   return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
     const slots: number[] = []
@@ -34,7 +34,7 @@ function slotsOf(count: number, after: number, upTo: number): string[] {
   })
 }
 
-/** Nodes that hold at most five jobs, and what ran on them: `'job 3 at 14'`, with how many seconds late it was. */
+/** Options of nodes that hold at most five jobs, and their runs: `'job 3 at 14'`. `late` adds the seconds of delay. */
 function noting(world: World) {
   const ran: string[] = []
   const late: string[] = []
@@ -57,7 +57,7 @@ function noting(world: World) {
   return { ran, late, byNode, optionsOf }
 }
 
-/** Those of these jobs that a node holds: a call that is aborted before it begins looks up no other job. */
+/** The jobs that a node holds. A call with an aborted signal loads no other job. */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []
   for (const name of namesOf(jobs)) {
@@ -70,14 +70,14 @@ async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<strin
   return held
 }
 
-/** Stores jobs from another process, which ends then. */
+/** Stores jobs through a node that shuts down afterwards. */
 async function storeElsewhere(world: World, jobs: readonly Job[]): Promise<void> {
   const other = await world.start({ nodeId: 'other', handlers: { note: () => undefined }, ...life })
   await other.add(jobs)
   await world.shutdown(other)
 }
 
-/** Calls of a method that were made within some seconds. */
+/** The calls of a method within `seconds`. */
 async function callsWithin(world: World, counted: InterceptedStorage, seconds: number, method: StorageMethod) {
   counted.reset()
   await world.clock.advance({ seconds })
@@ -85,12 +85,12 @@ async function callsWithin(world: World, counted: InterceptedStorage, seconds: n
 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a node with more data jobs than it may hold runs each slot on time and once, and holds few', async () => {
+  it('a node with more data jobs than it may hold runs each slot once and in time, and holds few jobs', async () => {
     const world = createWorld(place)
     const jobs = crowd(200)
     const { ran, late, optionsOf } = noting(world)
     await storeElsewhere(world, jobs)
-    // It looks between the slots, and not when they are due.
+    // The node polls between the slots, and not when they are due.
     await world.clock.advanceTo(at(0.4))
     const scheduler = await world.start(optionsOf('only'))
     let most = 0
@@ -100,12 +100,12 @@ describe.each(everywhere)('on $name', (place) => {
     }
     expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
-    // Of the crowd 18 at most are due within one second, and a look is two ahead.
+    // At most 18 jobs of the crowd are due within one second, and the node loads two seconds ahead.
     expect(most).toBeLessThan(60)
     expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
   })
 
-  it('what it asks the storage does not depend on how many jobs are stored', async () => {
+  it('the number of storage calls does not depend on the number of stored jobs', async () => {
     const world = createWorld(place)
     await storeElsewhere(
       world,
@@ -113,19 +113,19 @@ describe.each(everywhere)('on $name', (place) => {
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
-    // A page until there are more jobs than it holds, and one look at what is due.
+    // One page shows that there are more jobs than the node holds, and one query returns the due jobs.
     expect(counted.count('listJobs')).toBe(2)
     const listings = await callsWithin(world, counted, 60, 'listJobs')
-    // Once an hour, one node goes through all jobs for their retention.
+    // Once an hour, one node lists all jobs for their retention.
     const looks = listings.filter(
       ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
     )
-    // One look at what is due each second, and one page of changes each three seconds at most.
+    // At most one query for due jobs each second, and one page of changes each three seconds.
     expect(looks.length).toBeGreaterThanOrEqual(59)
     expect(looks.length).toBeLessThanOrEqual(62 + 20)
   })
 
-  it('a job that another process has added for the next second runs on time, with no wake-up', async () => {
+  it('a job that another process has added for the next second runs in time without a wake-up', async () => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(50))
@@ -139,18 +139,18 @@ describe.each(everywhere)('on $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('a job that is removed, added anew with another schedule, or updated, runs by what is stored', async () => {
+  it('a removed, re-created or updated job runs by its stored definition', async () => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
     const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
-    // It has no handlers, and holds no job.
+    // The client has no handlers, and holds no job.
     const client = await world.start({ nodeId: 'client', heldJobs: 0, ...life })
     await client.add([...crowd(50), ...three])
     const node = await world.start({ ...optionsOf('only'), definitionInterval: { hours: 1 } })
     await world.clock.advanceTo(at(8.6))
     expect(await heldOf(node, three)).toHaveLength(3)
     expect(await heldOf(client, three)).toEqual([])
-    // Within the two seconds that the node has looked ahead.
+    // Within the two seconds that the node has loaded ahead.
     await client.remove(['removed', 'anew'])
     await client.add(dataJob('anew', 6))
     await client.update('updated', { schedule: everySeconds(4) })
@@ -163,7 +163,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('calls by name look up a job that the node does not hold', async () => {
+  it('calls by name load a job that the node does not hold', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -194,7 +194,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(node.remove(['never added'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', field: 'names[0]' })
   })
 
-  it('slots that were missed while no node lived are decided by the strategy, and the jobs go on', async () => {
+  it('slots that were missed while no node lived are recovered, and later slots run', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(100, { misfireThreshold: 100 }))
@@ -206,7 +206,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(node, 'job 0'))[0]).toMatch(/missed/)
   })
 
-  it('each node looks up its own share, and takes on that of one that dies', async () => {
+  it('each node loads the due jobs of its share, and its peers load those of a dead node', async () => {
     const world = createWorld(place)
     const { ran, late, byNode, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(100))
@@ -226,7 +226,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(slotsOf(100, 60, 200).sort())
   })
 
-  it('what waits in the storage is claimed and runs, whether its job is held or not', async () => {
+  it('pending runs are claimed whether the node holds their jobs or not', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 60 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -239,7 +239,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toHaveLength(60)
   })
 
-  it('slots of jobs that are paused are recorded as skipped, and of those without handlers left to others', async () => {
+  it('slots of paused jobs are recorded as skipped, and slots without handlers are left to other nodes', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const foreign = defineJob({
@@ -265,8 +265,8 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('a node that looks up what is due', () => {
-  it('goes on where it ended its look when more is due than it may hold', async () => {
+describe('a node that loads due jobs', () => {
+  it('continues after the last loaded job when more jobs are due than it may hold', async () => {
     const world = createWorld(memory)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 2200 }, (_, index) => dataJob(`job ${index}`, 3600))
@@ -281,7 +281,7 @@ describe('a node that looks up what is due', () => {
     expect(ran).toHaveLength(2200)
   })
 
-  it('notices more jobs than it may hold as they are added, and tells of none that comes and goes', async () => {
+  it('detects that more jobs are added than it may hold, and emits no event for loaded and evicted ones', async () => {
     const world = createWorld(memory)
     const { ran, late, optionsOf } = noting(world)
     const node = await world.start(optionsOf('only'))
@@ -295,7 +295,7 @@ describe('a node that looks up what is due', () => {
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual([...namesOf(jobs)].sort())
   })
 
-  it('holds all jobs where the storage cannot find them by their next instants', async () => {
+  it('holds all jobs if the storage has no index of due jobs', async () => {
     const world = createWorld(memory)
     const { ran, late, optionsOf } = noting(world)
     const jobs = crowd(50)
@@ -309,7 +309,7 @@ describe('a node that looks up what is due', () => {
     expect(await heldOf(node, jobs)).toEqual(namesOf(jobs))
   })
 
-  it('keeps jobs with code of its own, however many jobs are stored', async () => {
+  it('keeps jobs with its own code, however many jobs are stored', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
     const jobs = crowd(50)
@@ -325,7 +325,7 @@ describe('a node that looks up what is due', () => {
     expect((await heldOf(node, jobs)).length).toBeLessThan(50)
   })
 
-  it('that is asked to cancel what it does not hold tells the name of the job', async () => {
+  it('reports the job name when it cancels a run of a job that it does not hold', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
     const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -335,7 +335,7 @@ describe('a node that looks up what is due', () => {
     const [name = ''] = namesOf(jobs).filter((one) => !held.includes(one))
     await node.pause(name)
     const { id } = await node.trigger(name)
-    // Others are used since.
+    // The node uses all other jobs meanwhile.
     for (const { name: other } of jobs.filter((job) => job.name !== name)) await node.explain(other, at(1))
     await world.clock.advance({ seconds: 3 })
     expect(await heldOf(node, jobs)).not.toContain(name)

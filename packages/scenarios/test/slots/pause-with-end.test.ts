@@ -5,7 +5,7 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-/** What began, with how many seconds after the start of the world. */
+/** The runs that have begun, with the seconds since the start of the world. */
 function noting(world: World) {
   const began: string[] = []
   const run = ({ job, input }: TaskContext) => {
@@ -14,11 +14,11 @@ function noting(world: World) {
   return { began, run }
 }
 
-/** Nobody polls in time: whoever starts something at the end of a pause knows when that is. */
+/** No node polls in time, so a node that starts a run at the end of a pause has kept that instant. */
 const pollInterval = { minutes: 1 }
 
 describe.each(everywhere)('on $name', (place) => {
-  it('the slots of a held job run again from the end of its pause on, on all nodes, with nobody asking', async () => {
+  it('the slots of a held job run again on all nodes from the end of its pause on, without a poll', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -31,7 +31,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(node, 'tick')).filter((line) => line.includes('paused')).length).toBe(5)
   })
 
-  it('who lifted it, and why, is kept until the next one, and holds no slot back', async () => {
+  it('the actor and reason of a resumption are kept until the next pause', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -44,7 +44,7 @@ describe.each(everywhere)('on $name', (place) => {
       paused: null,
       resumed: { at: at(130), actor: 'bob', reason: 'there is room' },
     })
-    // What is not paused is not resumed by somebody else.
+    // resume has no effect on a job that is not paused.
     await node.resume('tick', { actor: 'carl' })
     expect((await client.job('tick')).resumed?.actor).toBe('bob')
     await world.clock.advance({ seconds: 240 })
@@ -56,7 +56,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.resume('tick', { reason: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('a slot at its very end runs, and in time', async () => {
+  it('a slot at the end of a pause runs in time', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -66,7 +66,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(began).toEqual(['tick at 600'])
   })
 
-  it('a trigger of a job without a schedule waits for the end, and starts within a second of it', async () => {
+  it('a trigger of a paused job without a schedule starts within a second of the end of the pause', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'on request', overlapPolicy: 'allow', tasks: [{ name: 'work', run }] })
@@ -80,7 +80,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([...began].sort()).toEqual(['first at 600', 'second at 600'])
   })
 
-  it('a job that is data and that no node holds goes on by itself, with what waits of it', async () => {
+  it('a job that is data and that no node holds resumes at the end, with its pending run', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const options = { heldJobs: 0, handlers: { note: run }, scheduleTypes: [everyType], pollInterval }
@@ -94,7 +94,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(began).toEqual(['asked at 600', 'data at 840'])
   })
 
-  it('after an end at which no node lived, what waits starts, and each slot is judged by its own instant', async () => {
+  it('after an end at which no node lived, pending runs start, and slots are judged by their own instants', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const tasks = [{ name: 'work', run }]
@@ -133,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('people and metrics see it as long as it holds; its end is no event', async () => {
+  it('lists and metrics show a pause while it lasts, and its end emits no event', async () => {
     const world = createWorld(place)
     const { run } = noting(world)
     const metrics = metricsCollector()
@@ -163,7 +163,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.length).toBe(1)
   })
 
-  it('the pause that holds longer wins, of one job and of all of a tag', async () => {
+  it('the longer of two pauses stays in force, for one job and for all jobs of a tag', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock })
     const tasks = [{ name: 'work', handler: 'note' }]
@@ -180,7 +180,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([...(await client.resumeAll({ tag: 'eu' }))].sort()).toEqual(['a', 'b', 'c'])
   })
 
-  it('an end that cannot be is refused, and nothing is paused', async () => {
+  it('an invalid end is rejected, and no job is paused', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock })
     await client.add(defineJob({ name: 'a', tags: ['eu'], tasks: [{ name: 'work', handler: 'note' }] }))

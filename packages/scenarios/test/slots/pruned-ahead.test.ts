@@ -4,7 +4,7 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { everyStorage, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
-/** A node and a client, for whom history was pruned up to five minutes from now: others' clocks were ahead. */
+/** A node and a client. Another process, whose clock was ahead, has pruned history up to five minutes from now. */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)
   const ran: number[] = []
@@ -23,8 +23,8 @@ async function scene(place: PlaceKind) {
   return { world, client, ran }
 }
 
-describe.each(everyStorage)('on $name, where history was pruned by a clock that was ahead,', (place) => {
-  it('a job runs when it is asked for', async () => {
+describe.each(everyStorage)('on $name, where a process whose clock was ahead has pruned history,', (place) => {
+  it('a triggered job runs', async () => {
     const { world, client, ran } = await scene(place)
     expect(await client.trigger('job')).toMatchObject({ state: 'pending', created: true })
     await world.clock.advance({ seconds: 5 })

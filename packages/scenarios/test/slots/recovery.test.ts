@@ -31,7 +31,7 @@ function recording(world: World, settings: JobSettingsInput & { every?: number; 
   }
   const schedule = everySeconds(every, Number.isFinite(until) ? +at(until) : until)
   const tasks = [{ name: 'work', run }]
-  // Queued, so that slots which are on time are not skipped for the missed ones that run at that moment.
+  // Queued, so that the recovered runs do not cause later slots to be skipped.
   const job = defineJob({ name: 'recording', schedule, overlapPolicy: 'queue', ...jobSettings, tasks })
   return { job, runs, slots: () => runs.map(({ slot }) => slot) }
 }
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name', (place) => {
     const until = 370
     const missed = [120, 180, 240, 300]
 
-    it('execute_all runs every missed slot, in order, one after another', async () => {
+    it('execute_all runs every missed slot in order, one after another', async () => {
       const world = createWorld(place)
       const { job, runs, slots } = recording(world, { recoveryStrategy: 'execute_all', takes: 5 })
       await outage(world, job, until)
@@ -62,7 +62,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(runs.map((run) => run.recovered)).toEqual([false, true, true, true, true, false])
     })
 
-    it('execute_last, the default, runs the last missed slot and records the others', async () => {
+    it('execute_last, the default, runs the last missed slot and records the earlier ones', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, {})
       const scheduler = await outage(world, job, until)
@@ -79,7 +79,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('mark_as_missed runs none', async () => {
+    it('mark_as_missed runs no missed slot', async () => {
       const world = createWorld(place)
       const { job, slots } = recording(world, { recoveryStrategy: 'mark_as_missed' })
       const scheduler = await outage(world, job, until)
@@ -88,7 +88,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(scheduler, 'recording'))[1]).toBe('120-300 (4) missed mark_as_missed')
     })
 
-    it('a single missed slot has the id of that slot, so that whoever asks for it finds it', async () => {
+    it('the record of a single missed slot has the id of that slot', async () => {
       const world = createWorld(place)
       const { job } = recording(world, { recoveryStrategy: 'mark_as_missed' })
       const scheduler = await outage(world, job, 185)
@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['execute_last', ['120-120 (1) missed execute_last', '180 completed']],
       ['execute_all', ['120 completed', '180 completed']],
       ['compressed', ['120-180 (2) completed']],
-    ])('a schedule that ended meanwhile is decided up to its end: %s', async (recoveryStrategy, expected) => {
+    ])('slots up to the end of a schedule that ended meanwhile are decided: %s', async (recoveryStrategy, expected) => {
       const world = createWorld(place)
       const { job } = recording(world, { recoveryStrategy, until: 200 })
       const scheduler = await outage(world, job, until)
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await scheduler.nextRuns('recording')).toEqual([])
     })
 
-    it('compressed runs once, and the run knows the span that it stands for', async () => {
+    it('compressed runs once for all missed slots, and the run receives their span', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
       const scheduler = await outage(world, job, until)
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['two occurrences', { type: 'bounded_window', maxOccurrences: 2 }, [240, 300], '120-180 (2)'],
       ['an age', { type: 'bounded_window', maxAge: { seconds: 200 } }, [180, 240, 300], '120-120 (1)'],
       ['both', { type: 'bounded_window', maxOccurrences: 9, maxAge: { seconds: 80 } }, [300], '120-240 (3)'],
-    ])('a window bounded by %s runs what lies in it', async (_, recoveryStrategy, expected, range) => {
+    ])('a window bounded by %s runs the slots in it', async (_, recoveryStrategy, expected, range) => {
       const world = createWorld(place)
       const { job, slots } = recording(world, { recoveryStrategy })
       const scheduler = await outage(world, job, until)
@@ -180,7 +180,7 @@ describe.each(everywhere)('on $name', (place) => {
       [120, [180, 300]],
       [180, [120, 300]],
       [300, [120, 240]],
-    ])('is left out by a compressed run: at %d', async (excluded, [from, to]) => {
+    ])('is not part of a compressed run: at %d', async (excluded, [from, to]) => {
       const { scheduler, runs, explained } = await outageOver(createWorld(place), excluded, 'compressed')
       expect(runs.map(({ slot, span }) => [slot, span])).toEqual([
         [60, null],
@@ -212,25 +212,28 @@ describe.each(everywhere)('on $name', (place) => {
       ['compressed', [120, 180, 240, 300], [], 0],
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
-    ])('under %j: of four, without %j, %j run', async (recoveryStrategy, canceled, expected, toRun) => {
-      const world = createWorld(place)
-      const { job, slots } = recording(world, { recoveryStrategy })
-      const first = await world.start({ jobs: [job] })
-      await world.clock.advance({ seconds: 65 })
-      for (const slot of canceled) await first.cancelSlot('recording', at(slot), { reason: 'holiday' })
-      await world.shutdown(first)
-      await world.clock.advanceTo(at(370))
-      const second = world.scheduler({ jobs: [job] })
-      const heard = listen(second, 'recovery.decided')
-      await second.start()
-      await world.clock.advance({ seconds: 10 })
-      expect(slots()).toEqual([60, ...expected, 360])
-      expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
-      const states = (await second.occurrences({ job: 'recording', states: ['canceled'] })).items
-      expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
-    })
+    ])(
+      'under %j, without the canceled slots %j, the slots %j run',
+      async (recoveryStrategy, canceled, expected, toRun) => {
+        const world = createWorld(place)
+        const { job, slots } = recording(world, { recoveryStrategy })
+        const first = await world.start({ jobs: [job] })
+        await world.clock.advance({ seconds: 65 })
+        for (const slot of canceled) await first.cancelSlot('recording', at(slot), { reason: 'holiday' })
+        await world.shutdown(first)
+        await world.clock.advanceTo(at(370))
+        const second = world.scheduler({ jobs: [job] })
+        const heard = listen(second, 'recovery.decided')
+        await second.start()
+        await world.clock.advance({ seconds: 10 })
+        expect(slots()).toEqual([60, ...expected, 360])
+        expect(heard.map(({ event }) => [event.missed, event.toRun])).toEqual([[4, toRun]])
+        const states = (await second.occurrences({ job: 'recording', states: ['canceled'] })).items
+        expect(states.map((one) => secondsOf(one.scheduledAt))).toEqual(canceled)
+      },
+    )
 
-    it('while a compressed run is decided are left out of it, and the others are not lost', async () => {
+    it('are not part of a compressed run, if they are canceled during its decision', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -263,7 +266,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(runs).toMatchObject([{ slot: 180, recovered: true, span: [60, 180, 3] }, { slot: 300 }])
     })
 
-    it('are left out by a compressed run of more slots than are asked for one by one', async () => {
+    it('are not part of a compressed run of more slots than the node reads by id', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed', every: 1, until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -277,7 +280,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
 
     it.each(['execute_last', 'compressed'] as const)(
-      'cost one read more for all jobs: %s',
+      'cost one additional read for all jobs: %s',
       async (recoveryStrategy) => {
         const world = createWorld(place)
         const schedule = everySeconds(60, +at(300))
@@ -300,7 +303,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('missed slots run whatever the overlap policy, and block what comes meanwhile as it says', async () => {
+  it('missed slots run under every overlap policy, which applies to later slots as usual', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })
     const scheduler = await outage(world, job, 250)
@@ -313,7 +316,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a slot that is noticed within the misfire threshold is not missed', async () => {
+  it('a slot within the misfire threshold is not missed', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'mark_as_missed' })
     await outage(world, job, 180)
@@ -323,14 +326,14 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the threshold is the job’s own', async () => {
+  it("a job's own misfire threshold applies", async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'mark_as_missed', misfireThreshold: { seconds: 5 } })
     await outage(world, job, 126)
     expect(slots()).toEqual([60])
   })
 
-  it('nothing is made up for that lies before the job’s creation', async () => {
+  it('slots before the creation of the job are not recovered', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     await world.clock.advance({ days: 3 })
@@ -340,7 +343,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'recording')).toEqual([])
   })
 
-  it('an outage in which nothing was missed changes nothing', async () => {
+  it('an outage without a missed slot changes nothing', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, {})
     await outage(world, job, 115)
@@ -348,7 +351,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slots()).toEqual([60, 120])
   })
 
-  it('missed slots wait behind a run of the job that is still active', async () => {
+  it('recovered runs wait while a run of the job is active', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_all', takes: 30 })
     await outage(world, job, 370)
@@ -359,7 +362,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('recovery is told', async () => {
+  it('recovery emits recovery.decided', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_last' })
     await world.shutdown(await world.start({ jobs: [job] }))
@@ -381,7 +384,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a job that another build changes while its missed slots are decided is decided by the new definition, once', async () => {
+  it('a job that another build changes during its recovery is decided once, by the new definition', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     const first = await world.start({ jobs: [job] })
@@ -396,7 +399,7 @@ describe.each(everywhere)('on $name', (place) => {
         isChanged = true
         const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
         await newer.start()
-        // Nobody knows yet that it is dead.
+        // No node has declared the newer node dead yet.
         world.crash(newer)
       }
       return call.proceed()
@@ -409,7 +412,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slots()).toEqual([60, 360, 420])
   })
 
-  it('a node that slept finds itself late and recovers', async () => {
+  it('a node that slept recovers the slots that it missed', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_last' })
     const scheduler = await world.start({ jobs: [job] })
@@ -422,7 +425,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(all.slice(2).every((fate) => fate.endsWith('completed'))).toBe(true)
   })
 
-  it('a wall clock that is set back makes nothing run twice', async () => {
+  it('no slot runs twice after the wall clock is set back', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, {})
     await world.start({ jobs: [job] })
@@ -444,7 +447,7 @@ describe('after a month without a node', () => {
     return scheduler
   }
 
-  it('a job by the second runs once and leaves one range', async () => {
+  it('a job with a slot each second runs once and leaves one missed range', async () => {
     const world = createWorld(memory)
     const { job, runs } = recording(world, { every: 1 })
     const scheduler = await startAfter(world, job)
@@ -456,7 +459,7 @@ describe('after a month without a node', () => {
     expect(rest[0]).toBe(`${last} completed`)
   })
 
-  it('a job by the half hour under execute_all loses no slot, however many steps it takes', async () => {
+  it('a job with a slot each half hour under execute_all loses no slot over several steps', async () => {
     const world = createWorld(memory)
     const { job } = recording(world, { every: 1800, recoveryStrategy: 'execute_all' })
     const scheduler = await startAfter(world, job)

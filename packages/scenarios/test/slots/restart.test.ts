@@ -7,7 +7,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A chain of two tasks, 5 s each, and the calls of its handlers. */
+/** A chain of two tasks of 5 s each, and the calls of its handlers. */
 function chain(world: World, settings: JobSettingsInput = {}) {
   const called: string[] = []
   const task = (name: string) => ({
@@ -23,7 +23,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('a node that died in the middle of a task settles that at once when it comes back under its name', async () => {
+  it('a node that died during a task fails that run at once when it restarts under its name', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -48,7 +48,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(called).toEqual(['10 first attempt 1 token 1', '15 second attempt 1 token 1'])
   })
 
-  it('under onInterrupted retry it goes on with the next attempt, and does not repeat what had completed', async () => {
+  it('under onInterrupted retry a restarted node runs the next attempt, and no completed task', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -81,7 +81,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
   })
 
-  it('settles all that its earlier life ran, however many calls that takes', async () => {
+  it('a restarted node reaps all runs of its earlier incarnation, in several calls', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
     const job = defineJob({
@@ -101,7 +101,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 
-  it('owners that hand it over at their shutdown do not count as rescues', async () => {
+  it('a hand-back at a shutdown does not count as a rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     for (let life = 0; life < 3; life++) {
@@ -125,7 +125,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('nodes that hand it back for want of a handler do not count as rescues', async () => {
+  it('a hand-back for lack of a handler does not count as a rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -151,7 +151,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('an occurrence is rescued so often and no more', async () => {
+  it('an occurrence is rescued maxRescues times, and then fails', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 2 })
     for (let life = 0; life < 5; life++) {
@@ -165,7 +165,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 failed_stale owner_restarted'])
   })
 
-  it('attempts that were lost cost no retries', async () => {
+  it('lost attempts use up no retries', async () => {
     const world = createWorld(place)
     const calls: number[] = []
     const run = async ({ attempt }: TaskContext) => {
@@ -189,7 +189,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(state).toBe('completed')
   })
 
-  it('parallel tasks that had not ended are tried again, the others not', async () => {
+  it('parallel tasks that had not ended are run again, and completed ones are not', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const task = (name: string, seconds: number) => ({
@@ -204,7 +204,7 @@ describe.each(everyStorage)('on $name', (place) => {
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
       onInterrupted: 'retry',
-      // The quick one is in the storage as completed once something is said of the occurrence.
+      // The quick task is stored as completed with the next settle of the occurrence.
       tasks: [task('quick', 1), task('slow', 20), { ...task('flaky', 2), retryPolicy: { maxRetries: 1 } }],
     })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -216,7 +216,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'fan')).state).toBe('completed')
   })
 
-  it('a node that does not come back loses its work to the others when its time is over', async () => {
+  it('a peer takes over the run of a dead node after the execution timeout', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
@@ -232,7 +232,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it('a node that does not know the job of a dead node takes it away all the same, and names it', async () => {
+  it("a node that does not know the job of a dead node releases its run, and reports the job's name", async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const lines: unknown[] = []
@@ -251,7 +251,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it('a node that lacks code of the job leaves what a dead node ran to be tried again by those that have it', async () => {
+  it('a node that lacks code of the job releases the run of a dead node for a retry elsewhere', async () => {
     const world = createWorld(place)
     const { job } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const old = await world.start({ jobs: [{ ...job, tasks: job.tasks.slice(0, 1) }], nodeId: 'old' })
@@ -267,7 +267,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(old, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it('what waited behind a dead node’s run goes on when that is reaped', async () => {
+  it("a slot that was queued behind a dead node's run starts when that run is reaped", async () => {
     const world = createWorld(place)
     const started: number[] = []
     const job = defineJob({
@@ -294,7 +294,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(second, 'queued')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
   })
 
-  it('an owner that was thought dead finds its work gone: its signal fires and its word is not taken', async () => {
+  it('the storage rejects the result of an owner whose run was reaped, and the owner emits occurrence.lost', async () => {
     const world = createWorld(place)
     const log: string[] = []
     const run = async ({ signal, attempt }: TaskContext) => {
@@ -321,7 +321,7 @@ describe.each(everyStorage)('on $name', (place) => {
     const first = await world.start({ jobs: [job], nodeId: 'twin' })
     const lost = listen(first, 'occurrence.lost')
     await world.clock.advance({ seconds: 20 })
-    // A second process under the same name takes the first for dead.
+    // A second process with the same nodeId releases the runs of the first one.
     const second = await world.start({ jobs: [job], nodeId: 'twin' })
     await world.clock.advance({ minutes: 6 })
     expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
@@ -330,7 +330,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
   })
 
-  it('a rescued occurrence that ends before its tasks start again leaves none of them open', async () => {
+  it('a rescued occurrence that ends before its tasks restart leaves no task open', async () => {
     const world = createWorld(place)
     let starts = 0
     const job = defineJob({
@@ -373,9 +373,9 @@ describe.each(everyStorage)('on $name', (place) => {
 
 describe.each(['before', 'after'] as const)('a crash just %s the effect of a call', (when) => {
   it.each(['createOccurrences', 'settle', 'claim'] as const)(
-    'to %s leaves an occurrence that ends, with each task done once or lost',
+    'to %s leaves an occurrence that completes, with each task succeeded once',
     async (operation) => {
-      // The n-th such call of the first life is its last.
+      // The first incarnation crashes at its n-th such call.
       for (let fatal = 1; fatal <= 4; fatal++) {
         const world = createWorld(memory)
         const { job, called } = chain(world, { onInterrupted: 'retry' })
@@ -398,7 +398,7 @@ describe.each(['before', 'after'] as const)('a crash just %s the effect of a cal
           expect(result).toBe(name)
           expect(attempts.map(({ number }) => number)).toEqual(attempts.map((_, index) => index + 1))
           expect(attempts.filter((attempt) => attempt.state === 'succeeded')).toHaveLength(1)
-          // A handler is called at most once for each attempt that was written down.
+          // A handler is called at most once for each stored attempt.
           const calls = called.filter((entry) => entry.includes(` ${name} `)).map((entry) => entry.split(' ')[3])
           expect(new Set(calls).size).toBe(calls.length)
         }
@@ -407,8 +407,8 @@ describe.each(['before', 'after'] as const)('a crash just %s the effect of a cal
   )
 })
 
-describe('what a node had sent before it died, and takes effect after it has come back', () => {
-  /** A job that is only asked for, a node that is asked for a run and dies, and the call of it that is under way. */
+describe('a call that a node sent before it died, and that takes effect after its restart', () => {
+  /** Triggers a run of a job on a node, which dies. `takeEffect` completes the call that was in progress. */
   async function dieWhileAsking(world: World) {
     const attempts: string[] = []
     const run = async ({ attempt, signal }: TaskContext) => {
@@ -431,14 +431,14 @@ describe('what a node had sent before it died, and takes effect after it has com
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.6, 4, 29])('is settled soon when that is %s s later', async (delay) => {
+  it.each([0.1, 0.6, 4, 29])('creates a run that the node reaps soon, if the delay is %s s', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
     const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
     const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
     await world.clock.advance({ seconds: delay })
     await takeEffect()
-    // As soon after it as it came after the start.
+    // The next scan comes about as long after the effect as the effect came after the start.
     await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
     expect(attempts).toHaveLength(1)
     expect(attempts[0]).toMatch(/ attempt 2$/)
@@ -446,7 +446,7 @@ describe('what a node had sent before it died, and takes effect after it has com
     expect((await onlyOccurrence(second, 'asked')).state).toBe('completed')
   })
 
-  it('is not looked for any more once that life would be dead for everybody', async () => {
+  it('causes no further scans once the earlier incarnation counts as dead on all nodes', async () => {
     const world = createWorld(memory)
     const { job } = await dieWhileAsking(world)
     const counted = new InterceptedStorage(world.connect())
@@ -459,7 +459,7 @@ describe('what a node had sent before it died, and takes effect after it has com
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('is not looked for by a node that has had no earlier life', async () => {
+  it('causes no scans on a node without an earlier incarnation', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, reapInterval: { hours: 1 } })
@@ -468,7 +468,7 @@ describe('what a node had sent before it died, and takes effect after it has com
   })
 })
 
-it('no slot starts before the node has settled what its earlier life left', async () => {
+it('no slot starts before the node has reaped the runs of its earlier incarnation', async () => {
   const world = createWorld(memory)
   const ran: number[] = []
   const run = async ({ scheduledAt }: TaskContext) => {
@@ -485,7 +485,7 @@ it('no slot starts before the node has settled what its earlier life left', asyn
   await world.clock.advance({ seconds: 15 })
   world.crash(first)
   const intercepted = new InterceptedStorage(world.connect())
-  // For five seconds it cannot find out; the slot at 20 falls into them.
+  // The scan fails for five seconds, and the slot at 20 is due within them.
   intercepted.fail('listOccurrences', 6, 'before its effect')
   await world.clock.advance({ seconds: 3 })
   const second = world.scheduler({ jobs: [job], nodeId: 'node', storage: intercepted.storage })

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job without a schedule whose runs take this long, and when they started. */
+/** A job without a schedule whose runs take `takesMs`, and the seconds of their starts. */
 function bulk(world: World, name: string, settings: JobSettingsInput & { readonly takesMs?: number } = {}) {
   const { takesMs = 1000, ...others } = settings
   const starts: number[] = []
@@ -18,7 +18,7 @@ function bulk(world: World, name: string, settings: JobSettingsInput & { readonl
   }
 }
 
-/** A job of every second until the given second, and how late its runs started, in seconds. */
+/** A job with a slot each second until `until`, and the delay of its starts in seconds. */
 function ticking(world: World, until: number) {
   const late: number[] = []
   const run = ({ scheduledAt }: TaskContext) => void late.push(secondsOf(world.clock.now()) - secondsOf(scheduledAt))
@@ -32,7 +32,7 @@ function ticking(world: World, until: number) {
   }
 }
 
-/** Stores this many requests. A burst may wait for permits for 100 ms before it is sent. */
+/** Stores `count` requests. A burst may wait for permits for 100 ms before it is sent. */
 async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
   const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
   await world.clock.advance(200)
@@ -45,27 +45,30 @@ describe.each(everywhere)('on $name', (place) => {
     ['under queue with maxConcurrency 1000', { overlapPolicy: 'queue', maxConcurrency: 1000 }],
     ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
     ['with runs of 20 ms', { takesMs: 20 }],
-  ] as const)('a job of every second runs each second beside 3,000 requests of another job %s', async (_, settings) => {
-    const world = createWorld(place)
-    const seconds = 'takesMs' in settings ? 2 : 30
-    const hog = bulk(world, 'hog', settings)
-    const beside = ticking(world, seconds)
-    const node = await world.start({
-      jobs: [hog.job, beside.job],
-      defaults: { retention: 'forever' },
-    })
-    // Runs end between slots, so a permit is free within a second of each slot.
-    await world.clock.advance(300)
-    await store(world, node, 'hog', 3000)
-    await world.clock.advance({ seconds: seconds + 2 })
-    const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
-    expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
-    expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-    // The node was full all the time.
-    expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
-  })
+  ] as const)(
+    'a job with a slot each second runs each of them beside 3,000 requests of a job %s',
+    async (_, settings) => {
+      const world = createWorld(place)
+      const seconds = 'takesMs' in settings ? 2 : 30
+      const hog = bulk(world, 'hog', settings)
+      const beside = ticking(world, seconds)
+      const node = await world.start({
+        jobs: [hog.job, beside.job],
+        defaults: { retention: 'forever' },
+      })
+      // Runs end between slots, so a permit is free within a second of each slot.
+      await world.clock.advance(300)
+      await store(world, node, 'hog', 3000)
+      await world.clock.advance({ seconds: seconds + 2 })
+      const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
+      expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
+      expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
+      // The node was full all the time.
+      expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
+    },
+  )
 
-  it('a request that another process stores beside 3,000 older ones of another job starts within 2 s', async () => {
+  it('a request of another process starts within 2 s beside 3,000 older ones of another job', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog')
     const late = bulk(world, 'late')
@@ -110,7 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(Math.max(...beside.late)).toBeLessThanOrEqual(2)
   })
 
-  it('a job with a higher priority keeps its precedence, however much of it waits', async () => {
+  it('a job with a higher priority starts first, however many of its runs are pending', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { priority: 5 })
     const plain = bulk(world, 'plain')
@@ -121,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(plain.starts.filter((start) => start > 3)).toEqual([])
   })
 
-  it('a job that waits alone is claimed in full batches', async () => {
+  it('the only job with pending runs is claimed in full batches', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog')
     const node = await world.start({ jobs: [hog.job] })

@@ -13,7 +13,7 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-// The guide for adapters has a table of limits, and core obeys it: each value at its limit is taken, and one more is not.
+// The guide for adapters has a table of limits. Core accepts each value at its limit and rejects the next one.
 
 const guide = readFileSync(
   new URL('../../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url),
@@ -42,7 +42,7 @@ function clientWith(jobs: readonly Job[] = [define({})]) {
   return client.add(jobs).then(() => client)
 }
 
-/** Takes what has the limit, and refuses what has one more. */
+/** Expects that `use` accepts the limit and rejects the next value. */
 async function expectLimit(limit: number, use: (size: number) => unknown, code = 'INVALID_'): Promise<void> {
   expect(limit).toBeGreaterThan(1)
   await use(limit)
@@ -50,7 +50,7 @@ async function expectLimit(limit: number, use: (size: number) => unknown, code =
 }
 
 describe('the table of limits for adapters', () => {
-  it('has the limits of names', async () => {
+  it('contains the limits of names', async () => {
     const [names, tags] = limitsOf('name, owner and tags of a job, name of a task, node, handler') as [number, number]
     await expectLimit(names, (size) => define({ name: text(size) }))
     await expectLimit(names, (size) => define({ owner: text(size) }))
@@ -61,21 +61,21 @@ describe('the table of limits for adapters', () => {
     await expectLimit(names, start)
   })
 
-  it('has the limits of keys, reasons and actors', async () => {
+  it('contains the limits of keys, reasons and actors', async () => {
     const client = await clientWith()
     for (const name of ['key', 'reason', 'actor']) {
       await expectLimit(only('request key, reason, actor'), (size) => client.trigger('job', { [name]: text(size) }))
     }
   })
 
-  it('has the limits of definitions and data', async () => {
+  it('contains the limits of definitions and data', async () => {
     const client = await clientWith()
     const [bytes = 0] = limitsOf('`data` of a request, `result` of a task')
-    // With its two quotation marks.
+    // The JSON string includes two quotation marks.
     await expectLimit(bytes - 2, (size) => client.trigger('job', { data: text(size) }), 'DATA_TOO_LARGE')
     const base = Buffer.byteLength(JSON.stringify(text(0)))
     const defined = async (size: number) => {
-      // A task holds 131,072 bytes of data, so the definition has several.
+      // A task holds 131,072 bytes of data, so the definition has several tasks.
       const parts = Array.from({ length: 4 }, (_, index) => ({
         name: `task-${index}`,
         handler: 'work',
@@ -88,7 +88,7 @@ describe('the table of limits for adapters', () => {
     await expect(defined(most)).rejects.toMatchObject({ code: 'DATA_TOO_LARGE' })
   })
 
-  it('has the limits of settings', async () => {
+  it('contains the limits of settings', async () => {
     await expectLimit(only('`maxQueued`'), (maxQueued) => define({ maxQueued }))
     const [starts = 0, days = 0] = limitsOf('start rate')
     const rate = (limit: number, interval: number) =>
@@ -97,7 +97,7 @@ describe('the table of limits for adapters', () => {
     await expectLimit(days, (interval) => rate(1, interval))
   })
 
-  it('has the limits of what a failing handler leaves: attempts, messages, stacks and logs', async () => {
+  it("contains the limits of a failing handler's records: attempts, messages, stacks and logs", async () => {
     const [attempts = 0] = limitsOf('attempts of a task run')
     const [message = 0, stack = 0] = limitsOf('error of an attempt')
     const [logs = 0] = limitsOf('logs of an occurrence')
@@ -130,7 +130,7 @@ describe('the table of limits for adapters', () => {
     expect([length > logs / 2, length <= logs]).toEqual([true, true])
   })
 
-  it('has the bounds of instants, ids and numbers', () => {
+  it('contains the bounds of instants, ids and numbers', () => {
     const [from, to] = limitsOf('instants')
     expect([from, to]).toEqual([-8.64e15, 8.64e15])
     expect(() => new Date((to as number) + 1).toISOString()).toThrow(RangeError)

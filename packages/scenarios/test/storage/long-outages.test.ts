@@ -17,8 +17,8 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-// Slots of a long outage are many, and to decide about them takes long: many turns of the event loop, or, where the
-// storage is asked about them, as long as a scenario wants.
+// A long outage has many missed slots, and the decision about them takes long: many turns of the event loop, or slow reads of
+// the storage.
 
 const startedAt = 2100
 
@@ -32,14 +32,14 @@ function noting(ran: string[], name: string, every: number, options: Partial<Job
   return defineJob({ name, schedule: everySeconds(every), tasks: [{ name: 'work', run }], ...options })
 }
 
-/** A job whose two million missed slots are counted, and another one whose last slots are due one after the other. */
+/** A job with two million missed slots to count, and another one whose slots are due one after another. */
 function lateAndOther(ran: string[], schedule = everySeconds(0.001, +at(2000))) {
   const late = noting(ran, 'late', 1, { schedule })
   const other = noting(ran, 'other', 10, { schedule: everySeconds(10, +at(50)), misfireThreshold: { hours: 2 } })
   return [late, other]
 }
 
-/** A world in which the jobs were stored in the beginning, and nothing has run for a while. */
+/** A world in which the jobs were stored at the start, and no node has run since. */
 async function afterOutage(
   jobs: readonly Job[],
   before: (node: Scheduler) => Promise<unknown> = async () => undefined,
@@ -52,7 +52,7 @@ async function afterOutage(
   return world
 }
 
-/** Does something when a schedule is asked for a slot after another for the so manieth time. Answers how often it was asked. */
+/** Calls `act` at the given call of the schedule's nextMs. Returns a function that counts the calls. */
 function onCall(schedule: ReturnType<typeof everySeconds>, call: number, act: () => void): () => number {
   const nextMs = schedule.nextMs.bind(schedule)
   let calls = 0
@@ -65,7 +65,7 @@ function onCall(schedule: ReturnType<typeof everySeconds>, call: number, act: ()
 
 const isRecovery = ({ items }: CreateRequest) => items?.some(({ kind }) => kind === 'recovery') ?? false
 
-it('while the missed slots of one job are counted, others are launched', async () => {
+it('the node launches slots of other jobs while it counts the missed slots of one job', async () => {
   const ran: string[] = []
   const jobs = lateAndOther(ran)
   const world = await afterOutage(jobs)
@@ -78,7 +78,7 @@ it('while the missed slots of one job are counted, others are launched', async (
   expect(created.map(({ request }) => isRecovery(request))).toEqual([false, false, false, false, false, true])
 })
 
-it('a call of runDue runs others meanwhile, and ends when it is decided about missed slots and they have run', async () => {
+it('runDue runs other jobs during a recovery, and ends when the recovered slots have run', async () => {
   const ran: string[] = []
   const jobs = lateAndOther(ran)
   const world = await afterOutage(jobs)
@@ -88,11 +88,11 @@ it('a call of runDue runs others meanwhile, and ends when it is decided about mi
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
 })
 
-it('of many jobs of which all missed slots are to run few are stored at a time, and others do not wait for all', async () => {
+it('the missed slots of many jobs are stored in limited calls, in which all jobs have their turns', async () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
   const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
   const late = names.map((name) => noting([], name, 1.5, all))
-  // They are found late after all others.
+  // The node reaches these jobs after all others.
   const none = noting([], 'none to run', 10, { priority: -10, recoveryStrategy: 'mark_as_missed' })
   const few = noting([], 'few to run', 200, { priority: -10, ...all })
   const jobs = [...late, none, few]
@@ -115,7 +115,7 @@ it('of many jobs of which all missed slots are to run few are stored at a time, 
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // Each has its turn before any of them has another one, and nothing is left out.
+  // Each job is decided once before any job is decided again, and all slots are decided.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))
@@ -124,10 +124,10 @@ it('of many jobs of which all missed slots are to run few are stored at a time, 
   expect(toRun).toEqual(names.map(() => 1359))
 })
 
-describe('while a job with many missed slots to run waits until those of others are stored', () => {
+describe("while a job with many missed slots waits for the storing of other jobs' slots", () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
 
-  /** What is done while the first of them are being stored. */
+  /** Calls `act` while the slots of the first job are being stored. */
   async function during(act: (node: Scheduler) => Promise<unknown>) {
     const names = ['first', 'second', 'third', 'fourth']
     const jobs = names.map((name, index) => noting([], name, 10, { ...all, priority: -index }))
@@ -146,14 +146,14 @@ describe('while a job with many missed slots to run waits until those of others 
     return { world, jobs, heard }
   }
 
-  it('a pause makes nothing run of it', async () => {
+  it('a pause of the job prevents its recovered runs', async () => {
     const { heard } = await during((node) => node.pause('fourth'))
     const decided = heard.map(({ event }) => `${event.jobName}: ${event.strategy} ${event.toRun}`)
     const ofOthers = ['first', 'second', 'third'].map((name) => `${name}: execute_all 203`)
     expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
   })
 
-  it('a shutdown ends the wait, and whoever comes next decides', async () => {
+  it('a shutdown ends the wait, and the next node decides', async () => {
     const { world, jobs, heard } = await during((node) => node.shutdown({ gracePeriod: 0 }))
     expect(heard.length).toBeLessThan(4)
     const next = world.scheduler({ jobs })
@@ -164,12 +164,12 @@ describe('while a job with many missed slots to run waits until those of others 
     const toRun = jobs.map(({ name }) =>
       decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
     )
-    // One more than before, of which it was not too late for the first node.
+    // One slot more than before, which was not yet missed for the first node.
     expect(toRun).toEqual([204, 204, 204, 204])
   })
 })
 
-it('a pause that ends while missed slots are counted holds for none of them', async () => {
+it('a pause that ends while missed slots are counted applies to none of them', async () => {
   const ran: string[] = []
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = [noting(ran, 'late', 1, { schedule })]
@@ -187,7 +187,7 @@ it('a pause that ends while missed slots are counted holds for none of them', as
   expect(ran).toEqual(['late 2000'])
 })
 
-it('a shutdown does not wait for the counting of missed slots, which ends', async () => {
+it('a shutdown cancels the counting of missed slots', async () => {
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = lateAndOther([], schedule)
   const world = await afterOutage(jobs)
@@ -201,13 +201,13 @@ it('a shutdown does not wait for the counting of missed slots, which ends', asyn
   expect(stopping).toBeDefined()
   await stopping
   expect(calls()).toBeLessThan(1_000_000)
-  // Whoever comes next decides.
+  // The next node decides.
   const next = await world.start({ jobs })
   await world.clock.advance({ seconds: 1 })
   expect(await fates(next, 'late')).toEqual(['0.001-1999.999 (1999999) missed execute_last', '2000 completed'])
 })
 
-it('a storage that fails while it is asked about missed slots is asked again', async () => {
+it('a failing read of missed slots is repeated', async () => {
   const ran: string[] = []
   const jobs = [noting(ran, 'late', 10, { recoveryStrategy: 'compressed' })]
   const world = await afterOutage(jobs)
@@ -218,14 +218,14 @@ it('a storage that fails while it is asked about missed slots is asked again', a
   expect(ran).toContain('late 2030')
 })
 
-describe('while it is decided about missed slots', () => {
+describe('during the decision about missed slots', () => {
   const lateOptions: Partial<JobOptions> = {
     recoveryStrategy: 'compressed',
     overlapPolicy: 'queue',
     misfireThreshold: { seconds: 5 },
   }
 
-  /** What is done to the job while the storage is asked about its missed slots for the first time. */
+  /** Calls `act` during the first read of the job's missed slots. */
   async function during(act: (node: Scheduler, world: World) => Promise<unknown>) {
     const ran: string[] = []
     const job = noting(ran, 'late', 10, lateOptions)
@@ -247,14 +247,14 @@ describe('while it is decided about missed slots', () => {
     return { world, job, node, ran, recoveries, told: heard.map(({ name }) => name) }
   }
 
-  it('a pause makes nothing run of it', async () => {
+  it('a pause of the job prevents its recovered runs', async () => {
     const { node, ran, recoveries } = await during((self) => self.pause('late'))
     expect(ran).toEqual([])
     expect(recoveries).toBe(1)
     expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed paused', '2100 skipped paused'])
   })
 
-  it('an update holds for them', async () => {
+  it('an update of the job applies to its missed slots', async () => {
     const { node, ran, recoveries } = await during((self) =>
       self.update('late', { recoveryStrategy: 'mark_as_missed' }),
     )
@@ -263,12 +263,12 @@ describe('while it is decided about missed slots', () => {
     expect(await fates(node, 'late')).toEqual(['10-2090 (209) missed mark_as_missed', '2100 completed'])
   })
 
-  it('a removal leaves nothing to decide', async () => {
+  it('a removal of the job leaves no slot to decide', async () => {
     const { ran, recoveries, told } = await during((self) => self.remove('late'))
     expect([ran, recoveries, told]).toEqual([[], 0, []])
   })
 
-  it('a job that is removed and added again begins anew', async () => {
+  it('a job that is removed and added again starts anew', async () => {
     const again: string[] = []
     const { node, world, ran, recoveries, told } = await during(async (self) => {
       await self.remove('late')
@@ -280,7 +280,7 @@ describe('while it is decided about missed slots', () => {
     expect((await fates(node, 'late')).at(-1)).toBe('2110 completed')
   })
 
-  it('another node may be quicker: it is decided once, and this one goes on from there', async () => {
+  it('a decision of another node stands, and this node continues after it', async () => {
     const { node, ran, told } = await during(async (_, world) => {
       const storage = world.connect()
       const id = jobId('late')
@@ -315,7 +315,7 @@ describe('while it is decided about missed slots', () => {
   })
 })
 
-it('a schedule that holds the event loop while missed slots are looked for is named', async () => {
+it('engine.blocked names the job whose schedule blocks the event loop during recovery', async () => {
   const storage = memoryStorage()
   const schedule = everySeconds(1)
   const jobs = [noting([], 'slow', 1, { schedule }), noting([], 'quick', 1)]

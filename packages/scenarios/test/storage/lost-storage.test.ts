@@ -9,7 +9,7 @@ import { LosingStorage } from '../support/losing-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job that notes the seconds at which it runs. */
+/** A job that records the seconds at which it runs. */
 function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   const ran: number[] = []
   const run = () => void ran.push(secondsOf(world.clock.now()))
@@ -29,8 +29,8 @@ function lossyWorld() {
 const forgotten =
   'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone'
 
-describe('a storage that loses its last moments', () => {
-  it('has the slots of them run again, and is told of once', async () => {
+describe('a storage that loses its last writes', () => {
+  it('causes the slots since then to run again, and one error in the log', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const other = noting(world, 'other')
@@ -41,7 +41,7 @@ describe('a storage that loses its last moments', () => {
     losing.failOver()
     await world.clock.advanceTo(at(65))
     expect(ran.slice(0, 3)).toEqual([10, 20, 30])
-    // Both that were forgotten are there again, and have run when it was noticed.
+    // Both jobs have run their lost slots again when the node detects the loss.
     expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
     const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
     for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
@@ -52,7 +52,7 @@ describe('a storage that loses its last moments', () => {
 })
 
 describe('a run whose start the storage has lost, and that another node starts with the same token', () => {
-  it('ends by the word of the present owner alone', async () => {
+  it('ends with the settle of its present owner', async () => {
     const { world, losing, start } = lossyWorld()
     const begun: string[] = []
     const nodeOf = (name: string, seconds: number) => {
@@ -90,7 +90,7 @@ function onRequest(name: string): Job {
 describe('requests that a storage acknowledged and lost', () => {
   const lost = 'the storage has lost requests that it had acknowledged: request them again if they are still wanted'
 
-  it('are logged with their jobs and their number when a slot of the same moments is forgotten', async () => {
+  it('are logged with their jobs and their number when the storage has also lost a slot', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const mails = Array.from({ length: 3 }, (_, index) => ({ job: 'mail', key: `mail ${index}` }))
     const requested = ['mail', 'pay'].map(onRequest)
@@ -109,7 +109,7 @@ describe('requests that a storage acknowledged and lost', () => {
     ])
   })
 
-  it('are found after an outage, where no job has a schedule', async () => {
+  it('are detected after an outage if no job has a schedule', async () => {
     const { world, losing, start, loud } = lossyWorld()
     let isAway = false
     const storage = wrapStorage(losing.connect(), {
@@ -128,7 +128,7 @@ describe('requests that a storage acknowledged and lost', () => {
     expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
   })
 
-  it('do not include pruned ones and requests of removed jobs', async () => {
+  it('exclude pruned requests and requests of removed jobs', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = ['mail', 'pay'].map(onRequest)
     const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
@@ -146,8 +146,8 @@ describe('requests that a storage acknowledged and lost', () => {
   })
 })
 
-describe('a storage that loses everything', () => {
-  it('gets back also a job that has had its time, and the others with it', async () => {
+describe('a storage that loses all its data', () => {
+  it('receives a job without further slots again, together with the other jobs', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const launch = noting(world, 'launch', { schedule: once(at(5)) })
@@ -160,7 +160,7 @@ describe('a storage that loses everything', () => {
     expect(items.map(({ name }) => name).toSorted()).toEqual(['launch', 'tick'])
   })
 
-  it('gets the jobs of a node back within a definition interval, and their schedule goes on from now', async () => {
+  it('receives the jobs of a node again within a definition interval, and they continue from the present', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(3600) })
@@ -187,7 +187,7 @@ describe('a storage that loses everything', () => {
     expect(await fates(scheduler, 'tick')).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('that is noticed by a slot first has all jobs again at once', async () => {
+  it('receives all jobs again at once when a slot detects the loss', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(60) })
@@ -198,13 +198,13 @@ describe('a storage that loses everything', () => {
     await world.clock.advanceTo(at(20))
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
     await world.clock.advanceTo(at(65))
-    // The slot that found it is not made up for.
+    // The slot that detected the loss is not recovered.
     expect(ran).toEqual([10, 30, 40, 50, 60])
     expect(rare.ran).toEqual([60])
     expect(loud()).toHaveLength(1)
   })
 
-  it('that is noticed by a request runs it', async () => {
+  it('receives the job again when a trigger detects the loss, and the trigger runs', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
     const scheduler = await start({ jobs: [job], definitionInterval: { hours: 1 } })
@@ -214,7 +214,7 @@ describe('a storage that loses everything', () => {
     expect(ran).toEqual([0])
   })
 
-  it('gets back what was added with code, and only that of jobs that are data', async () => {
+  it('receives jobs with code again, and no jobs that are data', async () => {
     const { world, losing, start, lines } = lossyWorld()
     const greeted: string[] = []
     const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
@@ -246,7 +246,7 @@ describe('a storage that loses everything', () => {
     })
   })
 
-  it('of several nodes gets each job back once, and each slot runs once', async () => {
+  it('receives each job once from several nodes, and each slot runs once', async () => {
     const { world, losing, start } = lossyWorld()
     const ran: string[] = []
     const nodes = await Promise.all(
@@ -264,7 +264,7 @@ describe('a storage that loses everything', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('gets the newer of two definitions back, and the older one if nobody has the newer any more', async () => {
+  it('receives the newer of two definitions again, or the older one if no node has the newer one', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })
@@ -283,14 +283,14 @@ describe('a storage that loses everything', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
-  it('gets the newer of two definitions back, which stays in force while a node lives that has it, and no longer', async () => {
+  it('receives the newer of two definitions again, which stays in force while a node has it', async () => {
     const { world, losing, start } = lossyWorld()
     const old = await start({ jobs: [noting(world).job], nodeId: 'old', heartbeat: 5000, deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
     const young = await start({ jobs: [job], nodeId: 'young', heartbeat: 10_000, deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
     await world.clock.advanceTo(at(21))
-    // With them all that nodes have said of themselves, which the newer one says again later than the older one looks.
+    // The profiles are lost as well. The newer node stores its profile after the older node has read them.
     losing.loseAll()
     await world.clock.advanceTo(at(1502))
     expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
@@ -300,7 +300,7 @@ describe('a storage that loses everything', () => {
     expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
   })
 
-  it('gets a paused job back paused', async () => {
+  it('receives a paused job as paused', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const scheduler = await start({ jobs: [job] })
@@ -314,7 +314,7 @@ describe('a storage that loses everything', () => {
     expect(ran).toEqual([30])
   })
 
-  it('that gets a job back from another node, in another definition under the same version, is followed', async () => {
+  it('receives another definition with the same version from a new node, and the first node follows it', async () => {
     const { world, losing, start } = lossyWorld()
     const first = noting(world)
     const second = noting(world, 'tick', { schedule: everySeconds(15) })
@@ -326,7 +326,7 @@ describe('a storage that loses everything', () => {
     expect(await scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
   })
 
-  it('does not get back what was removed before', async () => {
+  it('does not receive a job that was removed before', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const first = await start({ jobs: [job] })
@@ -339,7 +339,7 @@ describe('a storage that loses everything', () => {
     await expect(second.trigger('tick')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('of many jobs gets all of them back in as few calls as batches demand, with one line', async () => {
+  it('receives many jobs again in full batches, with one line in the log', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = Array.from({ length: 300 }, (_, index) => noting(world, `job ${index}`).job)
     const counted = new InterceptedStorage(losing.connect())
@@ -360,7 +360,7 @@ describe('a storage that loses everything', () => {
 })
 
 describe.each(everywhere)('on $name', (place) => {
-  it('a job that was removed and is defined again runs on all nodes that have its code', async () => {
+  it('a job that was removed and is added again runs on all nodes that have its code', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const jobOf = (node: string) => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A storage that fails as a whole whenever a call has an item with this text in it. */
+/** A storage that rejects each call with an item whose text is poisoned. */
 function choking(world: World, isPoisoned: (text: string) => boolean): { storage: Storage; calls: () => number } {
   let calls = 0
   const storage = wrapStorage(world.connect(), {
@@ -37,8 +37,8 @@ function errors(): { readonly lines: string[]; readonly logger: Logger } {
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: keep } }
 }
 
-describe('one item that the storage can never take', () => {
-  it('when it is a result, fails its occurrence, and all others go on', async () => {
+describe('one item that the storage always rejects', () => {
+  it('in a result fails its occurrence, and other runs complete', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
@@ -56,7 +56,7 @@ describe('one item that the storage can never take', () => {
     expect(lines).toContain('bad: the storage cannot keep what this occurrence says: it fails')
   })
 
-  it('when it is a result between two tasks, fails its occurrence before the next task', async () => {
+  it('in a result between two tasks fails its occurrence before the next task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const called: string[] = []
@@ -84,7 +84,7 @@ describe('one item that the storage can never take', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('when even its failure cannot be kept, is left to the reaper, and all others go on', async () => {
+  it('in a failure as well leaves its occurrence to the reaper, and other runs complete', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'poison')
     const { storage } = choking(world, (text) => text.includes(bad.id) && text.includes('"finish"'))
@@ -96,7 +96,7 @@ describe('one item that the storage can never take', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('when it is a slot, leaves out its job, says so, and tries again a minute later', async () => {
+  it('as a slot suspends its job with an event, and is retried a minute later', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'well')
     const endless = defineJob({ name: 'endless', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
@@ -114,7 +114,7 @@ describe('one item that the storage can never take', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('is told from a storage that is away: then nothing is refused, and everything is kept', async () => {
+  it('differs from an outage of the storage, in which no run fails', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)
@@ -130,7 +130,7 @@ describe('one item that the storage can never take', () => {
     }
   })
 
-  it('is told from one whose first try failed just before the storage went away, while another was taken', async () => {
+  it('differs from an item whose first write failed just before an outage', async () => {
     const world = createWorld()
     const storage = wrapStorage(world.connect(), {
       around(call) {
@@ -154,7 +154,7 @@ describe('one item that the storage can never take', () => {
   })
 })
 
-it('a queue that may grow longer than the storage can hold is refused', async () => {
+it('a maxQueued above the limit of the storage is rejected', async () => {
   const world = createWorld()
   const target = world.connect()
   const storage = Object.assign(wrapStorage(target, { around: (call) => call.proceed() }), {
@@ -173,11 +173,11 @@ it('a queue that may grow longer than the storage can hold is refused', async ()
   await expect(scheduler.add(job(501))).rejects.toMatchObject(refusal)
   await scheduler.add(job(500))
   await expect(scheduler.update('job', { maxQueued: 501 })).rejects.toMatchObject(refusal)
-  // The default is for everybody, and what is never queued has no longest queue.
+  // The check does not apply to a policy that never queues.
   await scheduler.update('job', { overlapPolicy: 'skip', maxQueued: 501 })
 })
 
-it('a definition that is too large is refused before it is sent, on every storage', async () => {
+it('a definition that is too large is rejected before it is sent, on every storage', async () => {
   const world = createWorld()
   const data = 'x'.repeat(100_000)
   const tasks = ['a', 'b', 'c'].map((name) => ({ name, data, run: () => 1 }))
@@ -186,7 +186,7 @@ it('a definition that is too large is refused before it is sent, on every storag
     code: 'DATA_TOO_LARGE',
     field: 'tasks',
   })
-  // A schedule of the user's own may be of any length.
+  // A custom schedule may have any length.
   const schedule = everySeconds(10)
   schedule.toJSON = () => ({ type: 'every', intervalMs: 10_000, days: Array.from({ length: 50_000 }, (_, day) => day) })
   const dense = defineJob({ name: 'dense', schedule, tasks: [{ name: 'work', run: () => 1 }] })

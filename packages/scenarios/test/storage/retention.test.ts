@@ -24,7 +24,7 @@ function every(seconds: number, retention?: RetentionInput) {
 }
 
 describe.each(everyStorage)('on $name', (place) => {
-  it('history stays as large as its retention, however long a job runs, and no slot runs again', async () => {
+  it('history stays within the retention of its job over three days, and no slot runs again', async () => {
     const world = createWorld(place)
     const started: number[] = []
     const run = ({ scheduledAt }: { scheduledAt: Date }) => {
@@ -37,7 +37,7 @@ describe.each(everyStorage)('on $name', (place) => {
       const node = await world.start({ ...rarely, jobs: [job] })
       await world.clock.advance({ hours: 12 })
       const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
-      // Two hours' worth, and what has come since the pass before.
+      // The occurrences of two hours, and those since the last pass.
       expect(left.length).toBeGreaterThanOrEqual(12)
       expect(left.length).toBeLessThanOrEqual(12 + 7)
       await world.shutdown(node)
@@ -47,7 +47,7 @@ describe.each(everyStorage)('on $name', (place) => {
     )
   })
 
-  /** A node that is up when the job has a slot, and goes on for a day and some hours at the end. Answers the days that are left. */
+  /** Runs a node around each slot of the job, and for 26 hours at the end. Returns the days whose occurrences are left. */
   async function daysLeft(retention: RetentionInput | undefined, everyDays: number, days: number): Promise<number[]> {
     const world = createWorld(place)
     for (let today = everyDays; today <= days; today += everyDays) {
@@ -63,19 +63,19 @@ describe.each(everyStorage)('on $name', (place) => {
     return []
   }
 
-  it('by default thirty days stay, and what is older goes within a day', async () => {
+  it('by default thirty days of history stay, and older occurrences are removed within a day', async () => {
     expect(await daysLeft(undefined, 2, 70)).toEqual([42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64, 66, 68, 70])
   })
 
-  it('the latest stay however old they are, ten by default', async () => {
+  it('the latest ten occurrences stay by default, however old they are', async () => {
     expect(await daysLeft(undefined, 6, 90)).toEqual([36, 42, 48, 54, 60, 66, 72, 78, 84, 90])
   })
 
-  it('nothing goes of a job that keeps its history for ever', async () => {
+  it('a job with `retention: forever` keeps its whole history', async () => {
     expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
   })
 
-  it('a job that is data alone goes with its history when it has no slot to come, and one with code stays', async () => {
+  it('a job that is data is removed with its history after its last slot, and a job with code stays', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -98,7 +98,7 @@ describe.each(everyStorage)('on $name', (place) => {
       defineJob({ name: 'rested', schedule: once(at(minute)), retention, tasks }),
     ])
     await world.clock.advance({ minutes: 90 })
-    // A pause that is over by itself keeps nothing.
+    // A pause that has expired does not keep the job.
     await node.pause('rested', { for: { hours: 1 } })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     await node.trigger('asked for')
@@ -120,7 +120,7 @@ describe.each(everyStorage)('on $name', (place) => {
     await node.add([defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks })])
     await world.clock.advance({ minutes: 90 })
     await node.trigger('over')
-    // The first run has gone by then, and the second has not.
+    // At this point the first run is removed, and the second is not.
     await world.clock.advance({ minutes: 105 })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     const { items } = await world.connect().listJobs({ limit: 10, cursor: null })
@@ -129,7 +129,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
   })
 
-  it('one of the nodes does it for all, and another when that one is gone', async () => {
+  it('one node prunes for all nodes, and another continues after its shutdown', async () => {
     const world = createWorld(place)
     const prunes = new Map<string, number>()
     const start = (nodeId: string) => {

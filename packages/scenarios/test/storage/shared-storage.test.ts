@@ -15,7 +15,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** Nobody looks by itself before the end of a scenario. */
+/** No node polls before the end of a scenario. */
 const deaf: Partial<SchedulerOptions> = {
   pollInterval: { hours: 1 },
   definitionInterval: { hours: 1 },
@@ -23,7 +23,7 @@ const deaf: Partial<SchedulerOptions> = {
   logger: silentLogger,
 }
 
-/** A started scheduler that uses this very storage object. */
+/** A started scheduler that uses the given storage object. */
 async function start(world: World, storage: Storage, options: Partial<SchedulerOptions>): Promise<Scheduler> {
   const { clock } = world
   const scheduler = createScheduler({ ...deaf, ...options, storage, clock })
@@ -39,7 +39,7 @@ function clientOf({ clock }: World, options: ClientOptions) {
   return createClient({ clock, scheduleTypes: [everyType], logger: silentLogger, ...options })
 }
 
-/** A job, and what its runs have done when. */
+/** A job, and the steps of its runs with their seconds. */
 function working(world: World, { forSeconds = 0 } = {}) {
   const heard: string[] = []
   const hear = (what: string) => heard.push(`${secondsOf(world.clock.now())} ${what}`)
@@ -55,7 +55,7 @@ function working(world: World, { forSeconds = 0 } = {}) {
 }
 
 describe.each(everyStorage)('engines that share one storage object of $name', (place) => {
-  it('a trigger of a client begins at once', async () => {
+  it('a trigger of a client starts at once on the node', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world)
@@ -70,7 +70,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['20 begins', '35 begins'])
   })
 
-  it('a trigger begins at once also when its answer is lost', async () => {
+  it('a trigger whose answer is lost starts at once on the node', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const { job, heard } = working(world)
@@ -84,7 +84,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     await triggering
   })
 
-  it('a cancellation of a client stops what runs at once', async () => {
+  it('a cancellation of a client aborts the run at once', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world, { forSeconds: 600 })
@@ -96,7 +96,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['0 begins', '20 stops'])
   })
 
-  it('a node hears of definitions, pauses and resumptions of a client at once', async () => {
+  it('a node learns of definitions, pauses and resumptions of a client at once', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run, heard } = working(world)
@@ -113,7 +113,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['10 begins', '35 begins'])
   })
 
-  it('what one node has no room for another one begins at once', async () => {
+  it('a run without a free permit on one node starts on another node at once', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run } = working(world, { forSeconds: 600 })
@@ -136,7 +136,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(begun).toEqual(['20 on a', '25 on b'])
   })
 
-  it('the changes of a client follow what a node does without waiting for the next look', async () => {
+  it('the changes of a client include changes by a node before its next poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job } = working(world)
@@ -155,7 +155,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     await ended
   })
 
-  it('nobody is woken by what it does itself, nor by a client that does nothing', async () => {
+  it("a node's own calls and an idle client cause no additional claims", async () => {
     const claims: number[] = []
     for (const isShared of [false, true]) {
       const world = createWorld(place)
@@ -179,7 +179,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(claims[1]).toBe(claims[0])
   })
 
-  it('what waits for a later time makes no start wake anybody', async () => {
+  it('starts cause no additional claims while a delayed run is pending', async () => {
     const claims: number[] = []
     for (const isWaiting of [false, true]) {
       const world = createWorld(place)
@@ -193,7 +193,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
         await node.trigger('work', { delay: { seconds: 1 } })
         await world.clock.advance({ seconds: 5 })
       }
-      // The first start tells when the next one is.
+      // The first start returns the instant of the next one.
       await run()
       intercepted.reset()
       for (let times = 0; times < 5; times++) await run()

@@ -5,8 +5,8 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates } from '../support/world.ts'
 
-describe.each(everywhere)('on $name, after an outage of 47 s of the storage', (place) => {
-  /** The history of a job of every 5 s whose runs take 3 s. All calls fail from second 12 to second 59. */
+describe.each(everywhere)('on $name, after an outage of the storage of 47 s', (place) => {
+  /** The history of a job with a slot every 5 s whose runs take 3 s. All calls fail from second 12 to second 59. */
   async function historyOf(settings: Partial<JobOptions>, nodes = 1): Promise<readonly string[]> {
     const world = createWorld(place)
     const run = () => new Promise<void>((resolve) => world.clock.setTimer(3000, resolve))
@@ -24,7 +24,7 @@ describe.each(everywhere)('on $name, after an outage of 47 s of the storage', (p
     return fates(scheduler, 'tick')
   }
 
-  /** Without the slots before the outage, and without those after it, which may meet the run that makes up for it. */
+  /** Omits slots before the outage, and those after it, which may overlap with the recovered run. */
   const ofOutage = (history: readonly string[]) => history.filter((fate) => /^(1[5-9]|[2-5]\d)/.test(fate))
 
   it.each([1, 2])('the last missed slot runs and no slot is skipped, with %i nodes', async (nodes) => {

@@ -25,7 +25,7 @@ import { WrongClock } from '../support/wrong-clock.ts'
 
 const whens = ['before its effect', 'after its effect'] as const
 
-/** A job that runs every ten seconds and notes each of its calls. */
+/** A job that runs every ten seconds and records its calls. */
 function noting(settings: { retries?: boolean; overlap?: 'queue' | 'allow' } = {}) {
   const called: string[] = []
   const job = defineJob({
@@ -54,7 +54,7 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
 
 describe.each(everyStorage)('on $name', (place) => {
   describe.each(whens)('a storage that fails %s', (when) => {
-    it.each([1, 3])('%i times while slots are created loses and doubles nothing', async (times) => {
+    it.each([1, 3])('%i times during the creation of slots causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting()
       const { intercepted, scheduler } = await startOn(world, [job])
@@ -64,7 +64,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
     })
 
-    it.each([1, 3])('%i times while something is said of an occurrence loses and doubles nothing', async (times) => {
+    it.each([1, 3])('%i times during settle causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting({ retries: true })
       const { intercepted, scheduler } = await startOn(world, [job])
@@ -75,7 +75,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
     })
 
-    it.each([1, 3])('%i times while work is taken loses and doubles nothing', async (times) => {
+    it.each([1, 3])('%i times during claim causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const called: string[] = []
       const names = Array.from({ length: 12 }, (_, index) => `job ${index}`)
@@ -102,7 +102,7 @@ describe.each(everyStorage)('on $name', (place) => {
       for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
     })
 
-    it('while it is started is asked again until it answers', async () => {
+    it('during the start is called again until it answers', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       const intercepted = new InterceptedStorage(world.connect())
@@ -117,7 +117,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(called).toHaveLength(12)
     })
 
-    it('while a queued occurrence is woken does not strand the queue', async () => {
+    it('during the settle that wakes a queued occurrence does not strand the queue', async () => {
       const world = createWorld(place)
       const startedAt: number[] = []
       const job = defineJob({
@@ -141,7 +141,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
     })
 
-    it('while a run is triggered runs it once', async () => {
+    it('during a trigger runs the trigger once', async () => {
       const world = createWorld(place)
       const called: number[] = []
       const job = defineJob({
@@ -161,7 +161,7 @@ describe.each(everyStorage)('on $name', (place) => {
       ])
     })
 
-    it('while missed slots are decided decides each once', async () => {
+    it('during recovery decides each missed slot once', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -174,7 +174,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
     })
 
-    it('while it is shut down gets what is to be handed back all the same', async () => {
+    it('during a shutdown receives the handed-back run', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'long',
@@ -190,7 +190,7 @@ describe.each(everyStorage)('on $name', (place) => {
     })
   })
 
-  it('work that appears while other work is being taken is taken right after', async () => {
+  it('a run that becomes pending during a claim is claimed right after it', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -205,7 +205,7 @@ describe.each(everyStorage)('on $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // The claim has looked, and is not answered yet.
+        // The claim has read the storage, and is not answered yet.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go
@@ -215,7 +215,7 @@ describe.each(everyStorage)('on $name', (place) => {
     })
     const advancing = world.clock.advance({ seconds: 61 })
     expect(await asked).toMatchObject({ state: 'pending', created: true })
-    // Long enough for the scheduler to look and find no free place.
+    // By then the scheduler has found no free permit.
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     release()
     await advancing
@@ -223,7 +223,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(called[0]).toBeLessThanOrEqual(60)
   })
 
-  it('a slot whose start got no answer, and that somebody cancels by force before it is recognised, is not run', async () => {
+  it('a slot whose start was not answered does not run if it is canceled by force meanwhile', async () => {
     const world = createWorld(place)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -234,7 +234,7 @@ describe.each(everyStorage)('on $name', (place) => {
     let canceled: Promise<CancelResult> | undefined
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
-      // The repeated call was told that it runs; the look that is to recognise it comes too late.
+      // The answer to the repeated call says that the slot runs. The cancellation precedes the read that confirms it.
       if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
       await canceled
       return through(call)
@@ -245,7 +245,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(scheduler, 'noting')).toEqual(['10 canceled canceled'])
   })
 
-  it('failures and recovery are told, with growing pauses', async () => {
+  it('storage.failed has growing retry intervals, and storage.recovered follows', async () => {
     const world = createWorld(place)
     const { job } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -260,7 +260,7 @@ describe.each(everyStorage)('on $name', (place) => {
     ])
   })
 
-  it('slots that a long failure made late are recovered by the job’s strategy', async () => {
+  it('slots that a long failure delayed are recovered by the strategy of their job', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -288,10 +288,10 @@ describe.each(everyStorage)('on $name', (place) => {
 
 const refusals: ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
-describe.each(refusals)('a storage that refuses with %s', (code) => {
+describe.each(refusals)('a storage that rejects with %s', (code) => {
   const refuse = () => Promise.reject(new JobistemerError(code, { message: 'No.' }))
 
-  it('makes the start fail at once', async () => {
+  it('causes the start to fail at once', async () => {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
     intercepted.intercept = refuse
@@ -299,14 +299,14 @@ describe.each(refusals)('a storage that refuses with %s', (code) => {
     await expect(scheduler.start()).rejects.toMatchObject({ code })
   })
 
-  it('makes a request fail at once', async () => {
+  it('causes a request to fail at once', async () => {
     const world = createWorld(memory)
     const { intercepted, scheduler } = await startOn(world, [noting().job])
     intercepted.intercept = refuse
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code })
   })
 
-  it('while it works is asked again until somebody has mended that', async () => {
+  it('while the node runs is called again until it is repaired', async () => {
     const world = createWorld(memory)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -330,8 +330,8 @@ async function idOf(world: World): Promise<unknown> {
   return occurrence?.id
 }
 
-describe('a storage that somebody closed', () => {
-  it('ends the scheduler, and says so', async () => {
+describe('a storage that is closed', () => {
+  it('stops the scheduler, with an error in the log', async () => {
     const world = createWorld(memory)
     const { job } = noting()
     const storage = world.connect()
@@ -348,7 +348,7 @@ describe('a storage that somebody closed', () => {
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('while the scheduler shuts down is said too: what ran meanwhile could not be stored', async () => {
+  it("during a shutdown causes an error in the log, because the run's end cannot be stored", async () => {
     const world = createWorld(memory)
     const storage = world.connect()
     const errors: string[] = []
@@ -367,7 +367,7 @@ describe('a storage that somebody closed', () => {
     expect(errors).toEqual(['the scheduler shuts down: its storage is gone for good'])
   })
 
-  it('before its client is not said as of a scheduler', async () => {
+  it('before its client is closed causes no error about a scheduler', async () => {
     const { clock } = createWorld(memory)
     const storage = memoryStorage()
     const gone = new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
@@ -393,7 +393,7 @@ describe('a storage that somebody closed', () => {
 })
 
 describe('a database file that is replaced while a scheduler has it open', () => {
-  it('ends the scheduler, which starts nothing more and says why', async () => {
+  it('stops the scheduler, which starts no further run and logs the reason', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-scenario-'))
     const file = join(folder, 'jobs.db')
     const dispose = () => rmSync(folder, { recursive: true, force: true })
@@ -422,7 +422,7 @@ describe('a database file that is replaced while a scheduler has it open', () =>
 })
 
 it.each<Operation>(['get', 'saveJobs'])(
-  'a scheduler that is shut down while %s fails at its start ends at once',
+  'start rejects when the scheduler is shut down while %s fails',
   async (operation) => {
     const world = createWorld(memory)
     const { job, called } = noting()

@@ -1,28 +1,28 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, wrapStorage } from '@jobistemer/core/testing'
 
-/** What work takes, in milliseconds of one core. */
+/** Costs of work, in milliseconds of one core. */
 export interface Costs {
-  /** Of each call and each item of it, for the server. */
+  /** The server's cost of each call, and of each item of a call. */
   readonly serverCall: number
   readonly serverItem: number
-  /** And for the node that calls. */
+  /** The calling node's cost of each call, and of each item of a call. */
   readonly nodeCall: number
   readonly nodeItem: number
 }
 
-/** A machine with two cores, on which nodes and their server have to wait for each other. */
+/** A machine with two cores. Nodes and their server wait for a free core and for their earlier work. */
 export class BusyMachine {
-  /** Before it is busy, all work takes no time. */
+  /** Before this is set, all work takes no time. */
   isBusy = false
-  /** Occurrences that nodes have asked for. */
+  /** The number of occurrences that nodes have sent to create. */
   asked = 0
-  /** Calls by which nodes have claimed. */
+  /** The number of claim calls. */
   claims = 0
   readonly #clock: VirtualClock
   readonly #costs: Costs
   readonly #cores: [number, number] = [0, 0]
-  /** When nodes and server have done what they were given. */
+  /** The instant at which each node and the server complete their present work. */
   readonly #doneAt = new Map<string, number>()
 
   constructor(clock: VirtualClock, costs: Costs) {
@@ -30,7 +30,7 @@ export class BusyMachine {
     this.#costs = costs
   }
 
-  /** The storage as a node on this machine has it. */
+  /** The storage as a node on this machine accesses it. */
   connect(storage: Storage, node: string): Storage {
     const { serverCall, serverItem, nodeCall, nodeItem } = this.#costs
     return wrapStorage(storage, {

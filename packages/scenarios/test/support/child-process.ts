@@ -3,20 +3,20 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-/** How a process ended. */
+/** The exit of a process. */
 export interface Ending {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** A program in a process of its own, which is gone when the test has ended. */
+/** A program in its own process, which is killed when the test has ended. */
 export class Child {
   readonly ended: Promise<Ending>
   readonly #process: ChildProcess
   readonly #messages: unknown[] = []
   #notify: () => void = () => undefined
 
-  /** Starts a module with an argument that travels as JSON. */
+  /** Starts a module with an argument that is sent as JSON. */
   constructor(module: URL, argument: unknown) {
     this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -25,7 +25,7 @@ export class Child {
       this.#messages.push(message)
       this.#notify()
     })
-    // What it said last can arrive after its end, but not after the channel is closed.
+    // The last messages can arrive after the exit, but not after the channel is closed.
     const silent = once(this.#process, 'disconnect')
     this.ended = once(this.#process, 'exit').then(async ([code, signal]) => {
       await silent
@@ -37,7 +37,7 @@ export class Child {
     })
   }
 
-  /** The next message; fails when the process ends without one. */
+  /** Returns the next message. Rejects if the process ends without one. */
   async next(): Promise<unknown> {
     while (this.#messages.length === 0) {
       const message = new Promise<undefined>((resolve) => {

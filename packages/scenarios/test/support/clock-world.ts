@@ -21,9 +21,9 @@ export const day: number = 24 * hour
 
 const start = Date.UTC(2026, 0, 1)
 
-/** Nodes with clocks of their own, and a storage with one or without. All of it is gone when the test has ended. */
+/** Nodes with their own clocks, and a storage with or without a clock. They are removed when the test has ended. */
 export class ClockWorld {
-  /** The truth. Setting it is a machine that sleeps: monotonic clocks know nothing of it. */
+  /** The true clock. A jump of it stands for a machine that sleeps, because monotonic clocks do not advance with it. */
   readonly clock: VirtualClock = virtualClock(start)
   readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
   readonly #hasClock: boolean
@@ -35,7 +35,7 @@ export class ClockWorld {
     onTestFinished(() => this.#end())
   }
 
-  /** Milliseconds since the beginning, by the true clock. */
+  /** Milliseconds since the start of the world, by the true clock. */
   get now(): number {
     return this.clock.now() - start
   }
@@ -55,7 +55,7 @@ export class ClockWorld {
     return {
       scheduler,
       clock,
-      /** Of the clocks: `'unconfirmed 3600000'`, otherwise the name of the event. */
+      /** The events so far: `'unconfirmed 3600000'` for events of the clock, otherwise the name of the event. */
       told: () => told.map(({ name, event }) => ('byMs' in event ? `${name.slice(6)} ${event.byMs}` : name)),
     }
   }
@@ -66,14 +66,16 @@ export class ClockWorld {
     return wrapStorage(storage, { serverTime, subscribe: undefined })
   }
 
-  /** Starts it while nothing hinders it. */
+  /** Starts a node, provided that its clock agrees with the storage's. */
   async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const node = this.node(nodeId, options)
     await node.scheduler.start()
     return node
   }
 
-  /** A job by the minute, and the slots that it ran: milliseconds since the beginning, and in which of them. */
+  /**
+   * A job with a slot each minute. `ran` lists its slots and `at` their starts, in milliseconds since the start of the world.
+   */
   recording(settings: Partial<Parameters<typeof defineJob>[0]> = {}): { job: Job; ran: number[]; at: number[] } {
     const ran: number[] = []
     const at: number[] = []
@@ -95,7 +97,7 @@ export class ClockWorld {
     return { job, ran, at }
   }
 
-  /** A job whose one run begins with the first minute and takes three hours, of four that it may take. */
+  /** A job whose only run starts at the first minute and takes three hours. Its execution timeout is four hours. */
   long(): Job {
     return defineJob({
       name: 'long',
@@ -105,7 +107,7 @@ export class ClockWorld {
     })
   }
 
-  /** A node whose clock stands ahead, and decides what time it is, runs for some minutes. */
+  /** Runs a node whose clock is ahead for `forMs`. Its clock is virtual, so the node trusts it. */
   async decideAhead(aheadMs: number, options: Partial<SchedulerOptions>, forMs: number = 2 * minute): Promise<void> {
     const clock = virtualClock(this.clock.now() + aheadMs)
     const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })
@@ -123,12 +125,12 @@ export class ClockWorld {
   }
 }
 
-/** `'60000 completed'`: the slot in milliseconds since the beginning, and what became of it. */
+/** `'60000 completed'`: the slot in milliseconds since the start of the world, and the state. */
 export function fateOf({ scheduledAt, state }: Occurrence): string {
   return `${scheduledAt.getTime() - start} ${state}`
 }
 
-/** The minutes from one to another, both inclusive, in milliseconds. */
+/** The instants of the minutes `from` to `to`, both inclusive, in milliseconds. */
 export function minutes(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => (from + index) * minute)
 }

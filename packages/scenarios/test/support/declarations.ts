@@ -2,42 +2,42 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** A member of an interface or a class, as its type declaration has it. */
+/** A member of an interface or a class in its type declaration. */
 interface Member {
   readonly name: string
   readonly isMethod: boolean
   readonly isDocumented: boolean
 }
 
-/** Something that is exported. */
+/** An exported declaration. */
 export interface Declaration {
   readonly name: string
-  /** `value`: it is there at run time. */
+  /** `value`: the export exists at run time. */
   readonly kind: 'value' | 'type'
   readonly isDocumented: boolean
   readonly members: readonly Member[]
-  /** Names of what it extends and implements. */
+  /** Names of the types that it extends and implements. */
   readonly parents: readonly string[]
-  /** Names of other types of the package that it mentions, where its users can see them. */
+  /** Names of other types of the package in its public signature. */
   readonly mentions: readonly string[]
-  /** Those of them that a class mentions in nothing but its constructor. */
+  /** Those of the `mentions` that occur only in the constructor of a class. */
   readonly constructorMentions: readonly string[]
 }
 
-/** An entry point of a package: what one can import from `specifier`. */
+/** An entry point of a package: the exports of `specifier`. */
 export interface EntryPoint {
   readonly specifier: string
   readonly exports: readonly Declaration[]
 }
 
-/** What a module exports of another: some names, or all. */
+/** The names that a module re-exports from another module, or all of them. */
 interface Reexport {
   readonly names: readonly { readonly name: string; readonly isType: boolean }[] | 'all'
   readonly from: string
 }
 
 interface Module {
-  /** Also those that are not exported. */
+  /** Includes declarations that are not exported. */
   readonly declarations: ReadonlyMap<string, Declaration>
   readonly exported: ReadonlySet<string>
   readonly reexports: readonly Reexport[]
@@ -45,7 +45,7 @@ interface Module {
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The entry points of a package in `packages/`; none for one that is not published. */
+/** The entry points of a package in `packages/`. Empty for a private package. */
 export function entryPointsOf(folder: string): readonly EntryPoint[] {
   const manifest = JSON.parse(readFileSync(`${packages}${folder}/package.json`, 'utf8'))
   if (manifest.private === true) return []
@@ -78,7 +78,7 @@ function namedIn(
   const found = declarations.find((declaration) => declaration.name === name)
   if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
   if (!isType) return found
-  // Of a class that is exported as a type, nobody can call the constructor.
+  // A user cannot call the constructor of a class that is exported as a type.
   const { mentions, constructorMentions } = found
   return { ...found, kind: 'type', mentions: mentions.filter((mentioned) => !constructorMentions.includes(mentioned)) }
 }
@@ -94,7 +94,7 @@ function readModule(file: string): Module {
   return module
 }
 
-/** Reads what the compiler writes: declarations begin at the margin, their members are indented by four spaces. */
+/** Parses declaration files of the compiler: declarations start at the margin, and members are indented by four spaces. */
 function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Mentions>): Module {
   const declarations = new Map<string, Declaration & { members: Member[] }>()
   const exported = new Set<string>()
@@ -127,7 +127,7 @@ function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Men
       declarations.set(String(name), {
         name: String(name),
         kind: keyword === 'interface' || keyword === 'type' ? 'type' : 'value',
-        // Of overloads, the first is enough.
+        // One documented overload is sufficient.
         isDocumented: isDocumented || earlier?.isDocumented === true,
         members,
         parents: parentsIn(line),
@@ -152,7 +152,7 @@ function parentsIn(line: string): readonly string[] {
   return [...line.matchAll(/(?:extends|implements|,) (\w+)/g)].map(([, name]) => String(name))
 }
 
-/** Constructors, and what only subclasses see and inherit, need no words of their own. */
+/** Constructors, and members that only subclasses see and inherit, need no comment. */
 function memberOf(line: string, isDocumented: boolean): Member | null {
   const pattern = /^ {4}((?:(?:static|readonly|abstract|protected|private|get|set) )*)(\[?[\w.]+\]?)\??([(<:;])/
   const [, modifiers = '', name = '', next] = pattern.exec(line) ?? []
@@ -165,7 +165,7 @@ const heading = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|class|func
 
 type Mentions = Pick<Declaration, 'mentions' | 'constructorMentions'>
 
-/** What each declaration mentions of the module's others, and of what the module imports from its own package. */
+/** The types that each declaration mentions, among those of the module and those that it imports from its own package. */
 function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
   const code = text
     .replaceAll(/\/\*[\s\S]*?\*\//g, '')

@@ -1,12 +1,12 @@
 import type { Page, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** The page before another one is empty, and its cursor says so. */
+/** Prefix of the cursor of an empty page. */
 const mark = 'after an empty page: '
 
 /**
- * A storage that hands out an empty page before each page that it has, as one may that has looked through much of a long list
- * and found nothing.
+ * A storage that returns an empty page before each page. A storage may return one after it has scanned much of a long list
+ * without a match.
  */
 export function withEmptyPages(storage: Storage): Storage {
   async function page<T>(cursor: string | null, read: (cursor: string | null) => Promise<Page<T>>): Promise<Page<T>> {

@@ -12,17 +12,17 @@ export interface Call {
   proceed(): Promise<unknown>
 }
 
-/** Stands between a scheduler and its storage. By default every call goes through. */
+/** A wrapper between a scheduler and its storage. By default every call goes through. */
 export class InterceptedStorage {
   readonly storage: Storage
-  /** Every call that was made, in order. */
+  /** Every call since the last reset, in order. */
   readonly calls: { readonly operation: Operation; readonly request: never }[] = []
-  /** What happens to a call. */
+  /** Handles each call. Tests replace it. */
   intercept: (call: Call) => Promise<unknown> = (call) => call.proceed()
 
   constructor(target: Storage) {
     this.storage = wrapStorage(target, {
-      // Whatever clock the storage has, a scenario plays on its own.
+      // A scenario uses only its own clock.
       serverTime: undefined,
       around: ({ method, request, proceed }) => {
         if (method === 'serverTime') return proceed()
@@ -33,12 +33,12 @@ export class InterceptedStorage {
     })
   }
 
-  /** How often an operation was called. */
+  /** The number of calls of an operation. */
   count(operation: Operation): number {
     return this.calls.filter((call) => call.operation === operation).length
   }
 
-  /** How many calls changed something; reads and polls do not count. */
+  /** The number of calls that can change a record. Reads and claims do not count. */
   get writeCount(): number {
     return this.calls.filter((call) => writes.includes(call.operation)).length
   }
@@ -48,7 +48,7 @@ export class InterceptedStorage {
     this.calls.length = 0
   }
 
-  /** The next calls of an operation fail, with or without having taken effect; `concerns` picks among them. */
+  /** Makes the next calls of an operation fail, before or after their effect. `concerns` selects calls by their request. */
   fail(
     operation: Operation,
     times: number,

@@ -16,7 +16,7 @@ export const isolations: readonly Isolation[] = ['thread', 'process']
 
 export const behaves: URL = new URL('../fixtures/isolated/behaves.mjs', import.meta.url)
 
-/** Modules that are odd in one way or another. */
+/** Modules with an unusual format or behaviour. */
 export const modules = {
   'common.cjs': new URL('../fixtures/isolated/common.cjs', import.meta.url),
   'fails-once.mjs': new URL('../fixtures/isolated/fails-once.mjs', import.meta.url),
@@ -54,7 +54,7 @@ export async function isolatedScene(
       const { id } = await scheduler.trigger(name, data === undefined ? {} : { data })
       return scheduler.waitFor(id, { timeout: { minutes: 1 } })
     },
-    /** Starts a job, and resolves when its handler has logged something. */
+    /** Starts a job, and resolves when its handler has logged a line. */
     async begin(name: string): Promise<{ readonly id: Occurrence['id']; readonly said: string }> {
       const line = once(said, 'line')
       const { id } = await scheduler.trigger(name)
@@ -65,7 +65,7 @@ export async function isolatedScene(
   }
 }
 
-/** The last attempt of the only task. */
+/** The last attempt of the last task. */
 export function lastAttempt({ tasks }: Occurrence) {
   return tasks.at(-1)?.attempts.at(-1)
 }

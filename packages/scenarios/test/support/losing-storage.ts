@@ -3,16 +3,16 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 
 /**
- * A storage that can lose all that it holds, as a server without persistence does that is restarted; or its last moments, as
- * one does whose replica was behind when it was promoted.
+ * A storage that can lose all its data, like a restarted server without persistence. It can also lose its last writes, like a
+ * server whose promoted replica was behind.
  */
 export class LosingStorage {
   #present: Storage = empty()
-  /** Gets every call too. */
+  /** Receives every call too, until it falls behind. */
   #replica: Storage = empty()
   #isBehind = false
 
-  /** A connection that outlives the loss. It is told of nothing. */
+  /** A connection that survives the loss. It receives no wake-ups. */
   connect(): Storage {
     return wrapStorage(empty(), {
       serverTime: undefined,
@@ -31,12 +31,12 @@ export class LosingStorage {
     this.#replica = empty()
   }
 
-  /** From now on the replica gets nothing more. */
+  /** From now on the replica receives no calls. */
   fallBehind(): void {
     this.#isBehind = true
   }
 
-  /** The replica is promoted. */
+  /** Promotes the replica. */
   failOver(): void {
     this.#present = this.#replica
   }

@@ -2,20 +2,20 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { InterceptedStorage } from './intercepted-storage.ts'
 
-/** A time that is waited for by the monotonic clock of a process. */
+/** A timer on the monotonic clock of a process. */
 interface ProcessTimer {
   readonly dueAt: number
   readonly callback: () => void
   readonly options: { readonly unref?: boolean } | undefined
-  /** What waits for it at present; `null` when it was canceled. */
+  /** The present timer of the target clock; `null` after a cancellation. */
   timer: Timer | null
 }
 
 /**
- * The clock and the connection of one scheduler, as its process has them.
+ * The clock and the storage connection of one scheduler, as its process has them.
  *
- * When it dies, none of its timers rings any more, no call of it reaches the storage, and no answer that was on its way
- * arrives. While it is frozen the same holds, but its timers ring and the answers arrive once it thaws.
+ * After its death none of its timers fires, none of its calls reaches the storage, and no pending answer arrives. A frozen
+ * process behaves in the same way, but its timers fire and its answers arrive once it thaws.
  */
 export class MortalProcess {
   readonly clock: Clock
@@ -27,12 +27,12 @@ export class MortalProcess {
   #alive = true
   #markDead: () => void = () => undefined
   #isFrozen = false
-  /** Resolved unless it is frozen. */
+  /** Resolved unless the process is frozen. */
   #awake: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
   #froze: Promise<void> = new Promise(() => undefined)
   #markFrozen: () => void = () => undefined
-  /** How long the monotonic clock stood still, and where it stands. */
+  /** The total time for which the monotonic clock stood still, and its reading at the last freeze. */
   #stoodStillMs = 0
   #frozenAt = 0
 
@@ -71,12 +71,12 @@ export class MortalProcess {
     this.#markDead()
   }
 
-  /** Resolves at once, or when it thaws: what code that runs in this process waits with before it goes on. */
+  /** Resolves when the process is not frozen. Code that stands for this process awaits it before it continues. */
   awake(): Promise<void> {
     return this.#awake
   }
 
-  /** Stops it, as SIGSTOP and a suspended machine do. */
+  /** Stops the process, as SIGSTOP or a suspended machine does. */
   freeze(): void {
     this.#frozenAt = this.clock.monotonic()
     this.#isFrozen = true
@@ -86,7 +86,7 @@ export class MortalProcess {
     this.#markFrozen()
   }
 
-  /** Lets it go on. Its monotonic clock ran on meanwhile (SIGCONT), or stood still (a machine that was suspended). */
+  /** Resumes the process. Its monotonic clock ran on meanwhile (SIGCONT), or stood still (suspended machine). */
   thaw(monotonic: 'ran on' | 'stood still'): void {
     if (monotonic === 'stood still') this.#stoodStillMs = this.#target.monotonic() - this.#frozenAt
     this.#isFrozen = false
@@ -121,7 +121,7 @@ export class MortalProcess {
     timer.timer = this.#target.setTimer(timer.dueAt - this.clock.monotonic(), ring, timer.options)
   }
 
-  /** The virtual clock waits for the call, unless the process stops. */
+  /** The virtual clock waits for the call, unless the process dies or freezes. */
   #track(promise: Promise<unknown>): void {
     this.#tracked.add(promise)
     const done = promise.then(

@@ -6,7 +6,7 @@ import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { isThorough } from '../../../workspace/test-effort.ts'
 
-/** Where data can be: several connections see the same. */
+/** A database. All its connections access the same data. */
 export interface Place {
   connect(): Storage
   dispose(): void

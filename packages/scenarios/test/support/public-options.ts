@@ -25,18 +25,18 @@ import { Registry } from 'prom-client'
 import { everySeconds } from './every.ts'
 import type { OptionKind } from './wrong-values.ts'
 
-/** A public function, with the options that it takes and how to call it with one of them. */
+/** A public function, its options, and a call of it with one of them. */
 export interface EntryPoint {
   readonly name: string
-  /** By path, as errors name them. */
+  /** The kinds of the options by path, as errors name them. */
   readonly options: Readonly<Record<string, OptionKind>>
-  /** The options whose value may hold a password: errors show none of it. */
+  /** Options whose value may contain a password, so errors omit it. */
   readonly secrets?: readonly string[]
-  /** Calls it, with an option at a path. What is left out is right. */
+  /** Calls the function with a value for the option at a path. All other options are valid. */
   call(path: string, value: unknown, scheduler: Scheduler): unknown
 }
 
-/** An object with one member, which may lie deeper: `retryPolicy.jitter`. */
+/** An object with one member, which may be nested: `retryPolicy.jitter`. */
 function withMember(path: string, value: unknown, base: Readonly<Record<string, unknown>> = {}): never {
   const [first = '', ...rest] = path.split('.')
   const present = base[first] as Readonly<Record<string, unknown>> | undefined
@@ -94,7 +94,7 @@ const isolationSettings = {
   killAfter: 'duration',
 } as const satisfies Record<string, OptionKind>
 
-/** What makes the settings right that lie around one of these. */
+/** The other members that these settings require. */
 const around = {
   retryPolicy: { maxRetries: 1 },
   startRate: { limit: 1, interval: 1000 },
@@ -125,10 +125,10 @@ const request = { ...itemRequest, ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** Stands for a client of DynamoDB: bad options are refused before it is asked for anything. */
+/** Stands for a DynamoDB client. Invalid options are rejected before any call of it. */
 const noClient = { send: () => Promise.reject(new Error('asked')) }
 
-/** The public functions and methods, but for the methods of storages. */
+/** The public functions and methods, except the methods of storages. */
 export const entryPoints: readonly EntryPoint[] = [
   {
     name: 'createScheduler',
@@ -317,7 +317,7 @@ export const entryPoints: readonly EntryPoint[] = [
     options: { job: 'one or a list', jobs: 'list', options: 'object', ...limits },
     call(path, value, scheduler) {
       if (path === 'job') return scheduler.add(value as never)
-      // What is no list is taken for one job.
+      // A value that is not an array counts as one job.
       if (path === 'jobs') return scheduler.add([job, ...(Array.isArray(value) ? value : [value])])
       return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
     },

@@ -1,6 +1,6 @@
 import type { SchedulerOptions } from '@jobistemer/core'
 
-/** What a node looks for again and again, and long scenarios are not about. */
+/** Long intervals for the background work of a node. Long scenarios use them if they do not test that work. */
 export const rarely = {
   pollInterval: { hours: 1 },
   reapInterval: { hours: 1 },

@@ -19,23 +19,23 @@ import { behaves } from './isolated-scene.ts'
 import { LosingStorage } from './losing-storage.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from './world.ts'
 
-/** Who looks at the scheduler to which something happens. */
+/** Observes the scheduler of a scene. */
 export interface Watch {
-  /** For the scheduler that is watched. */
+  /** Options for the observed scheduler. */
   readonly options: Partial<SchedulerOptions>
-  /** Called before it starts. */
+  /** Called before the scheduler starts. */
   watch(scheduler: Scheduler): void
 }
 
-/** Makes something happen to a scheduler, with other jobs beside. Answers for how many seconds all of it took. */
+/** A scene: causes a situation for a scheduler that also runs other jobs. Returns the duration of the scene in seconds. */
 export type Stage = (cast: Cast) => Promise<number>
 
-/** Who plays on a stage. */
+/** Makes the schedulers of a scene. */
 export class Cast {
   readonly #watch: Watch
   /** The seconds of the slots that each of the other jobs has run. */
   readonly ran: { readonly a: number[]; readonly z: number[] } = { a: [], z: [] }
-  /** Members for the job to which something happens. */
+  /** Members for the job that the scene concerns. */
   readonly settings: Partial<Parameters<typeof defineJob>[0]>
 
   constructor(watch: Watch, settings: Cast['settings'] = {}) {
@@ -43,12 +43,12 @@ export class Cast {
     this.settings = settings
   }
 
-  /** Options of a scheduler that nobody watches: the other jobs stand around those that are given. */
+  /** Options of a scheduler that is not observed. The other jobs surround the given ones. */
   options({ jobs = [], ...others }: Partial<SchedulerOptions> = {}): Partial<SchedulerOptions> {
     return { ...others, jobs: [this.#neighbour('a'), ...jobs, this.#neighbour('z')] }
   }
 
-  /** A scheduler that is watched from now on. */
+  /** Starts an observed scheduler. */
   async watched(make: (options: Partial<SchedulerOptions>) => Scheduler, options: Partial<SchedulerOptions> = {}) {
     const scheduler = make({ ...this.#watch.options, ...this.options(options) })
     this.#watch.watch(scheduler)
@@ -67,7 +67,7 @@ export class Cast {
   }
 }
 
-/** The job to which something happens. */
+/** The job that the scene concerns. */
 function odd({ settings }: Cast, others: Cast['settings'] = {}): Job {
   return defineJob({
     name: 'odd',
@@ -78,7 +78,7 @@ function odd({ settings }: Cast, others: Cast['settings'] = {}): Job {
   })
 }
 
-/** One whose only run takes so long. */
+/** A job whose only run takes `seconds`. */
 function slow(cast: Cast, world: World, seconds: number): Job {
   return odd(cast, {
     schedule: everySeconds(10, +at(10)),
@@ -87,7 +87,7 @@ function slow(cast: Cast, world: World, seconds: number): Job {
   })
 }
 
-/** A job runs, is tried again once, and says something on each level. */
+/** A job runs, is retried once, and logs a line on each level. */
 export const runs: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, {
@@ -107,7 +107,7 @@ export const runs: Stage = async (cast) => {
   return 25
 }
 
-/** A task fails for good. */
+/** A task fails without a retry. */
 export const fails: Stage = async (cast) => {
   const world = createWorld()
   const run = () => Promise.reject(new Error('disk full'))
@@ -116,7 +116,7 @@ export const fails: Stage = async (cast) => {
   return 25
 }
 
-/** A task takes too long, and is tried again once. */
+/** A task exceeds its timeout, and is retried once. */
 export const takesTooLong: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, {
@@ -131,7 +131,7 @@ export const takesTooLong: Stage = async (cast) => {
   return 25
 }
 
-/** A user cancels a run, pauses a job, resumes and removes it. */
+/** A user cancels a run, and pauses, resumes and removes its job. */
 export const isIntervenedIn: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
@@ -144,7 +144,7 @@ export const isIntervenedIn: Stage = async (cast) => {
   return 25
 }
 
-/** It shuts down, and hands back what it runs. */
+/** The scheduler shuts down, and hands its run back. */
 export const stops: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
@@ -155,7 +155,7 @@ export const stops: Stage = async (cast) => {
   return 25
 }
 
-/** It starts when slots have been missed. */
+/** The scheduler starts after slots have been missed. */
 export const comesLate: Stage = async (cast) => {
   const world = createWorld()
   const first = await world.start(cast.options({ jobs: [odd(cast)] }))
@@ -167,7 +167,7 @@ export const comesLate: Stage = async (cast) => {
   return 125
 }
 
-/** It stands still while another node takes its run. */
+/** The scheduler's process is frozen while another node reaps its run. */
 export const losesItsRun: Stage = async (cast) => {
   const world = createWorld()
   const owner = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)], nodeId: 'owner' })
@@ -180,7 +180,7 @@ export const losesItsRun: Stage = async (cast) => {
   return 105
 }
 
-/** Another node has died, and it takes its run. */
+/** Another node has died, and the scheduler takes over its run. */
 export const takesOver: Stage = async (cast) => {
   const world = createWorld()
   const owner = await world.start(cast.options({ ...life, jobs: [slow(cast, world, 1000)], nodeId: 'owner' }))
@@ -191,7 +191,7 @@ export const takesOver: Stage = async (cast) => {
   return 105
 }
 
-/** An earlier run is still at work when the next slot is due. */
+/** An earlier run is active when the next slot is due. */
 export const overlaps: Stage = async (cast) => {
   const world = createWorld()
   const tasks = [{ name: 'work', run: () => world.clock.sleep({ seconds: 15 }) }]
@@ -200,7 +200,7 @@ export const overlaps: Stage = async (cast) => {
   return 35
 }
 
-/** The storage is away for a while. */
+/** The storage fails for ten seconds. */
 export const storageIsAway: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())
@@ -216,7 +216,7 @@ export const storageIsAway: Stage = async (cast) => {
   return 45
 }
 
-/** Somebody closes the storage. */
+/** The storage is closed. */
 export const storageIsClosed: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -227,7 +227,7 @@ export const storageIsClosed: Stage = async (cast) => {
   return 12
 }
 
-/** The storage loses all that it has. */
+/** The storage loses all its data. */
 export const storageIsEmptied: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -252,7 +252,7 @@ export const storageForgets: Stage = async (cast) => {
   return 35
 }
 
-/** Its own clock is a little wrong, and then right. */
+/** The scheduler's clock is wrong by 3 s, and then right. */
 export const clockIsWrong: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: true })
   await cast.watched(
@@ -270,7 +270,7 @@ export const clockIsWrong: Stage = async (cast) => {
   return 95
 }
 
-/** The clock of the storage is an hour ahead for some seconds. */
+/** The clock of the storage is an hour ahead for ten seconds. */
 export const clockJumps: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: true })
   await cast.watched((options) => world.node('only', options).scheduler, { jobs: [odd(cast)] })
@@ -318,7 +318,7 @@ export const hookFails: Stage = async (cast) => {
   return 25
 }
 
-/** It does not know the handler that a job names. */
+/** The scheduler lacks the handler that a job names. */
 export const lacksHandler: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { tasks: [{ name: 'work', handler: 'sned' }] })
@@ -336,7 +336,7 @@ export const isOlder: Stage = async (cast) => {
   return 65
 }
 
-/** The only node of the build that brought another definition of the job into force is gone. */
+/** The only node with the definition in force shuts down, so the scheduler restores its own definition. */
 export const goesBack: Stage = async (cast) => {
   const world = createWorld()
   await cast.watched(world.scheduler, { jobs: [odd(cast)] })
@@ -347,7 +347,7 @@ export const goesBack: Stage = async (cast) => {
   return 65
 }
 
-/** Another node has died whose run is not tried again. */
+/** Another node has died, and its run has no rescue left. */
 export const takesOverForGood: Stage = async (cast) => {
   const world = createWorld()
   const job = () =>
@@ -365,7 +365,7 @@ export const takesOverForGood: Stage = async (cast) => {
   return 105
 }
 
-/** As many slots wait as may wait. */
+/** A slot exceeds the maximum length of a queue. */
 export const isFull: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { overlapPolicy: 'queue', maxQueued: 1, ...sleeper(world) })
@@ -374,7 +374,7 @@ export const isFull: Stage = async (cast) => {
   return 35
 }
 
-/** A trigger meets an active run under the overlap policy `skip`. */
+/** A trigger is requested during an active run under the overlap policy `skip`. */
 export const skipsARequest: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast, sleeper(world))] })
@@ -384,7 +384,7 @@ export const skipsARequest: Stage = async (cast) => {
   return 15
 }
 
-/** It starts when slots of a job that is paused have been missed. */
+/** The scheduler starts after slots of a paused job have been missed. */
 export const comesLateToWhatIsPaused: Stage = async (cast) => {
   const world = createWorld()
   const first = await world.start(cast.options({ jobs: [odd(cast)] }))
@@ -396,7 +396,7 @@ export const comesLateToWhatIsPaused: Stage = async (cast) => {
   return 125
 }
 
-/** Its clock, the only one that there is, is set a little. */
+/** The scheduler's clock is set by 3 s, and the storage has no clock. */
 export const clockIsSet: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
   await cast.watched(
@@ -413,7 +413,7 @@ export const clockIsSet: Stage = async (cast) => {
   return 35
 }
 
-/** A schedule is over before its job is there. */
+/** The schedule of a job has ended before the job is stored. */
 export const isOver: Stage = async (cast) => {
   const world = createWorld()
   await world.clock.advanceTo(at(5))
@@ -422,10 +422,10 @@ export const isOver: Stage = async (cast) => {
   return 25
 }
 
-/** It cannot revive the schedule of a job that another node has added, and is asked to set all jobs back. */
+/** The scheduler cannot load the schedule of another node's job, and realigns all jobs. */
 export const cannotRevive: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
-  // Another type than that of the other jobs, which it knows.
+  // The scheduler knows the schedule type of the other jobs, so this job has another type.
   const schedule = Object.defineProperties(everySeconds(10), {
     type: { value: { name: 'own', revive: () => everySeconds(10) } },
     toJSON: { value: () => ({ type: 'own' }) },
@@ -440,7 +440,7 @@ export const cannotRevive: Stage = async (cast) => {
   return 25
 }
 
-/** The storage loses all that it has, and it had followed another definition than its own. */
+/** The storage loses all its data while the scheduler follows another definition than its own. */
 export const isOlderAndEmptied: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -453,7 +453,7 @@ export const isOlderAndEmptied: Stage = async (cast) => {
   return 35
 }
 
-/** The storage loses a job that a process has added which has ended. */
+/** The storage loses a job whose process has ended. */
 export const losesWhatOthersAdded: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -468,7 +468,7 @@ export const losesWhatOthersAdded: Stage = async (cast) => {
   return 25
 }
 
-/** The storage refuses what a run says, and that it has failed. */
+/** The storage rejects the end of a run, and also its failure. */
 export const isRefused: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { schedule: everySeconds(10, +at(10)) })
@@ -484,7 +484,7 @@ export const isRefused: Stage = async (cast) => {
   return 125
 }
 
-/** A handler says how far it has come, and logs more than the storage keeps. */
+/** A handler reports progress, and the storage rejects its log lines. */
 export const saysTooMuch: Stage = async (cast) => {
   const world = createWorld()
   const run = async ({ progress, logger }: TaskContext<undefined>) => {
@@ -522,7 +522,7 @@ function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
-/** One node freezes and comes back, one dies in the middle of a run, and one shuts down. */
+/** One node freezes and thaws, one dies during a run, and one shuts down. */
 export const othersComeAndGo: Stage = async (cast) => {
   const world = createWorld()
   const start = (nodeId: string, jobs: Job[]) => world.start(cast.options({ ...life, nodeId, jobs }))
@@ -541,7 +541,7 @@ export const othersComeAndGo: Stage = async (cast) => {
   return 105
 }
 
-/** The storage takes no heartbeats for a while. */
+/** The storage rejects heartbeats for 50 seconds. */
 export const isIsolated: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())
@@ -555,7 +555,7 @@ export const isIsolated: Stage = async (cast) => {
   return 105
 }
 
-/** Its process stands still for a while, as one whose event loop is held. */
+/** The scheduler's process is frozen for five seconds, like one whose event loop is blocked. */
 export const standsStill: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast)] })
@@ -567,7 +567,7 @@ export const standsStill: Stage = async (cast) => {
   return 35
 }
 
-/** Another node that lives has its name. */
+/** Another living node has the same nodeId. */
 export const sharesItsName: Stage = async (cast) => {
   const world = createWorld()
   await world.start(cast.options({ ...life, nodeId: 'same' }))
@@ -590,7 +590,7 @@ export const meetsOtherTimeZones: Stage = async (cast) => {
   return 15
 }
 
-/** An earlier node of its name has left its record behind, and nobody knows whether it lives. */
+/** An earlier node has left a record with the same nodeId, and may still be alive. */
 export const followsANamesake: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -603,7 +603,7 @@ export const followsANamesake: Stage = async (cast) => {
   return 0
 }
 
-/** An isolated task of it goes on when it is told to stop. */
+/** An isolated task ignores its abort signal. */
 export const killsATask: Stage = async (cast) => {
   const task = { name: 'work', module: behaves, isolation: 'thread', data: { kind: 'hangs' }, killAfter: 0 } as const
   const job = defineJob({ name: 'odd', taskTimeout: 100, ...cast.settings, tasks: [task] })
@@ -615,7 +615,7 @@ export const killsATask: Stage = async (cast) => {
   return 0
 }
 
-/** The stored rows of two jobs and of a run are damaged when it starts. */
+/** The stored rows of two jobs and of a run are damaged when the scheduler starts. */
 export const findsDamage: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -634,7 +634,7 @@ export const findsDamage: Stage = async (cast) => {
   const run = { kind: 'trigger', jobId: jobId('odd'), jobVersion: 2, scheduledAt: now, dueAt: now } as const
   await storage.createOccurrences({
     now,
-    owner: { node: 'nobody', incarnation: 'nobody' },
+    owner: { node: 'gone', incarnation: 'gone' },
     items: [
       {
         ...run,
@@ -652,7 +652,7 @@ export const findsDamage: Stage = async (cast) => {
 
 const damagedDetails = { unreadable: 'details' }
 
-/** The storage is away for more than a minute. */
+/** The storage fails for more than a minute. */
 export const outageLasts: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())

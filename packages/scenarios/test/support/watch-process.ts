@@ -4,8 +4,8 @@ import { onTestFinished } from 'vitest'
 const names = ['unhandledRejection', 'uncaughtException'] as const
 
 /**
- * What nobody catches while the test runs, in place of the test runner, which would fail for it. The returned function
- * answers what has come so far.
+ * Collects unhandled rejections and uncaught exceptions during the test, in place of the test runner, which would fail. The
+ * returned function returns those that have occurred so far.
  */
 export function watchProcess(): () => Promise<readonly unknown[]> {
   const seen: unknown[] = []
@@ -20,7 +20,7 @@ export function watchProcess(): () => Promise<readonly unknown[]> {
     })
   }
   return async () => {
-    // Node tells of a rejection when a turn of the event loop is over.
+    // Node.js reports a rejection at the end of a turn of the event loop.
     await setImmediate()
     await setImmediate()
     return seen

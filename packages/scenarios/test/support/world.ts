@@ -13,42 +13,42 @@ import { onTestFinished } from 'vitest'
 import { MortalProcess } from './mortal-process.ts'
 import { memory, type PlaceKind } from './places.ts'
 
-/** When every scenario begins. */
+/** The start of every scenario. */
 export const startMs: number = Date.UTC(2026, 0, 1)
 
-/** The instant so many seconds after the beginning. */
+/** The instant `seconds` after the start of the world. */
 export function at(seconds: number): Date {
   return new Date(startMs + seconds * 1000)
 }
 
-/** The seconds of an instant after the beginning. */
+/** The seconds from the start of the world to an instant. */
 export function secondsOf(instant: Date | number): number {
   return (Number(instant) - startMs) / 1000
 }
 
-/** A clock, a place for data, and schedulers on it. All of it is gone when the test has ended. */
+/** A clock, a database, and schedulers on it. They are removed when the test has ended. */
 export interface World {
   readonly clock: VirtualClock
-  /** A connection to the data. */
+  /** A connection to the database. */
   connect(): Storage
-  /** A scheduler that is not started yet; by default on a connection of its own. */
+  /** A scheduler that is not started yet; by default it has its own connection. */
   scheduler(options?: Partial<SchedulerOptions>): Scheduler
   /** A started scheduler. */
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the process of a scheduler as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /** Stops the process of a scheduler: none of its timers rings, none of its calls is made, none of its answers comes. */
+  /** Stops the process of a scheduler: its timers do not fire, and its calls and their answers are held. */
   freeze(scheduler: Scheduler): void
-  /** Lets a frozen process go on, with a monotonic clock that `ran on` meanwhile (by default) or `stood still`. */
+  /** Resumes a frozen process. Its monotonic clock `ran on` meanwhile (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
-  /** Resolves when the scheduler's process is not frozen: handlers that run in it go on only then. */
+  /** Resolves when the scheduler's process is not frozen. Handlers in that process await it before they continue. */
   awake(scheduler: Scheduler): Promise<void>
-  /** Shuts down: signals fire at once, and time goes on for as long as handlers may take to stop. Default: none. */
+  /** Shuts down. Signals fire at once, and the clock advances by `abortGracePeriod` (ms, default 0). */
   shutdown(scheduler: Scheduler, abortGracePeriod?: number): Promise<void>
 }
 
 export function createWorld(kind: PlaceKind = memory): World {
-  // Handlers of scenarios do nothing real that would have to be waited for.
+  // Handlers of scenarios do no real work that the clock must wait for.
   const clock = virtualClock(startMs, { patience: 0 })
   const place = kind.open()
   const storages: Storage[] = []
@@ -64,9 +64,9 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
-        // Who goes first depends on names, and a scenario is to be the same each time.
+        // The assignment of slots to nodes depends on their names, and scenarios must be deterministic.
         nodeId: `node ${processes.size + 1}`,
-        // As on a storage of one process, so that scenarios are the same everywhere, and long ones short.
+        // The defaults of a storage for one process, so that scenarios are equal on all storages and long ones are fast.
         heartbeat: { minutes: 1 },
         deadAfter: { minutes: 6 },
         ...options,
@@ -105,7 +105,7 @@ export function createWorld(kind: PlaceKind = memory): World {
   return world
 }
 
-/** What a scheduler tells from now on, of the named events. */
+/** The named events that a scheduler emits from now on. */
 export function listen<Name extends SchedulerEventName>(
   scheduler: Scheduler,
   ...names: Name[]
@@ -115,7 +115,7 @@ export function listen<Name extends SchedulerEventName>(
   return heard
 }
 
-/** What became of the slots of a job: `'10 completed'`, with the second of the slot and the reason where there is one. */
+/** The states of a job's occurrences: `'10 completed'`, with the second of the slot and the reason, if any. */
 export async function fates(scheduler: Scheduler, job: string): Promise<string[]> {
   const occurrences = (await scheduler.occurrences({ job, limit: 10_000 })).items
   return occurrences.map(fateOf)
@@ -126,7 +126,7 @@ function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
   return `${secondsOf(span === null ? scheduledAt : span.from)}${until} ${state}${reason === null ? '' : ` ${reason}`}`
 }
 
-/** The one occurrence of a job; throws when there is another number of them. */
+/** The only occurrence of a job. Throws if the job has none or several. */
 export async function onlyOccurrence(scheduler: Scheduler, job: string): Promise<Occurrence> {
   const [occurrence, ...others] = (await scheduler.occurrences({ job })).items
   if (occurrence === undefined || others.length > 0) throw new Error(`${others.length + 1} occurrences instead of one`)

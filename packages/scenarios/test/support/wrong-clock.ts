@@ -1,7 +1,7 @@
 import type { Clock } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 
-/** A clock that runs as the true one does, but is set wrong. */
+/** A clock that is offset from the true clock. */
 export class WrongClock implements Clock {
   readonly #clock: VirtualClock
   offsetMs: number
@@ -13,7 +13,7 @@ export class WrongClock implements Clock {
 
   now = (): number => this.#clock.now() + this.offsetMs
   monotonic = (): number => this.#clock.monotonic()
-  // By real chance, now and then a node would look at its clock sooner than a test expects.
+  // With real randomness, a node would sometimes read its clock earlier than a test expects.
   random = (): number => (this.#clock.random as () => number)()
   track = (promise: Promise<unknown>): void => this.#clock.track?.(promise)
   setTimer: Clock['setTimer'] = (delayMs, callback) => this.#clock.setTimer(delayMs, callback)

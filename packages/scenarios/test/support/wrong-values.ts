@@ -1,4 +1,4 @@
-/** What a public option takes; {@link wrongValuesOf} gives what it does not take. */
+/** The kind of values that a public option accepts. {@link wrongValuesOf} returns values that it rejects. */
 export type OptionKind =
   | 'name'
   | 'duration'
@@ -19,7 +19,7 @@ export type OptionKind =
   | { readonly integerFrom: number; readonly to: number }
   | { readonly numberFrom: number; readonly to: number }
 
-/** One wrong value, in words. */
+/** One wrong value with its description. */
 export interface WrongValue {
   readonly what: string
   readonly value: unknown
@@ -153,7 +153,7 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
   'text to parse': [...noText, ...texts('', 'no', ...ofTheLanguage)],
 }
 
-/** Values of each kind that are wrong: of another type, out of range, too long, or of the language's own objects. */
+/** Wrong values of each kind: of another type, out of range, too long, or built-in objects. */
 export function wrongValuesOf(kind: OptionKind): readonly WrongValue[] {
   if (kind === 'positive duration') return [...byKind.duration, ...byKind['positive duration']]
   if (typeof kind === 'string') return byKind[kind]
