@@ -4,17 +4,17 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-/** Of `deadAfter`: a node that nobody has heard for longer takes no new work. */
+/** Share of `deadAfter` after which a node without an accepted heartbeat takes no new work. */
 const isolatedAfter = 0.8
 
 interface Life {
   readonly deadAfterMs: number
   heardAt: number | null
-  /** What it has asked for, and may ask for again until it is answered. */
+  /** Occurrences that this life has requested, and may request again until the storage answers. */
   readonly asked: Set<OccurrenceId>
 }
 
-/** A node that nobody has heard yet, or for long, asks for no work. */
+/** Checks that a node requests no work before its first heartbeat, or while the storage accepts none of its heartbeats. */
 export class IsolationModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
