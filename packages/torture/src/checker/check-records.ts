@@ -3,7 +3,7 @@ import type { OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Whether the ledger holds what was stored, and the witness saw what the ledger holds. */
+/** Checks that the ledger holds all stored writes, and that it agrees with the witness. */
 export function checkRecords(view: RunView): readonly Violation[] {
   const names = new Map<string, string>(view.run.jobs.map((job) => [job.id, job.name]))
   const violations: Violation[] = []
@@ -35,13 +35,13 @@ function* runProblems(
     if (!view.hasStart(attempt)) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it start`
     const end = view.endOf(attempt)
     if (end === undefined) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it end`
-    // Whether its commit went through, the handler cannot know: the rows tell.
+    // A handler cannot know whether its commit succeeded: the rows show it.
     else if (end.outcome !== outcome && end.outcome !== 'moved')
       yield `attempt ${number} of ${task} ${outcome} in the ledger, but ${end.outcome} in truth`
   }
 }
 
-/** Writes that the storage had accepted, and that the ledger does not have. */
+/** Writes that the storage accepted and that the ledger does not have. */
 function lostWrites(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const expect = (holds: boolean, occurrence: OccurrenceId, message: string): void => {

@@ -4,7 +4,7 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Whether each row that was written with the end of a task is there exactly when its task has completed. */
+/** Checks that each row written with the end of a task exists exactly if its task has completed. */
 export function checkRows(view: RunView): readonly Violation[] {
   const { rows, ledger } = view.run
   if (rows === null) return []
@@ -14,7 +14,7 @@ export function checkRows(view: RunView): readonly Violation[] {
   }
   const moving = new Map(view.run.jobs.map(({ id, movingTasks }) => [id, movingTasks]))
   const byTask = groupBy(rows, ({ occurrence, task }) => `${occurrence} ${task}`)
-  // From the completion to the commit nobody else can have the occurrence.
+  // Between the completion and the commit no other node can own the occurrence.
   for (const line of view.run.witness) {
     if (line.event !== 'end' || line.outcome !== 'moved') continue
     const { occurrence, task, attempt, token } = line

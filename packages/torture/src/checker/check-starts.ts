@@ -6,7 +6,7 @@ import { groupBy } from './group-by.ts'
 import { attemptKey, type RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Whether each start of a handler was called for. */
+/** Checks that each start of a handler was justified. */
 export function checkStarts(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const asked = new Set<string>(view.lines('asked').map((line) => line.key))
@@ -38,7 +38,7 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // By their own clocks: of its owner, or of an earlier one, for which its time had come.
+  // Its owner's or an earlier owner's clock must show that the occurrence was due.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
@@ -60,7 +60,7 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // Decided before: then whoever came after has counted it as lost, and gone on with the next number.
+  // The start was decided before. A later owner must then have marked its attempt as lost and used the next number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -89,7 +89,7 @@ function* recordProblems(
       yield ['start-unknown', `it does not have the id of slot ${time(scheduledAt)}`]
     }
   } else if (!asked.has(record.details.requestKey ?? '')) {
-    yield ['start-unknown', `nobody asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
+    yield ['start-unknown', `no request asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
   }
   if (start.token > record.token) {
     yield ['start-unwritten', `${name(start)} had token ${start.token}, the ledger has only come to ${record.token}`]
@@ -101,7 +101,7 @@ function* recordProblems(
   }
 }
 
-/** What was ended over the head of its owner keeps no word of the first attempts: its claim stood for them. */
+/** If an occurrence is ended by force, the ledger has no record of its first attempts: only its claim announced them. */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)
 }

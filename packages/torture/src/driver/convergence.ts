@@ -11,9 +11,8 @@ import { sleep } from '../support/sleep.ts'
 const lookEveryMs = 250
 
 /**
- * Waits until everything that is live now has come to its end, and a slot of every job that is due after `dueAfter` has
- * been run. Gives up when nothing of that has happened for `limitMs`, and answers what did not: a slow machine is given
- * its time.
+ * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. Gives up after
+ * `limitMs` without progress, and returns the rest. Slow machines thus get enough time.
  */
 export async function waitForRecovery(
   storage: Storage,
@@ -43,7 +42,7 @@ export async function waitForRecovery(
   ]
 }
 
-/** Waits until nothing is live. Answers what is, when nothing has ended for so long. */
+/** Waits until no occurrence is live. After `limitMs` without an end, returns the occurrences that are. */
 export async function waitForRest(storage: Storage, limitMs: number): Promise<readonly Violation[]> {
   const progress = new Progress(limitMs)
   for (;;) {
@@ -58,7 +57,7 @@ export async function waitForRest(storage: Storage, limitMs: number): Promise<re
   }
 }
 
-/** Whether something that is left becomes less. */
+/** Tracks whether the number of remaining items falls. */
 class Progress {
   readonly #limitMs: number
   #least = Number.POSITIVE_INFINITY
@@ -68,7 +67,7 @@ class Progress {
     this.#limitMs = limitMs
   }
 
-  /** Told how much is left; true when that has not become less than ever before for so long. */
+  /** Takes the remaining number. Returns true if it has not reached a new minimum for `limitMs`. */
   hasStopped(left: number): boolean {
     const now = hostTime().mono
     if (left < this.#least) {

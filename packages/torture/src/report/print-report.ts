@@ -70,7 +70,7 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
   ].join('\n')
 }
 
-/** The first of each rule: what one fault brings about can fill pages. */
+/** The first violation of each rule: one fault can cause pages of them. */
 function firstViolations(violations: readonly Violation[]): readonly string[] {
   return [...groupBy(violations, (violation) => violation.rule)].flatMap(([rule, group]) => [
     ...group.slice(0, shownPerRule).map((violation) => `  ${printViolation(violation)}`),
