@@ -10,7 +10,7 @@ import type { Cost } from './cost.ts'
 import { jobCount, runEngine } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Suite, type Table } from './suite.ts'
 
-/** What a one-task occurrence costs at each level: the database's statements, the storage's calls, the whole engine. */
+/** The cost of a one-task occurrence at each level: the database's statements, the storage's calls, the whole engine. */
 export const engineSuite: Suite = {
   name: 'engine',
   title: 'Microseconds of user CPU time per one-task occurrence',
@@ -84,8 +84,8 @@ function rowOf(name: string, costs: Costs): readonly string[] {
 const warmUpFactor = 10
 
 /**
- * Runs the levels in turn, so that a machine that gets slower in the middle slows down both sides of a ratio. A long
- * round before them is not counted: schedulers run for weeks, compiled and with a heap that has found its size.
+ * Runs the levels alternately, so that a machine that becomes slower affects both sides of a ratio. A long warm-up round comes
+ * first: schedulers run for weeks, with compiled code and a stable heap size.
  */
 async function alternate(
   rounds: number,

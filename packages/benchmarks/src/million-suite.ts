@@ -10,16 +10,16 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
-/** So many are to be due each second, as far as that goes with jobs that are due so often. */
+/** Target number of due jobs per second, as far as the periods allow. */
 const dueEachSecond = 1000
 const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 
 const day = 86_400_000
 
-/** Before it is looked at, a node is left alone for so long. */
+/** Time before the measurement in which the node settles, in ms. */
 const settlingMs = 5000
 
-/** What a node costs among a million stored jobs that are data, when nothing is due, and when a thousand are each second. */
+/** The cost of a node among a million stored data jobs, without due slots and with a thousand due slots per second. */
 export const millionSuite: Suite = {
   name: 'million',
   title: 'A node among a great many stored data jobs',

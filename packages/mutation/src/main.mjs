@@ -9,9 +9,9 @@ import { Workbench } from './workbench.mjs'
 
 const usage = `npm run mutate -- --area <${Object.keys(areas).join(' | ')}>
   --file <text>      only modules whose path has this text
-  --sample <count>   so many mutants, chosen by --seed; default 200, 0 for all
+  --sample <count>   number of mutants, chosen by --seed; default 200, 0 for all
   --seed <number>    default 1
-  --workers <count>  so many runs of the tests side by side; default 2
+  --workers <count>  number of parallel runs of the tests; default 2
 The packages have to be built. Closes with the mutants that no test noticed, and the score.`
 
 const { values } = parseArgs({

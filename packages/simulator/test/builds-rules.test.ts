@@ -58,7 +58,7 @@ it.each<[string, (script: Script) => Script]>([
   ['is shut down', (script) => script.add('new', { kind: 'node.stopping' })],
   ['died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
   ['was taken for dead', (script) => script.add('old', { kind: 'peer.lost', incarnation: 'new', silentForMs: 9 })],
-])('an older build may restore its definition if the node with the newer one %s, even if another such node has started since', (_, go) => {
+])('an older build may restore its definition when the node with the newer one %s, even beside later such nodes', (_, go) => {
   expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
 })
 
@@ -81,7 +81,7 @@ it('an update by a user and a set-back are not flip backs', () => {
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('if all living nodes are of one build, its definition or a user's update of it must be in force', () => {
+it('if all living nodes are of one build, its definition or an update of it by a user must be in force', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])

@@ -210,7 +210,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unwritten'])
   })
 
-  it('a token that is higher than the ledger's is found', () => {
+  it('a token that is higher than that of the ledger is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -461,7 +461,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a node that reaps another node's run as one of its own earlier life is found', () => {
+  it('a node that reaps the run of another node as one of its own earlier life is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -587,7 +587,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('an engine's time may differ from the storage's by the uncertainty of its readings', () => {
+  it('the time of an engine may differ from that of the storage by the uncertainty of its readings', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')

@@ -10,7 +10,7 @@ function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShar
   return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
-it('if engines follow the storage's clock, each life has another error, and some have none', () => {
+it('if engines follow the clock of the storage, each life has another error, and some have none', () => {
   const skew = skewOf({ seed: 'a', nodes: 4, isShared: true })
   const lives = Array.from({ length: 200 }, () => skew.ofLife(1))
   expect(lives.filter((offset) => offset === 0).length).toBeGreaterThan(20)

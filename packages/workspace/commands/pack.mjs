@@ -40,7 +40,7 @@ async function billOfMaterials(target) {
     await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs], project)
     const bill = await npm(['sbom', '--sbom-format', 'cyclonedx', '--loglevel', 'error'], project)
     const parsed = JSON.parse(bill)
-    // npm names our tarballs by their place on this machine.
+    // npm names the tarballs by their path on this machine.
     for (const component of parsed.components) {
       component.externalReferences = component.externalReferences.filter(
         (/** @type {{ url: string }} */ { url }) => !url.startsWith('file:'),
@@ -55,7 +55,7 @@ async function billOfMaterials(target) {
 /**
  * @param {string[]} args
  * @param {string} cwd
- * @returns {Promise<string>} what npm wrote
+ * @returns {Promise<string>} the output of npm
  */
 async function npm(args, cwd) {
   const { exitCode, output } = await capture('npm', args, { cwd })

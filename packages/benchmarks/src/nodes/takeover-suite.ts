@@ -7,7 +7,7 @@ import { isWanted, median, type Suite } from '../suite.ts'
 import { createDynamoDBTable } from './open-storage.ts'
 import { TakeoverRound, type Way } from './takeover-round.ts'
 
-/** How long it takes until another node goes on with what a node that ends was running. */
+/** Measures the time until another node runs the tasks of a node that ends. */
 export const takeoverSuite: Suite = {
   name: 'takeover',
   title: 'From the end of a node in the middle of a task until another one runs that again',

@@ -7,10 +7,10 @@ import { formatRate, type Suite } from '../suite.ts'
 
 const schema = 'bloat'
 const looks = 5
-/** A longer run is looked at more often, so that growth is told from the peaks between two vacuums. */
+/** Occurrences between two measurements. Frequent ones distinguish growth from the peaks between two vacuums. */
 const occurrencesPerLook = 250_000
 
-/** How tables and indexes grow while rows come and go, under PostgreSQL's own autovacuum. */
+/** Measures how tables and indexes grow under PostgreSQL's autovacuum while rows come and go. */
 export const postgresBloatSuite: Suite = {
   name: 'postgres-bloat',
   title: 'Tables and indexes of PostgreSQL after many occurrences',

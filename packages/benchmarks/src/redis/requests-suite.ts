@@ -7,7 +7,7 @@ import { type RequestLoad, type RequestRound, runAdds, runTriggers } from './req
 const concurrency = 100
 const width = 1000
 
-/** Runs that are asked for from outside, next to BullMQ's `add` on the same server. */
+/** Requested runs, next to BullMQ's `add` on the same server. */
 export const requestsSuite: Suite = {
   name: 'requests',
   title: 'Requests per second on Redis by `trigger`, and by `add` of BullMQ',
@@ -21,11 +21,11 @@ export const requestsSuite: Suite = {
       for (let round = smoke ? 1 : 0; round <= rounds; round++) {
         const bullmq = await runAdds(server, load)
         const jobistemer = await runTriggers(server, `requests-${round}`, load)
-        // The first warms up.
+        // The first round is a warm-up.
         if (round === 0) continue
         theirs.push(bullmq)
         ours.push(jobistemer)
-        // Whoever has time for a part only is to see that part.
+        // Prints each round at once, so that a user can stop the benchmark early.
         console.error(`round ${round}: ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
       }
     } finally {

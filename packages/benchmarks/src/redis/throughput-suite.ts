@@ -4,7 +4,7 @@ import { runEngine } from '../engine-round.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 
-/** Few enough to be worked off while slots wait for a place, see the engine's slot launcher. */
+/** A number that the node can work off while slots wait for a permit; see the engine's slot launcher. */
 const dueAtOnce = 500
 
 const loads: readonly { readonly concurrency: number; readonly prefetch?: number }[] = [
@@ -64,13 +64,13 @@ async function alternate(
     readonly prefetch: number | undefined
     readonly jobs: number
     readonly rounds: number
-    /** Otherwise the first round warms up, and is not counted. */
+    /** If false, the first round is a warm-up. */
     readonly countsFirst: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
   const { concurrency, prefetch, jobs, rounds, countsFirst } = options
   const count = Math.max(concurrency, dueAtOnce)
-  // That the server keeps nothing on disk is known.
+  // Silences BullMQ's warning that the server has no persistence, which is intended here.
   const logger = { warn() {} }
   const ours: number[] = []
   const theirs: number[] = []
