@@ -63,8 +63,8 @@ export const definitionsSuite: Suite = {
       columns: ['', 'added', 'ratio to one after the other', 'removed, by lists'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Each on an empty file with \`synchronous\` full.`,
-        'Every job has a cron schedule of its own, and one task with a handler and some data.',
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each on an empty file with \`synchronous\` full.`,
+        'Every job has its own cron schedule, and one task with a handler and some data.',
       ],
     }
   },

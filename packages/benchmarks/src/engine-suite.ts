@@ -45,10 +45,10 @@ async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: Benchm
     columns: ['storage', 'statements', 'calls', 'engine', 'calls / statements', 'engine / calls', 'whole engine'],
     rows: [rowOf('sqlite (synchronous = FULL)', sqlite), rowOf('memory', memory)],
     notes: [
-      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round is not counted.`,
+      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round comes before.`,
       'Ratios: cost of the lower level divided by cost of the upper level, paired by round; in brackets by real time, which',
       'includes waiting for the disk, and depends on the load of the machine. 1.00: the upper level adds nothing.',
-      'statements: those that write the same rows, without a storage. calls: those of the storage, without an engine.',
+      'statements: SQL that writes the same rows, without a storage. calls: the storage’s calls, without an engine.',
       'whole engine: occurrences per second of real time.',
     ],
   }

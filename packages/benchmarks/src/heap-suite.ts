@@ -26,7 +26,7 @@ export const heapSuite: Suite = {
           ['jobistemer (SQLite)', count.toLocaleString('en-US'), own.toLocaleString('en-US')],
           ['croner', peers.toLocaleString('en-US'), croner.toLocaleString('en-US')],
         ],
-        notes: ['Difference of the heap after garbage collection, each in a process of its own.'],
+        notes: ['Difference of the heap after garbage collection, each in a separate process.'],
       }
     } finally {
       await rm(folder, { recursive: true, force: true })

@@ -22,7 +22,7 @@ const settlingMs = 5000
 /** The cost of a node among a million stored data jobs, without due slots and with a thousand due slots per second. */
 export const millionSuite: Suite = {
   name: 'million',
-  title: 'A node among a great many stored data jobs',
+  title: 'A node among a million stored data jobs',
   async run({ smoke, jobs, storages }) {
     const count = jobs ?? (smoke ? 9000 : 1_000_000)
     const watchMs = smoke ? 2000 : 30_000
@@ -48,10 +48,10 @@ export const millionSuite: Suite = {
       columns: [`with ${count.toLocaleString('en-US')} jobs`, ''],
       rows,
       notes: [
-        `Added in lists of 10,000, of a cron schedule each that fires every ${everyMinutesOf(count)} minutes, spread over its seconds. Two`,
-        `nodes, one after the other, each in a process of its own, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
-        'a clock that is a day ahead, when each second has its share.',
-        'Heap: what the node holds after garbage collection, beyond what its process held before. Lateness: to the handler.',
+        `Added in lists of 10,000, each with a cron schedule that fires every ${everyMinutesOf(count)} minutes, spread over its seconds. Two`,
+        `nodes, one after the other, each in a separate process, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
+        'a clock that is a day ahead, when the same number of slots is due each second.',
+        'Heap: of the node after garbage collection, without the heap of its process before. Lateness: to the handler.',
       ],
     }
   },

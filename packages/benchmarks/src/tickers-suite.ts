@@ -92,7 +92,7 @@ export const tickersSuite: Suite = {
       rows,
       notes: [
         `Medians of ${rounds} rounds of ${roundMs} ms each. The smallest ratio is ${Math.round(Math.min(...ratios))} ×.`,
-        `From 2025-01-01 on, again and again: up to ${mostInstants.toLocaleString('en-US')} instants, or to 2065.`,
+        `From 2025-01-01 on, repeatedly: up to ${mostInstants.toLocaleString('en-US')} instants, or to 2065.`,
       ],
     }
   },

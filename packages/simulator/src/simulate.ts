@@ -177,7 +177,7 @@ async function realignAll(world: World, fleet: Fleet): Promise<readonly Violatio
     .filter(({ watermark }) => watermark - clock.now() > 60_000)
     .map(({ id, watermark }) => ({
       rule: 'stuck',
-      message: `it is decided up to ${new Date(watermark).toISOString()}, although it was set back`,
+      message: `its watermark is ${new Date(watermark).toISOString()} although it was set back`,
       jobId: id,
       occurrence: null,
       event: null,

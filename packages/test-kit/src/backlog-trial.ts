@@ -15,7 +15,8 @@ export interface BacklogTimes {
 
 /**
  * Stores this many requests for one job without a schedule, while no node lives. Then a node runs all of them. A single request
- * of another job, stored last, must run before most of them. @throws AssertionError
+ * of another job, stored last, must run before most of them.
+ * @throws AssertionError
  */
 export async function backlogTrial(connect: () => Storage, count: number): Promise<BacklogTimes> {
   const ran = new Map<unknown, number>()

@@ -24,7 +24,8 @@ const data = (name: string) => defineJob({ name, overlapPolicy: 'queue', tasks: 
 
 /**
  * Damages one version of a job with code, one of a job that is data, and the details of a run. Then a node starts. It must run
- * every other job, and log the records that it ignores. @throws AssertionError
+ * every other job, and log the records that it ignores.
+ * @throws AssertionError
  */
 export async function damageTrial({ connect, damage }: DamagePlace, text: string): Promise<void> {
   const storage = connect()

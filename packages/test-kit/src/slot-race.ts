@@ -15,8 +15,8 @@ export interface RacerSetting {
 }
 
 /**
- * Eight processes race for every slot of some jobs, round by round, and finish the occurrences that they started. @throws
- * AssertionError unless exactly one of them created, started and finished each slot
+ * Eight processes race for every slot of some jobs, round by round, and finish the occurrences that they started.
+ * @throws AssertionError unless exactly one of them created, started and finished each slot
  */
 export async function raceForSlots(options: {
   readonly storage: Storage

@@ -116,7 +116,7 @@ function makeData(program: string, args: readonly string[], data: string, user: 
 
 /** The advice to root, whose server runs as another user. */
 function unreachable(data: string): string {
-  return `PostgreSQL does not run as root: another user has to reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
+  return `PostgreSQL does not run as root: another user must reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }
 
 function toLine([name, value]: readonly [string, string]): string {

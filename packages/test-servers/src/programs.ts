@@ -23,8 +23,8 @@ const brewNames: Readonly<Record<string, string>> = {
 const postgresVersions = '/usr/lib/postgresql'
 
 /**
- * Checks that programs are on the PATH. If a program is missing, installs its package, if that needs no password. @throws Error
- * with the package to install
+ * Checks that programs are on the PATH. If a program is missing, installs its package, if that needs no password.
+ * @throws Error with the package to install
  */
 export function ensurePrograms(names: readonly string[]): void {
   for (const name of names) if (findProgram(name) === undefined) installProgram(name)

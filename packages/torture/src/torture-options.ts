@@ -33,13 +33,13 @@ const usage = `Usage: npm run torture -- [options]
   --storage NAME   ${storageNames.join(', ')} (default sqlite)
   --nodes N        node processes at a time, 1 to 64 (default 4)
   --callers N      number of nodes that call runDue instead of running on (default 0)
-  --kills K        kill -9 so often, 0 to 100000 (default 100)
+  --kills K        number of kill -9, 0 to 100000 (default 100)
   --minutes M      duration of the faults in minutes (default by storage, for each kill: ${usual((kind) => `${kind.secondsPerKill} s`)}; at least ${fewestSeconds} s)
   --seed S         repeats the faults and the tasks of an earlier run
   --clock-skew M   maximum error of the nodes' clocks in minutes, 0 to 1440 (default by storage: ${usual((kind) => `${kind.usualSkewMinutes}`)})
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}
-  --lose-writes    the server loses its last acknowledged writes now and then (redis)
-  --keep           leave the recording, also when all is well`
+  --lose-writes    the server sometimes loses its last acknowledged writes (redis)
+  --keep           keep the recording even without a violation`
 
 /** Reads the command line; `null` after `--help`. @throws TypeError with the mistake and the usage */
 export function readTortureOptions(args: readonly string[], newSeed: () => string): TortureOptions | null {

@@ -47,7 +47,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     report = await tortureStorage(prepared, recording, options, details)
     return report
   } catch (error) {
-    const message = `The torture could not be carried through; what the nodes said is in ${recording.logFile}.`
+    const message = `The torture failed. The output of the nodes is in ${recording.logFile}.`
     throw new Error(message, { cause: error })
   } finally {
     await prepared?.stop()
@@ -104,7 +104,7 @@ async function tortureStorage(
     await runner.run(planFaults({ seed, durationMs, counts: details.counts ?? usualCounts(usual) }), kills)
 
     record({ event: 'phase', phase: 'calm' })
-    onProgress(`${runner.figures.kills} kills done; waiting for everything to recover`)
+    onProgress(`${runner.figures.kills} kills done; waiting for all jobs to recover`)
     const calmAt = hostTime().mono
     await fleet.calmDown()
     await runner.calmDown()

@@ -63,5 +63,5 @@ function read(file) {
 /** @param {readonly string[]} args */
 async function mustSucceed(args) {
   const exitCode = await runPnpm(args)
-  if (exitCode !== 0) throw new Error(`pnpm ${args[0]} ended with exit code ${exitCode}; what it said is above.`)
+  if (exitCode !== 0) throw new Error(`pnpm ${args[0]} ended with exit code ${exitCode}; its output is above.`)
 }

@@ -38,7 +38,7 @@ const measured: readonly string[] = ['SQLite', 'Redis']
 /** Measures the server's cost and the bytes of each view of the dashboard. */
 export const dashboardSuite: Suite = {
   name: 'dashboard',
-  title: 'The dashboard: milliseconds of the server for what a view asks for at once, and bytes over the wire',
+  title: 'The dashboard: milliseconds of the server for the requests of a view, and bytes over the wire',
   async run({ smoke, jobs: asked, occurrences }) {
     const jobs = asked ?? (smoke ? 200 : 10_000)
     const usual = smoke ? 2 : 100
@@ -66,7 +66,7 @@ export const dashboardSuite: Suite = {
       rows,
       notes: [
         `${jobs.toLocaleString('en-US')} jobs with ${(jobs * runs).toLocaleString('en-US')} occurrences, of which one in a hundred has failed.`,
-        `${calls} times each. Processor time is that of this process on average, all threads. Bytes are of bodies, compressed where the dashboard does that. A browser keeps the files.`,
+        `${calls} times each. Processor time: average of this process, all threads. Bytes: of bodies, compressed if the dashboard compresses them. A browser caches the files.`,
         loadNote(),
       ],
     }

@@ -64,8 +64,8 @@ export const gridSuite: Suite = {
         columns: ['', 'elements', 'frames', 'frame p50', 'p99', 'longest', 'longest task', 'its processor time'],
         rows,
         notes: [
-          'A frame lasts from the commit of one to that of the next. A task is what the page does without a break.',
-          'Smoothly: 120 pixels in each frame. By jumps: a whole window in each frame, which shows nothing that was there.',
+          'A frame lasts from its commit to the commit of the next one. A task is work of the page without a break.',
+          'Smoothly: 120 pixels in each frame. By jumps: a whole window in each frame, so that no cell stays visible.',
           loadNote(),
         ],
       }

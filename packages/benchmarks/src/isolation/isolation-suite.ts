@@ -50,7 +50,7 @@ export const isolationSuite: Suite = {
         'Rows with MB in the node: 300 attempts in a node whose heap has grown by this much since its start.',
         'Misbehaving handlers have a timeout of 1 s, and are killed 100 ms later.',
         'Largest gap: between two turns of the event loop of the node, by a timer of 1 ms. Heap: after garbage collection,',
-        'over all attempts, after a tenth as many that are not counted. Living: processes in the list of processes after the shutdown.',
+        'over all attempts, after a warm-up of a tenth as many. Living: processes in the list of processes after the shutdown.',
         loadNote(),
       ],
     }

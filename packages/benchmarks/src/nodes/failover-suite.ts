@@ -36,10 +36,10 @@ export const failoverSuite: Suite = {
       columns: ['', 'kills', 'orphans', 'largest before', 'largest since: median', 'longest', 'wanted', 'missing'],
       rows,
       notes: [
-        `Default options, ${options.nodes} processes for each kill, ${options.jobs} jobs that are due every second. Watched until the node`,
+        `Default options, ${options.nodes} processes for each kill, ${options.jobs} jobs that are due every second. Observed until the node`,
         'is declared dead, and some more. orphans: minimum number of jobs that were assigned to the killed node.',
-        `All ${kills} kills of a storage happen side by side, so largest before tells how late the machine is by itself.`,
-        'missing: slots that no node has started; a few may have been under way at the kill.',
+        `All ${kills} kills of a storage happen in parallel, so the largest lateness before the kill shows the lateness of the machine itself.`,
+        'missing: slots that no node has started; a few may have been in progress at the kill.',
         loadNote(),
       ],
     }

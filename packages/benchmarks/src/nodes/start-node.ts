@@ -3,7 +3,8 @@ import { once } from 'node:events'
 
 /**
  * Starts a program as a node in its own process. Resolves when the node has sent `ready`, and passes its other messages to
- * `hear`. @throws Error if the node ends before
+ * `hear`.
+ * @throws Error if the node ends before
  */
 export async function startNode(
   program: URL,

@@ -61,8 +61,8 @@ export const postgresBloatSuite: Suite = {
       ],
       rows,
       notes: [
-        `Storage calls for ${jobs.toLocaleString('en-US')} occurrences at a time, created, started and ended. Live tables: all but the history; nothing`,
-        'waits or runs at the end of a row. Dead rows pile up until the next vacuum, which comes once a minute at most. Sizes in MB, as on disk. Autovacuums: of all tables so far, as the server counts them.',
+        `Storage calls for ${jobs.toLocaleString('en-US')} occurrences at a time, created, started and ended. Live tables: all but the history; no occurrence`,
+        'waits or runs at the end of a row. Dead rows accumulate until the next vacuum, at most once a minute. Sizes in MB on disk. Autovacuums: the server’s count for all tables so far.',
       ],
     }
   },

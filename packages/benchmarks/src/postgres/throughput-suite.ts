@@ -93,12 +93,12 @@ export const postgresSuite: Suite = {
       ],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. All on one durable server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. All on one durable server, alternately.`,
         `whole engine: ${dueAtOnce} jobs (or the width) due at each instant of a clock that moves on when all is done. storage calls:`,
         'the same without an engine, two calls for the width, sent in overlapping parts of 500. Both create, start and end each occurrence.',
         'bare: the least SQL that writes the same rows, two statements for the width. pg-boss: fetch and complete of',
-        'the width in a call. Graphile Worker: the width at a time, fetched and completed in batches. Their jobs were inserted',
-        'before, which is not counted.',
+        'the width in a call. Graphile Worker: the width at a time, fetched and completed in batches. Inserting',
+        'their jobs is not counted.',
         loadNote(),
       ],
     }

@@ -60,10 +60,10 @@ export const requestsSuite: Suite = {
         latency('from call to handler, p99', 0.99),
       ],
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
         `${load.count.toLocaleString('en-US')} requests, ${width.toLocaleString('en-US')} of them under way at any time, one job of one task, ${concurrency} handlers at a time in the same process.`,
         'node, server: microseconds of processor time for each request.',
-        'accepted: nothing runs, since the job is paused, and there is no worker. From call to handler: one at a time.',
+        'accepted: nothing runs, because the job is paused, and BullMQ has no worker. From call to handler: one at a time.',
       ],
     }
   },

@@ -47,11 +47,11 @@ export const redisSuite: Suite = {
       columns: ['', 'jobistemer', 'BullMQ', 'ratio'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
         `jobistemer: ${dueAtOnce} jobs (or the concurrency) due at each instant of a clock that moves on when all is done;`,
-        'creation and end of each occurrence are counted. BullMQ: a queue that was filled before; only processing counts.',
-        'With the default `prefetch` it takes up to 100 due slots ahead; never do more handlers run than the concurrency.',
-        'The server keeps nothing on disk, but in the last row, where it writes an append-only file and syncs it every second.',
+        'includes creation and end of each occurrence. BullMQ: a filled queue; only processing counts.',
+        'With the default `prefetch` the node creates up to 100 due slots ahead. It never runs more handlers than the concurrency.',
+        'The server has no persistence. Only in the last row it writes an append-only file and syncs it every second.',
       ],
     }
   },

@@ -115,7 +115,7 @@ export class BuildModel {
     for (const [id, job] of this.#jobs) {
       const isKnown = [...job.builds.values()].some((builds) => builds.has(build))
       if (isKnown && !this.#removed.has(id) && !hasInForce(job, build)) {
-        this.#note('in force', id, `only nodes of build ${build} live, and the definition of another one is in force`)
+        this.#note('in force', id, `only nodes of build ${build} live, but the definition of another build is in force`)
       }
     }
   }

@@ -79,7 +79,7 @@ export class ClockModel {
         this.#check(event, {
           jobId: null,
           id: null,
-          what: 'it looked for what is overdue by',
+          what: 'it scanned for overdue work by',
           at: event.deadlineBefore,
         })
     }

@@ -101,7 +101,7 @@ export class DeathModel {
     if (lost.isCall && silentForMs < lost.deadAfterMs) return
     lost.isTakenAway = lost.isUnheard || lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs
     if (lost.isTakenAway) return
-    const message = `${observer} took ${lost.name} for dead, which ran all the time, after ${silentForMs} ms`
+    const message = `${observer} declared ${lost.name} dead after ${silentForMs} ms, although it ran all the time`
     this.violations.push({ rule: 'false death', message, jobId: null, occurrence: null, event: index })
   }
 }

@@ -75,10 +75,10 @@ function stuckReason(
         : null
     }
     case 'queued':
-      if (active.length === 0) return 'it is queued, and nothing is active that could wake it'
+      if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
       // Under a start rate, each start wakes one queued occurrence.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
-        ? `it is queued, and ${active.length} of its job are active where ${places} may be`
+        ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null
     default:
       return null
@@ -107,7 +107,7 @@ export async function checkStored(
     const prunedBefore = model.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
     if (lastSlot >= prunedBefore)
       note('lost record', jobId, id, `it is gone, and nothing from ${text(lastSlot)} on was to go`)
-    else if (ended === null) note('lost record', jobId, id, 'it is gone, and it had not ended')
+    else if (ended === null) note('lost record', jobId, id, 'it is gone, but it had not ended')
     const head = stored.jobs.find((job) => job.id === jobId)
     const isOfThisEpoch = epoch === model.jobs.get(jobId)?.epoch
     if (head !== undefined && isOfThisEpoch && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
@@ -119,7 +119,7 @@ export async function checkStored(
     const known = model.occurrences.get(id)
     if (known === undefined) note('lost record', jobId, id, 'the storage has it, but reported no creation')
     else if (isFinal(state) && known.ended !== state && !isCanceledInPassing(model.jobs.get(jobId), known, record)) {
-      note('ended twice', jobId, id, `it is stored as ${state}, and was told to be ${known.ended}`)
+      note('ended twice', jobId, id, `the storage has it as ${state}, but reported ${known.ended}`)
     } else if (known.token !== token) note('token', jobId, id, `token ${token} is stored, ${known.token} was given out`)
   }
   return violations

@@ -39,7 +39,7 @@ export class IsolationModel {
     const { heardAt, deadAfterMs } = life
     if (!isNew || (heardAt !== null && mono - heardAt <= isolatedAfter * deadAfterMs)) return
     const since = heardAt === null ? 'at all' : `for ${mono - heardAt} ms`
-    const message = `${name} asked for work by ${operation}, and had not been heard ${since}`
+    const message = `${name} requested work by ${operation} without an accepted heartbeat ${since}`
     this.violations.push({ rule: 'isolated', message, jobId: null, occurrence: ids[0] ?? null, event: index })
   }
 }

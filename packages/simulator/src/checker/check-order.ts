@@ -38,7 +38,7 @@ export class OrderModel {
     for (const id of taken) {
       const before = left.find((other) => this.#goesBefore(other, id))
       if (before === undefined) continue
-      const message = `it ${what} before ${before}, which waits and comes first`
+      const message = `it ${what} before ${before}, which waits and precedes it`
       this.violations.push({ rule: 'order', message, jobId: null, occurrence: id, event: index })
     }
   }

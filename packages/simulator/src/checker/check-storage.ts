@@ -234,7 +234,7 @@ export class StorageModel {
     const { jobId, jobVersion, expectedWatermark, watermark, entries } = event
     const job = this.jobs.get(jobId)
     if (job === undefined) {
-      this.#note('recovery', jobId, null, 'of a job that does not exist')
+      this.#note('recovery', jobId, null, 'a window of a job that does not exist was recovered')
       return
     }
     const [first] = entries
@@ -252,7 +252,7 @@ export class StorageModel {
       // An existing record stays: that of a slot, or of a range that begins at the same slot as before a set-back.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
-          const message = `it has a record, and stands for ${span?.count} slots that were to run`
+          const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
           this.#note('hole', jobId, id, message)
         }
         continue
@@ -345,8 +345,8 @@ export class StorageModel {
     const { id, token, life, now, dueAt, timeoutMs, mono } = grant
     const { head, running } = job
     const occurrence = this.occurrences.get(id) as OccurrenceModel
-    if (isPausedAt(head, now)) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
-    if (now < dueAt) this.#note('early start', head.id, id, `${life} was given it ${dueAt - now} ms before its time`)
+    if (isPausedAt(head, now)) this.#note('pause', head.id, id, `${life} received it inside a pause`)
+    if (now < dueAt) this.#note('early start', head.id, id, `${life} received it ${dueAt - now} ms before its time`)
     if (occurrence.running) this.#note('token', head.id, id, `${life} was given what ${occurrence.life} has`)
     if (occurrence.ended !== null)
       this.#note('ended twice', head.id, id, `it runs again after it was ${occurrence.ended}`)
@@ -355,7 +355,7 @@ export class StorageModel {
     }
     if (running.size >= placesIn(head) && !job.overlaps) {
       const others = [...running.keys()].map((other) => `${other} (${this.occurrences.get(other)?.life})`)
-      this.#note('overlap', head.id, id, `${life} was given it while ${others.join(', ')} ran`)
+      this.#note('overlap', head.id, id, `${life} received it while ${others.join(', ')} ran`)
     }
     this.#started(job, { id, life, now })
     running.set(id, token)
@@ -374,7 +374,7 @@ export class StorageModel {
     if (rate === null) return
     const counted = job.starts[job.starts.length - rate.limit]
     if (counted !== undefined && now < counted + rate.intervalMs) {
-      const message = `${life} was given it at ${text(now)}, ${rate.limit} in ${rate.intervalMs} ms may start: ${job.starts.map(text).join(', ')}`
+      const message = `${life} received it at ${text(now)}, ${rate.limit} in ${rate.intervalMs} ms may start: ${job.starts.map(text).join(', ')}`
       this.#note('start rate', job.head.id, id, message)
     }
     job.starts = [...job.starts, now].slice(-rate.limit)
@@ -422,7 +422,7 @@ export class StorageModel {
       const isLost = this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') === true
       const isOver = now > (this.#callEnds.get(occurrence.life) ?? Number.POSITIVE_INFINITY) + callMarginMs
       if (!isLost && !isOver && !this.#down.has(occurrence.life)) {
-        this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life}, which it did not take for dead`)
+        this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life} without declaring that life dead`)
       }
     } else if (
       Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline &&

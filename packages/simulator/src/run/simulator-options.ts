@@ -21,8 +21,8 @@ export interface SimulatorOptions {
 const usage = `Usage: npm run simulate -- [options]
   --seeds N        number of seeds (default 1000)
   --from N         the first seed (default 1)
-  --seed N         this seed alone
-  --outages        no other fault than a storage that is away for everybody
+  --seed N         only this seed
+  --outages        only outages of the storage for all nodes, and wrong clocks
   --calls          call runDue, beside running nodes or in place of them
   --places         jobs with maxConcurrency, startRate and priority
   --verbose        print every event

@@ -97,7 +97,7 @@ class Call {
     if (barrier !== null) {
       owner.injected(barrier.fault, this.#operation)
       await barrier.lifted
-      throw new StorageFault(`${this.#operation}: the storage is out of reach`)
+      throw new StorageFault(`${this.#operation}: the storage is unreachable`)
     }
     if (faults === null) return await this.#perform()
     const fault = drawCallFault(faults, owner.random)

@@ -237,7 +237,7 @@ export class CompletionPlayers {
   /** A killed process may have stored the last ends. */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
-    if (live.length > 0) this.#violate(`${live.length} occurrences have not ended, and nothing happens: ${live[0]}`)
+    if (live.length > 0) this.#violate(`${live.length} occurrences have not ended, but the nodes claim none: ${live[0]}`)
     this.#over()
   }
 
@@ -309,7 +309,7 @@ export class CompletionPlayers {
       if (rowLast) await transaction.write({ id, mark })
       // The replacement may have to wait for this very transaction, so the handler does not await it.
       if (replacedLater) this.#aside(this.#replace(id, token))
-      if (dies) throw new Error('the handler has thought better of it')
+      if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {
         this.#tooLate.add(mark)
         if (this.#owners.isOvertaken(id, token)) this.#tally.overtaken++
@@ -319,7 +319,7 @@ export class CompletionPlayers {
       await transaction.commit()
       this.#unanswered.delete(mark)
       this.#acknowledged.add(mark)
-      if (isReplaced) this.#violate(`${mark} came too late and was committed`)
+      if (isReplaced) this.#violate(`${mark} came too late, but was committed`)
       this.#tally.committed++
     } catch (error) {
       this.#tally.refused++
@@ -342,7 +342,7 @@ export class CompletionPlayers {
     const { occurrences } = await this.#storage.get({ occurrences: [id] })
     const record = occurrences[0]
     if (record == null || !isUnderWay(record, token)) return false
-    const item = { ...record, runs: [], action: 'retry', reason: 'the test says so' } as const
+    const item = { ...record, runs: [], action: 'retry', reason: 'requested by the test' } as const
     const [answer] = await this.#storage.reap({ now: systemClock.now(), items: [item] })
     if (answer?.outcome !== 'reaped') return false
     // Mostly waits until another node owns the occurrence, before the old owner continues.
@@ -363,8 +363,8 @@ export class CompletionPlayers {
     const live = await this.#live()
     if (live.length === 0 && marks.size !== occurrences)
       this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
-    for (const mark of this.#acknowledged) if (!marks.has(mark)) this.#violate(`${mark} was committed and is gone`)
-    for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late and is there`)
+    for (const mark of this.#acknowledged) if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is gone`)
+    for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late, but its row exists`)
     this.#tally.unanswered = this.#unanswered.size
     this.#tally.unansweredHeld = [...this.#unanswered].filter((mark) => marks.has(mark)).length
   }

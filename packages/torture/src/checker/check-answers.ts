@@ -86,7 +86,7 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   for (const { occurrence, job, sentAt, mono, life } of view.lines('granted')) {
     const pause = pauses.find((one) => one.job === job && sentAt > one.from && mono < one.to)
     if (pause === undefined) continue
-    const message = `${life} asked for it ${Math.round(sentAt - pause.from)} ms after the job was paused, and received it`
+    const message = `${life} requested it ${Math.round(sentAt - pause.from)} ms after the job was paused, and received it`
     violations.push(violation('claim-in-pause', occurrence, message, job))
   }
   return violations

@@ -14,7 +14,7 @@ export function checkEnds(view: RunView): readonly Violation[] {
     const node = nodes.get(life)
     if (change !== 'finish' || node === undefined || record === undefined || record.token !== token) continue
     if (losses.some(({ from, to }) => mono >= from && mono <= to) || record.owner?.node === node) continue
-    const message = `an end of ${life} under token ${token} was accepted, and the run belongs to ${record.owner?.node}`
+    const message = `an end of ${life} under token ${token} was accepted, but the run belongs to ${record.owner?.node}`
     violations.push({ rule: 'stale-write', job: null, occurrence, message })
   }
   return violations

@@ -79,7 +79,7 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
   const hasHandedBack = view
     .lines('settled')
     .some((line) => line.occurrence === earlier.occurrence && line.token === earlier.token && line.change === 'release')
-  if (hasHandedBack) return 'its owner had handed it back while it was at work on it'
+  if (hasHandedBack) return 'its owner had handed it back while its handler ran'
   if (earlier.occurrence === later.occurrence) {
     return later.token > earlier.token ? null : `both under token ${later.token}`
   }

@@ -28,7 +28,7 @@ function* runProblems(
   }
   if (state !== 'completed' && succeeded.length > 0) yield `${task} is ${state}, although an attempt succeeded`
   if (succeeded.length > 0 && attempts.at(-1)?.state !== 'succeeded')
-    yield `${task} was tried again after it had succeeded`
+    yield `${task} was retried after it had succeeded`
   for (const { number, state: outcome } of attempts) {
     if (outcome !== 'succeeded' && outcome !== 'failed') continue
     const attempt = { occurrence: id, task, attempt: number }
@@ -48,10 +48,10 @@ function lostWrites(view: RunView): readonly Violation[] {
     if (!holds) violations.push({ rule: 'write-lost' satisfies Rule, job: null, occurrence, message })
   }
   for (const { occurrence, life } of view.lines('created')) {
-    expect(view.record(occurrence) !== undefined, occurrence, `${life} created it, and the ledger does not have it`)
+    expect(view.record(occurrence) !== undefined, occurrence, `${life} created it, but the ledger does not have it`)
   }
   for (const { occurrence } of view.lines('accepted')) {
-    expect(view.record(occurrence) !== undefined, occurrence, 'a request was accepted, and the ledger does not have it')
+    expect(view.record(occurrence) !== undefined, occurrence, 'a request was accepted, but the ledger does not have it')
   }
   for (const { occurrence, token, life } of view.lines('granted')) {
     const stored = view.record(occurrence)?.token ?? 0
@@ -61,7 +61,7 @@ function lostWrites(view: RunView): readonly Violation[] {
     const record = view.record(occurrence)
     const isThere =
       record !== undefined && (record.token > token || (record.token === token && record.sequence >= sequence))
-    expect(isThere, occurrence, `what ${life} said as ${sequence} under token ${token} is not in the ledger`)
+    expect(isThere, occurrence, `settle ${sequence} of ${life} under token ${token} is not in the ledger`)
     if (state === null || record === undefined) continue
     const isEnd = record.token === token && record.state === state
     expect(

@@ -34,7 +34,7 @@ export function checkRows(view: RunView): readonly Violation[] {
     }
   }
   for (const [row] of byTask.values()) {
-    if (row !== undefined) report(row.occurrence, `the ledger has no end of ${row.task}, of which there is a row`)
+    if (row !== undefined) report(row.occurrence, `the ledger has no end of ${row.task}, but its row exists`)
   }
   return violations
 }
@@ -46,7 +46,7 @@ function problemOf({ token }: OccurrenceRecord, run: TaskRunRecord, rows: readon
   const [row] = rows
   if (row === undefined || rows.length > 1) return `is completed, and has ${rows.length} rows: ${printAll(rows)}`
   if (row.attempt !== run.result) return `is completed by attempt ${String(run.result)}, its row is of ${print(row)}`
-  return row.token <= token ? null : `has a row under token ${row.token}, the ledger has come to ${token}`
+  return row.token <= token ? null : `has a row under token ${row.token}, but the last token in the ledger is ${token}`
 }
 
 function printAll(rows: readonly UserRow[]): string {

@@ -29,7 +29,7 @@ export function checkStarts(view: RunView): readonly Violation[] {
     else if (record !== undefined)
       for (const [rule, message] of recordProblems(view, start, record, job, asked)) report(rule, message)
     else if (!isPruned(view, start))
-      report('start-unknown', `${name(start)} started, and the ledger has no such occurrence`)
+      report('start-unknown', `${name(start)} started, but the ledger has no such occurrence`)
   }
   return [...violations, ...startedTwice(view)]
 }
@@ -92,12 +92,12 @@ function* recordProblems(
     yield ['start-unknown', `no request asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
   }
   if (start.token > record.token) {
-    yield ['start-unwritten', `${name(start)} had token ${start.token}, the ledger has only come to ${record.token}`]
+    yield ['start-unwritten', `${name(start)} had token ${start.token}, but the last token in the ledger is ${record.token}`]
   }
   const run = record.runs.find((one) => one.task === start.task)
   const isWritten = run?.attempts.some((attempt) => attempt.number === start.attempt) === true
   if (!isWritten && !isKnownByClaim(view, start, record)) {
-    yield ['start-unwritten', `${name(start)} started, and the ledger has ${run?.attempts.length ?? 0} attempts of it`]
+    yield ['start-unwritten', `${name(start)} started, but the ledger has ${run?.attempts.length ?? 0} attempts of it`]
   }
 }
 

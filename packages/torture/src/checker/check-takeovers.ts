@@ -25,7 +25,7 @@ export function checkTakeovers(view: RunView): readonly Violation[] {
     const life = owners.get(`${occurrence} ${token}`)
     const endedAt = life === undefined ? null : view.endOfLife(life)
     if (reason !== 'execution_timeout' || endedAt === null || endedAt > calm.mono || mono <= limit) continue
-    const message = `${life} was dead for ${Math.round(mono - endedAt)} ms, and its run was released at its deadline alone`
+    const message = `${life} was dead for ${Math.round(mono - endedAt)} ms, but its run was only released at its deadline`
     violations.push({ rule: 'takeover', job: null, occurrence, message })
   }
   return violations

@@ -20,13 +20,13 @@ export interface CompletionOptions {
 }
 
 const usage = `Usage: npm run torture -- completions [options]
-  --tries N        calls of handlers, 1 to 100000000 (default 10000)
-  --minutes M      fewer tries when it takes longer; what is under way goes on to its end
-  --players N      processes that play at a time, 1 to 64 (default 2)
-  --occurrences N  of each play, 1 to 100000 (default 4000)
+  --tries N        number of handler calls, 1 to 100000000 (default 10000)
+  --minutes M      no play begins after this time; plays in progress end normally
+  --players N      number of playing processes, 1 to 64 (default 2)
+  --occurrences N  occurrences of each play, 1 to 100000 (default 4000)
   --kill-every N   one try in N kills the process that plays, 0: none does (default 2000)
-  --seed N         of the first play, a whole number (default 1)
-  --sabotage       take what former owners complete`
+  --seed N         seed of the first play, a whole number (default 1)
+  --sabotage       accept completions of former owners`
 
 /** Reads the options after `completions`; `null` after `--help`. @throws TypeError with the mistake and the usage */
 export function readCompletionOptions(args: readonly string[]): CompletionOptions | null {

@@ -35,10 +35,10 @@ export async function waitForRecovery(
       if (line.event === 'start' && line.kind === 'slot' && line.scheduledAt > options.dueAfter) silent.delete(line.job)
     }
   }
-  const until = `after the faults, and nothing has ended for ${options.limitMs} ms`
+  const until = `after the faults, and no occurrence has ended for ${options.limitMs} ms`
   return [
     ...[...left].map(([occurrence, state]) => violation(occurrence, null, `it is still ${state} ${until}`)),
-    ...[...silent].map((job) => violation(null, job, `no slot of it was run ${until}`)),
+    ...[...silent].map((job) => violation(null, job, `no node ran a slot of it ${until}`)),
   ]
 }
 
@@ -50,7 +50,7 @@ export async function waitForRest(storage: Storage, limitMs: number): Promise<re
     if (live.length === 0) return []
     if (progress.hasStopped(live.length)) {
       return live.map(({ id, state }) =>
-        violation(id, null, `it is still ${state} after the schedules have ended, and nothing has for ${limitMs} ms`),
+        violation(id, null, `it is still ${state} after the end of the schedules, and no occurrence has ended for ${limitMs} ms`),
       )
     }
     await sleep(lookEveryMs)

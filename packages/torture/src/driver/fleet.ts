@@ -58,8 +58,8 @@ export class Fleet {
   }
 
   /**
-   * Starts every node. Resolves when all have started or have died while starting. @throws Error if this takes too long before
-   * any fault
+   * Starts every node. Resolves when all have started or have died while starting.
+   * @throws Error if this takes too long before any fault
    */
   async start(): Promise<void> {
     let isLate = false
