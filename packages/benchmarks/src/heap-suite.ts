@@ -16,7 +16,7 @@ export const heapSuite: Suite = {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
       const count = smoke ? 2000 : 100_000
-      // These libraries need a timer for each job. Fewer jobs already show the cost of one.
+      // croner needs a timer for each job. Fewer jobs already show the cost of one.
       const peers = smoke ? 200 : 2000
       const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
       const croner = await bytesPerJob('croner', peers, '')

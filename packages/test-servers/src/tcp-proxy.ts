@@ -38,7 +38,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    // Copies two fields, because the remaining getters of a stopped server throw.
+    // Reads only two fields, because the remaining ones of a stopped server cannot be read.
     const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const
     pairs.add(pair)

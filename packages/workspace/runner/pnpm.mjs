@@ -59,8 +59,8 @@ export function npx() {
 }
 
 /**
- * Returns the environment of all programs that the commands start: pnpm is on the PATH, where turbo expects it, and
- * telemetry is off.
+ * Returns the environment of all programs that the commands start: pnpm is on the PATH, where turbo expects it.
+ * Telemetry and update checks are off.
  * @param {NodeJS.ProcessEnv} [additions]
  * @returns {Promise<NodeJS.ProcessEnv>}
  */

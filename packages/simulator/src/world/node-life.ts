@@ -41,7 +41,7 @@ export class NodeLife implements ConnectionOwner {
   #wasFrozen = false
   #lastCallAt = -1
   #callsAtOnce = 0
-  /** Further pages requested at this instant. Each one is progress of the node, whatever their number. */
+  /** Distinct further pages of lists requested at this instant. They do not count as calls without end. */
   readonly #pagesAtOnce = new Set<string>()
   readonly #world: World
 

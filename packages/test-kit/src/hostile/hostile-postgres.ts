@@ -138,7 +138,7 @@ export class HostilePostgres implements HostileDatabase {
     this.deadly = options.kill === undefined ? [] : Object.keys(deadlyFaults)
   }
 
-  /** Creates what is missing, and keeps existing data. */
+  /** Creates missing tables, and keeps existing data. */
   static async make(options: HostilePostgresOptions): Promise<HostilePostgres> {
     const { pool, schema } = options
     const storage = options.storage({ pool, schema })

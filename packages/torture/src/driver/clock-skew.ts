@@ -1,6 +1,7 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// If nodes follow their own clocks, the node that is most ahead does all the work. Every second node stays within this, in ms.
+// If nodes follow their own clocks, the node that is most ahead does all the work. Therefore the clock of every second node
+// stays this close to it, in ms.
 const closeMs = 2000
 
 // Share of right clocks among the lives that follow the storage's clock.
@@ -35,7 +36,7 @@ export class ClockSkew {
     this.#places = isShared || skewMs === 0 ? [] : Array.from({ length: nodes }, (_, index) => this.#ofPlace(index))
   }
 
-  /** The place whose clock is most ahead; `null` if engines follow the storage's clock. */
+  /** The place whose clock is most ahead; `null` if engines follow the storage's clock, or all clocks are right. */
   get leader(): number | null {
     return this.#places.length === 0 ? null : 0
   }
