@@ -58,9 +58,12 @@ it.each<[string, (script: Script) => Script]>([
   ['is shut down', (script) => script.add('new', { kind: 'node.stopping' })],
   ['died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
   ['was taken for dead', (script) => script.add('old', { kind: 'peer.lost', incarnation: 'new', silentForMs: 9 })],
-])('an older build may restore its definition when the node with the newer one %s, even beside later such nodes', (_, go) => {
-  expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
-})
+])(
+  'an older build may restore its definition when the node with the newer one %s, even beside later such nodes',
+  (_, go) => {
+    expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
+  },
+)
 
 it('after the storage lost a node record, only nodes that had read it know that its owner lives', () => {
   const beat = {

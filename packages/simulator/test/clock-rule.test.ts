@@ -158,6 +158,6 @@ it.each<[string, () => Script]>([
         .wait(11)
         .claims(0),
   ],
-])('a node that %s keeps it', (_, make) => {
+])('a node that %s keeps the rule', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })

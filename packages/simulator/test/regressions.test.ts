@@ -229,7 +229,8 @@ it('a node with an old definition does not repeat creates of a slot that was can
   let creates = 0
   const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
-      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
+      if (++creates > 100)
+        throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
       return storage.createOccurrences(request)
     },
   })
@@ -332,7 +333,8 @@ it('a request for a job that is deleted and defined again meanwhile ends', async
   let creates = 0
   const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
-      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
+      if (++creates > 100)
+        throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
       return storage.createOccurrences(request)
     },
   })

@@ -88,11 +88,16 @@ it('data in a given folder outlive PostgreSQL', async () => {
   expect(await ask(second.url, 'SELECT id FROM things')).toBe(1)
 })
 
-it.runIf(process.getuid?.() === 0)('the error for root names the folders that the user of the server must reach', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
-  cleanUps.push(() => rmSync(folder, { recursive: true }))
-  await expect(startPostgres({ directory: join(folder, 'postgres') })).rejects.toThrow(/Permission denied.*chmod o\+x/s)
-})
+it.runIf(process.getuid?.() === 0)(
+  'the error for root names the folders that the user of the server must reach',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
+    cleanUps.push(() => rmSync(folder, { recursive: true }))
+    await expect(startPostgres({ directory: join(folder, 'postgres') })).rejects.toThrow(
+      /Permission denied.*chmod o\+x/s,
+    )
+  },
+)
 
 it('a PostgreSQL that rejects its configuration causes an error with its output', async () => {
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)

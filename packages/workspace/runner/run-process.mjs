@@ -4,9 +4,9 @@ import { root } from './repository.mjs'
 /**
  * @typedef {object} ProcessOptions
  * @property {string} [cwd] default: the top folder
+ * @property {NodeJS.ProcessEnv} [env] default: this process's
  * @property {number} [timeoutMs] time after which the process and its children are killed; default: never
  * @property {boolean} [shell] whether the command is a line for the shell; default: a program file
- * @property {boolean} [shell] the command is a line for the shell; default: a program file
  */
 
 /**

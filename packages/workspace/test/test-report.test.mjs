@@ -30,7 +30,7 @@ it.each([
   '{"passed":-1,"failed":0}',
   '{"passed":1.5,"failed":0}',
   '{"passed":"1","failed":0}',
-])('understands nothing in the report %j', (content) => {
+])('rejects the report %j', (content) => {
   expect(readTestReport(reportFile(content))).toBeUndefined()
 })
 

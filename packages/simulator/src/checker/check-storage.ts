@@ -92,7 +92,12 @@ export class StorageModel {
         return
       case 'request.answered':
         if (!this.occurrences.has(event.id))
-          this.#note('request', event.jobId, event.id, `${event.request} was answered with an occurrence that no call created`)
+          this.#note(
+            'request',
+            event.jobId,
+            event.id,
+            `${event.request} was answered with an occurrence that no call created`,
+          )
     }
   }
 
@@ -422,7 +427,12 @@ export class StorageModel {
       const isLost = this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') === true
       const isOver = now > (this.#callEnds.get(occurrence.life) ?? Number.POSITIVE_INFINITY) + callMarginMs
       if (!isLost && !isOver && !this.#down.has(occurrence.life)) {
-        this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life} without declaring that life dead`)
+        this.#note(
+          'reaped early',
+          jobId,
+          id,
+          `${life} took it from ${occurrence.life} without declaring that life dead`,
+        )
       }
     } else if (
       Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline &&

@@ -237,7 +237,8 @@ export class CompletionPlayers {
   /** A killed process may have stored the last ends. */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
-    if (live.length > 0) this.#violate(`${live.length} occurrences have not ended, but the nodes claim none: ${live[0]}`)
+    if (live.length > 0)
+      this.#violate(`${live.length} occurrences have not ended, but the nodes claim none: ${live[0]}`)
     this.#over()
   }
 
@@ -363,7 +364,8 @@ export class CompletionPlayers {
     const live = await this.#live()
     if (live.length === 0 && marks.size !== occurrences)
       this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
-    for (const mark of this.#acknowledged) if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is gone`)
+    for (const mark of this.#acknowledged)
+      if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is gone`)
     for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late, but its row exists`)
     this.#tally.unanswered = this.#unanswered.size
     this.#tally.unansweredHeld = [...this.#unanswered].filter((mark) => marks.has(mark)).length

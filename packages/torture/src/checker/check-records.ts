@@ -27,8 +27,7 @@ function* runProblems(
     yield `${task} is completed with ${succeeded.length} attempts that succeeded`
   }
   if (state !== 'completed' && succeeded.length > 0) yield `${task} is ${state}, although an attempt succeeded`
-  if (succeeded.length > 0 && attempts.at(-1)?.state !== 'succeeded')
-    yield `${task} was retried after it had succeeded`
+  if (succeeded.length > 0 && attempts.at(-1)?.state !== 'succeeded') yield `${task} was retried after it had succeeded`
   for (const { number, state: outcome } of attempts) {
     if (outcome !== 'succeeded' && outcome !== 'failed') continue
     const attempt = { occurrence: id, task, attempt: number }

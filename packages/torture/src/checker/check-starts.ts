@@ -92,7 +92,10 @@ function* recordProblems(
     yield ['start-unknown', `no request asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
   }
   if (start.token > record.token) {
-    yield ['start-unwritten', `${name(start)} had token ${start.token}, but the last token in the ledger is ${record.token}`]
+    yield [
+      'start-unwritten',
+      `${name(start)} had token ${start.token}, but the last token in the ledger is ${record.token}`,
+    ]
   }
   const run = record.runs.find((one) => one.task === start.task)
   const isWritten = run?.attempts.some((attempt) => attempt.number === start.attempt) === true

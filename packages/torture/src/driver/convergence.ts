@@ -50,7 +50,11 @@ export async function waitForRest(storage: Storage, limitMs: number): Promise<re
     if (live.length === 0) return []
     if (progress.hasStopped(live.length)) {
       return live.map(({ id, state }) =>
-        violation(id, null, `it is still ${state} after the end of the schedules, and no occurrence has ended for ${limitMs} ms`),
+        violation(
+          id,
+          null,
+          `it is still ${state} after the end of the schedules, and no occurrence has ended for ${limitMs} ms`,
+        ),
       )
     }
     await sleep(lookEveryMs)
