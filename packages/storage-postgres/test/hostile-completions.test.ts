@@ -71,5 +71,7 @@ it('an occurrence without an end is found out by what happens, however slow the 
     wrapStorage(storage, { claim: async () => ({ claimed: [], cancelRequested: [], more: false, nextDueAt: null }) })
   const database = await makeDatabase()
   const { violations } = await playCompletions({ database, occurrences: 30, seed: 1, wrap: forgetful })
-  expect(violations).toEqual([expect.stringMatching(/^\d+ occurrences have not ended, but the nodes claim none: pending$/)])
+  expect(violations).toEqual([
+    expect.stringMatching(/^\d+ occurrences have not ended, but the nodes claim none: pending$/),
+  ])
 })
