@@ -44,7 +44,7 @@ export class TakeoverModel {
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** As {@link #quiet}, but for outages. */
+  /** Like {@link #quiet}, but ignores outages. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
