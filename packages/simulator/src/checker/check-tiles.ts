@@ -13,7 +13,7 @@ export interface TileProblem {
   readonly message: string
 }
 
-/** Checks that each slot is in exactly one entry. A run for several slots must not contain a slot that has a record. */
+/** Checks that each slot is in exactly one entry. The count of a run for several slots must leave out slots with a record. */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))
   for (const { slot, isDecided } of slots) {
