@@ -8,8 +8,8 @@ import { readPlan } from './src/plan.mjs'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * What is mutated is the built code. Packages import one another there anyway; a test that imports its package's sources
- * is led there too.
+ * Only the built code is mutated. Packages import one another's builds anyway. If a test imports its package's sources, this
+ * function resolves the import to the build, too.
  * @param {string} specifier @param {string | undefined} importer
  */
 function builtModule(specifier, importer) {
@@ -22,7 +22,7 @@ function builtModule(specifier, importer) {
 
 const { include, limitMs } = readPlan()
 
-/** Files run in the order of the plan, which has the quickest first. */
+/** Runs files in the order of the plan, which has the quickest first. */
 class AsPlanned extends BaseSequencer {
   /** @override @param {Parameters<BaseSequencer['sort']>[0]} files */
   async sort(files) {
@@ -38,11 +38,11 @@ export default defineConfig({
     include: [...include],
     setupFiles: [fileURLToPath(new URL('vitest.setup.mjs', import.meta.url))],
     sequence: { sequencer: AsPlanned },
-    // As it was built, so that places in the code are those of the mutants.
+    // Not transformed, so that places in the code are those of the mutants.
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
-    // They look at the repository's documents and declarations, which no mutant changes.
+    // These tests read the repository's documents and declarations, which no mutant changes.
     exclude: ['**/documents.test.ts', '**/public-api.test.ts', '**/core-api.test.ts', '**/node_modules/**'],
-    // As in the settings of the example that runs the kit without a word of effort.
+    // The settings of the example that runs the kit with the least effort.
     env: { JOBISTEMER_CONFORMANCE_SCALE: '0.25', JOBISTEMER_CONFORMANCE_SEED: '1' },
     isolate: false,
     pool: 'threads',

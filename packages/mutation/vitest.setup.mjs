@@ -1,4 +1,4 @@
-// Before the tests of each file: notes which mutants each test reaches, or leaves out the tests that do not reach one.
+// Runs before the tests of each file. Records which mutants each test reaches, or skips the tests that do not reach one.
 import { appendFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { pathToFileURL } from 'node:url'
@@ -33,7 +33,7 @@ if (record !== undefined) {
   })
 }
 
-/** One session for all files that share the process: precise coverage starts once. @returns {Session} */
+/** Returns one session for all files of the process: precise coverage starts once. @returns {Session} */
 function startCoverage() {
   const key = Symbol.for('jobistemer.mutation.session')
   const shared = /** @type {{ [key]?: Session }} */ (globalThis)
@@ -46,7 +46,10 @@ function startCoverage() {
   return session
 }
 
-/** What ran since the last call. The answer of a session of the same thread comes before `post` returns. @param {Session} session */
+/**
+ * Returns the code that ran since the last call. A session of the same thread answers before `post` returns. @param {Session}
+ * session
+ */
 function takeCoverage(session) {
   /** @type {import('node:inspector').Profiler.ScriptCoverage[]} */
   let result = []
@@ -57,7 +60,10 @@ function takeCoverage(session) {
   return result
 }
 
-/** Whether the innermost range around a place was entered. @param {readonly CoverageRange[]} ranges @param {number} place */
+/**
+ * Returns whether the innermost range around a place was entered. @param {readonly CoverageRange[]} ranges @param {number}
+ * place
+ */
 function isReached(ranges, place) {
   /** @type {CoverageRange | undefined} */
   let innermost

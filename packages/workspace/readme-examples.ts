@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 
-/** An example that did not do what its comment says. */
+/** An example whose result differs from its comment. */
 export interface WrongExample {
   readonly line: number
   readonly code: string
@@ -10,18 +10,18 @@ export interface WrongExample {
 }
 
 export interface ExampleRun {
-  /** How many lines with `// =>` or `// throws` were compared. */
+  /** Number of compared lines with `// =>` or `// throws`. */
   readonly compared: number
   readonly wrong: readonly WrongExample[]
 }
 
 /**
- * Runs the `ts` blocks of a document and compares what its lines claim: `expression // => value`, where a `Date` is
- * written in ISO 8601 and anything else as Node prints it, and `expression // throws CODE`.
+ * Runs the `ts` blocks of a document and compares the results with the comments `// => value` and `// throws CODE` behind
+ * them. A `Date` is written in ISO 8601 and any other value as Node.js prints it.
  *
- * The blocks share their variables. They are plain JavaScript on single lines; `import { name } from 'module'` and
- * `import name from 'module'` take the name from `modules`, and a module that is not there is an error. What a block exports
- * is a variable like any other, and `import.meta.url` is `moduleUrl`: the document's own unless another one is given.
+ * The blocks share their variables. They are plain JavaScript on single lines. `import { name } from 'module'` and
+ * `import name from 'module'` take the name from `modules`; an unknown module is an error. An export of a block is a normal
+ * variable. `import.meta.url` is `moduleUrl`, by default the address of the document.
  */
 export async function runReadmeExamples(
   document: URL,

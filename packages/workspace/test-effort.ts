@@ -1,25 +1,25 @@
 const variable = 'JOBISTEMER_TEST_EFFORT'
 
 /**
- * How much of what chance decides a test run does: rounds of races, seeds of simulations, examples of properties. Each
- * case is tried with any effort. 1 in `npm test`, 4 in `npm run test:extra`.
+ * A factor for the random parts of a test run: rounds of races, seeds of simulations, examples of properties. Every effort runs
+ * each case. `npm test` uses 1, `npm run test:extra` uses 4.
  */
 export const testEffort: number = readEffort(process.env[variable])
 
-/** True in `npm run test:extra`, which tests all sizes, looks and kinds. `npm test` tests a part of these. */
+/** True in `npm run test:extra`, which tests all sizes, color schemes and kinds. `npm test` tests a part of them. */
 export const isThorough: boolean = testEffort > 1
 
-/** So many rounds, seeds or examples: what is given is for an effort of 1, and more of it takes in proportion. */
+/** Returns the number of rounds, seeds or examples: `base` times the effort. */
 export function byEffort(base: number): number {
   return Math.max(1, Math.round(base * testEffort))
 }
 
-/** Seeds from the first one on, as many as {@link byEffort} says. */
+/** Returns {@link byEffort} seeds, beginning with `first`. */
 export function seedsByEffort(base: number, first = 1): readonly number[] {
   return Array.from({ length: byEffort(base) }, (_, index) => first + index)
 }
 
-/** @throws TypeError for what is no number from 1 on */
+/** @throws TypeError if the text is not a number from 1 on */
 export function readEffort(text: string | undefined): number {
   if (text === undefined || text === '') return 1
   const effort = Number(text)
@@ -31,7 +31,7 @@ export function readEffort(text: string | undefined): number {
 
 type TestFunction = (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown
 
-/** Subjects of the conformance kit that depend on the connection or the server, and all that chance decides. */
+/** Subjects of the conformance kit that depend on the connection or the server, and those with random parts. */
 const kindSubjects =
   /^(batch|capabilities|connections|damaged|disconnects|durability|killed|model|race|serverTime|soak|subscribe|texts|within)/
 

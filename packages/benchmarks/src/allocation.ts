@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 
 const program = fileURLToPath(new URL('../dist/allocation-process.js', import.meta.url))
 
-// The young generation, in MB: what one measured round allocates fits into it.
+// The young generation, in MB. The allocations of one measured round fit into it.
 const flags = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128']
 
 /** Bytes that engine and storage allocate per one-task occurrence. `file` does not exist yet. */

@@ -6,7 +6,7 @@ import { jobCount } from './engine-round.ts'
 const instant = Date.parse('2026-01-01T00:00:00Z')
 const owner = { node: 'node', incarnation: 'one' }
 
-/** The storage calls of one-task occurrences without an engine, of jobs that are due together every second. */
+/** Makes the storage calls of one-task occurrences without an engine. All jobs are due every second. */
 export class BareCalls {
   readonly #storage: Storage
   readonly #jobs: readonly JobId[]
@@ -44,9 +44,9 @@ export class BareCalls {
   }
 
   /**
-   * Runs this many further slots of each job. Items and ids are made outside of the measured time, slot by slot: kept for
-   * the whole run, they would cost more garbage collection than the calls do. Items beyond one call go out in several
-   * calls that overlap, as an engine sends them.
+   * Runs this many further slots of each job. Creates items and ids slot by slot outside of the measured time: kept for the
+   * whole run, they would cost more garbage collection than the calls. Splits items beyond one call into several overlapping
+   * calls, like an engine.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities
@@ -69,7 +69,7 @@ function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonl
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size))
 }
 
-/** So many slots of 1,000 jobs, or of `count`, in an empty storage. */
+/** Runs slots for `seconds` seconds, of 1,000 jobs or of `count` jobs, in an empty storage. */
 export async function runBareCalls(storage: Storage, seconds: number, count: number = jobCount): Promise<Cost> {
   const calls = new BareCalls(storage, count)
   await calls.addJobs()

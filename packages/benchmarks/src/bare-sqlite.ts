@@ -6,20 +6,22 @@ import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
-// As the storage does it.
+// Same batch size as in the storage.
 const rowsPerTransaction = 500
 const rowsPerIndexing = 2048
 const checkpointPages = 4000
 
 /**
- * The bare better-sqlite3 statements for the rows that one-task occurrences leave behind: the storage's own, in its
- * transactions, on its tables and with its settings. Move the head if the overlap rule allows, insert the running row;
- * then append it to the history if the token is live, delete it, and extend the indexes of the history now and then.
- * Ids and texts are made before the clock starts; there are no jobs, no tasks, no timers, no answers and no checks that
- * anything happened.
+ * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences. Uses the storage's statements,
+ * transactions, tables and settings.
+ *
+ * The statements move the head if the overlap rule allows it, and insert the running row. If the token is live, they append the
+ * row to the history and delete it. At intervals they extend the indexes of the history.
+ *
+ * Ids and texts are created before the measured time. There are no jobs, tasks, timers, answers or checks.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
-  // The storage makes its tables.
+  // The storage creates its tables.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
   try {

@@ -7,13 +7,13 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { startPostgres, startRedis } from '@jobistemer/test-servers'
 
-/** A storage to measure: `open` gives a new and empty one each time. */
+/** A storage to measure: `open` creates a new and empty one each time. */
 interface Candidate {
   readonly name: string
   start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
 }
 
-/** SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL as it is by default. */
+/** SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL with its defaults. */
 export const candidates: readonly Candidate[] = [
   {
     name: 'SQLite',

@@ -1,11 +1,11 @@
-/** What one occurrence cost on average. */
+/** The average cost of one occurrence. */
 export interface Cost {
   readonly perSecond: number
   /** Microseconds of this process's user CPU time, garbage collection included. */
   readonly cpuUs: number
 }
 
-/** Adds up the cost of pieces of work, without what happens between them. */
+/** Adds up the cost of separate pieces of work, without the time between them. */
 export class CostMeter {
   #elapsedMs = 0
   #cpuUs = 0

@@ -35,7 +35,7 @@ const ways: readonly {
   },
 ]
 
-/** Jobs that are data alone, stored at run time. */
+/** Measures the storing of data jobs at run time. */
 export const definitionsSuite: Suite = {
   name: 'definitions',
   title: 'Data jobs per second that `add` and `remove` store on SQLite',
@@ -46,7 +46,7 @@ export const definitionsSuite: Suite = {
       for (const [index, { name, add }] of ways.entries()) {
         const count = smoke ? 200 : index === ways.length - 1 ? listLength : 2 * listLength
         const measured = await measure(add, count)
-        // The first round warms up.
+        // The first round is a warm-up.
         if (round === 0) continue
         rates.get(name)?.adds.push(measured.adds)
         rates.get(name)?.removals.push(measured.removals)
@@ -63,8 +63,8 @@ export const definitionsSuite: Suite = {
       columns: ['', 'added', 'ratio to one after the other', 'removed, by lists'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Each on an empty file with \`synchronous\` full.`,
-        'Every job has a cron schedule of its own, and one task with a handler and some data.',
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Each on an empty file with \`synchronous\` full.`,
+        'Every job has its own cron schedule, and one task with a handler and some data.',
       ],
     }
   },

@@ -4,32 +4,32 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { cron } from '@jobistemer/ticker-cron'
 import { type Cost, costOf } from './cost.ts'
 
-/** How many jobs fire at each instant. */
+/** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Before the measurement, so that everything is compiled and cached. */
+/** Duration of the warm-up before the measurement, in virtual seconds. Code is then compiled and data cached. */
 export const warmUpSeconds = 5
 
-/** Where the virtual clock begins, in epoch milliseconds. */
+/** Start of the virtual clock, in epoch milliseconds. */
 export const firstInstant: number = Date.UTC(2026, 0, 1)
 
 export interface EngineRoundOptions {
   /** Default {@link firstInstant}. */
   readonly startAt?: number
-  /** How many jobs are due at each instant. Default {@link jobCount}. */
+  /** Number of jobs that are due at each instant. Default {@link jobCount}. */
   readonly count?: number
-  /** How many run at once. Default: all that are due. */
+  /** Number of runs at once. Default: all due ones. */
   readonly concurrency?: number
-  /** How many slots a node takes ahead. Default: the scheduler's own. */
+  /** Number of slots that a node prefetches. Default: the scheduler's default. */
   readonly prefetch?: number | undefined
 }
 
-/** Calls `work`, in which this many occurrences run, once or several times, and returns what it measures. */
+/** Calls `work` once or several times, each with this many occurrences, and returns its measurement. */
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
- * Runs the whole engine: `count` jobs of one task fire every second of a virtual clock that moves on as soon as
- * everything is done, so what is measured is work and no waiting. Later runs on the same storage begin later.
+ * Runs the whole engine: `count` jobs with one task are due every second of a virtual clock. The clock moves on when all work
+ * is done, so the measurement contains no waiting. Later runs on the same storage start at a later time.
  */
 export function runEngine(storage: Storage, seconds: number, options: EngineRoundOptions = {}): Promise<Cost> {
   return measureEngine(storage, seconds, options, costOf)
@@ -58,9 +58,9 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here wait for nothing real, and to look whether they do is no work of the engine.
+  // Handlers here wait for nothing real, and the check whether they do is no work of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
-  // A virtual second takes a fraction of a real one: what a node does every few seconds it would do all the time.
+  // A virtual second takes a fraction of a real one. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }
   const scheduler = createScheduler({
     storage,

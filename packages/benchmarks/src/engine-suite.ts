@@ -10,7 +10,7 @@ import type { Cost } from './cost.ts'
 import { jobCount, runEngine } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Suite, type Table } from './suite.ts'
 
-/** What a one-task occurrence costs at each level: the database's statements, the storage's calls, the whole engine. */
+/** The cost of a one-task occurrence at each level: the database's statements, the storage's calls, the whole engine. */
 export const engineSuite: Suite = {
   name: 'engine',
   title: 'Microseconds of user CPU time per one-task occurrence',
@@ -45,10 +45,10 @@ async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: Benchm
     columns: ['storage', 'statements', 'calls', 'engine', 'calls / statements', 'engine / calls', 'whole engine'],
     rows: [rowOf('sqlite (synchronous = FULL)', sqlite), rowOf('memory', memory)],
     notes: [
-      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round is not counted.`,
+      `Medians of ${rounds} rounds of ${seconds} × ${jobCount.toLocaleString('en-US')} occurrences. A longer warm-up round comes before.`,
       'Ratios: cost of the lower level divided by cost of the upper level, paired by round; in brackets by real time, which',
       'includes waiting for the disk, and depends on the load of the machine. 1.00: the upper level adds nothing.',
-      'statements: those that write the same rows, without a storage. calls: those of the storage, without an engine.',
+      'statements: SQL that writes the same rows, without a storage. calls: the storage’s calls, without an engine.',
       'whole engine: occurrences per second of real time.',
     ],
   }
@@ -84,8 +84,8 @@ function rowOf(name: string, costs: Costs): readonly string[] {
 const warmUpFactor = 10
 
 /**
- * Runs the levels in turn, so that a machine that gets slower in the middle slows down both sides of a ratio. A long
- * round before them is not counted: schedulers run for weeks, compiled and with a heap that has found its size.
+ * Runs the levels alternately, so that a machine that becomes slower affects both sides of a ratio. A long warm-up round comes
+ * first: schedulers run for weeks, with compiled code and a stable heap size.
  */
 async function alternate(
   rounds: number,

@@ -8,7 +8,7 @@ import type { Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./idle-heap.js', import.meta.url))
 
-/** What a registered job costs while nothing is due. */
+/** Measures the heap of a registered job while no slot is due. */
 export const heapSuite: Suite = {
   name: 'heap',
   title: 'Heap per registered idle job',
@@ -16,7 +16,7 @@ export const heapSuite: Suite = {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
       const count = smoke ? 2000 : 100_000
-      // A timer for each job: fewer of them already show what one costs.
+      // croner needs a timer for each job. Fewer jobs already show the cost of one.
       const peers = smoke ? 200 : 2000
       const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
       const croner = await bytesPerJob('croner', peers, '')
@@ -26,7 +26,7 @@ export const heapSuite: Suite = {
           ['jobistemer (SQLite)', count.toLocaleString('en-US'), own.toLocaleString('en-US')],
           ['croner', peers.toLocaleString('en-US'), croner.toLocaleString('en-US')],
         ],
-        notes: ['Difference of the heap after garbage collection, each in a process of its own.'],
+        notes: ['Difference of the heap after garbage collection, each in a separate process.'],
       }
     } finally {
       await rm(folder, { recursive: true, force: true })

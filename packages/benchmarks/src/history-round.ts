@@ -3,8 +3,8 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Whether finished history slows the engine down, on storages that `open` makes anew under each name. `rest` lets the
- * storage do what it does sooner or later behind so many writes; then one round is not counted.
+ * Measures whether finished history slows the engine down, on storages that `open` creates under each name. `rest` lets the
+ * storage do the maintenance that follows the writes of the history. One warm-up round comes after it.
  */
 export async function measureHistory(
   open: (name: string) => Storage,
@@ -17,7 +17,7 @@ export async function measureHistory(
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
-  // The jobs are down between rounds, for less than what counts as missed.
+  // Between rounds the jobs are down for less than the misfire threshold.
   const runOnFull = async (length: number) => {
     const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000

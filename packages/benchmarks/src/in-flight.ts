@@ -1,4 +1,4 @@
-/** Makes so many calls, of which so many are under way at any time. */
+/** Makes `count` calls, with up to `width` calls in progress at any time. */
 export async function inFlight(
   { count, width }: { readonly count: number; readonly width: number },
   call: () => Promise<unknown>,
@@ -10,7 +10,7 @@ export async function inFlight(
   await Promise.all(Array.from({ length: width }, callOn))
 }
 
-/** The share of values that lie below: 0.5 for the middle one. */
+/** Returns the value below which this share of the values lies: 0.5 for the median. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((left, right) => left - right)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0

@@ -4,10 +4,10 @@ import type { Suite } from './suite.ts'
 
 const print = ({ median, max }: CallTimes) => `${median.toFixed(1)} / ${max.toFixed(1)}`
 
-/** Whether what people look at grows with the history. */
+/** Measures whether the time of lists for people grows with the history. */
 export const listsSuite: Suite = {
   name: 'lists',
-  title: 'Milliseconds per call of what people look at, with a short history and with a long one',
+  title: 'Milliseconds per call of lists for people, with a short history and with a long one',
   async run({ smoke, jobs: asked }) {
     const jobs = asked ?? (smoke ? 200 : 10_000)
     const sizes = smoke ? [1, 2] : [10, 100]
@@ -48,7 +48,7 @@ export const listsSuite: Suite = {
       rows,
       notes: [
         `Medians and longest of ${calls} calls of a client, page after page, among ${jobs.toLocaleString('en-US')} data jobs.`,
-        'One occurrence in a hundred has failed. The storage is filled by its own calls.',
+        'One occurrence in a hundred has failed. The storage’s own calls fill it.',
       ],
     }
   },

@@ -8,7 +8,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import type { Suite } from './suite.ts'
 
-/** Some work that a process has its scheduler do, while its event loop is watched. */
+/** Work of a scheduler whose process observes its event loop. */
 interface Load {
   readonly name: string
   readonly count: number
@@ -18,7 +18,7 @@ interface Load {
 const never = cron('0 0 1 1 *')
 const nothing = { name: 'work', run: () => 1 }
 
-/** Triggers the job with so many tasks, or retries, and waits until its run is over. */
+/** Triggers the job, and waits until its run has ended. */
 async function runOnce(scheduler: Scheduler, job: ReturnType<typeof defineJob>): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     scheduler.on('occurrence.finished', ({ jobName }) => {
@@ -71,7 +71,7 @@ const loads: readonly Load[] = [
   },
 ]
 
-/** For how long the engine keeps timers, signals and sockets from having their turn. */
+/** Measures how long the engine blocks timers, signals and sockets. */
 export const loopSuite: Suite = {
   name: 'loop',
   title: 'Milliseconds between turns of the event loop, on SQLite',
@@ -90,7 +90,7 @@ export const loopSuite: Suite = {
         const beganAt = performance.now()
         await run(scheduler, calls)
         const seconds = (performance.now() - beganAt) / 1000
-        // The last stretch counts too: it is over when a timer has rung.
+        // Includes the last period, which ends when a timer has fired.
         await sleep(5)
         delay.disable()
         const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)
@@ -105,7 +105,7 @@ export const loopSuite: Suite = {
     return {
       columns: ['', 'median gap', 'p99', 'largest gap', 'seconds in all'],
       rows,
-      notes: ['Gaps are those of a timer of 1 ms, as monitorEventLoopDelay of node:perf_hooks sees them.'],
+      notes: ['Gaps of a timer of 1 ms, measured by monitorEventLoopDelay of node:perf_hooks.'],
     }
   },
 }

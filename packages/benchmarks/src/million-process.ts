@@ -6,36 +6,36 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 
-// One node of the benchmark of a million jobs, started with --expose-gc. Prints what it has measured as JSON.
+// One node of the benchmark of a million jobs, started with --expose-gc. Prints its measurements as JSON.
 
-/** What a process of the benchmark is told. */
+/** The order for a process of the benchmark. */
 export interface MillionOrder {
   readonly url: string
-  /** `fill` stores the jobs; `watch` starts a node among them, and looks what it costs. */
+  /** `fill` stores the jobs; `watch` starts a node among them and measures its cost. */
   readonly does: 'fill' | 'watch'
   readonly count: number
-  /** How often each job is due. */
+  /** Period of each job, in minutes. */
   readonly everyMinutes: number
-  /** Epoch milliseconds: nothing is due before. */
+  /** Epoch milliseconds: no slot is due before. */
   readonly dueFrom: number
-  /** By how much the clock of the node is ahead. */
+  /** Offset of the node's clock ahead of the machine's. */
   readonly aheadMs: number
-  /** What is looked at begins so long after the start of the process, and takes so long. */
+  /** The measurement begins `watchAfterMs` after the start of the process, and takes `watchMs`. */
   readonly watchAfterMs: number
   readonly watchMs: number
 }
 
-/** What storing the jobs took. */
+/** The cost of storing the jobs. */
 export interface Filled {
   readonly perSecond: number
 }
 
-/** What a node among them cost. */
+/** The cost of a node among them. */
 export interface Watched {
   readonly startMs: number
-  /** Of one core, over the time that was looked at. */
+  /** CPU of one core during the measurement. */
   readonly cpuPercent: number
-  /** What the node holds beyond what the same process held before, after garbage collection. */
+  /** Heap of the node after garbage collection, without the heap of the process before its start. */
   readonly heapMegabytes: number
   /** Milliseconds from the slot to the first line of the handler. */
   readonly lateness: readonly number[]
@@ -44,12 +44,12 @@ export interface Watched {
 const listLength = 10_000
 
 const order = JSON.parse(process.argv[2] ?? '') as MillionOrder
-// Each second as many are due as any other.
+// The same number of jobs is due each second.
 const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
-// Nobody wants to wait until the first slots are due.
+// The clock is ahead, so that the benchmark does not wait for the first slots.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
 let isWatching = false

@@ -10,19 +10,19 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
-/** So many are to be due each second, as far as that goes with jobs that are due so often. */
+/** Target number of due jobs per second, as far as the periods allow. */
 const dueEachSecond = 1000
 const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 
 const day = 86_400_000
 
-/** Before it is looked at, a node is left alone for so long. */
+/** Time before the measurement in which the node settles, in ms. */
 const settlingMs = 5000
 
-/** What a node costs among a million stored jobs that are data, when nothing is due, and when a thousand are each second. */
+/** The cost of a node among a million stored data jobs, without due slots and with a thousand due slots per second. */
 export const millionSuite: Suite = {
   name: 'million',
-  title: 'A node among a great many stored data jobs',
+  title: 'A node among a million stored data jobs',
   async run({ smoke, jobs, storages }) {
     const count = jobs ?? (smoke ? 9000 : 1_000_000)
     const watchMs = smoke ? 2000 : 30_000
@@ -48,10 +48,10 @@ export const millionSuite: Suite = {
       columns: [`with ${count.toLocaleString('en-US')} jobs`, ''],
       rows,
       notes: [
-        `Added in lists of 10,000, of a cron schedule each that fires every ${everyMinutesOf(count)} minutes, spread over its seconds. Two`,
-        `nodes, one after the other, each in a process of its own, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
-        'a clock that is a day ahead, when each second has its share.',
-        'Heap: what the node holds after garbage collection, beyond what its process held before. Lateness: to the handler.',
+        `Added in lists of 10,000, each with a cron schedule that fires every ${everyMinutesOf(count)} minutes, spread over its seconds. Two`,
+        `nodes, one after the other, each in a separate process, for ${watchMs / 1000} s each: idle, a day before the first slot, and busy, by`,
+        'a clock that is a day ahead, when the same number of slots is due each second.',
+        'Heap: of the node after garbage collection, without the heap of its process before. Lateness: to the handler.',
       ],
     }
   },

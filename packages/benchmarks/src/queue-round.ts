@@ -6,7 +6,7 @@ import { median } from './suite.ts'
 
 export const operations = ['create', 'finish', 'claim', 'counts', 'gauges'] as const
 
-/** Of each operation the median time of a call, in microseconds. */
+/** Median time of a call of each operation, in microseconds. */
 export type Timings = Readonly<Record<(typeof operations)[number], number>>
 
 const job = jobId('queue')
@@ -14,7 +14,7 @@ const owner = { node: 'bench', incarnation: 'bench-1' }
 const batch = 250
 const hour = 3_600_000
 
-/** One job with a queue that keeps its length: for each occurrence that is added, one is finished. */
+/** One job with a queue of constant length: for each added occurrence, one is finished. */
 export class QueueRound {
   readonly #storage: Storage
   readonly #length: number
@@ -25,11 +25,11 @@ export class QueueRound {
   constructor(storage: Storage, length: number) {
     this.#storage = storage
     this.#length = length
-    // It only reads the gauges.
+    // Only reads the gauges.
     createScheduler({ storage, jobs: [], metrics: this.#metrics })
   }
 
-  /** Makes the job, with one occurrence that runs and the others behind it. */
+  /** Creates the job, with one running occurrence and the remaining ones queued. */
   async fill(): Promise<void> {
     const overlap = { policy: 'queue', maxQueued: 1_000_000 } as const
     const text = { name: 'queue', owner: null, fingerprint: 'print', definition: {}, handlerKey: 'queue' }
@@ -55,12 +55,12 @@ export class QueueRound {
       await time('claim', () => this.#claim())
       await time('counts', () => this.#look(expected))
     }
-    // Where they count, a hundred times take long.
+    // Counting the gauges of long queues is slow, so fewer calls are enough.
     for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }
 
-  /** Removes the job, as an engine does. Answers how long the longest step took, in microseconds. */
+  /** Removes the job like an engine. Returns the duration of the longest step, in microseconds. */
   async remove(): Promise<number> {
     let longest = 0
     for (let more = true; more; ) {
@@ -83,7 +83,7 @@ export class QueueRound {
   async #finish(): Promise<void> {
     const { id, jobId, scheduledAt } = trigger(this.#finished)
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    // The first was started when it was created, the others were claimed: both have the token 1.
+    // The first occurrence was started by its create, and the later ones by a claim: all have token 1.
     const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
     const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
     if (answer?.outcome !== 'ok') throw new Error('An occurrence was not finished.')
@@ -111,7 +111,7 @@ export class QueueRound {
   }
 }
 
-/** Number by number one millisecond later, so that the first is the oldest. */
+/** Each number is 1 ms later than the one before, so that the first is the oldest. */
 function trigger(number: number): CreateRequested {
   const scheduledAt = firstInstant - hour + number
   const runs = number === 0 ? [] : null

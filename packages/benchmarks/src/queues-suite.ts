@@ -2,7 +2,7 @@ import { candidates } from './candidates.ts'
 import { operations, QueueRound, type Timings } from './queue-round.ts'
 import { isWanted, median, type Suite } from './suite.ts'
 
-/** Whether a long queue of one job makes its steps, or a look at how long it is, slower. */
+/** Measures whether a long queue slows down the steps of its job, or the count of its length. */
 export const queuesSuite: Suite = {
   name: 'queues',
   title: 'Microseconds per call of a job with a short queue and with a long one',
@@ -19,7 +19,7 @@ export const queuesSuite: Suite = {
         await shortQueue.fill()
         await longQueue.fill()
         const [shortTimes, longTimes]: [Timings[], Timings[]] = [[], []]
-        // The first round warms up.
+        // The first round is a warm-up.
         for (let round = smoke ? 1 : 0; round <= rounds; round++) {
           const times = [await shortQueue.run(calls), await longQueue.run(calls)] as const
           if (round === 0) continue
@@ -45,10 +45,10 @@ export const queuesSuite: Suite = {
       columns: ['', ...operations, 'removal'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds of ${calls} calls each, both queues in turn; the ratio is paired by round.`,
-        'Each call has one item: a trigger that is put into the queue; the end of what runs, which wakes the next; the',
-        'claim of that one; `get` with the counts of all jobs and of this one; the gauges of a scheduler, as a scrape reads them.',
-        'Removal: the longest step when the job is removed, 250 waiting occurrences at a time.',
+        `Medians of ${rounds} rounds of ${calls} calls each, both queues alternately; the ratio is paired by round.`,
+        'Each call has one item: a queued trigger; the end of the running occurrence, which wakes the next one; the',
+        'claim of the woken one; `get` with the counts of all jobs and of this one; the gauges of a scheduler, as a scrape reads them.',
+        'Removal: the longest step of removing the job, 250 waiting occurrences at a time.',
       ],
     }
   },

@@ -1,19 +1,19 @@
-/** How thorough a run is: `smoke` only shows that the benchmark works, in a few seconds. */
+/** The extent of a run: `smoke` only shows in a few seconds that the benchmark works. */
 export interface BenchmarkOptions {
   readonly smoke: boolean
-  /** How many jobs are stored, where that is what is measured. Default: as many as the benchmark is about. */
+  /** Number of stored jobs, in benchmarks of many jobs. Default: the benchmark's own number. */
   readonly jobs?: number
-  /** Which sizes of fleets are measured. Default: all that the benchmark is about. */
+  /** Sizes of fleets to measure. Default: all sizes of the benchmark. */
   readonly nodes?: readonly number[] | undefined
-  /** How many at a time, where that is compared. Default: all that the benchmark is about. */
+  /** Numbers at a time to compare. Default: all of the benchmark. */
   readonly widths?: readonly number[] | undefined
-  /** Which storages are measured, in lower case, where there are several. Default: all. */
+  /** Names of the storages to measure, in lower case. Default: all. */
   readonly storages?: readonly string[] | undefined
-  /** Which loads are measured, where there are several that take long. Default: all. */
+  /** Names of the loads to measure. Default: all. */
   readonly loads?: readonly string[] | undefined
-  /** How many rounds are measured, where several are. Default: as many as the benchmark is about. */
+  /** Number of measured rounds. Default: the benchmark's own number. */
   readonly rounds?: number
-  /** How many occurrences run, where it is looked at what they leave. Default: as many as the benchmark is about. */
+  /** Number of occurrences, in benchmarks of their cost or their history. Default: the benchmark's own number. */
   readonly occurrences?: number
 }
 
@@ -27,7 +27,7 @@ export interface Suite {
 export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** What the figures mean, and what they are not. */
+  /** Explains the figures and their limits. */
   readonly notes: readonly string[]
 }
 
@@ -43,7 +43,7 @@ export function printTable({ columns, rows, notes }: Table): string {
   return [line(columns), rule, ...rows.map(line), ...notes.map((note) => `  ${note}`)].join('\n')
 }
 
-/** Whether a storage or a load is one of those that are wanted, by the first word of its name. */
+/** Returns whether a storage or a load is selected by the first word of its name. */
 export function isWanted(wanted: readonly string[] | undefined, name: string): boolean {
   const [word = ''] = name.toLowerCase().replaceAll(',', '').split(/[ /]/)
   return wanted === undefined || wanted.includes(word)

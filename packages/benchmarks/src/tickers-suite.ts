@@ -8,12 +8,12 @@ const zones = ['UTC', 'America/New_York']
 
 const startMs = Date.UTC(2025, 0, 1)
 const endMs = Date.UTC(2065, 0, 1)
-// Nobody runs through all the minutes of forty years: begin again after so many.
+// Each measurement starts again after this many instants. Real schedulers do not step through 40 years of minutes.
 const mostInstants = 5000
 
-/** Finds the next instant of a schedule, the way its library is meant to be used for that. */
+/** Finds the next instant of a schedule in the recommended way of its library. */
 interface Contender {
-  /** Begins again behind an instant. */
+  /** Starts again after an instant. */
   reset(afterMs: number): void
   nextMs(): number
 }
@@ -54,7 +54,7 @@ const contenders: Readonly<Record<'jobistemer' | 'cronParser' | 'croner', (e: st
   },
 }
 
-/** Instants per second of cron schedules, next to the libraries that people use for it. */
+/** Instants per second of cron schedules, next to popular libraries. */
 export const tickersSuite: Suite = {
   name: 'tickers',
   title: 'Instants of a cron schedule per second',
@@ -92,7 +92,7 @@ export const tickersSuite: Suite = {
       rows,
       notes: [
         `Medians of ${rounds} rounds of ${roundMs} ms each. The smallest ratio is ${Math.round(Math.min(...ratios))} ×.`,
-        `From 2025-01-01 on, again and again: up to ${mostInstants.toLocaleString('en-US')} instants, or to 2065.`,
+        `From 2025-01-01 on, repeatedly: up to ${mostInstants.toLocaleString('en-US')} instants, or to 2065.`,
       ],
     }
   },
@@ -105,7 +105,7 @@ function instantsPerSecond(contender: Contender, milliseconds: number): number {
   let elapsed = 0
   contender.reset(startMs)
   while (elapsed < milliseconds) {
-    // The clock is asked rarely enough not to be what is measured.
+    // The clock is read so rarely that it does not affect the measurement.
     for (let step = 0; step < 20; step++) {
       const at = contender.nextMs()
       sinceReset++

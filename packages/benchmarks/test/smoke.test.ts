@@ -11,13 +11,13 @@ const run = (...options: string[]) => spawnSync(process.execPath, [program, ...o
 
 interface Run {
   readonly suites: readonly string[]
-  /** Only `npm run test:extra` runs them: they start and kill many processes. */
+  /** Runs only with `npm run test:extra`, because it starts and kills many processes. */
   readonly isExtra?: boolean
-  /** How the rows begin that are to have a figure. */
+  /** The first words of the rows that must have a figure. */
   readonly rows: readonly string[]
 }
 
-/** Side by side: most of them wait for most of their time. */
+/** In parallel: most of these runs spend most of their time waiting. */
 const runs: readonly Run[] = [
   {
     suites: [
@@ -121,7 +121,7 @@ const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 
 test.concurrent.each(tried)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
-  // How far they are is said there.
+  // Benchmarks write their progress to stderr.
   expect(stderr).not.toMatch(/error|warning/i)
   for (const row of rows) {
     const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
@@ -130,20 +130,20 @@ test.concurrent.each(tried)('$suites run and print their rows', { timeout: 600_0
   expect(stdout).not.toContain('NaN')
 })
 
-test('every benchmark is among those that are tried', () => {
+test('the test tries every benchmark', () => {
   const { stderr } = run('nonsense')
   const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())
 })
 
-test('an unknown benchmark is refused with the ones that there are', () => {
+test('an unknown benchmark is rejected with the list of all benchmarks', () => {
   const { status, stderr } = run('--smoke', 'nonsense')
   expect(status).toBe(2)
   expect(stderr).toContain('"nonsense"')
   expect(stderr).toContain('engine')
 })
 
-test('tables align their columns, figures to the right', () => {
+test('tables align their columns, with figures on the right', () => {
   const table = {
     columns: ['what', 'rate'],
     rows: [
@@ -161,7 +161,7 @@ test('tables align their columns, figures to the right', () => {
   ])
 })
 
-test('medians take the middle, or the mean of the two in the middle', () => {
+test('a median is the middle value, or the mean of the two middle values', () => {
   expect(median([3, 1, 2])).toBe(2)
   expect(median([4, 1, 2, 3])).toBe(2.5)
   expect(formatRate(1234567.8)).toBe('1,234,568/s')

@@ -1,5 +1,5 @@
 /**
- * What can be measured: the packages whose built code is mutated, and the tests that are to notice.
+ * The packages whose built code is mutated, and the tests that must fail.
  * @typedef {object} Area
  * @property {string} folder the built code, below the repository's root
  * @property {readonly string[]} tests

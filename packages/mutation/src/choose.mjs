@@ -1,5 +1,5 @@
 /**
- * A sample of `count`, the same for the same seed. What was chosen for a smaller count is part of it.
+ * Chooses a sample of `count` items, the same for the same seed. It contains the sample for each smaller count.
  * @template Item @param {readonly Item[]} items @param {number} count @param {number} seed @returns {Item[]}
  */
 export function choose(items, count, seed) {

@@ -7,7 +7,7 @@ import { full } from 'acorn-walk'
  * @property {number} start where the replaced text begins
  * @property {number} end
  * @property {string} replacement
- * @property {number} line in the text that was given, from 1
+ * @property {number} line in the given text, from 1
  */
 
 const comparisons = new Map([
@@ -20,8 +20,8 @@ const comparisons = new Map([
 ])
 
 /**
- * The mutants of a module's guards: conditions that always or never hold, comparisons that take in one more or one less,
- * operands of `&&`, `||` and `??` that are dropped.
+ * Returns the mutants of a module's guards: conditions that always or never hold, comparisons that include one value more
+ * or one less, and dropped operands of `&&`, `||` and `??`.
  * @param {string} code @returns {Mutant[]}
  */
 export function findMutants(code) {
@@ -37,7 +37,7 @@ export function findMutants(code) {
   full(parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }), (/** @type {any} */ node) => {
     const { type, test, operator, left, right } = node
     const decides = type === 'IfStatement' || type === 'ConditionalExpression'
-    // A comparison is its own mutant, and a loop that never ends tells nothing.
+    // A comparison has mutants of its own, and an endless loop would only end by its timeout.
     if (decides && !isComparison(test)) for (const value of ['true', 'false']) add(test, value)
     if ((type === 'WhileStatement' || type === 'DoWhileStatement') && test.type !== 'Literal') add(test, 'false')
     if (type === 'LogicalExpression') {

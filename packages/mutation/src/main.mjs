@@ -9,10 +9,10 @@ import { Workbench } from './workbench.mjs'
 
 const usage = `npm run mutate -- --area <${Object.keys(areas).join(' | ')}>
   --file <text>      only modules whose path has this text
-  --sample <count>   so many mutants, chosen by --seed; default 200, 0 for all
+  --sample <count>   number of mutants, chosen by --seed; default 200, 0 for all
   --seed <number>    default 1
-  --workers <count>  so many runs of the tests side by side; default 2
-The packages have to be built. Closes with the mutants that no test noticed, and the score.`
+  --workers <count>  number of parallel runs of the tests; default 2
+Needs built packages. Prints at the end the mutants that no test noticed, and the score.`
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +33,7 @@ if (values.help || area === undefined) {
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const all = await mutantsOf(area.folder)
 const chosen = values.sample === '0' ? all : choose(all, Number(values.sample), Number(values.seed))
-console.log(`${all.length} mutants in ${area.folder}, ${chosen.length} are tried.`)
+console.log(`${all.length} mutants in ${area.folder}; trying ${chosen.length}.`)
 
 /** @type {string[]} */
 const survivors = []

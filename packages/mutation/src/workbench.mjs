@@ -9,16 +9,16 @@ import { environmentOf } from './plan.mjs'
 
 const run = promisify(execFile)
 
-/** How long all tests may take, and how much longer than without a mutant those that reach it may. */
+/** Maximum time of all tests, and maximum factor of time of the tests that reach a mutant. */
 const longestMs = 900_000
 const mostTimesAsLong = 10
-/** How long one test may take: of quick ones more than ten times as long, as the machine may get busy meanwhile. */
+/** Minimum limit for one test, in ms. It is more than ten times the time of fast tests, because the machine may become busy. */
 const leastPerTestMs = 20_000
 const startingMs = 60_000
 
 /**
- * What the tests say of a mutant: one fails, all pass, or they come to no end. The last is most often an endless loop,
- * but may be a machine that is too busy, so it is told apart.
+ * The verdict of the tests on a mutant: one fails, all pass, or they exceed their time. The last is mostly an endless loop,
+ * but a busy machine can also cause it, so it is a separate verdict.
  * @typedef {'noticed' | 'survived' | 'timed out'} Verdict
  */
 
@@ -42,11 +42,11 @@ const startingMs = 60_000
 /** A copy of the repository in which one built module at a time is replaced. */
 export class Workbench {
   #root = ''
-  /** What the last run of the tests has printed. */
+  /** The output of the last run of the tests. */
   #printed = ''
 
   /**
-   * Installed packages are shared: the links between the repository's own packages are relative, and lead into the copy.
+   * Shares installed packages: the links between the repository's own packages are relative, and lead into the copy.
    * @param {string} repository
    */
   static async make(repository) {
@@ -61,7 +61,7 @@ export class Workbench {
   }
 
   /**
-   * Runs all tests without a change, and notes which of the places each of them reaches.
+   * Runs all tests without a change, and records which of the places each test reaches.
    * @param {readonly Change[]} changes
    * @param {readonly string[]} tests
    * @returns {Promise<Map<Change, Reaching[]>>}
@@ -91,8 +91,8 @@ export class Workbench {
   }
 
   /**
-   * Runs the tests that reach a change with it, quick files first, until the first that fails. What no test reaches is
-   * run as a module is loaded, if ever, so all of them are tried.
+   * Runs the tests that reach a change, quick files first, until one fails. Code that no test reaches can only run while a
+   * module loads, so all tests are tried.
    * @param {Change} change
    * @param {readonly Reaching[]} reaching
    * @param {readonly string[]} tests

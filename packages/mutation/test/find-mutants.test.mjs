@@ -8,7 +8,7 @@ function mutated(code) {
 }
 
 describe('findMutants', () => {
-  it('lets a condition always and never hold', () => {
+  it('makes a condition always and never hold', () => {
     expect(mutated('if (open) close()')).toEqual(['if (true) close()', 'if (false) close()'])
     expect(mutated('const a = open ? 1 : 2')).toEqual(['const a = true ? 1 : 2', 'const a = false ? 1 : 2'])
   })
@@ -22,14 +22,14 @@ describe('findMutants', () => {
     expect(mutated('const a = b ?? c')).toEqual(['const a = (b)', 'const a = (c)'])
   })
 
-  it('never makes a loop endless', () => {
+  it('makes no loop endless', () => {
     expect(mutated('while (more()) next()')).toEqual(['while (false) next()'])
     expect(mutated('for (;;) next()')).toEqual([])
   })
 })
 
 describe('choose', () => {
-  it('chooses the same for the same seed, and each item once', () => {
+  it('chooses the same items for the same seed, and each item once', () => {
     const items = Array.from({ length: 100 }, (_, index) => index)
     expect(choose(items, 10, 7)).toEqual(choose(items, 10, 7))
     expect(choose(items, 10, 7)).not.toEqual(choose(items, 10, 8))

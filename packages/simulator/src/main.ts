@@ -6,7 +6,7 @@ import { readSimulatorOptions, type SimulatorOptions, simulatorUsage } from './r
 import { addTotals, emptyTotals } from './run/totals.ts'
 import { simulate } from './simulate.ts'
 
-// npm run simulate -- [options]: ends with 1 when a promise was broken, with 2 when it was not understood.
+// npm run simulate -- [options]: exits with 1 after a violation, with 2 after a wrong command line.
 
 const begin = systemClock.monotonic()
 const progressEveryMs = 10_000

@@ -11,35 +11,35 @@ import { troubleNodes } from './world/node-troubles.ts'
 import { takeStorageAway } from './world/storage-outages.ts'
 import { World } from './world/world.ts'
 
-/** How long it takes until a clock that has been set right is read, and followed. */
+/** Maximum time until nodes read and follow a corrected clock, in ms. */
 const longestDoubtMs = 140_000
 
-/** Until a node looks for owners without a node record, in ms: its next sweep, 15 s after the last one, and its calls. */
+/** Maximum time until a node scans for owners without a node record, in ms: the next sweep, 15 s later, and its calls. */
 const ownerSearchMs = 20_000
 
-/** What came of one seed. */
+/** The result of one seed. */
 export interface SimulationReport {
   readonly seed: number
   readonly violations: readonly Violation[]
   readonly events: readonly HistoryEvent[]
   readonly virtualMs: number
   readonly storageCalls: number
-  /** How often each kind of fault was injected. */
+  /** Number of injected faults, by kind. */
   readonly faults: Readonly<Record<string, number>>
-  /** How many occurrences are in the storage in the end, by state. */
+  /** Number of occurrences in the storage at the end, by state. */
   readonly occurrences: Readonly<Record<string, number>>
 }
 
 /** Runs the world of a seed from its beginning to its end, and checks what happened. */
 export async function simulate(options: {
   readonly seed: number
-  /** A way in which the storage is broken. */
+  /** Name of the sabotage that breaks the storage. Default: none. */
   readonly sabotage?: string | null
-  /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. Default false. */
+  /** The only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
   readonly onlyOutages?: boolean
-  /** Calls of `runDue` are made, beside nodes that go on, or in place of them. Default false. */
+  /** Includes calls of `runDue`, beside running nodes or in place of them. Default false. */
   readonly calls?: boolean
-  /** Several occurrences of some jobs may be active at once, and no more than so many. Default false. */
+  /** Some jobs have `maxConcurrency`, `startRate` and `priority`. Default false. */
   readonly places?: boolean
 }): Promise<SimulationReport> {
   const { seed, sabotage = null, onlyOutages = false, calls = false, places = false } = options
@@ -75,7 +75,7 @@ export async function simulate(options: {
   }
 }
 
-/** Operations and faults, one after the other and on top of each other. */
+/** Runs operations and faults, one after the other and overlapping. */
 async function trouble(world: World, fleet: Fleet): Promise<void> {
   const { random, clock, spanMs } = world
   const busy = random.pick([1000, 4000, 10_000])
@@ -127,7 +127,7 @@ function happen(world: World, fleet: Fleet): void {
   }
 }
 
-/** No fault any more: whatever was left behind has to be settled, and every job has to run again. */
+/** Stops all faults. Every unfinished occurrence must end, and every job must run again. */
 async function calm(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
@@ -148,19 +148,19 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Deadlines may have been written by clocks that were ahead.
+  // Nodes whose clocks were ahead may have written these deadlines.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
 }
 
-/** How long it takes until what dead nodes ran is taken over. */
+/** Maximum time until nodes have taken over the runs of dead nodes, in ms. */
 function longestTakeoverMs({ lives }: Fleet): number {
   const slowest = Math.max(0, ...lives.map(({ timing: { heartbeatMs, deadAfterMs } }) => deadAfterMs + 6 * heartbeatMs))
   return Math.max(0, slowest + ownerSearchMs - 100_000)
 }
 
-/** What else an operator does whose clocks were wrong: nothing is decided ahead of the time then, and stays so. */
+/** Realigns all jobs, as an operator does after wrong clocks. Afterwards no watermark may lie ahead of the time. */
 async function realignAll(world: World, fleet: Fleet): Promise<readonly Violation[]> {
   const { clock, history } = world
   const life = fleet.usable.at(-1)
@@ -170,21 +170,21 @@ async function realignAll(world: World, fleet: Fleet): Promise<readonly Violatio
     (error) => history.add(life.name, { kind: 'failure', where: 'realign', message: String(error) }, 'fail'),
   )
   await clock.advance(20_000)
-  // Whoever has crashed in one of its calls hears of none any more.
+  // A life that crashes during this call gets no answer.
   if (!life.dead) await realigning
   const { items } = await world.inspect().listJobs({ limit: 1000, cursor: null })
   return items
     .filter(({ watermark }) => watermark - clock.now() > 60_000)
     .map(({ id, watermark }) => ({
       rule: 'stuck',
-      message: `it is decided up to ${new Date(watermark).toISOString()}, although it was set back`,
+      message: `its watermark is ${new Date(watermark).toISOString()} although it was set back`,
       jobId: id,
       occurrence: null,
       event: null,
     }))
 }
 
-/** What an operator does in the end: nothing stays paused. */
+/** Resumes all jobs, as an operator does at the end. */
 async function resumeAll(world: World): Promise<void> {
   const storage = world.connect({ name: 'operator', starting: false })
   const { items } = await storage.listJobs({ limit: 1000, cursor: null })
@@ -196,7 +196,7 @@ async function resumeAll(world: World): Promise<void> {
   await world.clock.settle()
 }
 
-/** Every node is shut down, with more time than anything needs. */
+/** Shuts all nodes down, with more time than any work needs. */
 async function closing(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   world.history.add(null, { kind: 'phase', phase: 'shutdown' })
   callers?.stop()

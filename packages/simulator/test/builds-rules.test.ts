@@ -16,7 +16,7 @@ class Script {
     return this
   }
 
-  /** A node that comes up. */
+  /** Starts a node. */
   up(life: string, build: number): this {
     return this.add(life, { kind: 'node.starting', node: life, build, heartbeatMs: 1000, deadAfterMs: 5000 })
       .add(life, { kind: 'heartbeat', incarnation: life, counter: 1, callEndsAt: null, leaving: false, ended: false })
@@ -43,26 +43,29 @@ class Script {
   }
 }
 
-/** Two builds, of which the newer one has replaced the definition of the older. */
+/** A history of two builds in which the newer one has replaced the definition of the older. */
 const deployed = () => new Script().up('old', 0).saved('old', 'v1').up('new', 1).saved('new', 'v2').up('other', 1)
 
-it('while nodes of two builds live, the newer definition may be in force', () => {
+it('the newer definition may be in force while nodes of two builds live', () => {
   expect(deployed().end()).toEqual([])
 })
 
-it('an older build must not put its definition back while a node lives that had the newer one', () => {
+it('an older build that restores its definition while a node with the newer one lives is a flip back', () => {
   expect(deployed().saved('old', 'v1').end()).toEqual(['flip back'])
 })
 
 it.each<[string, (script: Script) => Script]>([
   ['is shut down', (script) => script.add('new', { kind: 'node.stopping' })],
-  ['has died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
+  ['died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
   ['was taken for dead', (script) => script.add('old', { kind: 'peer.lost', incarnation: 'new', silentForMs: 9 })],
-])('it may when that node %s, also when another one has come since', (_, go) => {
-  expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
-})
+])(
+  'an older build may restore its definition when the node with the newer one %s, even beside later such nodes',
+  (_, go) => {
+    expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
+  },
+)
 
-it('of a node whose record the storage lost, a node that starts later knows nothing, and one that has seen it does', () => {
+it('after the storage lost a node record, only nodes that had read it know that its owner lives', () => {
   const beat = {
     kind: 'heartbeat',
     incarnation: 'old',
@@ -76,12 +79,12 @@ it('of a node whose record the storage lost, a node that starts later knows noth
   expect(lost().saved('old', 'v1').end()).toContain('flip back')
 })
 
-it('what a user asks for, and a job that is set back, are nothing that a build puts back', () => {
+it('an update by a user and a set-back are not flip backs', () => {
   expect(deployed().saved('old', 'v1', { updates: 'v2' }).end()).toEqual([])
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('when only nodes of one build are left, its definition must be in force, or what a user has made of it', () => {
+it('if all living nodes are of one build, its definition or an update of it by a user must be in force', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])
@@ -89,6 +92,6 @@ it('when only nodes of one build are left, its definition must be in force, or w
   expect(left().saved('old', 'mine', { updates: 'v2' }).end()).toEqual(['in force'])
 })
 
-it('of a job that was removed it is not known who has what', () => {
+it('the model checks no flip back of a removed job', () => {
   expect(deployed().removed('old').saved('old', 'v1').end()).toEqual([])
 })

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { HistoryChecker } from '../src/checker/history-checker.ts'
 import { History } from '../src/history/history.ts'
 
-// Hand-made histories of one node, `a.1`, that begins something by a time that it may believe in, or not.
+// Hand-made histories of one node, `a.1`, that acts by a time that it may or may not believe.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -25,7 +25,7 @@ class Script {
     return this
   }
 
-  /** Its clock is ahead by so many seconds from now on. */
+  /** Sets the node's clock `seconds` ahead of the truth. */
   node(seconds: number): this {
     this.#history.add('a.1', { kind: 'node.clock-stepped', offsetMs: seconds * 1000 })
     return this
@@ -36,7 +36,7 @@ class Script {
     return this
   }
 
-  /** The storage is away for everybody for so long, and shows such a time when it is back. */
+  /** Makes the storage unavailable for `seconds`. Its clock is then `aheadSeconds` ahead of the truth. */
   away(seconds: number, aheadSeconds: number): this {
     this.#history.add(null, { kind: 'storage.away', hangs: false })
     this.storage(aheadSeconds).wait(seconds)
@@ -44,7 +44,7 @@ class Script {
     return this
   }
 
-  /** It takes something by a time that is ahead by so many seconds. */
+  /** The node claims an occurrence by a time that is `seconds` ahead of the truth. */
   claims(seconds: number): this {
     this.#history.add('a.1', {
       kind: 'claimed',
@@ -60,13 +60,13 @@ class Script {
     return this
   }
 
-  /** It looks for what was overdue by a time that is ahead by so many seconds. */
+  /** The node scans for overdue work by a time that is `seconds` ahead of the truth. */
   seeks(seconds: number): this {
     this.#history.add('a.1', { kind: 'overdue.sought', deadlineBefore: this.#at(seconds) })
     return this
   }
 
-  /** By a time that is right, it decides slots up to one that is ahead by so many seconds. */
+  /** By the right time, the node decides slots up to an instant `seconds` ahead. */
   recovers(seconds: number): this {
     const watermark = this.#at(seconds)
     const course = { expectedWatermark: startMs, watermark, nextAt: null, entries: [] }
@@ -92,13 +92,13 @@ it.each<[string, () => Script]>([
   ['claims by a clock that has jumped just now', () => wall().wait(60).node(hour).wait(5).claims(hour)],
   ['claims by a single reading', () => wall().wait(60).claims(hour)],
   [
-    'claims by a clock that was wrong for a while, and is right again',
+    'claims by a clock that was wrong for 10 s, and is right again',
     () => {
       return wall().wait(60).node(hour).wait(10).node(0).wait(60).claims(hour)
     },
   ],
   [
-    'claims by a clock that is wrong twice, each time for a while',
+    'claims by a clock that is wrong twice, each time for 10 s',
     () => {
       return wall().wait(60).node(hour).wait(10).node(0).wait(10).node(hour).wait(10).claims(hour)
     },
@@ -112,7 +112,7 @@ it.each<[string, () => Script]>([
     'claims by a clock of the storage that was wrong just before an outage',
     () => server(-hour).wait(7).storage(hour).wait(1).away(60, 0).claims(hour),
   ],
-  ['looks for what is overdue by a clock that has jumped just now', () => wall().wait(60).node(hour).seeks(hour)],
+  ['scans for overdue work by a clock that has just jumped', () => wall().wait(60).node(hour).seeks(hour)],
   ['decides slots that are still to come', () => wall().wait(60).recovers(hour)],
 ])('a node that %s breaks the rule', (_, make) => {
   expect(make().breaksIt).toBe(true)
@@ -158,6 +158,6 @@ it.each<[string, () => Script]>([
         .wait(11)
         .claims(0),
   ],
-])('a node that %s keeps it', (_, make) => {
+])('a node that %s keeps the rule', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })

@@ -6,7 +6,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { History, type HistoryEvent } from '../src/history/history.ts'
 import { every } from '../src/workload/every.ts'
 
-// Hand-made histories: one that keeps every promise, and for each rule one that breaks it.
+// Hand-made histories: one that keeps every promise, and one broken history for each rule.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -54,7 +54,7 @@ function runs(attempts: number, state: 'running' | 'succeeded' = 'running'): Tas
   return [{ task: 'work', state: state === 'running' ? 'running' : 'completed', attempts: list }]
 }
 
-/** Writes a history, event by event; time is set by hand. */
+/** Writes a history event by event; the test sets the time. */
 class Script {
   seconds = 0
   readonly #history = new History(() => this.seconds * 1000)
@@ -73,13 +73,13 @@ class Script {
     return this.add('a.1', { kind: 'job.saved', change, head: record, canceled: [], starting, setBackTo: null })
   }
 
-  /** By a realign: a new version of the same definition. */
+  /** Adds a realign: a new version of the same definition. */
   setBack(record: JobRecord): this {
     const event = { kind: 'job.saved', change: 'replace', canceled: [], starting: false } as const
     return this.add('a.1', { ...event, head: record, setBackTo: record.watermark })
   }
 
-  /** A slot that is created and starts at once. */
+  /** Adds a slot that is created and starts at once. */
   created(life: string, seconds: number, options: { now?: number; version?: number; token?: number } = {}): this {
     return this.add(life, {
       kind: 'created',
@@ -176,7 +176,7 @@ class Script {
     })
   }
 
-  /** A slot from its creation to its end. */
+  /** Adds a slot from its creation to its end. */
   ran(life: string, seconds: number): this {
     return this.created(life, seconds).started(life, seconds).ended(life, seconds).settled(life, seconds, {})
   }
@@ -190,13 +190,13 @@ function script(): Script {
   return new Script().saved('create', head())
 }
 
-/** The head of a version with a setting for what is interrupted. */
+/** Returns a head whose version sets `onInterrupted`. */
 function headWith(onInterrupted: 'fail' | 'retry', changes: Partial<JobRecord> = {}): JobRecord {
   const settings = { overlapPolicy: 'skip', onInterrupted }
   return head({ definition: { defaults: {}, settings, tasks: [] }, ...changes })
 }
 
-/** A job whose handler starts at 10 seconds, after which something ends the work of its node, and is called again. */
+/** A job whose handler starts at 10 s. Then `interrupt` ends the work of its node, and another node calls the handler again. */
 function interrupted(onInterrupted: 'fail' | 'retry', interrupt: (script: Script) => Script): Script {
   const begun = new Script().saved('create', headWith(onInterrupted)).created('a.1', 10).started('a.1', 10)
   return interrupt(begun)
@@ -224,7 +224,7 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
-it('a change that is sent once more, and goes on canceling what it left, is no other version', () => {
+it('a repeated change that continues to cancel leftover occurrences is not another version', () => {
   const step = head({ version: 2, cancelsBelow: 2 })
   const history = script()
     .saved('replace', step)
@@ -249,8 +249,7 @@ it('a history that keeps every promise has no violation', () => {
   expect(rulesBrokenBy(kept)).toEqual([])
 })
 
-/** Slots 10 and 20 ran ahead of their time, and the job is set back to before them. */
-it('a request may run under another id once the record of its run was removed', () => {
+it('a request may run under another id after the record of its run was removed', () => {
   const removed = script()
     .created('a.1', 10)
     .started('a.1', 10, { request: 'once' })
@@ -273,7 +272,7 @@ function seen(seconds: number): Parameters<History['add']>[1] {
   return { kind: 'head', jobId: id, watermark: at(seconds), nextAt: at(seconds + 10), pruneFloor: null }
 }
 
-it('slots that ran ahead of their time are passed after a set-back, and the next ones run', () => {
+it('after a set-back, slots that ran ahead of their time are passed and later slots run', () => {
   const passed = ranAhead().add('b.1', seen(10)).add('b.1', seen(20)).created('b.1', 30, { version: 2 })
   expect(rulesBrokenBy(passed)).toEqual([])
 })
@@ -320,7 +319,7 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
   ],
   [
     'hole',
-    'a head moves past a slot that nobody decided about',
+    'a head moves past an undecided slot',
     () => script().add('b.1', { kind: 'head', jobId: id, watermark: at(10), nextAt: at(20), pruneFloor: null }),
   ],
   [
@@ -416,7 +415,7 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
   ],
   [
     'request',
-    'a request is answered with what nobody created',
+    'a request is answered with an occurrence that no call created',
     () => script().add('a.1', { kind: 'request.answered', request: 'once', jobId: id, id: slotId(10) }),
   ],
   [
@@ -445,7 +444,7 @@ it.each(interruptions)('interrupted: a handler is called again after its node %s
   expect(rulesBrokenBy(interrupted('retry', interrupt))).toEqual([])
 })
 
-it('a handler that completes although it was told to stop, or that fails by itself, was not interrupted', () => {
+it('a handler that completes after an abort, or that fails by itself, was not interrupted', () => {
   for (const how of ['succeeded', 'failed'] as const) {
     const told = (one: Script) => (how === 'failed' ? one : one.told('a.1', 10, 'shutdown'))
     const released = (one: Script) => told(one).ended('a.1', 10, how).settled('a.1', 10, { change: 'release' })
@@ -453,7 +452,7 @@ it('a handler that completes although it was told to stop, or that fails by itse
   }
 })
 
-it('whether what is interrupted fails is decided by the version that its occurrence was created under', () => {
+it('the version that an occurrence was created under decides whether an interruption fails it', () => {
   const [, dies] = interruptions[0] as (typeof interruptions)[number]
   for (const [before, after, rules] of [
     ['fail', 'retry', ['interrupted']],
@@ -469,7 +468,7 @@ it.each(broken)('%s: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
-it('a recovery need not know what was canceled while its node stood still after the look', () => {
+it('a recovery need not know of slots canceled while its node was frozen after the read', () => {
   const exclusion = { kind: 'exclusion', id: slotId(20), jobId: id, scheduledAt: at(20), jobVersion: 1, reason: 'user' }
   const canceled = { state: 'canceled', reason: 'user', token: 0, now: at(10), displaced: [] } as const
   const { entries, ...whole } = recovery({ until: 40, slots: [40] })

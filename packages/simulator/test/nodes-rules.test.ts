@@ -7,7 +7,7 @@ import { LatenessModel } from '../src/checker/check-lateness.ts'
 import { Quiet } from '../src/checker/quiet.ts'
 import { History, type HistoryEvent } from '../src/history/history.ts'
 
-// Hand-made histories about who lives: heartbeats each second, dead after five.
+// Hand-made histories of nodes that live and die: heartbeats each second, dead after five.
 
 type Told = Parameters<History['add']>[1]
 
@@ -43,7 +43,7 @@ class Script {
     })
   }
 
-  /** `b.1` takes `a.1` for dead, which it last saw move so long ago. */
+  /** `b.1` declares `a.1` dead after `silentForMs` without a heartbeat of it. */
   lost(seconds: number, silentForMs = 6000): this {
     return this.at(seconds, 'b.1', { kind: 'peer.lost', incarnation: 'a.1', silentForMs })
   }
@@ -54,7 +54,7 @@ class Script {
   }
 }
 
-it('who ran on through an outage must not be taken for dead', () => {
+it('declaring a node dead that ran through an outage is a false death', () => {
   const away = new Script().at(1, null, { kind: 'storage.away', hangs: false })
   away.at(2, 'a.1', { kind: 'fault', fault: 'away', operation: 'heartbeat' }).at(9, null, { kind: 'storage.back' })
   expect(away.lost(9.5).rulesOf(new DeathModel())).toEqual(['false death'])
@@ -66,11 +66,11 @@ it.each<[string, (script: Script) => Script]>([
   ['is frozen', (script) => script.at(1, 'a.1', { kind: 'node.frozen', forMs: 9000, where: 'here' })],
   ['is cut off', (script) => script.at(1, 'a.1', { kind: 'node.cut-off', calls: 'heartbeats', hangs: false })],
   ['lost a heartbeat', (script) => script.at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' })],
-])('one that %s may be', (_, trouble) => {
+])('a node that %s may be declared dead', (_, trouble) => {
   expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
 })
 
-it('one that somebody rightly took for dead may be found gone much later, until it is heard again', () => {
+it('until its next heartbeat, a node that was rightly declared dead may be declared dead again', () => {
   const lost = () =>
     new Script().at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' }).lost(8).lost(60, 0)
   expect(lost().rulesOf(new DeathModel())).toEqual([])
@@ -78,14 +78,14 @@ it('one that somebody rightly took for dead may be found gone much later, until 
   expect(lost().heard(61, 'a.1', 2).lost(90, 0).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('one that was frozen may be taken for dead until it is heard again, and not for what was before', () => {
+it('until its next heartbeat, a node that was frozen may be declared dead', () => {
   const thawed = () =>
     new Script().at(1, 'a.1', { kind: 'node.frozen', forMs: 2000, where: 'here' }).at(3, 'a.1', { kind: 'node.thawed' })
   expect(thawed().lost(40).rulesOf(new DeathModel())).toEqual([])
   expect(thawed().heard(4, 'a.1', 2).lost(40).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('who is not heard yet, or was not for 80 % of the time after which it is dead, must not ask for work', () => {
+it('a node without a heartbeat, or without one for 80 % of deadAfter, must not request work', () => {
   const asks = { kind: 'work.asked', operation: 'claim', ids: [] } as const
   expect(new Script().at(4, 'a.1', asks).rulesOf(new IsolationModel())).toEqual([])
   expect(new Script().at(4.1, 'a.1', asks).rulesOf(new IsolationModel())).toEqual(['isolated'])
@@ -121,7 +121,7 @@ function slot(seconds: number, life: string | null, script: Script, at: number):
   return script.at(at, life, created)
 }
 
-it('a slot that comes late is noted, unless something had gone wrong since it was due', () => {
+it('a late launch is a violation unless a fault happened after the slot was due', () => {
   const script = () => new Script().at(0, null, { kind: 'clocks', startMs: 0, hasClock: false, uncertaintyMs: 0 })
   const late = (story: Script) => {
     const quiet = new Quiet()
@@ -137,7 +137,7 @@ it('a slot that comes late is noted, unless something had gone wrong since it wa
   expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
 })
 
-it('what a dead node ran has to be taken over in time, and by whoever takes it for dead', () => {
+it('runs of a dead node must be taken over in time by a node that declared it dead', () => {
   const died = (end: Told = { kind: 'node.crashed', where: 'here' }) => {
     const script = new Script()
     const head = {
@@ -174,7 +174,7 @@ it('what a dead node ran has to be taken over in time, and by whoever takes it f
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
-  // Outages that come and go: each 10 s the storage answers for 4 s. The limit is 20 s of connected time.
+  // Repeated outages: in each 10 s the storage answers for 4 s. The limit is 20 s of connected time.
   const throughOutages = (outages: number) => {
     const script = died()
     let counter = 1
@@ -187,6 +187,6 @@ it('what a dead node ran has to be taken over in time, and by whoever takes it f
   }
   expect(throughOutages(3)).toEqual([])
   expect(throughOutages(9)).toEqual(['takeover'])
-  // A call that took effect late may have left something to one that has shut down.
+  // A call that took effect late may have given an occurrence to a node that has shut down.
   expect(rulesOf(died({ kind: 'node.down' }).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
 })

@@ -3,6 +3,6 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { assertOutagesHold, groupsOf } from './support/seeds.ts'
 
 it.each(groupsOf({ from: 1, to: byEffort(8) }))(
-  'in the worlds of seeds $from to $to, whose storage is away for everybody, nobody is taken for dead',
+  'in the outages of seeds $from to $to no living node is declared dead',
   assertOutagesHold,
 )

@@ -18,7 +18,7 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 
-// What the simulator found, each as an explicit scenario: seeds mean something else as soon as the generator changes.
+// Each scenario reproduces a bug that the simulator found. Seeds change their meaning with the generator.
 
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -52,7 +52,7 @@ function stage(): Stage {
         storage,
         jobs,
         nodeId,
-        // Answers are held back in virtual time, so that this time must not wait for them.
+        // The test holds answers back in virtual time, so this time must not wait for them.
         clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
         definitionInterval: 1000,
@@ -70,12 +70,12 @@ function job(name: string, settings: JobSettingsInput, run: Job['tasks'][number]
   return defineJob({ name, schedule: every(60_000), ...settings, tasks: [{ name: 'work', run: run as () => void }] })
 }
 
-/** The storage, where the answers to some calls are held back until they are let go. */
+/** Wraps the storage so that answers to `operation` are held back until `letGo`. */
 function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'get') {
   let isHeld = false
   const waiting: (() => void)[] = []
   const held = wrapStorage(storage, {
-    // A node that hears nothing polls, and so comes upon the moment that a test is about.
+    // A node without wake-ups polls, and so reaches the moment that the test needs.
     subscribe: undefined,
     async around(call) {
       const answer = await call.proceed()
@@ -100,7 +100,7 @@ async function versionOf(database: MemoryDatabase, { id }: Job): Promise<number 
   return jobs[0]?.version
 }
 
-it('a definition whose settings alone have changed is stored once, and an older build follows it', async () => {
+it('a definition with changed settings is stored once, and an older build follows it', async () => {
   const { start, database } = stage()
   const older = job('report', { overlapPolicy: 'skip' })
   const newer = job('report', { overlapPolicy: 'queue' })
@@ -112,7 +112,7 @@ it('a definition whose settings alone have changed is stored once, and an older 
   expect(await versionOf(database, newer)).toBe(2)
 })
 
-it('a request that is repeated on a node that has claimed it unawares is not run without being written', async () => {
+it('a repeated request does not run before its attempt is stored, even if its node already owns the run', async () => {
   const { start, clock, database } = stage()
   const starts: number[] = []
   const triggered = job('import', {}, ((context: TaskContext) => {
@@ -121,7 +121,7 @@ it('a request that is repeated on a node that has claimed it unawares is not run
   const storage = memoryStorage({ database })
   const doubling: Storage = {
     ...holding(storage, 'claim').storage,
-    // Each claim takes effect twice, and its node hears of the second.
+    // Each claim takes effect twice, and its node receives only the second answer.
     async claim(request) {
       await storage.claim(request)
       return await storage.claim(request)
@@ -138,7 +138,7 @@ it('a request that is repeated on a node that has claimed it unawares is not run
   expect(starts).toEqual([])
 })
 
-it('a node that does not know of the newest version yet never runs an occurrence of it by an older one', async () => {
+it('a node that has not loaded the newest version never runs its occurrences by an older one', async () => {
   const { start, clock, database } = stage()
   const versions: number[] = []
   const run = ((context: TaskContext) => {
@@ -153,7 +153,7 @@ it('a node that does not know of the newest version yet never runs an occurrence
       { name: 'more', run },
     ],
   })
-  // It hears of changes only when it looks for them, every second.
+  // The node learns of changes only by its scan for definitions, every second.
   const behind = await start('a', [older], holding(memoryStorage({ database }), 'claim').storage)
   const updater = await start('b', [newer])
   await updater.pause('sync')
@@ -179,10 +179,10 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   const scheduler = await start('a', [daily])
   const [first] = await scheduler.nextRuns('daily', 1)
   await scheduler.cancelSlot('daily', first as Date)
-  // What still runs keeps the deleted job's head from being removed with its history.
+  // A running occurrence keeps the deleted job's head from being removed with its history.
   await scheduler.trigger('daily')
   await scheduler.remove('daily')
-  // The clock of whoever prunes is ahead.
+  // The clock of the pruning node is ahead.
   const now = startMs + 120_000
   await memoryStorage({ database }).prune({
     now,
@@ -196,7 +196,7 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   expect(slots).toEqual([(first as Date).getTime() + 60_000])
 })
 
-it('a recovery that was held up decides nothing about slots that lie ahead by then', async () => {
+it('a delayed recovery does not decide slots that lie ahead when it takes effect', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const due = job('due', { misfireThreshold: { minutes: 10 } })
@@ -219,7 +219,7 @@ it('a recovery that was held up decides nothing about slots that lie ahead by th
   expect(slots).toEqual([120])
 })
 
-it('a node that is behind does not ask over and over for a slot that was canceled ahead', async () => {
+it('a node with an old definition does not repeat creates of a slot that was canceled ahead', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const watched = job('watched', { misfireThreshold: { minutes: 10 } }, ((context: TaskContext) => {
@@ -229,11 +229,12 @@ it('a node that is behind does not ask over and over for a slot that was cancele
   let creates = 0
   const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
-      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
+      if (++creates > 100)
+        throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
       return storage.createOccurrences(request)
     },
   })
-  // It looks for changed definitions before the slot, and then long after it.
+  // The node scans for changed definitions before the slot, and next long after it.
   await start('a', [watched], counting, { definitionInterval: 50_000 })
   await clock.advance(59_500)
   const other = await start('b', [watched])
@@ -247,7 +248,7 @@ it('a node that is behind does not ask over and over for a slot that was cancele
   expect(slots).toEqual([120])
 })
 
-it('a definition that arrives after its job came and went is made anew from what is decided', async () => {
+it('a definition stored after its job was created and deleted continues after the decided slots', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {
@@ -260,7 +261,7 @@ it('a definition that arrives after its job came and went is made anew from what
     async saveJobs(request) {
       if (!isFirst) return await storage.saveJobs(request)
       isFirst = false
-      // Meanwhile a node whose clock is ahead creates the job, and it is deleted again.
+      // Meanwhile a node whose clock is ahead creates the job, and another node deletes it.
       const now = startMs + 90_000
       const changes = request.changes.map((change) =>
         change.kind === 'create' ? { ...change, content: { ...change.content, nextAt: startMs + 120_000 } } : change,
@@ -275,7 +276,7 @@ it('a definition that arrives after its job came and went is made anew from what
   expect(slots).toEqual([120])
 })
 
-it('an answer from before an update brings back no slot of the old schedule', async () => {
+it('a create answered after an update launches no slot of the old schedule', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const changing = defineJob({
@@ -290,7 +291,7 @@ it('an answer from before an update brings back no slot of the old schedule', as
   const other = await start('b', [changing])
   await clock.advance(59_000)
   hold()
-  // Both ask for the slot at 60; the one whose answer is held back is told of the next one at 120.
+  // Both nodes create the slot at 60. The node whose answer is held back learns of the next slot, at 120.
   await clock.advance(2000)
   await other.update('changing', { schedule: every(600_000) })
   await clock.advance(63_000)
@@ -301,7 +302,7 @@ it('an answer from before an update brings back no slot of the old schedule', as
   expect(stored.map(({ scheduledAt }) => scheduledAt.getTime() - startMs)).toEqual([60_000])
 })
 
-it('two requests of one key on one node run once, however late their answers come', async () => {
+it('two requests with one key on one node run once, however late their answers arrive', async () => {
   const { start, clock, database } = stage()
   const starts: number[] = []
   const wanted = job('wanted', {}, ((context: TaskContext) => {
@@ -317,7 +318,7 @@ it('two requests of one key on one node run once, however late their answers com
   await clock.settle()
   reads.hold()
   creates.letGo()
-  // The first request runs to its end while what the second one asks is on its way.
+  // The first request runs to its end while the read of the second one is in progress.
   await clock.advance(2000)
   reads.letGo()
   await clock.advance(2000)
@@ -325,14 +326,15 @@ it('two requests of one key on one node run once, however late their answers com
   expect(starts).toEqual([1])
 })
 
-it('a request for a job that is deleted and defined again meanwhile does not go on for ever', async () => {
+it('a request for a job that is deleted and defined again meanwhile ends', async () => {
   const { start, clock, database } = stage()
   const renewed = job('renewed', {})
   const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
   let creates = 0
   const counting = wrapStorage(storage, {
     createOccurrences: (request) => {
-      if (++creates > 100) throw new JobistemerError('STORAGE_CLOSED', { message: 'It is asked over and over.' })
+      if (++creates > 100)
+        throw new JobistemerError('STORAGE_CLOSED', { message: 'The node repeats this create without end.' })
       return storage.createOccurrences(request)
     },
   })
@@ -353,7 +355,7 @@ it('a request for a job that is deleted and defined again meanwhile does not go 
   expect(creates).toBeLessThan(10)
 })
 
-it('a node that says that it starts while the storage is away is heard in time when that is back', async () => {
+it('peers do not declare a node dead that started before an outage of the storage', async () => {
   const { start, clock, database } = stage()
   const life = { heartbeat: 500, deadAfter: 2000 }
   let isAway = false
@@ -364,7 +366,7 @@ it('a node that says that it starts while the storage is away is heard in time w
         if (isAway) throw new Error('the storage is away')
         const answer = await call.proceed()
         if (!begins || isTold || call.method !== 'heartbeat' || call.request.own === null) return answer
-        // It has told of itself, and does not know that.
+        // The storage has the node's first heartbeat, but the node does not know it.
         isTold = true
         isAway = true
         throw new Error('the answer was lost')
@@ -384,7 +386,7 @@ it('a node that says that it starts while the storage is away is heard in time w
   expect(lost).toEqual([])
 })
 
-it('a run of a backfill that was at work is over once it is displaced, also after earlier ones of its slot were pruned', async () => {
+it('a displaced run of a backfill ends, even after earlier runs of its slot were pruned', async () => {
   const { start, clock, database } = stage()
   const node = await start('a', [job('job', { overlapPolicy: 'queue_one' })])
   await clock.advance(61_000)

@@ -3,7 +3,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { sabotageNames } from '../src/sabotage/sabotage.ts'
 import { simulate } from '../src/simulate.ts'
 
-/** The promises of which at least one must be seen broken: what each fault is about. */
+/** The rules that each sabotage breaks. The simulator must find a violation of at least one. */
 const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'unique-key': ['created twice'],
   token: ['stale write'],
@@ -24,7 +24,7 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'blind-standby': ['late slot'],
 }
 
-/** Where the search begins, for faults that no early seed shows: it need not go through all of them each time. */
+/** The first seeds of the search for sabotages that no early seed shows. They shorten the test. */
 const firstSeeds: Readonly<Record<string, number>> = {
   token: 205,
   wake: 3,
@@ -35,11 +35,11 @@ const firstSeeds: Readonly<Record<string, number>> = {
   'wall-clock-deaths': 19,
 }
 
-it('each way to break the storage or the clocks has a consequence to look for', () => {
+it('each sabotage of the storage or the clocks has an expected violation', () => {
   expect(Object.keys(consequences).sort()).toEqual([...sabotageNames].sort())
 })
 
-it.each(sabotageNames)('the sabotage "%s" is found out within 200 seeds', async (sabotage) => {
+it.each(sabotageNames)('the simulator finds the sabotage "%s" within 200 seeds', async (sabotage) => {
   const wanted = consequences[sabotage] ?? []
   const places = ['places', 'start-rate', 'priority'].includes(sabotage)
   const isFound = async (seed: number) =>

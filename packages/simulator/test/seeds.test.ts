@@ -11,7 +11,7 @@ it.each(groupsOf({ from: 1, to: byEffort(25) }))(
   },
 )
 
-it('between them they have every fault, every operation and every state of an occurrence', () => {
+it('the seeds together cover every fault, every operation and every state of an occurrence', () => {
   expect([...seen]).toEqual(
     expect.arrayContaining([
       ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],

@@ -2,20 +2,20 @@ import assert from 'node:assert/strict'
 import { createClient, createScheduler, defineJob, silentLogger, systemClock, type TaskContext } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A call of `triggerMany` takes no more. */
+/** Maximum number of requests in a call of `triggerMany`. */
 const mostTogether = 10_000
 
-/** How long a backlog took. */
+/** The times of a backlog. */
 export interface BacklogTimes {
-  /** From the first request until all are stored, in ms. */
+  /** Time from the first request until all are stored, in ms. */
   readonly storedMs: number
-  /** From the start of the node until all have run, in ms. */
+  /** Time from the start of the node until all have run, in ms. */
   readonly ranMs: number
 }
 
 /**
- * Stores this many requests for one job without a schedule, while no node lives. Then a node runs all of them, and a
- * single request of another job, stored last, has its turn before most of them.
+ * Stores this many requests for one job without a schedule, while no node lives. Then a node runs all of them. A single request
+ * of another job, stored last, must run before most of them.
  * @throws AssertionError
  */
 export async function backlogTrial(connect: () => Storage, count: number): Promise<BacklogTimes> {

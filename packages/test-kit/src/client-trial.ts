@@ -6,11 +6,11 @@ import { Child } from './child.ts'
 
 /** How both processes of a trial reach the same data. */
 export interface TrialPlace {
-  /** Its `connect` opens a storage, in the process with the code. */
+  /** A module whose `connect` opens a storage in the process with the code. */
   readonly module: URL
-  /** What that is given. Travels as JSON. */
+  /** The argument of that `connect`, sent as JSON. */
   readonly argument: unknown
-  /** Opens the same data here. */
+  /** Opens the same data in this process. */
   connect(): Storage
 }
 
@@ -18,7 +18,7 @@ const yearly = cron('0 0 1 1 *')
 const finals: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'canceled', 'failed_stale']
 
 /**
- * Each operation of a client on jobs whose code another process has: this one has core and a storage alone.
+ * Tests each operation of a client on jobs whose code only another process has. This process has only core and a storage.
  * @throws AssertionError
  */
 export async function clientTrial({ module, argument, connect }: TrialPlace): Promise<void> {
@@ -61,7 +61,7 @@ async function readsJobs(client: Client): Promise<void> {
   await assert.rejects(client.job('nobody'), { code: 'JOB_NOT_FOUND' })
 }
 
-/** Answers an occurrence that was completed. */
+/** Returns a completed occurrence. */
 async function runsJobs(client: Client): Promise<Occurrence> {
   const { id, created } = await client.trigger('report', { data: { day: 1 }, key: 'day 1' })
   assert.ok(created)
@@ -130,7 +130,7 @@ async function defines(client: Client): Promise<void> {
   assert.deepEqual(
     (await client.versions('one')).map(({ version: number, changes }) => [number, changes.map(({ part }) => part)]),
     [
-      // With a schedule, the default overlap policy is another one.
+      // The default overlap policy depends on whether the job has a schedule.
       [2, ['schedule', 'overlapPolicy']],
       [1, []],
     ],

@@ -12,7 +12,7 @@ import {
 import { finalStates, type OccurrenceAddress, type Storage, unreadablePartOf } from '@jobistemer/core/storage'
 import type { DamagedText } from '@jobistemer/storage-conformance'
 
-/** Where a trial keeps its jobs, and how it damages a row. */
+/** The storage of a trial, and the way to damage a row of it. */
 export interface DamagePlace {
   connect(): Storage
   damage(damaged: DamagedText): Promise<void>
@@ -23,8 +23,8 @@ const coded = () => defineJob({ name: 'coded', tasks: [{ name: 'work', run: asyn
 const data = (name: string) => defineJob({ name, overlapPolicy: 'queue', tasks: [{ name: 'work', handler: 'note' }] })
 
 /**
- * Damages one version of a job with code, one of a job that is data, and the details of a run. Then a node starts. It
- * runs every other job, and logs what it set aside.
+ * Damages one version of a job with code, one of a job that is data, and the details of a run. Then a node starts. It must run
+ * every other job, and log the records that it ignores.
  * @throws AssertionError
  */
 export async function damageTrial({ connect, damage }: DamagePlace, text: string): Promise<void> {
@@ -69,7 +69,7 @@ async function runsTheOthers(
     const failed = await ended(client, ids.unreadable)
     assert.deepEqual([failed.state, failed.tasks[0]?.error?.code], ['failed', 'RECORD_UNREADABLE'])
     assert.equal((await client.occurrence(ids.damaged)).state, 'pending')
-    // A connection may keep versions that it has read, as these never change.
+    // A new connection, because one may cache versions, which never change.
     const reader = connect()
     const { jobs } = await reader.get({ jobs: [jobId('coded'), jobId('damaged')] })
     await reader.close()

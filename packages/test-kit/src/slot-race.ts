@@ -4,9 +4,9 @@ import type { Storage } from '@jobistemer/core/storage'
 import { Child } from './child.ts'
 import { addJob, slotAt } from './stored-job.ts'
 
-/** What the processes of a race are told. */
+/** The assignment of a process in a race. */
 export interface RacerSetting {
-  /** Address of a module that exports `connect(argument)`, which answers a storage. */
+  /** Address of a module that exports `connect(argument)`, which returns a storage. */
   readonly module: string
   readonly argument: unknown
   readonly node: string
@@ -15,12 +15,12 @@ export interface RacerSetting {
 }
 
 /**
- * Eight processes race for every slot of some jobs, round by round, and finish what they started.
- * @throws AssertionError unless each slot was created, started and finished by exactly one of them
+ * Eight processes race for every slot of some jobs, round by round, and finish the occurrences that they started.
+ * @throws AssertionError unless exactly one of them created, started and finished each slot
  */
 export async function raceForSlots(options: {
   readonly storage: Storage
-  /** A module that exports `connect(argument)`: how each process reaches the storage. */
+  /** A module that exports `connect(argument)`, by which each process reaches the storage. */
   readonly module: URL
   readonly argument: unknown
   readonly jobCount: number
@@ -31,7 +31,7 @@ export async function raceForSlots(options: {
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
   const nodes = Array.from({ length: 8 }, (_, index) => `node-${index}`)
   const racers = nodes.map((node, index) => {
-    // In opposite orders: whoever locks in the order of the items waits for each other.
+    // In opposite orders: a storage that locks in the order of the items would deadlock.
     const order = index % 2 === 0 ? jobs : jobs.toReversed()
     const setting: RacerSetting = { module: module.href, argument, node, jobs: order, rounds }
     return new Child(new URL('./slot-racer.js', import.meta.url), setting)

@@ -3,7 +3,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { RacerSetting } from './slot-race.ts'
 import { finishItem, slotItem } from './stored-job.ts'
 
-// One of several processes that create and start the same slots, finish what they started, and report what they won.
+// One of several processes that create and start the same slots. It finishes and reports the occurrences that it started.
 
 const { module, argument, node, jobs, rounds }: RacerSetting = JSON.parse(process.argv[2] as string)
 const { connect }: { connect(argument: unknown): Storage } = await import(module)
@@ -12,7 +12,7 @@ const owner = { node, incarnation: `${node}-1` }
 const started: string[] = []
 
 for (let round = 1; round <= rounds; round++) {
-  // All wait for the slowest, so that every round is a race.
+  // All processes wait for the slowest one, so that every round is a race.
   const go = once(process, 'message')
   process.send?.('ready')
   await go
@@ -31,5 +31,5 @@ for (let round = 1; round <= rounds; round++) {
 }
 
 await storage.close()
-// A long message may still be on its way when `send` returns.
+// A long message may still be in transit when `send` returns.
 process.send?.(started, () => process.disconnect())

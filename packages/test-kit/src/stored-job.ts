@@ -10,7 +10,7 @@ import type {
   TaskRunRecord,
 } from '@jobistemer/core/storage'
 
-/** 2026-01-01T00:00:00Z: when the tests begin. */
+/** 2026-01-01T00:00:00Z, the time at which the tests begin. */
 export const start: number = Date.UTC(2026, 0, 1)
 
 /** In milliseconds. */
@@ -19,7 +19,7 @@ export const minute = 60_000
 /** The node that calls a storage directly. */
 export const owner = { node: 'node-a', incarnation: 'node-a-1' } as const
 
-/** What is stored of a job with one slot a minute, the first one a minute after the start. */
+/** The stored content of a job with one slot a minute, the first one a minute after the start. */
 export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobContent {
   return {
     name,
@@ -41,7 +41,7 @@ export async function addJob(storage: Storage, name: string, policy: OverlapPoli
   return answer.job
 }
 
-/** When slot number `index` is due. */
+/** Returns the instant of slot number `index`. */
 export function slotAt(index: number): number {
   return start + index * minute
 }
@@ -66,7 +66,7 @@ export function slotItem(job: JobId, index: number): CreateSlot {
 export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): CreateRequested {
   return {
     kind: 'trigger',
-    // Any id will do, as long as it is nobody else's.
+    // Any unique id is valid.
     id: occurrenceId(job, start - minute + key),
     jobId: job,
     scheduledAt: at,
@@ -78,12 +78,12 @@ export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): Cr
   }
 }
 
-/** The first attempt of the one task, under way. */
+/** The first attempt of the single task, in progress. */
 export function firstAttempt(startedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'running', attempts: [{ number: 1, state: 'running', startedAt, endedAt: null }] }]
 }
 
-/** What a successful only attempt leaves behind. */
+/** The records of a single successful attempt. */
 export function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt, endedAt }] }]
 }

@@ -1,6 +1,6 @@
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 
-/** Gathers the wake-ups that a storage hears. */
+/** Collects the wake-ups of a storage. */
 export class WakeUpListener {
   readonly heard: WakeUp['kind'][] = []
   readonly #waiting: (() => void)[] = []
@@ -13,13 +13,13 @@ export class WakeUpListener {
     })
   }
 
-  /** Waits for one of a kind, and gives what was heard up to then. */
+  /** Waits for a wake-up of this kind, and returns all wake-ups up to then. */
   async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
     while (!this.heard.includes(kind)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     return this.heard.splice(0)
   }
 
-  /** Hears no more. */
+  /** Unsubscribes. */
   stop(): void {
     this.#stop?.()
   }

@@ -27,7 +27,7 @@ function ending({ id, jobId: ofJob, scheduledAt }: CreateSlot, token: number): S
   return { id, jobId: ofJob, scheduledAt, token, sequence: 1, runs: [], change }
 }
 
-/** Creates the job, through the storage that is broken or not. */
+/** Creates the job through a storage, broken or not. */
 async function define(storage: Storage): Promise<void> {
   const content = {
     name: 'job',
@@ -59,7 +59,7 @@ describe('a broken storage', () => {
     storage = memoryStorage()
   })
 
-  it('that forgets to wake says that it woke nothing, and nobody can claim what it should have woken', async () => {
+  it('forgetWake reports no woken occurrence, and claims do not return the queued one', async () => {
     const broken = forgetWake(storage)
     await define(broken)
     expect(await create(broken, 1, 2)).toEqual(['running', 'queued'])
@@ -68,7 +68,7 @@ describe('a broken storage', () => {
     expect((await broken.claim(claim)).claimed).toEqual([])
   })
 
-  it('that ignores tokens takes what a former owner says, and refuses it once the occurrence is over', async () => {
+  it('ignoreToken accepts a settle of a former owner, and rejects it after the end of the occurrence', async () => {
     const broken = ignoreToken(storage)
     await define(broken)
     await create(broken, 1)
@@ -77,7 +77,7 @@ describe('a broken storage', () => {
     expect(await broken.settle({ now: slotAt(2), items: [ending(slot(1), 7)] })).toMatchObject([{ outcome: 'lost' }])
   })
 
-  it('that decides about overlap in two steps starts two that are created at once', async () => {
+  it('splitOverlap starts two occurrences that are created at the same time', async () => {
     const broken = splitOverlap(storage)
     await define(broken)
     const trigger = (key: string) => {
@@ -87,7 +87,7 @@ describe('a broken storage', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // One after the other it looks sound.
+    // In sequence, the storage respects the overlap policy.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

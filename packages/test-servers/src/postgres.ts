@@ -9,27 +9,29 @@ import { ServerProcess } from './server-process.ts'
 import { type ServerUser, serverUser } from './server-user.ts'
 
 export interface PostgresOptions {
-  /** Lines of the configuration file, over: loopback only, no password, and what PostgreSQL has as defaults. */
+  /** Lines of the configuration file. They override: loopback only, no password, and PostgreSQL's defaults. */
   readonly config?: Readonly<Record<string, string>>
-  /** Writes nothing through to the disk: quicker, and what is stored survives no loss of power. Default false. */
+  /** Does not flush to disk: faster, but stored data do not survive a power loss. Default false. */
   readonly quick?: boolean
   /** Default: a free one. */
   readonly port?: number
   /**
-   * Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. PostgreSQL does
-   * not run as root: started by root, the folder is given to another user, who must be able to reach it.
+   * Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. PostgreSQL
+   * does not run as root. If root starts it, the folder is given to another user, who must be able to reach it.
    */
   readonly directory?: string
   /**
-   * The url of a primary server, a private one on this machine: then this one begins as a copy of it, and follows it with a
-   * delay, as a standby, until it is promoted. Default: a primary.
+   * The url of a private primary server on this machine. This server begins as a copy of it and follows it as a standby, until
+   * it is promoted. Default: a primary.
    */
   readonly standbyOf?: string
-  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  /**
+   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   */
   readonly ownGroup?: boolean
 }
 
-/** A PostgreSQL server of one's own. Its superuser is `postgres`, without a password; so is its database. */
+/** A private PostgreSQL server. Its superuser and its database are `postgres`, without a password. */
 export interface PostgresServer extends ServerControls {
   /** Over TCP. */
   readonly url: string
@@ -40,13 +42,13 @@ export interface PostgresServer extends ServerControls {
   /** The folder of its Unix socket. */
   readonly socketFolder: string
   readonly directory: string
-  /** An immediate end, without a checkpoint, as a crash is one; the data stay for {@link PostgresServer.restart}. */
+  /** Ends it immediately without a checkpoint, like a crash. The data stay for {@link PostgresServer.restart}. */
   kill(): Promise<void>
 }
 
 const quickConfig = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
-/** @throws Error when a program is missing and cannot be installed, or the server does not start, with what it said */
+/** @throws Error if a program is missing and cannot be installed, or if the server does not start, with its output */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -54,7 +56,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
   const { config = {}, quick = false, standbyOf } = options
   const user = serverUser()
-  // The socket's folder is always a new one: the path of a socket may have about 100 characters only.
+  // The socket's folder is always a new one: the path of a socket is limited to about 100 characters.
   const socketFolder = mkdtempSync(join(tmpdir(), 'jobistemer-postgres-'))
   const directory = options.directory ?? socketFolder
   mkdirSync(directory, { recursive: true })
@@ -68,7 +70,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     directory,
     ownGroup: options.ownGroup,
     user,
-    // The polite signal waits until every client has gone; SIGKILL would leave its processes to end by themselves.
+    // The gentler signal waits until every client has gone. SIGKILL would leave the server's child processes behind.
     stopSignal: 'SIGINT',
     killSignal: 'SIGQUIT',
     probe: () => ping(url),
@@ -84,7 +86,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
       ...(standbyOf !== undefined && { primary_conninfo: standbyOf }),
       ...config,
     }
-    // What this file says goes before what postgresql.conf says.
+    // This file has precedence over postgresql.conf.
     writeFileSync(join(data, 'postgresql.auto.conf'), Object.entries(settings).map(toLine).join(''))
   }
   const socketUrl = `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`
@@ -98,7 +100,7 @@ function initialize(data: string, user: ServerUser | undefined): void {
   makeData('initdb', ['-D', data, ...initialOptions], data, user)
 }
 
-/** `-R` makes the mark by which the server knows that it is a standby. */
+/** `-R` creates the file that makes the server a standby. */
 function copy(primary: string, data: string, user: ServerUser | undefined): void {
   makeData('pg_basebackup', ['-D', data, '-d', primary, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'], data, user)
 }
@@ -112,9 +114,9 @@ function makeData(program: string, args: readonly string[], data: string, user: 
   throw new Error(`${program} ended with code ${status}:\n${stdout}${stderr}${remedy}`)
 }
 
-/** What root has to do for the user that the server runs as instead. */
+/** The advice to root, whose server runs as another user. */
 function unreachable(data: string): string {
-  return `PostgreSQL does not run as root: another user has to reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
+  return `PostgreSQL does not run as root: another user must reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }
 
 function toLine([name, value]: readonly [string, string]): string {
@@ -124,7 +126,7 @@ function toLine([name, value]: readonly [string, string]): string {
 /** Resolves when the server has recovered its data and answers. */
 async function ping(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 })
-  // The failure of the call says all.
+  // The failing call reports the same error.
   client.on('error', () => {})
   try {
     await client.connect()

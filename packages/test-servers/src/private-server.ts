@@ -1,24 +1,24 @@
 import { freePort } from './free-port.ts'
 import type { ServerProcess } from './server-process.ts'
 
-/** Where all of them listen. */
+/** The address on which all servers listen. */
 export const host = '127.0.0.1'
 
-/** What every private server can be told. */
+/** The operations of every private server. */
 export interface ServerControls {
   readonly pid: number
   /** Ends the server and removes its data, unless their folder was given. */
   stop(): Promise<void>
-  /** An end without warning; data on disk stay for {@link ServerControls.restart}. */
+  /** Ends it without warning. Data on disk stay for {@link ServerControls.restart}. */
   kill(): Promise<void>
-  /** Ends it, if it is running, and starts it on the same port and data. */
+  /** Ends it if it runs, and starts it on the same port and data. */
   restart(): Promise<void>
 }
 
-// A port that was free may be taken by the time the server wants it.
+// Another process may take a free port before the server does.
 const tries = 5
 
-/** Starts a server on a given port, or on a free one; on another when somebody was quicker. */
+/** Starts a server on a given port, or on a free one. If another process has taken the free port, tries another one. */
 export async function onPort<Server>(
   wanted: number | undefined,
   start: (port: number) => Promise<Server>,
@@ -32,7 +32,7 @@ export async function onPort<Server>(
   }
 }
 
-/** Starts the process, and leaves nothing behind when that fails. */
+/** Starts the process, and removes its data if that fails. */
 export async function startPrivate<Details extends object>(
   details: Details,
   options: { readonly server: ServerProcess; readonly prepare?: () => void; readonly removeOwn: () => void },

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-// The distribution's package that brings a program.
+// The distribution's package of each program.
 const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   'valkey-server': 'valkey-server',
@@ -19,19 +19,18 @@ const brewNames: Readonly<Record<string, string>> = {
   postgres: 'postgresql',
   pg_basebackup: 'postgresql',
 }
-// Debian keeps each version of PostgreSQL in a folder of its own, outside of the PATH.
+// Debian keeps each version of PostgreSQL in a folder outside of the PATH.
 const postgresVersions = '/usr/lib/postgresql'
 
 /**
- * Sees to it that programs are on the PATH: where one is missing and packages can be installed without asking anybody,
- * its package is installed.
- * @throws Error that says what to install
+ * Checks that programs are on the PATH. If a program is missing, installs its package, if that needs no password.
+ * @throws Error with the package to install
  */
 export function ensurePrograms(names: readonly string[]): void {
   for (const name of names) if (findProgram(name) === undefined) installProgram(name)
 }
 
-/** The path of a program. @throws Error that says what to install */
+/** Returns the path of a program. @throws Error with the package to install */
 export function programPath(name: string): string {
   ensurePrograms([name])
   return findProgram(name) ?? name
@@ -46,14 +45,14 @@ function findProgram(name: string): string | undefined {
     .find(isExecutable)
 }
 
-/** The newest version first. */
+/** Sorted with the newest version first. */
 function postgresFolders(): readonly string[] {
   try {
     return readdirSync(postgresVersions)
       .sort((one, other) => Number(other) - Number(one))
       .map((version) => join(postgresVersions, version, 'bin'))
   } catch {
-    // There is no such folder elsewhere than on Debian and its kin.
+    // Only Debian and its derivatives have this folder.
     return []
   }
 }
@@ -77,7 +76,7 @@ function installProgram(name: string): void {
   )
 }
 
-/** Installs a Debian package. Answers why that did not work, or `null`. */
+/** Installs a Debian package. Returns the reason of a failure, or `null`. */
 function installPackage(name: string): string | null {
   const isRoot = process.getuid?.() === 0
   if (findProgram('apt-get') === undefined) return 'there is no apt-get'
@@ -85,14 +84,14 @@ function installPackage(name: string): string | null {
   console.log(`Installing the package ${name} …`)
   const apt = [...(isRoot ? [] : ['sudo', '-n', '-E']), 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300']
   const install = [...apt, 'install', '-y', '--no-install-recommends', name]
-  // The lists of a fresh machine are empty or old.
+  // On a new machine the package lists are empty or old.
   if (run(install) === null) return null
   return run([...apt, 'update']) ?? run(install)
 }
 
-/** Runs a command to its end. Answers what it said when it failed, or `null`. */
+/** Runs a command to its end. Returns its output if it failed, or `null`. */
 function run([command = '', ...args]: readonly string[]): string | null {
-  // RUNLEVEL: the packages would start a server of their own, which nobody here wants.
+  // RUNLEVEL keeps the packages from starting servers of their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const { status, error, stderr } = spawnSync(command, args, {
     env,

@@ -11,19 +11,21 @@ export type RedisProduct = 'redis' | 'valkey'
 export interface RedisOptions {
   /** Default `redis`. */
   readonly product?: RedisProduct
-  /** Lines of the configuration file, over: loopback only, no password, no persistence. */
+  /** Lines of the configuration file. They override: loopback only, no password, no persistence. */
   readonly config?: Readonly<Record<string, string>>
   /** Default: a free one. */
   readonly port?: number
-  /** Where its data are; it stays when the server is stopped. Default: a new one, which is removed then. */
+  /** Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. */
   readonly directory?: string
-  /** A Ctrl-C in the terminal does not reach it: whoever started it uses it to the end, and stops it. Default false. */
+  /**
+   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   */
   readonly ownGroup?: boolean
 }
 
-/** A Redis or Valkey server of one's own. */
+/** A private Redis or Valkey server. */
 export interface RedisServer extends ServerControls {
-  /** With the password, if there is one. */
+  /** Contains the password, if there is one. */
   readonly url: string
   readonly host: string
   readonly port: number
@@ -60,10 +62,10 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
   return await startPrivate({ url, host, port, directory }, { server, removeOwn })
 }
 
-/** Resolves when the server has read its data and answers, and not another one that has taken its port before. */
+/** Resolves when this server has read its data and answers, and not another one that has taken its port before. */
 async function assertAnswers(url: string, pid: number): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // The failure of the call says all.
+  // The failing call reports the same error.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -7,29 +7,29 @@ const lookEveryMs = 20
 
 const alive = new Map<ChildProcess, NodeJS.Signals>()
 
-// Whoever forgets to stop a server, or dies of an error, leaves none behind.
+// A process that forgets to stop a server, or dies of an error, leaves no server behind.
 process.on('exit', () => {
   for (const [child, signal] of alive) child.kill(signal)
 })
 
-/** What starts a server, and how to see that it answers. */
+/** The command that starts a server, and the probe that checks whether it answers. */
 export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly directory: string
-  /** In a process group of its own, which a Ctrl-C in the terminal does not reach. Default false. */
+  /** Whether the server has its own process group, so that a Ctrl-C in the terminal does not reach it. Default false. */
   readonly ownGroup?: boolean | undefined
-  /** Whom it runs as. Default: whom this process runs as. */
+  /** The user of the server. Default: the user of this process. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined
-  /** What asks it to end. Default SIGTERM. */
+  /** The signal that ends it gently. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
-  /** What ends it as a crash does. Default SIGKILL. */
+  /** The signal that ends it like a crash. Default SIGKILL. */
   readonly killSignal?: NodeJS.Signals
-  /** Resolves when the server of this process id answers; rejects while it does not. */
+  /** Resolves if the server with this process id answers; otherwise rejects. */
   readonly probe: (pid: number) => Promise<void>
 }
 
-/** A server as a child process, which can be started again. */
+/** A server as a child process that can be restarted. */
 export class ServerProcess {
   readonly #command: ServerCommand
   #child: ChildProcess | null = null
@@ -45,7 +45,7 @@ export class ServerProcess {
     return pid
   }
 
-  /** Resolves when it answers. @throws Error with what the server said when it does not */
+  /** Resolves when the server answers. @throws Error with the server's output if it does not */
   async start(): Promise<void> {
     const { program, args, directory, ownGroup = false, user, killSignal = 'SIGKILL', probe } = this.#command
     this.#output = ''
@@ -67,7 +67,7 @@ export class ServerProcess {
     const deadline = performance.now() + startLimitMs
     for (;;) {
       await sleep(lookEveryMs)
-      // Another server may have taken the port: then it is that one that would answer.
+      // If another server has taken the port, that server answers the probe.
       if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
       try {
         await probe(child.pid as number)
@@ -82,12 +82,12 @@ export class ServerProcess {
     }
   }
 
-  /** Asks it to end, and kills it when it does not. */
+  /** Ends it gently, and kills it if it does not end. */
   async stop(): Promise<void> {
     const child = this.#child
     if (child === null) return
     const killer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
-    // A stopped process answers no other signal.
+    // A process stopped by SIGSTOP handles no signal but SIGCONT and SIGKILL.
     child.kill('SIGCONT')
     await this.#end(this.#command.stopSignal ?? 'SIGTERM')
     clearTimeout(killer)

@@ -8,7 +8,7 @@ export interface ServerUser {
 // The user of Debian's package, and one that every system has.
 const names = ['postgres', 'nobody']
 
-/** Whom a server runs as that refuses to run as root. `undefined`: as this process does, which is not root. */
+/** The user of a server that refuses to run as root. `undefined` if this process does not run as root. */
 export function serverUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const name of names) {

@@ -1,9 +1,8 @@
 import { startPostgres } from './postgres.ts'
 
 /**
- * A server for tests that only need one to talk to, under schemas of their own: the one that the environment variable
- * `JOBISTEMER_TEST_POSTGRES_URL` names, else a private one, which is quick and not durable. `stop` ends only what was
- * started here.
+ * A server for tests that need no private one and use their own schemas. `JOBISTEMER_TEST_POSTGRES_URL` can name it. Otherwise
+ * this function starts a private server, fast and not durable. `stop` ends only a server that was started here.
  */
 export async function sharedPostgres(): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const url = process.env.JOBISTEMER_TEST_POSTGRES_URL

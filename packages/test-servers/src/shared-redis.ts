@@ -6,8 +6,8 @@ const variables: Readonly<Record<RedisProduct, string>> = {
 }
 
 /**
- * A server for tests that only need one to talk to, under prefixes of their own: the one that the environment variable
- * `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) names, else a private one. `stop` ends only what was started here.
+ * A server for tests that need no private one and use their own prefixes. `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) can
+ * name it. Otherwise this function starts a private server. `stop` ends only a server that was started here.
  */
 export async function sharedRedis(
   product: RedisProduct = 'redis',

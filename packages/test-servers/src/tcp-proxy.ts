@@ -1,21 +1,21 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** Stands between clients and a server, and spoils what passes through. */
+/** A proxy between clients and a server that can disturb their connections. */
 export interface TcpProxy {
   readonly host: string
   readonly port: number
-  /** Everything passes: the state at first. */
+  /** Lets all traffic pass, as at the start. */
   heal(): void
   /** Ends all connections, and refuses new ones. */
   cut(): void
-  /** Requests reach the server; no answer comes back any more, and the connections stay open. */
+  /** Requests reach the server, but answers get lost. Connections stay open. */
   loseAnswers(): void
-  /** Ends all connections once, after the server has got what is on its way; new ones pass. */
+  /** Ends all connections once, after the server has received pending requests. New connections succeed. */
   breakConnections(): void
-  /** The connections that there are stay open, and nothing passes through them any more, in no direction; new ones pass. */
+  /** Existing connections stay open, but no data pass in either direction. New connections succeed. */
   freezeConnections(): void
-  /** Every answer comes so much later. */
+  /** Delays every answer by `ms`. */
   delay(ms: number): void
   close(): Promise<void>
 }
@@ -28,7 +28,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const breakConnections = () => {
     for (const [client, server] of pairs) {
       client.destroy()
-      // Not destroyed: what the client has sent goes on to the server, only the answer finds nobody.
+      // Not destroyed, so that pending requests still reach the server. Its answers get lost.
       server.end()
     }
     pairs.clear()
@@ -38,7 +38,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    // Not the target as a whole: of a server that is down, the rest of it cannot be read.
+    // Reads only two fields, because the remaining ones of a stopped server cannot be read.
     const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const
     pairs.add(pair)
@@ -51,7 +51,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
     })
     for (const [one, other] of [pair, [server, client] as const]) {
-      // An error is followed by `close`, which is all that the other side has to know.
+      // The event `close` follows each error and is enough for the other side.
       one.on('error', () => {})
       one.on('close', () => {
         pairs.delete(pair)

@@ -16,7 +16,7 @@ async function started(data: 'disk' | 'memory'): Promise<DynamoDBServer> {
   return server
 }
 
-/** A request as a client sends it; DynamoDB Local looks at the form of the signature alone. */
+/** Sends a request like a client. DynamoDB Local checks only the form of the signature. */
 async function ask({ endpoint }: DynamoDBServer, operation: string, body: object): Promise<Record<string, unknown>> {
   const authorization =
     'AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0'
@@ -39,7 +39,7 @@ const table = {
   KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
 }
 
-it('DynamoDB Local starts, answers, and is gone when it was stopped', async () => {
+it('DynamoDB Local starts, answers, and ends when it is stopped', async () => {
   const server = await started('memory')
   expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: [] })
   expect(server.pid).toBeGreaterThan(0)
@@ -47,7 +47,7 @@ it('DynamoDB Local starts, answers, and is gone when it was stopped', async () =
   await expect(ask(server, 'ListTables', {})).rejects.toThrow()
 })
 
-it('a DynamoDB Local that was killed comes back on the same port with its data', async () => {
+it('a killed DynamoDB Local restarts on the same port with its data', async () => {
   const server = await started('disk')
   await ask(server, 'CreateTable', table)
   const { pid } = server
@@ -58,13 +58,13 @@ it('a DynamoDB Local that was killed comes back on the same port with its data',
   expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: ['things'] })
 })
 
-it('two DynamoDB Locals share nothing', async () => {
+it('two DynamoDB Locals share no data', async () => {
   const [one, other] = await Promise.all([started('memory'), started('memory')])
   await ask(one, 'CreateTable', table)
   expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: [] })
 })
 
-it('a Java that does not work is an error with what it said', async () => {
+it('a failing Java causes an error with its output', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'no-java-'))
   cleanUps.push(
     () => rmSync(folder, { recursive: true }),

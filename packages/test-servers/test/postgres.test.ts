@@ -25,7 +25,7 @@ async function client(target: string): Promise<Client> {
   return connection
 }
 
-/** The only value of the only row. */
+/** Returns the only value of the only row. */
 async function ask(target: string, query: string): Promise<unknown> {
   const connection = new Client(target)
   connection.on('error', () => {})
@@ -38,7 +38,7 @@ async function ask(target: string, query: string): Promise<unknown> {
   }
 }
 
-it('PostgreSQL starts without being root, answers on its port and its socket, and leaves nothing behind', async () => {
+it('PostgreSQL starts as another user than root, answers on its port and its socket, and leaves no files behind', async () => {
   const server = await started()
   expect(await ask(server.url, 'SELECT inet_server_port()')).toBe(server.port)
   expect(await ask(server.socketUrl, 'SELECT inet_server_port()')).toBeNull()
@@ -54,7 +54,7 @@ it('PostgreSQL starts without being root, answers on its port and its socket, an
   expect([socketFolder, directory].filter(existsSync)).toEqual([])
 })
 
-it('two share nothing: one is durable, the other quick, and each takes lines of configuration', async () => {
+it('two PostgreSQL servers share no data, and each has its own durability and configuration', async () => {
   const [durable, quick] = await Promise.all([
     started({ config: { application_name: "it's" } }),
     started({ quick: true, config: { synchronous_commit: 'on' } }),
@@ -66,7 +66,7 @@ it('two share nothing: one is durable, the other quick, and each takes lines of 
   expect(await ask(durable.url, "SELECT reset_val FROM pg_settings WHERE name = 'application_name'")).toBe("it's")
 })
 
-it('a killed PostgreSQL comes back on the same port with what was committed', async () => {
+it('a killed PostgreSQL restarts on the same port with all committed data', async () => {
   const server = await started()
   await ask(server.url, 'CREATE TABLE things AS SELECT 1 AS id')
   const { pid } = server
@@ -77,7 +77,7 @@ it('a killed PostgreSQL comes back on the same port with what was committed', as
   expect(await ask(server.url, 'SELECT id FROM things')).toBe(1)
 })
 
-it('data in a folder of one’s own outlive the server', async () => {
+it('data in a given folder outlive PostgreSQL', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
   cleanUps.push(() => rmSync(folder, { recursive: true }))
   const first = await started({ directory: folder })
@@ -88,17 +88,22 @@ it('data in a folder of one’s own outlive the server', async () => {
   expect(await ask(second.url, 'SELECT id FROM things')).toBe(1)
 })
 
-it.runIf(process.getuid?.() === 0)('root is told which folders the user of the server has to reach', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
-  cleanUps.push(() => rmSync(folder, { recursive: true }))
-  await expect(startPostgres({ directory: join(folder, 'postgres') })).rejects.toThrow(/Permission denied.*chmod o\+x/s)
-})
+it.runIf(process.getuid?.() === 0)(
+  'the error for root names the folders that the user of the server must reach',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
+    cleanUps.push(() => rmSync(folder, { recursive: true }))
+    await expect(startPostgres({ directory: join(folder, 'postgres') })).rejects.toThrow(
+      /Permission denied.*chmod o\+x/s,
+    )
+  },
+)
 
-it('a PostgreSQL that refuses its configuration is an error with what it said', async () => {
+it('a PostgreSQL that rejects its configuration causes an error with its output', async () => {
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
 })
 
-it('a shared PostgreSQL is the one that the environment names', async () => {
+it('the environment can name the shared PostgreSQL', async () => {
   const server = await started()
   cleanUps.push(() => vi.unstubAllEnvs())
   vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)
@@ -112,7 +117,7 @@ it('a shared PostgreSQL is the one that the environment names', async () => {
   expect(own.url).not.toBe(server.url)
 })
 
-it('PgBouncer in transaction mode gives clients the same connection in turn; in session mode each has its own', async () => {
+it('clients of PgBouncer share a connection in transaction mode, and have their own in session mode', async () => {
   const server = await started()
   const processes = async (poolMode: 'transaction' | 'session') => {
     const pooler = await startPgBouncer({ to: server, poolMode })
@@ -128,7 +133,7 @@ it('PgBouncer in transaction mode gives clients the same connection in turn; in 
   expect([await processes('transaction'), await processes('session')]).toEqual([1, 2])
 })
 
-it('a PgBouncer that was killed comes back; a stopped one is gone; one that refuses its configuration says why', async () => {
+it('a killed PgBouncer restarts, a stopped one ends, and one that rejects its configuration causes an error', async () => {
   const server = await started()
   const pooler = await startPgBouncer({ to: server })
   cleanUps.push(() => pooler.stop())

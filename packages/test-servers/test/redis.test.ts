@@ -18,7 +18,7 @@ function client(target: string): Redis {
   return redis
 }
 
-it.each<RedisProduct>(['redis', 'valkey'])('%s starts, answers, and leaves nothing behind', async (product) => {
+it.each<RedisProduct>(['redis', 'valkey'])('%s starts, answers, and leaves no files behind', async (product) => {
   const server = await startRedis({ product })
   const redis = client(server.url)
   expect(await redis.set('key', 'value')).toBe('OK')
@@ -28,7 +28,7 @@ it.each<RedisProduct>(['redis', 'valkey'])('%s starts, answers, and leaves nothi
   expect(existsSync(server.directory)).toBe(false)
 })
 
-it('a killed server comes back on the same port with what it had persisted', async () => {
+it('a killed Redis restarts on the same port with its persisted data', async () => {
   const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always', requirepass: 'secret' } })
   cleanUps.push(() => server.stop())
   await client(server.url).set('key', 'value')
@@ -37,7 +37,7 @@ it('a killed server comes back on the same port with what it had persisted', asy
   expect(await client(server.url).get('key')).toBe('value')
 })
 
-/** Whether there is a process group that this process leads: a negative id names a group. */
+/** Returns whether this process leads a process group: a negative id names a group. */
 function leadsGroup(pid: number): boolean {
   try {
     return process.kill(-pid, 0)
@@ -46,13 +46,13 @@ function leadsGroup(pid: number): boolean {
   }
 }
 
-it('a Ctrl-C reaches a server with the process that started it, unless it is in a group of its own', async () => {
+it('a Ctrl-C reaches a server and its starter, unless the server has its own process group', async () => {
   const [shared, own] = [await startRedis(), await startRedis({ ownGroup: true })]
   cleanUps.push(() => Promise.all([shared.stop(), own.stop()]))
   expect([leadsGroup(shared.pid), leadsGroup(own.pid)]).toEqual([false, true])
 })
 
-it('two servers at once do not share anything', async () => {
+it('two Redis servers share no data', async () => {
   const [one, other] = await Promise.all([startRedis(), startRedis()])
   cleanUps.push(
     () => one.stop(),
@@ -62,11 +62,11 @@ it('two servers at once do not share anything', async () => {
   expect(await client(other.url).get('key')).toBeNull()
 })
 
-it('a server that refuses its configuration is an error with what it said', async () => {
+it('a Redis that rejects its configuration causes an error with its output', async () => {
   await expect(startRedis({ config: { appendfsync: 'now and then' } })).rejects.toThrow(/appendfsync/)
 })
 
-it('a shared server is the one that the environment names', async () => {
+it('the environment can name the shared Redis', async () => {
   const server = await startRedis()
   cleanUps.push(
     () => server.stop(),
@@ -83,14 +83,14 @@ it('a shared server is the one that the environment names', async () => {
   expect(own.url).not.toBe(server.url)
 })
 
-it('a cluster covers all slots as soon as it is there', async () => {
+it('a started cluster covers all slots', async () => {
   const cluster = await startRedisCluster()
   cleanUps.push(() => cluster.stop())
   expect(cluster.nodes).toHaveLength(3)
   for (const { url } of cluster.nodes) expect(await client(url).cluster('INFO')).toContain('cluster_slots_ok:16384')
 })
 
-it('the proxy loses answers of what the server has done', async () => {
+it('the proxy loses answers although the server has executed the requests', async () => {
   const server = await startRedis()
   const proxy = await startTcpProxy(server)
   cleanUps.push(
@@ -112,7 +112,7 @@ it('the proxy loses answers of what the server has done', async () => {
   await expect(client(url).get('count')).rejects.toThrow()
 })
 
-it('another server that answers on the port is not taken for the one that is started', async () => {
+it('the answer of another server on the same port does not count as a start', async () => {
   const other = await startRedis()
   cleanUps.push(() => other.stop())
   const folder = mkdtempSync(join(tmpdir(), 'slow-redis-'))
@@ -120,7 +120,7 @@ it('another server that answers on the port is not taken for the one that is sta
     () => rmSync(folder, { recursive: true }),
     () => vi.unstubAllEnvs(),
   )
-  // It finds its port taken later than the other one is asked.
+  // It reports the taken port after the probe has asked the other server.
   writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\nsleep 0.5\necho "Address already in use"\nexit 1\n', {
     mode: 0o755,
   })

@@ -4,7 +4,7 @@ import { printReport } from './report/print-report.ts'
 import { torture } from './torture.ts'
 import { readTortureOptions, tortureUsage } from './torture-options.ts'
 
-// npm run torture -- [completions] [options]: ends with 1 when a promise was broken, with 2 when it was not understood.
+// npm run torture -- [completions] [options]: exits with 1 after a violation, with 2 after a wrong command line.
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)
@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   return report.violations.length > 0 ? 1 : 0
 }
 
-// Leaves through the front door, so that no node is left behind.
+// Exits through `process.exit`, whose handlers end all nodes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {

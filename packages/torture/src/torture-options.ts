@@ -4,26 +4,26 @@ import type { StorageKind } from './storages/storage-kind.ts'
 import { storageKind, storageNames } from './storages/storage-kinds.ts'
 import { readNumber } from './support/read-number.ts'
 
-/** How to torture. */
+/** Options of a torture run. */
 export interface TortureOptions {
   readonly storage: string
-  /** How many node processes there are at any time. */
+  /** Number of node processes at any time. */
   readonly nodes: number
-  /** How many of them call `runDue` again and again, in place of living on. */
+  /** Number of nodes that call `runDue` instead of running on. */
   readonly callers: number
-  /** How long the faults last. */
+  /** Duration of the faults. */
   readonly minutes: number
-  /** How often a process is killed, at least. */
+  /** Minimum number of killed processes. */
   readonly kills: number
-  /** Decides about faults, targets and the behaviour of tasks. What the machine adds to it differs from run to run. */
+  /** Decides the faults, their targets and the behaviour of tasks. The timing of the machine differs from run to run. */
   readonly seed: string
-  /** The clocks of nodes are wrong by up to so many minutes, ahead and behind. */
+  /** Maximum error of the nodes' clocks, ahead and behind, in minutes. */
   readonly clockSkew: number
-  /** A way in which the storage is broken, to see that the checks find it. */
+  /** Name of the sabotage that breaks the storage. It shows that the checks find such errors. */
   readonly sabotage: string | null
-  /** The server loses the last acknowledged writes now and then: less is checked then. */
+  /** The server sometimes loses the last acknowledged writes. The run then checks fewer rules. */
   readonly loseWrites: boolean
-  /** Leave the folder with witness, history and storage, also when all is well. */
+  /** Keeps the folder with witness, history and storage even without a violation. */
   readonly keep: boolean
 }
 
@@ -32,16 +32,16 @@ const fewestSeconds = 20
 const usage = `Usage: npm run torture -- [options]
   --storage NAME   ${storageNames.join(', ')} (default sqlite)
   --nodes N        node processes at a time, 1 to 64 (default 4)
-  --callers N      so many of them call runDue in place of living on (default 0)
-  --kills K        kill -9 so often, 0 to 100000 (default 100)
-  --minutes M      spread over so many minutes (default by storage, for each kill: ${usual((kind) => `${kind.secondsPerKill} s`)}; at least ${fewestSeconds} s)
+  --callers N      number of nodes that call runDue instead of running on (default 0)
+  --kills K        number of kill -9, 0 to 100000 (default 100)
+  --minutes M      duration of the faults in minutes (default by storage, for each kill: ${usual((kind) => `${kind.secondsPerKill} s`)}; at least ${fewestSeconds} s)
   --seed S         repeats the faults and the tasks of an earlier run
-  --clock-skew M   clocks of nodes wrong by up to so many minutes, 0 to 1440 (default by storage: ${usual((kind) => `${kind.usualSkewMinutes}`)})
+  --clock-skew M   maximum error of the nodes' clocks in minutes, 0 to 1440 (default by storage: ${usual((kind) => `${kind.usualSkewMinutes}`)})
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}
-  --lose-writes    the server loses its last acknowledged writes now and then (redis)
-  --keep           leave the recording, also when all is well`
+  --lose-writes    the server sometimes loses its last acknowledged writes (redis)
+  --keep           keep the recording even without a violation`
 
-/** Reads the command line; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
+/** Reads the command line; `null` after `--help`. @throws TypeError with the mistake and the usage */
 export function readTortureOptions(args: readonly string[], newSeed: () => string): TortureOptions | null {
   try {
     const { values } = parseArgs({

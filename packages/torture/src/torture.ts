@@ -21,23 +21,23 @@ import type { TortureOptions } from './torture-options.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
 import { workload } from './workload/workload.ts'
 
-/** What is not on the command line. */
+/** Settings that are not on the command line. */
 export interface TortureDetails {
-  /** How many faults of each kind. Default: the usual mixture for the kills and the minutes. */
+  /** Number of faults of each kind. Default: the usual mixture for the kills and the minutes. */
   readonly counts?: FaultCounts
-  /** How long nothing may end while everything is to recover, or to come to rest. Default 60 s. */
+  /** Maximum time without progress during the recovery and the final rest, in ms. Default 60 s. */
   readonly recoveryLimitMs?: number
-  /** Told of what goes on. */
+  /** Receives the progress of the run. */
   readonly onProgress?: (text: string) => void
 }
 
-// A node at rest has nothing to wait for.
+// A node at rest has no work to wait for.
 const shutdownLimitMs = 20_000
 
 // A server is away for seconds, a client takes seconds to notice, and an engine calls again within 5 s.
 const longestRepeatMs = 20_000
 
-/** Runs nodes on a storage, breaks them, lets them recover, and checks what they left. */
+/** Runs nodes on a storage, injects faults, lets the nodes recover, and checks the result. */
 export async function torture(options: TortureOptions, details: TortureDetails = {}): Promise<TortureReport> {
   const recording = new Recording()
   let report: TortureReport | null = null
@@ -47,7 +47,7 @@ export async function torture(options: TortureOptions, details: TortureDetails =
     report = await tortureStorage(prepared, recording, options, details)
     return report
   } catch (error) {
-    const message = `The torture could not be carried through; what the nodes said is in ${recording.logFile}.`
+    const message = `The torture failed. The output of the nodes is in ${recording.logFile}.`
     throw new Error(message, { cause: error })
   } finally {
     await prepared?.stop()
@@ -104,7 +104,7 @@ async function tortureStorage(
     await runner.run(planFaults({ seed, durationMs, counts: details.counts ?? usualCounts(usual) }), kills)
 
     record({ event: 'phase', phase: 'calm' })
-    onProgress(`${runner.figures.kills} kills done; waiting for everything to recover`)
+    onProgress(`${runner.figures.kills} kills done; waiting for all jobs to recover`)
     const calmAt = hostTime().mono
     await fleet.calmDown()
     await runner.calmDown()
@@ -126,7 +126,7 @@ async function tortureStorage(
     record({ event: 'phase', phase: 'end' })
 
     onProgress('checking')
-    // A connection that has seen nothing of the run.
+    // A new connection, which has no state of the run.
     const fresh = await open()
     const { torn, ...lines } = recording.read()
     const rows = await kind.openRows?.(location)

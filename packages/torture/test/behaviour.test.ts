@@ -12,12 +12,12 @@ function behaviours(seed: string) {
   })
 }
 
-it('an attempt behaves in the same way on whichever node it runs', () => {
+it('an attempt behaves in the same way on every node', () => {
   expect(behaviours('a')).toEqual(behaviours('a'))
   expect(behaviours('a')).not.toEqual(behaviours('b'))
 })
 
-it('takes its time within the bounds, and fails about as often as it is to', () => {
+it('an attempt lasts as long and fails as often as its job defines', () => {
   const all = behaviours('a')
   for (const { durationMs } of all) if (durationMs !== null) expect(durationMs >= 100 && durationMs < 200).toBe(true)
   const share = (count: number) => count / all.length

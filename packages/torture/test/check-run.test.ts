@@ -10,7 +10,9 @@ function rulesOf(story: Story): readonly string[] {
   return checkRun(story.run()).map((violation) => violation.rule)
 }
 
-/** The owner of the slot at second 1 is stopped, its work is handed to another node, and it goes on too late. */
+/**
+ * A history in which the owner of slot 1 is stopped, another node takes its occurrence over, and the owner resumes too late.
+ */
 function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   const occurrence = story.slot(1000)
   story.record(occurrence, {
@@ -36,7 +38,7 @@ function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   return occurrence
 }
 
-/** What `a.1` has from 1004 on, and another ends 2620. */
+/** An occurrence that `a.1` owns from 1004 on, and that another node ends at 2620. */
 function takenAsDead(story: Story) {
   const occurrence = story.slot(1000)
   const ended = { finishedAt: origin + 2620, state: 'failed_stale' } as const
@@ -45,7 +47,7 @@ function takenAsDead(story: Story) {
   return occurrence
 }
 
-describe('rows of a user’s', () => {
+describe('rows of a user’s table', () => {
   const moved = { attempts: [], state: 'completed', task: 'move', result: 1 } as const
   const rowOf = (occurrence: OccurrenceId, attempt = 1) => ({ occurrence, task: 'move', attempt, token: 1 })
 
@@ -57,12 +59,12 @@ describe('rows of a user’s', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('pass when each is there with the end of its task', () => {
+  it('a row for each completed task passes', () => {
     expect(told(moved, [1])).toEqual([])
     expect(told({ ...moved, state: 'failed' }, [])).toEqual([])
   })
 
-  it('are found when they are missing, twice there, of another attempt, or without an end', () => {
+  it('a missing row, a double row, a row of another attempt and a row without an end are found', () => {
     expect(told(moved, [])).toHaveLength(1)
     expect(told(moved, [1, 1])).toHaveLength(1)
     expect(told(moved, [2])).toHaveLength(1)
@@ -72,7 +74,7 @@ describe('rows of a user’s', () => {
     expect(rulesOf(story)).toEqual(['rows'])
   })
 
-  /** `a.1` writes a row and the end of its task at one moment, and is taken for dead at another. */
+  /** `a.1` writes a row and the end of its task at `movedAt`. `b.1` reaps the occurrence at `reapedAt`. */
   function movedAndReaped(movedAt: number, reapedAt: number) {
     const story = new Story()
     const occurrence = story.slot(1000)
@@ -83,7 +85,7 @@ describe('rows of a user’s', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('are found when a former owner has written one, whatever the ledger has in the end', () => {
+  it('a row that a former owner has written is found, whatever the ledger contains', () => {
     expect(movedAndReaped(2000, 3000)).toEqual([])
     expect(movedAndReaped(3500, 3000)).toMatchObject([
       { message: 'move has a row of attempt 1, written under token 1, which had been dead for 500 ms' },
@@ -91,21 +93,21 @@ describe('rows of a user’s', () => {
   })
 })
 
-describe('a run in which nothing is wrong', () => {
-  it('passes: slots one after the other, on several nodes', () => {
+describe('a run without violations', () => {
+  it('slots that run one after the other on several nodes pass', () => {
     const story = new Story()
     for (const at of [1000, 2000, 3000]) story.plainSlot(at, at === 2000 ? 'b.1' : 'a.1')
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('passes when an owner was stopped, replaced, and goes on with what it had decided before', () => {
+  it('a stopped and replaced owner that continues with its earlier decisions passes', () => {
     const story = new Story()
     rescue(story)
     story.plainSlot(6000, 'b.1')
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('passes when a killed owner is replaced after its deadline', () => {
+  it('a killed owner that is replaced after its deadline passes', () => {
     const story = new Story()
     const killed = story.slot(1000)
     story.record(killed, {
@@ -123,7 +125,7 @@ describe('a run in which nothing is wrong', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('passes when occurrences of a job that may overlap do so', () => {
+  it('overlapping occurrences of a job that allows it pass', () => {
     const story = new Story()
     for (const at of [1000, 2000]) {
       const occurrence = story.slot(at, open)
@@ -134,7 +136,7 @@ describe('a run in which nothing is wrong', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('passes with a start of pruned history', () => {
+  it('a start of a pruned occurrence passes', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.history.length = 0
@@ -162,7 +164,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-early'])
   })
 
-  it('a start at an instant that the schedule does not have is found', () => {
+  it('a start at an instant outside of the schedule is found', () => {
     const story = new Story()
     const occurrence = story.slot(1500)
     story.record(occurrence, { scheduledAt: origin + 1500, finishedAt: origin + 1700 })
@@ -171,7 +173,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a slot with the id of something else is found', () => {
+  it('a slot with another id than its own is found', () => {
     const story = new Story()
     const occurrence = occurrenceId(jobId('another'), origin + 1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -180,7 +182,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a start of what the ledger does not have is found', () => {
+  it('a start of an occurrence that is not in the ledger is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.start({ at: 1010, occurrence, life: 'a.1' })
@@ -188,7 +190,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-unknown')
   })
 
-  it('a trigger that nobody asked for is found', () => {
+  it('a trigger without a request is found', () => {
     const story = new Story()
     const occurrence = story.slot(1234)
     const details = { requestKey: 'mine' }
@@ -200,7 +202,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an attempt that is not in the ledger is found: it was not written ahead', () => {
+  it('a start of an attempt that is not in the ledger is found', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.start({ at: 1040, occurrence, life: 'a.1', attempt: 2 })
@@ -208,7 +210,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unwritten'])
   })
 
-  it('a token that the ledger has not come to is found', () => {
+  it('a token that is higher than that of the ledger is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -234,7 +236,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start under an old token is excused when the process itself noticed that it had not run', () => {
+  it('a start under an old token is excused when the process recorded a stall', () => {
     const story = new Story()
     rescue(story)
     const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
@@ -246,13 +248,13 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an attempt of an old owner that comes after those of the new one is found', () => {
+  it('an attempt of an old owner that starts after those of the new owner is found', () => {
     const story = new Story()
     rescue(story, { lateAttempt: 4 })
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start of what has ended is found', () => {
+  it('a start of an ended occurrence is found', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.record(occurrence, {
@@ -284,7 +286,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('a second occurrence while the ledger still has the first one running is found', () => {
+  it('a second occurrence that starts while the first one runs in the ledger is found', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, {
@@ -300,7 +302,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('one that was taken from its owner, and waits for a start again, leaves its place to others until then', () => {
+  it('a reaped occurrence that waits for its next start frees its concurrency slot', () => {
     const tell = (isTaken: boolean) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
@@ -317,7 +319,7 @@ describe('overlap', () => {
     expect(tell(false)).toBe(true)
   })
 
-  it('one that was taken from its owner, and displaced before anybody went on with it, does not overlap the next', () => {
+  it('an occurrence that was reaped and then displaced does not overlap the next one', () => {
     const story = new Story()
     const first = story.slot(1000)
     const taken = { ...taskRun('lost'), state: 'retrying' as const }
@@ -333,7 +335,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('so it is where one of its tasks had completed before', () => {
+  it('a reaped and displaced occurrence with a completed task does not overlap the next one', () => {
     const story = new Story()
     const first = story.slot(1000)
     const lost = { ...taskRun('lost'), state: 'retrying' as const, task: 'late' }
@@ -351,7 +353,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('an owner that hands back what it is still at work on is found', () => {
+  it('an owner that hands back an occurrence while its handler runs is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -368,7 +370,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('slots that run in another order than that of their time are found', () => {
+  it('slots that do not run in the order of their time are found', () => {
     const story = new Story()
     const early = story.slot(1000)
     story.plainSlot(2000, 'a.1')
@@ -401,7 +403,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['stale-write'])
   })
 
-  it('a write that was sent before its token died is not held against the storage', () => {
+  it('an accepted write that was sent before its token died passes', () => {
     const story = new Story()
     const occurrence = rescue(story)
     story.settled({ at: 3001, sentAt: 2999, occurrence, life: 'a.1' }, 'progress')
@@ -415,7 +417,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['ended-twice'])
   })
 
-  it('a claim inside a pause is found, one before or after it is not', () => {
+  it('a claim inside a pause is found, and a claim before or after it passes', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     story.driver(1500, { event: 'paused', job: exclusive.name })
@@ -440,7 +442,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a node may take what one that was silent for long runs, also when that one is back', () => {
+  it('a takeover from a silent node passes, even if that node is back', () => {
     for (const isBack of [false, true]) {
       const story = new Story()
       const occurrence = takenAsDead(story)
@@ -451,7 +453,7 @@ describe('answers of the storage', () => {
     }
   })
 
-  it('a takeover from a node that was heard in time is found', () => {
+  it('a takeover from a node whose heartbeats arrived in time is found', () => {
     const story = new Story()
     const occurrence = takenAsDead(story)
     for (const at of [1100, 1900, 2500]) story.heartbeat(at, 'a.1')
@@ -459,7 +461,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a node that takes the work of another as that of its own earlier life is found', () => {
+  it('a node that reaps the run of another node as one of its own earlier life is found', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -475,7 +477,7 @@ describe('answers of the storage', () => {
 })
 
 describe('a run whose storage loses acknowledged writes', () => {
-  /** `a.1` and `b.1` were given the same token, and the ledger names `a`. */
+  /** A story in which `a.1` and `b.1` received the same token, and the ledger names `a`. */
   function givenTwice(): { readonly story: Story; readonly occurrence: OccurrenceId } {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -578,14 +580,14 @@ describe('the ledger against the witness', () => {
 })
 
 describe('clocks', () => {
-  it('an engine that takes the time for later than it is is found', () => {
+  it('an engine whose time is ahead is found', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 20 })
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('an engine may be off the storage by as much as its readings cannot tell', () => {
+  it('the time of an engine may differ from that of the storage by the uncertainty of its readings', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -606,7 +608,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('an engine without a storage that has a clock follows that of its process', () => {
+  it('if the storage has no clock, an engine follows the clock of its process', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -618,7 +620,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toContain('clock')
   })
 
-  it('a start is early only when it is so by the clocks of all nodes that took it', () => {
+  it('a start is early only if it is early by the clocks of all nodes that received the occurrence', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
     const occurrence = story.slot(31_000)
@@ -632,7 +634,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['start-early'])
   })
 
-  it('a reap is early when the owner had less than its time, whatever the clocks said', () => {
+  it('a reap is early if the owner had less time than its timeout, whatever the clocks showed', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.slot(1000)
@@ -647,7 +649,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('where clocks disagree, what was just begun may be taken away while its first attempt starts', () => {
+  it('if clocks disagree, a node may reap an occurrence while its first attempt starts', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {

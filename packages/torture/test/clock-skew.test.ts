@@ -10,7 +10,7 @@ function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShar
   return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
-it('where engines follow the storage, each life has another clock, and some a right one', () => {
+it('if engines follow the clock of the storage, each life has another error, and some have none', () => {
   const skew = skewOf({ seed: 'a', nodes: 4, isShared: true })
   const lives = Array.from({ length: 200 }, () => skew.ofLife(1))
   expect(lives.filter((offset) => offset === 0).length).toBeGreaterThan(20)
@@ -20,7 +20,7 @@ it('where engines follow the storage, each life has another clock, and some a ri
   expect([skew.aheadMs, skew.behindMs, skew.leader, skew.afterReturn(1)]).toEqual([0, 0, null, null])
 })
 
-it('where they follow their own, a place keeps its clock, and none is ever ahead of the first', () => {
+it('if engines follow their own clocks, a place keeps its error, and no clock is ahead of the first', () => {
   fc.assert(
     fc.property(options, (one) => {
       const skew = skewOf({ ...one, isShared: false })

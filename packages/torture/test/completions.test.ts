@@ -6,7 +6,7 @@ import { printCompletions, printStage } from '../src/completions/print-completio
 
 const timeout = 600_000
 
-it('rows and the ends of their tasks stand and fall together, also when the process is killed between their statements', {
+it('a row and the end of its task commit together, even if the process is killed between statements', {
   timeout,
 }, async () => {
   const stages: string[] = []
@@ -25,7 +25,7 @@ it('rows and the ends of their tasks stand and fall together, also when the proc
   expect(text).toMatch(/an answer that gets lost +\d+, in .*COMMIT \d+/)
 })
 
-it('a storage that takes what former owners complete is found out, with the seed of the play', {
+it('the checks find a storage that accepts completions of former owners, and name the seed of the play', {
   timeout,
 }, async () => {
   const { violations } = await tortureCompletions({
@@ -42,7 +42,7 @@ it('a storage that takes what former owners complete is found out, with the seed
 
 const read = (...args: readonly string[]) => readCompletionOptions(args)
 
-it('without options, 10,000 tries by two players', () => {
+it('the default is 10,000 tries by two players', () => {
   expect(read()).toEqual({
     tries: 10_000,
     minutes: null,
@@ -54,7 +54,7 @@ it('without options, 10,000 tries by two players', () => {
   })
 })
 
-it('takes what is given', () => {
+it('completion options override the defaults', () => {
   const args = '--tries 1000000 --minutes 90.5 --players 3 --occurrences 500 --kill-every 0 --seed 77 --sabotage'
   expect(read(...args.split(' '))).toEqual({
     tries: 1_000_000,
@@ -67,7 +67,7 @@ it('takes what is given', () => {
   })
 })
 
-it('says what is wrong with an option, and how they are used', () => {
+it('a wrong completion option is rejected with its mistake and the usage', () => {
   expect(() => read('--tries', 'many')).toThrow(
     /^--tries is not a whole number from 1 to 100000000: many\.\n\nUsage: npm run torture -- completions/,
   )

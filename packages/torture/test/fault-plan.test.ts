@@ -17,13 +17,13 @@ function plan({ seed, ...mixture }: { seed: string } & Parameters<typeof usualCo
 
 const onFile = { hasServer: false, isSkewed: false }
 
-it('the same seed plans the same faults, another seed others', () => {
+it('the same seed plans the same faults, and another seed plans others', () => {
   const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000, ...onFile }
   expect(plan(one)).toEqual(plan(one))
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
 
-it('kills add up to what was asked for, blackouts and outlived processes included', () => {
+it('the plan has the requested number of kills, including blackouts and outlived processes', () => {
   fc.assert(
     fc.property(options, (one) => {
       const faults = plan(one)
@@ -35,7 +35,7 @@ it('kills add up to what was asked for, blackouts and outlived processes include
   )
 })
 
-it('faults come in the order of time, and within it', () => {
+it('faults are ordered by time and lie within the duration', () => {
   fc.assert(
     fc.property(options, (one) => {
       const times = plan(one).map((fault) => fault.atMs)
@@ -45,7 +45,7 @@ it('faults come in the order of time, and within it', () => {
   )
 })
 
-it('a stop beyond every timeout is over before the faults are', () => {
+it('a stop beyond every timeout ends before the faults end', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,13 +55,13 @@ it('a stop beyond every timeout is over before the faults are', () => {
   )
 })
 
-it('half a minute and more has such a stop, and a hundred kills have a blackout', () => {
+it('a plan of 30 s has a stop beyond every timeout, and a plan of 100 kills has a blackout', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)
 })
 
-it('a storage with a server has its network broken and the server restarted, one without has not', () => {
+it('only a storage with a server gets faults of network and server', () => {
   const ofServer: readonly FaultKind[] = ['break', 'lose-answers', 'cut', 'restart']
   fc.assert(
     fc.property(options, (one) => {
@@ -71,7 +71,7 @@ it('a storage with a server has its network broken and the server restarted, one
   )
 })
 
-it('clocks are set while nodes run, where they are to be wrong', () => {
+it('only a plan with wrong clocks sets clocks', () => {
   fc.assert(
     fc.property(options, (one) => {
       expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)

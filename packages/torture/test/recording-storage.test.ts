@@ -63,7 +63,7 @@ async function create(number: number) {
   return item
 }
 
-it('what is created and started is recorded with its token and its deadline', async () => {
+it('the creation and start of an occurrence are recorded with its token and its deadline', async () => {
   const item = await create(1)
   expect(recorded).toEqual([
     { event: 'created', occurrence: item.id, job: 'the job', origin: 'slot', state: 'running' },
@@ -81,14 +81,14 @@ it('what is created and started is recorded with its token and its deadline', as
   ])
 })
 
-it('what is there already is not recorded as created', async () => {
+it('the creation of an existing occurrence is not recorded', async () => {
   await create(1)
   recorded.length = 0
   await create(1)
   expect(recorded).toEqual([])
 })
 
-it('ends, refusals, reaps and claims are recorded as they are answered', async () => {
+it('ends, rejections, reaps and claims are recorded when the storage has answered', async () => {
   const item = await create(1)
   const second = await create(2)
   recorded.length = 0
@@ -138,7 +138,7 @@ it('ends, refusals, reaps and claims are recorded as they are answered', async (
   ])
 })
 
-it('what is said again because its answer got lost was said when it was sent first', async () => {
+it('a settle that is repeated after a lost answer is recorded with the time of its first sending', async () => {
   let isLost = true
   const answering = wrapStorage(inner, {
     async settle(request) {
@@ -164,7 +164,7 @@ it('what is said again because its answer got lost was said when it was sent fir
   expect(line?.event === 'settled' && line.sentAt < lostAt).toBe(true)
 })
 
-it('what is canceled at once is recorded, what its owner is asked for is not', async () => {
+it('an immediate cancel is recorded, and a cancel request to the owner is not', async () => {
   const { id, jobId, scheduledAt } = await create(1)
   recorded.length = 0
   const address = { id, jobId, scheduledAt, reason: 'test', actor: null }
@@ -173,7 +173,7 @@ it('what is canceled at once is recorded, what its owner is asked for is not', a
   expect(recorded).toEqual([{ event: 'canceled', occurrence: id, sentAt: expect.any(Number) }])
 })
 
-it("readings of the storage's clock are recorded; a storage without one stays without", async () => {
+it("readings of the storage's clock are recorded, and a storage without a clock gets none", async () => {
   expect(storage.serverTime).toBeUndefined()
   const telling = wrapStorage(inner, { serverTime: async () => 1234 })
   const record = (event: Recorded): number => recorded.push(event)
@@ -182,7 +182,7 @@ it("readings of the storage's clock are recorded; a storage without one stays wi
   expect(recorded).toEqual([{ event: 'clock-read', time: 1234, resolutionMs: 1, sentAt: expect.any(Number) }])
 })
 
-it('a crash before a call keeps the storage from it, a crash after it does not', async () => {
+it('a crash before a call prevents the call, and a crash after it does not', async () => {
   for (const when of ['before', 'after'] as const) {
     const crashes: string[] = []
     const crash = (point: string): never => {

@@ -51,7 +51,7 @@ function reportOf(story: Story, violations: readonly Violation[]): TortureReport
   }
 }
 
-it('counts what ledger, witness and history hold', () => {
+it('the report counts the contents of ledger, witness and history', () => {
   const story = new Story()
   story.plainSlot(1000, 'a.1')
   const rescued = story.slot(2000)
@@ -99,7 +99,7 @@ it('counts what ledger, witness and history hold', () => {
   })
 })
 
-it('counts takeovers from nodes taken for dead, and how long they took after a kill', () => {
+it('the report counts takeovers from dead nodes and the time from the kill to each one', () => {
   const story = new Story()
   for (const [number, takenAt] of [3800, 4100, 5000].entries()) {
     const occurrence = story.slot(1000 * (number + 1))
@@ -122,7 +122,7 @@ it('a report without violations says so', () => {
   expect(text).toMatch(/No violation\.$/)
 })
 
-it('violations are printed with the first of each rule, where the recording is, and how to run it again', () => {
+it('the report prints the first violation of each rule, the folder and the command to repeat the run', () => {
   const many = Array.from({ length: 8 }, (_, number): Violation => {
     return { rule: 'overlap', job: exclusive.name, occurrence: null, message: `number ${number}` }
   })

@@ -7,7 +7,7 @@ const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
 
 const timeout = 900_000
 
-/** With how many kills each storage is tried. */
+/** Number of kills on each storage. */
 const kills = {
   sqlite: byEffort(8),
   redis: byEffort(8),
@@ -16,7 +16,7 @@ const kills = {
   dynamodb: byEffort(3),
 } as const
 
-/** How long the faults last: as long as it takes to have a few of each kind. */
+/** Duration of the faults in seconds: long enough for a few of each kind. */
 const seconds = {
   sqlite: byEffort(5),
   redis: byEffort(6),
@@ -50,7 +50,7 @@ async function run(
   const { figures } = report
   expect(figures.kills).toBeGreaterThanOrEqual(kills[storage])
   expect(figures.nodesForgotten).toBeGreaterThan(0)
-  // It was worth the trouble: there was work under way, and it went on.
+  // The run is meaningful: handlers were running, and occurrences completed.
   expect(figures.starts).toBeGreaterThan(20)
   expect(figures.occurrences.completed ?? 0).toBeGreaterThan(5)
   return figures
@@ -64,11 +64,11 @@ async function runWithFaultsOfServer(storage: keyof typeof kills) {
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
 
-/** `npm run test:extra` also plays other kinds of a storage, and other faults. It has long runs on each storage, too. */
+/** `npm run test:extra` adds further kinds of a storage and further faults, and long runs on each storage. */
 const extra = isThorough ? it : undefined
 
-// Most of a run is waiting: for deadlines, and for servers that are down. Two at a time leave nodes enough to start in.
-describe.concurrent('after kill -9 at random moments, ledger and witness keep every promise', () => {
+// Most of a run is waiting for deadlines and for servers that are down. Two runs at a time leave nodes enough time to start.
+describe.concurrent('after kill -9 at random moments, ledger and witness show no violation', () => {
   describe('on SQLite and on DynamoDB Local', () => {
     it.sequential(`${kills.sqlite} kills on SQLite`, { timeout }, async () => {
       const { attempts, reapedAsFailed, reapedToRetry, rows } = await run('sqlite', 0)

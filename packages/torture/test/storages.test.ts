@@ -44,7 +44,7 @@ async function stored(storage: Storage): Promise<number> {
   return jobs.filter((job) => job !== null).length
 }
 
-/** Masters of a cluster that have called another one failed take a while to see it again; each try waits for that, too. */
+/** Cluster masters that have declared another one failed take seconds to see it again. Each try waits for that, too. */
 async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
   for (let tries = 1; ; tries++) {
     try {
@@ -71,7 +71,7 @@ it.concurrent.for<[string, number[]]>([
 })
 
 it.concurrent.for(['redis', 'redis-cluster', 'postgres'])(
-  'nobody reaches %s past its proxies',
+  'clients reach %s only through its proxies',
   async (name, context) => {
     const { server, open } = await prepare(name, context)
     const storage = await open()
@@ -83,13 +83,13 @@ it.concurrent.for(['redis', 'redis-cluster', 'postgres'])(
   },
 )
 
-it.concurrent('PostgreSQL loses its connections at either end, and takes new ones', async (context) => {
+it.concurrent('PostgreSQL accepts new connections after a break at either end', async (context) => {
   const { server, open } = await prepare('postgres', context)
   const storage = await open()
   await createJobs(storage)
   for (const end of ['server', 'network']) {
     await server.breakConnections()
-    // What was idle in the pool is gone; the call that finds that out may fail, and the next one does not.
+    // The idle connections of the pool are broken. The first call may fail, and the next one succeeds.
     await stored(storage).catch(() => {})
     expect(await stored(storage), end).toBe(names.length)
   }

@@ -13,7 +13,7 @@ function* halfSeconds(after: number, until: number): Iterable<number> {
   for (let at = Math.floor(after / 1000) * 1000 + 500; at <= until; at += 1000) if (at > after) yield at
 }
 
-it('no slot of a time in which the schedule had ended is a hole, and any other one without an entry is', async () => {
+it('a slot without an entry is a hole unless the schedule had ended before it', async () => {
   const storage = sqliteStorage({ file: ':memory:' })
   const clock = virtualClock(Date.UTC(2026, 0, 1))
   const scheduler = createScheduler({ storage, jobs: [job], clock, logger: silentLogger })
@@ -25,7 +25,7 @@ it('no slot of a time in which the schedule had ended is a hole, and any other o
   await clock.advance({ seconds: 3 })
   await scheduler.shutdown()
   expect(await checkStoredLedger(storage, [checked])).toEqual([])
-  // Nothing is stored at half seconds: each is a hole but those of the time in which the schedule had ended.
+  // The ledger has no record at half seconds. Each one is a hole unless the schedule had ended.
   const holes = await checkStoredLedger(storage, [{ ...checked, slots: halfSeconds }])
   expect(holes.map(({ message }) => /:(\d\d\.\d)\d\dZ has no entry/.exec(message)?.[1])).toEqual([
     '00.5',

@@ -3,7 +3,7 @@ import { readTortureOptions } from '../src/torture-options.ts'
 
 const read = (...args: readonly string[]) => readTortureOptions(args, () => 'new')
 
-it('without options, 100 kills among four nodes on SQLite, under a new seed', () => {
+it('the default is 100 kills among four nodes on SQLite, with a new seed', () => {
   expect(read()).toEqual({
     storage: 'sqlite',
     nodes: 4,
@@ -18,7 +18,7 @@ it('without options, 100 kills among four nodes on SQLite, under a new seed', ()
   })
 })
 
-it('takes what is given', () => {
+it('torture options override the defaults', () => {
   const args =
     '--storage redis --nodes 8 --kills 250 --minutes 2.5 --seed 7 --clock-skew 0.5 --sabotage forget-wake --lose-writes --keep'
   expect(read(...args.split(' '))).toEqual({
@@ -35,7 +35,7 @@ it('takes what is given', () => {
   })
 })
 
-it('few kills still get time to work in', () => {
+it('a run with few kills still lasts at least 20 s', () => {
   expect(read('--kills', '1')?.minutes).toBeCloseTo(20 / 60)
 })
 
@@ -48,7 +48,7 @@ it.each(['redis', 'redis-cluster', 'dynamodb', 'postgres'])(
   },
 )
 
-it('asks for the usage with --help', () => {
+it('--help requests the usage', () => {
   expect(read('--help')).toBeNull()
 })
 

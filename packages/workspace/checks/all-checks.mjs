@@ -6,7 +6,7 @@ import { packedPackages } from './packed-packages.mjs'
 import { typechecks } from './typecheck.mjs'
 import { workflows } from './workflows.mjs'
 
-/** Every check, each of which counts as one test. They need an install and a build. */
+/** All checks. Each counts as one test. They need an install and a build. */
 export function allChecks() {
   return [lint, workflows, licenses, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
 }

@@ -2,7 +2,7 @@ import { check } from '../runner/outcome.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * The step that compares git's view of the tree with an earlier one: builds, checks and tests leave nothing behind.
+ * The step that compares git's view of the tree with an earlier one: builds, checks and tests must leave no files behind.
  * @param {string} before
  */
 export function cleanTree(before) {

@@ -7,11 +7,11 @@ import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * What users import compiles with the oldest TypeScript that is supported, in the oldest way to look for it, which does
- * not read `exports`. Unlike most projects, this one looks into the declarations too.
+ * The published declarations compile with the oldest supported TypeScript, and with its oldest module resolution, which
+ * does not read `exports`. Unlike most projects, this check also checks the declarations themselves.
  */
 export const oldestTypescript = check('declarations under the oldest TypeScript', async () => {
-  // A folder in which every package is found, as in the project of a user.
+  // A folder in which TypeScript finds every package, as in the project of a user.
   const folder = mkdtempSync(join(root, 'packages', 'scenarios', 'node_modules', 'oldest-typescript-'))
   try {
     const imports = entryPoints().map((entryPoint, index) => `export * as _${index} from '${entryPoint}'\n`)
@@ -33,10 +33,10 @@ export const oldestTypescript = check('declarations under the oldest TypeScript'
   }
 })
 
-/** Their declarations name those of a framework that itself asks for a newer TypeScript. */
+/** Packages whose declarations need a framework that itself requires a newer TypeScript. */
 const ofNewerFrameworks = ['@jobistemer/fastify']
 
-/** Everything that can be imported of what is published. */
+/** Returns all entry points of the published packages. */
 function entryPoints() {
   return workspacePackages()
     .filter(({ publishable, name }) => publishable && !ofNewerFrameworks.includes(name))

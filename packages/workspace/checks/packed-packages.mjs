@@ -6,10 +6,10 @@ import { workspacePackages } from '../runner/packages.mjs'
 import { capturePnpm, captureTool } from '../runner/pnpm.mjs'
 import { tarballFiles } from './tarball.mjs'
 
-/** Largest size of a package once it is unpacked, in bytes. Core is the largest one that every user installs. */
+/** Maximum size of an unpacked package, in bytes. Core is the largest one that every user installs. */
 const largestSize = 2_000_000
 
-/** One check for each publishable package: its tarball as publint and @arethetypeswrong/cli see it. */
+/** One check for each publishable package: publint and @arethetypeswrong/cli inspect its tarball. */
 export function packedPackages() {
   return workspacePackages()
     .filter(({ publishable }) => publishable)
@@ -21,7 +21,7 @@ async function inspect({ folder }) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
     const tarball = join(temporary, 'package.tgz')
-    // Everything is built already. A second build would rewrite `dist` while tests of other packages import it.
+    // All packages are built already. A second build would rewrite `dist` while tests of other packages import it.
     const env = { npm_config_ignore_scripts: 'true' }
     const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder, env })
     if (packed.exitCode !== 0) return complaint(packed)
@@ -42,8 +42,8 @@ async function inspect({ folder }) {
 }
 
 /**
- * @param {readonly string[]} paths what a tarball holds
- * @returns {string | undefined} what is missing from it, or does not belong there
+ * @param {readonly string[]} paths the paths in a tarball
+ * @returns {string | undefined} the missing and the superfluous files
  */
 export function strayFiles(paths) {
   const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
@@ -60,7 +60,7 @@ export function strayFiles(paths) {
 }
 
 /**
- * @param {readonly { size: number }[]} files what a tarball holds
+ * @param {readonly { size: number }[]} files the files of a tarball
  * @returns {string | undefined}
  */
 export function tooLarge(files) {

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 const blockSize = 512
 
 /**
- * The files in an npm tarball. Their paths are without the `package/` that stands before each.
+ * Returns the files in an npm tarball. Their paths omit the prefix `package/`.
  * @param {Buffer} tarball
  * @returns {{ path: string, size: number }[]}
  */

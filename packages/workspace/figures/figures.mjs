@@ -6,7 +6,7 @@ import { readSources } from './read-source.mjs'
 /** @import { Source } from './read-source.mjs' */
 
 /**
- * A figure of the sources, with the most that it should be.
+ * A figure of the sources, with its maximum.
  * @typedef {object} Figure
  * @property {string} name
  * @property {number} value
@@ -15,13 +15,13 @@ import { readSources } from './read-source.mjs'
 
 const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
 
-/** Where a reader begins who wants to know how nodes learn of a death, and what they do then. */
+/** The files at which a reader begins who wants to know how nodes detect a death and react to it. */
 const takeoverRoots = ['cluster/heartbeats.ts', 'maintenance/reaper.ts', 'scheduling/overdue-takeover.ts']
-/** What counts as read on the way from there, as far as the roots import it. */
+/** Files in this folder count as read, if the roots import them directly or indirectly. */
 const takeoverFolder = 'cluster'
 
 /**
- * Counts what can be counted.
+ * Counts all figures.
  * @param {string} top the folder of the repository
  * @returns {Figure[]}
  */
@@ -78,7 +78,7 @@ function lines(sources) {
 }
 
 /**
- * The roots, and the files that they reach by imports of files that count.
+ * Returns the roots, and the files that they reach by imports of counted files.
  * @param {readonly string[]} roots @param {readonly Source[]} sources @param {(file: string) => boolean} counts
  */
 function reachedFrom(roots, sources, counts) {

@@ -10,8 +10,8 @@ const installStamp = join(cacheFolder, 'installed')
 const modulesStamp = join(cacheFolder, 'node-modules-version')
 
 /**
- * Installs the dependencies exactly as the lockfile states them. Does nothing when the last install was made from the
- * same lockfile and manifests. Uses Node's own modules only, since it is what runs first in a fresh clone.
+ * Installs the dependencies exactly as the lockfile states them. Does nothing if the last install used the same lockfile
+ * and manifests. Uses only modules of Node.js, because it runs first in a fresh clone.
  */
 export async function install() {
   const wanted = installFingerprint()
@@ -20,7 +20,7 @@ export async function install() {
     console.log(`Installing dependencies with ${pinnedPnpm} …`)
     await mustSucceed(['install', '--frozen-lockfile', '--prefer-offline', '--config.confirm-modules-purge=false'])
   }
-  // A native addon is compiled for one version of Node's module interface; after a change of Node it has to be again.
+  // A native addon is compiled for one version of Node's module interface. After a change of Node.js it must be compiled again.
   if (installed && existsSync(modulesStamp) && read(modulesStamp) !== process.versions.modules) {
     console.log(`Rebuilding native dependencies for Node ${process.versions.node} …`)
     await mustSucceed(['rebuild', '--recursive'])
@@ -32,8 +32,8 @@ export async function install() {
 }
 
 /**
- * The step that builds packages in the order of their dependencies, those that did not change from turbo's cache.
- * @param {readonly string[]} [packages] names; these and all that they depend on. Default: every package
+ * The step that builds packages in the order of their dependencies. Unchanged packages come from turbo's cache.
+ * @param {readonly string[]} [packages] names; these and all their dependencies. Default: every package
  */
 export function build(packages = []) {
   const filters = packages.map((name) => `--filter=${name}...`)
@@ -42,7 +42,7 @@ export function build(packages = []) {
   )
 }
 
-/** A digest of everything that decides what an install produces. */
+/** Returns a digest of all inputs of an install. */
 export function installFingerprint(top = root) {
   const manifests = workspacePackages(top).map(({ path }) => `${path}/package.json`)
   const digest = createHash('sha256')
@@ -63,5 +63,5 @@ function read(file) {
 /** @param {readonly string[]} args */
 async function mustSucceed(args) {
   const exitCode = await runPnpm(args)
-  if (exitCode !== 0) throw new Error(`pnpm ${args[0]} ended with exit code ${exitCode}; what it said is above.`)
+  if (exitCode !== 0) throw new Error(`pnpm ${args[0]} ended with exit code ${exitCode}; its output is above.`)
 }

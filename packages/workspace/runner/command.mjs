@@ -1,6 +1,6 @@
 /**
- * Runs a command to its exit code. An error is an answer to the user, not a crash: only its message is shown.
- * @param {(args: string[]) => Promise<number>} command gets the command line after the script's name
+ * Runs a command and exits with its exit code. An error is an answer to the user, not a crash: prints only its message.
+ * @param {(args: string[]) => Promise<number>} command receives the command line after the script's name
  */
 export async function main(command) {
   try {

@@ -2,7 +2,7 @@ import { check, complaint } from './outcome.mjs'
 import { workspacePackages } from './packages.mjs'
 import { captureScript } from './pnpm.mjs'
 
-/** Each takes a minute or more on a busy machine: the name of the package, its script, and what that is given. */
+/** Each run takes a minute or more on a busy machine: the name of the package, its script, and the arguments. */
 const longRuns = /** @type {const} */ ([
   ['simulator', 'simulate', ['--seeds', '1000', '--from', '1000']],
   ['simulator', 'simulate', ['--outages', '--seeds', '300', '--from', '1000']],
@@ -15,7 +15,7 @@ const longRuns = /** @type {const} */ ([
   ['example-nextjs', 'test:production', []],
 ])
 
-/** What takes too long for each test run, as steps that count as one test each. They need an install and a build. */
+/** Runs that take too long for each test run, as steps that count as one test each. They need an install and a build. */
 export function longRunSteps() {
   const packages = workspacePackages()
   return longRuns.map(([name, script, args]) =>

@@ -3,7 +3,7 @@ import { npx } from './pnpm.mjs'
 import { capture } from './run-process.mjs'
 
 /**
- * Node 24, as the npm packages of Node provide it: nothing is installed on this machine.
+ * Node 24 from the npm packages of Node.js. This machine gets no installation.
  *
  * From 24.19 on, Node's headers make native addons that derive from `node::ObjectWrap` abort the process during garbage
  * collection (nodejs/node issue 65446), and better-sqlite3 12 is one of them. Compiled against earlier headers the
@@ -22,7 +22,7 @@ export async function node24() {
       ...process.env,
       PATH: `${dirname(program)}${delimiter}${process.env.PATH ?? ''}`,
       npm_config_build_from_source: 'true',
-      // What pnpm compiled before, for whatever headers, must not be taken from its store, nor this be left there.
+      // pnpm must not take an addon from its store that was compiled for other headers, nor leave this one there.
       npm_config_side_effects_cache: 'false',
       ...(onLinux && { npm_config_nodedir: join(dirname(lastGood), '..') }),
     },

@@ -1,25 +1,25 @@
 /**
- * What became of one check or of one package's tests.
+ * The result of one check or of one package's tests.
  * @typedef {object} Outcome
  * @property {string} name
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
  * @property {number} seconds
- * @property {string} details what to show when something failed
+ * @property {string} details the output to show after a failure
  */
 
 /**
- * Something that can be run and judged. `run` throws only for a defect of the runner itself.
+ * A step of a run. `run` throws only for a defect of the runner itself.
  * @typedef {object} Step
  * @property {string} name
  * @property {() => Promise<Omit<Outcome, 'name' | 'seconds'>>} run
  */
 
 /**
- * A step that counts as one test: it passes when nothing is found.
+ * A step that counts as one test: it passes if `find` finds no problem.
  * @param {string} name
- * @param {() => Promise<string | undefined>} find resolves to what is wrong, or to undefined
+ * @param {() => Promise<string | undefined>} find resolves to the problem, or to undefined
  * @returns {Step}
  */
 export function check(name, find) {
@@ -36,7 +36,7 @@ export function check(name, find) {
 
 /**
  * @param {{ exitCode: number, ended: string | undefined, output: string }} result
- * @returns {string | undefined} what a check's program had to say if it failed
+ * @returns {string | undefined} the output of a failed check
  */
 export function complaint({ exitCode, ended, output }) {
   if (exitCode === 0 && ended === undefined) return undefined

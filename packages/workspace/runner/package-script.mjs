@@ -4,7 +4,7 @@ import { runPnpm } from './pnpm.mjs'
 
 /**
  * Installs, builds what one package needs, and runs a script of that package on the user's terminal. The script runs in
- * the package's folder, and finds the user's own folder in `INIT_CWD`, against which to read relative file names.
+ * the package's folder. `INIT_CWD` holds the user's folder, to which relative file names refer.
  * @param {{ path: string, script: string, args: readonly string[] }} options path relative to the top folder
  * @returns {Promise<number>} the script's exit code
  */

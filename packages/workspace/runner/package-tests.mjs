@@ -10,8 +10,8 @@ import { judge, readTestReport, reportVariable } from './test-report.mjs'
 const longestRunMs = 45 * 60 * 1000
 
 /**
- * The step that runs a package's own `test` script. A script that is one call of `vitest run` gets vitest's JSON
- * reporter added; any other script has to leave its counts in the file that the environment names.
+ * The step that runs a package's own `test` script. If the script is a single call of `vitest run`, adds vitest's JSON
+ * reporter. Any other script has to write its counts to the file that the environment names.
  * @param {WorkspacePackage} workspacePackage
  * @returns {Step}
  */
@@ -42,7 +42,7 @@ export function packageTests(workspacePackage) {
   }
 }
 
-// As measured. A package that is in neither list takes little.
+// Sorted by measured time. A package in neither list takes little time.
 const longest = [
   '@jobistemer/simulator',
   '@jobistemer/storage-dynamodb',
@@ -56,12 +56,12 @@ const longest = [
   'level-storage-example',
 ]
 
-/** These take long too, and wait for most of it: for deadlines, and for processes and servers that start and end. */
+/** These packages also take long, and mostly wait for deadlines, and for processes and servers that start and end. */
 const mostlyWaiting = ['@jobistemer/torture', '@jobistemer/benchmarks', '@jobistemer/example-nightly-backup']
 
 /**
- * The packages in the order in which their tests are to begin, so that none begins late and is waited for alone. Those
- * that mostly wait run one after the other beside all others: they leave the processors to those.
+ * Orders the packages so that no long one begins late and runs alone at the end. Packages that mostly wait run one after
+ * the other beside all other packages, and leave them the processors.
  * @param {readonly WorkspacePackage[]} packages
  */
 export function inLanes(packages) {
@@ -73,7 +73,7 @@ export function inLanes(packages) {
 }
 
 /**
- * Whether a package has to have tests: all do, except private tools outside of the examples.
+ * Returns whether a package must have tests: all must, except private tools outside of the examples.
  * @param {Pick<WorkspacePackage, 'publishable' | 'path' | 'manifest'>} workspacePackage
  */
 export function needsTests({ publishable, path, manifest }) {
@@ -81,7 +81,7 @@ export function needsTests({ publishable, path, manifest }) {
 }
 
 /**
- * Whether a script is one call of vitest, to which reporters can be added.
+ * Returns whether a script is a single call of vitest, to which reporters can be added.
  * @param {string} script
  */
 export function isVitest(script) {

@@ -34,8 +34,8 @@ export function workspacePackages(top = root) {
 }
 
 /**
- * The parent folders that pnpm-workspace.yaml names. Only entries of the form `folder/*` are understood, which is all
- * that this repository uses: before the install there is no YAML parser to read more.
+ * Returns the parent folders in pnpm-workspace.yaml. Supports only entries of the form `folder/*`, the only form in this
+ * repository: before the install there is no YAML parser.
  * @param {string} top
  */
 function workspaceFolders(top) {

@@ -13,8 +13,8 @@ const rememberedLocation = join(cacheFolder, 'pnpm-location')
 let located
 
 /**
- * The pinned pnpm's program file. npx fetches it when this machine does not have it; later runs remember where it is,
- * because asking npx takes over a second each time.
+ * Returns the program file of the pinned pnpm. If this machine does not have it, npx downloads it. Later runs remember its
+ * location, because a call of npx takes over a second.
  * @returns {Promise<string>}
  */
 function pnpmProgram() {
@@ -35,7 +35,7 @@ async function locate() {
   return found
 }
 
-/** Keeps the location for the next run. Called after the install, which is what creates node_modules. */
+/** Keeps the location for the next run. Called after the install, which creates node_modules. */
 export async function rememberPnpm() {
   mkdirSync(cacheFolder, { recursive: true })
   writeFileSync(rememberedLocation, await pnpmProgram())
@@ -49,7 +49,7 @@ function isPinned(program) {
 }
 
 /**
- * npx as a command line: through the running npm where there is one, since on Windows npx is no program file.
+ * Returns the command line of npx. Uses the running npm if there is one, because on Windows npx is no program file.
  * @returns {[string, ...string[]]}
  */
 export function npx() {
@@ -59,8 +59,8 @@ export function npx() {
 }
 
 /**
- * The environment of every program that the commands start: pnpm on the PATH, since turbo looks for it there, and
- * nothing that calls home.
+ * Returns the environment of all programs that the commands start: pnpm is on the PATH, where turbo expects it.
+ * Telemetry and update checks are off.
  * @param {NodeJS.ProcessEnv} [additions]
  * @returns {Promise<NodeJS.ProcessEnv>}
  */
@@ -87,8 +87,8 @@ export async function capturePnpm(args, { env, ...options } = {}) {
 }
 
 /**
- * Runs a script of a package's manifest as pnpm would, and keeps what it prints, uncoloured. Starting pnpm takes longer
- * than many a script.
+ * Runs a script of a package's manifest like pnpm, and keeps its output, uncoloured. Starting pnpm would take longer than
+ * many scripts.
  * @param {{ folder: string, manifest: Record<string, any> }} workspacePackage
  * @param {string} script its name
  * @param {readonly string[]} [args] added to it
@@ -102,7 +102,7 @@ export async function captureScript({ folder, manifest }, script, args = [], { e
     ...options,
     cwd: folder,
     shell: true,
-    // Tests that pack packages find pnpm by the second.
+    // Tests that pack packages find pnpm by `npm_execpath`.
     env: { ...plain, PATH: [...programs, plain.PATH].join(delimiter), npm_execpath: await pnpmProgram() },
   })
 }

@@ -1,4 +1,4 @@
-// Started by npx, which puts the requested pnpm first on the PATH: prints where its program file is.
+// npx starts this program with the requested pnpm first on the PATH. Prints the location of that pnpm's program file.
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** The repository's top folder. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/[\\/]$/, '')
 
-/** What the commands remember between runs; never tracked by git. */
+/** The cache of the commands between runs; git never tracks it. */
 export const cacheFolder = join(root, 'node_modules', '.cache', 'jobistemer')
 
 /**

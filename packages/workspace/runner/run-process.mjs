@@ -5,15 +5,15 @@ import { root } from './repository.mjs'
  * @typedef {object} ProcessOptions
  * @property {string} [cwd] default: the top folder
  * @property {NodeJS.ProcessEnv} [env] default: this process's
- * @property {number} [timeoutMs] after it the process and its children are killed; default: never
- * @property {boolean} [shell] the command is a line for the shell; default: a program file
+ * @property {number} [timeoutMs] time after which the process and its children are killed; default: never
+ * @property {boolean} [shell] whether the command is a line for the shell; default: a program file
  */
 
 /**
  * @typedef {object} ProcessResult
  * @property {number} exitCode 1 for a program that a signal ended
- * @property {string | undefined} ended the reason when it did not exit by itself
- * @property {string} output standard output and standard error in the order of arrival, the end of it if it was long
+ * @property {string | undefined} ended the reason, if it did not exit by itself
+ * @property {string} output standard output and standard error in the order of arrival; only the end of a long output
  */
 
 const longestOutput = 1_000_000
@@ -22,7 +22,7 @@ const longestOutput = 1_000_000
 const runningGroups = new Set()
 
 /**
- * Runs a program without standard input and keeps what it prints.
+ * Runs a program without standard input and keeps its output.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {ProcessOptions} [options]
@@ -69,7 +69,7 @@ export function capture(command, args, { cwd = root, env = process.env, timeoutM
 
 /**
  * Runs a program on this process's own terminal and resolves to its exit code. Ctrl-C reaches the program from the
- * terminal; this process waits for what the program makes of it.
+ * terminal, and this process waits for the program's end.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
@@ -102,15 +102,15 @@ function killGroup(pid) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // The group ended in the meantime, which is what was wanted.
+    // The group has already ended.
   }
 }
 
 const deadlySignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
- * Captured programs have process groups of their own, so a Ctrl-C does not reach them by itself. Only while there are
- * some does this process answer signals: a program in the foreground answers them itself.
+ * Captured programs have their own process groups, so a Ctrl-C does not reach them. This process handles signals only
+ * while such programs run: a program in the foreground handles them itself.
  * @param {number} pid
  */
 function track(pid) {

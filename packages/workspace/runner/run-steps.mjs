@@ -1,8 +1,8 @@
 /** @import { Outcome, Step } from './outcome.mjs' */
 
 /**
- * Runs steps, a few at a time, and tells of each as it ends: a line, and if something failed what it said.
- * A step that throws counts as one failure and does not stop the others.
+ * Runs steps, a few at a time, and reports each one at its end: one line, and the output of a failed step. A step that
+ * throws counts as one failure and does not stop other steps.
  * @param {readonly Step[]} steps
  * @param {{ concurrency: number, print?: (text: string) => void }} options
  * @returns {Promise<Outcome[]>} in the order of the steps
@@ -50,7 +50,7 @@ function indent(text) {
 }
 
 /**
- * The closing lines: what failed, by name, and the sums.
+ * Returns the closing lines: the names of the failed steps, and the sums.
  * @param {readonly Outcome[]} outcomes
  */
 export function summary(outcomes) {
@@ -67,7 +67,7 @@ export function summary(outcomes) {
 /**
  * Prints the closing lines.
  * @param {readonly Outcome[]} outcomes
- * @returns {number} the exit code that they deserve
+ * @returns {number} the exit code
  */
 export function conclude(outcomes) {
   console.log(`\n${summary(outcomes)}`)

@@ -7,13 +7,13 @@ import { existsSync, readFileSync } from 'node:fs'
  * @property {number} skipped
  */
 
-/** The variable that tells a package's `test` script where to leave its counts. */
+/** The environment variable with the file to which a package's `test` script writes its counts. */
 export const reportVariable = 'JOBISTEMER_TEST_REPORT'
 
 /**
  * Reads the report of a test run: either vitest's JSON report or `{ "passed": n, "failed": n, "skipped"?: n }`.
  * @param {string} file
- * @returns {TestCounts | undefined} undefined if there is no report or it says nothing that can be understood
+ * @returns {TestCounts | undefined} undefined if there is no valid report
  */
 export function readTestReport(file) {
   if (!existsSync(file)) return undefined
@@ -33,7 +33,7 @@ function countPlain({ passed, failed, skipped = 0 }) {
 }
 
 /**
- * A file that fails outside any test (a bad import, a hook) has no failed test of its own and counts as one failure.
+ * A file that fails outside any test (a bad import, a hook) has no failed test, and counts as one failure.
  * @param {any} report
  */
 function countVitest(report) {
@@ -51,10 +51,10 @@ function countVitest(report) {
 }
 
 /**
- * The verdict on a test run: the report's counts, and one failure more where they cannot be the whole truth.
+ * Judges a test run: the report's counts, and one more failure if they cannot be complete.
  * @param {TestCounts | undefined} report
  * @param {{ exitCode: number, ended: string | undefined }} process
- * @returns {TestCounts & { reason: string | undefined }} the reason for the failure that no test stands for
+ * @returns {TestCounts & { reason: string | undefined }} the reason for a failure that no test reports
  */
 export function judge(report, { exitCode, ended }) {
   const counts = report ?? { passed: 0, failed: 0, skipped: 0 }

@@ -9,10 +9,10 @@ import { needsServers, testServers } from './test-servers.mjs'
 /** @import { Step } from './outcome.mjs' */
 
 /**
- * Installs, builds, sees to the servers, and runs every check and the tests of every package and example; with names,
- * only the tests of the packages whose name contains one of them.
+ * Installs, builds, finds or installs servers, and runs every check and the tests of every package and example. With
+ * names, runs only the tests of the packages whose name contains one of them.
  * @param {readonly string[]} names
- * @param {readonly Step[]} [more] what is run after all that
+ * @param {readonly Step[]} [more] steps that run at the end
  * @returns {Promise<number>} the exit code
  */
 export async function testRun(names, more = []) {
@@ -35,7 +35,7 @@ export async function testRun(names, more = []) {
     runSteps(waiting.map(packageTests), { concurrency: 1 }),
   ])
   const afterwards = await runSteps(more, { concurrency: 1 })
-  // Elsewhere than in CI somebody may be editing files while the tests run.
+  // Only in CI: on other machines a developer may edit files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
   return conclude([...building, ...servers, ...busy, ...idle, ...afterwards, ...aftermath])
 }

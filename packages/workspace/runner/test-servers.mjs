@@ -16,7 +16,7 @@ export function needsServers({ name, manifest }) {
   return name === packageName || workspaceDependencies(manifest).includes(packageName)
 }
 
-/** The step that finds the programs of the servers that tests start, and installs those that are missing. */
+/** The step that finds the programs of the servers that tests start, and installs missing ones. */
 export function testServers() {
   const program = join(root, 'packages/test-servers/dist/ensure-servers.js')
   return check('servers that the tests need', async () => complaint(await capture(process.execPath, [program])))

@@ -5,8 +5,8 @@ import { root } from './repository.mjs'
 import { capture } from './run-process.mjs'
 
 /**
- * Calls a function with a copy of the working tree: what git tracks or would track, without node_modules and builds.
- * The copy is removed afterwards.
+ * Calls a function with a copy of the working tree, without node_modules and builds: the files that git tracks, and new
+ * ones that it does not ignore. Removes the copy afterwards.
  * @template T
  * @param {(folder: string) => Promise<T>} use
  * @returns {Promise<T>}

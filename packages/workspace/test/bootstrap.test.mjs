@@ -28,7 +28,7 @@ function workspace(changes = {}) {
   return folder
 }
 
-it('finds the packages of every folder of the workspace, in one order', () => {
+it('finds the packages of every folder of the workspace, in a stable order', () => {
   const found = workspacePackages(workspace()).map(({ path, name, publishable }) => ({ path, name, publishable }))
   expect(found).toEqual([
     { path: 'examples/c', name: 'c', publishable: true },
@@ -55,7 +55,7 @@ it('does not install again after a change of a source file', () => {
   expect(installFingerprint(workspace({ 'packages/a/src/index.ts': 'export {}' }))).toBe(before)
 })
 
-it('takes the workspace dependencies from every dependency field, each once', () => {
+it('reads the workspace dependencies from every dependency field, each once', () => {
   expect(
     workspaceDependencies({
       dependencies: { luxon: '^3.0.0', b: 'workspace:^' },

@@ -43,7 +43,7 @@ describe('a source', () => {
     ])
   })
 
-  it('names the files that it imports, those of types and re-exports included', () => {
+  it('names the files that it imports, including types and re-exports', () => {
     const content =
       "import { a } from './a.ts'\nimport type { B } from '../b.ts'\nexport * from './c/c.ts'\nimport 'd'\n"
     const folder = folderOf({ 'sub/one.ts': content })
@@ -64,7 +64,7 @@ describe('a source', () => {
     expect(readSources(folderOf({ 'one.ts': content.join('\n') }))[0]?.numericConstants).toEqual(names)
   })
 
-  it('names the members of an interface, and knows words in its code only', () => {
+  it('names the members of an interface, and finds words only in its code', () => {
     const [source] = readSources(
       folderOf({
         'one.ts': 'interface Options {\n  /** A priority. */\n  readonly limit: number\n  stop(): void\n}\n',
@@ -77,7 +77,7 @@ describe('a source', () => {
   })
 })
 
-it('files that import one another form a circle, each file in one circle at most', () => {
+it('files that import one another form a circle, and each file is in at most one circle', () => {
   const imports = new Map([
     ['a', ['b']],
     ['b', ['c', 'd']],
@@ -92,7 +92,7 @@ it('files that import one another form a circle, each file in one circle at most
   ])
 })
 
-it('the longest equal run is looked for between groups, not within one', () => {
+it('the longest equal run is found between groups, not within one', () => {
   const shared = ['one', 'two', 'three']
   expect(longestEqualRun([[[...shared, 'four', ...shared, 'four']], [['zero', ...shared, 'five']]])).toBe(3)
   expect(longestEqualRun([[['one']], [['two']]])).toBe(0)

@@ -20,7 +20,7 @@ async function lint(files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content)
   }
-  // Biome looks for import cycles only near its settings, so they lie here as they do in the repository.
+  // Biome searches import cycles only near its settings, so the test puts them where the repository has them.
   const settings = join('packages', 'workspace')
   for (const name of ['biome.json', 'lint']) {
     cpSync(join(root, settings, name), join(folder, settings, name), { recursive: true })
@@ -34,7 +34,7 @@ async function lint(files) {
     },
   )
   const rules = [...output.matchAll(/^::error title=(?:lint\/\w+\/)?(\w+)/gm)].map(([, rule]) => String(rule))
-  // Also zero only if there was something to lint.
+  // An exit code of 0 is valid only if Biome has linted a file.
   expect(exitCode).toBe(rules.length > 0 ? 1 : 0)
   return [...new Set(rules)].sort()
 }
@@ -58,16 +58,16 @@ const clockSources = [
 const moduleWith = (statement) => `declare const task: (...values: unknown[]) => void\n${statement}\nexport {}\n`
 
 describe('time and chance', () => {
-  it.each(clockSources)('%s is refused in a package', async (statement, rule) => {
+  it.each(clockSources)('%s is rejected in a package', async (statement, rule) => {
     expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([rule])
   })
 
-  it('timers cannot be imported in a package either', async () => {
+  it('an import of timers is rejected in a package', async () => {
     const importing = "import { setTimeout } from 'node:timers/promises'\nawait setTimeout(5)\n"
     expect(await lint({ 'packages/any/src/some-file.ts': importing })).toEqual(['noRestrictedImports'])
   })
 
-  it('are at home in the system clock, in tests, benchmarks and examples', async () => {
+  it('are allowed in the system clock, in tests, benchmarks and examples', async () => {
     const everything = moduleWith(clockSources.map(([statement]) => `{ ${statement} }`).join('\n'))
     const places = [
       'packages/core/src/system-clock.ts',
@@ -79,14 +79,14 @@ describe('time and chance', () => {
     expect(await lint(Object.fromEntries(places.map((path) => [path, everything])))).toEqual([])
   })
 
-  it('a date that is given, and arithmetic, are no reading of either', async () => {
+  it('a constant date and arithmetic are allowed', async () => {
     const statement = "task(new Date(5), Date.UTC(2026), Date.parse('2026-01-01'), Math.max(1, 2))"
     expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([])
   })
 })
 
 describe('modules', () => {
-  it('that import each other are refused', async () => {
+  it('that import each other are rejected', async () => {
     const files = {
       'packages/any/src/one.ts': "import { two } from './two.ts'\nexport const one = (): number => two()\n",
       'packages/any/src/two.ts': "import { one } from './one.ts'\nexport const two = (): number => one()\n",
@@ -94,18 +94,18 @@ describe('modules', () => {
     expect(await lint(files)).toEqual(['noImportCycles'])
   })
 
-  it('with a default export are refused, except configuration files', async () => {
+  it('with a default export are rejected, except configuration files', async () => {
     const content = 'export default { setting: 1 }\n'
     expect(await lint({ 'packages/any/src/settings.ts': content })).toEqual(['noDefaultExport'])
     expect(await lint({ 'packages/any/vitest.config.ts': content })).toEqual([])
   })
 
-  it('that leave an import or a variable unused are refused', async () => {
+  it('with an unused import or variable are rejected', async () => {
     const content = "import { join } from 'node:path'\nconst unused = 1\nexport {}\n"
     expect(await lint({ 'packages/any/src/some-file.ts': content })).toEqual(['noUnusedImports', 'noUnusedVariables'])
   })
 
-  it('that import types as values are refused', async () => {
+  it('that import types as values are rejected', async () => {
     const files = {
       'packages/any/src/one.ts': "import { Two } from './two.ts'\nexport const one = (two: Two): Two => two\n",
       'packages/any/src/two.ts': 'export interface Two {\n  readonly two: 2\n}\n',
@@ -114,7 +114,7 @@ describe('modules', () => {
   })
 })
 
-it('tests that are skipped or run alone are refused', async () => {
+it('tests with skip or only are rejected', async () => {
   const content = "import { it } from 'vitest'\nit.skip('one', () => {})\nit.only('two', () => {})\n"
   expect(await lint({ 'packages/any/test/some.test.ts': content })).toEqual(['noFocusedTests', 'noSkippedTests'])
 })

@@ -9,12 +9,12 @@ const publishable = all.filter((workspacePackage) => workspacePackage.publishabl
 const engines = readJson(join(root, 'package.json')).engines
 const repository = 'https://github.com/jobistemer/jobistemer'
 
-it('there are packages to publish', () => {
+it('the workspace has packages to publish', () => {
   expect(publishable.map(({ name }) => name)).toContain('@jobistemer/core')
 })
 
 describe.each(all)('$name', ({ manifest }) => {
-  it('is an ES module package under the MIT licence, for the same versions of Node as the repository', () => {
+  it('is an ES module package under the MIT licence, for the Node.js versions of the repository', () => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
   })
 
@@ -28,11 +28,11 @@ describe.each(all)('$name', ({ manifest }) => {
 })
 
 describe.each(publishable)('$name, to be published,', ({ name, manifest, folder, path }) => {
-  it('has tests, and the types of sources and tests checked', () => {
+  it('has tests, and a type check of sources and tests', () => {
     expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
   })
 
-  it('says where it comes from, and where to report a problem', () => {
+  it('names its repository and the address for problem reports', () => {
     expect(manifest).toMatchObject({
       author: 'The Jobistemer contributors',
       homepage: `${repository}/tree/main/${path}#readme`,
@@ -51,7 +51,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(new Set(manifest.keywords).size).toBe(manifest.keywords.length)
   })
 
-  it('is published for everybody, with a statement of where it was built', () => {
+  it('is published publicly, with a provenance statement', () => {
     expect(manifest.publishConfig).toEqual({ access: 'public', provenance: true })
   })
 
@@ -59,13 +59,13 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(manifest.scripts).toMatchObject({ build: expect.any(String), prepack: 'pnpm run build' })
   })
 
-  it('asks for any 0.x of the packages that it is used with, as all share one version', () => {
+  it('accepts any 0.x of its peers, because all packages share one version', () => {
     for (const [peer, range] of Object.entries(manifest.peerDependencies ?? {})) {
       if (all.some((other) => other.name === peer)) expect(range, peer).toBe('workspace:0.x')
     }
   })
 
-  it('is named for its folder and says what it is', () => {
+  it('has the name of its folder and a description', () => {
     expect(name).toBe(path.replace(/^packages\//, '@jobistemer/'))
     expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)
   })
@@ -74,7 +74,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(manifest.sideEffects).toBe(false)
   })
 
-  it('exports nothing but built modules with their types', () => {
+  it('exports only built modules with their types', () => {
     expect(Object.keys(manifest.exports)).toContain('.')
     for (const [entry, target] of Object.entries(manifest.exports)) {
       expect(entry).toMatch(/^\.(\/[a-z0-9-]+)*$/)
@@ -87,7 +87,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     for (const open of ['module', 'browser']) expect(manifest).not.toHaveProperty(open)
   })
 
-  it('says the same to compilers that do not read its exports', () => {
+  it('gives the same types to compilers that do not read its exports', () => {
     const { '.': main, ...others } = manifest.exports
     expect([manifest.main, manifest.types]).toEqual([main.default, main.types])
     const paths = Object.entries(others).map(([entry, { types }]) => [entry.slice(2), [types]])

@@ -13,7 +13,7 @@ it('accepts a tarball of the build, the documents and schemas', () => {
   expect(strayFiles([...needed, ...more])).toBeUndefined()
 })
 
-it.each(needed)('names %s when it is missing', (path) => {
+it.each(needed)('names %s if it is missing', (path) => {
   expect(strayFiles(needed.filter((other) => other !== path))).toBe(`${path} is missing.`)
 })
 

@@ -14,7 +14,7 @@ it('lets programs find that pnpm under its name', async () => {
   expect(`pnpm@${output.trim()}`).toBe(pinnedPnpm)
 })
 
-it('runs a script of a package with the programs that it has installed, and hands arguments on as they are', async () => {
+it('runs a script of a package with its installed programs, and passes arguments unchanged', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-script-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const programs = join(folder, 'node_modules', '.bin')
@@ -34,7 +34,7 @@ it('runs a script of a package with the programs that it has installed, and hand
   })
 })
 
-it('runs a program of a package that the checks need, and says how it ended', async () => {
+it('runs a program of a package that the checks need, and returns its exit code', async () => {
   const { output, exitCode } = await captureTool('publint', 'publint', ['--version'])
   expect({ output: output.trim(), exitCode }).toEqual({ output: expect.stringMatching(/\d+\.\d+\.\d+$/), exitCode: 0 })
 })

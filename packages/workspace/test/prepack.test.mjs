@@ -8,7 +8,7 @@ import { capturePnpm } from '../runner/pnpm.mjs'
 import { root } from '../runner/repository.mjs'
 
 /**
- * A workspace with one package and no build of it. What is installed is the repository's own, through links.
+ * Creates a workspace with one package that is not built. Links give it the installed packages of the repository.
  * @param {string} path the package's folder, relative to the top folder
  */
 function unbuiltCopy(path) {
@@ -25,7 +25,7 @@ function unbuiltCopy(path) {
   return join(top, path)
 }
 
-it('a package that was never built is built before it is packed', async () => {
+it('packing builds a package that was never built', async () => {
   const folder = unbuiltCopy('packages/ticker-once')
   expect(existsSync(join(folder, 'dist'))).toBe(false)
   const tarball = join(folder, 'packed.tgz')
@@ -34,7 +34,7 @@ it('a package that was never built is built before it is packed', async () => {
   expect(strayFiles(tarballFiles(readFileSync(tarball)).map(({ path }) => path))).toBeUndefined()
 })
 
-it('a package whose build fails is not packed', async () => {
+it('packing fails if the build of the package fails', async () => {
   const folder = unbuiltCopy('packages/ticker-once')
   rmSync(join(folder, 'tsconfig.build.json'))
   const tarball = join(folder, 'packed.tgz')

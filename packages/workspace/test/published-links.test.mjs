@@ -45,6 +45,6 @@ function linksOf(text) {
 /** @param {string} file @param {readonly string[]} files the `files` of package.json */
 function isPublished(file, files) {
   if (file.startsWith('node_modules')) return false
-  // npm always publishes these two.
+  // npm always publishes these two files.
   return file === 'README.md' || file === 'LICENSE' || files.some((one) => file === one || file.startsWith(`${one}/`))
 }

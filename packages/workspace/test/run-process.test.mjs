@@ -9,19 +9,19 @@ function node(code, options) {
   return capture(process.execPath, ['-e', code], options)
 }
 
-it('keeps what a program prints on both streams, and its exit code', async () => {
+it('keeps the output of a program on both streams, and its exit code', async () => {
   const result = await node('process.stdout.write("out "); process.stderr.write("err"); process.exitCode = 4')
   expect(result.exitCode).toBe(4)
   expect(result.ended).toBeUndefined()
   expect(result.output.split(' ').sort()).toEqual(['err', 'out'].sort())
 })
 
-it('gives a program no standard input to wait for', async () => {
+it('gives a program an empty standard input', async () => {
   const { output } = await node('process.stdin.on("data", () => {}).on("end", () => console.log("ended"))')
   expect(output).toBe('ended\n')
 })
 
-it('says why a program could not be started', async () => {
+it('returns the reason if a program cannot start', async () => {
   const { exitCode, ended } = await capture('jobistemer-no-such-program', [])
   expect(exitCode).toBe(1)
   expect(ended).toContain('could not be started')
@@ -32,15 +32,15 @@ it('names the signal that ended a program', async () => {
   expect({ exitCode, ended }).toEqual({ exitCode: 1, ended: 'was ended by SIGTERM' })
 })
 
-it('kills a program and its children when the time is up', async () => {
+it('kills a program and its children after the timeout', async () => {
   const endless = 'setInterval(() => {}, 1000)'
   const child = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(endless)}], { stdio: "inherit" })`
-  // The streams close only when the grandchild is gone too, so that this ends at all shows that it was killed.
+  // The streams close only after the end of the grandchild. The end of this call shows that it was killed.
   const { ended } = await node(`${child}; ${endless}`, { timeoutMs: 300 })
   expect(ended).toBe('was killed after 0.3 s')
 })
 
-it('takes the programs that it runs along when it is told to end', async () => {
+it('ends its running programs when a signal ends it', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')

@@ -21,25 +21,25 @@ it('counts each check as one test', async () => {
   expect(summary(outcomes)).toBe('Failed:\n  bad (1)\n2 passed, 1 failed')
 })
 
-it('ends with the plain sums alone when nothing failed', async () => {
+it('ends with only the sums if no step failed', async () => {
   const { outcomes } = await run([passing])
   expect(summary(outcomes)).toBe('1 passed, 0 failed')
 })
 
-it('adds skipped tests to the closing line only where there are some', async () => {
+it('adds skipped tests to the closing line only if there are any', async () => {
   const { outcomes } = await run([
     { name: 'some', run: async () => ({ passed: 4, failed: 0, skipped: 2, details: '' }) },
   ])
   expect(summary(outcomes)).toBe('4 passed, 0 failed, 2 skipped')
 })
 
-it('shows what a failed step said, indented under its line, and nothing of a passed one', async () => {
+it('shows the output of a failed step, indented under its line, and no output of a passed one', async () => {
   const { printed } = await run([passing, failing])
   expect(printed[0]).toMatch(/^✓ good: 1 passed \(\d+\.\d s\)$/)
   expect(printed[1]).toMatch(/^✗ bad: 0 passed, 1 failed \(\d+\.\d s\)\n {4}what is wrong\n {4}and where\n$/)
 })
 
-it('counts a step that throws as one failure and runs the others', async () => {
+it('counts a step that throws as one failure and runs the remaining steps', async () => {
   const throwing = {
     name: 'broken',
     run: async () => {
@@ -51,7 +51,7 @@ it('counts a step that throws as one failure and runs the others', async () => {
   expect(printed[0]).toContain('the step itself is broken')
 })
 
-it('runs as many steps at once as it is told, and keeps their order', async () => {
+it('runs `concurrency` steps at once, and returns the outcomes in their order', async () => {
   /** @type {(() => void)[]} */
   const gates = []
   let running = 0
@@ -63,7 +63,7 @@ it('runs as many steps at once as it is told, and keeps their order', async () =
       most = Math.max(most, running)
       await new Promise((resolve) => {
         gates.push(() => resolve(undefined))
-        // The last to arrive opens the newest gate first, so that steps end in another order than they began.
+        // The last step to begin opens the newest gate first, so that steps end in another order than they began.
         if (gates.length === 2 || index === 4) for (const open of gates.splice(0).reverse()) open()
       })
       running -= 1

@@ -30,7 +30,7 @@ it.each([
   '{"passed":-1,"failed":0}',
   '{"passed":1.5,"failed":0}',
   '{"passed":"1","failed":0}',
-])('understands nothing in the report %j', (content) => {
+])('rejects the report %j', (content) => {
   expect(readTestReport(reportFile(content))).toBeUndefined()
 })
 
@@ -55,7 +55,7 @@ it('counts a file that fails outside its tests as one failure', () => {
   expect(readTestReport(reportFile({ testResults }))).toEqual({ passed: 1, failed: 2, skipped: 0 })
 })
 
-it('accepts a run that passed tests and ended well', () => {
+it('accepts a run with passed tests and exit code 0', () => {
   expect(judge({ passed: 2, failed: 0, skipped: 0 }, fine)).toEqual({
     passed: 2,
     failed: 0,
@@ -75,7 +75,7 @@ it('counts a run of no test as one failure', () => {
   })
 })
 
-it('says of a run of no test that it ran none, however it ended', () => {
+it('reports that a run had no test, whatever its exit code', () => {
   const none = { passed: 0, failed: 0, skipped: 0 }
   expect(judge(none, { exitCode: 1, ended: undefined })).toMatchObject({
     failed: 1,
@@ -98,7 +98,7 @@ it('counts a run that was killed as one failure', () => {
   })
 })
 
-it('adds no failure to those that the tests report', () => {
+it('adds no failure to the failures that the tests report', () => {
   expect(judge({ passed: 1, failed: 2, skipped: 0 }, { exitCode: 1, ended: undefined })).toMatchObject({ failed: 2 })
 })
 
@@ -112,7 +112,7 @@ it.each([
   expect(isVitest(script)).toBe(expected)
 })
 
-it('asks for tests of published packages and examples, and runs those that other packages have', () => {
+it('requires tests of published packages and examples, and runs the tests of other packages if they exist', () => {
   const untested = { scripts: {} }
   expect(needsTests({ publishable: true, path: 'packages/any', manifest: untested })).toBe(true)
   expect(needsTests({ publishable: false, path: 'examples/any', manifest: untested })).toBe(true)
@@ -122,7 +122,7 @@ it('asks for tests of published packages and examples, and runs those that other
   )
 })
 
-it('begins with the packages that are known to take long, each of which exists, and has a lane for those that wait', () => {
+it('begins with the longest packages, each of which exists, and has a lane for those that wait', () => {
   const packages = workspacePackages()
   const { waiting, long, short } = inLanes(packages)
   expect(long[0]?.name).toBe('@jobistemer/simulator')

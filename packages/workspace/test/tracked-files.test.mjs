@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
-/** Put together from parts, so that this file holds none of what it looks for. */
+/** Joined from parts, so that this file does not contain the names that it forbids. */
 const registryHosts = [
   ['registry', 'npmjs', 'org'],
   ['npm', 'pkg', 'github', 'com'],
@@ -12,7 +12,7 @@ const registryHosts = [
   ['registry', 'npmmirror', 'com'],
 ].map((parts) => parts.join('.'))
 
-/** Folders of one machine. What stands before them decides whether they are absolute: `packages/tmp/` is not. */
+/** Folders of one machine. The preceding characters decide whether the path is absolute: `packages/tmp/` is not. */
 const machinePath = new RegExp(`(?<![\\w.@~*)}\\]>-])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`)
 
 /** @returns {Promise<{ path: string, text: string }[]>} the text files that git tracks */
@@ -33,12 +33,12 @@ async function linesWith(pattern) {
   )
 }
 
-it('no tracked file names the host of a package registry', async () => {
+it('no tracked file contains the host of a package registry', async () => {
   const anyHost = new RegExp(registryHosts.map((host) => host.replaceAll('.', '\\.')).join('|'))
   expect(await linesWith(anyHost)).toEqual([])
 })
 
-it('no tracked file holds an absolute path of a machine', async () => {
+it('no tracked file contains an absolute path of a machine', async () => {
   expect(await linesWith(machinePath)).toEqual([])
 })
 
@@ -53,8 +53,8 @@ it.each([
   expect(machinePath.test(parts.join('/'))).toBe(expected)
 })
 
-it('the lockfile holds no address to download from', () => {
+it('the lockfile contains no address to download from', () => {
   const lines = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').split('\n')
-  // The reason that a package's author gives for deprecating it may name a page; nothing is fetched from there.
+  // The deprecation reason of a package's author may name a page. No program downloads from it.
   expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])
 })

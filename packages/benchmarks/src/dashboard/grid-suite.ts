@@ -21,7 +21,7 @@ interface Shape {
 
 const owner = { node: 'bench', incarnation: 'bench-1' }
 
-/** Whether a grid of 10,000 cells scrolls without a stop, as a browser traces it. */
+/** Measures by a browser's trace whether a grid of 10,000 cells scrolls smoothly. */
 export const gridSuite: Suite = {
   name: 'grid',
   title: 'The grid of a job in the dashboard, scrolled from end to end: milliseconds, as Chromium traces them',
@@ -64,8 +64,8 @@ export const gridSuite: Suite = {
         columns: ['', 'elements', 'frames', 'frame p50', 'p99', 'longest', 'longest task', 'its processor time'],
         rows,
         notes: [
-          'A frame lasts from the commit of one to that of the next. A task is what the page does without a break.',
-          'Smoothly: 120 pixels in each frame. By jumps: a whole window in each frame, which shows nothing that was there.',
+          'A frame lasts from its commit to the commit of the next one. A task is work of the page without a break.',
+          'Smoothly: 120 pixels in each frame. By jumps: a whole window in each frame, so that no cell stays visible.',
           loadNote(),
         ],
       }
@@ -109,7 +109,7 @@ async function scroll(page: Page, origin: string, { job, tasks, runs }: Shape, f
   return rows
 }
 
-/** To the beginning and back, in both directions, frame by frame. */
+/** Scrolls from the beginning to the end and back, in both directions, frame by frame. */
 function scrolling(frames: number, stepShare: number): string {
   return `new Promise((resolve) => {
     const box = document.querySelector('.grid-box')
@@ -135,7 +135,7 @@ interface TraceEvent {
   /** Microseconds. */
   readonly ts: number
   readonly dur?: number
-  /** Of the processor. */
+  /** Processor time, in microseconds. */
   readonly tdur?: number
   readonly pid: number
   readonly tid: number

@@ -6,11 +6,11 @@ import { Piscina } from 'piscina'
 
 const handler: URL = new URL('./handler.js', import.meta.url)
 
-/** Something that runs a function in a thread or a process. */
+/** Runs a function in a thread or a process. */
 export interface Runner {
   /** Resolves when the function has ended. */
   attempt(): Promise<unknown>
-  /** Removes what is kept of attempts that are over. */
+  /** Removes the stored results of ended attempts. */
   forget?(): Promise<unknown>
   stop(): Promise<unknown>
 }
@@ -28,7 +28,7 @@ export const misbehaviours = [
   'stopped processes',
 ] as const
 
-/** An isolated task on the storage in memory: what is left is the cost of its child. */
+/** An isolated task on the memory storage, so that the cost of the child remains. */
 export async function startJobistemer(
   task: { readonly isolation: Isolation; readonly pool: boolean },
   data: { readonly kind?: string } = {},
@@ -81,7 +81,7 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady(), worker.waitUntilReady()])
   return {
     async attempt() {
-      // Whoever waits for one may look at it when it has ended already.
+      // Keeps 100 ended jobs, because the wait for a job can begin after its end.
       const job = await queue.add('work', {}, { removeOnComplete: 100, removeOnFail: 100 })
       await job.waitUntilFinished(events)
     },
@@ -93,7 +93,7 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   }
 }
 
-/** Those that are measured once more in a node that has much in memory. */
+/** The candidates that are also measured in a node with a large heap. */
 export function grownCandidates(): readonly Candidate[] {
   const isolations: readonly Isolation[] = ['thread', 'process']
   return isolations.map((isolation) => ({

@@ -17,7 +17,7 @@ const misbehaviours: Readonly<Record<string, () => unknown>> = {
   },
   'calls of process.exit(0)': () => process.exit(0),
   'unhandled rejections': () => {
-    void Promise.reject(new Error('nobody listens'))
+    void Promise.reject(new Error('this rejection has no handler'))
     return forever()
   },
   'stopped processes': () => {
@@ -26,11 +26,14 @@ const misbehaviours: Readonly<Record<string, () => unknown>> = {
   },
 }
 
-/** What isolated tasks, piscina and BullMQ's workers call: nothing, or something that must not harm the node. */
+/**
+ * The function that isolated tasks, piscina and BullMQ's workers call. It returns, or misbehaves in a way that must not harm
+ * the node.
+ */
 function handler({ data }: Asked): unknown {
   const { kind } = data ?? {}
   return kind === undefined ? 1 : misbehaviours[kind]?.()
 }
 
-// biome-ignore lint/style/noDefaultExport: all three look for it there
+// biome-ignore lint/style/noDefaultExport: all three expect the function there
 export default handler

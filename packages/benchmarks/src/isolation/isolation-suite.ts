@@ -6,14 +6,14 @@ import type { Suite } from '../suite.ts'
 import { candidates, grownCandidates, misbehaviours, type Runner, startJobistemer } from './candidates.ts'
 import { largestGap, livingChildren, usedKb } from './watch.ts'
 
-/** What it costs to run a handler in a thread or a process, and what becomes of the node when it misbehaves. */
+/** Measures the cost of a handler in a thread or a process, and the effect of misbehaving handlers on the node. */
 export const isolationSuite: Suite = {
   name: 'isolation',
   title: 'Attempts of isolated tasks in a row, next to BullMQ’s sandboxed processors and to piscina',
   async run({ smoke, occurrences }) {
     const count = smoke ? 3 : (occurrences ?? 300)
     const rows: string[][] = []
-    // What a busy machine does to any process.
+    // The gaps that a busy machine causes in any process.
     const gapOfNothing = await largestGap(async () => {
       await sleep(smoke ? 10 : 5000)
     })
@@ -24,12 +24,12 @@ export const isolationSuite: Suite = {
     } finally {
       await redis.stop()
     }
-    // A node that has grown: to start a process copies the page tables of the one that does.
+    // Size of a large node, in MB: starting a process copies the page tables of its parent.
     const ballastMb = smoke ? 8 : 2048
     for (const { name, start } of grownCandidates()) {
       rows.push([`${name}, ${ballastMb} MB in the node`, ...(await measure(start, Math.min(count, 300), ballastMb))])
     }
-    // What children write when they die is as expected as their death.
+    // Dying children write expected errors to stderr.
     const { write } = process.stderr
     process.stderr.write = () => true
     for (const isolation of ['thread', 'process'] as const) {
@@ -47,10 +47,10 @@ export const isolationSuite: Suite = {
       notes: [
         `${count.toLocaleString('en-US')} attempts each, one after another, of a function that returns 1; on the storage in memory, for BullMQ on Redis.`,
         'Jobistemer’s threads and processes may have 32 MB of old generation.',
-        'With so many MB in the node: 300 attempts; it has grown by them after its start.',
-        'What misbehaves has a timeout of 1 s, and is killed 100 ms later.',
+        'Rows with MB in the node: 300 attempts in a node whose heap has grown by this much since its start.',
+        'Misbehaving handlers have a timeout of 1 s, and are killed 100 ms later.',
         'Largest gap: between two turns of the event loop of the node, by a timer of 1 ms. Heap: after garbage collection,',
-        'over all attempts, after a tenth as many that are not counted. Living: processes in the list of processes after the shutdown.',
+        'over all attempts, after a warm-up of a tenth as many. Living: processes in the list of processes after the shutdown.',
         loadNote(),
       ],
     }
@@ -61,7 +61,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   const runner = await start()
   const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
-  // Starts what is kept, and loads what is loaded once.
+  // Starts the kept children, and loads code that is loaded once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
   await runner.forget?.()
   const before = usedKb()
@@ -74,7 +74,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   })
   await runner.forget?.()
   const grown = usedKb() - before
-  // Until here it is in use; what follows does not count it as heap that has become free.
+  // Until here the ballast is in use. It is freed before the heap is measured.
   ballast.length = 0
   usedKb()
   await runner.stop()

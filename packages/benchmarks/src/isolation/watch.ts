@@ -15,13 +15,13 @@ export function usedKb(): number {
   return (heapUsed + external) / 1024
 }
 
-/** The largest gap between turns of the event loop while something is done, in milliseconds. */
+/** The largest gap between turns of the event loop during `work`, in milliseconds. */
 export async function largestGap(work: () => Promise<void>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
   await sleep(50)
   delay.enable()
   await work()
-  // The last stretch counts too: it is over when a timer has rung.
+  // Includes the last period, which ends when a timer has fired.
   await sleep(5)
   delay.disable()
   return delay.max / 1e6
@@ -29,7 +29,7 @@ export async function largestGap(work: () => Promise<void>): Promise<number> {
 
 const programs = fileURLToPath(new URL('./isolated/', import.meta.resolve('@jobistemer/core')))
 
-/** How many processes of isolated tasks are in the list of all processes, whoever is their parent by now. */
+/** Number of processes of isolated tasks in the list of all processes, including those of dead parents. */
 export function livingChildren(): number {
   const list = execFileSync('ps', ['-e', '-o', 'stat=,args='], { encoding: 'utf8' })
   return list.split('\n').filter((line) => line.includes(programs) && !line.startsWith('Z')).length

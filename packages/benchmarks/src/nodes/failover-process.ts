@@ -3,9 +3,9 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// One node of the benchmark of failover: jobs that are due every second, with the default options.
+// One node of the failover benchmark: jobs that are due every second, with the default options.
 
-/** What a node of the benchmark is told. */
+/** The order for a node of the benchmark. */
 export interface FailoverOrder {
   readonly address: string
   readonly prefix: string
@@ -15,7 +15,7 @@ export interface FailoverOrder {
   readonly heartbeat: number | null
 }
 
-/** That a slot was started. */
+/** Reports the start of a slot. */
 export interface SlotStart {
   readonly job: string
   readonly slot: number
@@ -24,14 +24,14 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, heartbeat } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// Also when whoever measures has ended, and the storage with it.
+// The node also exits if the benchmark has ended, and its storage with it.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // At once, as far as possible: what is unsaid when the node is killed counts as never started.
+  // Sent as early as possible: a start that is not sent when the node is killed counts as missing.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }
@@ -45,14 +45,14 @@ const scheduler = createScheduler({
     defineJob({
       name,
       schedule,
-      // A slot that was running when its node was killed is not to keep others from being measured.
+      // A slot that runs when its node is killed must not block later slots.
       overlapPolicy: 'allow',
       tasks: [
         {
           name: 'work',
           run: ({ scheduledAt, attempt }) => {
             const slot = scheduledAt.getTime()
-            // What is run again is the business of the benchmark of takeovers.
+            // Another benchmark measures takeovers.
             if (attempt === 1) say({ job: name, slot, node: nodeId, lateness: Date.now() - slot })
           },
         },

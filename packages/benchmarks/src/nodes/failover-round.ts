@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./failover-process.js', import.meta.url)
 
-/** Slots as they were before the kill, to be compared with. */
+/** Seconds before the kill, as a reference for the lateness. */
 const secondsBefore = 3
 
 export interface FailoverOptions {
@@ -14,23 +14,23 @@ export interface FailoverOptions {
   readonly nodes: number
   readonly jobs: number
   readonly heartbeat: number | null
-  /** Until all know of each other. */
+  /** Time until all nodes know each other, in ms. */
   readonly settleMs: number
-  /** How long it is watched after the kill: until the node is known to be dead, and a little longer. */
+  /** Time of observation after the kill, in ms: until peers have declared the node dead, and some more. */
   readonly watchMs: number
 }
 
 export interface Failover {
-  /** For so many jobs the killed node went first. */
+  /** Number of jobs that were assigned to the killed node. */
   readonly orphans: number
-  /** The largest lateness of a slot, in milliseconds: of the seconds before the kill, and since. */
+  /** Maximum lateness of a slot, in milliseconds: in the seconds before the kill, and since. */
   readonly before: number
   readonly since: number
-  /** Slots that were never started. */
+  /** Number of slots that were never started. */
   readonly missing: number
 }
 
-/** Nodes with jobs that are due every second; the one that goes first for most of them is killed. */
+/** Starts nodes with jobs that are due every second, and kills the node with most assigned jobs. */
 export async function killFirst(options: FailoverOptions): Promise<Failover> {
   const { address, prefix, nodes, jobs, heartbeat, settleMs, watchMs } = options
   const starts: SlotStart[] = []
@@ -43,14 +43,14 @@ export async function killFirst(options: FailoverOptions): Promise<Failover> {
     }
     await wait(settleMs)
     const begin = nextSecond()
-    // Somewhere between two slots: what was running at the kill is not what is measured here.
+    // Between two slots, because this benchmark does not measure runs that the kill interrupts.
     await wait(begin - Date.now() + secondsBefore * 1000 + 300 + Math.random() * 500)
     const { node, orphans } = firstForMost(starts.filter(({ slot }) => slot >= begin))
     const killedAt = Date.now()
     children.get(node)?.kill('SIGKILL')
     await wait(watchMs)
     const end = Date.now()
-    // Those of the last slots may be late.
+    // The last slots may start late.
     await wait(Math.min(5000, watchMs))
     const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
     const slots = Math.floor(end / 1000) - begin / 1000 + 1

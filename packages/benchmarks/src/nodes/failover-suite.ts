@@ -6,17 +6,17 @@ import { loadNote } from '../load-note.ts'
 import { isWanted, median, type Suite } from '../suite.ts'
 import { type Failover, killFirst } from './failover-round.ts'
 
-/** How late slots are while the node that goes first for them is killed. */
+/** Measures the lateness of slots while the node that they are assigned to is killed. */
 export const failoverSuite: Suite = {
   name: 'failover',
-  title: 'Lateness of slots when the node that goes first for them is killed',
+  title: 'Lateness of slots when the node that they are assigned to is killed',
   async run({ smoke, storages }) {
     const rows: string[][] = []
     const kills = smoke ? 1 : 10
     const options = smoke
       ? { nodes: 2, jobs: 20, heartbeat: 100, settleMs: 1000, watchMs: 2000 }
       : { nodes: 2, jobs: 200, heartbeat: null, settleMs: 12_000, watchMs: 38_000 }
-    // Side by side: each kill has nodes and jobs of its own.
+    // In parallel: each kill has its own nodes and jobs.
     const killAt = async (address: string) =>
       await Promise.all(
         Array.from({ length: kills }, async (_, index) => {
@@ -36,10 +36,10 @@ export const failoverSuite: Suite = {
       columns: ['', 'kills', 'orphans', 'largest before', 'largest since: median', 'longest', 'wanted', 'missing'],
       rows,
       notes: [
-        `Default options, ${options.nodes} processes for each kill, ${options.jobs} jobs that are due every second. Watched until the node`,
-        'is known to be dead, and a little longer. orphans: for so many jobs at least the killed node went first.',
-        `All ${kills} kills of a storage happen side by side, so largest before tells how late the machine is by itself.`,
-        'missing: slots that no node has started; a few may have been under way at the kill.',
+        `Default options, ${options.nodes} processes for each kill, ${options.jobs} jobs that are due every second. Observed until the node`,
+        'is declared dead, and some more. orphans: minimum number of jobs that were assigned to the killed node.',
+        `All ${kills} kills of a storage happen in parallel, so the largest lateness before the kill shows the lateness of the machine itself.`,
+        'missing: slots that no node has started; a few may have been in progress at the kill.',
         loadNote(),
       ],
     }

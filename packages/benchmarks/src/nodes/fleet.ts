@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./node-process.js', import.meta.url)
 
-/** Node processes that work at the same orders. */
+/** Node processes that work on the same orders. */
 export class Fleet {
   readonly #nodes: readonly ChildProcess[]
 
@@ -21,7 +21,7 @@ export class Fleet {
     return this.#nodes.length
   }
 
-  /** Lets all of them end what they work at, and begin this; resolves when they have. */
+  /** Makes all nodes end their order and begin this one. Resolves when they have begun. */
   async begin(order: NodeOrder): Promise<void> {
     await this.#ask(order)
   }
@@ -30,17 +30,17 @@ export class Fleet {
     return (await this.#ask('report')) as readonly NodeReport[]
   }
 
-  /** Stops all of them at a moment at which they hold nothing. */
+  /** Stops all nodes at a moment at which they hold no lock of the storage. */
   async hold(): Promise<void> {
     await this.#ask('hold')
   }
 
-  /** They go on. */
+  /** Resumes all nodes. */
   release(): void {
     for (const node of this.#nodes) node.kill('SIGCONT')
   }
 
-  /** Lets them shut down, and resolves when they have. */
+  /** Shuts all nodes down, and resolves when they have ended. */
   async end(): Promise<void> {
     await Promise.all(
       this.#nodes.map(async (node) => {

@@ -1,24 +1,24 @@
-/** What the nodes of a fleet are to work at next. */
+/** The next work of the nodes of a fleet. */
 export interface NodeOrder {
   readonly address: string
   readonly prefix: string
   readonly jobs: number
-  /** From this instant on, in epoch milliseconds, the jobs are due every second; `null`: only when they are triggered. */
+  /** Epoch milliseconds from which the jobs are due every second; `null`: they only run when triggered. */
   readonly dueFrom: number | null
 }
 
-/** What a node has done since its last order. */
+/** The work of a node since its last order. */
 export interface NodeReport {
   readonly runs: number
   /** Epoch milliseconds. */
   readonly lastRunAt: number
-  /** Of each run, in milliseconds; empty for triggered ones. */
+  /** Lateness of each run, in milliseconds; empty for triggered runs. */
   readonly lateness: readonly number[]
-  /** Of the storage, by method. */
+  /** Number of storage calls, by method. */
   readonly calls: Readonly<Record<string, number>>
-  /** How many slots it has asked for: more than are run when several nodes ask for the same. */
+  /** Number of slots that the node tried to create: higher than its runs if several nodes create the same slots. */
   readonly asked: number
-  /** Of the whole process since its start. */
+  /** CPU time of the whole process since its start. */
   readonly cpuMs: number
 }
 

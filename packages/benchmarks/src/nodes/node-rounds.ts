@@ -6,17 +6,17 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/** How long a node takes to begin, when many do so together, and how many jobs it defines in a millisecond then. */
+/** Start-up time of a node among many, in ms, and the number of jobs that it then defines per millisecond. */
 const startMs = 300
 const jobsPerMs = 10
 
-/** Where a fleet works. */
+/** The storage and the server of a fleet. */
 export interface Site {
   readonly address: string
   readonly serverCpu: ServerCpu
 }
 
-/** Occurrences that wait in the storage, worked off by all nodes. */
+/** Makes all nodes work off occurrences that wait in the storage. */
 export async function workOff(
   fleet: Fleet,
   { address, serverCpu }: Site,
@@ -66,7 +66,7 @@ export async function workOff(
   return { spent, ms: spent.lastRunAt - startedAt }
 }
 
-/** Jobs that are due every second; for each job one node goes first. */
+/** Runs jobs that are due every second. Each job is assigned to one node. */
 export async function keepTime(
   fleet: Fleet,
   { address, serverCpu }: Site,
@@ -75,21 +75,21 @@ export async function keepTime(
     readonly jobs: number
     readonly seconds: number
     readonly settleMs: number
-    /** For so long they work before it is measured: until then, each node compiles its code. */
+    /** Seconds of work before the measurement, in which each node compiles its code. */
     readonly warmUpSeconds: number
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // Until all know of each other, all ask for each slot: they get the time to start before the first is due.
+  // Until all nodes know each other, all of them create each slot. Their start-up ends before the first slot is due.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })
-  // Half a second is left until the next are due, and the first are not counted.
+  // Half a second is left until the next slots are due, and the first slots are not counted.
   await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 + warmUpSeconds * 1000 - Date.now())
   return await rest(fleet, { serverCpu, seconds })
 }
 
-/** What a fleet spends while it goes on. */
+/** Measures what a fleet spends at rest. */
 export async function rest(
   fleet: Fleet,
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },

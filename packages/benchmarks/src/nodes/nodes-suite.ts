@@ -14,19 +14,19 @@ const sizes = [1, 2, 4, 8, 16]
 const sqliteSizes = [1, 2, 4]
 
 interface Load {
-  /** How many are due each second, in each of the measurements of slots. */
+  /** Numbers of due slots per second in the measurements. */
   readonly rates: readonly number[]
-  /** For the slots that grow with the fleet; 0: these are not measured. */
+  /** Number of jobs per node for the slots that grow with the fleet; 0: not measured. */
   readonly jobsOfEach: number
   readonly seconds: number
   readonly backlog: number
-  /** Until nodes know of each other: without wake-ups they learn of it by their heartbeats. */
+  /** Time until nodes know each other, in ms: without wake-ups their heartbeats tell them. */
   readonly settleMs: number
-  /** How long slots are worked at before it is measured. */
+  /** Seconds of work before the measurement. */
   readonly warmUpSeconds: number
 }
 
-/** What a fleet of nodes costs, next to one node. */
+/** The cost of a fleet of nodes, next to one node. */
 export const nodesSuite: Suite = {
   name: 'nodes',
   title: 'Several node processes on one Redis, and on one SQLite file',
@@ -37,7 +37,7 @@ export const nodesSuite: Suite = {
     const measure = async (name: string, fleetSizes: readonly number[], site: Site, load: Load) => {
       if (isWanted(storages, name)) await compare(name, fleetSizes, site, load, { rows, notes, loads })
     }
-    // A server that rewrites its log takes a processor for it, and what earlier sizes have left would be part of that.
+    // A server that rewrites its log needs a processor, and the log of earlier sizes would be part of the measurement.
     const redis = await startRedis({ config: { appendonly: 'yes', 'auto-aof-rewrite-percentage': '0' } })
     const client = new Redis(redis.url)
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
@@ -77,14 +77,14 @@ export const nodesSuite: Suite = {
       rows,
       notes: [
         'calls: of the storage, polls and reads included. server µs, node µs: CPU of the server and of all nodes. All three are',
-        'per occurrence, and × 1 is the ratio to one node: 1.3 at most is wanted for calls and server at 16 nodes.',
-        'slots/s: so many jobs are due each second, whatever the number of nodes: each has fewer for a call then. A create and a',
-        'settle of each node are two calls each second, so the ratio falls with the rate. More than the cores can do is late.',
-        'The first ten seconds of slots are not counted: a node of many has compiled little of its code by then, and its CPU is',
-        'three times as much as after that. slots of each: 125 jobs for each node. p50 and p99 are of the lateness.',
-        'backlog: 40,000 occurrences (SQLite: 10,000) that wait in the storage, 100 at a time on each node, after 10,000 (2,500)',
-        'for each node that are not counted.',
-        'The sizes follow each other: a rate tells of more nodes only while there are cores for them.',
+        'per occurrence, and × 1 is the ratio to one node: the target for calls and server at 16 nodes is at most 1.3.',
+        'slots/s: number of jobs due each second, for any number of nodes: more nodes have fewer per call. A create and a',
+        'settle of each node are two calls each second, so the ratio falls with the rate. If the cores cannot keep up, slots are late.',
+        'The first ten seconds of slots are not counted: one node of many has then compiled little of its code, and its CPU is',
+        'three times as much as later. slots of each: 125 jobs for each node. p50 and p99 are of the lateness.',
+        'backlog: 40,000 waiting occurrences (SQLite: 10,000), 100 at a time on each node, after a warm-up of 10,000 (2,500)',
+        'for each node.',
+        'The sizes run one after the other. A rate is only meaningful while each node has a core.',
         ...notes,
         loadNote(),
       ],
@@ -112,7 +112,7 @@ async function compare(
     const late = spent.lateness.length === 0 ? [] : [0.5, 0.99].map((share) => `${quantile(spent.lateness, share)} ms`)
     const row = [`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late]
     rows.push(row)
-    // Whoever has time for a part only is to see that part.
+    // Prints each row at once, so that a user can stop the benchmark early.
     console.error(row.join('  '))
     if (size !== 1 && size !== most) return
     const calls = printCalls(spent, spent.runs / 1000)
@@ -125,7 +125,7 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // Each node has its own code to compile: with fewer, many nodes seem to be slow.
+      // Each node has to compile its own code. With fewer occurrences, many nodes would seem slow.
       if (isWanted(wanted, 'backlog')) {
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)
@@ -150,7 +150,7 @@ async function compare(
   }
 }
 
-/** Per occurrence, each with its ratio to what one node spent. */
+/** Costs per occurrence, each with its ratio to the cost of one node. */
 function costs(spent: Spent, ofOne: Spent): string[] {
   const cost = (of: (spent: Spent) => number | null, digits: number) => {
     const [total, base] = [of(spent), of(ofOne)]
@@ -171,7 +171,7 @@ function printRest(spent: Spent, nodeSeconds: number): string {
   return `${micros(spent.nodeCpuMs)} of CPU${server} per node and second; calls: ${printCalls(spent, nodeSeconds)}.`
 }
 
-/** What the server has spent, in milliseconds of CPU. */
+/** CPU time of the server, in milliseconds. */
 async function cpuOf(client: Redis): Promise<number> {
   const info = await client.info('cpu')
   const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1] ?? Number.NaN)

@@ -3,14 +3,14 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 
-/** In DynamoDB all nodes of a benchmark use one table. */
+/** All nodes of a benchmark on DynamoDB use one table. */
 const tableName = 'benchmark'
 
-/** Opens what an address stands for: a Redis (`redis:`), a DynamoDB Local (`http:`), or else the file of an SQLite. */
+/** Opens the storage of an address: a Redis (`redis:`), a DynamoDB Local (`http:`), or otherwise an SQLite file. */
 export async function openStorage(address: string, prefix = 'benchmark'): Promise<Storage> {
   if (address.startsWith('redis:')) return redisStorage({ url: address, prefix })
   if (!address.startsWith('http:')) return sqliteStorage({ file: `${address}-${prefix}` })
-  // Only here: it takes long to load.
+  // Imported only here, because it loads slowly.
   const { dynamodbStorage } = await import('@jobistemer/storage-dynamodb')
   const client = await clientOf(address)
   const storage = dynamodbStorage({ client, tableName, prefix })
@@ -22,7 +22,7 @@ export async function openStorage(address: string, prefix = 'benchmark'): Promis
   })
 }
 
-/** Makes the table that {@link openStorage} uses. */
+/** Creates the table that {@link openStorage} uses. */
 export async function createDynamoDBTable(endpoint: string): Promise<void> {
   const { createTable } = await import('@jobistemer/storage-dynamodb')
   const client = await clientOf(endpoint)
@@ -31,10 +31,10 @@ export async function createDynamoDBTable(endpoint: string): Promise<void> {
 }
 
 async function clientOf(endpoint: string) {
-  // It warns of what its versions to come will need.
+  // Silences the client's warnings about future Node.js requirements.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb')
-  // DynamoDB Local takes any.
+  // DynamoDB Local accepts any credentials.
   const credentials = { accessKeyId: 'benchmark', secretAccessKey: 'benchmark' }
   return new DynamoDBClient({ endpoint, region: 'local', credentials })
 }

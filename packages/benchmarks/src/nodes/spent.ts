@@ -1,23 +1,23 @@
 import type { Fleet } from './fleet.ts'
 import type { NodeReport } from './node-order.ts'
 
-/** What the storage's server has spent so far, in milliseconds of CPU; `null`: it is part of the nodes. */
+/** CPU time of the storage's server so far, in milliseconds; `null` if the storage runs inside the nodes. */
 export type ServerCpu = (() => Promise<number>) | null
 
-/** What a piece of work has cost. */
+/** The cost of a piece of work. */
 export interface Spent {
-  /** Of the storage, by method. */
+  /** Number of storage calls, by method. */
   readonly calls: ReadonlyMap<string, number>
   readonly nodeCpuMs: number
   readonly serverCpuMs: number | null
   readonly runs: number
   readonly asked: number
   readonly lastRunAt: number
-  /** Of each run, sorted, in milliseconds. */
+  /** Sorted lateness of all runs, in milliseconds. */
   readonly lateness: readonly number[]
 }
 
-/** Measures what a fleet and its server spend until `done` resolves; what `prepare` costs the server is left out. */
+/** Measures the cost of a fleet and its server until `done` resolves, without the server's cost of `prepare`. */
 export async function spentUntil(
   fleet: Fleet,
   options: {
@@ -53,7 +53,7 @@ export function callsOf({ calls }: Spent): number {
   return [...calls.values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** The calls by method, those that are made most often first, each per `unit`. */
+/** The calls by method, most frequent first, each per `unit`. */
 export function printCalls({ calls }: Spent, unit: number): string {
   return [...calls]
     .filter(([, count]) => count > 0)

@@ -2,8 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 
 /**
- * Starts a program as a node of its own; resolves when it has said `ready`. What else it says is told to `hear`.
- * @throws Error when it ends before
+ * Starts a program as a node in its own process. Resolves when the node has sent `ready`, and passes its other messages to
+ * `hear`.
+ * @throws Error if the node ends before
  */
 export async function startNode(
   program: URL,

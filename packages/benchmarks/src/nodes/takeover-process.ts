@@ -3,9 +3,9 @@ import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { openStorage } from './open-storage.ts'
 
-// One node of the benchmark of takeovers: with the default options, but for those that it is given.
+// One node of the takeover benchmark, with the default options except for those in its order.
 
-/** What a node of the benchmark is told. */
+/** The order for a node of the benchmark. */
 export interface TakeoverOrder {
   readonly address: string
   readonly nodeId: string
@@ -15,7 +15,7 @@ export interface TakeoverOrder {
   readonly heartbeat: number | null
 }
 
-/** That a handler was called. */
+/** Reports the call of a handler. */
 export interface Start {
   readonly job: string
   readonly node: string
@@ -24,7 +24,7 @@ export interface Start {
   readonly at: number
 }
 
-/** That the process has loaded its code, and begins with its work. */
+/** Reports that the process has loaded its code and begins its work. */
 export interface Begin {
   readonly node: string
   /** Epoch milliseconds. */
@@ -33,11 +33,11 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, heartbeat } = order
-// Also when whoever measures has ended, and the storage with it.
+// The node also exits if the benchmark has ended, and its storage with it.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)
-// Far away: such a job runs only what is asked for.
+// Far away, so that the job only runs when triggered.
 const schedule = cron('0 0 0 1 1 * 2099')
 const scheduler = createScheduler({
   storage,
@@ -54,7 +54,7 @@ const scheduler = createScheduler({
           taskTimeout: { minutes: 10 },
           run: async ({ attempt, sleep }) => {
             process.send?.({ job: name, node: nodeId, attempt, at: Date.now() } satisfies Start)
-            // Who takes it over keeps its place for others.
+            // The second attempt ends at once, so that its node keeps its permits for other runs.
             if (attempt === 1) await sleep({ minutes: 8 })
           },
         },
@@ -72,6 +72,6 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// The first look for work keeps all places, and what is triggered meanwhile waits for whoever takes it.
+// The node's first claim reserves all permits, so runs triggered now would wait for another node.
 await wait(500)
 process.send?.('ready')

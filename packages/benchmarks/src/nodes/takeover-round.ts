@@ -7,37 +7,37 @@ import type { Begin, Start, TakeoverOrder } from './takeover-process.ts'
 
 const program = new URL('./takeover-process.js', import.meta.url)
 
-/** So many nodes start at the same time: more would make the others late. */
+/** Number of nodes that start at the same time. More would delay each other. */
 const startsAtOnce = 4
 
 export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
 
 interface TakeoverOptions {
-  /** So many nodes end in each way. */
+  /** Number of nodes that end in each way. */
   readonly count: number
   /** In milliseconds; `null`: the default. */
   readonly heartbeat: number | null
-  /** The first words of the ways that are wanted. Default: all. */
+  /** The first words of the ways to measure. Default: all. */
   readonly ways: readonly string[] | undefined
 }
 
-/** A node in the middle of a task. */
+/** A node with a running task. */
 interface Victim {
   readonly node: string
   readonly child: ChildProcess
   readonly job: string
 }
 
-/** Nodes that end in the middle of a task, beside one that stays. */
+/** Ends nodes in the middle of a task, beside one node that stays. */
 export class TakeoverRound {
   readonly #address: string
   readonly #count: number
   readonly #heartbeat: number | null
   readonly #ways: readonly string[] | undefined
-  /** A few more than are needed: some may begin on another node than they should. */
+  /** More jobs than victims, because some runs may begin on another node. */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
-  /** When the last process of a node began with its work. */
+  /** The time at which the last process of each node began its work. */
   readonly #begins = new Map<string, number>()
   readonly #children: ChildProcess[] = []
   #used = 0
@@ -50,12 +50,12 @@ export class TakeoverRound {
     this.#jobs = Array.from({ length: 4 * count + 4 }, (_, index) => `job ${index}`)
   }
 
-  /** Ends so many nodes in each way. Answers for each of them how many milliseconds later its task was run again. */
+  /** Ends `count` nodes in each way. Returns the milliseconds from each end to the next attempt of its task. */
   async run(): Promise<Readonly<Record<Way, readonly number[]>>> {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // While those are still taken for living.
+      // While peers still consider the killed nodes alive.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {
@@ -73,11 +73,11 @@ export class TakeoverRound {
     return isWanted(this.#ways, way)
   }
 
-  /** Answers what is still to come. */
+  /** Returns the pending measurements. */
   async #kill(): Promise<readonly Promise<number>[]> {
     const killed: Promise<number>[] = []
     for (const victim of await this.#prepare('killed')) {
-      // Not all at the same moment between two heartbeats.
+      // Spreads the kills over the time between two heartbeats.
       await wait(Math.random() * 500)
       victim.child.kill('SIGKILL')
       killed.push(this.#runAgain(victim, Date.now()))
@@ -125,7 +125,7 @@ export class TakeoverRound {
     const child = await this.#start(node)
     for (;;) {
       const job = this.#jobs[this.#used++]
-      if (job === undefined) throw new Error('Too many jobs began on another node than the one that was asked.')
+      if (job === undefined) throw new Error('Too many jobs began on another node than the one that triggered them.')
       child.send({ trigger: job })
       if ((await this.#startOf(job, 1)).node === node) return { node, child, job }
     }

@@ -7,10 +7,10 @@ import { isWanted, median, type Suite } from '../suite.ts'
 import { createDynamoDBTable } from './open-storage.ts'
 import { TakeoverRound, type Way } from './takeover-round.ts'
 
-/** How long it takes until another node goes on with what a node that ends was running. */
+/** Measures the time until another node runs the tasks of a node that ends. */
 export const takeoverSuite: Suite = {
   name: 'takeover',
-  title: 'From the end of a node in the middle of a task until another one runs that again',
+  title: 'Time from the end of a node with a running task until another node retries the task',
   async run({ smoke, nodes, storages, loads }) {
     const rows: string[][] = []
     const measure = async (name: string, address: string) => {
@@ -39,8 +39,8 @@ export const takeoverSuite: Suite = {
       notes: [
         'Default options: heartbeats of 5 s, dead after 30 s; on DynamoDB 10 s and 60 s. One more node lives throughout.',
         '--nodes says how many end in each way, --loads in which ways (kill, shutdown, same).',
-        'shutdown: without a grace period. same name: a node of this name starts after the kill -9, and is counted from there,',
-        'the start of its process included; without its loading: from when the code of that process was loaded.',
+        'shutdown: without a grace period. same name: a node of this name starts after the kill -9; the time counts from there,',
+        'including the start of its process. without its loading: from the time at which that process had loaded its code.',
         loadNote(),
       ],
     }

@@ -7,10 +7,10 @@ import { formatRate, type Suite } from '../suite.ts'
 
 const schema = 'bloat'
 const looks = 5
-/** A longer run is looked at more often, so that growth is told from the peaks between two vacuums. */
+/** Occurrences between two measurements. Frequent measurements distinguish growth from the peaks between two vacuums. */
 const occurrencesPerLook = 250_000
 
-/** How tables and indexes grow while rows come and go, under PostgreSQL's own autovacuum. */
+/** Measures how tables and indexes grow under PostgreSQL's autovacuum while rows come and go. */
 export const postgresBloatSuite: Suite = {
   name: 'postgres-bloat',
   title: 'Tables and indexes of PostgreSQL after many occurrences',
@@ -61,8 +61,8 @@ export const postgresBloatSuite: Suite = {
       ],
       rows,
       notes: [
-        `Storage calls for ${jobs.toLocaleString('en-US')} occurrences at a time, created, started and ended. Live tables: all but the history; nothing`,
-        'waits or runs at the end of a row. Dead rows pile up until the next vacuum, which comes once a minute at most. Sizes in MB, as on disk. Autovacuums: of all tables so far, as the server counts them.',
+        `Storage calls for ${jobs.toLocaleString('en-US')} occurrences at a time, created, started and ended. Live tables: all but the history; no occurrence`,
+        'waits or runs at the end of a row. Dead rows accumulate until the next vacuum, at most once a minute. Sizes in MB on disk. Autovacuums: the server’s count for all tables so far.',
       ],
     }
   },

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { measureHistory } from '../history-round.ts'
 import type { Suite } from '../suite.ts'
 
-/** Whether finished history slows the engine down on PostgreSQL. */
+/** Measures whether finished history slows the engine down on PostgreSQL. */
 export const postgresHistorySuite: Suite = {
   name: 'postgres-history',
   title: 'One-task occurrences per second on PostgreSQL, with and without history',
@@ -15,7 +15,7 @@ export const postgresHistorySuite: Suite = {
         const client = new pg.Client(server.url)
         await client.connect()
         await client.query('VACUUM ANALYZE')
-        // Each page that changes for the first time after it goes to the write-ahead log as a whole.
+        // After a checkpoint, the first change of each page writes the whole page to the write-ahead log.
         await client.query('CHECKPOINT')
         await client.end()
       }

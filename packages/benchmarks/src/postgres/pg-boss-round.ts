@@ -2,9 +2,9 @@ import { PgBoss } from 'pg-boss'
 
 export interface QueueLoad {
   readonly url: string
-  /** A schema of the round's own. */
+  /** A schema for this round. */
   readonly schema: string
-  /** How many jobs, and how many of them at a time. */
+  /** Number of jobs, and number of jobs at a time. */
   readonly count: number
   readonly width: number
 }
@@ -13,8 +13,8 @@ const queue = 'bench'
 const jobsPerInsert = 1000
 
 /**
- * Jobs that pg-boss fetches and completes each second, in batches, out of a queue that was filled before. Maintenance is
- * off; finished jobs stay, as finished occurrences do.
+ * Measures the jobs per second that pg-boss fetches and completes in batches from a filled queue. Maintenance is off. Finished
+ * jobs stay, like finished occurrences.
  */
 export async function runPgBoss({ url, schema, count, width }: QueueLoad): Promise<{ readonly perSecond: number }> {
   const boss = new PgBoss({ connectionString: url, schema, supervise: false, schedule: false })

@@ -9,10 +9,10 @@ import { runBareStatements } from './bare-statements-round.ts'
 import { runGraphileWorker } from './graphile-worker-round.ts'
 import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 
-/** Few enough to be worked off while slots wait for a place, see the engine's slot launcher. */
+/** A number that the node can work off while slots wait for a permit; see the engine's slot launcher. */
 const dueAtOnce = 500
 
-/** A queue of jobs is slower to fetch from the more of them are there, and the more of these have ended: so some are long. */
+/** Fetching from a queue slows down with the number of its jobs and of its ended jobs, so some loads are long. */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
@@ -24,7 +24,7 @@ const loads: readonly { readonly width: number; readonly count: number; readonly
 
 type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
 
-/** In the order in which they run; their names are those of columns. */
+/** In the order of their runs. The names are those of columns. */
 const candidates = {
   engine: async ({ url, schema, count, width }) => {
     const storage = postgresStorage({ url, schema })
@@ -93,12 +93,12 @@ export const postgresSuite: Suite = {
       ],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. All on one durable server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. All on one durable server, alternately.`,
         `whole engine: ${dueAtOnce} jobs (or the width) due at each instant of a clock that moves on when all is done. storage calls:`,
-        'the same without an engine, two calls for so many occurrences, which are sent in parts of 500 that overlap. Both create, start and end each.',
-        'bare: the least SQL that writes the same rows, two statements for so many. pg-boss: fetch and complete of',
-        'so many jobs in a call. Graphile Worker: so many at a time, fetched and completed in batches. Their jobs were inserted',
-        'before, which is not counted.',
+        'the same without an engine, two calls for the width, sent in overlapping parts of 500. Both create, start and end each occurrence.',
+        'bare: the least SQL that writes the same rows, two statements for the width. pg-boss: fetch and complete of',
+        'the width in a call. Graphile Worker: the width at a time, fetched and completed in batches. Inserting',
+        'their jobs is not counted.',
         loadNote(),
       ],
     }
@@ -115,18 +115,18 @@ async function alternate(
       const schema = `bench_${name.replace('-', '_')}_${load.width}_${load.count}_${round}`
       const { perSecond } = await run({ ...load, schema })
       await dropSchema(load.url, schema)
-      // Otherwise the first round warms up, and is not counted.
+      // Without an earlier round, the first one is a warm-up.
       if (round > 0) rates[name].push(perSecond)
     }
   }
   return rates
 }
 
-/** What one has left would occupy the vacuum while the next is measured. */
+/** Drops a candidate's schema. Its remains would occupy the vacuum during the next measurement. */
 async function dropSchema(url: string, schema: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
-  // Graphile Worker's schema is full of functions, and drops of tables tell of each other.
+  // Graphile Worker's schema has many functions, and drops of tables cause notices.
   await client.query(`SET client_min_messages = warning; DROP SCHEMA "${schema}" CASCADE; CHECKPOINT`)
   await client.end()
 }

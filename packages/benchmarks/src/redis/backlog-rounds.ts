@@ -9,14 +9,14 @@ import { Meter, type UnitCost, unitCost } from './meter.ts'
 const owner = { node: 'filler', incarnation: 'filler-1' }
 const hour = 3_600_000
 
-/** What waits in the storage when a node comes. */
+/** The waiting occurrences in the storage when a node starts. */
 export interface Backlog {
   readonly jobs: number
-  /** How many occurrences wait, of all jobs together. */
+  /** Number of waiting occurrences of all jobs together. */
   readonly length: number
-  /** `allow`: any number of a job run at once. `queue`: one after another. */
+  /** `allow`: any number of runs of a job at once. `queue`: one after another. */
   readonly overlapPolicy: 'allow' | 'queue'
-  /** How many of them are run and measured. */
+  /** Number of measured runs. */
   readonly count: number
   readonly concurrency: number
 }
@@ -25,7 +25,7 @@ export interface BacklogCost extends UnitCost {
   readonly callsPerOccurrence: number
 }
 
-/** Fills a storage, lets a node work it off, and measures that. */
+/** Fills a storage, and measures a node that works it off. */
 export async function workOff(server: RedisServer, prefix: string, backlog: Backlog): Promise<BacklogCost> {
   let calls = 0
   const target = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
@@ -84,7 +84,7 @@ async function fill(storage: Storage, jobs: readonly Job[], { length }: Backlog)
   for (let first = 0; first < length; first += 500) {
     const items = Array.from({ length: Math.min(500, length - first) }, (_, index): CreateRequested => {
       const job = ids[(first + index) % ids.length] ?? jobId('')
-      // One millisecond after another, so that there is an order.
+      // Each is 1 ms later than the one before, so that they have an order.
       const scheduledAt = now - hour + first + index
       return {
         kind: 'trigger',

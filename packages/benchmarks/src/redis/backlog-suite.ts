@@ -4,7 +4,7 @@ import { type Backlog, workOff } from './backlog-rounds.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 import type { UnitCost } from './meter.ts'
 
-/** What waits in the storage, worked off by one node, next to BullMQ's worker on the same server. */
+/** Waiting occurrences that one node works off, next to BullMQ's worker on the same server. */
 export const backlogSuite: Suite = {
   name: 'backlog',
   title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',
@@ -32,7 +32,7 @@ export const backlogSuite: Suite = {
       columns: ['', 'jobistemer', 'BullMQ', 'ratio', 'calls', 'node', 'server', "BullMQ's node", 'its server'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
         'calls: calls of the storage for each occurrence. node, server: microseconds of processor time for each.',
         '100 handlers at a time; a queue of one job runs one after another, next to a BullMQ worker of concurrency 1.',
         `short and long: ${scale(10_000).toLocaleString('en-US')} and ${scale(100_000).toLocaleString('en-US')} wait, and the first ${scale(10_000).toLocaleString('en-US')} are measured.`,
@@ -53,11 +53,11 @@ async function compare(
     const bullmq = await runBullmq(server, { concurrency: bullmqConcurrency, jobs: backlog.count })
     const { jobs, length, overlapPolicy } = backlog
     const jobistemer = await workOff(server, `backlog-${overlapPolicy}-${jobs}-${length}-${round}`, backlog)
-    // The first warms up.
+    // The first round is a warm-up.
     if (round === 0) continue
     theirs.push(bullmq)
     ours.push(jobistemer)
-    // Whoever has time for a part only is to see that part.
+    // Prints each round at once, so that a user can stop the benchmark early.
     const rates = [jobistemer, bullmq].map(({ perSecond }) => formatRate(perSecond))
     console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: ${rates.join('; BullMQ ')}`)
   }

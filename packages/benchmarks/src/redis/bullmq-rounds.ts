@@ -3,8 +3,8 @@ import { settled } from '../lateness-round.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 /**
- * What it costs one BullMQ worker to process jobs out of a queue that was filled before. Its settings are the
- * defaults; finished jobs stay, as finished occurrences do.
+ * Measures the cost of one BullMQ worker that processes jobs from a filled queue. Its settings are the defaults. Finished jobs
+ * stay, like finished occurrences.
  */
 export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<UnitCost> {
   const { concurrency, jobs } = options
@@ -40,7 +40,7 @@ export async function runBullmq(server: Server, options: { concurrency: number; 
   }
 }
 
-/** How late, in milliseconds, BullMQ's job schedulers start jobs of which `count` are due every second. */
+/** Measures how late, in milliseconds, BullMQ's job schedulers start `count` jobs that are due every second. */
 export async function measureBullmqLateness(
   server: Server,
   options: { count: number; seconds: number; concurrency: number },
@@ -53,7 +53,7 @@ export async function measureBullmqLateness(
   const worker = new Worker(
     'lateness',
     async ({ opts }) => {
-      // `prevMillis` is the instant that the job scheduler made the job for.
+      // `prevMillis` is the instant for which the job scheduler created the job.
       if (measuring) lateness.push(Date.now() - (opts.prevMillis ?? Number.NaN))
     },
     { connection, concurrency },
@@ -70,7 +70,7 @@ export async function measureBullmqLateness(
     measuring = false
     return lateness
   } finally {
-    // What is under way would say that it has lost its connection.
+    // Jobs in progress would report a lost connection.
     await worker.pause()
     await worker.close()
     await queue.obliterate({ force: true })

@@ -1,27 +1,27 @@
 import { Redis } from 'ioredis'
 
-/** Where a server listens. */
+/** The address of a server. */
 export interface Server {
   readonly host: string
   readonly port: number
 }
 
-/** What some work has cost. */
+/** The cost of a piece of work. */
 export interface Cost {
   readonly elapsedMs: number
-  /** Of this process and of the server, in microseconds of processor time. */
+  /** Processor time of this process and of the server, in microseconds. */
   readonly nodeUs: number
   readonly serverUs: number
 }
 
-/** What so much work costs on average. */
+/** The average cost of one unit of work. */
 export interface UnitCost {
   readonly perSecond: number
   readonly nodeUs: number
   readonly serverUs: number
 }
 
-/** Measures the work of this process and of a server. Processor time says more than the clock where others work too. */
+/** Measures the processor time of this process and of a server. Unlike elapsed time, it does not depend on other load. */
 export class Meter {
   readonly #client: Redis
 
@@ -29,7 +29,7 @@ export class Meter {
     this.#client = new Redis({ host, port })
   }
 
-  /** The cost from here to the call of what it answers. */
+  /** Starts a measurement. The returned function ends it and returns the cost. */
   async start(): Promise<() => Promise<Cost>> {
     const serverBefore = await this.#serverUs()
     const nodeBefore = process.cpuUsage()

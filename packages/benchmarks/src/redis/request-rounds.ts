@@ -8,32 +8,32 @@ import { inFlight } from '../in-flight.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 export interface RequestLoad {
-  /** How many requests, and how many of them are under way at any time. */
+  /** Number of requests, and number of requests in progress at any time. */
   readonly count: number
   readonly width: number
   readonly concurrency: number
-  /** How many requests one by one, on an idle node. */
+  /** Number of requests in sequence on an idle node. */
   readonly alone: number
 }
 
 export interface RequestRound {
-  /** Of requests that are stored; nothing runs meanwhile. */
+  /** Cost of stored requests. No node runs them meanwhile. */
   readonly accepted: UnitCost
-  /** Of requests that are stored and run. */
+  /** Cost of requests that are stored and run. */
   readonly run: UnitCost
-  /** From each call to its handler's first line, in milliseconds; one at a time. */
+  /** Milliseconds from each call to the first line of its handler, one request at a time. */
   readonly latencies: readonly number[]
 }
 
-/** What asks for runs: called once to ask, with what is called when one runs. */
+/** A source of requests, with a callback for their runs. */
 interface Asked {
-  /** Asks for one run; resolves when the request is stored. */
+  /** Sends a request for one run; resolves when the request is stored. */
   ask(): Promise<unknown>
-  /** Is called when a handler begins. */
+  /** Called at the start of a handler. */
   onRun: () => void
 }
 
-/** The cost of so many requests, until all of them are stored or, where that is waited for, have run. */
+/** The cost of `count` requests until all of them are stored or, if `waits`, have run. */
 async function costOf(meter: Meter, asked: Asked, { count, width }: RequestLoad, waits: boolean): Promise<UnitCost> {
   let ran = 0
   const allRan = new Promise<void>((resolve) => {
@@ -58,13 +58,13 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
     await began
     latencies.push(performance.now() - askedAt)
     await asking
-    // Whatever follows a run is over by then.
+    // The work after a run has ended by then.
     await sleep(3)
   }
   return latencies
 }
 
-/** Requests by `trigger`. */
+/** Measures requests by `trigger`. */
 export async function runTriggers(server: RedisServer, prefix: string, load: RequestLoad): Promise<RequestRound> {
   const storage = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
   const meter = new Meter(server)
@@ -104,7 +104,7 @@ async function startNode(
   return { scheduler, asked, addJob }
 }
 
-/** Requests by BullMQ's `add`, with one worker in the same process where they are to run. */
+/** Measures requests by BullMQ's `add`. One worker in the same process runs them. */
 export async function runAdds({ host, port }: Server, load: RequestLoad): Promise<RequestRound> {
   const connection = { host, port }
   const meter = new Meter(connection)

@@ -7,7 +7,7 @@ import { type RequestLoad, type RequestRound, runAdds, runTriggers } from './req
 const concurrency = 100
 const width = 1000
 
-/** Runs that are asked for from outside, next to BullMQ's `add` on the same server. */
+/** Requested runs, next to BullMQ's `add` on the same server. */
 export const requestsSuite: Suite = {
   name: 'requests',
   title: 'Requests per second on Redis by `trigger`, and by `add` of BullMQ',
@@ -21,11 +21,11 @@ export const requestsSuite: Suite = {
       for (let round = smoke ? 1 : 0; round <= rounds; round++) {
         const bullmq = await runAdds(server, load)
         const jobistemer = await runTriggers(server, `requests-${round}`, load)
-        // The first warms up.
+        // The first round is a warm-up.
         if (round === 0) continue
         theirs.push(bullmq)
         ours.push(jobistemer)
-        // Whoever has time for a part only is to see that part.
+        // Prints each round at once, so that a user can stop the benchmark early.
         console.error(`round ${round}: ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
       }
     } finally {
@@ -60,10 +60,10 @@ export const requestsSuite: Suite = {
         latency('from call to handler, p99', 0.99),
       ],
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
         `${load.count.toLocaleString('en-US')} requests, ${width.toLocaleString('en-US')} of them under way at any time, one job of one task, ${concurrency} handlers at a time in the same process.`,
         'node, server: microseconds of processor time for each request.',
-        'accepted: nothing runs, since the job is paused, and there is no worker. From call to handler: one at a time.',
+        'accepted: nothing runs, because the job is paused, and BullMQ has no worker. From call to handler: one at a time.',
       ],
     }
   },

@@ -4,7 +4,7 @@ import { runEngine } from '../engine-round.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 
-/** Few enough to be worked off while slots wait for a place, see the engine's slot launcher. */
+/** A number that the node can work off while slots wait for a permit; see the engine's slot launcher. */
 const dueAtOnce = 500
 
 const loads: readonly { readonly concurrency: number; readonly prefetch?: number }[] = [
@@ -47,11 +47,11 @@ export const redisSuite: Suite = {
       columns: ['', 'jobistemer', 'BullMQ', 'ratio'],
       rows,
       notes: [
-        `Medians of ${rounds} rounds after one that is not counted; ratios are paired by round. Both on one server, in turn.`,
+        `Medians of ${rounds} rounds after a warm-up round; ratios are paired by round. Both on one server, alternately.`,
         `jobistemer: ${dueAtOnce} jobs (or the concurrency) due at each instant of a clock that moves on when all is done;`,
-        'creation and end of each occurrence are counted. BullMQ: a queue that was filled before; only processing counts.',
-        'With the default `prefetch` it takes up to 100 due slots ahead; never do more handlers run than the concurrency.',
-        'The server keeps nothing on disk, but in the last row, where it writes an append-only file and syncs it every second.',
+        'includes creation and end of each occurrence. BullMQ: a filled queue; only processing counts.',
+        'With the default `prefetch` the node creates up to 100 due slots ahead. It never runs more handlers than the concurrency.',
+        'The server has no persistence. Only in the last row it writes an append-only file and syncs it every second.',
       ],
     }
   },
@@ -64,13 +64,13 @@ async function alternate(
     readonly prefetch: number | undefined
     readonly jobs: number
     readonly rounds: number
-    /** Otherwise the first round warms up, and is not counted. */
+    /** If false, the first round is a warm-up. */
     readonly countsFirst: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
   const { concurrency, prefetch, jobs, rounds, countsFirst } = options
   const count = Math.max(concurrency, dueAtOnce)
-  // That the server keeps nothing on disk is known.
+  // Silences BullMQ's warning that the server has no persistence, which is intended here.
   const logger = { warn() {} }
   const ours: number[] = []
   const theirs: number[] = []

@@ -7,36 +7,36 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly build: number
   state: 'starting' | 'up' | 'stopping' | 'gone'
-  /** Index of the event since which it is up. */
+  /** Index of the event at which this life came up. */
   upAt: number
   incarnation: string | null
-  /** The storage has lost its record, and it has not written it again: nodes that start do not know of it. */
+  /** The storage has lost this life's record, and the life has not written a new one. Nodes that start now do not see it. */
   isForgotten: boolean
-  /** Index of its last heartbeat. */
+  /** Index of this life's last heartbeat. */
   beatAt: number
-  /** Index of its last heartbeat before the storage lost the node records; -1 if there is none. */
+  /** Index of this life's last heartbeat before the storage lost the node records; -1 without one. */
   beatBeforeLossAt: number
 }
 
-/** What is known of a job's definitions, by their fingerprints. */
+/** The definitions of one job, by fingerprint. */
 interface JobBuilds {
-  /** The builds that have brought them into force. */
+  /** The builds that brought each definition into force, by fingerprint. */
   readonly builds: Map<string, Set<number>>
   fingerprint: string
-  /** Of the definition in force, when a user has asked for it: what that took the place of. */
+  /** If a user updated the job: the fingerprint that the update replaced. Otherwise `null`. */
   updates: string | null
-  /** Index of the event. */
+  /** Index of the event that stored the definition in force. */
   savedAt: number
 }
 
-/** Which build's definitions are in force: an older one changes nothing back while a newer one lives, and does afterwards. */
+/** Checks that an older build restores its definition only after all nodes with the newer definition are gone. */
 export class BuildModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
   readonly #jobs = new Map<JobId, JobBuilds>()
-  /** Those that were removed: what a node has of them is not known any more. */
+  /** Deleted jobs. The model no longer knows which nodes have their definitions. */
   readonly #removed = new Set<JobId>()
-  /** Whoever was taken for dead, rightly or not. */
+  /** Incarnations that a peer declared dead, rightly or wrongly. */
   readonly #lost = new Set<string | null>()
   #index = 0
 
@@ -71,7 +71,7 @@ export class BuildModel {
       life.incarnation = event.incarnation
       life.isForgotten = false
       life.beatAt = this.#index
-      // A call says nothing else before it ends.
+      // A call of `runDue` sends no other heartbeat before it ends.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
       life.state = 'up'
@@ -96,11 +96,11 @@ export class BuildModel {
     this.#jobs.set(id, { ...job, fingerprint, updates, savedAt: this.#index })
   }
 
-  /** Whoever lived already when the replaced definition came into force, and has it, is seen by whoever looks. */
+  /** Every node sees a life that has the definition in force and was up when that definition replaced the earlier one. */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
-      // A node that has seen the record before the storage lost it takes that node for alive.
+      // A node that read the record before the storage lost it considers its owner alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
       if (life === saver || state !== 'up' || isUnknown || upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))
@@ -115,7 +115,7 @@ export class BuildModel {
     for (const [id, job] of this.#jobs) {
       const isKnown = [...job.builds.values()].some((builds) => builds.has(build))
       if (isKnown && !this.#removed.has(id) && !hasInForce(job, build)) {
-        this.#note('in force', id, `only nodes of build ${build} live, and the definition of another one is in force`)
+        this.#note('in force', id, `only nodes of build ${build} live, but the definition of another build is in force`)
       }
     }
   }
@@ -125,7 +125,7 @@ export class BuildModel {
   }
 }
 
-/** Whether a build has the definition in force, or the one that a user has changed. */
+/** Returns whether a build has the definition in force, or the definition that a user's update replaced. */
 function hasInForce({ builds, fingerprint, updates }: JobBuilds, build: number): boolean {
   const isOf = (one: string | null) => one !== null && builds.get(one)?.has(build) === true
   return isOf(fingerprint) || isOf(updates)

@@ -1,7 +1,7 @@
 import type { HistoryEvent } from '../history/history.ts'
 import type { Violation } from './violation.ts'
 
-/** A call of `runDue` is over within its budget, whatever the storage does, and leaves no timer. */
+/** Checks that a call of `runDue` ends within its budget, whatever the storage does, and leaves no timer. */
 export class CallModel {
   readonly violations: Violation[] = []
 

@@ -5,27 +5,27 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-// At a start, the clock of the storage is followed at once where the node's own agrees with it so far.
+// At its start, a node follows the storage's clock at once if its own clock differs from it by at most this, in ms.
 const agreeAtStartMs = 5000
 
-/** What is known of one life. */
+/** What the model knows about one life. */
 interface Life {
-  /** Of the clock that it follows. */
+  /** The times that the clock of this life has shown. */
   readonly holds: ClockHolds
   isStarting: boolean
   wallOffsetMs: number
 }
 
 /**
- * Whether what nodes create, take and decide is by a time that they may believe. Only a time ahead of the truth does
- * harm, and only that can be told: what a call says was true when it was sent, and it may take effect much later.
+ * Checks that nodes create, claim and decide only by times that they may believe. The model checks only times ahead of the
+ * truth: a time behind it does no harm, and can come from a call that takes effect late.
  */
 export class ClockModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
   #world: EventOf<'clocks'> | null = null
   #storageOffsetMs = 0
-  /** Since when nobody sees the storage's clock; `null`: everybody does. */
+  /** Monotonic time since when no node can read the storage's clock; `null` while nodes can read it. */
   #awaySince: number | null = null
   #index = 0
 
@@ -57,7 +57,7 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // One that is there again goes on from where it was when it was deleted.
+        // A deleted job that is created again keeps its watermark.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return
@@ -79,7 +79,7 @@ export class ClockModel {
         this.#check(event, {
           jobId: null,
           id: null,
-          what: 'it looked for what is overdue by',
+          what: 'it scanned for overdue work by',
           at: event.deadlineBefore,
         })
     }
@@ -87,7 +87,7 @@ export class ClockModel {
 
   #newLife(mono: number): Life {
     const { hasClock, uncertaintyMs } = this.#world ?? { hasClock: false, uncertaintyMs: 0 }
-    // Only readings of the storage's clock travel.
+    // Only readings of the storage's clock are uncertain, because they travel.
     const holds = new ClockHolds(hasClock ? uncertaintyMs : 0)
     if (hasClock) holds.show(this.#storageOffsetMs, mono)
     return { holds, isStarting: true, wallOffsetMs: 0 }
@@ -116,7 +116,7 @@ export class ClockModel {
     life.holds.mostAhead(mono)
   }
 
-  /** What a node believes when it starts: its own clock where there is no other, and elsewhere what both say. */
+  /** Sets what a node believes at its start: its own clock or, if the storage has a clock, the readings of both. */
   #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
     if (!isStarting) return
     const { hasClock = false, uncertaintyMs = 0 } = this.#world ?? {}
@@ -148,7 +148,7 @@ export class ClockModel {
     const { jobId, id: occurrence, what, at } = told
     const aheadMs = at - this.#world.startMs - mono
     const mostMs = life.holds.mostAhead(mono)
-    // One that was cut off while the storage's clock was wrong may have seen the right one alone: the truth is never wrong.
+    // A node that was cut off while the storage's clock was wrong may have read only the right time, which is never ahead.
     if (aheadMs <= (mostMs ?? 0)) return
     const allowed = mostMs === null ? 'believes no clock yet' : `may be ahead by ${mostMs} ms`
     const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`

@@ -6,29 +6,29 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly name: string
   readonly deadAfterMs: number
-  /** It is a call of `runDue`: whoever finds its time over, by a clock that may be wrong, takes its record away. */
+  /** This life is a call of `runDue`. A node whose clock, right or wrong, is past the end of the call removes its record. */
   isCall: boolean
-  /** Its process is gone, or about to go and silent by then. */
+  /** The process of this life has ended, or is about to end. */
   isEnding: boolean
-  /** What keeps it from being heard at present: it is frozen, it is cut off. */
+  /** Faults that at present keep peers from seeing heartbeats of this life: it is frozen or cut off. */
   readonly hindrances: Set<string>
-  /** It has not been heard since something kept it from that: meanwhile the storage may have been away, too. */
+  /** No heartbeat of this life has arrived since the last such fault. The storage may have been away meanwhile, too. */
   isUnheard: boolean
-  /** Monotonic time up to which something kept it from being heard. */
+  /** Monotonic time until which a fault kept heartbeats of this life from its peers. */
   hinderedUntil: number
-  /** Somebody rightly took it for dead, and may have taken its record away: whoever looks later finds it gone. */
+  /** A peer rightly declared this life dead and may have removed its record. Later observers find no record. */
   isTakenAway: boolean
 }
 
-/** Calls that are slow, or take effect late, take no longer each way. */
+/** Maximum duration of a slow or late call in each direction, in ms. */
 const longestWayMs = 8000
 
-/** Faults after which a heartbeat is in time all the same. */
+/** Faults that do not delay a heartbeat. */
 const harmless: readonly string[] = ['away', 'doubled', 'lost wake-up']
 
 /**
- * Nobody is taken for dead whose process ran on all the time, and whom nothing hindered but that the storage was away
- * for everybody.
+ * Checks that no node declares a peer dead whose process runs and whose heartbeats no fault has delayed. An outage of the
+ * storage for all nodes is no excuse.
  */
 export class DeathModel {
   readonly violations: Violation[] = []
@@ -87,7 +87,7 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // Others may have looked just before.
+    // A peer may have read the node records just before this heartbeat.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return
@@ -101,7 +101,7 @@ export class DeathModel {
     if (lost.isCall && silentForMs < lost.deadAfterMs) return
     lost.isTakenAway = lost.isUnheard || lost.hinderedUntil >= mono - silentForMs - lost.deadAfterMs
     if (lost.isTakenAway) return
-    const message = `${observer} took ${lost.name} for dead, which ran all the time, after ${silentForMs} ms`
+    const message = `${observer} declared ${lost.name} dead after ${silentForMs} ms, although it ran all the time`
     this.violations.push({ rule: 'false death', message, jobId: null, occurrence: null, event: index })
   }
 }

@@ -8,10 +8,10 @@ import { nextSlot, slotsBetween } from './series.ts'
 import type { StoredState } from './stored-state.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Nothing that nodes do in time takes longer: looking for work, for the overdue, for definitions, being noticed late. */
+/** Upper bound for periodic work of nodes, in ms: claim polls, overdue scans, definition scans and late notifications. */
 const slackMs = 35_000
 
-/** Whether the faults left anything that calm does not mend; `stored` is what there is at the end of the calm. */
+/** Checks that the system recovers after the faults. `stored` is the state at the end of the calm phase. */
 export function checkConvergence(
   stored: StoredState,
   model: StorageModel,
@@ -38,7 +38,7 @@ export function checkConvergence(
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
-    // A storage's clock that was wrong for long enough has decided slots ahead of the time, and nobody has set them back.
+    // A storage clock that was ahead for long enough has decided future slots, and no user has realigned the job.
     if (watermark > stored.now) continue
     const since = stored.now - 80_000
     const known = model.jobs.get(job.id)
@@ -48,7 +48,7 @@ export function checkConvergence(
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
-        // Between two calls a slot may be missed, and its strategy may want none of them.
+        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them.
         (event.kind === 'handler.started' || (areCallsAlone && event.kind === 'recovered')) &&
         event.jobId === job.id,
     )
@@ -75,17 +75,17 @@ function stuckReason(
         : null
     }
     case 'queued':
-      if (active.length === 0) return 'it is queued, and nothing is active that could wake it'
-      // Under a start rate one is woken by each start.
+      if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
+      // Under a start rate, each start wakes one queued occurrence.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
-        ? `it is queued, and ${active.length} of its job are active where ${places} may be`
+        ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null
     default:
       return null
   }
 }
 
-/** Whether what is stored in the very end fits itself and the history. */
+/** Checks that the final records are consistent with each other and with the history. */
 export async function checkStored(
   storage: Storage,
   stored: StoredState,
@@ -107,7 +107,7 @@ export async function checkStored(
     const prunedBefore = model.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
     if (lastSlot >= prunedBefore)
       note('lost record', jobId, id, `it is gone, and nothing from ${text(lastSlot)} on was to go`)
-    else if (ended === null) note('lost record', jobId, id, 'it is gone, and it had not ended')
+    else if (ended === null) note('lost record', jobId, id, 'it is gone, but it had not ended')
     const head = stored.jobs.find((job) => job.id === jobId)
     const isOfThisEpoch = epoch === model.jobs.get(jobId)?.epoch
     if (head !== undefined && isOfThisEpoch && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
@@ -117,17 +117,18 @@ export async function checkStored(
   for (const record of stored.occurrences) {
     const { id, jobId, state, token } = record
     const known = model.occurrences.get(id)
-    if (known === undefined) note('lost record', jobId, id, 'it is stored, and nobody was told that it was created')
+    if (known === undefined) note('lost record', jobId, id, 'the storage has it, but reported no creation')
     else if (isFinal(state) && known.ended !== state && !isCanceledInPassing(model.jobs.get(jobId), known, record)) {
-      note('ended twice', jobId, id, `it is stored as ${state}, and was told to be ${known.ended}`)
+      note('ended twice', jobId, id, `the storage has it as ${state}, but reported ${known.ended}`)
     } else if (known.token !== token) note('token', jobId, id, `token ${token} is stored, ${known.token} was given out`)
   }
   return violations
 }
 
 /**
- * Whether a call may have canceled it that tells nobody: a deleted job, or a replaced one, left more than one call
- * cancels, whoever asked for that did not go on, and claims and creates have done the rest.
+ * Returns whether a claim or create may have canceled the occurrence without reporting it. A delete or replace leaves work
+ * behind if it has more occurrences to cancel than one call cancels. If its caller does not continue, claims and creates cancel
+ * the rest.
  */
 function isCanceledInPassing(
   job: JobModel | undefined,

@@ -9,21 +9,21 @@ interface OpenHandler {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
-  /** Which life of its id it belongs to. */
+  /** The generation of the occurrence's id. */
   readonly generation: number
   readonly life: string
   readonly task: string
 }
 
-/** Follows what handlers saw, next to the model of what is stored at the same moment. */
+/** Compares what handlers saw with the model of the storage at the same moment. */
 export class HandlerModel {
   readonly violations: Violation[] = []
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
-  /** The occurrence that each request ran as. */
+  /** The occurrence that ran each request. */
   readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
-  /** Lives that can do nothing any more, and why. */
+  /** Lives that have ended, with the reason. */
   readonly #gone = new Map<string, string>()
   #index = 0
 
@@ -63,10 +63,10 @@ export class HandlerModel {
     if (gone !== undefined) this.#note('unfounded start', jobId, id, `${life} started ${task} after it was ${gone}`)
     const occurrence = this.#storage.occurrences.get(id)
     if (occurrence === undefined) {
-      this.#note('unfounded start', jobId, id, `${life} started what nobody created`)
+      this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // Given to it in an earlier life of this id: it was frozen since, and finds out at the next thing that it says.
+    // This life received it in an earlier generation of the id. It was frozen since then; its next storage call is rejected.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
@@ -114,7 +114,7 @@ export class HandlerModel {
     }
   }
 
-  /** With the record that said that it ran: a backfill of all slots runs again what was removed. */
+  /** Returns whether the record of that run was removed. A backfill of all slots then runs the slot again. */
   #isForgotten({ id, generation }: { readonly id: OccurrenceId; readonly generation: number }): boolean {
     const occurrence = this.#storage.occurrences.get(id)
     return occurrence === undefined || occurrence.generation !== generation || this.#storage.mayBeGone(occurrence)
@@ -125,9 +125,9 @@ export class HandlerModel {
     const others = new Map<OccurrenceId, OpenHandler>()
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || isSameRun(other, started)) continue
-      // Jobs that may overlap have tasks that take no notice of their signal: they go on when their owner has given up.
+      // Jobs that allow overlap have tasks that ignore their signal. These tasks continue after their owner has given up.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
-      // Whoever was replaced may go on until it notices, and may even begin what it was given before.
+      // A former owner runs until it notices the takeover, and may start an attempt that the storage acknowledged before it.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
       others.set(other.id, other)
     }
@@ -149,14 +149,14 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // What came before the present life of an id was judged when it ended.
+    // The end of an earlier generation of the id has already been checked.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 
   #nodeGone({ kind, life }: EventOf<'node.crashed' | 'node.down'>): void {
     if (life === null) return
     this.#gone.set(life, kind === 'node.down' ? 'shut down' : 'dead')
-    // What still runs beyond the grace of a shutdown ends with the process.
+    // Handlers that outlast the grace period of a shutdown end with the process.
     for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
   }
 }

@@ -8,28 +8,28 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 
 interface OpenHandler {
   readonly id: OccurrenceId
-  /** Which life of its id it belongs to. */
+  /** The generation of the occurrence's id. */
   readonly generation: number
   readonly token: number
   readonly task: string
   readonly life: string
-  /** Why it was told to stop. */
+  /** The reason with which the engine aborted the handler. */
   told: string | null
 }
 
-/** Reasons that end nothing but the work of this node on it. */
+/** Abort reasons that end only this node's work on the occurrence. */
 const handOvers: readonly (string | null)[] = [null, 'shutdown', 'lost']
 
 /**
- * Under `onInterrupted: 'fail'`, by the version that an occurrence was created under: once a handler of it was
- * interrupted, none of its handlers is called any more. Interrupted is what its node did not see to its end, because it
- * died or was cut off, and what a shutdown told to stop, unless it completed all the same.
+ * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of its
+ * handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off, or if a
+ * shutdown aborts it and it does not complete.
  */
 export class InterruptionModel {
   readonly violations: Violation[] = []
   readonly #storage: StorageModel
   readonly #open = new Map<string, OpenHandler>()
-  /** What was interrupted of occurrences, and how. */
+  /** Interrupted occurrences, with the kind of interruption. */
   readonly #interrupted = new Map<string, string>()
 
   constructor(storage: StorageModel) {
@@ -72,7 +72,7 @@ export class InterruptionModel {
     this.#open.set(keyOf(event), { id, generation, token, task, life, told: null })
   }
 
-  /** A handler that still runs under an earlier token, on a node that has not noticed. */
+  /** Describes a handler that runs under an earlier token, on a node that has not noticed the takeover. */
   #cutOff(started: Pick<OpenHandler, 'id' | 'generation' | 'token'>): string | undefined {
     for (const { id, generation, token, task, life, told } of this.#open.values()) {
       if (id !== started.id || generation !== started.generation || token >= started.token) continue
@@ -93,7 +93,7 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // What was told to stop for another reason may have been given up, and judged, before.
+      // A handler that was aborted for another reason may have been settled, and checked, before.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }
@@ -106,7 +106,7 @@ export class InterruptionModel {
   }
 }
 
-/** Given to it in an earlier life of this id: it finds out at the next thing that it says. */
+/** Returns whether the life received it in an earlier generation of the id. Its next storage call is rejected. */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {
   return occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)
 }

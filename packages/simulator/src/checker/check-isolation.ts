@@ -4,17 +4,17 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-/** Of `deadAfter`: a node that nobody has heard for longer takes no new work. */
+/** Share of `deadAfter` after which a node without an accepted heartbeat takes no new work. */
 const isolatedAfter = 0.8
 
 interface Life {
   readonly deadAfterMs: number
   heardAt: number | null
-  /** What it has asked for, and may ask for again until it is answered. */
+  /** Occurrences that this life has requested, and may request again until the storage answers. */
   readonly asked: Set<OccurrenceId>
 }
 
-/** A node that nobody has heard yet, or for long, asks for no work. */
+/** Checks that a node requests no work before its first heartbeat, or while the storage accepts none of its heartbeats. */
 export class IsolationModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
@@ -39,7 +39,7 @@ export class IsolationModel {
     const { heardAt, deadAfterMs } = life
     if (!isNew || (heardAt !== null && mono - heardAt <= isolatedAfter * deadAfterMs)) return
     const since = heardAt === null ? 'at all' : `for ${mono - heardAt} ms`
-    const message = `${name} asked for work by ${operation}, and had not been heard ${since}`
+    const message = `${name} requested work by ${operation} without an accepted heartbeat ${since}`
     this.violations.push({ rule: 'isolated', message, jobId: null, occurrence: ids[0] ?? null, event: index })
   }
 }

@@ -2,10 +2,10 @@ import type { HistoryEvent } from '../history/history.ts'
 import type { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
-/** Who stands by looks once in ten seconds, when those who look each second have died. */
+/** Maximum lateness of a launch, in ms. Reserve nodes scan every 10 s, and take over when the active watchers have died. */
 const longestMs = 14_000
 
-/** No slot is launched late, whoever was to launch it and has died, unless something else goes wrong. */
+/** Checks that every slot is launched in time, even if its assigned node has died, unless another fault happens. */
 export class LatenessModel {
   readonly violations: Violation[] = []
   readonly #quiet: Quiet

@@ -3,7 +3,7 @@ import { createdId, type Ordered, orderAt } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { Violation } from './violation.ts'
 
-/** Whether what waits is claimed and woken in its order: that of what was asked for, whatever is stored of it. */
+/** Checks that nodes claim and wake waiting occurrences in the order of the requested priorities. */
 export class OrderModel {
   readonly violations: Violation[] = []
   readonly #orders = new Map<OccurrenceId, number>()
@@ -29,7 +29,7 @@ export class OrderModel {
     }
   }
 
-  /** A slot that has its record keeps its order, also when it is recovered once more; the key of a request may be used again. */
+  /** A slot with a record keeps its order, even if it is recovered again. A request's key can be used again. */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))
   }
@@ -38,7 +38,7 @@ export class OrderModel {
     for (const id of taken) {
       const before = left.find((other) => this.#goesBefore(other, id))
       if (before === undefined) continue
-      const message = `it ${what} before ${before}, which waits and comes first`
+      const message = `it ${what} before ${before}, which waits and precedes it`
       this.violations.push({ rule: 'order', message, jobId: null, occurrence: id, event: index })
     }
   }

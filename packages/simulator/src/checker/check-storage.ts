@@ -16,27 +16,24 @@ import type { Rule, Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-/** Clocks differ, and what a call has sent may be under way: so long after its time it is taken over. */
+/** Time after the end of a call of `runDue` at which nodes take over its runs, in ms. Clocks differ, and calls travel. */
 const callMarginMs = 5000
 
-/**
- * Follows what the storage answered, event by event, with a model of what must be stored, and notes what cannot be
- * true at once.
- */
+/** Follows the answers of the storage with a model of what it must hold. Notes each answer that contradicts the model. */
 export class StorageModel {
   readonly jobs: Map<JobId, JobModel> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
-  /** Up to which deadline each life has looked for what is overdue: its clock may be set back before it acts. */
+  /** The highest deadline up to which each life has scanned for overdue work. Its clock may be set back before it acts. */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
-  /** Calls of `runDue`: when each is over, by its own clock. */
+  /** End of each call of `runDue`, by its own clock. */
   readonly #callEnds = new Map<string | null, number>()
-  /** Whom each life took for dead, ever. */
+  /** The lives that each life has ever declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
-  /** Lives that ended in good order: a call of theirs that took effect late may have left them something. */
+  /** Lives that ended properly. A call of theirs that took effect late may have given them an occurrence. */
   readonly #down = new Set<string | null>()
-  /** When each life stood still: true monotonic time, in order. */
+  /** Periods in which each life was frozen, in true monotonic time and in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
   #index = 0
 
@@ -70,7 +67,7 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        // Whatever comes upon it after its last word, there is nothing left to take for dead.
+        // After its last heartbeat no peer can declare this life dead.
         if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
@@ -95,7 +92,12 @@ export class StorageModel {
         return
       case 'request.answered':
         if (!this.occurrences.has(event.id))
-          this.#note('request', event.jobId, event.id, `${event.request} was answered with it, and nobody created it`)
+          this.#note(
+            'request',
+            event.jobId,
+            event.id,
+            `${event.request} was answered with an occurrence that no call created`,
+          )
     }
   }
 
@@ -111,7 +113,7 @@ export class StorageModel {
       this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
       return
     }
-    // A slot that has its record already is passed without a create that anybody is told of.
+    // A slot that already has its record is passed, and no call reports a creation.
     for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       if (!this.isDecidedAhead(job, slot)) {
         this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
@@ -120,7 +122,7 @@ export class StorageModel {
     job.watermark = watermark
   }
 
-  /** Whether a slot after the watermark has its record: it was canceled ahead, or decided before the job was set back. */
+  /** Returns whether a slot after the watermark has a record: it was canceled ahead, or decided before the job was set back. */
   isDecidedAhead({ head, excluded, setBackFrom }: JobModel, slot: number): boolean {
     return excluded.has(slot) || (slot <= setBackFrom && this.occurrences.has(occurrenceId(head.id, slot)))
   }
@@ -136,7 +138,7 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // The same change once more, which goes on canceling what its first step has left, is no other version.
+      // A repeated change that continues to cancel what its first step left is not another version.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -163,7 +165,7 @@ export class StorageModel {
     if (job !== undefined && job.head.deletedAt === null) {
       this.#note('created twice', head.id, null, 'the job was there')
     }
-    // An old tombstone without history is removed like old history, and nothing is known of the job any more.
+    // The storage removes an old tombstone without history like old history, and then knows nothing of the job.
     const deletedAt = job?.head.deletedAt ?? null
     const isAnew = head.version === 1 && job !== undefined && deletedAt !== null && deletedAt < job.prunedBefore
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
@@ -188,7 +190,7 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The answer to a request that was skipped got lost, and it was skipped again.
+    // The storage skipped the request, its answer got lost, and the storage skipped the request again.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -237,7 +239,7 @@ export class StorageModel {
     const { jobId, jobVersion, expectedWatermark, watermark, entries } = event
     const job = this.jobs.get(jobId)
     if (job === undefined) {
-      this.#note('recovery', jobId, null, 'of a job that does not exist')
+      this.#note('recovery', jobId, null, 'a window of a job that does not exist was recovered')
       return
     }
     const [first] = entries
@@ -252,10 +254,10 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // What is there already keeps its record: of a slot, or of a range that begins where it did before a set-back.
+      // An existing record stays: that of a slot, or of a range that begins at the same slot as before a set-back.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
-          const message = `it has a record, and stands for ${span?.count} slots that were to run`
+          const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
           this.#note('hole', jobId, id, message)
         }
         continue
@@ -269,14 +271,14 @@ export class StorageModel {
     job.watermark = Math.max(job.watermark, watermark)
   }
 
-  /** A recovery looks for records before it writes. One that came to be meanwhile it may have seen, or not. */
+  /** A recovery looks for records before it writes, and may or may not have seen a record that was created in between. */
   #isDecidedFor(job: JobModel, slot: number, event: EventOf<'recovered'>): boolean | 'perhaps' {
     const exclusion = job.excluded.get(slot)
     const isRace = exclusion !== undefined && (exclusion.isLate || exclusion.mono > this.#lookedAfter(event))
     return isRace ? 'perhaps' : this.isDecidedAhead(job, slot)
   }
 
-  /** While its node stands still, a look grows older, and nobody can do anything about it. */
+  /** Returns the earliest time at which the recovery can have read the records. A frozen node's reading grows older. */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs
     for (const { from, to } of (this.#stood.get(life) ?? []).toReversed()) if (to > after) after -= to - from
@@ -294,7 +296,7 @@ export class StorageModel {
     const { id, jobId, kind } = created
     const known = this.occurrences.get(id)
     const epoch = this.jobs.get(jobId)?.epoch ?? 0
-    // The key of a request may be used again once its record was removed.
+    // A request's key can be used again after its record was removed.
     const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
@@ -325,7 +327,7 @@ export class StorageModel {
     const job = this.jobs.get(jobId)
     if (job === undefined) return
     if (!this.occurrences.has(id)) {
-      this.#note('token', jobId, id, 'it was claimed, and nobody had created it')
+      this.#note('token', jobId, id, 'a node claimed it, but no call had created it')
       return
     }
     this.#grant(job, { id, token, life, now, dueAt, timeoutMs: executionTimeoutMs, mono })
@@ -348,8 +350,8 @@ export class StorageModel {
     const { id, token, life, now, dueAt, timeoutMs, mono } = grant
     const { head, running } = job
     const occurrence = this.occurrences.get(id) as OccurrenceModel
-    if (isPausedAt(head, now)) this.#note('pause', head.id, id, `${life} was given it inside a pause`)
-    if (now < dueAt) this.#note('early start', head.id, id, `${life} was given it ${dueAt - now} ms before its time`)
+    if (isPausedAt(head, now)) this.#note('pause', head.id, id, `${life} received it inside a pause`)
+    if (now < dueAt) this.#note('early start', head.id, id, `${life} received it ${dueAt - now} ms before its time`)
     if (occurrence.running) this.#note('token', head.id, id, `${life} was given what ${occurrence.life} has`)
     if (occurrence.ended !== null)
       this.#note('ended twice', head.id, id, `it runs again after it was ${occurrence.ended}`)
@@ -358,7 +360,7 @@ export class StorageModel {
     }
     if (running.size >= placesIn(head) && !job.overlaps) {
       const others = [...running.keys()].map((other) => `${other} (${this.occurrences.get(other)?.life})`)
-      this.#note('overlap', head.id, id, `${life} was given it while ${others.join(', ')} ran`)
+      this.#note('overlap', head.id, id, `${life} received it while ${others.join(', ')} ran`)
     }
     this.#started(job, { id, life, now })
     running.set(id, token)
@@ -371,13 +373,13 @@ export class StorageModel {
     occurrence.sequence = 0
   }
 
-  /** By the definition, and by what the clocks of those have said that started them. */
+  /** Counts a start by the definition, and by the clock of the node that started it. */
   #started(job: JobModel, { id, life, now }: { id: OccurrenceId; life: string | null; now: number }): void {
     const rate = rateIn(job.head)
     if (rate === null) return
     const counted = job.starts[job.starts.length - rate.limit]
     if (counted !== undefined && now < counted + rate.intervalMs) {
-      const message = `${life} was given it at ${text(now)}, ${rate.limit} in ${rate.intervalMs} ms may start: ${job.starts.map(text).join(', ')}`
+      const message = `${life} received it at ${text(now)}, ${rate.limit} in ${rate.intervalMs} ms may start: ${job.starts.map(text).join(', ')}`
       this.#note('start rate', job.head.id, id, message)
     }
     job.starts = [...job.starts, now].slice(-rate.limit)
@@ -386,7 +388,7 @@ export class StorageModel {
   #settled({ id, jobId, token, sequence, change, state, runs, life }: EventOf<'settled'>): void {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) {
-      this.#note('stale write', jobId, id, 'nobody had created it')
+      this.#note('stale write', jobId, id, 'no call had created it')
       return
     }
     const isRepeated = token === occurrence.token && sequence === occurrence.sequence
@@ -396,7 +398,7 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    // Tokens of a request whose key is used again after its record was removed begin at 1 again: see the README.
+    // If a request's key is used again after its record was removed, its tokens begin at 1 again: see the README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
@@ -425,7 +427,12 @@ export class StorageModel {
       const isLost = this.#lost.get(life)?.has(this.#incarnations.get(occurrence.life) ?? '') === true
       const isOver = now > (this.#callEnds.get(occurrence.life) ?? Number.POSITIVE_INFINITY) + callMarginMs
       if (!isLost && !isOver && !this.#down.has(occurrence.life)) {
-        this.#note('reaped early', jobId, id, `${life} took it from ${occurrence.life}, which it did not take for dead`)
+        this.#note(
+          'reaped early',
+          jobId,
+          id,
+          `${life} took it from ${occurrence.life} without declaring that life dead`,
+        )
       }
     } else if (
       Math.max(now, this.#sought.get(life) ?? 0) < occurrence.deadline &&
@@ -451,7 +458,7 @@ export class StorageModel {
     occurrence.running = false
     const job = this.jobs.get(occurrence.jobId)
     job?.running.delete(occurrence.id)
-    // What a deleted job still ran has nobody to wait for.
+    // An occurrence of a deleted job is canceled instead of handed back.
     if (job !== undefined && job.head.deletedAt !== null) occurrence.ended = 'canceled'
   }
 
@@ -472,12 +479,12 @@ export class StorageModel {
     }
   }
 
-  /** Attempts that are in the storage now: they count from 1, and there are never fewer than before. */
+  /** Checks the attempts in the storage: they are numbered from 1, and their number never falls. */
   #written(id: OccurrenceId, runs: readonly TaskRunRecord[]): void {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // Of more than there is room for, those between the first and the last ones are left out.
+      // Beyond the limit, the storage keeps the first and the last attempts and leaves out those between them.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)
@@ -498,10 +505,10 @@ export class StorageModel {
   }
 }
 
-// A look of a recovery and its write lie no further apart, unless its process is frozen.
+// Maximum time between the read and the write of a recovery, in ms, unless its process is frozen.
 const longestLookMs = 20_000
 
-// How many attempts are kept of a task that is tried more often, and how many of these are the first ones.
+// The number of attempts that the storage keeps of each task, and how many of these are the first ones.
 const mostKept = 20
 const firstKept = 5
 
@@ -509,8 +516,7 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
   return Math.max(watermark, pruneFloor)
 }
 
-/** What the definition wants, whatever a broken storage makes of it. */
-/** By the definition: what is stored with it may be broken. */
+/** Read from the definition, because a sabotage may break the values that the storage keeps beside it. */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
 }
@@ -519,7 +525,7 @@ function rateIn(head: JobModel['head']): StartRate | null {
   return settingsOf(head)?.startRate ?? null
 }
 
-/** The starts that count under another version: as many as both start rates look at. */
+/** The starts that count under another version: as many as both start rates cover. */
 function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
   const rate = rateIn(head)
   return rate === null ? [] : job.starts.slice(-rate.limit)

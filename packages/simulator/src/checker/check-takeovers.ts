@@ -11,40 +11,40 @@ interface Life {
   state: 'starting' | 'up' | 'frozen' | 'gone'
   heardAt: number
   goneAt: number
-  /** Time between its heartbeats that the storage answered, each heartbeat interval counted once at most. */
+  /** Time between the heartbeats that the storage answered. Each gap counts for at most one heartbeat interval. */
   connectedMs: number
-  /** Of every life, as it was when this one was gone. */
+  /** The connected time of every life at the end of this one. */
   connectedAtEnd: ReadonlyMap<string, number>
 }
 
-/** Of the slowest heartbeat: to notice that it has gone, and to take over what it left. */
+/** Number of the slowest heartbeat intervals to detect a death and to take over the runs. */
 const heartbeatsToAct = 4
 
-/** An observer of slow heartbeats waits for so many of its own. */
+/** Minimum number of its own heartbeats that an observer waits before it declares a peer dead. */
 const leastLooks = 4
 
 const slackMs = 2000
 
-/** A node that has lost node records looks for owners without one at its next sweep, 15 s after the last one at most. */
+/** Maximum time until a node scans for owners without a node record, in ms: the next sweep, 15 s later, and its calls. */
 const ownerSearchMs = 20_000
 
-/** The documented bound of a takeover through outages: connected time, in dead times. */
+/** The documented limit of a takeover through outages, in connected time, as a multiple of `deadAfter`. */
 const connectedFactor = 2
 
-/** The longest pause of a call that is repeated: the reap may have to wait for it. */
+/** Maximum interval between retries of a storage call, in ms. The reap may have to wait for it. */
 const longestPauseMs = 5000
 
-/** How often it is looked whether everything has been taken over. */
+/** Interval of this model's check for late takeovers, in ms. */
 const everyMs = 500
 
-/** What a dead node ran is taken over soon, unless something else goes wrong. */
+/** Checks that nodes take over the runs of a dead node in time, unless another fault happens. */
 export class TakeoverModel {
   readonly violations: Violation[] = []
   readonly #storage: StorageModel
   readonly #quiet: Quiet
   readonly #lives = new Map<string, Life>()
   readonly #noted = new Set<OccurrenceId>()
-  /** As {@link #quiet}, but for outages. */
+  /** Like {@link #quiet}, but ignores outages. */
   readonly #quietButOutages = new Quiet({ ignoresOutages: true })
   #isFollowing = true
   #lookedAt = 0
@@ -103,7 +103,7 @@ export class TakeoverModel {
         const occurrence = this.#storage.occurrences.get(id) as OccurrenceModel
         const owner = this.#lives.get(occurrence.life ?? '')
         if (owner?.state !== 'gone' || this.#noted.has(id) || !isKnownToRun(occurrence, owner)) continue
-        // Of an owner without a record, an observer may have to find out that there is one, and does not know its own dead time.
+        // If an owner has no node record, an observer first has to find that out, and does not know the owner's `deadAfter`.
         const isForgotten = this.#forgotAt >= occurrence.grantedAt
         const deadAfterMs = Math.max(isForgotten ? longestMs : owner.deadAfterMs, leastLooks * slowestMs)
         const toActMs = heartbeatsToAct * slowestMs + slackMs + (isForgotten ? ownerSearchMs : 0)
@@ -112,13 +112,13 @@ export class TakeoverModel {
         const connectedLimitMs = connectedFactor * deadAfterMs + toActMs + longestPauseMs
         if (!isLate && !this.#isLateThroughOutages(observers, owner, connectedLimitMs)) continue
         this.#noted.add(id)
-        const message = `${occurrence.life} is gone for ${mono - owner.goneAt} ms, and nobody took it over`
+        const message = `${occurrence.life} ended ${mono - owner.goneAt} ms ago, and no node has taken it over`
         this.violations.push({ rule: 'takeover', message, jobId: occurrence.jobId, occurrence: id, event: index })
       }
     }
   }
 
-  /** Whether an observer had more connected time since the end of the owner, and nothing but outages went wrong. */
+  /** Returns whether only outages went wrong since the owner ended, and an observer had more than `limitMs` connected time. */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false
     return observers.some(([name, { connectedMs }]) => {
@@ -128,7 +128,7 @@ export class TakeoverModel {
   }
 }
 
-/** What took effect when its node had been given up already is found by its deadline alone. */
+/** A claim that took effect after peers had declared its node dead is only found by its deadline. */
 function isKnownToRun({ grantedAt }: OccurrenceModel, { heardAt, deadAfterMs, goneAt }: Life): boolean {
   return grantedAt <= goneAt && grantedAt - heardAt <= deadAfterMs
 }

@@ -3,7 +3,7 @@ import type { RecoveryEntry } from '@jobistemer/core/storage'
 /** A slot that a recovery decides about. */
 export interface TiledSlot {
   readonly slot: number
-  /** Whether it has a record of its own; `perhaps`: it was canceled so late that the recovery may not have seen it. */
+  /** Whether the slot has a record; `perhaps`: it was canceled so late that the recovery may not have seen the record. */
   readonly isDecided: boolean | 'perhaps'
 }
 
@@ -13,7 +13,7 @@ export interface TileProblem {
   readonly message: string
 }
 
-/** Whether each slot is in exactly one entry, and one that has its record in no run that stands for several. */
+/** Checks that each slot is in exactly one entry. The count of a run for several slots must leave out slots with a record. */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))
   for (const { slot, isDecided } of slots) {
@@ -33,7 +33,7 @@ export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly
   }
 }
 
-/** Whether it is a run under the strategy that makes one of all slots. */
+/** Returns whether the entry is a run of the strategy that combines all slots into one run. */
 export function isCompressed(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && entry.details.span !== undefined
 }

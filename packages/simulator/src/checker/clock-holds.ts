@@ -1,38 +1,38 @@
-// What the engine compares with: a jump beyond the first is in doubt, readings within the second agree, and what has
-// agreed for as long as the third is followed. Where several clocks speak, it takes longer; never less.
+// The thresholds of the engine, in ms. A jump beyond the first is in doubt. Readings within the second agree. The engine
+// follows readings that agree for as long as the third; with several clocks it takes longer, never less.
 const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Between two readings in doubt, a clock can be wrong without that anybody sees it.
+// Interval between two readings in doubt, in ms. Between them no node notices a wrong clock.
 const readEveryMs = 1000
 
-// After an outage, a node looks at the clock again so late at most.
+// Maximum time after an outage until a node reads the clock again, in ms.
 const longestPauseMs = 5000
 
-/** One time, told by how far it is ahead of the truth, that a clock shows. */
+/** A time that a clock shows, as its offset ahead of the truth. */
 interface Hold {
   readonly offsetMs: number
   readonly since: number
-  /** When it was left; infinite as long as it is shown. */
+  /** Monotonic time at which the clock stopped showing it; infinite while it does. */
   until: number
-  /** For how long the clock had been hidden by then, in all. */
+  /** Total time for which the clock had been hidden until then, in ms. */
   hiddenMs: number
 }
 
-/** Which times a node may believe in, of those that the clock which it follows has shown to it. */
+/** Tracks which of the times that a clock has shown a node may believe. */
 export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
   readonly #holds: Hold[] = []
-  /** For how long nobody may have seen the clock, in all. */
+  /** Total time for which the clock may have been hidden from the node, in ms. */
   #hiddenMs = 0
 
   constructor(uncertaintyMs: number) {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** Nobody sees the clock from now on, until it is shown again. */
+  /** Hides the clock from the node until `show`. */
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
@@ -41,12 +41,12 @@ export class ClockHolds {
     shown.hiddenMs = this.#hiddenMs
   }
 
-  /** The clock is ahead of the truth by so much from now on. It was hidden for so long before. */
+  /** The clock is now `offsetMs` ahead of the truth. Before that it was hidden for `hiddenMs`. */
   show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // What nobody saw between them makes no difference to two readings that agree.
+    // A hidden clock has no effect on whether the readings before and after agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,
@@ -55,12 +55,12 @@ export class ClockHolds {
     this.#look(mono)
   }
 
-  /** It believes in this time, whatever it was shown. */
+  /** The node believes this time, whatever the clock has shown. */
   believe(offsetMs: number): void {
     this.#believed.push(offsetMs)
   }
 
-  /** How far ahead of the truth it may be at most; `null` before it may believe anything. */
+  /** The maximum that the node may be ahead of the truth, in ms; `null` before it may believe anything. */
   mostAhead(mono: number): number | null {
     this.#look(mono)
     return this.#believed.length === 0 ? null : Math.max(...this.#believed) + agreeMs + 2 * this.#uncertaintyMs

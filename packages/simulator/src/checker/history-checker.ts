@@ -13,9 +13,9 @@ import { TakeoverModel } from './check-takeovers.ts'
 import { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
-/** Whether a history keeps the promises. It may be followed in parts, as it grows. */
+/** Checks that a history keeps the promises. Callers can pass a growing history in parts. */
 export class HistoryChecker {
-  /** What must be stored after the events so far. */
+  /** The state that the storage must have after the events so far. */
   readonly model: StorageModel = new StorageModel()
   readonly #handlers = new HandlerModel(this.model)
   readonly #interruptions = new InterruptionModel(this.model)
@@ -32,7 +32,7 @@ export class HistoryChecker {
   ]
   #followed = 0
 
-  /** Follows the events that have come since it was last told. */
+  /** Follows the events since the previous call. */
   follow(events: readonly HistoryEvent[]): void {
     for (; this.#followed < events.length; this.#followed++) {
       const event = events[this.#followed] as HistoryEvent
@@ -45,7 +45,7 @@ export class HistoryChecker {
     }
   }
 
-  /** What it has found, in the order in which it showed. */
+  /** All violations found so far, in the order of their events. */
   get violations(): readonly Violation[] {
     const models = [this.model, this.#handlers, this.#interruptions, this.#clocks, ...this.#nodes]
     const violations = models.flatMap((model) => model.violations)

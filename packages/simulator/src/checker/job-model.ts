@@ -1,29 +1,29 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 
-/** What the head of a job must be, as far as the history tells. */
+/** What the head of a job must contain according to the history. */
 export interface JobModel {
   head: JobRecord
   watermark: number
-  /** Where the watermark was when it was last set back: slots up to here may have records although they lie ahead. */
+  /** The watermark before the last set-back. Slots up to here may have records although they lie ahead. */
   setBackFrom: number
-  /** Slots up to here need no entry, and can get none; it may lie ahead of the watermark where a fast clock pruned. */
+  /** Slots up to here need no entry and can get none. It can lie ahead of the watermark if a fast clock pruned. */
   pruneFloor: number
-  /** Occurrences that run, with the tokens that are alive. */
+  /** Running occurrences, with their live tokens. */
   readonly running: Map<OccurrenceId, number>
-  /** A version of it allowed overlap. */
+  /** Whether any version of the job allowed overlap. */
   overlaps: boolean
-  /** How many of it were allowed to be active at once, at most. */
+  /** The highest number of concurrency slots that the job ever had. */
   mostPlaces: number
-  /** When occurrences of it started, in their order, as far as its start rate still looks at them. */
+  /** The starts of the job's occurrences, in order, as far as its start rate covers them. */
   starts: readonly number[]
-  /** How often the job was created anew, after its tombstone had been removed with its history. */
+  /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
-  /** Everything before this was asked to be removed. */
+  /** A prune was requested for all history before this instant. */
   prunedBefore: number
-  /** Versions that have left more to cancel than one call cancels: the greatest of them, 0 without one. */
+  /** The highest version that left more occurrences to cancel than one call cancels; 0 without one. */
   cancelsBelow: number
-  /** Slots that were canceled ahead: when, and whether they lay behind by then, and nobody had decided about them. */
+  /** Slots that were canceled ahead: when, and whether they were already overdue and undecided. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
 }
 
@@ -34,31 +34,31 @@ export interface OccurrenceModel {
   readonly lastSlot: number
   readonly kind: 'slot' | 'trigger' | 'replay'
   readonly version: number
-  /** By that version: once a handler of it was interrupted, none is called any more. */
+  /** Whether that version fails interrupted occurrences. */
   readonly failsInterrupted: boolean
-  /** The last token that was given out. */
+  /** The last token that the storage gave out. */
   token: number
-  /** Whether the token is alive. */
+  /** Whether the token is live. */
   running: boolean
-  /** Who was given the token, and by which wall time it may be taken away. */
+  /** The life that received the token, and the wall time from which nodes may take the occurrence away. */
   life: string | null
   deadline: number
-  /** When the token was given out: monotonic. */
+  /** Monotonic time at which the storage gave out the token. */
   grantedAt: number
-  /** The monotonic time from which on it may be taken away, by whoever saw the token all the while. */
+  /** Monotonic time from which a node that has seen the token since its grant may take the occurrence away. */
   monotonicDeadline: number
-  /** Number of the last thing that was said under the token. */
+  /** Sequence number of the last settle under the token. */
   sequence: number
   ended: string | null
-  /** Tokens that were taken from their owners, and when. */
+  /** Tokens that were taken from their owners, with the time. */
   readonly taken: Map<number, number>
   readonly epoch: number
-  /** How often the id was created: requests may use the key of one that was removed. */
+  /** Generation of the id: requests can use the key of a removed record again. */
   readonly generation: number
-  /** Who owned the earlier lives of its id: `token life`. */
+  /** Owners of earlier generations of the id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
-  /** The token of a claim that stands for first attempts, since nothing was written of any before it; 0: none does. */
+  /** Token of a claim that announces the first attempts, because none was written before it; 0 without one. */
   beginsUnder: number
-  /** Attempts that are written, by task. */
+  /** Number of written attempts, by task. */
   attempts: Map<string, number>
 }

@@ -1,13 +1,13 @@
 import type { HistoryEvent } from '../history/history.ts'
 
-/** Calls that are slow, or take effect late, take no longer each way. */
+/** Maximum duration of a slow or late call in each direction, in ms. */
 const longestWayMs = 8000
 
-/** Since when nothing has gone wrong in a world, and nobody has come or gone. */
+/** Tracks since when no fault has happened in a world, and no node has started or stopped. */
 export class Quiet {
   /** Monotonic. */
   since: number = 0
-  /** Whether some clock was ever wrong: what is in doubt is held back for long. */
+  /** Whether a clock was ever wrong. Nodes hold back work while the time is in doubt. */
   isTimeInDoubt: boolean = false
   readonly #ignoresOutages: boolean
 

@@ -1,10 +1,7 @@
 import type { ScheduleSegment } from '@jobistemer/core/storage'
 import { everyType } from '../workload/every.ts'
 
-/**
- * The first slot of a timeline strictly after an instant. Told here once more, apart from the engine's own way of
- * telling it.
- */
+/** The first slot of a timeline strictly after an instant. Computed independently of the engine. */
 export function nextSlot(timeline: readonly ScheduleSegment[], afterMs: number): number | null {
   let earliest: number | null = null
   for (const { after, until, schedule } of timeline) {

@@ -1,16 +1,16 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 
-/** What is stored at some moment. */
+/** The contents of the storage at one moment. */
 export interface StoredState {
-  /** The time then. */
+  /** The time of that moment. */
   readonly now: number
   readonly jobs: readonly JobRecord[]
   readonly occurrences: readonly OccurrenceRecord[]
   readonly ids: ReadonlySet<OccurrenceId>
 }
 
-/** Reads everything. */
+/** Reads all jobs and occurrences. */
 export async function readStoredState(storage: Storage, now: number): Promise<StoredState> {
   const jobs: JobRecord[] = []
   let jobCursor: string | null = null

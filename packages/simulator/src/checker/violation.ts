@@ -2,7 +2,7 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 
 /** The promises that a history can break. */
 export type Rule =
-  /** An occurrence was created a second time, although its record was there, or below the prune floor. */
+  /** An occurrence was created again although its record existed or its slot lay below the prune floor. */
   | 'created twice'
   /** A job's slots are one series: the next one after the watermark, by the schedule in force, and no other. */
   | 'off series'
@@ -16,57 +16,57 @@ export type Rule =
   | 'overlap'
   /** More occurrences of a job started within an interval than its start rate allows. */
   | 'start rate'
-  /** What waited was claimed or woken before something that comes first in the order of what waits. */
+  /** A node claimed or woke an occurrence before another one that precedes it in the order. */
   | 'order'
   /** A token was given out twice, or tokens did not grow. */
   | 'token'
-  /** What somebody said under a dead token was accepted. */
+  /** The storage accepted a settle under a token that is no longer live. */
   | 'stale write'
-  /** Something ended twice. */
+  /** An occurrence ended twice. */
   | 'ended twice'
-  /** It was taken from its owner before its deadline, by the clock of who took it. */
+  /** A node took an occurrence from its owner before its deadline, by the clock of the taking node. */
   | 'reaped early'
-  /** Started before its time, by the clock of who started it. */
+  /** A node started an occurrence before its time, by the clock of that node. */
   | 'early start'
-  /** Created, taken or decided by a time that no clock has shown for long enough to be believed. */
+  /** A node created, claimed or decided by a time that no clock had shown for long enough to be believed. */
   | 'clock'
-  /** Claimed or started inside a pause. */
+  /** A node claimed or started an occurrence inside a pause. */
   | 'pause'
-  /** Created under a version that had been superseded, or run under an older one than it was created under. */
+  /** An occurrence was created under a superseded version, or ran under an older version than it was created under. */
   | 'version'
-  /** An older build put back a definition that had been replaced, although a node lived that had the newer one. */
+  /** An older build restored a replaced definition although a node with the newer definition lived. */
   | 'flip back'
-  /** Only nodes of one build live, and the definition of another one is in force. */
+  /** All living nodes are of one build, but the definition of another build is in force. */
   | 'in force'
-  /** An attempt of a task had two starts. */
+  /** One attempt of a task started twice. */
   | 'started twice'
-  /** A handler started that had no right to: not granted, not written ahead, its node dead or shut down. */
+  /** A handler started without a grant, without a written attempt, or on a dead or stopped node. */
   | 'unfounded start'
-  /** A request ran as two occurrences, however often it was sent, or was answered with one that does not exist. */
+  /** A request ran as two occurrences, or its answer names an occurrence that does not exist. */
   | 'request'
-  /** Under `onInterrupted: 'fail'` a handler was called after one of its occurrence was interrupted. */
+  /** Under `onInterrupted: 'fail'`, a handler was called after another handler of its occurrence was interrupted. */
   | 'interrupted'
-  /** Numbers of attempts have a gap or went back. */
+  /** The numbers of attempts have a gap, or fell. */
   | 'attempts'
-  /** A call of `runDue` took longer than it may. */
+  /** A call of `runDue` exceeded its budget. */
   | 'budget'
-  /** A node that was shut down went on. */
+  /** A node made calls or held timers after its shutdown. */
   | 'shutdown'
-  /** A record is gone that nobody asked to remove. */
+  /** A record is gone although no prune was requested for it. */
   | 'lost record'
-  /** The stored ledger contradicts itself. */
+  /** Stored records contradict each other. */
   | 'ledger'
-  /** Somebody was taken for dead who lived, and could be heard whenever the storage was there. */
+  /** A node declared a peer dead that lived, and whose heartbeats arrived whenever the storage was there. */
   | 'false death'
-  /** What a dead node ran was not taken over in time. */
+  /** No node took over the runs of a dead node in time. */
   | 'takeover'
-  /** A node that nobody had heard for long asked for work. */
+  /** A node requested work although the storage had not accepted its heartbeats for 80 % of `deadAfter`. */
   | 'isolated'
-  /** A slot was launched long after its time, and nothing had gone wrong since. */
+  /** A slot was launched late although no fault had happened since it was due. */
   | 'late slot'
-  /** After the faults have stopped, something does not come to its end or does not happen again. */
+  /** After the faults, an occurrence does not end, or a job does not run again. */
   | 'stuck'
-  /** An error that nobody is prepared for. */
+  /** An error that no fault explains. */
   | 'failure'
 
 export interface Violation {
@@ -74,6 +74,6 @@ export interface Violation {
   readonly message: string
   readonly jobId: JobId | null
   readonly occurrence: OccurrenceId | null
-  /** Index of the event at which it showed; `null` when it showed in the end. */
+  /** Index of the event that showed the violation; `null` if the final state showed it. */
   readonly event: number | null
 }

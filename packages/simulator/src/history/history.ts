@@ -8,39 +8,37 @@ import type {
   TaskRunRecord,
 } from '@jobistemer/core/storage'
 
-/**
- * What the asker knows of how something ended: `unknown` when it took effect, or may have, and the answer never came.
- */
+/** What the caller knows about an outcome. `unknown`: the call took effect, or may have, but the caller got no answer. */
 export type Outcome = 'ok' | 'fail' | 'unknown'
 
-/** Something that happened, in the order in which it did. */
+/** An event of the simulation. A history lists its events in the order in which they happened. */
 export type HistoryEvent = {
-  /** Virtual milliseconds since the beginning; the same for all nodes, and never jumps. */
+  /** Virtual milliseconds since the beginning. All nodes share this time, and it never jumps. */
   readonly mono: number
-  /** The life of a node, `b.2` is the second of node `b`; `null` for the world around them. */
+  /** The life of a node: `b.2` is the second life of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
   readonly outcome: Outcome
 } & (StorageEvent | NodeEvent)
 
 export type StorageEvent =
-  /** A head that the storage showed to somebody, by whatever call. */
+  /** A head in an answer of the storage to any call. */
   | {
       readonly kind: 'head'
       readonly jobId: JobId
       readonly watermark: number
       readonly nextAt: number | null
-      /** `null` when there is none, or the answer does not tell. */
+      /** `null` if the job has none or the answer does not contain it. */
       readonly pruneFloor: number | null
     }
   | {
       readonly kind: 'job.saved'
       readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
       readonly head: JobRecord
-      /** What the change canceled. */
+      /** Occurrences that the change canceled. */
       readonly canceled: readonly OccurrenceId[]
-      /** Said by a node that is starting, and so by its build and not by a user. */
+      /** A starting node made the change, so it comes from the node's build and not from a user. */
       readonly starting: boolean
-      /** Of a replacement that sets the watermark back. */
+      /** The new watermark if the replacement sets it back; otherwise `null`. */
       readonly setBackTo: number | null
     }
   | {
@@ -94,26 +92,26 @@ export type StorageEvent =
       readonly runs: readonly TaskRunRecord[]
       readonly now: number
     }
-  /** Somebody looked for what is beyond its deadline, by the clock that it had then. */
+  /** A node scanned for occurrences past their deadline, by the time of its clock. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
-  /** The storage has the record of this node, with this counter. */
+  /** The storage has stored this counter in the node's record. */
   | {
       readonly kind: 'heartbeat'
       readonly incarnation: string
       readonly counter: number
-      /** When the time of a call of `runDue` is over, by its own clock; `null` for other nodes. */
+      /** When the budget of a call of `runDue` ends, by its own clock; `null` for other nodes. */
       readonly callEndsAt: number | null
       readonly leaving: boolean
-      /** It is the last one: the node has nothing left to say. */
+      /** The last heartbeat of this life. */
       readonly ended: boolean
     }
-  /** Of what was pending, what a claim has taken, and what it has left there although it could have taken it. */
+  /** The pending occurrences that a claim has taken, and those that it left although it could have taken them. */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]
       readonly left: readonly OccurrenceId[]
     }
-  /** Of what was queued in a job, what a call has woken, and what it has left there. */
+  /** The queued occurrences of a job that a call has woken, and those that it has left. */
   | {
       readonly kind: 'order.woken'
       readonly jobId: JobId
@@ -132,17 +130,17 @@ export type NodeEvent =
       readonly deadAfterMs: number
     }
   | { readonly kind: 'node.up' }
-  /** It was asked to shut down. */
+  /** The node began to shut down. */
   | { readonly kind: 'node.stopping' }
-  /** Its process is gone: nothing of it happens any more. */
+  /** The process of the node ended. */
   | { readonly kind: 'node.crashed'; readonly where: string }
   | { readonly kind: 'node.frozen'; readonly forMs: number; readonly where: string }
   | { readonly kind: 'node.thawed' }
-  /** Its wall clock is ahead of the truth by so much from now on. */
+  /** From now on the wall clock of the node is `offsetMs` ahead of the truth. */
   | { readonly kind: 'node.clock-stepped'; readonly offsetMs: number }
-  /** Its wall clock is wrong by so much the next time that it is read, and only then. */
+  /** Only the next reading of the node's wall clock is wrong, by `byMs`. */
   | { readonly kind: 'node.clock-misread'; readonly byMs: number }
-  /** A call of `runDue` has ended; `isHindered`: its process stood still meanwhile. */
+  /** A call of `runDue` has ended. `isHindered`: its process was frozen during the call. */
   | {
       readonly kind: 'call.ended'
       readonly tookMs: number
@@ -152,31 +150,31 @@ export type NodeEvent =
     }
   /** `shutdown()` has resolved. */
   | { readonly kind: 'node.down' }
-  /** Some of its calls do not get through: they fail at once, or hang. */
+  /** Some calls of the node do not reach the storage: they fail at once, or hang. */
   | { readonly kind: 'node.cut-off'; readonly calls: 'all' | 'heartbeats' | 'others'; readonly hangs: boolean }
   | { readonly kind: 'node.connected' }
-  /** It takes another one, whose counter has stood still for so long, for dead. */
+  /** The node declared a peer dead after the peer's counter had stood still for `silentForMs`. */
   | { readonly kind: 'peer.lost'; readonly incarnation: string; readonly silentForMs: number }
-  /** It asks for work: what waits, or occurrences that are to run at once. */
+  /** The node requests work: a claim of pending occurrences, or a create that starts occurrences at once. */
   | { readonly kind: 'work.asked'; readonly operation: 'claim' | 'create'; readonly ids: readonly OccurrenceId[] }
-  /** The storage is there for nobody, and for everybody again. */
+  /** The storage answers no node until `storage.back`. */
   | { readonly kind: 'storage.away'; readonly hangs: boolean }
   | { readonly kind: 'storage.back' }
   /** The storage has lost the records of all nodes. */
   | { readonly kind: 'storage.forgot-nodes' }
-  /** What a call to the storage looked like to the node that made it, when that was not as it should be. */
+  /** What a node saw of a call to the storage that a fault changed. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
-  /** A user was told of the occurrence of a trigger or a replay. */
+  /** A user received the occurrence of a trigger or a replay. */
   | {
       readonly kind: 'request.answered'
       readonly request: string
       readonly jobId: JobId
       readonly id: OccurrenceId
     }
-  /** A node that was shut down went on with what only schedulers do. */
+  /** A node made a call after its shutdown that only a running scheduler makes. */
   | { readonly kind: 'late call'; readonly operation: string }
-  /** An error that nobody is prepared for. */
+  /** An error that no fault explains. */
   | { readonly kind: 'failure'; readonly where: string; readonly message: string }
   | {
       readonly kind: 'handler.started'
@@ -189,10 +187,10 @@ export type NodeEvent =
       readonly attempt: number
       readonly token: number
       readonly jobVersion: number
-      /** The request that it belongs to; `null` for a slot. */
+      /** The request of the occurrence; `null` for a slot. */
       readonly request: string | null
     }
-  /** Its signal has fired. */
+  /** The abort signal of the handler has fired. */
   | {
       readonly kind: 'handler.told'
       readonly id: OccurrenceId
@@ -209,9 +207,9 @@ export type NodeEvent =
       readonly token: number
       readonly how: 'succeeded' | 'failed' | 'aborted'
     }
-  /** How it is about clocks in this world. A reading of the storage's may be uncertain by so much. */
+  /** The clocks of this world. A reading of the storage's clock is uncertain by up to `uncertaintyMs`. */
   | { readonly kind: 'clocks'; readonly startMs: number; readonly hasClock: boolean; readonly uncertaintyMs: number }
-  /** The clock of the storage is ahead of the truth by so much from now on. */
+  /** From now on the clock of the storage is `offsetMs` ahead of the truth. */
   | { readonly kind: 'storage.clock-stepped'; readonly offsetMs: number }
   | { readonly kind: 'phase'; readonly phase: 'faults' | 'calm' | 'shutdown' | 'end' }
 
@@ -229,7 +227,7 @@ export class History {
 
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
-      // Heads are read all the time, and nearly always show what they showed before.
+      // Calls read heads often, and most reads show no change. Only changes are recorded.
       const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)

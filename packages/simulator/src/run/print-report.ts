@@ -2,7 +2,7 @@ import type { Violation } from '../checker/violation.ts'
 import type { SimulatorOptions } from './simulator-options.ts'
 import type { Totals } from './totals.ts'
 
-/** A seed that broke a promise, and how to run it again. */
+/** Prints a seed that broke a promise, and the command that runs it again. */
 export function printFailure(
   seed: number,
   violations: readonly Violation[],

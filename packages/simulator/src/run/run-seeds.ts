@@ -6,7 +6,7 @@ import type { WorkDone, WorkOrder } from './worker.ts'
 const workerCount = 2
 const seedsPerOrder = 20
 
-/** Runs many seeds in two threads, and tells of each group that is done. Stops giving out work after a failure. */
+/** Runs the seeds in two threads, and reports each group that has ended. Starts no further group after a failure. */
 export async function runSeeds(
   options: WorkOrder,
   onDone: (done: WorkDone, totals: Totals) => void,

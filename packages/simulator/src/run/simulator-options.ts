@@ -8,27 +8,27 @@ export interface SimulatorOptions {
   /** How many seeds. */
   readonly seeds: number
   readonly sabotage: string | null
-  /** Nothing goes wrong but that the storage is away for everybody, and that clocks are wrong. */
+  /** The only faults are outages of the storage for all nodes, and wrong clocks. */
   readonly onlyOutages: boolean
-  /** Calls of `runDue` are made, beside nodes that go on, or in place of them. */
+  /** Includes calls of `runDue`, beside running nodes or in place of them. */
   readonly calls: boolean
-  /** Several occurrences of some jobs may be active at once, and no more than so many; some start so often alone. Priorities. */
+  /** Some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly places: boolean
   /** Print every event. */
   readonly verbose: boolean
 }
 
 const usage = `Usage: npm run simulate -- [options]
-  --seeds N        so many seeds (default 1000)
+  --seeds N        number of seeds (default 1000)
   --from N         the first seed (default 1)
-  --seed N         this seed alone
-  --outages        no other fault than a storage that is away for everybody
-  --calls          somebody calls runDue, beside nodes that go on, or in place of them
+  --seed N         only this seed
+  --outages        only outages of the storage for all nodes, and wrong clocks
+  --calls          call runDue, beside running nodes or in place of them
   --places         jobs with maxConcurrency, startRate and priority
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 
-/** Reads the command line; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
+/** Reads the command line; `null` after `--help`. @throws TypeError with the mistake and the usage */
 export function readSimulatorOptions(args: readonly string[]): SimulatorOptions | null {
   try {
     const { values } = parseArgs({

@@ -1,6 +1,6 @@
 import type { SimulationReport } from '../simulate.ts'
 
-/** What the simulations so far add up to. Plain data: it goes from thread to thread. */
+/** The sums over all simulations so far. Plain data, so that threads can exchange it. */
 export interface Totals {
   seeds: number
   virtualMs: number

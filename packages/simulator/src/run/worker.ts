@@ -3,7 +3,7 @@ import type { Violation } from '../checker/violation.ts'
 import { simulate } from '../simulate.ts'
 import { addTotals, emptyTotals, type Totals } from './totals.ts'
 
-/** What the main thread asks a worker to do. */
+/** An order from the main thread to a worker. */
 export interface WorkOrder {
   readonly from: number
   readonly seeds: number
@@ -13,13 +13,13 @@ export interface WorkOrder {
   readonly places: boolean
 }
 
-/** What a worker answers to an order. */
+/** A worker's answer to an order. */
 export interface WorkDone {
   readonly totals: Totals
   readonly failures: readonly { readonly seed: number; readonly violations: readonly Violation[] }[]
 }
 
-// Traces of errors that belong to the simulated world cost more than all else about them.
+// Stack traces of simulated errors cost more time than everything else about these errors.
 Error.stackTraceLimit = 0
 
 parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls, places }: WorkOrder) => {

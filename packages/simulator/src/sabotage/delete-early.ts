@@ -3,7 +3,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 
 const tooMuchMs = 30_000
 
-/** Removes more than it is asked to, and does not raise the prune floor, as far as anybody can see. */
+/** Removes more history than requested, and hides the raised prune floor. */
 export function deleteEarly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async prune(request) {

@@ -1,7 +1,7 @@
 import type { CreateItem, OccurrenceDetails, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** What waits goes by time alone. */
+/** Orders waiting occurrences by time alone. */
 export function forgetPriority(storage: Storage): Storage {
   return wrapStorage(storage, {
     createOccurrences: (request) => storage.createOccurrences({ ...request, items: request.items.map(plain) }),

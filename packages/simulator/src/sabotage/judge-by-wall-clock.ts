@@ -1,10 +1,7 @@
 import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/**
- * Takes a node for dead by the instant of its last heartbeat, as its own wall clock has it, against the wall clock of
- * whoever looks.
- */
+/** Compares the wall time of a node's last heartbeat, by that node's clock, with the wall clock of the observer. */
 export function judgeByWallClock(connection: Storage): Storage {
   let looks = 0
   return wrapStorage(connection, {
@@ -20,7 +17,7 @@ function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
   return { ...request, own: own && { ...own, about: { ...own.about, beatAt: request.now } } }
 }
 
-/** One that is dead stands still, and has no time to do so; any other one moves on with each look. */
+/** Makes the counter of a dead node stand still, and the counter of any other node move on with each read. */
 function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
   const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }
   if (beatAt === undefined) return record

@@ -2,15 +2,15 @@ import type { JobId } from '@jobistemer/core'
 import type { CreateAnswer, CreateItem, JobRecord, SaveJobAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Where a job stood when it was last replaced. */
+/** The watermark of a job at its last replacement. */
 interface Standpoint {
   readonly watermark: number
   readonly nextAt: number | null
 }
 
 /**
- * Forgets, when a job is replaced, how far it had come since the replacement before: its watermark is what it was then,
- * and the slots since are created once more.
+ * Sets the watermark back at each replacement of a job, to its value at the previous replacement. Nodes then create the slots
+ * since that replacement again.
  */
 export function moveWatermarkBack(): (storage: Storage) => Storage {
   const earlier = new Map<JobId, Standpoint>()

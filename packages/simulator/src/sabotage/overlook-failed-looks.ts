@@ -1,7 +1,7 @@
 import type { HeartbeatAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Takes a look that failed for one that saw what the look before had seen: silence counts on through every outage. */
+/** Answers a failed heartbeat read with the previous answer, so that silence grows through every outage. */
 export function overlookFailedLooks(connection: Storage): Storage {
   let latest: HeartbeatAnswer | null = null
   return wrapStorage(connection, {

@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { dropUniqueKey } from './drop-unique-key.ts'
 
-/** Nobody learns of the others, so everybody goes first, and the storage creates what is there once more. */
+/** Hides all peers, so that each node launches every slot. The storage creates existing occurrences again. */
 export function putEverybodyFirst(storage: Storage): Storage {
   const unconditional = dropUniqueKey(storage)
   return wrapStorage(unconditional, {

@@ -1,10 +1,7 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/**
- * Does not compare the watermark before it recovers: whoever comes late with a window that another node has recovered
- * recovers it once more.
- */
+/** Does not compare the watermark. A node that is late with a window recovers it again after another node. */
 export function recoverBlindly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async createOccurrences(request) {

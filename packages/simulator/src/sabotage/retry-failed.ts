@@ -1,7 +1,7 @@
 import type { ReapItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Makes what is taken from an owner that is gone wait for another one, also where that is to fail. */
+/** Makes every reaped occurrence pending, even if the reap is to fail it. */
 export function retryFailed(storage: Storage): Storage {
   return wrapStorage(storage, {
     reap: (request) => storage.reap({ ...request, items: request.items.map(retried) }),

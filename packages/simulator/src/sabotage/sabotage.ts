@@ -14,13 +14,13 @@ import { seeNothingOverdue } from './see-nothing-overdue.ts'
 
 /** Breaks all connections to one database in the same way. */
 export interface Sabotage {
-  /** What the storage does. */
+  /** Changes the behavior of the storage. */
   readonly storage?: (storage: Storage) => Storage
-  /** What the engine makes of its connection, faults on the way included: for engines that are wrong. */
+  /** Changes what the engine sees of its connection, after the faults. Simulates a wrong engine. */
   readonly connection?: (connection: Storage) => Storage
 }
 
-/** Breaks no storage: nodes follow every reading of their wall clocks at once. */
+/** Leaves the storage intact: nodes follow every reading of their wall clocks at once. */
 export const followEveryReading = 'every-reading'
 
 const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
@@ -43,10 +43,10 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['blind-standby', () => ({ storage: seeNothingOverdue })],
 ])
 
-/** The names of the ways in which a storage, or the clocks of the nodes, can be broken, to check that the checks find it. */
+/** Names of all sabotages of the storage or of the nodes' clocks. They show that the checks find such errors. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]
 
-/** @throws TypeError when there is no such way */
+/** @throws TypeError if no sabotage has this name */
 export function sabotageOf(name: string): () => Sabotage {
   const sabotage = sabotages.get(name)
   if (sabotage !== undefined) return sabotage

@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Finds no job that is due: whoever stands by launches nothing. */
+/** Lists no overdue job, so that the overdue takeover launches nothing. */
 export function seeNothingOverdue(storage: Storage): Storage {
   return wrapStorage(storage, {
     async listJobs(query) {

@@ -8,7 +8,7 @@ import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulat
 /** Name of the handler of all jobs that are data. */
 export const dataHandler = 'simulated'
 
-/** What handlers of one life of a node work with. */
+/** What the handlers of one life of a node use. */
 export interface HandlerWorld {
   readonly seed: number
   readonly life: string
@@ -16,7 +16,7 @@ export interface HandlerWorld {
   readonly history: History
 }
 
-/** A job as one build of the code defines it. */
+/** Creates the definition of a job in one build of the code. */
 export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
   const { intervalMs, phaseMs, endMs, settings } = definition
   return defineJob({
@@ -40,13 +40,13 @@ export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld):
   return runSimulatedTask(context, context.data as SimulatedTask, world)
 }
 
-/** A run of a backfill stands for one slot of it. */
+/** The request of an occurrence. A run of a backfill is the request for one slot. */
 function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
   if (typeof input !== 'string') return null
   return backfill === null ? input : `${input} ${backfill.slot.toISOString()}`
 }
 
-/** One attempt, which tells the history that it starts and how it ends. */
+/** Runs one attempt and records its start and its end in the history. */
 async function runSimulatedTask(
   context: TaskContext<unknown>,
   task: SimulatedTask,
@@ -56,7 +56,7 @@ async function runSimulatedTask(
   const { id, kind } = context.occurrence
   const { attempt, fencingToken: token } = context
   const names = { id, task: task.name, attempt, token }
-  // What was about to happen in the turn in which its process died does not happen.
+  // A process that has died in this turn of the event loop does nothing more.
   if (clock.dead) return await never
   history.add(life, {
     kind: 'handler.started',
@@ -71,7 +71,7 @@ async function runSimulatedTask(
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
   const fails = random.chance(task.failing)
-  // Of those that take longer than a second, that is told in between.
+  // The engine stores this progress before the end of attempts that last longer than a second.
   if (random.chance(0.5)) context.progress(random.next(), 'begun')
   context.logger.debug({ attempt }, 'begun')
   const { signal } = context
@@ -89,7 +89,7 @@ async function runSimulatedTask(
   return attempt
 }
 
-/** Why the engine tells a handler to stop. */
+/** The reason with which the engine aborted a handler. */
 function reasonOf({ reason }: AbortSignal): string {
   if (!JobistemerError.isInstance(reason)) return String(reason)
   return reason.code === 'TASK_TIMEOUT' ? 'timeout' : String(reason.value)

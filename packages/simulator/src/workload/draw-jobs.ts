@@ -6,7 +6,7 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
-/** No occurrence runs longer, so that what is left behind is settled within the calm after the faults. */
+/** Upper limits of a run, in ms, so that abandoned runs end within the calm phase after the faults. */
 const executionTimeouts = [3000, 10_000, 30_000]
 const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
 
@@ -19,7 +19,7 @@ export function drawJobs(
   return random.chance(0.25) ? [...jobs, ...drawCrowd(random)] : jobs
 }
 
-/** Jobs that are due together and most of which are quick: those that nodes take ahead, until a slow one is among them. */
+/** Draws jobs that are due together. Most are quick, so nodes prefetch them until one is slow. */
 function drawCrowd(random: SeededRandom): SimulatedJob[] {
   const intervalMs = random.pick([1000, 2000, 5000])
   return Array.from({ length: random.whole(4, 12) }, (_, index) => {
@@ -99,13 +99,13 @@ function drawTask(
     name,
     longestMs,
     failing: random.pick([0, 0, 0.2, 0.7]),
-    // What takes no notice goes on beside its successor: only where that is allowed.
+    // A task that ignores its signal continues beside its successor. Only jobs that allow overlap have such tasks.
     stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
     settings: drawTaskSettings(random),
   }
 }
 
-/** It is tried more often than attempts are kept. */
+/** A task with more attempts than the storage keeps. */
 function stubbornTask(name: string, random: SeededRandom): SimulatedTask {
   const retryPolicy = { maxRetries: random.whole(25, 60), retryInterval: random.pick([0, 20, 200]) }
   return { name, longestMs: random.pick([0, 50]), failing: 0.97, stopsInMs: 0, settings: { retryPolicy } }
@@ -126,7 +126,7 @@ function drawTaskSettings(random: SeededRandom): TaskSettingsInput {
   }
 }
 
-/** What the next release of the code makes of a definition. */
+/** The definition of the job in the next release of the code. */
 function nextBuild(
   old: SimulatedDefinition,
   random: SeededRandom,

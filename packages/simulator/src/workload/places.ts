@@ -2,14 +2,14 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
-/** Mostly none. A level is more than all time that passes in a world. */
+/** Mostly 0. One level of priority outweighs all time that passes in a world. */
 export function drawPriority(random: SeededRandom): number {
   return random.pick([0, 0, 0, 1, 1, -1, 5])
 }
 
 /**
- * The settings with so many places, and perhaps a start rate, as chance gives, where the overlap policy knows of such; and
- * with a priority.
+ * Adds a random priority to the settings. If the overlap policy allows it, also adds a concurrency limit and perhaps a start
+ * rate.
  */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings
@@ -21,7 +21,7 @@ export function withPlaces(settings: JobSettingsInput, random: SeededRandom): Jo
   return { ...settings, maxConcurrency, startRate: hasRate ? startRate : 'unlimited', priority: drawPriority(random) }
 }
 
-/** The jobs of a world, of which several occurrences may be active at once, and some start so often alone. Their tasks take long enough for that. */
+/** Adds concurrency limits, start rates and priorities to the jobs of a world. Makes tasks long enough for overlaps. */
 export function jobsWithPlaces(jobs: readonly SimulatedJob[], seed: number): readonly SimulatedJob[] {
   const random = new SeededRandom(`places in ${seed}`)
   return jobs.map((job) => ({

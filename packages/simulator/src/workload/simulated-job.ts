@@ -1,11 +1,11 @@
 import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 
-/** A job as plain data; nodes make definitions with handlers of it. */
+/** A job as plain data. Nodes create definitions with handlers from it. */
 export interface SimulatedJob {
   readonly name: string
-  /** Its tasks name a registered handler: the job is data, and comes and goes at run time. */
+  /** The tasks name a registered handler: the job is data, and users add and remove it at run time. */
   readonly isData: boolean
-  /** Occurrences may overlap, in whatever version. */
+  /** Every version of the job allows overlapping occurrences. */
   readonly overlaps: boolean
   /** One definition for each build, oldest first. */
   readonly builds: readonly SimulatedDefinition[]
@@ -22,11 +22,11 @@ export interface SimulatedDefinition {
 
 export interface SimulatedTask {
   readonly name: string
-  /** How long an attempt takes, at most. */
+  /** Maximum duration of an attempt. */
   readonly longestMs: number
   /** The share of attempts that fail. */
   readonly failing: number
-  /** How long it takes to stop when it is told to; `null`: it takes no notice. */
+  /** Time that the task needs to stop after an abort; `null`: the task ignores the abort. */
   readonly stopsInMs: number | null
   readonly settings: TaskSettingsInput
 }

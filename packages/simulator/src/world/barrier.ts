@@ -1,10 +1,10 @@
-/** What keeps a call from the storage. */
+/** An obstacle between a call and the storage. */
 export interface Barrier {
-  /** `away`: the storage is, for everybody. */
+  /** `away`: the storage answers no node. */
   readonly fault: 'away' | 'partitioned' | 'cut off'
-  /** Resolves when the calls that hang fail; `null` where they fail at once. */
+  /** Resolves when hanging calls fail; `null` if calls fail at once. */
   readonly lifted: Promise<void> | null
 }
 
-/** Which calls of a node do not get through. */
+/** The calls of a node that do not reach the storage. */
 export type CutCalls = 'all' | 'heartbeats' | 'others'

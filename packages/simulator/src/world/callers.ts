@@ -2,10 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** How long a call may take: some are over before their work is, and some last longer than the time to the next. */
+/** Budgets of calls, in ms. Some calls end before their work, and some last beyond the next call. */
 const budgetsMs: readonly number[] = [1000, 3000, 10_000, 30_000]
 
-/** Somebody calls `runDue` now and then, as a platform does: in a process of its own, which may be killed. */
+/** Calls `runDue` at intervals, as a platform does. Each call has a process of its own, which may be killed. */
 export class Callers {
   readonly lives: NodeLife[] = []
   readonly #world: World
@@ -24,7 +24,7 @@ export class Callers {
     return this.lives.filter((life) => life.alive)
   }
 
-  /** Nobody calls any more. */
+  /** Stops the calls. */
   stop(): void {
     this.#isOver = true
   }
@@ -33,7 +33,7 @@ export class Callers {
     if (this.#isOver) return
     this.#call()
     const { faults } = this.#world
-    // When nothing goes wrong any more, what is due has to be launched in time.
+    // After the faults, due slots must be launched in time.
     const waitMs = faults === null ? 5000 : this.#random.whole(1, 2 * this.#everyMs)
     this.#world.later(waitMs, () => this.#callAndGoOn())
   }

@@ -2,10 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** By how much a clock is wrong at most that stays so: so far its jobs may be decided ahead. */
+/** Maximum lasting error of a clock, in ms. Jobs may be decided this far ahead. */
 const longestLastingMs = 300_000
 
-/** The clocks of nodes, and that of the storage, jump: for a single reading, for a while, or for good. */
+/** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or for good. */
 export function makeClocksJump(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`clock jumps of ${world.seed}`)
   const next = (afterMs: number): void =>
@@ -15,7 +15,7 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
   next(0)
 }
 
-/** For how long it lasts: two of one size that touch would be one that holds for long enough to be followed. */
+/** Makes clocks jump and returns the duration. Two equal jumps without a gap would last long enough to be followed. */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
   const byMs = random.pick([-1, 1]) * random.pick(jumpsMs)
@@ -28,7 +28,7 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // One that starts has nothing to compare its clock with, unless the storage has one too.
+  // A starting node can compare its clock only with the storage's clock, if there is one.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

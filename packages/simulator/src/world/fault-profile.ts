@@ -1,24 +1,24 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-/** What can happen to one call to the storage. */
+/** Faults of one call to the storage. */
 export type CallFault =
-  /** The process dies; the call was never made. */
+  /** The process dies before it makes the call. */
   | 'crash before'
-  /** The call takes effect, and the process dies before it hears of it. */
+  /** The call takes effect, and the process dies before it receives the answer. */
   | 'crash after'
-  /** The process stands still; its call goes out when it runs again. */
+  /** The process freezes, and makes the call after it has thawed. */
   | 'freeze before'
-  /** The call takes effect; its answer is heard when the process runs again. */
+  /** The call takes effect. The process freezes, and receives the answer after it has thawed. */
   | 'freeze after'
-  /** Refused without an effect. */
+  /** The call fails without an effect. */
   | 'rejected'
-  /** The call takes effect, and its answer is lost. */
+  /** The call takes effect, and its answer gets lost. */
   | 'lost answer'
-  /** The answer never came, and the call takes effect some time later. */
+  /** The call fails without an answer, and takes effect later. */
   | 'late effect'
   /** The call takes effect twice. */
   | 'doubled'
-  /** Call and answer take their time. */
+  /** Call and answer are delayed. */
   | 'slow'
 
 const callFaults: readonly CallFault[] = [
@@ -33,25 +33,25 @@ const callFaults: readonly CallFault[] = [
   'slow',
 ]
 
-/** How hard the world of one seed is. */
+/** The probabilities and limits of the faults in the world of one seed. */
 export interface FaultProfile {
   /** The probability of each fault, for each call. */
   readonly calls: Readonly<Record<CallFault, number>>
-  /** How long a slow call may take, each way. */
+  /** Maximum delay of a slow call in each direction. */
   readonly slowestMs: number
-  /** How long a process may stand still. */
+  /** Maximum time for which a process freezes. */
   readonly longestFreezeMs: number
-  /** How far a clock may be off. */
+  /** Maximum error of a clock. */
   readonly largestSkewMs: number
-  /** Whether clocks are set while their nodes run. */
+  /** Whether faults set clocks while their nodes run. */
   readonly steppingClocks: boolean
   /** The share of wake-ups that never arrive. */
   readonly lostWakeUps: number
-  /** The storage refuses everything of one node, for up to so long, now and then. */
+  /** Maximum time for which the storage rejects all calls of one node. */
   readonly longestPartitionMs: number
 }
 
-/** Some faults, not all: a history of one kind of trouble goes deeper than one of all at once. */
+/** Draws some faults, not all: a history with few kinds of faults goes deeper. */
 export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)
@@ -77,16 +77,16 @@ export function drawFaultProfile(random: SeededRandom): FaultProfile {
   }
 }
 
-/** Nothing goes wrong but clocks, which are as wrong as they stay. */
+/** Keeps only the errors of clocks, which stay as they are. */
 export function withoutFaults(profile: FaultProfile): FaultProfile {
   const calls = Object.fromEntries(callFaults.map((fault) => [fault, 0])) as FaultProfile['calls']
   return { ...profile, calls, steppingClocks: false, lostWakeUps: 0, longestPartitionMs: 0 }
 }
 
-/** By how much a reading of a clock can be uncertain: half of the longest time from its request to its answer. */
+/** Maximum uncertainty of a clock reading: half of the longest time from its request to its answer. */
 export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
   const slowMs = calls.slow > 0 ? slowestMs : 0
-  // A process can also be frozen at rest, while its call is under way.
+  // A process can also freeze for other reasons while its call is in progress.
   const canFreeze = calls['freeze before'] + calls['freeze after'] > 0
   return slowMs + (canFreeze ? longestFreezeMs : 0) + 1
 }

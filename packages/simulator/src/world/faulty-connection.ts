@@ -4,30 +4,30 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 import type { Barrier } from './barrier.ts'
 import { type CallFault, drawCallFault, type FaultProfile } from './fault-profile.ts'
 
-/** What the simulated storage or the way to it does to a caller. */
+/** An error that the simulated storage or network causes. */
 export class StorageFault extends Error {
   override readonly name = 'StorageFault'
 }
 
-/** What a connection asks of the life that it belongs to, and of the world. */
+/** What a connection needs from its life and from the world. */
 export interface ConnectionOwner {
   readonly random: SeededRandom
-  /** Of its storage, in place of the target's own. */
+  /** Replaces the batch size of the target storage. */
   readonly maxBatch: number
   readonly worthwhileBatch: number
-  /** `null`: nothing goes wrong (any more). */
+  /** `null`: no faults happen (any more). */
   readonly faults: FaultProfile | null
   readonly dead: boolean
-  /** What keeps such a call from the storage at present; `null`: nothing does. */
+  /** The obstacle between such a call and the storage at present; `null` without one. */
   barrierTo(operation: CalledOperation): Barrier | null
   whenAwake(callback: () => void): void
   crash(where: string): void
   freeze(where: string): void
-  /** Calls back when virtual time has passed, whatever becomes of this life. */
+  /** Calls back after `delayMs` of virtual time, even if this life has ended. */
   later(delayMs: number, callback: () => void): void
-  /** The scheduler makes a call, which goes out when its process runs. */
+  /** The scheduler makes a call. The call goes out as soon as the process is not frozen. */
   asks(call: StorageCall): void
-  /** A call went out; a fault was injected. */
+  /** Reports that a call went out, or that a fault was injected. */
   called(operation: CalledOperation): void
   injected(fault: CallFault | Barrier['fault'] | 'lost wake-up', operation: string): void
 }
@@ -35,7 +35,7 @@ export interface ConnectionOwner {
 /** A scheduler's way to the storage. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
-    // Other processes use the same data, as far as a node can tell: it polls, and looks for changed definitions.
+    // To a node, other processes seem to use the same data. It polls, and scans for changed definitions.
     capabilities: {
       ...target.capabilities,
       multiProcess: true,
@@ -50,7 +50,7 @@ export function faultyConnection(target: Storage, owner: ConnectionOwner): Stora
   })
 }
 
-/** What a scheduler calls. */
+/** The storage operations that a scheduler calls. */
 export type CalledOperation = StorageCall['method']
 
 function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: WakeUp) => void): () => void {
@@ -97,7 +97,7 @@ class Call {
     if (barrier !== null) {
       owner.injected(barrier.fault, this.#operation)
       await barrier.lifted
-      throw new StorageFault(`${this.#operation}: the storage is out of reach`)
+      throw new StorageFault(`${this.#operation}: the storage is unreachable`)
     }
     if (faults === null) return await this.#perform()
     const fault = drawCallFault(faults, owner.random)
@@ -127,7 +127,7 @@ class Call {
         await this.#perform()
         throw new StorageFault(`${this.#operation}: the answer got lost`)
       case 'late effect':
-        // A call that fails this late fails for nobody: its caller has given it up.
+        // The caller has given up, so the error of such a late call reaches no caller.
         owner.later(this.#delay(faults), () => void this.#perform().catch(() => undefined))
         throw new StorageFault(`${this.#operation}: no answer in time`)
       case 'doubled': {
@@ -137,7 +137,7 @@ class Call {
       }
       case 'slow': {
         await this.#wait(this.#delay(faults))
-        // A process that died meanwhile has sent its call all the same.
+        // The call of a process that died meanwhile has already gone out.
         const answer = await this.#perform()
         await this.#wait(this.#delay(faults))
         return answer
@@ -154,7 +154,7 @@ class Call {
   }
 }
 
-/** One of its own each time: a shared one would keep everybody who waits for it, for ever. */
+/** Returns a new promise each time. A shared one would keep everything that awaits it in memory. */
 function never(): Promise<never> {
   return new Promise(() => {})
 }

@@ -1,7 +1,7 @@
 import { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** The nodes of a world: those that live, and those that will come back. */
+/** The nodes of a world: living ones, and ones that will return. */
 export class Fleet {
   readonly lives: NodeLife[] = []
   readonly #world: World
@@ -25,7 +25,7 @@ export class Fleet {
     return this.lives.filter((life) => life.usable)
   }
 
-  /** Brings nodes back, under their old name or another. */
+  /** Restarts nodes, under their old or a new name. */
   refill(options: { readonly atLeast: number }): void {
     const { random } = this.#world
     while (this.alive.length < options.atLeast) {
@@ -35,13 +35,13 @@ export class Fleet {
     }
   }
 
-  /** Now and then brings one back. */
+  /** Sometimes restarts a node. */
   maybeRefill(): void {
     if (this.alive.length < this.#size && this.#world.random.chance(0.3))
       this.refill({ atLeast: this.alive.length + 1 })
   }
 
-  /** One more node, with the newest code that there is, and room for everything that waits. */
+  /** Starts a node with the newest build, and with capacity for all waiting occurrences. */
   startNewest(): void {
     this.#newestBuild = 1
     this.#start(this.#newName(), { build: 1, maxConcurrentJobs: 100 })

@@ -2,20 +2,20 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-/** As the machine's clock: a wall clock that jumps is read again within this many milliseconds. */
+/** Like the machine's clock: the engine reads a wall clock that jumps again within this many ms. */
 const longestDelayMs = 60_000
 
 /**
- * The clock of one life of a node, over the time that all share: its wall time is off, can be set, and can be wrong for a
- * while or for a single reading. When the process is frozen or dead none of its timers rings.
+ * The clock of one life of a node, over the virtual time that all nodes share. Its wall time has an offset, can be set, and can
+ * be wrong for some seconds or for a single reading. While the process is frozen or dead, none of its timers fires.
  */
 export class NodeClock implements Clock {
   offsetMs: number
-  /** By how much it is wrong at present, beyond what it is set to. */
+  /** Current error of the clock, on top of its offset. */
   jumpMs: number = 0
-  /** Whether whoever asks it has to believe it: for the sabotage that follows every reading at once. */
+  /** Whether the engine believes each reading at once: for the sabotage that follows every reading. */
   readonly isAuthoritative: boolean
-  /** By how much the next reading is wrong. */
+  /** Error of the next reading. */
   #misreadByMs = 0
   readonly #common: VirtualClock
   readonly #random: SeededRandom
@@ -23,7 +23,7 @@ export class NodeClock implements Clock {
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
-  /** What waits for the thaw, in the order in which it came. */
+  /** Callbacks that run after the thaw, in the order of their arrival. */
   #held: (() => void)[] = []
 
   constructor(
@@ -42,7 +42,7 @@ export class NodeClock implements Clock {
     return this.setTime() + this.jumpMs + misreadByMs
   }
 
-  /** What it is set to: for users, who look twice at a clock that jumps. */
+  /** The set time without jumps. Simulated users use it, because people notice a jump. */
   setTime(): number {
     return this.#common.now() + this.offsetMs
   }
@@ -60,7 +60,7 @@ export class NodeClock implements Clock {
     return this.#random.next()
   }
 
-  /** Answers may take virtual time, so the common clock must not wait for them; it only learns that something happens. */
+  /** Answers may take virtual time, so the common clock must not wait for them. It only learns of activity. */
   track(): void {
     this.#common.track?.(settled)
   }
@@ -88,7 +88,7 @@ export class NodeClock implements Clock {
     return timer
   }
 
-  /** Timers of the scheduler that are set and have not rung: one that is down has none. */
+  /** Number of timers of the scheduler that have not fired. A stopped scheduler has none. */
   get timerCount(): number {
     return this.#timers.size
   }
@@ -101,7 +101,7 @@ export class NodeClock implements Clock {
     return this.#dead
   }
 
-  /** Calls back now, or when the process runs again; never when it is dead. */
+  /** Calls back now, or after the thaw if the process is frozen. Never calls back if it is dead. */
   whenAwake(callback: () => void): void {
     if (this.#dead) return
     if (this.#frozen) this.#held.push(callback)
@@ -112,13 +112,13 @@ export class NodeClock implements Clock {
     this.#frozen = true
   }
 
-  /** Everything that came meanwhile happens at once. */
+  /** Runs all held callbacks at once. */
   thaw(): void {
     if (!this.#frozen || this.#dead) return
     this.#frozen = false
     const held = this.#held
     this.#held = []
-    // A process that wakes finds timers and answers at once, and nobody says in which order it looks at them.
+    // A thawed process finds timers and answers at the same time. Their order is undefined.
     for (const callback of this.#random.chance(0.5) ? held : this.#random.shuffled(held)) this.whenAwake(callback)
   }
 
@@ -128,7 +128,7 @@ export class NodeClock implements Clock {
     for (const timer of [...this.#timers, ...this.#handlerTimers]) timer.cancel()
   }
 
-  /** For handlers: resolves when so much time has passed, as far as this process can tell. */
+  /** For handlers: resolves after `milliseconds`, as far as this process can measure. */
   sleep(milliseconds: number, signal: AbortSignal | null): Promise<'slept' | 'aborted'> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve('aborted')

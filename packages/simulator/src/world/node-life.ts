@@ -12,7 +12,7 @@ import { tellRefusal } from './refused.ts'
 import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
-// No work that there is at one instant of these small worlds takes nearly as many, apart from the pages of long lists.
+// Above the number of calls that any work of these small worlds makes at one instant, except for pages of long lists.
 const mostCallsAtOnce = 3000
 
 const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
@@ -21,7 +21,7 @@ const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'rea
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
 
-/** One process: a scheduler with its clock and its way to the storage, from its start to its end. */
+/** One process: a scheduler with its clock and its connection to the storage, from start to end. */
 export class NodeLife implements ConnectionOwner {
   readonly name: string
   readonly nodeId: string
@@ -41,7 +41,7 @@ export class NodeLife implements ConnectionOwner {
   #wasFrozen = false
   #lastCallAt = -1
   #callsAtOnce = 0
-  /** Further pages that were asked for at this instant: each brings its node on once, however many there are. */
+  /** Distinct further pages of lists requested at this instant. They do not count as calls without end. */
   readonly #pagesAtOnce = new Set<string>()
   readonly #world: World
 
@@ -54,7 +54,7 @@ export class NodeLife implements ConnectionOwner {
       readonly offsetMs: number
       readonly maxConcurrentJobs: number
       readonly prefetch: number
-      /** It is no node that goes on, but a call of `runDue` with this budget. */
+      /** If set, this life is a call of `runDue` with this budget. */
       readonly callBudgetMs?: number
     },
   ) {
@@ -71,7 +71,7 @@ export class NodeLife implements ConnectionOwner {
     const { random } = world
     this.timing = world.timingOf(this.name)
     this.maxBatch = random.pick([1, 4, 1000])
-    // In these worlds calls with ends overlap, as on a storage that gains from it.
+    // In these worlds calls with ends overlap, as on a storage that benefits from it.
     this.worthwhileBatch = Math.min(world.seed % 3 === 0 ? 2 : this.maxBatch, this.maxBatch)
     this.scheduler = createScheduler({
       logger: silentLogger,
@@ -97,7 +97,7 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.on('hook.failed', ({ hook, error }) => this.#fail(`hook: ${hook}`, error))
   }
 
-  /** Monotonic time at which the storage was last hard to reach for it. */
+  /** Monotonic time at which this life last had trouble reaching the storage. */
   get disturbedAt(): number {
     return this.#cut === null && this.#world.awayBarrier === null ? this.#disturbedAt : this.#world.clock.monotonic()
   }
@@ -114,12 +114,12 @@ export class NodeLife implements ConnectionOwner {
     return this.#world.faults
   }
 
-  /** Able to do what a user asks of it. */
+  /** Whether the node can carry out a user's request. */
   get usable(): boolean {
     return this.state === 'up' && !this.clock.frozen
   }
 
-  /** Its process is there, in whatever state. */
+  /** Whether the process exists, in any state. */
   get alive(): boolean {
     return this.state !== 'down' && this.state !== 'crashed'
   }
@@ -134,7 +134,7 @@ export class NodeLife implements ConnectionOwner {
     }
     this.scheduler.start().then(
       () => {
-        // A crash does not end what was under way in the process of the simulator.
+        // A simulated crash does not stop promises that are in progress in the simulator's process.
         if (!this.alive) return
         if (this.state === 'starting') this.state = 'up'
         history.add(this.name, { kind: 'node.up' })
@@ -157,7 +157,7 @@ export class NodeLife implements ConnectionOwner {
       const tookMs = this.clock.monotonic() - begunAt
       const isHindered = this.#wasFrozen
       history.add(this.name, { kind: 'call.ended', tookMs, budgetMs, isHindered, timersLeft: this.clock.timerCount })
-      // Or its scheduler is being shut down: then that says so.
+      // If its scheduler is shutting down, the shutdown records the end.
       if (this.state !== 'starting') return
       history.add(this.name, { kind: 'node.stopping' })
       history.add(this.name, { kind: 'node.down' })
@@ -177,7 +177,7 @@ export class NodeLife implements ConnectionOwner {
     })
   }
 
-  /** What a node of its build does with jobs that are not given to it: it stores those that are not there. */
+  /** Stores the jobs of its build that are data and that the storage does not have. */
   #addDataJobs(): void {
     if (this.#world.heldJobs === null) return
     const jobs = this.#define(this.#world.jobs.filter(({ isData }) => isData))
@@ -185,7 +185,7 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.add(jobs).catch((error) => tellRefusal(this.#world, this, { ...asked, error }))
   }
 
-  /** What runs may go on for a while, and then has some time to stop. */
+  /** Shuts the node down. Runs have the grace period to end, and then the abort grace period to stop. */
   shutDown({ graceMs, abortGraceMs }: { readonly graceMs: number; readonly abortGraceMs: number }): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
@@ -194,7 +194,7 @@ export class NodeLife implements ConnectionOwner {
       () => {
         if (this.state === 'crashed') return
         this.#world.history.add(this.name, { kind: 'node.down' })
-        // The process ends a moment later; what its scheduler may have left behind ends with it.
+        // The process ends here, and with it everything that its scheduler may have left.
         this.state = 'down'
       },
       (error) => this.#fail('shutdown', error),
@@ -226,7 +226,7 @@ export class NodeLife implements ConnectionOwner {
     this.clock.thaw()
   }
 
-  /** Keeps some of its calls from the storage: they fail at once, or hang until the end of it. */
+  /** Blocks some of the node's calls to the storage for `forMs`. The calls fail at once, or hang until the end. */
   cutOff({ calls, hangs, forMs }: { readonly calls: CutCalls; readonly hangs: boolean; readonly forMs: number }): void {
     if (!this.alive || this.#cut !== null) return
     let lift = (): void => undefined
@@ -243,7 +243,7 @@ export class NodeLife implements ConnectionOwner {
     })
   }
 
-  /** Its calls get through again. */
+  /** Removes the block. */
   reconnect(): void {
     this.partitioned = false
     if (this.#cut === null) return
@@ -330,7 +330,7 @@ export class NodeLife implements ConnectionOwner {
       this.#fail(operation, new Error(`more than ${mostCallsAtOnce} calls at one instant: it would never stop`))
       this.crash('calling the storage without end')
     }
-    // What a user began before may still ask the storage something; the scheduler itself may not.
+    // Calls that a user began before the shutdown may still reach the storage. Calls of the scheduler may not.
     if (this.state === 'down' && schedulerOperations.includes(operation)) {
       this.#world.history.add(this.name, { kind: 'late call', operation })
     }

@@ -3,7 +3,7 @@ import type { CutCalls } from './barrier.ts'
 import type { Fleet } from './fleet.ts'
 import type { World } from './world.ts'
 
-/** Nodes die, stand still for about as long as makes them dead for others, or are cut off from the storage for that. */
+/** Kills nodes, or freezes or cuts them off for about `deadAfter`. */
 export function troubleNodes(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`troubles of ${world.seed}`)
   const next = (): void =>

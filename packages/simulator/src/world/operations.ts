@@ -31,7 +31,7 @@ const weights = {
 
 type OperationName = keyof typeof weights
 
-/** Does something that users do, on one node, and does not wait for it. */
+/** Starts a random user operation on one node, and does not wait for it. */
 export function doSomething(world: World, fleet: Fleet, life: NodeLife): void {
   const { random, history } = world
   const operation = random.weighted(weights)
@@ -88,7 +88,7 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       return `${slot.toISOString()} ${(await scheduler.cancelSlot(name, slot, patience)).outcome}`
     }
     case 'pause':
-      // Some end by themselves.
+      // Some pauses end by themselves.
       await scheduler.pause(name, {
         reason: 'simulated',
         ...(random.chance(0.5) && { for: random.whole(1000, 600_000) }),
@@ -178,7 +178,7 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
   return await asking.ask(life, patience)
 }
 
-/** Of each slot at most one run has a handler called: its name and its slot are the request. */
+/** At most one run of each slot calls a handler: the backfill's name and the slot identify the request. */
 async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world
   const to = life.clock.setTime() - random.whole(0, 5000)

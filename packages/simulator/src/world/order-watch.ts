@@ -13,7 +13,7 @@ import type { History } from '../history/history.ts'
 
 const reads: readonly string[] = ['get', 'listJobs', 'listOccurrences', 'heartbeat', 'prune', 'serverTime']
 
-/** What waits at one moment, and the jobs that it waits in. */
+/** Waiting occurrences at one moment, and their jobs. */
 interface Waiting {
   readonly pending: ReadonlyMap<OccurrenceId, OccurrenceRecord>
   readonly queued: ReadonlyMap<OccurrenceId, OccurrenceRecord>
@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * The storage, with a note of what each call has taken from what waits, and what it has left there. `look` is a connection
- * to the same data; the storage carries out a call at once, so that nothing comes between.
+ * Wraps the storage and records, for each call, which waiting occurrences it has taken and which it has left. `look` is a
+ * connection to the same data. The storage executes a call at once, so no other call comes between.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {
@@ -53,7 +53,7 @@ async function see(look: Storage): Promise<Waiting> {
   return { pending: byId(pending.items), queued: byId(queued.items), jobs: byId(jobs.items) }
 }
 
-/** Who was queued, and is not any more, and who still is. What was canceled was not woken: it is nowhere. */
+/** Records which queued occurrences a call has woken and which are still queued. Canceled occurrences are in neither list. */
 function noteWoken(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   history: History,
@@ -71,7 +71,7 @@ function noteWoken(
   }
 }
 
-/** Of what was pending all the while, what a claim has taken, and what it could have taken too. */
+/** Records which pending occurrences a claim has taken, and which others it could have taken. */
 function noteClaimed(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   { now, exceptHandlerKeys }: ClaimRequest,

@@ -2,12 +2,12 @@ import type { CallOptions } from '@jobistemer/core'
 import type { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** For how long a user waits: mostly as long as the scheduler does. Some lose patience, some go away. */
+/** Draws a user's timeout: mostly the scheduler's default, sometimes a shorter one, sometimes an abort. */
 export function drawPatience(world: World, life: NodeLife): CallOptions {
   const { random } = world
   if (random.chance(0.8)) return {}
   if (random.chance(0.5)) return { timeout: random.pick([1, 1000, 30_000]) }
   const controller = new AbortController()
-  world.later(random.whole(0, 10_000), () => life.whenAwake(() => controller.abort(new Error('nobody waits any more'))))
+  world.later(random.whole(0, 10_000), () => life.whenAwake(() => controller.abort(new Error('the user has given up'))))
   return { signal: controller.signal }
 }

@@ -26,16 +26,13 @@ import type {
 import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
 import type { History } from '../history/history.ts'
 
-/** Whose calls are recorded. */
+/** The life whose calls are recorded. */
 export interface RecordedLife {
   readonly name: string
   readonly starting: boolean
 }
 
-/**
- * The storage, with everything that it answers written down: what really happened, whatever the asker gets to know
- * of it.
- */
+/** Wraps the storage and records its real effects, even if the caller never receives the answer. */
 export function recordingStorage(target: Storage, history: History, life: RecordedLife): Storage {
   const recorder = new Recorder(history, life)
   return wrapStorage(target, {
@@ -136,7 +133,7 @@ class Recorder {
   #heard({ own }: HeartbeatRequest): void {
     if (own === null) return
     const { incarnation, counter, leaving, about } = own
-    // The record of another node, whose death this node states.
+    // This node writes the death record of another node.
     if (about.dead !== undefined) return
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
     this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving, ended: about.ended === true })
@@ -181,7 +178,7 @@ class Recorder {
   }
 
   #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {
-    // Recorded even when nothing was removed: an old tombstone may be gone all the same.
+    // Recorded even if nothing was removed: the prune may have removed an old tombstone.
     this.#add({ kind: 'pruned', jobId, before, removed })
   }
 }

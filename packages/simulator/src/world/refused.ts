@@ -3,10 +3,10 @@ import { StorageFault } from './faulty-connection.ts'
 import type { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** What a user may be answered when others do things at the same time. */
+/** Errors that a user may receive while others act at the same time. */
 const expectedCodes = [
   'JOB_NOT_FOUND',
-  // It was never stored while its schedule lasted.
+  // The job was not stored while its schedule lasted.
   'SCHEDULE_NEVER_FIRES',
   'OCCURRENCE_NOT_FOUND',
   'VERSION_CONFLICT',
@@ -14,17 +14,17 @@ const expectedCodes = [
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
   'QUEUE_FULL',
-  // The node runs an older build than the one that defined the job last.
+  // The node runs an older build than the one that last defined the job.
   'HANDLER_NOT_FOUND',
 ]
 
-/** Answers that tell nothing of whether what was asked for took effect. */
+/** Error codes that leave open whether the operation took effect. */
 const unknownCodes = ['STORAGE_TIMEOUT', 'ABORTED']
 
-/** A storage that was there for so long has answered everything, however often it had to be asked. */
+/** Time after which a reachable storage must have answered every call, including retries, in ms. */
 const longestTroubleMs = 30_000
 
-/** Writes down that a user was refused something, and as a failure when there was no reason to. */
+/** Records that an operation was rejected. Without a valid reason it is a failure. */
 export function tellRefusal(
   { history, clock }: World,
   life: NodeLife,

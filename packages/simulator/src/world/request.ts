@@ -4,11 +4,11 @@ import type { NodeLife } from './node-life.ts'
 import { tellRefusal } from './refused.ts'
 import type { World } from './world.ts'
 
-/** A trigger or a replay that a user wants, however often it has to be asked for. */
+/** A user's trigger or replay, including its retries. */
 export interface UserRequest {
-  /** Equal for equal requests, by whomever they are made. It is handed on to the handlers. */
+  /** Equal for all retries of a request. Handlers receive it. */
   readonly name: string
-  /** `undefined`: asked for only once, since nobody would know the second one for the same. */
+  /** `undefined`: the request is sent once, because a second one would create another run. */
   readonly key: string | undefined
   readonly jobId: JobId
   send(life: NodeLife, options: CallOptions & { readonly key?: string; readonly data: string }): Promise<TriggerResult>
@@ -16,10 +16,10 @@ export interface UserRequest {
 
 const mostTries = 4
 
-/** Answers that tell nothing of whether the request took effect. */
+/** Error codes that leave open whether the request took effect. */
 const unknownCodes = ['STORAGE_TIMEOUT', 'ABORTED', 'SCHEDULER_STATE']
 
-/** What a user of a key does who is not told what became of it: asks again, a moment later, whichever node. */
+/** A user of a key whose request got no answer: retries it up to 15 s later, on any node. */
 export class Asking {
   readonly #world: World
   readonly #fleet: Fleet
@@ -64,7 +64,7 @@ export class Asking {
   }
 }
 
-/** Of a request with a key it is always the same; without one it is another request each time. */
+/** The name of a request. Requests with the same key share it; each request without a key has a new one. */
 export function requestName(
   world: World,
   { kind, base, key }: { readonly kind: 'trigger' | 'replay'; readonly base: string; readonly key: string | undefined },

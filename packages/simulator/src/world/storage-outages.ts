@@ -4,13 +4,15 @@ import type { World } from './world.ts'
 
 const longestOutageMs = 120_000
 
-/** A node dies at most this long before its storage crashes, in ms: often before any peer has declared it dead. */
+/**
+ * Maximum time between the death of a node and a crash of its storage, in ms: mostly too short for peers to declare it dead.
+ */
 const longestDeathAheadMs = 5000
 
 /**
- * Now and then the storage is away, for everybody: its calls fail, or hang until it is back. In some worlds the outages
- * come and go. An outage can be a crash of the server: then the storage has lost all node records when it is back, and in
- * some worlds a node dies up to 5 s before.
+ * Makes the storage unavailable to all nodes at times: calls fail, or hang until it is back. In some worlds the outages come
+ * and go. An outage can be a crash of the server: the storage then loses all node records. In some worlds a node dies up to 5 s
+ * before the crash.
  */
 export function takeStorageAway(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`outages of ${world.seed}`)

@@ -1,12 +1,12 @@
 import { SeededRandom } from '@jobistemer/test-kit'
 
-/** How often a node says that it lives, and after which silence the others take it for dead. */
+/** The heartbeat interval of a node, and the silence after which peers declare it dead. */
 export interface Timing {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
 }
 
-/** Draws the timings of the nodes of a world: in most worlds one for all, in the others one for each life. */
+/** Draws the timings of a world's nodes: in 70 % of worlds one for all lives, otherwise one for each life. */
 export function timingsOf(seed: number): (life: string) => Timing {
   const random = new SeededRandom(`timing of ${seed}`)
   const common = drawTiming(random)

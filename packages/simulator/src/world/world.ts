@@ -13,7 +13,7 @@ import { watchOrder } from './order-watch.ts'
 import { recordingStorage } from './recording-storage.ts'
 import { type Timing, timingsOf } from './timing.ts'
 
-/** How often something happened. */
+/** Numbers of events of one world. */
 export interface Counts {
   storageCalls: number
   /** Triggers and replays without a key. */
@@ -24,18 +24,18 @@ export interface Counts {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** By how much clocks are wrong that are so for less long than a jump has to hold before it is followed. */
+/** Errors of clocks that end before the engine would follow them, in ms. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
-/** And for how long at most. */
+/** Maximum duration of such an error, in ms. */
 export const longestWrongMs = 12_000
 
-/** Everything that the nodes of one seed share: time, data, chance and the record of what happens. */
+/** What the nodes of one seed share: time, data, chance and the history. */
 export class World {
   readonly seed: number
-  /** Decides about nodes, operations and the moments of both. */
+  /** Draws nodes, operations and their moments. */
   readonly random: SeededRandom
-  /** Decides about what happens to calls. */
+  /** Draws the faults of calls. */
   readonly faultRandom: SeededRandom
   readonly clock: VirtualClock
   readonly history: History
@@ -44,34 +44,34 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, requests: 0, backfills: 0, faults: new Map() }
   readonly startMs: number = startMs
-  /** Whether the storage has a clock, which is right whatever the nodes' clocks say, but for moments, and some jumps. */
+  /** Whether the storage has a clock. It is right, except for brief errors and some jumps. */
   readonly hasClock: boolean
-  /** Whether clocks jump in more ways than by being set. */
+  /** Whether clocks jump in addition to being set. */
   readonly clocksJump: boolean
-  /** Whether the storage is away now and then, for everybody. */
+  /** Whether the storage is at times unavailable to all nodes. */
   readonly hasOutages: boolean
-  /** Whether nodes are troubled in ways that have to do with their heartbeats. */
+  /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Of jobs that are data, so many are held by a node: then they are added at run time, and looked up when they come due.
-   * `null`: they are given to each node, which holds all of them.
+   * Number of jobs that are data that a node holds. Users then add these jobs at run time, and nodes load them when they come
+   * due. `null`: each node receives and holds all of them.
    */
   readonly heldJobs: number | null
   readonly timingOf: (life: string) => Timing
-  /** How far ahead of the truth a clock was set at most, in one of these ways. */
+  /** Maximum that any clock was set ahead of the truth. */
   setAheadMs: number = 0
-  /** Whether nodes believe their clocks at once: a sabotage. */
+  /** Whether nodes believe each clock reading at once: a sabotage. */
   readonly followsEveryReading: boolean
-  /** Whether several occurrences of some jobs may be active at once, and no more than so many. */
+  /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly hasPlaces: boolean
-  /** Whether somebody calls `runDue`, beside nodes that go on, or in place of them. */
+  /** Whether `runDue` is called, beside running nodes or in place of them. */
   readonly calls: 'none' | 'beside' | 'alone'
-  /** `null` once the faults have stopped. */
+  /** `null` after the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
   readonly #sabotage: Sabotage | null
   #away: { readonly barrier: Barrier; back(): void } | null = null
-  /** By how much the clock of the storage is wrong: what it is set to, and what comes on top for a moment. */
+  /** Error of the storage's clock: the set error, and a brief one on top. */
   #storageClockSetMs = 0
   #storageClockJumpMs = 0
 
@@ -110,7 +110,7 @@ export class World {
     if (this.hasClock && !onlyOutages) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
   }
 
-  /** Now and then, for less long than a jump has to hold before it is followed. */
+  /** At times makes the storage's clock wrong, for less time than the engine needs to follow it. */
   #makeStorageClockWrong(random: SeededRandom): void {
     this.later(random.whole(1000, 60_000), () => {
       if (this.faults === null) return
@@ -123,13 +123,13 @@ export class World {
     })
   }
 
-  /** Sets the clock of the storage ahead of the truth, until somebody sets it again. */
+  /** Sets the clock of the storage ahead of the truth until the next call or correction. */
   setStorageClock(offsetMs: number): void {
     this.setAheadMs = Math.max(this.setAheadMs, offsetMs)
     this.#setStorageClock({ setMs: offsetMs })
   }
 
-  /** Whatever its clock showed, it is right from now on. */
+  /** Sets the storage's clock right. */
   correctStorageClock(): void {
     this.#setStorageClock({ setMs: 0, jumpMs: 0 })
   }
@@ -146,7 +146,7 @@ export class World {
     return this.#storageClockSetMs + this.#storageClockJumpMs
   }
 
-  /** The storage is there for nobody. */
+  /** Makes the storage unavailable to all nodes. */
   leaveStorage({ hangs }: { readonly hangs: boolean }): void {
     let back = (): void => undefined
     const lifted = hangs
@@ -159,7 +159,7 @@ export class World {
     this.history.add(null, { kind: 'storage.away', hangs })
   }
 
-  /** The storage is there again. */
+  /** Makes the storage available again. */
   returnStorage(): void {
     if (this.#away === null) return
     const { back } = this.#away
@@ -178,17 +178,17 @@ export class World {
     await storage.heartbeat({ ...look, remove: nodes.map(({ incarnation, counter }) => ({ incarnation, counter })) })
   }
 
-  /** What keeps everybody from the storage; `null` while it is there. */
+  /** The obstacle for all nodes; `null` while the storage is available. */
   get awayBarrier(): Barrier | null {
     return this.#away?.barrier ?? null
   }
 
-  /** A node's way to the storage, as a sabotage leaves it. */
+  /** A node's connection, as changed by a sabotage. */
   behind(connection: Storage): Storage {
     return this.#sabotage?.connection?.(connection) ?? connection
   }
 
-  /** A connection to the data, whose answers are recorded. */
+  /** Opens a connection to the data and records its answers. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#broken(storage)
@@ -197,11 +197,11 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // Outside of what records: effects are recorded in their order only where nothing keeps their answers.
+    // Outside of the recorder, because effects are recorded in order only if no wrapper delays their answers.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 
-  /** A connection for looking at what is there in the end. */
+  /** Opens a connection that reads the final state. */
   inspect(): Storage {
     const storage = memoryStorage({ database: this.#database })
     return this.#broken(storage)
@@ -211,7 +211,7 @@ export class World {
     return this.#sabotage?.storage?.(storage) ?? storage
   }
 
-  /** Calls back when so much virtual time has passed. */
+  /** Calls back after `delayMs` of virtual time. */
   later(delayMs: number, callback: () => void): void {
     const end = this.clock.monotonic() + delayMs
     const look = (): void => {

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { printFailure } from '../../src/run/print-report.ts'
 import { simulate, type SimulationReport } from '../../src/simulate.ts'
 
-/** Seeds from one to another, both inclusive. */
+/** A range of seeds, both ends included. */
 export interface SeedRange {
   readonly from: number
   readonly to: number
@@ -10,7 +10,7 @@ export interface SeedRange {
 
 const groupSize = 25
 
-/** The range in parts, so that a failure is told before the rest has run. */
+/** Splits a range into groups, so that the test reports a failure before the whole range has run. */
 export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   const groups: SeedRange[] = []
   for (let start = from; start <= to; start += groupSize) {
@@ -19,22 +19,22 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
-/** Adds the faults, operations and states that come up to `seen`. */
+/** Checks the seeds, and adds the faults, operations and states that occur to `seen`. */
 export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
   for await (const report of held(range, {})) note(report, seen)
 }
 
-/** With no other fault than a storage that is away. */
+/** Checks the seeds with outages of the storage as the only faults. */
 export async function assertOutagesHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { onlyOutages: true }));
 }
 
-/** With jobs of which several occurrences may be active at once. */
+/** Checks the seeds with jobs that allow several active occurrences. */
 export async function assertPlacesHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { places: true }));
 }
 
-/** With calls of `runDue`. */
+/** Checks the seeds with calls of `runDue`. */
 export async function assertCallsHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { calls: true }));
 }

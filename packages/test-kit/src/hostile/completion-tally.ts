@@ -1,22 +1,22 @@
-/** What came of a play of completions. */
+/** The outcomes of a play of completions. */
 export interface CompletionTally {
-  /** Calls of the handler. */
+  /** Number of handler calls. */
   tries: number
-  /** Tries whose commit was acknowledged. */
+  /** Number of tries whose commit was acknowledged. */
   committed: number
-  /** Tries that were refused, that broke, or that thought better of it. */
+  /** Number of tries that the storage rejected, that broke, or whose handler threw. */
   refused: number
-  /** Tries whose commit was asked for, and not acknowledged. */
+  /** Number of tries whose commit was sent and not acknowledged. */
   unanswered: number
-  /** Those of them whose commit has happened all the same. */
+  /** Number of unanswered tries that were committed. */
   unansweredHeld: number
-  /** Tries whose owner was replaced before the commit, by the storage's own word. */
+  /** Number of tries whose owner was replaced before the commit, according to the storage. */
   late: number
-  /** Those of them whose occurrence another owner had begun to run by then. */
+  /** Number of late tries whose next owner had already begun to run the occurrence. */
   overtaken: number
-  /** Faults that came, by their kind. */
+  /** Number of faults, by kind. */
   readonly faults: Record<string, number>
-  /** Faults that came, by their kind and the statement that they came in. */
+  /** Number of faults, by kind and statement. */
   readonly points: Record<string, number>
 }
 
@@ -34,7 +34,7 @@ export function emptyTally(): CompletionTally {
   }
 }
 
-/** Adds what came of another play. */
+/** Adds the outcomes of another play. */
 export function addTally(sum: CompletionTally, { faults, points, ...counts }: CompletionTally): void {
   for (const [name, count] of Object.entries(counts) as [keyof typeof counts, number][]) sum[name] += count
   for (const [name, count] of Object.entries(faults)) countOne(sum.faults, name, count)

@@ -1,40 +1,42 @@
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A row of a user's, written in the transaction in which the task of an occurrence is completed. */
+/** A row of a user's table, written in the transaction that completes the task of an occurrence. */
 export interface MovedRow {
-  /** The occurrence. */
+  /** Id of the occurrence. */
   readonly id: string
-  /** What the attempt has written into its row, and gives as the result of its task: no other attempt has the same. */
+  /** A unique text of the attempt. The attempt writes it into its row and returns it as the result of its task. */
   readonly mark: string
 }
 
-/** A user's transaction, on a connection that breaks as it is told. */
+/** A user's transaction, on a connection that breaks on request. */
 export interface HostileTransaction {
-  /** For `context.complete`. */
+  /** The argument of `context.complete`. */
   readonly transaction: unknown
-  /** One fault, in the statement that comes after so many others on this connection, whoever sends it. */
+  /** Injects one fault into the statement that follows `statements` others on this connection, from any sender. */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
-  /** Resolves when the commit is acknowledged. When it rejects, it may have happened all the same. */
+  /** Resolves when the commit is acknowledged. If it rejects, the commit may still have happened. */
   commit(): Promise<void>
-  /** Rolls back what is open, and gives the connection back. Answers in which statement the fault has come; `null`: it has not. */
+  /**
+   * Rolls an open transaction back and frees the connection. Returns the statement that the fault hit; `null` if it hit none.
+   */
   end(): Promise<string | null>
 }
 
-/** A database with the tables of a storage, and beside them one of a user's. */
+/** A database with the tables of a storage and a user's table. */
 export interface HostileDatabase {
-  /** A connection of Jobistemer's, which nothing happens to. */
+  /** Opens a connection of the storage without faults. */
   connect(): Storage
-  /** Whether nobody else can write while a transaction is open. */
+  /** Whether an open transaction blocks all other writers. */
   readonly isExclusive: boolean
-  /** The faults that {@link HostileTransaction.breakAfter} knows. */
+  /** The faults for {@link HostileTransaction.breakAfter}. */
   readonly faults: readonly string[]
-  /** Further ones, which end this process. */
+  /** Further faults, which end this process. */
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
-   * Rows without the end of their task, ends without their row, rows that are there twice: one line for each. By one
-   * statement of SQL over all rows and all ends, as of one moment.
+   * Compares rows and ends of tasks: rows without an end, ends without a row, and double rows, one line each. One SQL statement
+   * reads all of them as of one moment.
    */
   mismatches(): Promise<readonly string[]>
   /** The marks of all rows. */

@@ -4,7 +4,7 @@ import type { HostileDatabase, HostileTransaction, MovedRow } from './hostile-da
 
 type Answer = pg.QueryResult
 
-/** What has to happen to a statement, and who does it. */
+/** The statement that a fault hits, and the means of the fault. */
 interface Breaking {
   readonly client: pg.Client
   readonly admin: pg.Pool
@@ -17,7 +17,7 @@ interface Breaking {
 
 const rollback = 'a rollback'
 
-/** After these a connection is as good as before once it has rolled back: a user's pool hands it out again. */
+/** Faults after which a connection can be used again once it has rolled back. A user's pool would reuse it. */
 const mild: readonly string[] = ['an error of the server', 'a statement timeout', 'an answer that gets lost', rollback]
 
 const injected = () => new Error('injected')
@@ -29,14 +29,14 @@ function cut({ client }: Breaking): void {
   connection.stream.destroy()
 }
 
-/** The answer to the statement, once what happens to it has happened. */
+/** Waits for the statement and the fault, and returns the answer to the statement. */
 async function both(sent: Promise<Answer>, happens: Promise<unknown>): Promise<Answer> {
   const [answer] = await Promise.allSettled([sent, happens])
   if (answer.status === 'rejected') throw answer.reason
   return answer.value
 }
 
-/** Each at the boundary before a statement, or in it, or behind it. */
+/** The faults. Each hits the connection before, during or after a statement. */
 const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> = {
   'an error of the server': async ({ client }) => await client.query('SELECT 1 / 0'),
   'a statement timeout': async ({ client }) => {
@@ -68,7 +68,7 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
   'a line cut meanwhile': async (breaking) => {
     const sent = breaking.send()
-    // The driver writes to the socket in the same turn.
+    // The driver writes to the socket in the same turn of the event loop.
     process.nextTick(() => cut(breaking))
     return await sent
   },
@@ -83,7 +83,7 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
 }
 
-/** Ends of the process that runs the handler. */
+/** Faults that end the process of the handler. */
 const deadlyFaults: typeof faults = {
   'a process killed before': async ({ kill, send }) => {
     kill()
@@ -103,25 +103,25 @@ const deadlyFaults: typeof faults = {
 
 const allFaults: typeof faults = { ...faults, ...deadlyFaults }
 
-/** What a {@link HostilePostgres} is of. */
+/** Options of {@link HostilePostgres}. */
 export interface HostilePostgresOptions {
-  /** For all that nothing happens to, the storage's statements too. */
+  /** For all statements without faults, including those of the storage. */
   readonly pool: pg.Pool
   /**
-   * For whoever breaks connections: what waits for a transaction may take all of `pool`, and must not hold up who ends that
-   * transaction. Default: `pool`.
+   * For statements that break connections. Calls that wait for a transaction may occupy all of `pool`, and must not block the
+   * fault that ends this transaction. Default: `pool`.
    */
   readonly breakers?: pg.Pool
-  /** Of the same database, for the connections that break. */
+  /** The same database, for the connections that break. */
   readonly url: string
   readonly schema: string
-  /** Makes the storage that is tried. */
+  /** Creates the storage under test. */
   storage(options: { readonly pool: pg.Pool; readonly schema: string }): Storage
-  /** Ends this process at once, for a fault that comes in a statement. Default: no such faults. */
+  /** Ends this process at once, for a fault in a statement. Default: no such faults. */
   readonly kill?: (fault: string, statement: string) => void
 }
 
-/** A schema, a table of a user's beside it, and connections of a user's that break. */
+/** A schema of the storage, a user's table beside it, and user connections that break. */
 export class HostilePostgres implements HostileDatabase {
   readonly isExclusive = false
   readonly faults: readonly string[] = Object.keys(faults)
@@ -138,7 +138,7 @@ export class HostilePostgres implements HostileDatabase {
     this.deadly = options.kill === undefined ? [] : Object.keys(deadlyFaults)
   }
 
-  /** What is there already stays. */
+  /** Creates missing tables, and keeps existing data. */
   static async make(options: HostilePostgresOptions): Promise<HostilePostgres> {
     const { pool, schema } = options
     const storage = options.storage({ pool, schema })
@@ -184,15 +184,15 @@ export class HostilePostgres implements HostileDatabase {
   }
 }
 
-/** A connection of a user's, through which all statements of its transaction go, the storage's too. */
+/** A user's connection, for all statements of its transaction, including those of the storage. */
 class UserConnection {
   readonly #client: pg.Client
   readonly #options: HostilePostgresOptions
   #left = Number.POSITIVE_INFINITY
   #fault = ''
-  /** The statement that the fault has come in. */
+  /** The statement that the fault hit. */
   #broken: string | null = null
-  /** False after a fault: it is not used for another transaction. */
+  /** False after a fault: the connection is not used for another transaction. */
   isUsable = true
   #isRolledBack = false
 
@@ -210,7 +210,7 @@ class UserConnection {
     return new UserConnection(client, options)
   }
 
-  /** 0 for the next statement; infinite for none. Answers in which statement the fault before has come. */
+  /** 0 selects the next statement, and infinity none. Returns the statement that the previous fault hit. */
   breakAfter(fault: string, statements: number): string | null {
     const broken = this.#broken
     this.#fault = fault
@@ -231,7 +231,7 @@ class UserConnection {
 
   #breaking(text: string, send: () => Promise<Answer>): Breaking {
     const client = this.#client
-    // The server has said it when it was connected.
+    // The server sends its process id when a client connects.
     const { processID: pid } = client as unknown as { readonly processID: number }
     const fault = this.#fault
     return {
@@ -243,7 +243,7 @@ class UserConnection {
     }
   }
 
-  /** A user's tool that has rolled back lets nothing more through. */
+  /** After a rollback a user's database library rejects all further statements. */
   assertWithin(): void {
     if (this.#isRolledBack) throw new Error('rolled back')
   }
@@ -296,7 +296,7 @@ class UserTransaction implements HostileTransaction {
     return broken
   }
 
-  /** A commit that has broken may have left the transaction open. */
+  /** A failed commit may have left the transaction open. */
   async #rollBack(hasBroken: boolean): Promise<boolean> {
     if (!this.#isOpen && !hasBroken) return true
     return await this.#connection.query('ROLLBACK').then(
@@ -306,7 +306,7 @@ class UserTransaction implements HostileTransaction {
   }
 }
 
-/** The function that it calls, the table that it writes to, or else all of it. */
+/** Returns the function that the statement calls, the table that it writes to, or otherwise the whole statement. */
 function nameOf(text: string): string {
   return /\w+(?=\()/.exec(text)?.[0] ?? /(?<=^INSERT INTO \S*)(moved|no_commit)/.exec(text)?.[0] ?? text
 }

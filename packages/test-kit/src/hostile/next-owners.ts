@@ -1,16 +1,16 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
-/** So many other tries begin meanwhile, at most. */
+/** Maximum number of tries that begin during the wait for a later owner. */
 const othersMeanwhile = 200
-/** Where none begins: all nodes may have their hands full of tries that wait. */
+/** Maximum wait, in ms. All permits of the nodes may belong to tries that wait. */
 const longestMs = 250
 
-/** Which owner of an occurrence has begun to run it last. */
+/** Tracks which owner of an occurrence began to run it last. */
 export class NextOwners {
   readonly #tokens = new Map<OccurrenceId, number>()
   readonly #waiting = new Set<Waiting>()
 
-  /** A try has begun, of the owner with this token. */
+  /** Records that the owner with this token has begun a try. */
   begins(id: OccurrenceId, token: number): void {
     this.#tokens.set(id, Math.max(token, this.#tokens.get(id) ?? 0))
     for (const waiting of this.#waiting) {
@@ -18,12 +18,12 @@ export class NextOwners {
     }
   }
 
-  /** Whether a later owner than the one with this token has begun. */
+  /** Returns whether a later owner than the one with this token has begun. */
   isOvertaken(id: OccurrenceId, token: number): boolean {
     return (this.#tokens.get(id) ?? 0) > token
   }
 
-  /** Resolves when a later owner has begun, or is not soon to begin. */
+  /** Resolves when a later owner has begun, or after the maximum wait. */
   async after(id: OccurrenceId, token: number): Promise<void> {
     if (this.isOvertaken(id, token)) return
     await new Promise<void>((resolve) => {

@@ -15,55 +15,55 @@ import { addTally, type CompletionTally, countFault, emptyTally } from './comple
 import type { HostileDatabase, HostileTransaction } from './hostile-database.ts'
 import { NextOwners } from './next-owners.ts'
 
-/** What {@link playCompletions} takes. */
+/** Options of {@link playCompletions}. */
 export interface CompletionPlay {
   readonly database: HostileDatabase
-  /** How many occurrences run. Each takes some tries: as many as it needs to end. */
+  /** Number of occurrences. Nodes try each one until it ends. */
   readonly occurrences: number
   readonly seed: number | string
-  /** Of how many jobs they are. Those of one job wait for each other's calls. Default 1. */
+  /** Number of jobs. Occurrences of one job wait for each other's calls. Default 1. */
   readonly jobs?: number
-  /** How many handlers of a node are under way at once. Default 8. */
+  /** Number of handlers that a node runs at once. Default 8. */
   readonly concurrency?: number
-  /** Up to so much later than it could the storage does what nodes settle and claim: more of it comes together. Default 0. */
+  /** Maximum delay of settles and claims in the storage, in ms, which leads to larger batches. Default 0. */
   readonly delayMs?: number
-  /** Makes of a storage what nodes are given. */
+  /** Wraps the storage that nodes receive. */
   readonly wrap?: (storage: Storage) => Storage
-  /** One try in so many is to end this process: what {@link HostileDatabase.deadly} has. Default: none. */
+  /** One try in this many ends this process by a fault of {@link HostileDatabase.deadly}. Default: none. */
   readonly killEvery?: number
-  /** What a process has left that was killed in the middle of this play; this one goes on. Default: none, it begins. */
+  /** The state of an earlier process that was killed during this play; this process continues it. Default: a new play. */
   readonly before?: CompletionRemains
 }
 
-/** What one has to know of a play to go on with it in another process. */
+/** The state of a play that another process needs to continue it. */
 export interface CompletionRemains {
-  /** How many processes have been killed. */
+  /** Number of killed processes. */
   readonly kills: number
-  /** Whether all occurrences have been asked for. */
+  /** Whether all occurrences have been requested. */
   readonly hasAsked: boolean
   readonly tally: CompletionTally
   /** Marks of tries whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
-  /** Marks of tries that had been replaced when they asked for their commit. */
+  /** Marks of tries whose owner had been replaced before they sent their commit. */
   readonly tooLate: readonly string[]
-  /** Marks of tries whose commit was asked for, and not acknowledged. */
+  /** Marks of tries whose commit was sent and not acknowledged. */
   readonly unanswered: readonly string[]
 }
 
-/** What came of it. */
+/** The result of a play. */
 export interface CompletionOutcome extends CompletionTally {
-  /** What must not be. */
+  /** Contradictions between rows and ends of tasks, and other errors. */
   readonly violations: readonly string[]
 }
 
-/** From this attempt on nothing goes wrong any more, so that each occurrence ends. */
+/** From this attempt on no fault happens, so that each occurrence ends. */
 const calmFrom = 8
-/** More statements than a try has: a fault that is to come after them does not come. */
+/** More statements than a try has, so that a fault after this many never happens. */
 const statements = 14
 const looksEvery = 250
 /**
- * So many claims in a row that give nothing to nodes that have nothing under way mean that nothing comes any more. No time:
- * a busy machine answers later.
+ * Number of successive empty claims by idle nodes after which the play counts as ended. A number and not a time, because a busy
+ * machine answers later.
  */
 const idleClaims = 300
 const askedTogether = 1000
@@ -71,11 +71,12 @@ const page = 500
 const long = { minutes: 30 } as const
 
 /**
- * Two nodes run one occurrence after the other, whose handler writes a row and completes its task in the same
- * transaction, while everything goes wrong that can: statements fail, connections break, answers get lost, owners are
- * replaced, handlers swallow errors, complete twice, do not wait. At each moment a row has to be there exactly when its
- * task has completed, and at the end each occurrence has exactly one. What is judged is what is stored, never how long it
- * took.
+ * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile statements
+ * fail, connections break, answers get lost and other nodes replace owners. Handlers swallow errors, complete twice, and do not
+ * wait.
+ *
+ * At each moment a row must exist exactly if its task has completed, and at the end each occurrence has exactly one. Only the
+ * stored data decide, never a duration.
  */
 export class CompletionPlayers {
   readonly #play: CompletionPlay
@@ -92,7 +93,7 @@ export class CompletionPlayers {
   readonly #underWay = new Set<Promise<void>>()
   readonly #asides: Promise<unknown>[] = []
   #looking: Promise<void> = Promise.resolve()
-  /** How many ends are to come, as far as is known. */
+  /** Number of expected ends, as far as known. */
   #awaited: number
   #hasAsked = false
   #idleClaims = 0
@@ -114,7 +115,7 @@ export class CompletionPlayers {
     this.#unanswered = new Set(before?.unanswered)
   }
 
-  /** For another process that is to go on in place of this one, which the fault ends. */
+  /** Returns the state for the process that continues after this fault has ended the present one. */
   remains(fault: string, statement: string): CompletionRemains {
     const tally = emptyTally()
     addTally(tally, this.#tally)
@@ -140,7 +141,7 @@ export class CompletionPlayers {
       this.#hasAsked = true
       await this.#isOver
     } finally {
-      // After a violation occurrences may be under way that never end.
+      // After a violation, occurrences may run that never end.
       await Promise.all(nodes.map((node) => node.shutdown({ gracePeriod: 0, abortGracePeriod: 1000 })))
       await Promise.allSettled(this.#underWay)
       await Promise.all(this.#asides)
@@ -157,7 +158,7 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      // Longer than a busy machine needs: who takes longer has met a handler that hangs.
+      // Longer than a busy machine needs. Only a handler that hangs exceeds it.
       executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
@@ -193,7 +194,7 @@ export class CompletionPlayers {
     return node
   }
 
-  /** Under keys: what an earlier process has asked for already is asked for once. */
+  /** Requests have keys, so that a request which an earlier process has sent creates no second run. */
   async #ask(node: Scheduler): Promise<void> {
     const { occurrences, jobs = 1 } = this.#play
     for (let from = 0; from < occurrences; from += askedTogether) {
@@ -233,14 +234,15 @@ export class CompletionPlayers {
     })
   }
 
-  /** The last ends may have been stored by a process that was killed. */
+  /** A killed process may have stored the last ends. */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
-    if (live.length > 0) this.#violate(`${live.length} occurrences have not ended, and nothing happens: ${live[0]}`)
+    if (live.length > 0)
+      this.#violate(`${live.length} occurrences have not ended, but the nodes claim none: ${live[0]}`)
     this.#over()
   }
 
-  /** The states of those that have not ended. */
+  /** The states of all live occurrences. */
   async #live(): Promise<readonly LiveState[]> {
     const states: LiveState[] = []
     for (const state of liveStates) {
@@ -272,7 +274,7 @@ export class CompletionPlayers {
     const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
-    // Few tries get as far as their commit, whose answer matters most: some faults wait for it.
+    // Few tries reach their commit, whose answer matters most, so some faults are reserved for it.
     const faultOfCommit = fault !== null && random.chance(0.15) ? fault : null
     if (fault !== null && faultOfCommit === null) transaction.breakAfter(fault, random.whole(0, statements))
     const isReplaced = isReplacedFirst || (!isCalm && !database.isExclusive && random.chance(0.08) && (await replace()))
@@ -306,9 +308,9 @@ export class CompletionPlayers {
         if (!swallows) throw error
       }
       if (rowLast) await transaction.write({ id, mark })
-      // What holds it up is this very transaction, perhaps: nobody waits for it here.
+      // The replacement may have to wait for this very transaction, so the handler does not await it.
       if (replacedLater) this.#aside(this.#replace(id, token))
-      if (dies) throw new Error('the handler has thought better of it')
+      if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {
         this.#tooLate.add(mark)
         if (this.#owners.isOvertaken(id, token)) this.#tally.overtaken++
@@ -318,7 +320,7 @@ export class CompletionPlayers {
       await transaction.commit()
       this.#unanswered.delete(mark)
       this.#acknowledged.add(mark)
-      if (isReplaced) this.#violate(`${mark} came too late and was committed`)
+      if (isReplaced) this.#violate(`${mark} came too late, but was committed`)
       this.#tally.committed++
     } catch (error) {
       this.#tally.refused++
@@ -326,7 +328,7 @@ export class CompletionPlayers {
     }
   }
 
-  /** The first one ends the play. */
+  /** Records a violation. The first one ends the play. */
   #violate(line: string): void {
     this.#violations.push(line)
     this.#over()
@@ -336,15 +338,15 @@ export class CompletionPlayers {
     this.#asides.push(work.catch((error) => this.#violate(`aside: ${String(error)}`)))
   }
 
-  /** Takes the occurrence from its owner, as a reaper does that takes it for dead. Answers whether it had it until now. */
+  /** Reaps the occurrence, like a node that declared its owner dead. Returns whether the owner had it until now. */
   async #replace(id: OccurrenceId, token: number): Promise<boolean> {
     const { occurrences } = await this.#storage.get({ occurrences: [id] })
     const record = occurrences[0]
     if (record == null || !isUnderWay(record, token)) return false
-    const item = { ...record, runs: [], action: 'retry', reason: 'the test says so' } as const
+    const item = { ...record, runs: [], action: 'retry', reason: 'requested by the test' } as const
     const [answer] = await this.#storage.reap({ now: systemClock.now(), items: [item] })
     if (answer?.outcome !== 'reaped') return false
-    // Often another node has it by the time that the old owner goes on.
+    // Mostly waits until another node owns the occurrence, before the old owner continues.
     if (this.#random.chance(0.7)) await this.#owners.after(id, token)
     return true
   }
@@ -362,8 +364,9 @@ export class CompletionPlayers {
     const live = await this.#live()
     if (live.length === 0 && marks.size !== occurrences)
       this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
-    for (const mark of this.#acknowledged) if (!marks.has(mark)) this.#violate(`${mark} was committed and is gone`)
-    for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late and is there`)
+    for (const mark of this.#acknowledged)
+      if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is gone`)
+    for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late, but its row exists`)
     this.#tally.unanswered = this.#unanswered.size
     this.#tally.unansweredHeld = [...this.#unanswered].filter((mark) => marks.has(mark)).length
   }
@@ -374,11 +377,11 @@ interface Try {
   readonly context: TaskContext
   readonly transaction: HostileTransaction
   readonly mark: string
-  /** Nothing goes wrong. */
+  /** Whether no fault happens. */
   readonly isCalm: boolean
-  /** The occurrence has been taken from this owner. */
+  /** Whether the occurrence was taken from this owner. */
   readonly isReplaced: boolean
-  /** What is to happen to the commit. */
+  /** The fault of the commit. */
   readonly faultOfCommit: string | null
 }
 

@@ -4,7 +4,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 const farAheadMs = 10 * 365 * 86_400_000
 const nobody = { node: 'sabotage', incarnation: 'sabotage' }
 
-/** What the end of an occurrence wakes falls asleep again, for years. */
+/** Delays for years each occurrence that the end of another one wakes. */
 export function forgetWake(storage: Storage): Storage {
   async function putToSleep(now: number, woken: OccurrenceAddress): Promise<void> {
     const { claimed } = await storage.claim({ now, owner: nobody, limit: 1000, exceptHandlerKeys: [], sweep: false })

@@ -1,7 +1,7 @@
 import type { SettleAnswer, SettleItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Takes what any owner says, former ones too, as long as the occurrence runs. */
+/** Accepts settles from any owner, even a former one, while the occurrence runs. */
 export function ignoreToken(storage: Storage): Storage {
   async function say(now: number, item: SettleItem, refusal: SettleAnswer): Promise<SettleAnswer> {
     const { occurrences } = await storage.get({ occurrences: [item.id] })

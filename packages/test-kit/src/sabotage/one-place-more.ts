@@ -1,7 +1,7 @@
 import type { JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Lets one more occurrence of a job be active than the job allows, where it allows several. */
+/** Lets one more occurrence of a job be active than `maxConcurrency` allows, if it is greater than one. */
 export function onePlaceMore(storage: Storage): Storage {
   return wrapStorage(storage, {
     async saveJobs(request) {

@@ -1,7 +1,7 @@
 import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Asks whether an occurrence of the job runs, and starts or does not start the new one in a later step. */
+/** Reads whether an occurrence of the job runs, and starts the new one or not in a later step. */
 export function splitOverlap(storage: Storage): Storage {
   async function unlessBusy(item: CreateItem): Promise<CreateItem> {
     if (!('runs' in item) || item.runs === null) return item
@@ -27,7 +27,7 @@ export function splitOverlap(storage: Storage): Storage {
   })
 }
 
-/** The storage itself is told that anything goes. */
+/** Stores the job with the overlap policy `allow`. */
 function withoutRule(change: JobChange): JobChange {
   if (change.kind !== 'create' && change.kind !== 'replace') return change
   const overlap = { ...change.content.overlap, policy: 'allow' as const }

@@ -3,7 +3,7 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Whether what the storage answered to the nodes can all be true. */
+/** Checks that all answers of the storage to the nodes can be true together. */
 export function checkAnswers(view: RunView): readonly Violation[] {
   return [
     ...createdTwice(view),
@@ -21,7 +21,7 @@ function createdTwice(view: RunView): readonly Violation[] {
     if (lines.length < 2) continue
     const lives = lines.map((line) => line.life).join(' and ')
     violations.push(
-      violation('created-twice', occurrence, `${lives} were told that they had created it`, lines[0]?.job),
+      violation('created-twice', occurrence, `${lives} received the answer that they had created it`, lines[0]?.job),
     )
   }
   return violations
@@ -33,13 +33,13 @@ function grantedTwice(view: RunView): readonly Violation[] {
     const lives = new Set(lines.map((line) => line.life))
     const [first] = lines
     if (first === undefined || lives.size < 2) continue
-    const message = `${[...lives].join(' and ')} were both given token ${first.token}`
+    const message = `${[...lives].join(' and ')} both received token ${first.token}`
     violations.push(violation('granted-twice', first.occurrence, message, first.job))
   }
   return violations
 }
 
-/** Accepted, although the owner's token was known to be dead before it was said. */
+/** Writes that the storage accepted although the owner's token was dead before the owner sent them. */
 function staleWrites(view: RunView): readonly Violation[] {
   const deaths = groupBy(
     [
@@ -86,19 +86,19 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   for (const { occurrence, job, sentAt, mono, life } of view.lines('granted')) {
     const pause = pauses.find((one) => one.job === job && sentAt > one.from && mono < one.to)
     if (pause === undefined) continue
-    const message = `${life} asked for it ${Math.round(sentAt - pause.from)} ms after the job was paused, and was given it`
+    const message = `${life} requested it ${Math.round(sentAt - pause.from)} ms after the job was paused, and received it`
     violations.push(violation('claim-in-pause', occurrence, message, job))
   }
   return violations
 }
 
-// Whoever takes over what a dead node ran may still be at it when that node is back, and has been given something new.
+// Time that a node may need to take over all runs of a dead node, in ms. The dead node may return and claim meanwhile.
 const takeoverMs = 5000
 
-/** A call of `runDue` is taken over so long after its end, or later. */
+/** Minimum time after the end of a call of `runDue` until other nodes take over its runs, in ms. */
 const callMarginMs = 5000
 
-/** Taken from an owner before its deadline, which nobody could take for dead; or by a node that had nothing to do with it. */
+/** Occurrences taken before their deadline from an owner that was not silent, or by a node that had no right to them. */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
   const callers = new Set(view.lines('calls').map(({ life }) => life))
@@ -113,7 +113,7 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (reason === 'node_lost') {
       const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
       if (silenceMs >= view.run.deadAfterMs) continue
-      // A call is over by its own word, and its process goes on with the next.
+      // A call of `runDue` states its own end, and its process continues with the next call.
       if (callers.has(grant.life) && (view.clocks.disagree || sentAt - grant.sentAt > callMarginMs)) continue
       const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))
@@ -132,7 +132,7 @@ function timeoutOf({ deadline, now }: { readonly deadline: number; readonly now:
   return deadline - now
 }
 
-/** How far two engines' times may be apart. */
+/** The maximum difference between the times of two engines. */
 function clockErrorMs({ clocks }: RunView): number {
   return clocks.aheadMs + clocks.behindMs
 }

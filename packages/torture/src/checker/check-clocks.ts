@@ -4,21 +4,21 @@ import type { Violation } from './violation.ts'
 
 type Granted = Extract<HistoryLine, { readonly event: 'granted' }>
 
-// The machine's wall time is read in whole milliseconds, twice.
+// Two readings of the machine's wall time, each in whole milliseconds.
 const readingMs = 5
 
-// Between taking the time and sending it, a process may have to wait for a processor. More is a stall, and recorded.
+// Maximum wait for a processor between reading the time and sending it, in ms. A longer wait is recorded as a stall.
 const stallMs = 1000
 
-/** How far the times that engines named were off the time that they should have had, at most; in milliseconds. */
+/** The maximum errors of the times that engines named, in ms. */
 export interface ClockErrors {
   readonly aheadMs: number
   readonly behindMs: number
-  /** What the slowest reading of the storage's clock would have excused. */
+  /** The error that the slowest reading of the storage's clock would have excused. */
   readonly toleranceMs: number
 }
 
-/** Whether engines had the right time: the storage's, or that of their process's clock. */
+/** Checks that engines had the right time: the storage's, or that of their process's clock. */
 export function checkClocks(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const grant of view.lines('granted')) {
@@ -32,7 +32,7 @@ export function checkClocks(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** The largest errors of a run. */
+/** The maximum errors of a run. */
 export function clockErrors(view: RunView): ClockErrors {
   let aheadMs = 0
   let behindMs = 0
@@ -44,12 +44,12 @@ export function clockErrors(view: RunView): ClockErrors {
   return { aheadMs, behindMs, toleranceMs: view.clocks.slowestReadingMs }
 }
 
-/** How far the time that a request named was ahead of what it should have been. */
+/** How far a request's time was ahead of the time that the engine should have had. */
 function errorOf(view: RunView, { now, wall, mono, sentAt, life, by }: Granted): number {
   return now - (wall - (mono - sentAt)) - view.clocks.offsetMs(life, by === 'claim' ? sentAt : 'latest')
 }
 
-/** A create may name a time that was taken before the clock was set, or before it was sent again: an earlier one. */
+/** A create may name an older time, taken before the clock was set or before the create was repeated. */
 function isExact(view: RunView, { by, life, sentAt }: Granted): boolean {
   return by === 'claim' && !view.wasStopped(life, sentAt)
 }

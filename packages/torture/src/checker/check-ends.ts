@@ -2,8 +2,8 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Whether each end that the storage accepted, and has not lost, belongs to the owner that the ledger names. An end that is
- * accepted under the token of another owner shows when the storage gives a token again, because it has lost writes.
+ * Checks that the ledger names the owner of each end that the storage accepted and has not lost. A storage that has lost writes
+ * can give out a token again, and then accepts an end under another owner's token.
  */
 export function checkEnds(view: RunView): readonly Violation[] {
   const nodes = new Map(view.lines('up').map(({ life, node }) => [life, node]))
@@ -14,13 +14,13 @@ export function checkEnds(view: RunView): readonly Violation[] {
     const node = nodes.get(life)
     if (change !== 'finish' || node === undefined || record === undefined || record.token !== token) continue
     if (losses.some(({ from, to }) => mono >= from && mono <= to) || record.owner?.node === node) continue
-    const message = `an end of ${life} under token ${token} was accepted, and the run belongs to ${record.owner?.node}`
+    const message = `an end of ${life} under token ${token} was accepted, but the run belongs to ${record.owner?.node}`
     violations.push({ rule: 'stale-write', job: null, occurrence, message })
   }
   return violations
 }
 
-/** From when to when what was written got lost. Monotonic. */
+/** The monotonic periods whose writes the storage lost. */
 function lossesOf(view: RunView): readonly { readonly from: number; readonly to: number }[] {
   const lines = view.lines('storage').filter(({ fault }) => fault === 'lose-writes')
   return lines.flatMap(({ ended, mono }, index) => {

@@ -5,19 +5,19 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** The time in which handlers of one occurrence ran under one token. */
+/** The period in which handlers of one occurrence ran under one token. */
 interface Span {
   readonly occurrence: OccurrenceId
   readonly token: number
   readonly first: WitnessStart
   readonly starts: readonly WitnessStart[]
-  /** Monotonic. */
+  /** Monotonic time. */
   readonly from: number
   readonly to: number
 }
 
 /**
- * Whether no more occurrences of a job ran at once than it has places; where it has one, whether they ran in the order of
+ * Checks that at most `places` occurrences of a job ran at once. If the limit is one, also checks that they ran in the order of
  * their slots.
  */
 export function checkOverlap(view: RunView): readonly Violation[] {
@@ -28,19 +28,19 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, what is taken from its owner may have to wait, and then gives up its place to others.
+    // Under a start rate, a reaped occurrence may have to wait, and frees its concurrency slot meanwhile.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
       violations.push(...overlappingRecords(view, ofOwners, job.places, (start) => view.givenUpAt(start)))
     }
-    // Of several that may run, one may be started by another node, and later.
+    // If several occurrences may run, another node may start one of them later.
     if (job.places === 1) violations.push(...outOfOrder(firsts))
   }
   return violations
 }
 
-/** Handlers that ran at once with too many others, although nobody had taken the others' occurrences away. */
+/** Handlers that ran at once with too many others, although no node had taken the others' occurrences. */
 function overlappingHandlers(view: RunView, starts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []
   let open: Span[] = []
@@ -72,14 +72,14 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .sort((one, other) => one.from - other.from)
 }
 
-/** Why the later span should not have begun before the earlier one had ended; `null` when it could. */
+/** Why the later span should have begun after the end of the earlier one; `null` if it may overlap. */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
-  // A dead start is judged by itself, and it is the one that should not be there.
+  // Another rule reports a start under a dead token. That start, not this one, is the error.
   if (view.supersededAt(later.first) !== null) return null
   const hasHandedBack = view
     .lines('settled')
     .some((line) => line.occurrence === earlier.occurrence && line.token === earlier.token && line.change === 'release')
-  if (hasHandedBack) return 'its owner had handed it back while it was at work on it'
+  if (hasHandedBack) return 'its owner had handed it back while its handler ran'
   if (earlier.occurrence === later.occurrence) {
     return later.token > earlier.token ? null : `both under token ${later.token}`
   }
@@ -91,13 +91,13 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
     record.state === 'failed_stale' ||
     view.wasForced(record.id) ||
     earlier.starts.some((start) => wasLost(record, start))
-  if (!wasTaken) return `nobody had taken it from its owner, it is ${record.state}`
+  if (!wasTaken) return `no node had taken it from its owner; it is ${record.state}`
   const isRated = view.job(earlier.first.job)?.startRate !== null
   const freeAt = isRated ? Math.min(end.from, view.givenUpAt(earlier.first)) : end.from
   return freeAt <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
 }
 
-/** Whether the ledger has given up the attempt, for the next owner, who did not come to be when it was canceled first. */
+/** Whether the ledger has marked the attempt as lost. If the occurrence was then canceled, it has no next owner. */
 function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): boolean {
   const run = runs.find((one) => one.task === task)
   return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
@@ -108,8 +108,8 @@ function firstsOf(starts: readonly WitnessStart[], keyOf: (start: WitnessStart) 
 }
 
 /**
- * Occurrences that, from their first start to the end that the ledger has, or to when their place was given up, lie in the
- * time of too many others.
+ * Occurrences that overlap too many others. Each one counts from its first start to its end in the ledger, or until it freed
+ * its concurrency slot.
  */
 function overlappingRecords(
   view: RunView,
@@ -136,7 +136,7 @@ function outOfOrder(firsts: readonly WitnessStart[]): readonly Violation[] {
   const violations: Violation[] = []
   let latest: WitnessStart | null = null
   for (const first of firsts) {
-    // What was asked for has no place in the schedule's order.
+    // Triggers and replays have no place in the order of the schedule.
     if (first.kind !== 'slot') continue
     if (latest !== null && first.scheduledAt < latest.scheduledAt) {
       const message = `slot ${time(first.scheduledAt)} started after slot ${time(latest.scheduledAt)}`

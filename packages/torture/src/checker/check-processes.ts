@@ -1,7 +1,7 @@
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Whether processes ended only when they were to, and their engines had nothing to complain about. */
+/** Checks that processes ended only when requested, and that their engines reported no failure. */
 export function checkProcesses(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const { life, code, signal, expected } of view.lines('exited')) {

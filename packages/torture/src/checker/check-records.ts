@@ -3,7 +3,7 @@ import type { OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Whether the ledger holds what was stored, and the witness saw what the ledger holds. */
+/** Checks that the ledger holds all stored writes, and that it agrees with the witness. */
 export function checkRecords(view: RunView): readonly Violation[] {
   const names = new Map<string, string>(view.run.jobs.map((job) => [job.id, job.name]))
   const violations: Violation[] = []
@@ -27,31 +27,30 @@ function* runProblems(
     yield `${task} is completed with ${succeeded.length} attempts that succeeded`
   }
   if (state !== 'completed' && succeeded.length > 0) yield `${task} is ${state}, although an attempt succeeded`
-  if (succeeded.length > 0 && attempts.at(-1)?.state !== 'succeeded')
-    yield `${task} was tried again after it had succeeded`
+  if (succeeded.length > 0 && attempts.at(-1)?.state !== 'succeeded') yield `${task} was retried after it had succeeded`
   for (const { number, state: outcome } of attempts) {
     if (outcome !== 'succeeded' && outcome !== 'failed') continue
     const attempt = { occurrence: id, task, attempt: number }
     if (!view.hasStart(attempt)) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it start`
     const end = view.endOf(attempt)
     if (end === undefined) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it end`
-    // Whether its commit went through, the handler cannot know: the rows tell.
+    // A handler cannot know whether its commit succeeded: the rows show it.
     else if (end.outcome !== outcome && end.outcome !== 'moved')
       yield `attempt ${number} of ${task} ${outcome} in the ledger, but ${end.outcome} in truth`
   }
 }
 
-/** Writes that the storage had accepted, and that the ledger does not have. */
+/** Writes that the storage accepted and that the ledger does not have. */
 function lostWrites(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const expect = (holds: boolean, occurrence: OccurrenceId, message: string): void => {
     if (!holds) violations.push({ rule: 'write-lost' satisfies Rule, job: null, occurrence, message })
   }
   for (const { occurrence, life } of view.lines('created')) {
-    expect(view.record(occurrence) !== undefined, occurrence, `${life} created it, and the ledger does not have it`)
+    expect(view.record(occurrence) !== undefined, occurrence, `${life} created it, but the ledger does not have it`)
   }
   for (const { occurrence } of view.lines('accepted')) {
-    expect(view.record(occurrence) !== undefined, occurrence, 'a request was accepted, and the ledger does not have it')
+    expect(view.record(occurrence) !== undefined, occurrence, 'a request was accepted, but the ledger does not have it')
   }
   for (const { occurrence, token, life } of view.lines('granted')) {
     const stored = view.record(occurrence)?.token ?? 0
@@ -61,7 +60,7 @@ function lostWrites(view: RunView): readonly Violation[] {
     const record = view.record(occurrence)
     const isThere =
       record !== undefined && (record.token > token || (record.token === token && record.sequence >= sequence))
-    expect(isThere, occurrence, `what ${life} said as ${sequence} under token ${token} is not in the ledger`)
+    expect(isThere, occurrence, `settle ${sequence} of ${life} under token ${token} is not in the ledger`)
     if (state === null || record === undefined) continue
     const isEnd = record.token === token && record.state === state
     expect(

@@ -4,7 +4,7 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Whether each row that was written with the end of a task is there exactly when its task has completed. */
+/** Checks that each row written with the end of a task exists exactly if its task has completed. */
 export function checkRows(view: RunView): readonly Violation[] {
   const { rows, ledger } = view.run
   if (rows === null) return []
@@ -14,7 +14,7 @@ export function checkRows(view: RunView): readonly Violation[] {
   }
   const moving = new Map(view.run.jobs.map(({ id, movingTasks }) => [id, movingTasks]))
   const byTask = groupBy(rows, ({ occurrence, task }) => `${occurrence} ${task}`)
-  // From the completion to the commit nobody else can have the occurrence.
+  // Between the completion and the commit no other node can own the occurrence.
   for (const line of view.run.witness) {
     if (line.event !== 'end' || line.outcome !== 'moved') continue
     const { occurrence, task, attempt, token } = line
@@ -34,7 +34,7 @@ export function checkRows(view: RunView): readonly Violation[] {
     }
   }
   for (const [row] of byTask.values()) {
-    if (row !== undefined) report(row.occurrence, `the ledger has no end of ${row.task}, of which there is a row`)
+    if (row !== undefined) report(row.occurrence, `the ledger has no end of ${row.task}, but its row exists`)
   }
   return violations
 }
@@ -46,7 +46,7 @@ function problemOf({ token }: OccurrenceRecord, run: TaskRunRecord, rows: readon
   const [row] = rows
   if (row === undefined || rows.length > 1) return `is completed, and has ${rows.length} rows: ${printAll(rows)}`
   if (row.attempt !== run.result) return `is completed by attempt ${String(run.result)}, its row is of ${print(row)}`
-  return row.token <= token ? null : `has a row under token ${row.token}, the ledger has come to ${token}`
+  return row.token <= token ? null : `has a row under token ${row.token}, but the last token in the ledger is ${token}`
 }
 
 function printAll(rows: readonly UserRow[]): string {

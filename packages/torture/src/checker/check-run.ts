@@ -12,7 +12,7 @@ import type { RecordedRun } from './recorded-run.ts'
 import { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Holds the accounts of a run against each other. Reads nothing but the recording. */
+/** Compares the accounts of a run. Reads only the recording. */
 export function checkRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [
@@ -28,7 +28,7 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
   ]
 }
 
-/** The same of a run whose storage loses acknowledged writes: most accounts cannot agree then. */
+/** Checks a run whose storage loses acknowledged writes. Most accounts cannot agree then. */
 export function checkLossyRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [...checkEnds(view), ...checkProcesses(view), ...checkTakeovers(view)]

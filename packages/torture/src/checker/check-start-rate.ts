@@ -3,8 +3,8 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Whether no more occurrences of a job started within an interval than its start rate allows: by the last start that the
- * ledger has of each, whose instants are those that the storage went by.
+ * Checks that at most as many occurrences of a job started within an interval as its start rate allows. Uses the last start of
+ * each occurrence in the ledger, whose instants the storage used.
  */
 export function checkStartRate(view: RunView): readonly Violation[] {
   const violations: Violation[] = []

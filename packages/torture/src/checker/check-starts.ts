@@ -6,7 +6,7 @@ import { groupBy } from './group-by.ts'
 import { attemptKey, type RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Whether each start of a handler was called for. */
+/** Checks that each start of a handler was justified. */
 export function checkStarts(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const asked = new Set<string>(view.lines('asked').map((line) => line.key))
@@ -29,7 +29,7 @@ export function checkStarts(view: RunView): readonly Violation[] {
     else if (record !== undefined)
       for (const [rule, message] of recordProblems(view, start, record, job, asked)) report(rule, message)
     else if (!isPruned(view, start))
-      report('start-unknown', `${name(start)} started, and the ledger has no such occurrence`)
+      report('start-unknown', `${name(start)} started, but the ledger has no such occurrence`)
   }
   return [...violations, ...startedTwice(view)]
 }
@@ -38,7 +38,7 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // By their own clocks: of its owner, or of an earlier one, for which its time had come.
+  // Its owner's or an earlier owner's clock must show that the occurrence was due.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
@@ -60,7 +60,7 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // Decided before: then whoever came after has counted it as lost, and gone on with the next number.
+  // The start was decided before. A later owner must then have marked its attempt as lost and used the next number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -89,19 +89,22 @@ function* recordProblems(
       yield ['start-unknown', `it does not have the id of slot ${time(scheduledAt)}`]
     }
   } else if (!asked.has(record.details.requestKey ?? '')) {
-    yield ['start-unknown', `nobody asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
+    yield ['start-unknown', `no request asked for this ${kind}: its key is ${record.details.requestKey ?? 'missing'}`]
   }
   if (start.token > record.token) {
-    yield ['start-unwritten', `${name(start)} had token ${start.token}, the ledger has only come to ${record.token}`]
+    yield [
+      'start-unwritten',
+      `${name(start)} had token ${start.token}, but the last token in the ledger is ${record.token}`,
+    ]
   }
   const run = record.runs.find((one) => one.task === start.task)
   const isWritten = run?.attempts.some((attempt) => attempt.number === start.attempt) === true
   if (!isWritten && !isKnownByClaim(view, start, record)) {
-    yield ['start-unwritten', `${name(start)} started, and the ledger has ${run?.attempts.length ?? 0} attempts of it`]
+    yield ['start-unwritten', `${name(start)} started, but the ledger has ${run?.attempts.length ?? 0} attempts of it`]
   }
 }
 
-/** What was ended over the head of its owner keeps no word of the first attempts: its claim stood for them. */
+/** If an occurrence is ended by force, the ledger has no record of its first attempts: only its claim announced them. */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)
 }

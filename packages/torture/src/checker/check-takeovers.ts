@@ -1,20 +1,22 @@
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Limit for the release of a dead node's runs after the last fault, in dead times. The documented bound is two. */
+/**
+ * Limit for the release of a dead node's runs after the last fault, as a multiple of `deadAfter`. The documented limit is 2.
+ */
 const deadTimes = 4
 
 /** Delay of processes and answers on a busy machine, in ms. */
 const slackMs = 3000
 
 /**
- * Whether what dead nodes ran was released because they were dead, once the faults had stopped, and not at its deadline.
- * The deadline would hide that a node is never declared dead.
+ * Checks that after the faults nodes released the runs of dead nodes because the owner was dead, not at the deadline. A release
+ * at the deadline would hide that no node declares the owner dead.
  */
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')
   if (calm === undefined) return []
-  // Each node that starts observes its peers anew.
+  // Each starting node observes its peers from the beginning.
   const starts = view.lines('spawned').map(({ mono }) => mono)
   const limit = Math.max(calm.mono, ...starts) + deadTimes * view.run.deadAfterMs + slackMs
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))
@@ -23,7 +25,7 @@ export function checkTakeovers(view: RunView): readonly Violation[] {
     const life = owners.get(`${occurrence} ${token}`)
     const endedAt = life === undefined ? null : view.endOfLife(life)
     if (reason !== 'execution_timeout' || endedAt === null || endedAt > calm.mono || mono <= limit) continue
-    const message = `${life} was dead for ${Math.round(mono - endedAt)} ms, and its run was released at its deadline alone`
+    const message = `${life} was dead for ${Math.round(mono - endedAt)} ms, but its run was only released at its deadline`
     violations.push({ rule: 'takeover', job: null, occurrence, message })
   }
   return violations

@@ -2,26 +2,26 @@ import type { HistoryLine } from '../record/history.ts'
 import { groupBy } from './group-by.ts'
 import type { RunClocks } from './run-clocks.ts'
 
-// An engine reads the storage's clock so often for one measurement, and takes the quickest reading.
+// Readings of the storage's clock for one measurement. The engine uses the quickest one.
 const readingsPerMeasurement = 3
 
-/** From a monotonic time on. */
+/** A value that is valid from a monotonic time on. */
 interface Since {
   readonly mono: number
   readonly ms: number
 }
 
-/** What time the engines of a run had, and how far it may have been off. */
+/** The times of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** By how much any engine's time may have been ahead of the machine's, and behind it. */
+  /** The maximum that any engine's time may have been ahead of the machine's time, and behind it. */
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Engines disagree about the time by more than they can know: what one of them has just begun may be overdue for
-   * another.
+   * Whether engines disagree about the time by more than they can know. An occurrence that one engine has just started may then
+   * be overdue for another.
    */
   readonly disagree: boolean
-  /** The slowest reading of the storage's clock that an engine relied on. */
+  /** The slowest reading of the storage's clock that an engine used. */
   readonly slowestReadingMs: number
   readonly #source: RunClocks['source']
   readonly #offsets: ReadonlyMap<string, readonly Since[]>
@@ -43,14 +43,14 @@ export class EngineClocks {
     this.disagree = clocks.source === 'process' && (clocks.aheadMs > 0 || clocks.behindMs > 0)
   }
 
-  /** By how much a process's time may be off what it should be, at a monotonic time. */
+  /** The maximum error of a process's time at a monotonic time. */
   toleranceMs(life: string, mono: number): number {
     return at(this.#tolerances.get(life), mono)?.ms ?? 0
   }
 
   /**
-   * By how much the time of a process's engine should be ahead of the machine's at a monotonic time; `latest`: at most,
-   * in its whole life.
+   * How far a process's engine should be ahead of the machine's time at a monotonic time; `latest`: the maximum over its whole
+   * life.
    */
   offsetMs(life: string, mono: number | 'latest'): number {
     if (this.#source === 'storage') return 0
@@ -64,8 +64,8 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 }
 
 /**
- * The time lies between a reading's request and its answer, to within the clock's resolution. Where a process's own
- * clock is no further off than that, the engine follows it: then it is off by as much again.
+ * The time lies between a reading's request and its answer, within the clock's resolution. If the process's own clock is within
+ * this tolerance, the engine follows it, and the error can double.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

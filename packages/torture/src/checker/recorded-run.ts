@@ -5,34 +5,34 @@ import type { UserRow } from '../rows/user-rows.ts'
 import type { WitnessLine } from '../record/witness.ts'
 import type { RunClocks } from './run-clocks.ts'
 
-/** All that is known of a run: three accounts that were written independently of each other. */
+/** The record of a run: three accounts that were written independently of each other. */
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]
   readonly clocks: RunClocks
-  /** Who says nothing for so long is dead for others. */
+  /** Silence after which other nodes declare a node dead. */
   readonly deadAfterMs: number
-  /** What the handlers saw. */
+  /** The lines of the handlers. */
   readonly witness: readonly WitnessLine[]
-  /** What the processes were told by the storage, and what was done to them. */
+  /** The answers of the storage to the processes, and the faults of the driver. */
   readonly history: readonly HistoryLine[]
-  /** The rows of a user's own table; `null` where tasks write none. */
+  /** The rows of the user's table; `null` if tasks write none. */
   readonly rows: readonly UserRow[] | null
-  /** What the storage holds in the end. */
+  /** The contents of the storage at the end. */
   readonly ledger: StoredLedger
 }
 
-/** What has to hold for a job, whatever the storage says of it. */
+/** The properties that a job must have, independent of the storage's contents. */
 export interface CheckedJob {
   readonly id: JobId
   readonly name: string
-  /** No two occurrences run at once. */
+  /** Whether at most one occurrence may run at a time, or at most `places`. */
   readonly isExclusive: boolean
   /** The tasks that write a row in the transaction of their end. */
   readonly movingTasks: readonly string[]
-  /** How many of them may be active at once, where it is exclusive. */
+  /** Maximum number of active occurrences, if the job is exclusive. */
   readonly places: number
-  /** How often they may start; `null`: as often as they are due. */
+  /** The start rate; `null` without a limit. */
   readonly startRate: StartRate | null
-  /** The instants of the schedule after one and up to another, in epoch milliseconds. */
+  /** The instants of the schedule in `(after, until]`, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

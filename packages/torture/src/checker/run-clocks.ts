@@ -1,14 +1,11 @@
-/** Whose time the engines of a run follow, and how wrong it was made. */
+/** The source of the engines' time, and the maximum errors of the clocks. */
 export interface RunClocks {
-  /** `storage`: that of the storage. `process`: each that of its own process. */
+  /** `storage`: all engines follow the storage's clock. `process`: each engine follows its process's clock. */
   readonly source: 'storage' | 'process'
-  /** By how much the clock of a process that follows its own was made to be ahead of the machine's, at most. */
+  /** Maximum that a process's own clock was set ahead of the machine's. */
   readonly aheadMs: number
-  /** By how much it was made to be behind, at most. */
+  /** Maximum that it was set behind. */
   readonly behindMs: number
-  /**
-   * How long a call can have been on its way when it took effect, because it was repeated: the time that it names is
-   * that of its first sending.
-   */
+  /** Maximum time between the first sending of a repeated call and its effect. The call names the time of its first sending. */
   readonly repeatMs: number
 }

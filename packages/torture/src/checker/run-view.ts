@@ -7,7 +7,7 @@ import { EngineClocks } from './engine-clocks.ts'
 import { groupBy } from './group-by.ts'
 import type { CheckedJob, RecordedRun } from './recorded-run.ts'
 
-/** A stretch of monotonic time. */
+/** A period of monotonic time. */
 export interface Window {
   readonly from: number
   readonly to: number
@@ -15,15 +15,15 @@ export interface Window {
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
-// A process that goes on after a stop finds out within so long that it has lost what it held: at the next thing that it
-// says of it.
+// Maximum time that a resumed process needs to notice that it has lost its occurrences, in ms: the storage rejects its next
+// settle.
 const aftermathMs = 2000
 
-/** A recorded run with what the rules look up in it. */
+/** A recorded run with indexes for the rules. */
 export class RunView {
   readonly run: RecordedRun
   readonly clocks: EngineClocks
-  /** In the order of time. */
+  /** Sorted by time. */
   readonly starts: readonly WitnessStart[]
   readonly startsOf: ReadonlyMap<OccurrenceId, readonly WitnessStart[]>
   readonly #jobs: ReadonlyMap<string, CheckedJob>
@@ -35,7 +35,7 @@ export class RunView {
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
   readonly #endings = new Map<string, Window>()
-  /** By occurrence and token: from when on its owner may have it no more. Monotonic. */
+  /** By occurrence and token: the monotonic time from which its owner may no longer have it. */
   readonly #givenUp = new Map<string, number>()
 
   constructor(run: RecordedRun) {
@@ -67,7 +67,7 @@ export class RunView {
     return this.run.ledger.occurrences.get(id)
   }
 
-  /** Whether somebody ended the occurrence over the head of its owner. */
+  /** Whether the occurrence was ended by force, without its owner. */
   wasForced(id: OccurrenceId): boolean {
     return this.#forced.has(id)
   }
@@ -80,14 +80,14 @@ export class RunView {
     return this.#ends.get(attemptKey(attempt))
   }
 
-  /** When the attempt stopped running: it ended, or its process did. Monotonic; `Infinity` when neither is known. */
+  /** Monotonic time at which the attempt or its process ended; `Infinity` if neither is known. */
   stoppedAt(start: WitnessStart): number {
     return this.endOf(start)?.mono ?? this.#lifeEnds.get(start.life) ?? Number.POSITIVE_INFINITY
   }
 
   /**
-   * The monotonic time from which on the start's token was dead: a newer one was given out, it was reaped, its
-   * occurrence had ended. `null` when it was alive, as far as is known.
+   * Monotonic time from which the start's token was dead: the storage gave out a newer one, a node reaped the occurrence, or
+   * the occurrence ended. `null` if the token was live as far as known.
    */
   supersededAt(start: WitnessStart): number | null {
     const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
@@ -98,8 +98,8 @@ export class RunView {
   }
 
   /**
-   * The monotonic time from which on the token of this line was not the newest: a newer one was given out, or it was reaped.
-   * `null` when neither was known by then.
+   * Monotonic time from which this line's token was not the newest: the storage gave out a newer one, or a node reaped the
+   * occurrence. `null` if neither was known at the time of the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
     let earliest = Number.POSITIVE_INFINITY
@@ -110,20 +110,20 @@ export class RunView {
   }
 
   /**
-   * The earliest monotonic time at which the start's owner may have had the occurrence no more, although it had not ended:
-   * it was handed back, or taken away. `Infinity` when it was not, as far as is known.
+   * Earliest monotonic time at which the start's owner may have lost the unfinished occurrence: it was handed back or taken
+   * away. `Infinity` if it was not, as far as known.
    */
   givenUpAt({ occurrence, token, life }: WitnessStart): number {
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // Who took it may have died before it could say so.
+    // The node that took it may have died before it wrote its line.
     const isTaken = (this.record(occurrence)?.token ?? token) > token
     return isTaken ? (this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
   }
 
   /**
-   * Whether a start under a dead token was decided before the token died: the process did not get to run meanwhile, or
-   * its occurrence was ended over its head and it could not know.
+   * Whether the process decided on the start before its token died. Either the process did not run meanwhile, or the occurrence
+   * was ended by force and the process could not know.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -136,8 +136,8 @@ export class RunView {
   }
 
   /**
-   * Whether the token died while the answer that the start followed was on its way. Only where engines disagree about
-   * the time is what one of them has just begun overdue for another.
+   * Whether the token died while the answer that led to the start was in transit. Only if engines disagree about the time, an
+   * occurrence that one has just started can be overdue for another.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -148,14 +148,14 @@ export class RunView {
     )
   }
 
-  /** When the process ended: monotonic; `null` when it did not, as far as is known. */
+  /** Monotonic time at which the process ended; `null` if it did not, as far as known. */
   endOfLife(life: string): number | null {
     return this.#lifeEnds.get(life) ?? null
   }
 
   /**
-   * For how long, at most, the storage did not hear that a process lives, in one stretch that began before one monotonic
-   * time and ended after another.
+   * The longest period without a heartbeat of the process at the storage that began before one monotonic time and ended after
+   * another.
    */
   silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
     const beats = this.#heartbeats.get(life) ?? []
@@ -168,15 +168,15 @@ export class RunView {
     return longest
   }
 
-  /** Whether the process was stopped, or did not get to run, at this monotonic time or just before it. */
+  /** Whether the process was stopped, or had no processor, at this monotonic time or just before it. */
   wasStopped(life: string, mono: number): boolean {
     return (this.#suspensions.get(life) ?? []).some(({ from, to }) => from <= mono && mono <= to + aftermathMs)
   }
 
   /**
-   * The time in which the occurrence came to its end: between a call and its answer. When its process died before it
-   * could write the answer down, the time that the ledger has, as far as the engine's clock can be trusted; `near` is a
-   * moment on both clocks. `null` when it has not ended.
+   * The period in which the occurrence ended: between a call and its answer. If the process died before it could write the
+   * answer, the time in the ledger, as far as the engine's clock can be trusted. `near` is a moment on both clocks. `null` if
+   * the occurrence has not ended.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)
@@ -231,7 +231,7 @@ export class RunView {
     for (const start of this.starts) this.#supersede(start.occurrence, start.token - 1, start.mono)
   }
 
-  /** All tokens up to this one are dead from then on. */
+  /** All tokens up to this one are dead from this time on. */
   #supersede(occurrence: OccurrenceId, token: number, mono: number): void {
     const known = this.#supersessions.get(occurrence)
     if (known === undefined) this.#supersessions.set(occurrence, [{ token, mono }])
@@ -239,7 +239,7 @@ export class RunView {
   }
 }
 
-/** What names an attempt. */
+/** Identifies an attempt. */
 export interface AttemptName {
   readonly occurrence: OccurrenceId
   readonly task: string

@@ -2,7 +2,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 
 /** A promise that was broken. */
 export interface Violation {
-  /** Which one, as in the README. */
+  /** The rule, as in the README. */
   readonly rule: Rule
   readonly job: string | null
   readonly occurrence: OccurrenceId | null
@@ -11,7 +11,7 @@ export interface Violation {
 }
 
 export type Rule =
-  // What the witness shows
+  // From the witness
   | 'start-twice'
   | 'start-unknown'
   | 'start-early'
@@ -19,11 +19,11 @@ export type Rule =
   | 'start-stale'
   | 'start-after-shutdown'
   | 'end-missing'
-  // What a user's own table shows
+  // From the user's table
   | 'rows'
   | 'overlap'
   | 'order'
-  // What nodes were told by the storage
+  // From the answers of the storage to the nodes
   | 'created-twice'
   | 'granted-twice'
   | 'stale-write'
@@ -32,12 +32,12 @@ export type Rule =
   | 'reaped-early'
   | 'write-lost'
   | 'takeover'
-  // What the ledger itself shows
+  // From the ledger itself
   | 'ledger'
   | 'start-rate'
-  // What time the engines had
+  // From the times of the engines
   | 'clock'
-  // What the processes did
+  // From the processes
   | 'process'
   | 'engine'
   | 'convergence'

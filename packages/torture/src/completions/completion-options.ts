@@ -1,34 +1,34 @@
 import { parseArgs } from 'node:util'
 import { readNumber } from '../support/read-number.ts'
 
-/** How to play hostile completions. */
+/** Options of hostile completions. */
 export interface CompletionOptions {
-  /** Calls of handlers, at least. */
+  /** Minimum number of handler calls. */
   readonly tries: number
-  /** No play begins after so many; `null`: however long it takes. */
+  /** No play begins after this many minutes; `null`: no limit. */
   readonly minutes: number | null
-  /** How many processes play at a time. */
+  /** Number of processes that play at a time. */
   readonly players: number
-  /** How many occurrences a play has. */
+  /** Number of occurrences of a play. */
   readonly occurrences: number
-  /** One try in so many is to kill the process that plays, if it comes so far; 0: none is. */
+  /** One try in this many kills the playing process if it reaches its statement; 0: none does. */
   readonly killEvery: number
-  /** Of the first play; the next ones count on from it. */
+  /** Seed of the first play. Later plays use the next numbers. */
   readonly seed: number
-  /** Whether the storage takes what former owners complete, to see that it is found out. */
+  /** Whether the storage accepts completions of former owners. The checks must find it. */
   readonly sabotage: boolean
 }
 
 const usage = `Usage: npm run torture -- completions [options]
-  --tries N        calls of handlers, 1 to 100000000 (default 10000)
-  --minutes M      fewer tries when it takes longer; what is under way goes on to its end
-  --players N      processes that play at a time, 1 to 64 (default 2)
-  --occurrences N  of each play, 1 to 100000 (default 4000)
-  --kill-every N   one try in so many is to kill the process that plays, 0 for none (default 2000)
-  --seed N         of the first play, a whole number (default 1)
-  --sabotage       take what former owners complete`
+  --tries N        number of handler calls, 1 to 100000000 (default 10000)
+  --minutes M      no play begins after this time; plays in progress end normally
+  --players N      number of playing processes, 1 to 64 (default 2)
+  --occurrences N  occurrences of each play, 1 to 100000 (default 4000)
+  --kill-every N   one try in N kills the process that plays, 0: none does (default 2000)
+  --seed N         seed of the first play, a whole number (default 1)
+  --sabotage       accept completions of former owners`
 
-/** Reads what comes behind `completions`; `null` after `--help`. @throws TypeError that tells what is wrong, with the usage */
+/** Reads the options after `completions`; `null` after `--help`. @throws TypeError with the mistake and the usage */
 export function readCompletionOptions(args: readonly string[]): CompletionOptions | null {
   try {
     const { values } = parseArgs({

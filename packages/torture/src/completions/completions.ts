@@ -8,37 +8,37 @@ import { hostTime } from '../record/host-time.ts'
 import type { CompletionOptions } from './completion-options.ts'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built one is used.
+// Plain Node.js runs no TypeScript. If this module runs from its sources, in this package's tests, it uses the built player.
 const playerModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/completions/player-process.js' : './player-process.js',
   import.meta.url,
 )
 
-/** What came of all plays. */
+/** The result of all plays. */
 export interface CompletionReport {
   readonly tally: CompletionTally
-  /** Plays that were judged at their end. */
+  /** Number of plays that were checked at their end. */
   plays: number
-  /** How many processes have killed themselves in the middle of a play. */
+  /** Number of processes that killed themselves in the middle of a play. */
   kills: number
   seconds: number
-  /** What must not be, each with the seed of its play. */
+  /** Violations, each with the seed of its play. */
   readonly violations: string[]
 }
 
-/** How many handlers of a node are under way at once. */
+/** Number of handlers that a node runs at once. */
 const concurrency = 24
-/** See `CompletionPlay`: the calls of so many handlers gather. */
+/** See `CompletionPlay`: the calls of this many handlers form a batch. */
 const delayMs = 30
-/** Of each player: those of its handlers, of its pools, and of whoever listens; and what a killed one leaves for a moment. */
+/** Connections of a player: those of its handlers, pools and listeners, and those that a killed player leaves for a moment. */
 const connectionsOfPlayer = 4 * concurrency + 40
-/** One play in so many is of one job, whose calls get in each other's way. */
+/** One play in this many has only one job, whose calls conflict with each other. */
 const oneJobEvery = 4
 const manyJobs = 16
 
 /**
- * Processes play {@link playCompletions} on a PostgreSQL of their own, one play after the other, and kill themselves in the
- * middle of some; the next one goes on. The server writes nothing through to the disk: nobody takes its power.
+ * Processes play {@link playCompletions} on a private PostgreSQL, one play after the other, and kill themselves in the middle
+ * of some plays. The next process continues the play. The server does not flush to disk, because no test cuts its power.
  */
 export async function tortureCompletions(
   options: CompletionOptions,
@@ -50,7 +50,7 @@ export async function tortureCompletions(
     quick: true,
     config: {
       max_connections: String(options.players * connectionsOfPlayer + 10),
-      // Each connection that is broken makes way for a new one: what makes a new one cheap.
+      // A new connection replaces each broken one, so connections must be cheap.
       shared_buffers: '16MB',
       shared_preload_libraries: 'plpgsql',
     },
@@ -94,7 +94,7 @@ interface PlayOutcome {
   readonly kills: number
 }
 
-/** One play, of as many processes as it takes. */
+/** One play, which can take several processes. */
 class Play {
   readonly #assignment: PlayerAssignment
   #kills = 0

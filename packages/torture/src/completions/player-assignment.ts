@@ -1,4 +1,4 @@
-/** What a process that plays is told. */
+/** The assignment of a playing process. */
 export interface PlayerAssignment {
   readonly url: string
   readonly seed: number
@@ -8,8 +8,8 @@ export interface PlayerAssignment {
   readonly delayMs: number
   readonly killEvery: number
   readonly sabotage: boolean
-  /** Where the process leaves what the next one has to know, before it kills itself. */
+  /** The file in which the process stores the state for its successor before it kills itself. */
   readonly remainsFile: string
-  /** Whether a process has left something there. */
+  /** Whether an earlier process has stored its state there. */
   readonly goesOn: boolean
 }

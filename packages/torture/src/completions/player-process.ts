@@ -5,14 +5,14 @@ import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// One play, or what is left of it. Says the outcome to its parent, or kills itself in the middle.
+// Plays one play, or the rest of one. Sends the outcome to its parent, or kills itself in the middle.
 
 const connections = 24
 const breakerConnections = 4
 
 function open(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max })
-  // Its connections break with the end of the server alone, which the next call tells.
+  // These connections break only at the end of the server. The next call reports it.
   pool.on('error', () => {})
   return pool
 }
@@ -50,7 +50,7 @@ async function play(assignment: PlayerAssignment): Promise<CompletionOutcome> {
   return outcome
 }
 
-// Nobody is left to tell.
+// Without its parent, the process has no recipient for its result.
 process.on('disconnect', () => process.exit(1))
 
 const outcome = await play(JSON.parse(process.argv[2] as string) as PlayerAssignment)

@@ -1,18 +1,20 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// Where nodes follow their own clocks, whoever is most ahead does the work. Every second node keeps close to it.
+// If nodes follow their own clocks, the node that is most ahead does all the work. Therefore the clock of every second node
+// stays this close to it, in ms.
 const closeMs = 2000
 
-// Of the lives that follow the storage's clock, some have a right one.
+// Share of right clocks among the lives that follow the storage's clock.
 const rightClocks = 0.25
 
 /**
  * Decides how wrong the clocks of the nodes are.
  *
- * Where engines follow the storage's clock, each life has another error, and any clock can be set at any time. Where
- * they follow their own, the job's next slot is where the clock that is most ahead has put it: were that node to come
- * back with an earlier time, all would wait until its old one has come. So a place keeps its error there, over all of
- * its lives, and a clock that is set goes back, and no further ahead than the first.
+ * If engines follow the storage's clock, each life has another error, and any clock can be set at any time.
+ *
+ * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If that node returned with
+ * an earlier time, all nodes would wait for its old time. Therefore a place keeps its error over all of its lives. A clock that
+ * is set returns to its error, and is never further ahead than the first one.
  */
 export class ClockSkew {
   readonly #skewMs: number
@@ -22,7 +24,7 @@ export class ClockSkew {
 
   constructor(options: {
     readonly skewMs: number
-    /** Engines follow the storage's clock. */
+    /** Whether engines follow the storage's clock. */
     readonly isShared: boolean
     readonly nodes: number
     readonly random: SeededRandom
@@ -34,34 +36,34 @@ export class ClockSkew {
     this.#places = isShared || skewMs === 0 ? [] : Array.from({ length: nodes }, (_, index) => this.#ofPlace(index))
   }
 
-  /** The place whose clock is most ahead; `null` where that makes no difference. */
+  /** The place whose clock is most ahead; `null` if engines follow the storage's clock, or all clocks are right. */
   get leader(): number | null {
     return this.#places.length === 0 ? null : 0
   }
 
-  /** By how much an engine's time may at most be ahead of the machine's. */
+  /** Maximum that an engine's time may be ahead of the machine's. */
   get aheadMs(): number {
     return Math.max(0, ...this.#places)
   }
 
-  /** By how much it may at most be behind. */
+  /** Maximum that it may be behind. */
   get behindMs(): number {
     return this.#places.length === 0 ? 0 : this.#skewMs
   }
 
-  /** The error that a new life of a place has. */
+  /** The error of a new life of a place. */
   ofLife(place: number): number {
     if (this.#skewMs === 0) return 0
     if (!this.#isShared) return this.#places[place] ?? 0
     return this.#random.chance(rightClocks) ? 0 : this.#anyError()
   }
 
-  /** What a place's clock is set to by a jump. */
+  /** The error of a clock after a jump. */
   afterJump(): number {
     return this.#isShared ? this.#anyError() : Math.round(this.#random.between(-this.#skewMs, this.aheadMs))
   }
 
-  /** What a place's clock goes back to after a jump; `null`: it stays. */
+  /** The error to which a place's clock returns after a jump; `null`: it keeps the new one. */
   afterReturn(place: number): number | null {
     return this.#isShared ? null : (this.#places[place] ?? 0)
   }

@@ -11,9 +11,8 @@ import { sleep } from '../support/sleep.ts'
 const lookEveryMs = 250
 
 /**
- * Waits until everything that is live now has come to its end, and a slot of every job that is due after `dueAfter` has
- * been run. Gives up when nothing of that has happened for `limitMs`, and answers what did not: a slow machine is given
- * its time.
+ * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. Gives up after
+ * `limitMs` without progress, and returns the rest. Slow machines thus get enough time.
  */
 export async function waitForRecovery(
   storage: Storage,
@@ -36,14 +35,14 @@ export async function waitForRecovery(
       if (line.event === 'start' && line.kind === 'slot' && line.scheduledAt > options.dueAfter) silent.delete(line.job)
     }
   }
-  const until = `after the faults, and nothing has ended for ${options.limitMs} ms`
+  const until = `after the faults, and no occurrence has ended for ${options.limitMs} ms`
   return [
     ...[...left].map(([occurrence, state]) => violation(occurrence, null, `it is still ${state} ${until}`)),
-    ...[...silent].map((job) => violation(null, job, `no slot of it was run ${until}`)),
+    ...[...silent].map((job) => violation(null, job, `no node ran a slot of it ${until}`)),
   ]
 }
 
-/** Waits until nothing is live. Answers what is, when nothing has ended for so long. */
+/** Waits until no occurrence is live. After `limitMs` without an end, returns the occurrences that are. */
 export async function waitForRest(storage: Storage, limitMs: number): Promise<readonly Violation[]> {
   const progress = new Progress(limitMs)
   for (;;) {
@@ -51,14 +50,18 @@ export async function waitForRest(storage: Storage, limitMs: number): Promise<re
     if (live.length === 0) return []
     if (progress.hasStopped(live.length)) {
       return live.map(({ id, state }) =>
-        violation(id, null, `it is still ${state} after the schedules have ended, and nothing has for ${limitMs} ms`),
+        violation(
+          id,
+          null,
+          `it is still ${state} after the end of the schedules, and no occurrence has ended for ${limitMs} ms`,
+        ),
       )
     }
     await sleep(lookEveryMs)
   }
 }
 
-/** Whether something that is left becomes less. */
+/** Tracks whether the number of remaining items falls. */
 class Progress {
   readonly #limitMs: number
   #least = Number.POSITIVE_INFINITY
@@ -68,7 +71,7 @@ class Progress {
     this.#limitMs = limitMs
   }
 
-  /** Told how much is left; true when that has not become less than ever before for so long. */
+  /** Takes the remaining number. Returns true if it has not reached a new minimum for `limitMs`. */
   hasStopped(left: number): boolean {
     const now = hostTime().mono
     if (left < this.#least) {

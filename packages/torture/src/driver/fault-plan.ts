@@ -1,47 +1,47 @@
 import { SeededRandom } from '@jobistemer/test-kit'
 
-/** Something that is done to the nodes, `atMs` after the faults have begun. */
+/** A fault of the nodes, `atMs` after the faults have begun. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' }
-  /** SIGSTOP, and SIGCONT after `forMs`. By itself, a process stops where it holds no lock of the storage. */
+  /** SIGSTOP, and SIGCONT after `forMs`. With `by: 'itself'`, the process stops where it holds no lock of the storage. */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
-  /** Stopped, replaced by a successor of the same name, resumed beside it, killed. */
+  /** A process is stopped, gets a successor of the same name, resumes beside it, and is killed. */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
-  /** Everything is killed at once, and nothing started for `downMs`. */
+  /** All processes are killed at once, and none is started for `downMs`. */
   | { readonly kind: 'blackout'; readonly downMs: number }
-  /** A node is asked to shut down while it works. */
+  /** A node shuts down while it works. */
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'trigger' | 'replay' }
-  /** A live occurrence is canceled; `force`: over the head of its owner. */
+  /** A live occurrence is canceled; `force`: without its owner. */
   | { readonly kind: 'cancel'; readonly force: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
-  /** A node at work is killed. After `aheadMs` the server crashes, and the storage has lost all node records. */
+  /** A working node is killed. After `aheadMs` the server crashes, and the storage loses all node records. */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
-  /** A node's clock is set, and set back after `forMs` where it cannot stay so. */
+  /** A node's clock is set. If it cannot stay so, it is set back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
 )
 
-/** Something that is done to the storage's server, or to the network in front of it. */
+/** A fault of the storage's server, or of the network in front of it. */
 export type StorageFault =
-  /** All connections end, once. */
+  /** All connections end once. */
   | { readonly kind: 'break' }
-  /** Answers get lost for a while, then all connections end. */
+  /** Answers get lost for `forMs`, then all connections end. */
   | { readonly kind: 'lose-answers'; readonly forMs: number }
-  /** Nobody reaches it for a while. */
+  /** No client reaches the server for `forMs`. */
   | { readonly kind: 'cut'; readonly forMs: number }
-  /** SIGKILL, and after a while a start on the same data. */
+  /** SIGKILL, and after `downMs` a start on the same data. */
   | { readonly kind: 'restart'; readonly downMs: number }
-  /** The same, and the storage has lost all node records. Without a server, it only loses them. */
+  /** Like `restart`, but the storage also loses all node records. Without a server, it only loses them. */
   | { readonly kind: 'forget-nodes'; readonly downMs: number }
   /** SIGKILL, and a start on the data as they were `forMs` before. */
   | { readonly kind: 'lose-writes'; readonly forMs: number }
 
 export type FaultKind = Fault['kind']
 
-/** How many of each kind. */
+/** Number of faults of each kind. */
 export interface FaultCounts {
-  /** Single kills. Blackouts kill every node besides, and each outlived process is killed in the end. */
+  /** Single kills. Blackouts also kill every node, and each outlived process is killed at its end. */
   readonly kill: number
   readonly shortStop: number
   readonly longStop: number
@@ -53,51 +53,51 @@ export interface FaultCounts {
   readonly cancel: number
   readonly forcedCancel: number
   readonly pause: number
-  /** Of storages with a server. */
+  /** For storages with a server. */
   readonly breakConnections: number
   readonly loseAnswers: number
   readonly cut: number
   readonly restart: number
   /** Kills of a node, each followed by a crash of the server and a loss of all node records. */
   readonly killAndCrash: number
-  /** Of runs in which the storage loses acknowledged writes. */
+  /** For runs in which the storage loses acknowledged writes. */
   readonly loseWrites: number
-  /** Of runs with wrong clocks. */
+  /** For runs with wrong clocks. */
   readonly jump: number
 }
 
 export interface FaultPlanOptions {
   readonly seed: string
-  /** How long the faults last. */
+  /** Duration of the faults. */
   readonly durationMs: number
   readonly counts: FaultCounts
 }
 
-// The longest deadline of the workload, and the 10 s that the reaper grants an owner beyond it: an owner that is stopped
-// for so long loses what it holds.
+// The longest deadline of the workload, and the 10 s that the reaper grants an owner beyond it, in ms. An owner that is stopped
+// for this time loses its occurrences.
 const beyondTimeoutMs = 15_500
 
-// What a stopped process needs after it, so that it does something before the faults end.
+// Time after a stop in which the process can act before the faults end, in ms.
 const aftermathMs = 1500
 
 const beforeEndOfBlackoutMs = 5000
 
-// A restart of the server, with the time that it needs to come up.
+// Time that a restart of the server needs, in ms.
 const beforeEndOfOutageMs = 6000
 
-// The longest way from a kill to the end of the crash that follows.
+// Maximum time from a kill to the end of the crash that follows, in ms.
 const crashBeforeEndMs = 1000
 
-/** The usual mixture, for so many kills in so long a time. */
+/** The usual mixture of faults for a number of kills and a duration. */
 export function usualCounts(options: {
   readonly kills: number
   readonly nodes: number
   readonly durationMs: number
-  /** The storage has a server. */
+  /** Whether the storage has a server. */
   readonly hasServer: boolean
-  /** Clocks are wrong. */
+  /** Whether clocks are wrong. */
   readonly isSkewed: boolean
-  /** The storage loses acknowledged writes. */
+  /** Whether the storage loses acknowledged writes. */
   readonly losesWrites?: boolean
 }): FaultCounts {
   const { kills, nodes, durationMs, hasServer, isSkewed, losesWrites = false } = options
@@ -128,16 +128,16 @@ export function usualCounts(options: {
   }
 }
 
-/** When to do what, in the order of time: the same for the same options. */
+/** Plans the faults in the order of time. The same options give the same plan. */
 export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
   const random = new SeededRandom(`${seed}:faults`)
   const faults: Fault[] = []
-  /** At random moments, of which the last is `beforeEndMs` before the end. */
+  /** At random moments, at the latest `beforeEndMs` before the end. */
   const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
   }
-  // One that is stopped by the driver may hold up everybody, and then nobody takes anything from it.
+  // A process that the driver stops may hold a lock. Other nodes then wait for it, and none takes its occurrences.
   spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs, index) => ({
     atMs,
     kind: 'stop',
@@ -176,7 +176,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
   spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
-    // The last one ends with the faults: what it leaves has to be taken over while no other fault comes.
+    // The last crash ends with the faults. Nodes must take over its runs while no other fault happens.
     atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
     kind: 'kill-and-crash',
     aheadMs: random.between(0, 1000),
@@ -191,7 +191,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   return faults.sort((one, other) => one.atMs - other.atMs)
 }
 
-/** A moment outside of the stops, if one is found soon: a blackout would end them before their time. */
+/** A moment outside of the stops, if a few attempts find one: a blackout would end the stops early. */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first
   for (let tries = 0; tries < 50; tries++) {

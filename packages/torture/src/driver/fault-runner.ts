@@ -11,7 +11,7 @@ import { sleep } from '../support/sleep.ts'
 import { target } from './target.ts'
 import { WorkWatch } from './work-watch.ts'
 
-/** What was done, by kind. */
+/** Number of faults, by kind. */
 export interface FaultFigures extends StorageFaultFigures, RequestFigures {
   kills: number
   blackouts: number
@@ -19,17 +19,17 @@ export interface FaultFigures extends StorageFaultFigures, RequestFigures {
   shortStops: number
   longStops: number
   shutdowns: number
-  /** Times that a node's clock was set. */
+  /** Number of times that a node's clock was set. */
   jumps: number
 }
 
-// This share of the kills may hit processes that have not started yet.
+// Share of the kills that may hit processes that have not started yet.
 const killsWhileStarting = 0.2
 
 export interface FaultRunnerOptions {
   readonly seed: string
   readonly witnessFile: string
-  /** The storage's; `null` where there is none. */
+  /** The storage's server; `null` without one. */
   readonly server: StorageServer | null
   /** Removes all node records from the storage. */
   readonly forgetNodes: () => Promise<void>
@@ -53,7 +53,7 @@ export class FaultRunner {
   readonly #requests: RequestSender
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
-  /** Processes that are stopped so that others replace them: killing them would spoil it. */
+  /** Processes that are stopped so that others replace them. A kill would defeat that purpose. */
   readonly #spared = new Set<NodeProcess>()
 
   constructor(fleet: Fleet, options: FaultRunnerOptions) {
@@ -73,7 +73,7 @@ export class FaultRunner {
     return { ...this.#figures, ...this.#requests.figures, ...this.#storage.figures }
   }
 
-  /** Resolves when the whole plan is done, nothing of it is under way, and so many processes were killed. */
+  /** Resolves after all faults of the plan have ended and at least `leastKills` processes were killed. */
   async run(plan: readonly Fault[], leastKills: number): Promise<void> {
     let startedAt = hostTime().mono
     for (const fault of plan) {
@@ -82,21 +82,21 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // While there is nobody to kill the plan stands still: otherwise all that gathers hits those who come up first.
+      // While no process can be killed, the plan waits. Otherwise all delayed kills would hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom
     }
     this.#requests.end()
     await Promise.all(this.#underWay)
-    // A blackout counts on every node, and now and then finds one that is dead already.
+    // A blackout counts on every node, and sometimes finds one that is already dead.
     while (this.#figures.kills < leastKills) {
       await sleep(this.#random.between(100, 500))
       await this.#kill()
     }
   }
 
-  /** What takes effect late is taken back. */
+  /** Reverts the operations that take effect late. */
   async calmDown(): Promise<void> {
     await this.#requests.resumeAll()
   }
@@ -104,7 +104,7 @@ export class FaultRunner {
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
     const work = this.#do(fault)
     this.#underWay.add(work)
-    // What fails stays in the set, and fails the run.
+    // A failed fault stays in the set, and fails the run.
     work.then(
       () => this.#underWay.delete(work),
       () => {},
@@ -112,7 +112,7 @@ export class FaultRunner {
   }
 
   async #kill(): Promise<void> {
-    // Most have started: on a busy machine that takes long, and nothing would ever be done.
+    // Most victims have started. On a busy machine starting takes long, and otherwise the nodes would do no work.
     const alsoStarting = this.#random.chance(killsWhileStarting)
     const victim = await target(this.#fleet, this.#random, () =>
       this.#fleet.killable.filter((process) => (alsoStarting || process.isUp) && !this.#spared.has(process)),
@@ -120,7 +120,7 @@ export class FaultRunner {
     if (victim.kill()) this.#figures.kills++
   }
 
-  /** One that has a handler at work, so that there is something to take from it; after a while, any. */
+  /** Returns a node with a running handler, so that peers can take its run over. After 100 attempts, returns any node. */
   async #targetAtWork(candidates: () => readonly NodeProcess[]): Promise<NodeProcess> {
     for (let looks = 0; looks < 100; looks++) {
       const atWork = candidates().filter((process) => this.#work.isAtWork(process.life))

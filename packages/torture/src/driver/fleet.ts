@@ -7,12 +7,12 @@ import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'
 import { sleep } from '../support/sleep.ts'
 
-// One in so many nodes has no name of its own: what its lives leave behind is found by its deadline only.
+// Every n-th node has no `nodeId`: only the deadline reveals the runs that its former lives leave.
 const namelessEvery = 3
 
 const longestRestartMs = 400
 
-// More processes that end by themselves than this mean that something is wrong with all of them.
+// Maximum number of processes that end by themselves. A higher number means that all of them have a common error.
 const mostFailures = 20
 const crashingLives = 0.2
 
@@ -20,7 +20,7 @@ const startLimitMs = 300_000
 
 export interface FleetOptions {
   readonly nodes: number
-  /** How many of them call `runDue` in place of living on. */
+  /** Number of nodes that call `runDue` instead of running on. */
   readonly callers: number
   readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'isCaller' | 'crashPoint' | 'clockOffsetMs'>
   readonly clocks: ClockSkew
@@ -29,14 +29,14 @@ export interface FleetOptions {
   readonly record: (event: DriverEvent) => void
 }
 
-/** For a successor to start beside a process that is stopped. */
+/** Maximum wait for a successor to start beside a stopped process, in ms. */
 const longestWaitMs = 10_000
 
-/** The nodes of a run. Whatever ends is started again after a moment. */
+/** The nodes of a run. The fleet restarts each process that ends. */
 export class Fleet {
   readonly #options: FleetOptions
   readonly #places: Place[] = []
-  /** Former lives that go on beside their successors. */
+  /** Former lives that run beside their successors. */
   readonly #zombies = new Set<NodeProcess>()
   #held = false
   #calm = false
@@ -58,8 +58,8 @@ export class Fleet {
   }
 
   /**
-   * Starts every node; resolves when all have started, or died over it.
-   * @throws Error when they take too long, with nothing broken yet
+   * Starts every node. Resolves when all have started or have died while starting.
+   * @throws Error if this takes too long before any fault
    */
   async start(): Promise<void> {
     let isLate = false
@@ -71,7 +71,7 @@ export class Fleet {
   }
 
   async #startAll(): Promise<void> {
-    // Whoever stores the jobs says from when on they have slots: all between a late clock's time and an early one's
+    // The node that stores the jobs determines their first slots. With a late clock, all slots up to the time of an early clock
     // would count as missed.
     const { leader } = this.#options.clocks
     const first = leader === null ? undefined : this.#places[leader]
@@ -87,27 +87,27 @@ export class Fleet {
     }
   }
 
-  /** @throws Error when process after process ends by itself: there is no point in going on then. */
+  /** @throws Error if too many processes end by themselves */
   assertAlive(): void {
     if (this.#failures > mostFailures) throw new Error(`${this.#failures} node processes ended by themselves`)
   }
 
-  /** Processes that are alive and not stopped, whether they have started or not. */
+  /** Processes that are alive and not stopped, started or not. */
   get killable(): readonly NodeProcess[] {
     return this.#processes().filter((process) => process.isKillable)
   }
 
-  /** Processes that can be asked for something. */
+  /** Processes that accept commands. */
   get up(): readonly NodeProcess[] {
     return this.#processes().filter((process) => process.isUp)
   }
 
-  /** Those of them that have not been replaced. */
+  /** Processes of `up` that have not been replaced. */
   get present(): readonly NodeProcess[] {
     return this.up.filter((process) => !this.#zombies.has(process))
   }
 
-  /** Kills everything, and starts nothing until `downMs` have passed. Answers how many were killed. */
+  /** Kills all processes, and starts none for `downMs`. Returns the number of killed processes. */
   async blackout(downMs: number): Promise<number> {
     this.#held = true
     const killed = this.#processes().filter((process) => process.kill()).length
@@ -118,8 +118,8 @@ export class Fleet {
   }
 
   /**
-   * A process is stopped, a successor of the same name takes its place, and the process goes on for a while, until it
-   * is killed: what happens when a supervisor takes a process for dead. Answers whether it lived until then.
+   * Stops a process, starts a successor of the same name, and resumes the process for `besideMs` before it is killed. This
+   * happens when a supervisor wrongly considers a process dead. Returns whether the process lived until then.
    */
   async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -127,7 +127,8 @@ export class Fleet {
     process.stopItself()
     this.#zombies.add(process)
     place.process = null
-    // It may have stopped inside a transaction of its handler's, which locks a whole SQLite file: then it has to go on first.
+    // The process may have stopped inside a transaction of its handler that locks a whole SQLite file. Then it must resume
+    // first.
     await Promise.race([this.#spawn(place).ready, sleep(longestWaitMs, { unref: true })])
     await sleep(beforeMs)
     process.resume()
@@ -138,7 +139,7 @@ export class Fleet {
     return lived
   }
 
-  /** Sets a process's clock; where it cannot stay so, back again after a while. */
+  /** Sets a process's clock. If it cannot stay so, sets it back after `forMs`. */
   async jump(process: NodeProcess, forMs: number): Promise<void> {
     const { clocks } = this.#options
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -150,12 +151,12 @@ export class Fleet {
     await process.command({ do: 'set-clock', offsetMs: back })
   }
 
-  /** No life crashes by itself any more, everything stopped goes on; resolves when every node has started. */
+  /** Stops all crashes and resumes all stopped processes. Resolves when every node has started. */
   async calmDown(): Promise<void> {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    // One that was to crash by itself may have done so before it hears of this: its successor will not.
+    // A process that was to crash may have done so before it receives this command. Its successor will not.
     await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
@@ -163,7 +164,7 @@ export class Fleet {
     }
   }
 
-  /** Asks every node to shut down. Answers false when one has not ended within the limit; it is killed then. */
+  /** Shuts every node down. Returns false if one has not ended within the limit, and kills it. */
   async shutDown(limitMs: number): Promise<boolean> {
     this.#closing = true
     const processes = this.#processes().filter((process) => process.isAlive)
@@ -196,7 +197,7 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
-        // The first one adds the jobs that are data, and lives on.
+        // The first node adds the jobs that are data, and runs on.
         isCaller: place.index >= this.#options.nodes - this.#options.callers,
         clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),

@@ -4,13 +4,13 @@ import type { Assignment, Command, FromNode } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
 import { sleep } from '../support/sleep.ts'
 
-// Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built node is used.
+// Plain Node.js runs no TypeScript. If this module runs from its sources, in this package's tests, it uses the built node.
 const nodeModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/node/main.js' : '../node/main.js',
   import.meta.url,
 )
 
-/** How a command ended. `unknown`: the process ended before it answered, so it was done or not. */
+/** The outcome of a command. `unknown`: the process ended before its answer and may have executed the command. */
 export type CommandOutcome =
   | { readonly outcome: 'done'; readonly occurrence: OccurrenceId | null }
   | { readonly outcome: 'failed'; readonly error: string }
@@ -46,7 +46,7 @@ export class NodeProcess {
     this.#record = options.record
     this.#mayCrash = assignment.crashPoint !== null
     this.#record({ event: 'spawned', life, node: nodeId })
-    // Loaders and inspectors of the test runner are not for the child.
+    // The child must not inherit loaders and inspectors of the test runner.
     this.#child = fork(nodeModule, [JSON.stringify(assignment)], {
       execArgv: [],
       stdio: ['ignore', options.logDescriptor, options.logDescriptor, 'ipc'],
@@ -66,7 +66,7 @@ export class NodeProcess {
       })
       void this.exited.then(() => resolve())
     })
-    // A message to a process that has just died; its exit says all there is to say.
+    // A message to a process that has just died. Its exit event reports the death.
     this.#child.on('error', () => {})
   }
 
@@ -74,12 +74,12 @@ export class NodeProcess {
     return this.#state !== 'ended'
   }
 
-  /** Alive, not stopped, and not killed yet. */
+  /** Whether it is alive, not stopped and not killed. */
   get isKillable(): boolean {
     return this.isAlive && !this.isStopped && !this.#wasKilled
   }
 
-  /** Started, not stopped, and not about to end. */
+  /** Whether it has started, is not stopped and is not about to end. */
   get isUp(): boolean {
     return this.#state === 'up' && !this.#endExpected
   }
@@ -88,12 +88,12 @@ export class NodeProcess {
     return this.#state === 'stopped'
   }
 
-  /** It has ended in a way that nobody asked for. */
+  /** Whether it ended without a request of the driver. */
   get hasFailed(): boolean {
     return this.#failed
   }
 
-  /** Answers false when it was killed before, or has ended. */
+  /** Returns false if it was killed before, or has ended. */
   kill(): boolean {
     if (!this.isAlive || this.#wasKilled) return false
     this.#wasKilled = true
@@ -103,7 +103,7 @@ export class NodeProcess {
     return true
   }
 
-  /** Takes the processor away from it, whatever it holds: a lock of the storage, for one. */
+  /** Stops the process from outside, even if it holds a lock of the storage. */
   stop(): void {
     if (!this.isUp) return
     this.#state = 'stopped'
@@ -111,7 +111,7 @@ export class NodeProcess {
     this.#child.kill('SIGSTOP')
   }
 
-  /** Has it take the processor away from itself, where it holds nothing that others wait for. */
+  /** Makes the process stop itself at a point where it holds no lock of the storage. */
   stopItself(): void {
     if (!this.isUp) return
     const goesOn = this.command({ do: 'stop' })
@@ -130,7 +130,7 @@ export class NodeProcess {
     void this.#resumeAgain()
   }
 
-  /** The signal can come before the process has got round to stopping itself. */
+  /** Repeats SIGCONT, because the first one can arrive before the process has stopped itself. */
   async #resumeAgain(): Promise<void> {
     while (this.#goesOn !== null && this.isAlive) {
       await Promise.race([this.#goesOn, sleep(50)])
@@ -138,7 +138,7 @@ export class NodeProcess {
     }
   }
 
-  /** Asks for something; the answer can take as long as the process lives. */
+  /** Sends a command. The answer can take as long as the process lives. */
   command(command: Command): Promise<CommandOutcome> {
     if (!this.isAlive) return Promise.resolve({ outcome: 'unknown' })
     const number = ++this.#count

@@ -6,23 +6,23 @@ import type { Fleet } from './fleet.ts'
 import type { CommandOutcome } from './node-process.ts'
 import { target } from './target.ts'
 
-/** What nodes were asked for, by kind. */
+/** Number of requests to the nodes, by kind. */
 export interface RequestFigures {
   triggers: number
   replays: number
   cancels: number
   forcedCancels: number
   pauses: number
-  /** Requests that were sent again because the node had died before it answered. */
+  /** Requests that were repeated because the node had died before it answered. */
   repeatedRequests: number
 }
 
 const againAfterMs = 20
 
-/** Of triggers, in turn. One of little urgency would wait for an hour behind the slots of a job that has no time for it. */
+/** Priorities of triggers, in turn. A lower one would wait an hour behind the slots of a job without spare time. */
 const priorities: readonly number[] = [0, 5, 1]
 
-/** Asks nodes for what people ask schedulers for. */
+/** Sends the requests of users to the nodes. */
 export class RequestSender {
   readonly figures: RequestFigures = {
     triggers: 0,
@@ -35,9 +35,9 @@ export class RequestSender {
   readonly #fleet: Fleet
   readonly #random: SeededRandom
   readonly #record: (event: DriverEvent) => void
-  /** Jobs whose pause or resumption is being asked for, or may still be on its way. */
+  /** Jobs with a pause or resumption that is in progress, or may still take effect. */
   readonly #pausing = new Set<string>()
-  /** Jobs with a pause of which nobody knows when it takes effect: its process died before it was answered. */
+  /** Jobs with a pause that may take effect at any time, because its process died before it answered. */
   readonly #latePauses = new Set<string>()
   #requests = 0
   #over = false
@@ -48,12 +48,12 @@ export class RequestSender {
     this.#record = options.record
   }
 
-  /** What is not answered from now on is not asked for again. */
+  /** From now on, requests without an answer are not repeated. */
   end(): void {
     this.#over = true
   }
 
-  /** A run out of turn; asked for under the same key until a node lives to answer. */
+  /** Sends a trigger or a replay, and repeats it under the same key until a node answers. */
   async request(kind: 'trigger' | 'replay'): Promise<void> {
     const key = `torture-${++this.#requests}`
     const job = this.#random.pick(jobNames)
@@ -68,7 +68,7 @@ export class RequestSender {
         this.#record({ event: 'accepted', occurrence: answer.occurrence })
       }
       if (answer.outcome !== 'unknown') return
-      // A replay names the occurrence that it is of, and a second choice might be another one.
+      // A replay names its original, and a second choice might be another occurrence.
       if (kind === 'replay' || this.#over) return
       this.figures.repeatedRequests++
     }
@@ -88,21 +88,21 @@ export class RequestSender {
     this.#pausing.add(job)
     this.figures.pauses++
     const paused = await this.#ask({ do: 'pause', job })
-    // Without an answer it is paused, will be, or not: nothing is checked then.
+    // Without an answer the job may or may not be paused. The checks then ignore the pause.
     if (paused.outcome === 'done') this.#record({ event: 'paused', job })
     if (paused.outcome === 'unknown') this.#latePauses.add(job)
     await sleep(forMs)
     this.#record({ event: 'resuming', job })
-    // A resumption that may still be on its way could end another pause.
+    // A resumption that may still take effect could end another pause.
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 
-  /** Resumes once more what a pause may have come to after its resumption: it was on its way when its process died. */
+  /** Resumes the jobs whose pause may have taken effect after their resumption, because its process had died. */
   async resumeAll(): Promise<void> {
     for (const job of this.#latePauses) await this.#resume(job)
   }
 
-  /** Answers whether the job was resumed by the one request that was sent. */
+  /** Resumes the job. Returns whether the one request that was sent did it. */
   async #resume(job: string): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       const { outcome } = await this.#ask({ do: 'resume', job })

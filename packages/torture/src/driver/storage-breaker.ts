@@ -4,23 +4,23 @@ import { sleep } from '../support/sleep.ts'
 import type { SeededRandom } from '@jobistemer/test-kit'
 import type { StorageFault } from './fault-plan.ts'
 
-/** What was done to the storage, by kind. */
+/** Number of faults of the storage, by kind. */
 export interface StorageFaultFigures {
-  /** Times that all connections were ended. */
+  /** Number of times that all connections were ended. */
   breaks: number
-  /** Whiles in which answers got lost. */
+  /** Number of periods in which answers got lost. */
   lostAnswers: number
-  /** Whiles in which nobody reached it. */
+  /** Number of periods in which no client reached the server. */
   cuts: number
-  /** SIGKILLs of the server, each with a start on the same data. */
+  /** SIGKILLs of the server, each followed by a start on the same data. */
   serverRestarts: number
-  /** Times that the storage lost all node records, where it has a server in a crash of it. */
+  /** Number of times that the storage lost all node records. If it has a server, in a crash of the server. */
   nodesForgotten: number
-  /** Times that the storage lost acknowledged writes, in a crash of its server. */
+  /** Number of times that the storage lost acknowledged writes, in a crash of its server. */
   writesLost: number
 }
 
-/** Breaks a storage's server and the network in front of it, one thing after the other. */
+/** Breaks a storage's server and the network in front of it, one fault after the other. */
 export class StorageBreaker {
   readonly figures: StorageFaultFigures = {
     breaks: 0,
@@ -46,11 +46,11 @@ export class StorageBreaker {
     this.#random = options.random
   }
 
-  /** Resolves when the storage is whole again. */
+  /** Resolves when the fault has ended. */
   carryOut(fault: StorageFault): Promise<void> {
     const server = this.#server
     if (server === null && fault.kind !== 'forget-nodes') return Promise.resolve()
-    // One that ends the other before its time would spoil both.
+    // Overlapping faults would end each other early.
     this.#last = this.#last.then(() => this.#do(server, fault))
     return this.#last
   }

@@ -5,7 +5,7 @@ import type { NodeProcess } from './node-process.ts'
 
 const lookEveryMs = 20
 
-/** A random one of the candidates, waited for if there is none at the moment. */
+/** Returns a random candidate, and waits if there is none at the moment. */
 export async function target(
   fleet: Fleet,
   random: SeededRandom,

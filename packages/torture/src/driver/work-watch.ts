@@ -2,7 +2,7 @@ import { attemptKey } from '../checker/run-view.ts'
 import { LineFollower } from '../record/line-file.ts'
 import type { WitnessLine } from '../record/witness.ts'
 
-/** Knows from the witness which processes have handlers at work. */
+/** Reads from the witness which processes have running handlers. */
 export class WorkWatch {
   readonly #witness: LineFollower<WitnessLine>
   readonly #open = new Map<string, Set<string>>()

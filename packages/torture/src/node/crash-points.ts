@@ -4,7 +4,7 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 
 const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap'] as const
 
-/** A named point: the `count`-th call of an operation, before the storage gets it or after it has answered. */
+/** A named point: the `count`-th call of an operation, before the storage receives it or after the storage has answered. */
 export interface CrashPoint {
   readonly operation: (typeof writes)[number]
   readonly when: 'before' | 'after'
@@ -12,7 +12,7 @@ export interface CrashPoint {
   readonly count: number
 }
 
-// How often an operation is called in the few seconds that most processes live.
+// Number of calls of each operation in the few seconds that most processes live.
 const mostCalls = { saveJobs: 1, createOccurrences: 6, claim: 6, settle: 12, cancel: 1, reap: 2 } as const
 
 /** A random point, weighted towards what nodes do most. */
@@ -25,7 +25,7 @@ export function randomCrashPoint(random: SeededRandom): CrashPoint {
   }
 }
 
-/** The storage, with a call of `crash` at the point. */
+/** Wraps the storage, and calls `crash` at the point. */
 export function withCrashPoint(storage: Storage, point: CrashPoint, crash: (point: string) => void): Storage {
   let calls = 0
   const name = `${point.when} ${point.operation} ${point.count}`

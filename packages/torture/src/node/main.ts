@@ -16,7 +16,7 @@ import { runCommand } from './run-command.ts'
 import { StallWatch } from './stall-watch.ts'
 import { WitnessFile } from './witness-file.ts'
 
-// A node process: one scheduler on the storage of the run, which tells what it does and does what it is told.
+// A node process: one scheduler on the storage of the run. It reports its actions and executes the driver's commands.
 
 const assignment = JSON.parse(process.argv[2] ?? '{}') as Assignment
 const { life, nodeId, seed } = assignment
@@ -37,7 +37,7 @@ function crash(point: string): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-// What a storage that is locked, cut off or on its way up may say.
+// Error codes of a storage that is locked, cut off or starting.
 const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FAILED']
 
 const openAgainMs = 100
@@ -45,7 +45,7 @@ const openAgainMs = 100
 const callBudgetMs = 4000
 const callPauseMs = 200
 
-/** A storage that does not answer is tried again, as whoever restarts processes would. */
+/** Opens the storage, and repeats it until the storage answers, as a supervisor of processes would. */
 async function open(): Promise<Storage> {
   for (;;) {
     try {
@@ -77,16 +77,16 @@ const rows = (await kind.openRows?.(assignment.location)) ?? null
 const defined = defineWorkload(jobs, { seed, witness, rows })
 const scheduler = createScheduler({
   storage,
-  // Its tasks fail on purpose, and its storage too.
+  // Tasks and storage calls fail on purpose, so the log would only report expected errors.
   logger: silentLogger,
   jobs: defined.jobs,
   handlers: defined.handlers,
   heldJobs: 0,
   ...(nodeId !== null && { nodeId }),
-  // Few, so that now and then work has to wait in the storage for another node.
+  // Low, so that some work has to wait in the storage for another node.
   maxConcurrentJobs: 6,
   clock,
-  // A life is shorter than the time for which clocks that contradict each other are looked at.
+  // A life is shorter than the time for which the engine observes clocks that contradict each other.
   maxClockSkew: { days: 1 },
   ...kind.intervals,
 })
@@ -104,7 +104,7 @@ scheduler.on('engine.failed', ({ where, error }) => {
   })
 })
 
-/** Who calls asks for everything else as anybody does who is no node. */
+/** A process that calls `runDue` sends all other operations through a client. */
 const client = assignment.isCaller ? createClient({ storage, logger: silentLogger, clock }) : null
 let isShutDown = false
 
@@ -114,7 +114,7 @@ async function shutdown(): Promise<void> {
   await client?.close()
 }
 
-/** Again and again, as a platform does whose calls follow one another closely. */
+/** Calls `runDue` repeatedly, as a platform does whose calls follow one another closely. */
 async function callAndGoOn(): Promise<void> {
   while (!isShutDown) {
     try {
@@ -147,7 +147,7 @@ process.on('message', ({ number, command }: ToNode) => {
   )
 })
 
-/** Gives up what keeps the process alive: from here on it has to end by itself. */
+/** Releases the handles that keep the process alive. From here on it has to end by itself. */
 function leave(): void {
   process.off('disconnect', abandoned)
   process.disconnect()
@@ -155,13 +155,13 @@ function leave(): void {
   void rows?.close()
 }
 
-// Without its driver a node has nobody to work for.
+// A node without its driver exits.
 function abandoned(): void {
   process.exit()
 }
 process.on('disconnect', abandoned)
 
-/** As often as it takes: the storage may be away, and who starts a node would do so again. */
+/** Repeats until the storage answers, as a supervisor would restart the node. */
 async function addDataJobs(): Promise<void> {
   for (;;) {
     try {
@@ -177,11 +177,11 @@ if (client === null) {
     await scheduler.start()
     await addDataJobs()
   } catch (error) {
-    // Who is asked to end while it starts closes its storage under the start, and says so by this error.
+    // A shutdown during the start closes the storage, and the start then fails with this error.
     if (!isShutDown || !JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
   }
 } else {
-  // What it does not have code for are jobs that others have added: it looks them up.
+  // Other processes have added the jobs without code. The calls load them from the storage.
   record({ event: 'calls', budgetMs: callBudgetMs })
   void callAndGoOn()
 }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type Timer } from '@jobistemer/core'
 
-/** The clock of a node process: the machine's, with an error that can be set. */
+/** The clock of a node process: the machine's clock with an offset that can be set. */
 export class NodeClock implements Clock {
   offsetMs: number
 

@@ -23,18 +23,18 @@ import { hostTime } from '../record/host-time.ts'
 
 type Unsigned<Event> = Event extends unknown ? Omit<Event, 'life'> : never
 
-/** What is recorded, before it is signed with the process. */
+/** A recorded event without the name of its process. */
 export type Recorded = Unsigned<NodeEvent>
 
 export interface RecordingOptions {
   readonly record: (event: Recorded) => void
-  /** The name that the node was given; `null` when it has made up its own. */
+  /** The configured name of the node; `null` if the scheduler has generated its own. */
   readonly nodeId: string | null
   /** Names of jobs by their ids. */
   readonly jobNames: ReadonlyMap<string, string>
 }
 
-/** The storage, whose answers are written down as far as the checks need it. */
+/** Wraps the storage, and records its answers as far as the checks need them. */
 export function recordingStorage(inner: Storage, options: RecordingOptions): Storage {
   const recorder = new Recorder(inner, options)
   const { serverTime } = inner
@@ -54,7 +54,7 @@ class Recorder {
   readonly #record: (event: Recorded) => void
   readonly #nodeId: string | null
   readonly #jobNames: ReadonlyMap<string, string>
-  /** When what has had no answer yet was said for the first time. */
+  /** Monotonic time of the first sending of each call that the storage has not answered yet. */
   readonly #firstSent = new Map<string, number>()
 
   constructor(inner: Storage, options: RecordingOptions) {
@@ -156,7 +156,7 @@ class Recorder {
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     const sentAt = hostTime().mono
     const answer = await this.#inner.heartbeat(request)
-    // A record that states a death is that of another node.
+    // A death record belongs to another node.
     if (request.own !== null && request.own.about.dead === undefined) this.#record({ event: 'heartbeat', sentAt })
     return answer
   }
@@ -174,7 +174,7 @@ class Recorder {
     if (!this.#firstSent.has(key)) this.#firstSent.set(key, hostTime().mono)
   }
 
-  /** The monotonic time at which it was said for the first time: an answer may have got lost since. */
+  /** Monotonic time of the first sending. The call may have been repeated after a lost answer. */
   #answered(key: string): number {
     const sentAt = this.#firstSent.get(key) ?? hostTime().mono
     this.#firstSent.delete(key)

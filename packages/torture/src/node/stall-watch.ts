@@ -6,8 +6,8 @@ const beatMs = 100
 const thresholdMs = 1000
 
 /**
- * Notices when the process did not get to run: because it was stopped, or because the machine had no time for it. What
- * such a process does next, it decided before.
+ * Detects when the process did not run, because it was stopped or the machine had no processor for it. The process decided its
+ * next actions before the stall.
  */
 export class StallWatch {
   readonly #onStall: (stall: Stall) => void
@@ -19,7 +19,7 @@ export class StallWatch {
     this.#next()
   }
 
-  /** The latest stall, also one that no timer has noticed yet. */
+  /** The latest stall, even if no timer has detected it yet. */
   latest(): Stall | null {
     this.#look()
     return this.#latest

@@ -4,12 +4,12 @@ import type { HostTime } from './host-time.ts'
 import type { StorageFault } from '../driver/fault-plan.ts'
 import type { Stall } from './witness.ts'
 
-/** Something that happened, as the process that wrote it saw it; `mono` and `wall` are when it was written. */
+/** An event as its writing process saw it. `mono` and `wall` are the times of writing. */
 export type HistoryLine = HostTime & (NodeEvent | DriverEvent)
 
 /**
- * Written by a node after the storage has answered. A process that is killed between the answer and the line leaves
- * none: what is there happened, what is not there may have happened.
+ * Written by a node after an answer of the storage. A process that is killed between the answer and the line writes none. A
+ * missing line therefore proves nothing.
  */
 export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'up'; readonly node: string }
@@ -18,10 +18,10 @@ export type NodeEvent = { readonly life: string } & (
       readonly occurrence: OccurrenceId
       readonly job: string
       readonly origin: 'slot' | 'trigger' | 'replay' | 'recovery' | 'exclusion'
-      /** `null` for the entries of a recovery: the answer tells of its last one only. */
+      /** `null` for the entries of a recovery: the answer states only that of the last one. */
       readonly state: OccurrenceState | null
     }
-  /** It is the node's to run; `now` is the time that the request named, by the engine's clock. */
+  /** The node received the occurrence to run. `now` is the time in the request, by the engine's clock. */
   | {
       readonly event: 'granted'
       readonly by: 'create' | 'claim'
@@ -30,12 +30,12 @@ export type NodeEvent = { readonly life: string } & (
       readonly node: string
       readonly token: number
       readonly now: number
-      /** Time of the engine's clock from which on it may be taken from an owner that does not settle it. */
+      /** Time of the engine's clock after which other nodes may take the occurrence from its owner. */
       readonly deadline: number
-      /** The monotonic time before the call. */
+      /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage accepted what an owner said; `sentAt` is the monotonic time before it was said for the first time. */
+  /** The storage accepted a settle of an owner. `sentAt` is the monotonic time before its first sending. */
   | {
       readonly event: 'settled'
       readonly occurrence: OccurrenceId
@@ -45,32 +45,32 @@ export type NodeEvent = { readonly life: string } & (
       readonly state: FinalState | null
       readonly sentAt: number
     }
-  /** The storage refused what a former owner said. */
+  /** The storage rejected a settle of a former owner. */
   | { readonly event: 'refused'; readonly occurrence: OccurrenceId; readonly token: number }
   | {
       readonly event: 'reaped'
       readonly occurrence: OccurrenceId
-      /** The name that the node was given; `null` when it has made up its own. */
+      /** The configured name of the node; `null` if the scheduler has generated its own. */
       readonly node: string | null
       readonly token: number
       readonly action: 'fail' | 'retry'
       readonly reason: string
       readonly now: number
-      /** The monotonic time before the call. */
+      /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage has canceled it; `sentAt` as above. */
+  /** The storage has canceled the occurrence; `sentAt` as above. */
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
-  /** The storage has heard that it lives; `sentAt` is the monotonic time before the call. */
+  /** The storage accepted a heartbeat of the process; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'heartbeat'; readonly sentAt: number }
-  /** Its process makes calls of `runDue` with such a budget. */
+  /** The process makes calls of `runDue` with this budget. */
   | { readonly event: 'calls'; readonly budgetMs: number }
-  /** Before a running occurrence is ended over the head of its owner. */
+  /** Written before a running occurrence is canceled by force. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
   | { readonly event: 'stalled'; readonly stall: Stall }
-  /** The storage's clock was read; `sentAt` is the monotonic time before the call. */
+  /** The process read the storage's clock; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'clock-read'; readonly time: number; readonly resolutionMs: number; readonly sentAt: number }
-  /** From now on the process's clock is so much ahead of the machine's. */
+  /** From now on the process's clock is `offsetMs` ahead of the machine's clock. */
   | { readonly event: 'clock'; readonly offsetMs: number }
   | { readonly event: 'storage-failed'; readonly operation: string; readonly code: string }
   | { readonly event: 'engine-failed'; readonly where: string; readonly message: string }
@@ -83,24 +83,24 @@ export type NodeEvent = { readonly life: string } & (
 /** Written by the driver. */
 export type DriverEvent =
   | { readonly event: 'spawned'; readonly life: string; readonly node: string | null }
-  /** Written before the signal is sent. */
+  /** Written before the driver sends the signal. */
   | { readonly event: 'killed' | 'stopped' | 'resumed'; readonly life: string }
   | {
       readonly event: 'exited'
       readonly life: string
       readonly code: number | null
       readonly signal: string | null
-      /** The driver had asked for it, or the process had said that it would. */
+      /** The driver had requested it, or the process had announced it. */
       readonly expected: boolean
     }
-  /** Before the request is sent to a node. Requests of one key are one. */
+  /** Written before the driver sends the request to a node. Requests with one key are one request. */
   | { readonly event: 'asked'; readonly request: 'trigger' | 'replay'; readonly key: string }
-  /** A node has answered that the occurrence is stored. */
+  /** A node has answered that the storage has the occurrence. */
   | { readonly event: 'accepted'; readonly occurrence: OccurrenceId }
-  /** After a node has answered that the job is paused. */
+  /** Written after a node has answered that the job is paused. */
   | { readonly event: 'paused'; readonly job: string }
-  /** Before a node is asked to resume it. */
+  /** Written before the driver sends the resumption to a node. */
   | { readonly event: 'resuming'; readonly job: string }
-  /** Before something is done to the storage's server or the network in front of it; `ended`: it is whole again. */
+  /** Written before a fault of the storage's server or network; `ended`: written after it. */
   | { readonly event: 'storage'; readonly fault: StorageFault['kind']; readonly ended: boolean }
   | { readonly event: 'phase'; readonly phase: 'faults' | 'calm' | 'drain' | 'end' }

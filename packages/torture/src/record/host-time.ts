@@ -2,9 +2,9 @@ import { systemClock } from '@jobistemer/core'
 
 /** One moment on both clocks of the machine, in milliseconds. */
 export interface HostTime {
-  /** Monotonic, and the same for all processes of the machine: puts what they do into one order. */
+  /** Monotonic, and the same for all processes of the machine. It orders their events. */
   readonly mono: number
-  /** Wall time, as the ledger has it. */
+  /** Wall time, as in the ledger. */
   readonly wall: number
 }
 

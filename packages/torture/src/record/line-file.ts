@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
 
-/** Appends JSON lines to a file that several processes write to: one write call a line, durable against `kill -9`. */
+/** Appends JSON lines to a file that several processes write to. Each line is one write call, so it survives `kill -9`. */
 export class LineWriter {
   readonly #descriptor: number
 
@@ -9,8 +9,7 @@ export class LineWriter {
   }
 
   write(line: object): void {
-    // A process that is killed inside its write can leave half a line. The line break ahead keeps it from taking the
-    // next one with it.
+    // A process that is killed inside its write can leave half a line. The line break ahead separates the next line from it.
     writeSync(this.#descriptor, `\n${JSON.stringify(line)}\n`)
   }
 
@@ -19,14 +18,14 @@ export class LineWriter {
   }
 }
 
-/** What a file of lines holds. */
+/** The contents of a file of lines. */
 export interface Lines<T> {
   readonly lines: readonly T[]
-  /** Lines that were cut off in the middle of their write. */
+  /** Number of lines that a kill cut off in the middle of their write. */
   readonly torn: number
 }
 
-/** Reads a whole file; one that does not exist has no lines. */
+/** Reads a whole file. A missing file has no lines. */
 export function readLines<T>(file: string): Lines<T> {
   return existsSync(file) ? parseLines(readFileSync(file, 'utf8')) : { lines: [], torn: 0 }
 }
@@ -51,7 +50,7 @@ function parseLine<T>(line: string): T | null {
   }
 }
 
-/** Reads what is appended to a file of ASCII lines while it grows. */
+/** Reads the lines that processes append to a file of ASCII lines. */
 export class LineFollower<T> {
   readonly #file: string
   #offset = 0

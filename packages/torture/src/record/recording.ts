@@ -9,21 +9,21 @@ import type { WitnessLine } from './witness.ts'
 
 const lastLogLines = 40
 
-/** What witness and history hold. */
+/** The lines of witness and history. */
 export interface RecordedLines {
   readonly witness: readonly WitnessLine[]
   readonly history: readonly HistoryLine[]
-  /** Lines that a kill cut off. */
+  /** Number of lines that a kill cut off. */
   readonly torn: number
 }
 
-/** The folder of a run: witness, history, what the nodes said, and the data of a storage that keeps them there. */
+/** The folder of a run: witness, history, the output of the nodes, and the data of a storage that keeps them there. */
 export class Recording {
   readonly folder: string
   readonly witnessFile: string
   readonly historyFile: string
   readonly logFile: string
-  /** Where processes write what they say. */
+  /** The file descriptor for the output of the processes. */
   readonly logDescriptor: number
   readonly #history: LineWriter
 
@@ -36,7 +36,7 @@ export class Recording {
     this.logDescriptor = openSync(this.logFile, 'a')
   }
 
-  /** Writes down what the driver does. */
+  /** Records an action of the driver. */
   readonly record = (event: DriverEvent): void => {
     this.#history.write({ ...hostTime(), ...event })
   }
@@ -47,13 +47,13 @@ export class Recording {
     return { witness: witness.lines, history: history.lines, torn: witness.torn + history.torn }
   }
 
-  /** Adds what the storage holds: its server, if there is one, is gone when somebody reads the recording. */
+  /** Adds the contents of the storage. Its server, if there is one, ends before anyone can read the recording. */
   keepLedger({ jobs, occurrences }: StoredLedger): void {
     const lines = [...jobs, ...occurrences.values()].map((record) => `${JSON.stringify(record)}\n`)
     writeFileSync(join(this.folder, 'ledger.jsonl'), lines.join(''))
   }
 
-  /** What the nodes said at last: why one of them ended by itself. */
+  /** The last output of the nodes. It tells why one of them ended by itself. */
   lastLog(): string {
     return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-lastLogLines).join('\n')
   }

@@ -3,8 +3,8 @@ import type { OccurrenceKind } from '@jobistemer/core/storage'
 import type { HostTime } from './host-time.ts'
 
 /**
- * What a handler saw: written by the handler itself, to a file that does not depend on the storage. `mono` and `wall`
- * are when.
+ * A line that a handler writes itself, to a file that does not depend on the storage. `mono` and `wall` are the time of the
+ * event.
  */
 export type WitnessLine = WitnessStart | WitnessEnd
 
@@ -13,9 +13,9 @@ interface WitnessBase extends HostTime {
   readonly job: string
   readonly task: string
   readonly attempt: number
-  /** The fencing token that the handler was given. */
+  /** The fencing token that the handler received. */
   readonly token: number
-  /** The node's name, and which of the processes that the driver started it is. */
+  /** The name of the node, and the life of the process. */
   readonly node: string
   readonly life: string
 }
@@ -24,19 +24,19 @@ export interface WitnessStart extends WitnessBase {
   readonly event: 'start'
   readonly kind: OccurrenceKind
   readonly scheduledAt: number
-  /** When the owner took the occurrence, by its engine's clock. */
+  /** When the owner received the occurrence, by its engine's clock. */
   readonly takenAt: number
-  /** The latest time in which the process did not get to run, if there was one. */
+  /** The latest stall of the process, if there was one. */
   readonly stall: Stall | null
 }
 
 export interface WitnessEnd extends WitnessBase {
   readonly event: 'end'
-  /** `aborted`: its signal told it to stop. `moved`: all is written, and the commit is about to be asked for. */
+  /** `aborted`: its signal aborted it. `moved`: all rows are written, and the commit is next. */
   readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 
-/** A stretch of monotonic time in which a process did not run: stopped, or without a processor. */
+/** A period of monotonic time in which a process did not run: stopped, or without a processor. */
 export interface Stall {
   readonly from: number
   readonly to: number

@@ -26,7 +26,7 @@ type Counted = Pick<
   | 'rows'
 >
 
-/** What can be counted on a recording. */
+/** Counts the figures of a recording. */
 export function countFigures(run: RecordedRun): Counted {
   const view = new RunView(run)
   const records = [...run.ledger.occurrences.values()]

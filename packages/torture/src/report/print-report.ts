@@ -70,7 +70,7 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
   ].join('\n')
 }
 
-/** The first of each rule: what one fault brings about can fill pages. */
+/** The first violation of each rule: one fault can cause pages of them. */
 function firstViolations(violations: readonly Violation[]): readonly string[] {
   return [...groupBy(violations, (violation) => violation.rule)].flatMap(([rule, group]) => [
     ...group.slice(0, shownPerRule).map((violation) => `  ${printViolation(violation)}`),
@@ -86,8 +86,8 @@ function commandLine(options: TortureReport['options']): string {
 }
 
 function takeovers({ count, medianMs, longestMs }: TortureReport['figures']['takeovers']): string {
-  if (medianMs === null || longestMs === null) return 'none of a process that was killed'
-  return `${count} of processes that were killed: after ${ms(medianMs)} (median), ${ms(longestMs)} at most`
+  if (medianMs === null || longestMs === null) return 'none from a killed process'
+  return `${count} from killed processes: after ${ms(medianMs)} (median), ${ms(longestMs)} at most`
 }
 
 function counts(record: Readonly<Record<string, number>>): string {

@@ -4,23 +4,23 @@ import type { FaultFigures } from '../driver/fault-runner.ts'
 import type { Takeovers } from './takeovers.ts'
 import type { TortureOptions } from '../torture-options.ts'
 
-/** What a run showed. */
+/** The result of a run. */
 export interface TortureReport {
   readonly options: TortureOptions
   readonly violations: readonly Violation[]
   readonly figures: TortureFigures
-  /** Where witness, history, the nodes' own output and the data are; `null` when they were removed. */
+  /** The folder with witness, history, output of the nodes and data; `null` if it was removed. */
   readonly folder: string | null
-  /** The last lines of the nodes' own output when a process ended that was not to; else `null`. */
+  /** The last output of the nodes if a process ended unexpectedly; otherwise `null`. */
   readonly log: string | null
 }
 
 export interface TortureFigures extends FaultFigures {
-  /** Processes that killed themselves before or after a call of the storage. */
+  /** Number of processes that killed themselves before or after a storage call. */
   readonly crashes: number
-  /** Processes that were started. */
+  /** Number of started processes. */
   readonly lives: number
-  /** Times in seconds: from the start of the nodes to the end; until everything had recovered; until everything had ended after that. */
+  /** Times in seconds: of the whole run; until all jobs had recovered; and then until all occurrences had ended. */
   readonly seconds: number
   readonly secondsToRecover: number
   readonly secondsToRest: number
@@ -28,31 +28,31 @@ export interface TortureFigures extends FaultFigures {
   readonly occurrences: Readonly<Record<string, number>>
   /** Attempts in the ledger, by state. */
   readonly attempts: Readonly<Record<string, number>>
-  /** Slots that were recorded as missed, those in ranges included. */
+  /** Number of slots recorded as missed, including those in ranges. */
   readonly missedSlots: number
-  /** Occurrences that recovery of missed slots created. */
+  /** Number of occurrences that recoveries of missed slots created. */
   readonly recovered: number
-  /** Starts of handlers that the witness saw. */
+  /** Number of handler starts in the witness. */
   readonly starts: number
-  /** Starts that had been decided before their owner was replaced: it was stopped in between. */
+  /** Number of starts that were decided before their owner was replaced: the process was stopped in between. */
   readonly lateStarts: number
-  /** Occurrences that were taken from an owner that was gone: as failed, or to be run again. */
+  /** Number of occurrences reaped from an owner that was gone: as failed, or to run again. */
   readonly reapedAsFailed: number
   readonly reapedToRetry: number
-  /** Occurrences that came to an end under another owner than their first. */
+  /** Number of occurrences that ended under a later owner than their first. */
   readonly rescued: number
-  /** Occurrences that were taken from nodes that were taken for dead, whether they were or not. */
+  /** Number of occurrences taken from nodes that were declared dead, rightly or not. */
   readonly nodesLost: number
-  /** Those whose process had been killed. */
+  /** The takeovers from killed processes. */
   readonly takeovers: Takeovers
-  /** What former owners said, and the storage refused. */
+  /** Number of settles of former owners that the storage rejected. */
   readonly refusedWrites: number
-  /** Calls of the storage that failed, and were repeated, by the code of the error. */
+  /** Number of failed and repeated storage calls, by error code. */
   readonly storageFailures: Readonly<Record<string, number>>
-  /** How far the times that engines named were off those that they should have had, at most. */
+  /** Maximum errors of the times that engines named. */
   readonly clockErrors: ClockErrors
-  /** Lines of witness and history that a kill cut off. */
+  /** Number of lines of witness and history that a kill cut off. */
   readonly tornLines: number
-  /** Rows of a user's own table, each written with the end of a task; `null` where a storage cannot do that. */
+  /** Number of rows in the user's table, each written with the end of a task; `null` without support of the storage. */
   readonly rows: number | null
 }

@@ -3,7 +3,7 @@ import type { UserRow, UserRows } from './user-rows.ts'
 
 const connectLimitMs = 5000
 
-/** The table is made once, before any node starts. */
+/** Creates the table once, before any node starts. */
 export async function makePostgresRows(url: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
@@ -16,7 +16,7 @@ export class PostgresRows implements UserRows {
 
   constructor(url: string) {
     this.#pool = new pg.Pool({ connectionString: url, max: 6, connectionTimeoutMillis: connectLimitMs })
-    // What breaks while nobody uses it is what this is about.
+    // The faults of the run break idle connections on purpose.
     this.#pool.on('error', () => {})
   }
 
@@ -27,7 +27,7 @@ export class PostgresRows implements UserRows {
       failure = new Error('aborted')
       client.release(failure)
     }
-    // That it broke, the next statement says.
+    // The next statement reports the broken connection.
     const broken = () => undefined
     client.on('error', broken)
     signal.addEventListener('abort', fail, { once: true })
@@ -43,7 +43,7 @@ export class PostgresRows implements UserRows {
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new Error('rolled back')
     } catch (error) {
-      // The connection goes with what is open on it.
+      // The end of the connection rolls its open transaction back.
       signal.removeEventListener('abort', fail)
       if (failure === undefined) client.release(error instanceof Error ? error : true)
       throw error

@@ -4,7 +4,7 @@ import type { UserRow, UserRows } from './user-rows.ts'
 
 const pauseMs = 5
 
-/** The table is made once, before any node starts. */
+/** Creates the table once, before any node starts. */
 export function makeSqliteRows(file: string): void {
   const database = new Database(file)
   database.exec(
@@ -22,7 +22,7 @@ export class SqliteRows implements UserRows {
   }
 
   async move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void> {
-    // One connection has one transaction.
+    // A connection can have only one transaction at a time.
     const moving = this.#line.then(async () => await this.#move(row, complete, signal))
     this.#line = moving.catch(() => {})
     await moving
@@ -40,7 +40,7 @@ export class SqliteRows implements UserRows {
     }
   }
 
-  /** The thread does not stand still while somebody else writes. */
+  /** Begins the transaction without blocking the thread while another connection writes. */
   async #begin(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted()

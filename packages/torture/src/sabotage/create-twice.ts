@@ -2,8 +2,8 @@ import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Has no unique key: whoever creates a slot that is there is told that it has created it. And nobody hears of others, so
- * that each node takes itself for the one that goes first.
+ * Has no unique key: answers the creation of an existing slot with `created`. Also hides all peers, so that each node launches
+ * every slot.
  */
 export function createTwice(storage: Storage): Storage {
   return wrapStorage(storage, {

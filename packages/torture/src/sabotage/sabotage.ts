@@ -12,10 +12,10 @@ const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
   ['one-start-more', oneStartMore],
 ])
 
-/** The names of the ways in which a storage can be broken, to check that the checks find it. */
+/** Names of all sabotages of a storage. They show that the checks find such errors. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]
 
-/** The storage, broken. @throws TypeError when there is no such way */
+/** Wraps the storage with a sabotage. @throws TypeError if no sabotage has this name */
 export function sabotaged(storage: Storage, name: string): Storage {
   const sabotage = sabotages.get(name)
   if (sabotage === undefined) {

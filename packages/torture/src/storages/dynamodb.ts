@@ -5,8 +5,8 @@ import type { StorageKind } from './storage-kind.ts'
 
 const tableName = 'torture'
 
-// DynamoDB Local answers before it has written: of what it acknowledged last, a SIGKILL or a SIGTERM takes something now
-// and then. The real one does not, so it gets the time to write.
+// DynamoDB Local acknowledges writes before they are on disk, so a SIGKILL or SIGTERM can lose the last ones. The real DynamoDB
+// does not. Therefore this delay gives the local one time to write, in ms.
 const writtenAfterMs = 2000
 
 /** DynamoDB Local behind a proxy, with its data on disk. It takes any credentials. */

@@ -2,10 +2,10 @@ import type { PostgresServer } from '@jobistemer/test-servers'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// Pools of many nodes, and what a broken network leaves of them until the server notices.
+// For the pools of many nodes, and for broken connections that the server has not noticed yet.
 const config = { max_connections: '300' }
 
-/** A private PostgreSQL behind a proxy, as durable as it is by default. */
+/** A private PostgreSQL behind a proxy, with its default durability. */
 export const postgres: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.6,
@@ -13,7 +13,7 @@ export const postgres: StorageKind = {
   intervals: { pollInterval: 200, reapInterval: 300, definitionInterval: 300, heartbeat: 250, deadAfter: 1500 },
   async prepare() {
     const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
-    // Its data are in a folder of their own: root starts it as another user, who cannot reach the run's.
+    // Its data have a folder of their own: root starts it as another user, who cannot reach the run's folder.
     const server = await startPostgres({ config })
     const proxy = await startTcpProxy(server)
     const { makePostgresRows } = await import('../rows/postgres-rows.ts')
@@ -32,7 +32,7 @@ export const postgres: StorageKind = {
   },
 }
 
-/** Breaks connections in turn at their two ends: the server's own processes, and the network. */
+/** Breaks connections alternately at their two ends: the server's processes, and the network. */
 class PostgresBehindProxy extends ProxiedServer {
   readonly #server: PostgresServer
   #breaks = 0

@@ -1,7 +1,7 @@
 import type { TcpProxy } from '@jobistemer/test-servers'
 import type { StorageServer } from './storage-server.ts'
 
-/** One process of a server, and the proxy that clients reach it through. */
+/** One process of a server, and the proxy through which clients reach it. */
 export interface ProxiedProcess {
   readonly server: { kill(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }
   readonly proxy: TcpProxy

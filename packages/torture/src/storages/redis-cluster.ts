@@ -5,12 +5,12 @@ import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import { durableRedis } from './redis.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// Shorter than the longest that a master is down: then the others declare it failed, and nothing can be written.
+// Below the maximum downtime of a master: the other masters then declare it failed, and the cluster rejects writes, in ms.
 const nodeTimeoutMs = 2000
 
 const lookEveryMs = 50
 
-/** Three masters, each behind a proxy whose port it announces: clients learn of no other. */
+/** Three masters, each behind a proxy. Each announces the port of its proxy, so clients know no other port. */
 export const redisCluster: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.8,
@@ -34,7 +34,7 @@ export const redisCluster: StorageKind = {
     const { Cluster } = await import('ioredis')
     const { redisStorage } = await import('@jobistemer/storage-redis')
     const client = new Cluster(location.split(' '))
-    // The calls that fail say it too.
+    // The failing calls report the same error.
     client.on('error', () => {})
     const storage = redisStorage({ client, prefix: 'torture' })
     return wrapStorage(storage, {
@@ -64,10 +64,10 @@ async function announce(server: RedisServer, { port }: TcpProxy): Promise<void> 
   const { Redis } = await import('ioredis')
   const client = new Redis(server.url)
   try {
-    // Announced too, or the others would look for it beside the announced port.
+    // The master must announce its bus port, too. By default other masters expect it beside the announced port.
     const [, busPort] = (await client.config('GET', 'cluster-port')) as [string, string]
     await client.config('SET', 'cluster-announce-port', port, 'cluster-announce-bus-port', busPort)
-    // For its next start.
+    // Keeps the configuration for the next start.
     await client.config('REWRITE')
   } finally {
     client.disconnect()

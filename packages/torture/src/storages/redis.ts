@@ -5,7 +5,7 @@ import { sleep } from '../support/sleep.ts'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// What was acknowledged survives a SIGKILL of the server.
+// With this configuration acknowledged writes survive a SIGKILL of the server.
 export const durableRedis = { appendonly: 'yes', appendfsync: 'always' }
 
 /** A private Redis behind a proxy; its data are in the run's folder. */
@@ -27,7 +27,7 @@ export const redis: StorageKind = {
   },
 }
 
-/** Loses the end of its append-only file, as a server that does not write it through to the disk does in a power cut. */
+/** Loses the end of its append-only file, like a server without a flush to disk in a power cut. */
 class LossyRedis extends ProxiedServer {
   readonly #server: RedisServer
 
@@ -41,7 +41,7 @@ class LossyRedis extends ProxiedServer {
     const { size } = statSync(file)
     await sleep(forMs)
     await this.#server.kill()
-    // A rewrite in between has begun another file, whose end is lost then.
+    // A rewrite in between has begun another file. Then the end of that file is lost.
     if (this.#appendOnlyFile() === file) truncateSync(file, size)
     await this.#server.restart()
   }

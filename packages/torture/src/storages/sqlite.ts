@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { StorageKind } from './storage-kind.ts'
 
-/** One file in the run's folder; there is no server. */
+/** One file in the run's folder, without a server. */
 export const sqlite: StorageKind = {
   // Processes of one machine have one clock.
   usualSkewMinutes: 0,
@@ -15,7 +15,7 @@ export const sqlite: StorageKind = {
     return { location, server: null, stop: async () => {} }
   },
   async open(location) {
-    // Nodes load the client of their own storage alone.
+    // Nodes load only the client of their own storage.
     const { sqliteStorage } = await import('@jobistemer/storage-sqlite')
     return sqliteStorage({ file: location, tablePrefix: 'jobs_' })
   },

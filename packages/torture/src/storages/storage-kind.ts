@@ -4,21 +4,19 @@ import type { StorageServer } from './storage-server.ts'
 
 /** A kind of storage that can be tortured. */
 export interface StorageKind {
-  /** By how many minutes the clocks of nodes are wrong, unless told otherwise. */
+  /** Default error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
-  /** The usual time for one kill: processes that load more take longer to start, and then have to get something done. */
+  /** Default time for one kill, in seconds. Processes that load more take longer to start, and then need time to work. */
   readonly secondsPerKill: number
-  /** By how much more rarely jobs are due than on a fast storage: a whole number. */
+  /** Factor by which jobs are due more rarely than on a fast storage: a whole number. */
   readonly slowdown: number
-  /** How often nodes look into the storage, and say that they live; and after which silence others take them for dead. */
+  /** The intervals at which nodes poll and send heartbeats, and the silence after which peers declare them dead. */
   readonly intervals: NodeIntervals
-  /**
-   * Makes empty data for one run, starting a server of its own where the kind has one. `folder` is the run's own.
-   */
+  /** Creates empty data for one run. If the kind has a server, starts a private one. `folder` is the run's own. */
   prepare(folder: string): Promise<PreparedStorage>
-  /** Opens a connection, in whichever process; `location` is that of {@link PreparedStorage}. */
+  /** Opens a connection in any process; `location` is that of {@link PreparedStorage}. */
   open(location: string): Promise<Storage>
-  /** Opens a table of a user's beside the storage, where the storage writes in transactions of users. */
+  /** Opens a user's table beside the storage, if the storage can write in transactions of users. */
   readonly openRows?: (location: string) => Promise<UserRows>
 }
 
@@ -32,9 +30,9 @@ export interface NodeIntervals {
 }
 
 export interface PreparedStorage {
-  /** What a process needs to know to open it: a file, a URL. */
+  /** What a process needs to open it: a file or a URL. */
   readonly location: string
-  /** What can be done to it besides; `null` where there is no server. */
+  /** The server to break; `null` without one. */
   readonly server: StorageServer | null
   /** Stops the server, if there is one. */
   stop(): Promise<void>

@@ -1,17 +1,17 @@
-/** A server that can be broken, with the network in front of it. */
+/** A server, with the network in front of it, that can be broken. */
 export interface StorageServer {
-  /** Ends all connections; new ones pass. */
+  /** Ends all connections; new ones succeed. */
   breakConnections(): void | Promise<void>
-  /** Requests reach the server, and no answer comes back. */
+  /** Requests reach the server, but answers get lost. */
   loseAnswers(): void
   /** Ends all connections, and refuses new ones. */
   cut(): void
-  /** Everything passes again, through new connections. */
+  /** Lets all traffic pass again, through new connections. */
   heal(): void
-  /** SIGKILL; of a server of several processes, to the one that `choice` in `[0, 1)` says. */
+  /** Sends SIGKILL. If the server has several processes, `choice` in `[0, 1)` selects one. */
   kill(choice: number): Promise<void>
-  /** Starts what was killed, on the same data; resolves when it answers. */
+  /** Starts the killed process on the same data. Resolves when it answers. */
   restart(): Promise<void>
-  /** SIGKILL after `forMs`, and a start on the data as they were at the call. */
+  /** Sends SIGKILL after `forMs`, and starts the server on the data of the time of this call. */
   loseWrites?(forMs: number): Promise<void>
 }

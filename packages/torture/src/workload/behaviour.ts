@@ -2,14 +2,14 @@ import type { OccurrenceId } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { WorkloadTask } from './workload-job.ts'
 
-/** What an attempt is going to do, unless it is stopped. */
+/** What an attempt does unless it is aborted. */
 export interface Behaviour {
-  /** `null`: until it is told to stop. */
+  /** `null`: the attempt runs until it is aborted. */
   readonly durationMs: number | null
   readonly fails: boolean
 }
 
-/** The behaviour of an attempt: the same for the same seed, on whichever node it runs. */
+/** The behaviour of an attempt: the same for the same seed, on every node. */
 export function behaviourOf(
   task: WorkloadTask,
   attempt: { readonly seed: string; readonly occurrence: OccurrenceId; readonly number: number },

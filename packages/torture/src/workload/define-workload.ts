@@ -5,25 +5,25 @@ import type { UserRows } from '../rows/user-rows.ts'
 import { behaviourOf } from './behaviour.ts'
 import type { WorkloadJob, WorkloadTask } from './workload-job.ts'
 
-/** Where handlers tell that they start and how they end. */
+/** Receives the starts and ends of handlers. */
 export interface Witness {
   start(context: TaskContext): void
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
 }
 
-/** What handlers need. */
+/** What handlers use. */
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness
-  /** `null` on a storage without transactions of users. */
+  /** `null` if the storage has no transactions of users. */
   readonly rows: UserRows | null
 }
 
-/** The workload as definitions whose handlers tell a witness. */
+/** The workload as definitions. Their handlers report to a witness. */
 interface DefinedWorkload {
-  /** Those with code of their own. */
+  /** The jobs with code of their own. */
   readonly jobs: readonly Job[]
-  /** Every second job is data alone: nodes add it, hold none of them, and look up which come due. */
+  /** Every second job is data: nodes add it, hold none of these jobs, and load those that come due. */
   readonly dataJobs: readonly Job[]
   readonly handlers: Readonly<Record<string, TaskHandler>>
 }
@@ -50,7 +50,7 @@ function isData(index: number): boolean {
   return index % 2 === 1
 }
 
-/** One attempt: what it returns is what the ledger is to hold. */
+/** Runs one attempt. The ledger must contain its return value. */
 async function runTask(
   task: WorkloadTask,
   context: TaskContext,
@@ -70,7 +70,7 @@ async function runTask(
   return context.attempt
 }
 
-/** The row and the end of the task, in one transaction. */
+/** Writes the row and completes the task in one transaction. */
 async function move(context: TaskContext, witness: Witness, rows: UserRows): Promise<number> {
   const { task, attempt, fencingToken: token } = context
   const row = { occurrence: context.occurrence.id, task: task.name, attempt, token }
@@ -89,7 +89,7 @@ async function move(context: TaskContext, witness: Witness, rows: UserRows): Pro
   return attempt
 }
 
-/** Waits; false when the signal fired first. */
+/** Waits for the duration; returns false if the signal fired first. */
 function spend(durationMs: number | null, signal: AbortSignal | null): Promise<boolean> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve(false)

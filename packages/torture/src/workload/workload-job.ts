@@ -1,6 +1,6 @@
 import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 
-/** A job of the workload as plain data: the nodes make handlers for it, the checks look its rules up. */
+/** A job of the workload as plain data. Nodes create handlers for it, and the checks read its rules. */
 export interface WorkloadJob {
   readonly name: string
   /** Six fields, UTC. */
@@ -11,15 +11,15 @@ export interface WorkloadJob {
 
 export interface WorkloadTask {
   readonly name: string
-  /** How long an attempt takes: at least, at most, in milliseconds. */
+  /** Minimum and maximum duration of an attempt, in milliseconds. */
   readonly durationMs: readonly [number, number]
   /** Share of attempts that fail. Default 0. */
   readonly failing?: number
-  /** Share of attempts that go on until they are told to stop. Default 0. */
+  /** Share of attempts that run until they are aborted. Default 0. */
   readonly endless?: number
-  /** Takes no notice of its signal. Only for jobs whose occurrences may overlap. */
+  /** Ignores its signal. Only for jobs whose occurrences may overlap. */
   readonly deaf?: boolean
-  /** Writes a row and its end in one transaction, on a storage that can do that. */
+  /** Writes a row and completes in one transaction, if the storage can do that. */
   readonly moves?: boolean
   readonly settings?: TaskSettingsInput
 }

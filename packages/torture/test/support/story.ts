@@ -14,7 +14,7 @@ const monotonicOrigin = 5_000_000
 export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
-/** It may start so often that only its places count. */
+/** A job with a high start rate, so that only `maxConcurrency` limits it. */
 export const rated: CheckedJob = { ...jobOf('rated', true), startRate: { limit: 100, intervalMs: 1 } }
 
 function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
@@ -33,11 +33,11 @@ interface Doing {
   readonly attempt?: number
   readonly task?: string
   readonly job?: CheckedJob
-  /** By how much the time that the node names is ahead. */
+  /** How far the time that the node names is ahead. */
   readonly clockError?: number
 }
 
-/** A recorded run, told by hand. All moments are milliseconds since the beginning. */
+/** A hand-made recorded run. All moments are milliseconds since the beginning. */
 export class Story {
   readonly witness: WitnessLine[] = []
   readonly history: HistoryLine[] = []
@@ -101,17 +101,17 @@ export class Story {
     this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now, sentAt })
   }
 
-  /** The storage hears that a process lives. */
+  /** Adds a heartbeat of a process that the storage accepts. */
   heartbeat(at: number, life: string): void {
     this.node(at, { event: 'heartbeat', life, sentAt: mono(at) })
   }
 
-  /** A process's clock is set to so much ahead. */
+  /** Sets a process's clock ahead by `offsetMs`. */
   clock(at: number, life: string, offsetMs: number): void {
     this.node(at, { event: 'clock', life, offsetMs })
   }
 
-  /** A process measures the storage's clock: three readings, each of which takes so long. */
+  /** Adds a measurement of the storage's clock: three readings, each of which takes `roundTripMs`. */
   measurement(at: number, life: string, roundTripMs: number): void {
     for (let count = 0; count < 3; count++) {
       this.node(at, { event: 'clock-read', life, time: origin + at, resolutionMs: 1, sentAt: mono(at) - roundTripMs })
@@ -130,7 +130,7 @@ export class Story {
     this.witness.push({ ...moment(doing.at), event: 'end', ...who(doing), outcome })
   }
 
-  /** What the ledger has in the end. */
+  /** Adds a final record to the ledger. */
   record(
     occurrence: OccurrenceId,
     about: Partial<OccurrenceRecord> & { readonly scheduledAt: number; readonly finishedAt: number | null },
@@ -161,7 +161,7 @@ export class Story {
     })
   }
 
-  /** A slot that runs as it should: from its instant on, for 100 ms. */
+  /** Adds a slot without violations: it starts at its instant and runs for 100 ms. */
   plainSlot(at: number, life: string, job: CheckedJob = exclusive): OccurrenceId {
     const occurrence = this.slot(at, job)
     this.record(occurrence, { scheduledAt: origin + at, finishedAt: origin + at + 110 }, job)
@@ -174,7 +174,7 @@ export class Story {
   }
 }
 
-/** The attempts of the one task `work`, with these states. */
+/** The attempts of the single task `work`, with these states. */
 export function taskRun(...states: readonly AttemptRecord['state'][]): TaskRunRecord {
   const attempts = states.map((state, index): AttemptRecord => {
     return { number: index + 1, state, startedAt: origin, endedAt: state === 'running' ? null : origin }
