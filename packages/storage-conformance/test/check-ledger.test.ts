@@ -94,7 +94,7 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ['a range that begins elsewhere', 'state', change(range, { details: { span: { from: 1, to: 9, count: 2 } } })],
   ['a running record without an owner', 'token', change(at('queue', 2), { owner: null })],
   [
-    'a completed record that nobody claimed',
+    'a completed record that no node claimed',
     'token',
     change(at('queue', 1), { token: 0, owner: null, startedAt: null }),
   ],

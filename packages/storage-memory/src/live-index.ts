@@ -77,7 +77,7 @@ export class LiveIndex {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
-  /** Pending ones that a claim at `now` may take, in the order of what waits. */
+  /** Pending occurrences that a claim at `now` may take, in the order of waiting occurrences. */
   readyAt(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#ready

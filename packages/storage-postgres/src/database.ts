@@ -25,7 +25,7 @@ const mostTries = 12
 /** Runs statements and transactions, each call within a limit of time, and says what their failures mean. */
 export class Database implements Session {
   readonly place: string
-  /** For so long the server waits for a lock: a value for `limitLocks`. */
+  /** How long the server waits for a lock: a value for `limitLocks`. */
   readonly lockLimit: string
   /** Whether values may be bytes, which stand for the binary form of their type. Not before {@link probe} has found it. */
   takesBytes = false

@@ -7,7 +7,10 @@ import { numberOf, numberOrNull, type Session, textArray } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
-/** So many that have become claimable are looked through by each claim before they are moved to the ready ones. */
+/**
+ * Delayed occurrences that have become claimable, which each claim may scan. If there are more, a step moves them to the ready
+ * ones.
+ */
 const mostDelayed = 500
 
 /** Reads for claims: hints, without locks. */

@@ -28,7 +28,7 @@ export interface PostgresPool {
  * used by others too: otherwise their statements would become part of the storage's transactions.
  */
 export interface PostgresClient extends PostgresConnection {
-  /** Runs statements as one transaction, and nobody else's between them, as PGlite does. */
+  /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */
   transaction?<T>(body: (transaction: PostgresConnection) => Promise<T>): Promise<T | undefined>
 }
 
@@ -43,8 +43,8 @@ export interface PostgresStorageOptions {
   /** The schema that holds everything: 1 to 63 bytes. Schemas never see each other. Default `jobistemer`. */
   readonly schema?: string
   /**
-   * Whether the schema is made and brought to the present form when it is first used. `false`: whoever looks after the
-   * database applies what `postgresMigrations()` prints. Default `true`.
+   * Whether the storage creates the schema, and migrates it to the present form, at its first use. `false`: the
+   * administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */

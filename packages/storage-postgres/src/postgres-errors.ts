@@ -62,13 +62,13 @@ export function isContention(error: unknown): boolean {
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
-/** Somebody has held what the statement wanted for too long. */
+/** Another transaction has held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
   // lock_not_available
   return codeOf(error) === '55P03'
 }
 
-/** A pooler has led the statement to another connection than the one that knows its name, or has it from somebody else. */
+/** A pooler has sent the statement to a connection that does not know its name, or has it from another client. */
 export function isNameUnknown(error: unknown): boolean {
   // invalid_sql_statement_name, duplicate_prepared_statement
   return ['26000', '42P05'].includes(codeOf(error))
@@ -80,7 +80,7 @@ export function isNoTransaction(error: unknown): boolean {
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
-/** The table or function is not there: somebody has dropped the schema. */
+/** The table or function does not exist: the schema was dropped. */
 export function isSchemaGone(error: unknown): boolean {
   // undefined_table, undefined_function, invalid_schema_name
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
@@ -206,7 +206,7 @@ export function storageError(error: unknown, place: string): JobistemerError {
   }
   return new JobistemerError('STORAGE_FAILED', {
     message: `PostgreSQL failed (${detail}): ${place}.`,
-    // Where the server has said nothing, nobody knows how far it came.
+    // Without an answer of the server, the progress of the call is unknown.
     remedy: hasState(error)
       ? 'The cause says what happened. Nothing of the call was stored.'
       : 'The cause says what happened. The call may have taken effect, and can be repeated.',
@@ -223,7 +223,7 @@ export function timeoutError(place: string, limitMs: number, what: string): Jobi
   })
 }
 
-/** Somebody has held what the call needs until the server gave up to wait for it. */
+/** The server gave up waiting for a lock that another transaction holds. */
 export function heldError(
   cause: unknown,
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },

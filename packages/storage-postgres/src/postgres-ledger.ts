@@ -47,7 +47,9 @@ import { channelOf, WakeUps } from './wake-ups.ts'
  */
 const maxBatch = 500
 
-/** The server has a process for each connection, and a call of so many costs each of them hardly more. */
+/**
+ * Waiting ends that justify a further concurrent call. The server has a process per connection, and this size adds little cost.
+ */
 const worthwhileBatch = 100
 
 /** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */

@@ -165,8 +165,8 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * In the order of their jobs and what starts first. What waits goes from one lane to another, as when its time comes: so the lanes
- * are merged, and a page behind another one passes over nothing that has stayed.
+ * Live occurrences in the order of their jobs and starts. A waiting occurrence moves to another lane when its time comes. So
+ * the query merges the lanes, and a later page omits no occurrence that has stayed.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

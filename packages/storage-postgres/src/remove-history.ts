@@ -71,7 +71,7 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
   await forgetVersions(database, schema, job)
 }
 
-/** So many occurrences are read at once. The first few mostly say that nothing is to be dropped. */
+/** Occurrences that one statement reads. The first few usually show that no version can be dropped. */
 const pageSizes = { first: 100, next: 10_000 }
 
 /**

@@ -88,7 +88,7 @@ export class WakeUps {
     }
   }
 
-  /** Resolves when what was to be told is told. */
+  /** Resolves when all pending notifications are sent. */
   async close(): Promise<void> {
     this.#listeners.clear()
     let expire = () => {}
@@ -180,7 +180,7 @@ class Hearing {
           this.#after(checkEveryMs, () => this.#connect(0))
           return
         }
-        // Nobody knows what was said before.
+        // A new connection cannot know which notifications it missed.
         this.#events.onStart()
         this.#checkLater(() => again(0))
       },

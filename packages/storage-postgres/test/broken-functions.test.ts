@@ -63,7 +63,7 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
   await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
 }
 
-/** Somebody changes the job while a step of this storage is on its way, between what it reads and what it writes. */
+/** Changes the job from another connection while a step of this storage waits between its read and its write. */
 async function whileItWaits(
   place: Place,
   step: () => Promise<unknown>,

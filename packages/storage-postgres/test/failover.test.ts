@@ -67,7 +67,7 @@ async function pair() {
   }
 }
 
-it('what a failover to a standby that is behind forgets runs again, is told, and leaves the ledger whole', async () => {
+it('slots lost by a failover to a delayed standby run again, the node reports it, and the ledger stays whole', async () => {
   const servers = await pair()
   const clock = virtualClock(begin)
   const ran: string[] = []
@@ -114,7 +114,7 @@ it('what a failover to a standby that is behind forgets runs again, is told, and
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // Each slot that was forgotten has run twice, in its order; what ran over the failover is nobody's, and its node knows.
+  // Each lost slot has run twice, in order. The run that went on over the failover has no owner, and its node reports that.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

@@ -111,7 +111,7 @@ describe('of slots close together that start in one call', () => {
     expect(await inLive()).toEqual([])
   })
 
-  it('the others do not wait while somebody holds the head of such a one', async () => {
+  it('other slots do not wait while another transaction holds the head of such a one', async () => {
     const client = await connection()
     await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
     const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
@@ -162,7 +162,7 @@ describe('of slots close together that start in one call', () => {
 it('the first calls of a node do not wait for each other', { timeout: 10_000 }, async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const fresh = { node: 'fresh', incarnation: 'fresh-1' }
-  // Whoever finds out that two wait for each other does so much later.
+  // The server would detect a deadlock of two calls only much later than the time limit of the test.
   const patient = open({ pool: pool({ options: '-c deadlock_timeout=60s' }), schema, wakeUps: false })
   await patient.get({ jobs: [id] })
   const client = await connection()

@@ -91,7 +91,7 @@ it('names what a user may not do', async () => {
   expect(await rights()).toEqual(['CREATE ON SCHEMA'])
 })
 
-it('a server that is not there is told of as the storage tells of it', async () => {
+it('inspectPostgres rejects with the same errors as the storage if no server listens', async () => {
   await expect(inspectPostgres({ url: 'postgres://localhost:1/none' })).rejects.toMatchObject({
     code: 'STORAGE_UNREACHABLE',
   })

@@ -60,7 +60,7 @@ it('the wait for a connection is none for a lock', async () => {
     await vi.advanceTimersByTimeAsync(9600)
     return await failure
   }
-  // Whoever waits for less leaves it to the rules.
+  // The server gave up earlier than the lock limit of the storage: the error goes on to the rules.
   expect(await call()).toBe(refused)
   heldMs = 9100
   expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })

@@ -72,7 +72,7 @@ it('two completions of one job are written side by side', async () => {
   for (const index of [1, 2]) expect(await stateOf(storage, slotItem(id, index))).toMatchObject({ sequence: 1 })
 })
 
-it('who takes the very occurrence waits for the commit, is refused by it, and holds up nobody meanwhile', async () => {
+it('a reap of a completed occurrence waits for the commit, answers lost, and blocks no other call meanwhile', async () => {
   const { storage, id, client } = await openCompletion('allow')
   const reaping = storage.reap({
     now: slotAt(2),
@@ -103,7 +103,7 @@ it('who takes the very occurrence goes on also when the commit comes before it h
   expect(reaped).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a step whose lock the server itself gives up, and nobody holds an occurrence of, fails at last', async () => {
+it('a step that fails at the lock_timeout of the server at last rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'move', 'allow')
   const storage = open({ pool: pool({ options: '-c lock_timeout=20' }), schema, wakeUps: false })

@@ -29,7 +29,7 @@ describe('a connection counts as broken', () => {
   })
 })
 
-it('that nothing was stored is said only where the server has said something', () => {
+it('the remedy says that nothing was stored only if the server has answered', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
   for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {

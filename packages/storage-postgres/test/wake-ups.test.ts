@@ -61,7 +61,7 @@ describe('wake-ups', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
+  it('of all kinds come after a lost connection, since the storage cannot know which ones it missed', async () => {
     const schema = newSchema()
     const far = await proxy()
     const ears = new WakeUpListener(open({ pool: pool({ connectionString: far.url }), schema }))
@@ -153,7 +153,7 @@ describe('wake-ups', () => {
   it('are tried no more than once a minute where they do not come through', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // Whoever took the end of its own connection for a loss would have the next one, and say so again, in five seconds.
+    // A listener that took the end of its own connection for a loss would connect and warn again within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })

@@ -15,7 +15,7 @@ const bulkPages = 32_000
  */
 export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
 
-/** A step that adds so many jobs is one of many. */
+/** A step that adds at least this many jobs counts as a part of a bulk insert. */
 const bulkJobs = 100
 
 /** When the write-ahead log is copied into the file. */

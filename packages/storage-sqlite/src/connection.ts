@@ -8,9 +8,9 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 const busy: unique symbol = Symbol('busy')
 
 /**
- * Other nodes hold the file for a few milliseconds at a time, and while all of them wait for each other's pauses, nobody
- * works: so pauses are as short as a timer can be. A file that has been locked for longer than this is held by somebody
- * else, and then it would only cost.
+ * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few
+ * milliseconds at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of
+ * holder, such as a backup, and short pauses would only cost processor time.
  */
 const shortPausesMs = 100
 
@@ -110,8 +110,8 @@ export class Connection {
     for (;;) {
       const answer = attempt()
       if (answer !== busy) return answer
-      // As long as others of this process could write, the file was not locked. Whoever has stood in line for the whole time
-      // fails at its first try, and not after the limit once more.
+      // While other steps of this process could write, the file was not locked. A step that has been queued behind a locked
+      // file for the whole limit fails at its first try, and does not wait for the limit again.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)

@@ -61,7 +61,7 @@ export function assertKnown(version: number, file: string, known: number): void 
   })
 }
 
-/** `null`: nobody can read it until what a dead writer has left is rolled back, as SQLite does for whoever opens it. */
+/** Returns `null` if SQLite must first recover the writes of a dead process. Only a connection that may write can do that. */
 function readMarks(file: string): FileMarks | null {
   // A reader leaves the log where it is when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
@@ -91,7 +91,7 @@ export function marksOf(database: Database.Database): FileMarks {
 
 function readMarksOf(database: Database.Database): FileMarks {
   return {
-    // Whoever opened the connection may have asked for integers as BigInt.
+    // The caller's connection may return integers as BigInt.
     applicationId: Number(database.pragma('application_id', { simple: true })),
     version: Number(database.pragma('user_version', { simple: true })),
     isEmpty: database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined,

@@ -2,12 +2,12 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryEntry } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** Behind so many of a job that were not run, it gives up: a job may have been paused for a million slots. */
+/** Occurrences of a job without a start after which the search gives up. A paused job may have skipped a million slots. */
 const passedOver = 1000
 
 /**
- * Which finished occurrence of a job is the latest that was run. Nothing is written for it: the indexes of the history
- * tell, block by block from the newest, and each of their entries says whether somebody had started it.
+ * Finds the latest run of a job that has ended, from the indexes of the history and without a table of its own. It reads
+ * them block by block from the newest; each of their entries says whether a node had started the occurrence.
  */
 export class LatestRuns {
   readonly #inTail: Database.Statement

@@ -115,7 +115,7 @@ export class LiveTables {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
 
-  /** As {@link promote}, and so many at most. Answers how many there were. */
+  /** Like {@link promote}, for at most `limit` occurrences. Returns their number. */
   promoteSome(now: number, limit: number): number {
     return this.#statements.promoteSome.run(now, limit).changes
   }
@@ -125,7 +125,7 @@ export class LiveTables {
     this.#statements.promote.run(now)
   }
 
-  /** Pending ones that a claim may take, in the order of what waits, leaving out these handlers. */
+  /** Pending occurrences that a claim may take, in the order of waiting occurrences, except those of these handlers. */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@jobistemer/core'
 
-/** An open database of better-sqlite3: what of it is looked at before use. */
+/** An open database of better-sqlite3: the members that the storage checks before use. */
 export interface SqliteDatabase {
   /** The path that it was opened with. */
   readonly name: string
@@ -31,7 +31,7 @@ export interface SqliteStorageOptions {
   readonly file?: string | URL
   /**
    * An open database of better-sqlite3 instead of a file, in write-ahead mode from here on. It stays the caller's:
-   * `close()` leaves it open. Whoever else uses it must leave no transaction open across an `await`.
+   * `close()` leaves it open. No other user of the database may leave a transaction open across an `await`.
    */
   readonly database?: SqliteDatabase
   /**

@@ -30,17 +30,18 @@ const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
 const firstVersions: VersionsPlace = { phase: 'versions', job: -1, search: null }
 const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15, row: -1 }
 
-/** How much one call may look at, in entries of the history, so that it ends soon also when nothing may go. */
+/** Entries of the history that one call may read. Limits the duration of a call that finds nothing to remove. */
 const effortLimit = 200_000
 
-/** What it costs to find out what is kept of a job, besides the entries that are kept. */
+/** Cost of finding the kept entries of one job, in entries, besides these entries. */
 const effortPerJob = 100
 
-/** Of more that are kept, the oldest is found by counting, and so many that are counted cost as much as one that is read. */
+/** If a job keeps more entries than this, the search for the oldest kept one counts entries instead of reading them. */
 const mostReadToKeep = 1000
+/** Counted entries that cost as much as one entry that is read. */
 const countedPerRead = 16
 
-/** Of how many requests it is remembered where they left off: more than are under way at once on one connection. */
+/** Requests whose place is remembered: more than run at once on one connection. */
 const placeLimit = 200
 
 /** Removes finished history. */

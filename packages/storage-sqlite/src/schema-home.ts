@@ -78,7 +78,7 @@ function tablesIn(prefix: string): SchemaHome {
   }
 }
 
-/** Where the schema is told of tables with this prefix; empty for a file of its own. */
+/** Where the schema version of tables with this prefix is stored. Without a prefix, the file belongs to the storage. */
 export function schemaHomeOf(prefix: string): SchemaHome {
   return prefix === '' ? ownFile : tablesIn(prefix)
 }

@@ -91,8 +91,8 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
 }
 
 /**
- * A foreign key that leads nowhere, and that SQLite looks at when it commits. In a temporary table, for which no lock is
- * needed: another process may write by now, and nobody has to wait for a transaction that comes to nothing.
+ * A foreign key that refers to no row. SQLite checks it at the commit. The table is temporary, so the statement needs no
+ * lock: another process may already be writing, and no writer waits for a transaction that cannot commit.
  */
 const uncommittable = `
   BEGIN;

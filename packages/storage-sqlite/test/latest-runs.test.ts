@@ -17,7 +17,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** A job whose first slot has run, and of which so many are skipped since, as the second one runs on. */
+/** A job whose first slot has run. Its second slot is still running, so that the following slots were skipped. */
 async function skipping(name: string, skipped: number) {
   const { id } = await addJob(storage, name, 'skip')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })

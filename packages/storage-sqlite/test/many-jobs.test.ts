@@ -156,7 +156,7 @@ it('a log that has grown beyond its usual size is cut when it is begun anew', as
   other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')
   const sizeOfLog = (): number => statSync(`${scratch.file}-wal`).size
   expect(sizeOfLog()).toBeGreaterThan(50_000_000)
-  // Whoever commits next copies it into the file, and the one after that begins it anew.
+  // The next commit copies the log into the file, and the one after that begins the log anew.
   await addJob(storage, 'first')
   await addJob(storage, 'second')
   expect(sizeOfLog()).toBeLessThan(33_000_000)

@@ -207,7 +207,7 @@ describe('what is no transaction on the file of the storage is refused', () => {
   })
 })
 
-it('a transaction that began by reading, and was overtaken, is told to begin anew', async () => {
+it('a trigger rejects with STORAGE_BUSY if another write followed the first read of its transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   app.exec('BEGIN')

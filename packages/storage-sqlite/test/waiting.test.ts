@@ -9,7 +9,7 @@ import { makeScratch, type Scratch } from './scratch.ts'
 
 const limitMs = 1000
 
-/** Time passes while somebody waits for it, and then `slowdown` times as long as was asked for. */
+/** Passes time only while a timer is set: `slowdown` times the delay of the timer. */
 class WaitingClock implements Clock {
   slowdown = 1
   onTimer: () => void = () => {}
@@ -67,7 +67,7 @@ function locked(): never {
   throw Object.assign(new Error('locked'), { code: 'SQLITE_BUSY_RECOVERY' })
 }
 
-/** What becomes of a step that writes, and how long that takes. */
+/** Runs a step that writes, and returns its outcome and its duration in ms. */
 async function write(step: () => string = () => 'written'): Promise<readonly [outcome: string, ms: number]> {
   const since = clock.monotonic()
   const outcome = await connection.write(step).catch((error) => error.code as string)

@@ -68,7 +68,7 @@ export const cancelCases: readonly StorageCase[] = caseGroup('cancel', {
     assert.deepEqual(await node.record(held), before)
   },
 
-  'asked again by somebody else it answers requested, and reason and actor stay those of the first, also when it is then forced':
+  'a second cancel by another actor answers requested and keeps the first reason and actor, also when it is then forced':
     async (world) => {
       const node = await TestNode.connect(world)
       const other = await TestNode.connect(world, 'node-b')

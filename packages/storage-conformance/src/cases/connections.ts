@@ -406,7 +406,7 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
         const own = { node: 'node-b', incarnation, counter: 1, startedAt: 0, leaving: false, about: {} }
         await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(1), own, remove: [], profilesOf: [] }))
       }
-      // Once it listens it may hear of everything, since nobody knows what was said before. A second time it does not.
+      // Its first wake-ups may be of every kind, since a new subscription cannot know what it missed. Later ones may not.
       let isItsOwn = false
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0

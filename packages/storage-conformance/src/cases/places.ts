@@ -15,7 +15,7 @@ interface Stage {
   readonly running: readonly Held[]
 }
 
-/** A job with so many places, all of which are taken. */
+/** A job whose places are all taken. */
 async function full(world: CaseWorld, places: number, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: places, ...options })
@@ -36,7 +36,7 @@ async function eachFull(
   for (const places of many) await check(await full(world, places, { name: `places-${places}`, policy }), places)
 }
 
-/** A job of which so many run, of which its places allow fewer since an update. */
+/** A job that has more running occurrences than places, because an update has lowered its places. */
 async function overfull(world: CaseWorld, running: number, places: number, policy: OverlapPolicy): Promise<Stage> {
   const node = await TestNode.connect(world)
   const first = await node.createJob({ policy: 'allow' })
@@ -229,7 +229,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     })
   },
 
-  'where more run than there are places, their ends wake nobody until a place is free': async (world) => {
+  'if more occurrences run than there are places, their ends wake none until a place is free': async (world) => {
     const { node, job, running } = await overfull(world, 8, 3, 'queue')
     const queued: CreateItem[] = []
     for (let index = 9; index <= 12; index++) queued.push(await node.addSlot(job, index, 'queued', { run: true }))
@@ -254,7 +254,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 6 })
   },
 
-  'an update wakes nobody where it leaves fewer places than run': async (world) => {
+  'an update wakes no occurrence if more occurrences run than there are places': async (world) => {
     const { node, job, running } = await overfull(world, 8, 3, 'queue')
     const queued = await node.addSlot(job, 9, 'queued', { run: true })
     expectOutcome(

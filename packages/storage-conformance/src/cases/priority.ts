@@ -63,7 +63,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** What is more urgent goes first among what waits. */
+/** Among waiting occurrences, the more urgent one starts first. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
     'records keep it, and have none where nothing was said': async (world) => {
@@ -91,7 +91,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), sorted)
     },
 
-    'a claim for a few takes the first of them, whoever asks': async (world) => {
+    'a claim with a small limit takes the first ones, for any node': async (world) => {
       const node = await TestNode.connect(world)
       const other = await TestNode.connect(world, 'node-b')
       const job = await node.createJob({ policy: 'allow' })
@@ -105,7 +105,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual([last.claimed.map(({ id }) => id), last.more], [ids.slice(8), false])
     },
 
-    'what has waited for as long as the levels lie apart goes first: nobody starves': async (world) => {
+    'an occurrence that has waited for an hour per level of difference starts first': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const since = start + minute
@@ -222,7 +222,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(order, [slotAt(1), slotAt(3), slotAt(4), slotAt(2)])
     },
 
-    'under a start rate what waits starts in that order': async (world) => {
+    'under a start rate waiting occurrences start in that order': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 1, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', maxConcurrency: 20, startRate })
@@ -259,7 +259,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(10)), [delayed.id])
     },
 
-    'lists of what waits have each exactly once, on pages of any size; a history goes by time': async (world) => {
+    'lists of waiting occurrences hold each once, on pages of any size; a history goes by time': async (world) => {
       const { node, job, ids } = await queueOf(world)
       const other = await node.createJob({ name: 'beta', policy: 'allow' })
       const pending = mixedItems(other)
@@ -288,7 +288,7 @@ export const priorityCases: readonly StorageCase[] = [
       }
     },
 
-    'what is written while one pages through what waits neither hides nor doubles the rest': async (world) => {
+    'writes between two pages of waiting occurrences neither hide nor repeat the rest': async (world) => {
       const { node, job, ids } = await queueOf(world)
       const before = new Set(ids)
       const seen: OccurrenceId[] = []
@@ -310,7 +310,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(seen.sort(), [...ids].sort())
     },
 
-    'an update that cancels what waits finds it in any order, a few at a time': async (world) => {
+    'an update that cancels waiting occurrences finds them in any order, a few at a time': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       await node.startSlot(job, 1)

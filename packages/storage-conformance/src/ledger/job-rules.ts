@@ -145,7 +145,7 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
     for (const state of ['pending', 'queued', 'running'] as const) {
       const count = records.filter((record) => record.state === state).length
       if (said?.[state] === count) continue
-      const message = `${said?.[state] ?? 'nothing'} is said to be the number of ${state} ones, it is ${count}`
+      const message = `the storage counts ${said?.[state] ?? 'no'} ${state} occurrences, the ledger has ${count}`
       violations.push({ rule: 'counts', jobId: id === 'all' ? null : id, occurrenceId: null, message })
     }
   }

@@ -33,7 +33,7 @@ export type LedgerRule =
   | 'due'
   /** What is found as failures is what failed, in the order of its end. */
   | 'failures'
-  /** What is said to be the latest that was run of a job is it. */
+  /** The storage finds the run of each job that ended last as its latest run. */
   | 'latest'
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'

@@ -41,8 +41,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobVersion >= 1 && record.jobVersion <= job.version, 'version', `version ${record.jobVersion}`)
 
   expect(isFinal(state) === (finishedAt !== null), 'state', `finishedAt is ${text(finishedAt)}`)
-  // Not compared with createdAt: each is the wall time of whoever asked for it, and a node that was stopped between
-  // its look at the clock and its write, or whose clock is slow, ends a record before another one's creation of it.
+  // Not compared with createdAt: each node writes its own wall time. A node with a slow clock, or one that was suspended
+  // between reading its clock and writing, stores an end before the creation that another node stored.
   const deadline = state === 'running' && startedAt !== null ? startedAt + record.executionTimeoutMs : null
   expect(deadlineAt === deadline, 'state', `deadlineAt is ${text(deadlineAt)}, expected ${text(deadline)}`)
   expect(state !== 'skipped' || record.reason !== null, 'state', 'no reason is given')
@@ -125,7 +125,7 @@ export function checkOverlap(
   return violations
 }
 
-/** What waits for its time keeps no other from starting. */
+/** Whether a pending occurrence is active. A delayed one keeps no other occurrence from starting. */
 function isActivePending(record: OccurrenceRecord): boolean {
   return record.state === 'pending' && !isDelayed(record)
 }

@@ -19,7 +19,7 @@ export class RaceProcess {
   #stopListening: () => void = () => {}
   #isDone = false
 
-  /** Gives a child the script, which it will run once it is told to go. */
+  /** Assigns the script to a child. The child runs it after the message to go. */
   constructor(
     world: CaseWorld,
     script: string,
@@ -65,7 +65,7 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // Whoever waits for one of the two is told; nobody need wait for both.
+    // Callers may await only one of the two promises. The other one must not become an unhandled rejection.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })

@@ -25,7 +25,7 @@ export const jobMutants: readonly Mutant[] = mutants({
       return ledger.enact({ ...job, watermark }, now)
     },
   },
-  'sets the watermark wherever it is told to': {
+  'sets the watermark to any requested instant': {
     rejectedBy: [
       'jobs: a replace that would set the watermark ahead, or the next slot to what was pruned, answers conflict',
     ],
@@ -59,7 +59,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     rejectedBy: ['delete: creating over a tombstone continues its versions, and its watermark never moves back'],
     enact: (ledger, job, now) => ledger.enact(job.createdAt === now ? { ...job, watermark: now } : job, now),
   },
-  'leaves what waits for a deleted job': {
+  'keeps the waiting occurrences of a deleted job': {
     rejectedBy: ['delete: deleting cancels a pending occurrence, which no node claims any more'],
     endAll: (ledger, records, reason, now) => (reason === 'deleted' ? [] : ledger.endAll(records, reason, now)),
   },
@@ -81,7 +81,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     alone: true,
     makesRoom: () => true,
   },
-  'leaves what a deleted job has queued to whoever deleted it': {
+  'lets no claim complete the deletion of a job': {
     rejectedBy: [
       'delete in steps: is completed by the claims of others when it is not repeated',
       'delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it',
@@ -162,7 +162,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     ],
     passPending: () => {},
   },
-  'leaves what an update has queued to whoever updated': {
+  'lets no claim complete the cancels of an update': {
     rejectedBy: ['update in steps: is completed by the claims of others when it is not repeated'],
     alone: true,
     tend: (ledger, jobId, now) => {

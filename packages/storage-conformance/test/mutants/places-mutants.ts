@@ -40,7 +40,7 @@ export const placesMutants: readonly Mutant[] = mutants({
     rejectedBy: [update],
     wakeSecond: () => null,
   },
-  'wakes nobody when places are added': {
+  'wakes no occurrence when places are added': {
     rejectedBy: [update],
     addsPlaces: () => false,
   },
@@ -66,8 +66,8 @@ export const placesMutants: readonly Mutant[] = mutants({
   },
   'counts no more than three active ones before an end': {
     rejectedBy: [
-      sentence('where more run than there are places, their ends wake nobody until a place is free'),
-      sentence('an update wakes nobody where it leaves fewer places than run'),
+      sentence('if more occurrences run than there are places, their ends wake none until a place is free'),
+      sentence('an update wakes no occurrence if more occurrences run than there are places'),
       'take next: while more of the job run than there are places nothing is taken',
     ],
     hasPlace: (ledger, jobId) => {

@@ -233,8 +233,8 @@ export const raceMutants: readonly Mutant[] = mutants({
       },
     }),
   },
-  'wakes again when a finish is said twice at once': {
-    rejectedBy: ['races of connections: a finish that is said twice at once counts once and wakes one'],
+  'wakes again when a finish is sent twice at once': {
+    rejectedBy: ['races of connections: a finish that is sent twice at once counts once and wakes one'],
     calls: (ledger) => ({
       async settle({ now, items }) {
         const seen = items.map(({ id }) => ledger.occurrences.get(id))

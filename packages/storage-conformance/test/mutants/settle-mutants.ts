@@ -44,7 +44,7 @@ export const settleMutants: readonly Mutant[] = mutants({
       return ledger.settleOne(late ? { ...item, sequence: record.sequence + 1 } : item, now)
     },
   },
-  'applies what is said twice a second time': {
+  'applies a repeated settle a second time': {
     rejectedBy: ['settle: a repeated sequence is answered ok and changes nothing'],
     settleOne: (ledger, item, now) => {
       const record = ledger.occurrences.get(item.id)

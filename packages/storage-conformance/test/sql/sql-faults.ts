@@ -162,7 +162,7 @@ export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
       name: 'keeps the order of waiting occurrences in four bytes',
       line: 'order_at bigint NOT NULL',
       becomes: 'order_at real NOT NULL',
-      noticedBy: 'priority: what has waited for as long as the levels lie apart goes first: nobody starves',
+      noticedBy: 'priority: an occurrence that has waited for an hour per level of difference starts first',
     },
     {
       name: 'refuses instants before 1970',
