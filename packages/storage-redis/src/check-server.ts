@@ -72,7 +72,7 @@ function readNamespace(
       message: `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`,
       field: 'prefix',
       value: options.prefix,
-      remedy: 'Give another prefix, which nobody else uses.',
+      remedy: 'Give a prefix that no other application uses.',
     })
   }
   if (found > form.version) {

@@ -60,17 +60,17 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
-/** So often a claim that has found nothing yet goes on behind what it has moved out of its way. Then others have a say. */
+/** Rounds of a claim that has found nothing yet, and continues behind occurrences that it has moved. Then it returns. */
 const mostRounds = 10
 
-/** So long a claim waits for a shard that did not answer the one before, while others do. */
+/** How long a claim waits for a shard that did not answer the previous claim, in ms, while other shards answer. */
 const graceMs = 100
 
 /** Takes due occurrences, the first in their order over all shards. */
 export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
-  /** By shard and owner, the call of which nobody knows whether it has taken something. The next one asks for it. */
+  /** By shard and owner: a call without an answer, which may have claimed something. The next call asks about it. */
   readonly #unanswered = new Map<string, number>()
   /** Shards that did not answer, with the look that finds out when they do again. */
   readonly #silent = new Map<number, Promise<void> | null>()
@@ -117,7 +117,7 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // What is woken was not seen: it may have what nobody else needs.
+    // The look did not see the queued occurrences that this claim will wake. Each shard may take its share of the limit.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -138,9 +138,9 @@ export class Claimer {
   }
 
   /**
-   * What each shard has, of those that answer. The others are left out: work of one master does not wait for another one.
-   * Rejects when none answers, when one says what somebody has to mend, and when the owner has to look for what an earlier
-   * claim has taken. Nothing is taken yet.
+   * Asks each shard what a claim would take, and takes nothing. Leaves out shards that do not answer: work of one master does
+   * not wait for another one. Rejects if no shard answers, if a shard answers with an error that an operator must fix, or if
+   * the owner must first look up what an earlier claim has taken.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
     const views = new Map<number, ShardAnswer>()
@@ -212,7 +212,7 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // Whoever takes nothing does not look for what it may have taken.
+      // A call with limit 0 takes nothing, so it does not ask about an earlier call.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.

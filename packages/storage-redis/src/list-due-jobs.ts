@@ -51,7 +51,7 @@ async function readAll(connection: Connection, calls: readonly ScriptCall[]): Pr
   }
 }
 
-/** Jobs are spread evenly: of many shards each gives about its part of a page, and not a whole one that nobody needs. */
+/** Jobs are spread evenly over the shards. So each of many shards returns about its share of a page, and not a whole page. */
 function limitOfShard(limit: number, shards: number): number {
   const part = Math.ceil((limit / shards) * 1.5) + 16
   return Math.min(limit, 1000, shards === 1 ? limit : part)

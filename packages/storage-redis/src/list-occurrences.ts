@@ -21,7 +21,7 @@ interface Cursor {
 
 const none = Buffer.alloc(0)
 
-/** So many calls that find nothing are followed by another one, so that a page is rarely empty. */
+/** Calls without a result that are followed by another call, so that a page is rarely empty. */
 const mostEmpty = 100
 
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {

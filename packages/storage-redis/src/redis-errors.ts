@@ -52,7 +52,7 @@ const meanings: readonly Meaning[] = [
     pattern: /^WRONGTYPE/,
     code: 'STORAGE_FOREIGN',
     message: 'Keys with this prefix hold something else',
-    remedy: 'Give another prefix, which nobody else uses.',
+    remedy: 'Give a prefix that no other application uses.',
   },
   {
     pattern: /^(READONLY|UNBLOCKED)/,

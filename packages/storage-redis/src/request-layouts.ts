@@ -30,7 +30,7 @@ export const settleItemLayout: Layout<
   dueAt: 'number',
   reasonSize: 'uint32',
   runsSize: 'uint32',
-  // Whom the next one is for; 0: nobody takes it.
+  // The owner for which an end takes the next occurrence; 0: it takes none.
   takerSize: 'uint32',
   // The owner that speaks; 0: the token alone decides.
   speakerSize: 'uint32',

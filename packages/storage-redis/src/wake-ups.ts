@@ -58,7 +58,7 @@ export class WakeUps {
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // Nobody knows what was said before.
+        // A new subscription cannot know which messages it missed.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },

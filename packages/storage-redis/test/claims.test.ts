@@ -210,7 +210,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('tells its owner, and nobody else, what was asked to stop, as long as it runs', async () => {
+  it('tells only the owner which of its running occurrences have a cancel request', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1, 2, 3))

@@ -274,7 +274,7 @@ describe('a primary that becomes a replica', () => {
   })
 })
 
-describe('keys of somebody else', () => {
+describe('keys of another application', () => {
   it('under the prefix are not overwritten', async () => {
     const server = await start()
     const client = admin(server.url)

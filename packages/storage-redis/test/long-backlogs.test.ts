@@ -10,7 +10,7 @@ import { redisStorage } from '../src/index.ts'
 import { beforeScripts } from './before-scripts.ts'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Of what waits in great numbers, and is not to be started by whoever claims.
+// Long backlogs of occurrences that the claiming node may not start.
 
 let server: RedisServer
 let client: Redis
@@ -139,7 +139,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('what waits for its time, and cannot run on a node, lies in its way once', async () => {
+  it('a claim passes over delayed occurrences that its node cannot run only once', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')

@@ -79,7 +79,7 @@ it('a claim over shards takes nothing younger in the place of what another node 
 })
 
 describe('a claim over shards of which one fails', () => {
-  /** Two jobs on two shards, with what waits; the fate of calls to the second shard. */
+  /** Two jobs on two shards, each with a waiting occurrence, and the faults of calls to the second shard. */
   async function startTwo() {
     const server = await start()
     const client = connect(server.url)
@@ -131,7 +131,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('rejects when none answers, and when one says what somebody has to mend', async () => {
+  it('rejects if no shard answers, and if a shard answers with an error that an operator must fix', async () => {
     const { storage, other, first, fate } = await startTwo()
     fate.before = () => new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
     expect((await refusal(storage.claim(request))).code).toBe('STORAGE_FOREIGN')

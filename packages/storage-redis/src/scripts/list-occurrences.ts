@@ -8,10 +8,10 @@ import { prelude } from './prelude.ts'
 /** How many occurrences one call looks at. */
 const scanLimit = 1000
 
-/** Up to so many live occurrences of a job are read at once. */
+/** Most live occurrences of a job that one call reads. */
 const liveAtOnce = 1000
 
-/** By how much the place of what waits and its time differ at most. */
+/** Greatest difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
 const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `${bareRecord}

@@ -36,10 +36,10 @@ const printedRecord = writeFields(recordLayout, {
   reasonSize: '#r.reason',
 })
 
-/** From so many jobs on that one call moves in the index of next instants, they are only noted. */
+/** Jobs that one call moves in the index of next instants, from which on it only notes them. */
 const manyMoves = 8
 
-/** So many notes there may be before a call that adds one catches up, though nobody looks. */
+/** Most notes without a search for due jobs. A call that adds one more applies some of them. */
 const mostNotes = 256
 
 /** Of how many notes the jobs are moved at once. */
@@ -57,8 +57,8 @@ const catchUpAtOnce = 8
  *
  * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
  *
- * Form. A storage looks at the form of the data when it opens. One that was open while a newer version has brought them
- * into another form is told so by its next call, see `stored-form.ts`.
+ * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is open,
+ * the next call fails with an error that says so, see `stored-form.ts`.
  *
  * Spread. The last argument says over how many shards the caller takes the jobs to be spread. A server that has lost its
  * data has no word of that, or another one by now: the call does nothing then.
@@ -144,14 +144,14 @@ local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
 
--- From when on the next occurrence of the job may start, as far as its start rate goes, once so many more have started now.
+-- The instant from which on the start rate allows the next start of the job, if \`more\` other ones start now.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
   return index < h.startCount and startAt(h, index) + h.startInterval or never
 end
 
--- Keeps so many of the last starts, and adds others behind them.
+-- Keeps the last \`kept\` starts, and adds others behind them.
 local function keepStarts(h, kept, added)
   local handler = handlerOf(h)
   local from = headSize + (h.startCount - kept) * 8
@@ -209,8 +209,8 @@ end
 -- The next instants of jobs that are to go into their index at once.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved. To move them in the index would make such a slot cost the server an eighth
--- more: many of them are noted together, in one member of a set, and whoever looks for what is due moves them first.
+-- Jobs that ordinary slots have moved. Moving them in the index would make such a slot cost the server an eighth more. So
+-- one member of a set notes many of them together, and a search for due jobs moves them first.
 local moved, movedTo, movedCount = {}, {}, 0
 
 local function noteMove(job, nextAt)
@@ -311,8 +311,8 @@ local function noteStop(member)
   stopped[stoppedCount] = member
 end
 
--- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own. Of those that run
--- nobody asks for the order.
+-- Pending and running occurrences of a job: the head keeps the first, a set keeps the others. No reader needs the order of
+-- running ones.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -328,8 +328,8 @@ local function orderAt(scheduledAt, standing)
   return scheduledAt - priority * ${priorityStepMs}
 end
 
--- Lets claims see a pending occurrence once it is due and its job is not paused. While that has no end, it is in no
--- index of claims: whoever ends the pause offers it again.
+-- Lets claims see a pending occurrence once it is due and its job is not paused. During a pause without an end, it is in no
+-- index of claims: the call that resumes the job offers it again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -436,7 +436,8 @@ local function wakeOne(now, h, job)
   return ${address}
 end
 
--- Wakes it, and others that have a place too, up to so many. Returns the id and the time of the first, or ''.
+-- Wakes the first queued occurrence, and a limited number of others that have a place. Returns the id and the time of the
+-- first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
   -- Under a start rate each start wakes another one.
@@ -467,9 +468,9 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Gives a step each of the job's active ones in their order, and then each of its queued ones where the last part is 2,
--- until it answers true. Looks at about so many, from behind a place on: a part, and in it a score and an id. Returns nil
--- if it has come to the end, otherwise the place of the last one.
+-- Calls a step with each active occurrence of the job in their order, and then with each queued one if the last part is 2,
+-- until the step returns true. Reads about \`most\` of them, from behind a place on: a part, and in it a score and an id.
+-- Returns nil at the end, otherwise the place of the last one.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -648,8 +649,8 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to so many that are superseded under a version, pending ones first, and stores up to where it has found none.
--- Looks at about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
+-- Finds up to \`count\` occurrences that are superseded under a version, pending ones first, and stores up to where it has
+-- found none. Reads about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   -- Before its replace is stored, new ones may come to lie in front of what is searched.
   local keepsPlace = h.cancelsBelow == cancelsBelow
@@ -672,8 +673,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Looks at about
--- so many, and the next search goes on from there. Returns ids and times.
+-- Cancels up to \`limit\` occurrences that a replace has left, pending ones first, and notes when these were the last. Reads
+-- about \`most\`, and the next search continues from there. Returns ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
