@@ -54,7 +54,7 @@ async function takeAway(table: Table, head: StoredHead): Promise<void> {
 // One that is created takes two items, and the head is checked with each transaction.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 2)
 
-/** False when the plan was carried out by somebody else. */
+/** Returns false if another node has carried out the plan. */
 async function writeSome(
   table: Table,
   head: StoredHead,

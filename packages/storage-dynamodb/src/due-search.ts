@@ -108,7 +108,7 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
-  // Who is told to cancel needs no runs, and each poll of each node reads these.
+  // The cancel of a run does not need its task runs, and each poll of each node reads these records.
   const stored = await loadOccurrences(table, hints, { runs: false })
   return stored
     .flatMap((found) => found?.record ?? [])

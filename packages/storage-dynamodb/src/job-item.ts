@@ -50,7 +50,7 @@ export interface StoredHead {
   readonly active: readonly OccurrenceAddress[]
   /** The queued ones, exactly, in the order of waking. */
   readonly queued: readonly Waiting[]
-  /** With so many active ones it is worth looking which of them have ended. */
+  /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
   /** Number of items that hold what the last step has still to write; 0 as a rule. */
   readonly planParts: number

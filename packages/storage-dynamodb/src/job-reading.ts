@@ -112,7 +112,7 @@ export class JobReading {
   async readLive({ counts, pending, queued, running, superseded }: LiveNeeds): Promise<void> {
     if (counts || pending > 0 || running > 0) await this.lookAtActive()
     if (superseded !== null) await this.#readSuperseded(superseded)
-    // As many as are asked for are there, unless somebody has damaged the table.
+    // There are as many queued occurrences as the caller asks for, unless the table is damaged.
     for (let start = 0, left = queued; left > 0 && start < (this.head?.queued.length ?? 0); ) {
       const some = this.head?.queued.slice(start, start + left) ?? []
       await this.#load(some)
@@ -179,7 +179,7 @@ export class JobReading {
     await this.#load(named)
   }
 
-  /** Whether so many more may not have a place, and nobody is queued yet: then it depends on how many are active. */
+  /** Whether `more` starts may lack a place while none is queued. Then the number of active occurrences decides. */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false
     const { overlap, active, queued } = this.head

@@ -26,7 +26,7 @@ const lookLimit = 5000
 /** How many are read first where states are asked for: about as many as a read unit holds. */
 const firstLook = 20
 
-/** So many records at a time are read of the live ones of a job. */
+/** Records of live occurrences of a job that are read at a time. */
 const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {

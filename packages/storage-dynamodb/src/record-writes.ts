@@ -41,7 +41,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // A change that cancels what waits must not be followed by the start of one of those.
+  // After a change that cancels waiting occurrences, none of these may start.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)

@@ -120,7 +120,7 @@ describe('a step of more than a hundred records', () => {
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
     const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
     expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
-    // What runs is not canceled, and nobody is told so.
+    // The update does not cancel running occurrences, and its answer does not name them.
     expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
     for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
     const items = [{ ...slotItem(id, 121), jobVersion: 2 }]
@@ -230,7 +230,7 @@ describe('a claim', () => {
   }
 
   it.each([1, 10])(
-    'with room for %i finds what lies behind hundreds that nobody may take',
+    'with a limit of %i finds occurrences behind hundreds that this node may not take',
     {
       timeout: 60_000,
     },

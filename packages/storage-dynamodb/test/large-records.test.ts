@@ -115,7 +115,7 @@ it('all parts go with the record of one that has others queued behind it', async
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-/** A client that loses what comes back from requests of a kind, as long as it is told to. */
+/** A client that loses the next `losses` answers to requests of a kind. */
 function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
   const losing = {
     losses: 0,
@@ -422,7 +422,7 @@ describe('the list of those that are active', () => {
       cause: { code: 'STORAGE_FAILED' },
     }
     await expect(addTrigger(id, 1)).rejects.toMatchObject(refusal)
-    // So many go by a plan.
+    // A recovery of many slots goes by a plan.
     const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
     await expect(storage.createOccurrences(recovery)).rejects.toMatchObject(refusal)
     expect((await storedList(id)).listed).toBe(count)
@@ -575,7 +575,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('what is said of one by whose end hundreds wake is stored as it was said', () => {
+describe('the runs of an occurrence whose end wakes hundreds are stored unchanged', () => {
   it('of a finish', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})

@@ -44,7 +44,7 @@ beforeEach(async () => {
   await measured.get({})
 })
 
-/** One that has failed, behind so many that were completed before it. */
+/** A failed run, behind a number of runs that were completed before it. */
 async function failedAfter(completed: number): Promise<JobId> {
   const { id } = await addJob(storage, 'nightly-report')
   await run(id, 1, 'completed')
@@ -59,7 +59,7 @@ async function run(id: JobId, index: number, state: 'completed' | 'failed', runs
   expect(await storage.settle({ now: slotAt(index) + 20, items: [item] })).toMatchObject([{ outcome: 'ok' }])
 }
 
-/** Puts so many copies of the first record of a job before it. */
+/** Puts `count` copies of the first record of a job before it. */
 async function copyBackwards(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -74,7 +74,7 @@ async function copyBackwards(id: JobId, count: number): Promise<void> {
   }
 }
 
-/** Puts so many copies of the one pending record of a job beside it. */
+/** Puts `count` copies of the one pending record of a job beside it. */
 async function copyPending(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -169,7 +169,7 @@ it('a page of what is queued reads no more records than it has', async () => {
   expect(first.reads).toBeLessThan(15)
 })
 
-it('a poll walks past what waits of a paused job in few requests, and finds what is ready behind it', async () => {
+it('a poll passes over pending occurrences of a paused job in few requests, and claims a ready one behind them', async () => {
   const paused = await addJob(storage, 'paused', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(paused.id, 0)] })
   await copyPending(paused.id, 1200)

@@ -118,7 +118,7 @@ describe('a marker of a priority', () => {
     expect(written.filter((pk) => pk.includes(':priority/'))).toHaveLength(2)
   })
 
-  it('is written again where somebody has emptied the table', async () => {
+  it('is written again after the table was emptied', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(1), 4)], slotAt(2))
     expect(await claim(storage, 5)).toHaveLength(1)
@@ -134,7 +134,7 @@ describe('a marker of a priority', () => {
   })
 })
 
-it('what waits with a priority is counted and listed by any process, and markers are not', async () => {
+it('each process counts and lists waiting occurrences with a priority, and no markers', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))
@@ -169,7 +169,7 @@ it('one with a priority that is handed back waits among those of its priority', 
   expect((await claim(connect(), 1)).map((record) => record.id)).toEqual([held.id])
 })
 
-it('a queue keeps its order in the head of its job, whoever looks', async () => {
+it('the head of a job keeps the order of its queue for each connection', async () => {
   const { id } = await addJob(storage, 'alpha', 'queue')
   const items = [trigger(id, 1, slotAt(4), 10), trigger(id, 2, slotAt(2), -10), trigger(id, 3, slotAt(3))]
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
