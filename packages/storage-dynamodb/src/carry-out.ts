@@ -125,7 +125,7 @@ function leftOf(
   }
 }
 
-/** With the runs that the planned step was told, unless its owner has told of later ones meanwhile. */
+/** Adds the runs of the planned step, unless the owner has stored later ones meanwhile. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

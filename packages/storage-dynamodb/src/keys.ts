@@ -80,7 +80,7 @@ export class Keys {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
   }
 
-  /** What is asked for when only the time of the answer matters: there is no such item. */
+  /** The key of a read that only needs the time of the answer: no such item exists. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }

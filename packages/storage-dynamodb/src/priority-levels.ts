@@ -32,7 +32,7 @@ interface Place {
 /** Which levels there are, as far as this process knows. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
-  /** Those that have a marker for sure. */
+  /** Levels that have a stored marker. */
   readonly #marked: Set<number> = new Set()
 
   /** Without 0, highest first. */

@@ -43,7 +43,7 @@ async function reload(table: Table, before: StoredHead): Promise<LoadedJob | nul
   return (await loadJobs(table, [before.id]))[0] ?? null
 }
 
-/** Places of the registry that are looked at for one page. */
+/** Entries of the registry that one page reads at most. */
 const lookLimit = 1000
 
 export async function listJobs(table: Table, query: JobQuery): Promise<Page<JobRecord>> {

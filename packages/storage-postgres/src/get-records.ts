@@ -9,7 +9,7 @@ import { numberOf, plainArray, type Row, type Session } from './sql.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** How many of the newest of a job are looked through for one that was run. */
+/** Newest occurrences of a job that the search for its latest run reads. */
 const latestLimit = 1000
 
 /** Reads by id. Each list is as of one moment. */

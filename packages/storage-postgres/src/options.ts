@@ -17,15 +17,15 @@ export interface PostgresConnection {
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }
 
-/** A pool of connections: a `Pool` of `pg`, or what is like it. */
+/** A pool of connections: a `Pool` of `pg`, or a compatible object. */
 export interface PostgresPool {
-  /** Lends a connection to the caller alone: a transaction needs one of its own. */
+  /** Gives the caller a connection for exclusive use: a transaction needs one. */
   connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or what is like them. Only what has `transaction` may be
- * used by others too: otherwise their statements would become part of the storage's transactions.
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use it too only if it has
+ * `transaction`: otherwise statements of other code would become part of the storage's transactions.
  */
 export interface PostgresClient extends PostgresConnection {
   /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */

@@ -28,10 +28,10 @@ function chainOf(error: unknown): readonly Linked[] {
   return chain
 }
 
-/** A code of Prisma's own, which looks like an SQLSTATE. Those of PostgreSQL in that class begin with `P0`. */
+/** A Prisma error code, which looks like an SQLSTATE. PostgreSQL's codes of that class begin with `P0`. */
 const prismaCode = /^P[1-9]\d{3}$/
 
-/** The one that stands for `40001` and `40P01`. */
+/** Prisma's code for `40001` and `40P01`. */
 const prismaConflict = 'P2034'
 
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of Node; an empty text for others. */
@@ -56,7 +56,7 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : String(error)
 }
 
-/** Another transaction came between, and nothing of this one has happened: it begins anew. */
+/** Another transaction conflicted, and this one has stored nothing: it begins anew. */
 export function isContention(error: unknown): boolean {
   // serialization_failure, deadlock_detected, unique_violation: what was not there when the step looked is there now.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
@@ -74,7 +74,7 @@ export function isNameUnknown(error: unknown): boolean {
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** A statement that has sense only within a transaction came where none is open. */
+/** A statement needs an open transaction, and there is none. */
 export function isNoTransaction(error: unknown): boolean {
   // no_active_sql_transaction
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
@@ -104,7 +104,7 @@ interface Meaning {
   readonly remedy: string
 }
 
-/** A standby has the tables that are not logged by name alone. What PostgreSQL reports so has no code of its own. */
+/** A standby has unlogged tables by name only. PostgreSQL reports a read of one without a specific code. */
 function isUnloggedOnStandby(error: unknown): boolean {
   if (codeOf(error) !== '0A000') return false
   return chainOf(error).some((one) => /during recovery/.test(messageOf(one)) || one.routine === 'get_relation_info')

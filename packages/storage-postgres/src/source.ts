@@ -18,7 +18,7 @@ export interface Source {
   readonly replacesConnections: boolean
   /** Whether connections take statements with a name, as those of `pg` do. */
   readonly takesNames: boolean
-  /** Opens a connection of its own that listens; `null` where that cannot be. */
+  /** Opens a separate connection that listens; `null` if the source cannot. */
   readonly listen: OpenEar | null
   close(): Promise<void>
 }
@@ -136,7 +136,7 @@ export class PoolSource implements Source {
   }
 }
 
-/** A single connection, which is used by one after the other. */
+/** A single connection, which calls use one after the other. */
 export class ClientSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
@@ -144,7 +144,7 @@ export class ClientSource implements Source {
   readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
-  /** A transaction may be open that failed without an answer to its last statement. */
+  /** Whether a transaction may still be open, because its last statement had no answer. */
   #mayBeOpen = false
 
   constructor(client: PostgresClient, place: string) {
@@ -155,7 +155,7 @@ export class ClientSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const answer = this.#last.then(async () => {
-      // What comes next would be part of it. Until it is rolled back, nothing does.
+      // The next statement would be part of that transaction. So a rollback comes first.
       if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
       this.#mayBeOpen = false
       return await body(this.#client)

@@ -29,15 +29,15 @@ interface SeenPlace extends Place {
 }
 
 interface WholeAnswer extends ClaimAnswer {
-  /** It has ended by the bounds of a call: what comes behind was not looked at. */
+  /** The call ended at its bounds: it did not scan the rest. */
   readonly stopped: boolean
-  /** A sweep has left some to be canceled. */
+  /** A sweep has left occurrences to cancel. */
   readonly isLeftover: boolean
 }
 
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  /** What is claimed may wake others that may be claimed too: only where a job has a start rate. */
+  /** The claimed occurrences may wake others that are claimable too. Only for a job with a start rate. */
   readonly wakes: boolean
 }
 
@@ -45,11 +45,11 @@ interface ShardAnswer extends WholeAnswer {
 interface Ask {
   readonly mode: 'peek' | 'take'
   readonly last: Place
-  /** Rises with each call. One that is sent once more has the same. */
+  /** Rises with each call. A repeated command has the same number. */
   readonly number: number
-  /** An earlier call had no answer: whatever becomes of it, it is to take nothing behind this one. */
+  /** An earlier call had no answer. If it arrives after this one, it must take nothing. */
   readonly fences: boolean
-  /** Where the sweep goes on, and the look at what is due. */
+  /** The places from which the sweep and the scan of due occurrences continue. */
   readonly cursor: string
   readonly place: Buffer
 }
@@ -72,14 +72,14 @@ export class Claimer {
   #calls = 0
   /** By shard and owner: a call without an answer, which may have claimed something. The next call asks about it. */
   readonly #unanswered = new Map<string, number>()
-  /** Shards that did not answer, with the look that finds out when they do again. */
+  /** Shards that did not answer, each with the look that detects when it answers again. */
   readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
-  /** What may not start, and what is to be canceled, is moved out of the way in short calls, with some rounds of them. */
+  /** Claims in short calls. Each moves occurrences that may not start, or are to be canceled, out of the way. */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
     let isLeftover = false
@@ -95,11 +95,11 @@ export class Claimer {
 
   async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
     const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // What was woken in between may come before what was taken.
+    // An occurrence that was woken meanwhile may come before those taken earlier.
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
-  /** Looks at all shards first, so that the limit goes to the first of all of them. */
+  /** Asks all shards first, so that the claim takes the first occurrences over all of them. */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]

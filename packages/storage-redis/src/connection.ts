@@ -271,8 +271,8 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
   const client = new Redis(url, {
     lazyConnect: true,
     keepAlive: keepAliveMs,
-    // A host or a firewall may vanish without a word. The system goes on sending for a quarter of an hour then, while a
-    // new connection would work at once.
+    // A host or a firewall may disappear silently. The system would then retransmit for a quarter of an hour, while a new
+    // connection would work at once.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
     // A call fails as soon as the connection breaks. ioredis does not repeat it, because only the caller knows what has to be
     // checked before a repetition.

@@ -46,7 +46,7 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** The fields from the first to the last of those that are given. */
+/** The fields from the first to the last of the given ones. */
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)
   if (given.length === 0 || given.length < Object.keys(parts).length) {

@@ -111,7 +111,7 @@ export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
     assert.equal(await node.stateOf(item), 'queued')
   },
 
-  'of several that are due one starts, and the others are queued': async (world) => {
+  'if several are due, one starts and the rest are queued': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const items = []

@@ -262,7 +262,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(moved, [await node.head(job.id)], 'after several slots of one job')
     },
 
-    'what one connection moves the others find at once': async (world) => {
+    'every connection finds at once a job that another one moved': async (world) => {
       const first = await TestNode.connect(world, 'node-a')
       const second = await TestNode.connect(world, 'node-b')
       const job = await first.createJob()

@@ -95,7 +95,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
     assert.deepEqual(await readProfile(storage, 'life-1'), {})
   },
 
-  'profiles stand in the order of the request, null for those that are not there': async (world) => {
+  'profiles are in the order of the request, null for unknown nodes': async (world) => {
     const storage = await world.connect()
     await beat(storage, nodeRecord('life-1', 1), { profile: { can: 'one' } })
     await beat(storage, nodeRecord('life-2', 1), { profile: { can: 'two' } })

@@ -62,7 +62,7 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     expectOutcome(await node.create(item), 'exists')
   },
 
-  'queue: what meets an active one is queued, without an owner': async (world) => {
+  'queue: an occurrence that meets an active one is queued, without an owner': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     await node.startSlot(job, 1)

@@ -11,7 +11,7 @@ import type { CaseWorld } from '../storage-world.ts'
 interface Stage {
   readonly node: TestNode
   readonly job: JobRecord
-  /** Slots 1, 2 and so on: those that run. */
+  /** The running slots: 1, 2 and so on. */
   readonly running: readonly Held[]
 }
 
@@ -27,7 +27,7 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
 /** Numbers of places that a storage might stop counting before. */
 const many: readonly number[] = [4, 5, 12]
 
-/** A job of its own for each of these numbers of places, all of which are taken. */
+/** Runs the check for each of these numbers of places, each with a new job whose places are all taken. */
 async function eachFull(
   world: CaseWorld,
   policy: OverlapPolicy,
@@ -90,7 +90,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     await node.addSlot(job, 3, 'queued', { run: true })
   },
 
-  'an end wakes the first that is queued, whichever of those that run it was': async (world) => {
+  'the end of any running occurrence wakes the first queued one': async (world) => {
     const { node, job, running } = await full(world, 2)
     const third = await node.addSlot(job, 3, 'queued')
     const fourth = await node.addSlot(job, 4, 'queued')

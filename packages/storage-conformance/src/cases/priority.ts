@@ -66,7 +66,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
 /** Among waiting occurrences, the more urgent one starts first. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
-    'records keep it, and have none where nothing was said': async (world) => {
+    'a record keeps its priority, and has none if the request gave none': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const urgent = await node.addSlot(job, 1, 'pending', { details: { priority: 10 } })
@@ -77,7 +77,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual((await node.record(low)).details, { priority: -10 })
     },
 
-    'a claim takes what is due in its order, over all jobs: each level counts as an hour of waiting': async (world) => {
+    'a claim takes due occurrences of all jobs in order: each level counts as an hour of waiting': async (world) => {
       const node = await TestNode.connect(world)
       const jobs: JobRecord[] = []
       for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await node.createJob({ name, policy: 'allow' }))
@@ -118,7 +118,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, now, 1), [later.id])
     },
 
-    'it says nothing about when something is due': async (world) => {
+    'a priority does not change when an occurrence is due': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const delayed = { dueAt: slotAt(8), details: { priority: 10 } }
@@ -133,7 +133,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual([urgent.claimed.map(({ scheduledAt }) => scheduledAt), urgent.nextDueAt], [[slotAt(8)], null])
     },
 
-    'what is paused or not for this node is passed over, however urgent': async (world) => {
+    'a claim passes over paused and excepted jobs, however urgent': async (world) => {
       const node = await TestNode.connect(world)
       const paused = await node.createJob({ name: 'paused', policy: 'allow' })
       const foreign = await node.createJob({ name: 'foreign', policy: 'allow' })
@@ -186,7 +186,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), ids)
     },
 
-    'what comes back to wait has its place in that order': async (world) => {
+    'a released occurrence keeps its place in that order': async (world) => {
       const { node, job, held, ids } = await queueOf(world)
       await node.finish(held, { now: slotAt(70) })
       const first = await node.claimOne(slotAt(70))
@@ -234,7 +234,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(order, ids)
     },
 
-    'one claim under a start rate starts those that it wakes in that order': async (world) => {
+    'one claim under a start rate starts the occurrences that it wakes in that order': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 4, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', startRate })
@@ -245,7 +245,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), ids.slice(0, 4))
     },
 
-    'what a start wakes goes before what is less urgent and was seen before it': async (world) => {
+    'an occurrence that a start wakes starts before a less urgent one': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 2, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', startRate })

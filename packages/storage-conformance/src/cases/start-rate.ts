@@ -39,7 +39,7 @@ function waitsFor({ state, reason, dueAt }: OccurrenceRecord): readonly unknown[
 
 /** Jobs that limit how many of their occurrences start in an interval. */
 export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
-  'the head says what it is and when the last ones started, and nothing where there is none': async (world) => {
+  'the head holds the rate and the last starts, and neither for a job without a rate': async (world) => {
     const { node, job } = await rated(world, twoInFive)
     const plain = await node.createJob({ name: 'plain', policy: 'queue' })
     assert.deepEqual(job.overlap, {
@@ -107,7 +107,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(23)), [slotAt(7), slotAt(8)])
   },
 
-  'one claim starts as many as it allows, also those that it has to wake': async (world) => {
+  'one claim starts as many as the rate allows, and wakes queued ones for that': async (world) => {
     const node = await TestNode.connect(world)
     const startRate = { limit: 3, intervalMs: minute }
     const job = await node.createJob({ policy: 'queue', maxConcurrency: 1, startRate })

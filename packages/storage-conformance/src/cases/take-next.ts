@@ -189,7 +189,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.equal((await node.claimOne(slotAt(2))).id, early.id)
     },
 
-    'what is due at that very instant is taken': async (world) => {
+    'an end takes a queued occurrence that is due at the same instant': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)

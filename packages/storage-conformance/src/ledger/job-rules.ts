@@ -40,7 +40,7 @@ export function checkHeads(
   return violations
 }
 
-/** Whether the starts that a head keeps, and those that the records tell of, fit its start rate. */
+/** Checks that the starts in the head and the starts in the records fit the start rate of the job. */
 export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { starts, overlap, version } = job
   const violation = (message: string, record: OccurrenceRecord | null = null): LedgerViolation => {
@@ -152,10 +152,10 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** So much too early a job may come whose slots lie close together: see `JobQuery.due`. */
+/** How far a job may be out of order, in ms, if its slots lie close together: see `JobQuery.due`. */
 const orderSlackMs = 10_000
 
-/** Whether the jobs that are found by their next instants are those that have one, each as it is, in about this order. */
+/** Checks that the storage finds by next instants exactly the jobs that have one, unchanged and in about this order. */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []
   const expected = new Map(

@@ -30,7 +30,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
     const { span } = record.details
-    // A run that covers several slots has the id of its own.
+    // A run that covers several slots has the id of the slot in its `scheduledAt`.
     const isRange = state === 'missed' && span !== undefined && span.count > 1
     const id = isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, record.scheduledAt)
     const what = isRange ? `the missed range from ${text(span.from)}` : `slot ${text(record.scheduledAt)}`
@@ -87,7 +87,7 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
         yield `attempt ${attempt.number} of ${task} is ${attempt.state} with endedAt ${text(attempt.endedAt)}`
       if (unfinished && index < attempts.length - 1)
         yield `attempt ${attempt.number} of ${task} did not end before the next`
-      // A forced cancellation ends the occurrence over the head of its owner, whose attempts stay as they were.
+      // A forced cancellation ends the occurrence without its owner, so the attempts stay as they were.
       if (unfinished && isFinal(state) && state !== 'canceled') yield `attempt ${attempt.number} of ${task} never ended`
     }
     if (gap !== 0) yield `${task} lacks ${gap} attempts that are said to be left out`

@@ -38,12 +38,12 @@ interface Work extends OccurrenceAddress {
   runs: readonly TaskRunRecord[]
 }
 
-/** How far a job may lag behind before its slots are recovered instead of created one by one. */
+/** Missed slots of a job from which on the node runs a recovery instead of creating each slot. */
 const misfireSlots = 4
 
 /**
- * A node as the engine's would be, in small: it races for slots, claims, works, reaps, recovers, and repeats every
- * call whose answer got lost. What it holds it knows from answers alone.
+ * A small model of the engine's node: it competes for slots, claims, works, reaps, recovers, and repeats every call whose
+ * answer got lost. It knows its occurrences only from answers.
  */
 export class SoakNode {
   readonly #storage: Storage

@@ -112,7 +112,7 @@ export const jobMutants: readonly Mutant[] = mutants({
   'cancels all that an update replaces at once, however little was asked': {
     rejectedBy: [
       'update in steps: cancels no more than asked at a time, says that there is more, and comes to an end',
-      'update in steps: goes on under a later version, and keeps the slots of its own and of that',
+      'update in steps: continues under a later version, and keeps the slots of both versions',
       'update in steps: is taken over by a later update that cancels, and by a delete',
     ],
     alone: true,
@@ -128,12 +128,12 @@ export const jobMutants: readonly Mutant[] = mutants({
     goesOn: (ledger, head, change) => ledger.goesOn({ ...head, fingerprint: change.content.fingerprint }, change),
   },
   'goes on with an update only while its version is in force': {
-    rejectedBy: ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    rejectedBy: ['update in steps: continues under a later version, and keeps the slots of both versions'],
     alone: true,
     goesOn: (ledger, head, change) => head.version === change.expectedVersion + 1 && ledger.goesOn(head, change),
   },
   'cancels whatever is older than the version in force': {
-    rejectedBy: ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    rejectedBy: ['update in steps: continues under a later version, and keeps the slots of both versions'],
     alone: true,
     isSuperseded: (ledger, record) => {
       const head = ledger.jobs.get(record.jobId) as JobRecord
@@ -257,7 +257,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     },
   },
   'keeps what has ended in the list of what is live': {
-    rejectedBy: ['listOccurrences: what has ended is no longer live'],
+    rejectedBy: ['listOccurrences: an ended occurrence is no longer live'],
     livePage: (ledger, query) => {
       const ended = [...ledger.occurrences.values()].filter(({ finishedAt, token }) => finishedAt !== null && token > 0)
       return [...ledger.livePage(query), ...(query.cursor === null ? ended : [])]
@@ -287,7 +287,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     open: forgetful,
   },
   'claims to be what it is not': {
-    rejectedBy: ['capabilities: are those that the test file declares'],
+    rejectedBy: ['capabilities: match the declaration of the test file'],
     capabilities: { durability: 'power' },
     open: () => ledgerWorld(new Ledger()),
   },

@@ -2,7 +2,7 @@ import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `places: ${text}`
 const start = sentence('as many as there are places start, and the next is queued')
-const wake = sentence('an end wakes the first that is queued, whichever of those that run it was')
+const wake = sentence('the end of any running occurrence wakes the first queued one')
 const update = sentence('an update that adds places wakes up to two, and each end wakes another beside its own')
 const manyStart = sentence('of a job with many places no more run than these, whatever asks to start')
 const manyEnd = sentence('an end gives one of many places on, and no more than that')
@@ -51,7 +51,7 @@ export const placesMutants: readonly Mutant[] = mutants({
     ],
     isBlocked: () => false,
   },
-  'lets a new one go before those that wait for a place': {
+  'starts a new occurrence before occurrences that wait for a place': {
     rejectedBy: [sentence('while others wait for a place, a new one does not go before them')],
     queuedBefore: () => 0,
   },

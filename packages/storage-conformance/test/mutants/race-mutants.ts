@@ -134,7 +134,7 @@ export const raceMutants: readonly Mutant[] = mutants({
       },
     }),
   },
-  'looks what is due, then claims it': {
+  'reads due occurrences in one step and claims them in another': {
     rejectedBy: ['races of connections: each pending occurrence is claimed by exactly one node'],
     calls: (ledger) => ({
       async claim(request) {

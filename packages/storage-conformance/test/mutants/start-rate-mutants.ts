@@ -3,9 +3,9 @@ import { letGo, nextStartAt } from '@jobistemer/core/storage'
 import { letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `start rate: ${text}`
-const head = sentence('the head says what it is and when the last ones started, and nothing where there is none')
+const head = sentence('the head holds the rate and the last starts, and neither for a job without a rate')
 const order = sentence('waiting occurrences start in order, one at each permitted instant, and new ones start later')
-const wakes = sentence('one claim starts as many as it allows, also those that it has to wake')
+const wakes = sentence('one claim starts as many as the rate allows, and wakes queued ones for that')
 const counted = sentence('a trigger counts as a slot does, and so does a claim')
 const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
 const raised = sentence('an update to a higher rate lets waiting occurrences start by that rate')
@@ -68,7 +68,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       return answers
     },
   },
-  'lets a new one start before those that wait': {
+  'starts a new occurrence before waiting ones': {
     rejectedBy: [order],
     mayStart: (ledger, jobId) => ledger.nextStartAt(jobId) <= ledger.now,
     queuedBefore: (ledger, job) => (job.overlap.startRate === undefined ? ledger.queuedBefore(job) : 0),

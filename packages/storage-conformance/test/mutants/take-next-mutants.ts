@@ -14,8 +14,8 @@ export const takeNextMutants: readonly Mutant[] = mutants({
     rejectedBy: [sentence('what is not due yet is woken, and waits for its time')],
     takeWoken: (ledger, woken, taker) => ledger.takeWoken(woken, taker, Number.POSITIVE_INFINITY),
   },
-  'takes what is due only once its instant is over': {
-    rejectedBy: [sentence('what is due at that very instant is taken')],
+  'takes a queued occurrence only after its instant': {
+    rejectedBy: [sentence('an end takes a queued occurrence that is due at the same instant')],
     takeWoken: (ledger, woken, taker, now) =>
       (ledger.occurrences.get(woken.id)?.dueAt ?? now) < now ? ledger.takeWoken(woken, taker, now) : null,
   },

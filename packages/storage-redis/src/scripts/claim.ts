@@ -16,19 +16,19 @@ import { prelude } from './prelude.ts'
 
 const { stateCodes } = codec1
 
-/** How many occurrences whose time has come one call makes claimable at most. */
+/** Delayed occurrences that one call makes claimable at most. */
 const promotedAtOnce = 2000
 
 /**
- * How many occurrences one call cancels at most of what deleted and replaced jobs have left, and makes queued or held back
- * of what may not start.
+ * Occurrences that one call at most cancels for deleted and replaced jobs, and at most makes queued or held back because they
+ * may not start.
  */
 const movedAtOnce = 500
 
-/** How many jobs a sweep looks at in one call, about. */
+/** Approximate number of jobs that a sweep reads in one call. */
 const sweptAtOnce = 200
 
-/** How many occurrences one call passes over at most: of other nodes, and those not due by the clock of its own. */
+/** Occurrences that one call passes over at most: those of other nodes, and those not due by the clock of this node. */
 const passedAtOnce = 1000
 
 /** Pending occurrences of a job from which on a claim that may not take them moves them into sets of the job. */
@@ -36,19 +36,19 @@ const fewestApart = 16
 /** Most jobs with such sets. */
 const mostApart = 100
 
-/** Among how many of the first of a job one is looked for that its start rate holds back. */
+/** First occurrences of a job among which a claim searches for one that the start rate holds back. */
 const fewestLooked = 8
 
-/** How many are read together where others are passed over. */
+/** Occurrences that a claim reads together while it passes over others. */
 const pageSize = 100
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** Lua for the place of a member that was passed over. */
+/** Lua for the place of a member that the claim has passed over. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(placeLayout, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** What a claim changes of a record is in front, but for the instant of the start. */
+/** The fields that a claim changes stand at the front of a record, except the instant of the start. */
 const front = {
   state: 'state',
   token: 'token',
@@ -173,8 +173,8 @@ local function isExcepted(job)
   return skips[job]
 end
 
--- Whether what is passed over of a job goes into sets of its own; and where what this node may take lies: the common set,
--- and those of jobs, each up to where it was looked through.
+-- \`goesApart\`: whether the claim moves passed-over occurrences of a job into sets of the job. \`sources\`: the sets from
+-- which this node may take, the common set and those of jobs, each with the place up to which it was scanned.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
 -- How far earlier calls have walked through delayed and through ready occurrences.

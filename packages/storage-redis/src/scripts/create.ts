@@ -15,10 +15,10 @@ import { prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
-/** How many of those that wait one call displaces at most. */
+/** Waiting occurrences that one call displaces at most. */
 const displacedAtOnce = 500
 
-/** How many of those that wait a displacement looks at while a replace has left some. */
+/** Waiting occurrences that a displacement reads while a replace has left some. */
 const displacedInPassing = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })

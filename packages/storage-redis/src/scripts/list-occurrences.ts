@@ -113,7 +113,7 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- A queue may be long: it is not read for those that run.
+-- A queue may be long: a list of running occurrences does not read it.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
