@@ -14,7 +14,7 @@ const busy: unique symbol = Symbol('busy')
  */
 const shortPausesMs = 100
 
-/** What is to be told of the course of transactions. */
+/** Callbacks at the beginning and the end of transactions. */
 export interface StepListener {
   /** `writes`: false for a step that only reads. What it throws ends the step. */
   onStart(writes: boolean): void
@@ -23,11 +23,11 @@ export interface StepListener {
 }
 
 /**
- * Runs steps as transactions: those that write one after the other, those that read at once.
+ * Runs steps as transactions: writing steps one after the other, reading steps at once.
  *
- * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair: so SQLite is
- * never made to wait, and a step that finds the file locked tries again after a short pause, of random length when it has
- * been locked for long, until the limit is reached. A limit is of time: pauses may take far longer than they should.
+ * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
+ * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been
+ * locked for long, the pause is random. The limit counts elapsed time, because pauses may take far longer than requested.
  */
 export class Connection {
   readonly #database: Database.Database
@@ -43,10 +43,10 @@ export class Connection {
   readonly #commit: Database.Statement
   readonly #rollback: Database.Statement
   #closed = false
-  /** How many steps that write wait in line. */
+  /** Number of queued writing steps. */
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
-  /** Since when, by the monotonic clock, steps that write have found the file locked; `null` when the last one did not. */
+  /** Since when writing steps have found the file locked, by the monotonic clock; `null` if the last one did not. */
   #blockedSince: number | null = null
 
   constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener, clock: Clock = systemClock) {

@@ -16,12 +16,13 @@ export interface FileMarks {
 const smallestDatabase = 512
 
 /**
- * To be called before a file is opened for writing: looks whether it may become or is one of Jobistemer's while opening it
- * would put into it what its last writer left beside it. A file without such is looked at once it is open: until
- * something is written, SQLite changes nothing of it, and removes what it made beside it. A file that does not exist may.
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. Opening it could roll back or
+ * merge what its last writer left beside it. A file without such remains is checked after opening: until the first write,
+ * SQLite does not change it, and removes what it created beside it. A file that does not exist passes.
  *
- * All looks are SQLite's: where files have POSIX locks, closing one that was opened otherwise would end those of every
- * connection of this process to it, and then another process may delete the log that they write to.
+ * All checks use SQLite. Where files have POSIX locks, closing a file that was opened otherwise ends the locks of every
+ * connection of this process to it. Then another process may delete the log that these connections write to.
+ *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite as they are
  */
 export function inspectFile(file: string): void {

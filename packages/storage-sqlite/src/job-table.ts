@@ -280,7 +280,7 @@ export class JobTable {
     return changed > worthSorting ? walkChanged : listChanged
   }
 
-  /** The same where many other owners' jobs, or many tombstones, lie between those that are wanted. */
+  /** Whether few jobs match, so that sorting them beats a walk past jobs of other owners and tombstones. */
   #areFew(owner: string | null, deleted: boolean, limit: number): boolean {
     if (deleted) return false
     const worthSorting = this.#worthSorting(limit)

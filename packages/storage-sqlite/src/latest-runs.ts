@@ -37,7 +37,7 @@ export class LatestRuns {
       .pluck()
   }
 
-  /** The rows in the history; jobs that have none, or of which it has given up, are left out. */
+  /** The rows in the history. Omits jobs without a run, and jobs for which the search has given up. */
   rowsOf(jobs: readonly number[]): ReadonlyMap<number, number> {
     const latest = new Map<number, HistoryEntry>()
     const note = (job: number, entry: HistoryEntry) => {
@@ -57,7 +57,7 @@ export class LatestRuns {
         if (entry === undefined) left -= this.#countInBlock.get(block, job, from, left) as number
         else note(job, entry)
         if (left > 0) continue
-        // Whether one of those that were not looked at is later than what was found is not known.
+        // An entry that was not read may be later than the found one.
         latest.delete(job)
         break
       }

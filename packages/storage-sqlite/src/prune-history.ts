@@ -8,9 +8,9 @@ import type { Tables } from './tables.ts'
 
 /** What of one job may go. */
 interface Retention {
-  /** The job's next instant: everything before it is decided. Infinite when there is none. */
+  /** The job's next instant: every slot before it is decided. Infinite if the job has none. */
   readonly end: number
-  /** The oldest of those that are always kept; `null` when none are. */
+  /** The oldest of the occurrences that are always kept; `null` if none are. */
   readonly oldestKept: HistoryEntry | null
   /** False when there are no more than are always kept. */
   readonly hasSpare: boolean
@@ -23,7 +23,7 @@ interface OccurrencesPlace {
   readonly job: number
 }
 
-/** Where a call that took too long left off. */
+/** The place at which a call stopped because its effort was spent. */
 type Place = OccurrencesPlace | VersionsPlace | TombstonesPlace
 
 const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
@@ -49,7 +49,7 @@ export class HistoryPruner {
   readonly #tables: Tables
   readonly #leftovers: LeftoverForgetter
   readonly #effortLimit: number
-  /** By request, as only a repetition goes on from there. The one that was left off last comes last. */
+  /** By request, because only a repetition continues from there. The latest entry comes last. */
   readonly #places: Map<string, Place> = new Map()
 
   constructor(tables: Tables, limit: number = effortLimit) {

@@ -21,7 +21,7 @@ export interface SchemaHome {
   touch(database: Database.Database): void
 }
 
-/** A file of its own: marked in its header. */
+/** A file for the jobs alone: its header holds the schema version. */
 export const ownFile: SchemaHome = {
   prefix: '',
   read(database, file, known = migrations.length) {
@@ -84,8 +84,8 @@ export function schemaHomeOf(prefix: string): SchemaHome {
 }
 
 /**
- * Looks, within each transaction that writes, whether a newer version has migrated the file since it was opened: the
- * statements of this one may spoil what they no longer know. One look takes about a microsecond.
+ * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of this
+ * version could damage data in a newer form. One check takes about a microsecond.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement
