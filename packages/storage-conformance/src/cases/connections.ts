@@ -120,7 +120,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await storage.close()
   },
 
-  'closing one connection leaves other connections and the data intact': async (world) => {
+  'closing one connection leaves the other connections open': async (world) => {
     const first = await TestNode.connect(world, 'node-a')
     const second = await TestNode.connect(world, 'node-b')
     const job = await first.createJob()

@@ -101,7 +101,7 @@ const somethingToDo = 'subscribe: wakes another connection when there is somethi
 /** Faults in what connections share, and in what they tell one another. */
 export const connectionMutants: readonly Mutant[] = mutants({
   'forgets with a close that others have the data open': {
-    rejectedBy: ['connections: closing one connection leaves other connections and the data intact'],
+    rejectedBy: ['connections: closing one connection leaves the other connections open'],
     open: partedByCloses,
   },
   'ends the subscriptions of all with one connection': {

@@ -336,7 +336,7 @@ export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
       name: 'ends the pool of all with one connection',
       line: 'const client = await this.listening',
       becomes: 'const client = await this.pool.end()',
-      noticedBy: 'connections: closing one connection leaves other connections and the data intact',
+      noticedBy: 'connections: closing one connection leaves the other connections open',
     },
     {
       name: 'keeps the connection that listens',
