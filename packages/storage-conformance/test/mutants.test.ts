@@ -188,7 +188,7 @@ function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
   return cases.map(({ name, run }) => ({ variant, name, open, run }))
 }
 
-describe('what the contract leaves to a storage is refused by no case', () => {
+describe('no case rejects a choice that the contract leaves to the storage', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)

@@ -135,7 +135,7 @@ describe('a step of more than a hundred records', () => {
     await assertLedger(storage)
   })
 
-  it('that deletes a job leaves nothing that waits, whatever another node claims and hands back meanwhile', async () => {
+  it('that deletes a job leaves no waiting occurrence, whatever another node claims and releases meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     const [early] = await claim(1)
@@ -294,7 +294,7 @@ describe('a claim', () => {
   })
 })
 
-it('a claim of what may overlap starts nothing that an update is to cancel which comes in between', async () => {
+it('a claim of overlapping occurrences starts none that a concurrent update cancels', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await addWaiting(id, 5)
   const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }
@@ -330,7 +330,7 @@ describe('a prune', () => {
 
   const history = { kind: 'job', order: 'ascending', limit: 10, cursor: null, runs: true } as const
 
-  it('that comes while a large record is being read leaves a reader with nothing', { timeout: 30_000 }, async () => {
+  it('during the read of a large record makes the read return null', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const lister = interrupted('"part/', async () => await storage.prune(oldHistory))
     expect(await lister.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })
@@ -338,7 +338,7 @@ describe('a prune', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('that dies half way through a large record does not keep others from reading', { timeout: 30_000 }, async () => {
+  it('that dies half way through a large record does not block reads', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -357,7 +357,7 @@ describe('a prune', () => {
     expect(await storage.prune(oldHistory)).toEqual({ removed: 1, more: false })
   })
 
-  it('that removes a tombstone leaves the job alone that is created anew at any moment', {
+  it('that removes a tombstone keeps the job that another node recreates at any moment', {
     timeout: 60_000,
   }, async () => {
     for (let before = 1; before < 20; before++) {
@@ -378,7 +378,7 @@ describe('a prune', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('that is resumed after a crash leaves the address of a key alone that was used again', async () => {
+  it('that continues after a crash keeps the address of a key that was used again', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })

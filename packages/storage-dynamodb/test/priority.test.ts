@@ -65,7 +65,7 @@ describe('a claim', () => {
     expect(claimed.map(({ details }) => details.priority)).toEqual([3, 3, undefined, undefined, undefined])
   })
 
-  it('goes on behind the first page in the same order', async () => {
+  it('continues behind the first page in the same order', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 120 }, (_, key) => trigger(id, key, slotAt(1) + key * 2, -2))
     const plain = Array.from({ length: 120 }, (_, key) =>
@@ -82,7 +82,7 @@ describe('a claim', () => {
     expect(times).toEqual(Array.from({ length: 240 }, (_, index) => slotAt(1) + 2 * priorityStepMs + index))
   })
 
-  it('of a process that was open before hears of a priority that another one has begun to use', async () => {
+  it('of an open storage finds a priority that another process has begun to use', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const other = connect()
     expect(await claim(other, 5)).toEqual([])
@@ -102,7 +102,7 @@ describe('a claim', () => {
 })
 
 describe('a marker of a priority', () => {
-  it('is written once by each process, and by none for what has no priority', async () => {
+  it('is written once by each process, and never for occurrences without a priority', async () => {
     const written: string[] = []
     const send = async (command: object, options: object): Promise<unknown> => {
       if (command instanceof PutItemCommand) written.push(command.input.Item?.pk?.S ?? '')
@@ -154,7 +154,7 @@ it('each process counts and lists waiting occurrences with a priority, and no ma
   }
 })
 
-it('one with a priority that is handed back waits among those of its priority', async () => {
+it('a released occurrence with a priority waits in its priority again', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await create([trigger(id, 1, slotAt(3), 5)], slotAt(3))
   const [held] = (await claim(storage, 1)) as [OccurrenceRecord]

@@ -171,7 +171,7 @@ describe('createTable', () => {
     expect(error.remedy).toContain('raise timeout')
   })
 
-  it('repeats what is throttled, and what is lost', async () => {
+  it('repeats throttled requests, and requests whose answer is lost', async () => {
     const met = new Set<object>()
     const throttled = answering(({ constructor: kind }) => {
       if (met.has(kind)) return null

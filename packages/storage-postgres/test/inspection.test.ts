@@ -68,7 +68,7 @@ it('names the tables that autovacuum passes over, and the transaction that holds
   expect(own).toMatchObject({ kind: 'transaction', forMs: expect.any(Number) })
 })
 
-it('names what a user may not do', async () => {
+it('names the missing rights of a user', async () => {
   await makeSchema()
   await pool.query(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC`)
   onTestFinished(async () => {

@@ -39,7 +39,7 @@ it('the remedy says that nothing was stored only if the server has answered', ()
   }
 })
 
-it('the code is found in what tools put around the error of the driver', () => {
+it('the code is found inside the errors that tools put around a driver error', () => {
   const driver = withCode('40001')
   for (const error of [
     new Error('Failed query', { cause: driver }),

@@ -115,7 +115,7 @@ describe('wake-ups', () => {
     await expect.poll(listening).toEqual([{ count: 0 }])
   })
 
-  it('that do not come through are said once, and everything else works', async () => {
+  it('that do not arrive cause one warning, and everything else works', async () => {
     const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
     onTestFinished(() => bouncer.stop())
     const schema = newSchema()

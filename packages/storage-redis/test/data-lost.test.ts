@@ -126,7 +126,7 @@ describe('a namespace that others make anew, spread otherwise', () => {
     expect(await names(other)).toContain('zeta')
   })
 
-  it('is refused by one that was told another number', async () => {
+  it('is refused by a storage with another number of shards', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')

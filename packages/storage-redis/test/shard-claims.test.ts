@@ -118,7 +118,7 @@ describe('a claim over shards of which one fails', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes what the others have, and what that one has once it answers again', async () => {
+  it('takes from the answering shards, and from the failed one once it answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
@@ -142,7 +142,7 @@ describe('a claim over shards of which one fails', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers what was taken of the others when a taking fails that has taken nothing', async () => {
+  it('answers what other shards gave if one shard fails without having given anything', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call looks, the second one takes.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -152,7 +152,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('says by the next claim that the owner has to look for what an unanswered taking took', async () => {
+  it('the next claim tells the owner to look up what an unanswered claim took', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })

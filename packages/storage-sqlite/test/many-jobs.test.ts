@@ -99,7 +99,7 @@ describe('a list of the jobs that are not deleted', () => {
     expect(await listed({ owner: 'of-many', deleted: true })).toEqual(many)
   })
 
-  it('walks over no tombstones and no jobs of others where few are left between many', async () => {
+  it('reads no tombstones and no jobs of other owners if few jobs match', async () => {
     const many = await addMany(names('many', 400), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const database = new Database(scratch.file)

@@ -102,7 +102,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('waits otherwise than others do, also than those with the same process id', async () => {
+  it('has different random pauses than other processes, also with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')
@@ -142,7 +142,7 @@ describe('a step that finds the file locked', () => {
 })
 
 describe('a step that reads', () => {
-  it('does not wait for those that wait to write', async () => {
+  it('does not wait for queued writing steps', async () => {
     other.exec('BEGIN IMMEDIATE')
     let isWritten = false
     const writing = connection.write(() => {
