@@ -239,7 +239,7 @@ describe('a claim', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These lie behind the others, in either partition of the index.
+      // These lie behind the other occurrences, in both partitions of the index.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -304,7 +304,7 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     if (command instanceof TransactWriteItemsCommand && !met) {
       met = true
       const changes = [{ ...change, waiting: 'cancel' }] as const
-      // It cancels the first one; all of the others are left.
+      // It cancels the first one; all other ones are left.
       const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
       expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
     }

@@ -25,7 +25,7 @@ export async function get(session: Session, schema: string, request: GetRequest)
   }
 }
 
-/** The UUIDs of ids as an array of PostgreSQL; `null` when there is none to look for. */
+/** The UUIDs of ids as a PostgreSQL array; `null` if none of the ids has one. */
 function uuidsOf(ids: readonly (JobId | OccurrenceId)[]): string | null {
   const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
   return found.length === 0 ? null : plainArray(found)

@@ -54,7 +54,7 @@ export interface PostgresStorageOptions {
    * wait for a lock up after nine tenths of it. Default 10 s.
    */
   readonly commandTimeout?: DurationInput
-  /** Told when wake-ups do not come through. Default: a warning of the process. */
+  /** Receives a warning if wake-ups do not arrive. Default: a warning of the process. */
   readonly logger?: Pick<Logger, 'warn'>
 }
 

@@ -172,7 +172,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       return await call(opened)
     } catch (error) {
-      // The next call looks for the schema anew.
+      // The next call opens the schema again.
       if (isSchemaGone(error)) opened.isChecked = false
       throw opened.database.errorOf(error)
     }

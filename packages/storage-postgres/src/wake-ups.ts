@@ -225,8 +225,8 @@ class Hearing {
     if (this.#hasWarned) return
     this.#hasWarned = true
     const message =
-      'wake-ups do not come through, and nodes will poll: a pooler that lends connections for one transaction is ' +
-      'between. Lead the storage around it, or open it with wakeUps: false.'
+      'wake-ups do not arrive, and nodes will poll: a pooler shares the connections between transactions. ' +
+      'Connect the storage to PostgreSQL directly, or open it with wakeUps: false.'
     if (this.#logger === null) process.emitWarning(`jobistemer: ${message}`, { code: 'JOBISTEMER_NO_WAKE_UPS' })
     else this.#logger.warn({ channel: this.#channel }, message)
   }

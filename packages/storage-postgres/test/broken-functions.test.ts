@@ -19,7 +19,7 @@ interface Guard {
   readonly guard: readonly [text: string, without: string]
   /** In how many places it stands, and in which of them it is taken away. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
-  /** Looks for what must not be. */
+  /** Checks that the fault has damaged the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
 }
 

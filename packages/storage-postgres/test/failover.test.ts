@@ -45,7 +45,7 @@ async function pair() {
     primary,
     standby,
     url: `postgres://postgres@${address.host}:${address.port}/postgres`,
-    /** Resolves when the standby has all that was acknowledged by now. */
+    /** Resolves when the standby has all acknowledged writes. */
     async caughtUp(): Promise<void> {
       const wanted = await ask(primary, 'SELECT pg_current_wal_insert_lsn()::text')
       const hasIt = `SELECT pg_last_wal_replay_lsn() >= '${wanted}'::pg_lsn`

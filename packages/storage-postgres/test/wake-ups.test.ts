@@ -126,7 +126,7 @@ describe('wake-ups', () => {
     const logger = { warn: (_: unknown, message?: string) => warned(String(message)) }
     const storage = open({ pool: pool({ connectionString: bouncer.url }), schema, logger })
     const ears = new WakeUpListener(storage)
-    expect(await warning).toMatch(/wake-ups do not come through/)
+    expect(await warning).toMatch(/wake-ups do not arrive/)
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
     expect(ears.heard).toEqual([])
@@ -150,7 +150,7 @@ describe('wake-ups', () => {
       .toContain('jobs')
   })
 
-  it('are tried no more than once a minute where they do not come through', { timeout: 20_000 }, async () => {
+  it('are tried no more than once a minute if they do not arrive', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
     // A listener that took the end of its own connection for a loss would connect and warn again within 5 s.

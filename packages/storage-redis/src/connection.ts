@@ -278,7 +278,7 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // checked before a repetition.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-    // After a failover the server that was the primary may be a replica: the name of its host may lead elsewhere by now.
+    // After a failover the former primary may be a replica, and its host name may resolve to another server.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   // ioredis 5 keeps the timer of a connection that broke, which then ends the next one.

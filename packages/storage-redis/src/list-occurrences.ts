@@ -87,7 +87,7 @@ async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<Oc
   }
 }
 
-/** Shard after shard; a cursor names the one that it lies in. */
+/** Lists shard after shard. A cursor names its shard. */
 async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, cursor, limit, runs, node, deadlineBefore } = query
   const shards = await connection.shards()

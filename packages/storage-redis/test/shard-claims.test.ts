@@ -53,7 +53,7 @@ it('a claim over shards takes nothing younger in the place of what another node 
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two of one instant, whose ids decide, and one that is between the others by its time.
+  // Two triggers of one instant, ordered by their ids, and one with a time between other ones.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -169,7 +169,7 @@ describe('a claim over shards of which one fails', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // It is heard once the shard has answered, and nothing is taken by the claim that says it.
+    // The error comes after the shard has answered again. The claim that rejects with it takes nothing.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

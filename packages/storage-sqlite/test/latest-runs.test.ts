@@ -48,7 +48,7 @@ it('behind thousands it is given up, and a later one is found', async () => {
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
-  // It is not indexed yet, and stands before those that were skipped.
+  // It is not indexed yet, and stands before the skipped ones.
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })

@@ -25,7 +25,7 @@ async function findDue(
   })
 }
 
-/** Names and next instants of what is due, in its order. */
+/** Names and next instants of due jobs, in their order. */
 async function placesOf(node: TestNode, due?: DueJobs, limit?: number): Promise<readonly string[]> {
   return (await findDue(node, due, limit)).map(placeOf)
 }

@@ -169,14 +169,14 @@ export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] 
   let latest = Number.NEGATIVE_INFINITY
   for (const job of due) {
     const should = expected.get(job.id)
-    if (should === undefined) violate(job, 'is found among what is due, and is not, or twice')
-    else if (should.nextAt !== job.nextAt) violate(job, `is found among what is due, and should be ${placeOf(should)}`)
+    if (should === undefined) violate(job, 'is found among due jobs without a next instant, or twice')
+    else if (should.nextAt !== job.nextAt) violate(job, `is found among due jobs, and should be ${placeOf(should)}`)
     expected.delete(job.id)
     const nextAt = job.nextAt ?? Number.NEGATIVE_INFINITY
-    if (nextAt < latest - orderSlackMs) violate(job, `is found behind what is due at ${text(latest)}`)
+    if (nextAt < latest - orderSlackMs) violate(job, `is found behind a job that is due at ${text(latest)}`)
     latest = Math.max(latest, nextAt)
   }
-  for (const job of expected.values()) violate(job, 'is due, and not found')
+  for (const job of expected.values()) violate(job, 'has a next instant, and is not found')
   return violations
 }
 

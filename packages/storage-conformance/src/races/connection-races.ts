@@ -155,7 +155,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const first = itemAt(nodes, 0)
         const expected: readonly (readonly [OverlapPolicy, number, number])[] = [
           ['skip', 0, nodeCount - 1],
-          // The others meet a full queue.
+          // The remaining creates meet a full queue.
           ['queue', 3, 0],
           ['queue_one', 1, 0],
           ['cancel_running', 1, 0],

@@ -28,7 +28,7 @@ interface Fault {
   readonly inside?: () => Ledger
   /** The state machine. */
   readonly machine?: () => Ledger
-  /** When the others are told of what a transaction does. */
+  /** When other connections receive the wake-ups of a transaction. */
   readonly wakes?: 'before the commit'
 }
 
@@ -86,7 +86,7 @@ class TransactionalData {
     }
   }
 
-  /** Tells every connection but the one that has done it. */
+  /** Wakes every connection except the writing one. */
   #tell(kind: WakeUp['kind'], own?: Storage): void {
     for (const [listener, storage] of this.#listeners) if (storage !== own) listener({ kind })
   }

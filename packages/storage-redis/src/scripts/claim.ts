@@ -489,7 +489,7 @@ local function noteTaken(id, record, member, source)
 end
 
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
--- That is no news to other nodes: what is due for them is less.
+-- This sends no wake-up, because less work is left for other nodes.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
@@ -577,7 +577,7 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- Those that a look has counted as taken are pending still.
+        -- Occurrences that a peek has counted as taken are still pending.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))

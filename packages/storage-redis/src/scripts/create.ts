@@ -166,7 +166,7 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Queued ones first: while others are active, those that are left keep what comes from overtaking them.
+  -- Queued ones first: while other occurrences are active, the remaining queued ones keep new ones from overtaking them.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end

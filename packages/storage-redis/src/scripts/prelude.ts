@@ -60,8 +60,8 @@ const catchUpAtOnce = 8
  * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is open,
  * the next call fails with an error that says so, see `stored-form.ts`.
  *
- * Spread. The last argument says over how many shards the caller takes the jobs to be spread. A server that has lost its
- * data has no word of that, or another one by now: the call does nothing then.
+ * Spread. The last argument is the number of shards that the caller assumes. A server that has lost its data has no such
+ * number, or another one: then the call does nothing.
  *
  * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
  * of `request-layouts.ts`.
