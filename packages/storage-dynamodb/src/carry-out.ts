@@ -103,8 +103,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this was written already, or something came between the reading and the plan that does not go through the
-  // head: what may overlap was claimed, what ran was changed or handed back.
+  // Either this record was written already, or a write beside the head came between the reading and the plan: a claim of an
+  // overlapping occurrence, or a change or release of a running one.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)

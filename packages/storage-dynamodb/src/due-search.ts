@@ -120,9 +120,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Jobs that have queued occurrences: they may have no active one, as a damaged table may leave behind, or some that are to
- * be canceled; and those whose last step was large and has not been carried out: its node has died. A step on either mends
- * it.
+ * Jobs with queued occurrences, and jobs with an unfinished plan. A job of the first kind may have no active occurrence, if the
+ * table is damaged, or superseded ones. The plan of the second kind belongs to a large step whose node has died. The next step
+ * on the job repairs either.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -25,13 +25,13 @@ import { nameByKeys } from './reusable-keys.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
 /**
- * Writes what a step has decided, if nothing of what it was decided on has changed meanwhile; else answers false, and has
- * written nothing.
+ * Writes the decisions of a step, if the data that it has read are unchanged. Otherwise it writes nothing, and returns false.
  *
- * Every step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of the head's
- * revision: so the steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a
- * write to its own item, while none is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap,
- * they start without knowing of each other.
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
+ * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
+ * item, while none is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, they start without
+ * knowing of each other.
+ */
 export async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write
   if (before !== null && after.head === before.head) {

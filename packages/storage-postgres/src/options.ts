@@ -11,8 +11,8 @@ export interface PostgresResult {
 /** One connection, as `pg` and PGlite have it. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values, `$1` and so on: texts and `null`; from a pool also bytes for the binary form of a type, where
-   * it is found at first that they are sent as they are.
+   * Runs one statement with its values for `$1` and so on: texts and `null`. A pool that has passed the probe also gets bytes,
+   * in the binary form of a type.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }

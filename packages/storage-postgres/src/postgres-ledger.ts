@@ -42,8 +42,8 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * A call of twice as many is hardly cheaper for each. And of a thousand that are due at once in two calls, the server works on
- * one half while the node works on the other, and on both at once where it has the processors for it.
+ * Items per call. Twice as many hardly reduce the cost per item. A thousand due items in two calls also let the server work on
+ * one half while the node works on the other, or on both halves at once.
  */
 const maxBatch = 500
 

@@ -116,9 +116,9 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * What the hot path does in the server: two functions, so that a call takes two round trips and its statements are planned
- * once, also behind a pooler that knows no prepared statements. Each statement in a function sees what was committed
- * before it: one that comes after the lock sees what others did before they gave it up.
+ * The hot path in the server: two functions, so that a call takes two round trips. The server plans their statements once per
+ * connection, also behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
+ * statement after the lock sees the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)

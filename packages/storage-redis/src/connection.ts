@@ -31,9 +31,8 @@ export interface ScriptCall {
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
   /**
-   * A server that reads two calls together answers both when it has done both. So a call that goes `behind` waits as long as
-   * the shard may not have begun with the call `ahead` that is under way: then the client works on the answer of the one
-   * while the server works on the other.
+   * A server that reads two calls together answers both only after both are done. So a call with `behind` waits until the
+   * server has begun the call `ahead` of the shard. Then the client processes one answer while the server runs the other call.
    */
   readonly order?: 'ahead' | 'behind'
 }

@@ -1,5 +1,5 @@
-// How numbers and ids lie in bytes is described once: code in TypeScript takes the places of fields from a layout, and
-// the scripts take the forms that `struct` packs and unpacks with.
+// One description of the bytes of numbers and ids. TypeScript code takes the offsets of fields from a layout, and scripts the
+// formats of `struct`.
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 

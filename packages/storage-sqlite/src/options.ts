@@ -40,9 +40,9 @@ export interface SqliteStorageOptions {
    */
   readonly synchronous?: 'full' | 'normal'
   /**
-   * Keeps the jobs among the tables of your application, in its own file: their names begin with this, and the header of
-   * the file (`user_version`, `application_id`) stays yours. Of 1 to 32 characters: a lower case letter, then lower case
-   * letters, digits and `_`; nothing else in the file may begin so. Default: none, and a file of its own.
+   * Keeps the jobs among the tables of your application, in its file. The names of their tables begin with this prefix, and the
+   * header of the file (`user_version`, `application_id`) stays yours. 1 to 32 characters: a lower case letter, then lower case
+   * letters, digits and `_`. No other name in the file may begin with it. Default: none, and a separate file.
    */
   readonly tablePrefix?: string
   /** How long a call waits while others hold the file before it fails with `STORAGE_BUSY`. Default 30 s. */

@@ -19,12 +19,12 @@ const { stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** How many occurrences a page looks at before it hands out a cursor, found or not. */
+/** Occurrences that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /**
- * How many of them are read at once when only some states are wanted: few at first, as most pages find what they look for
- * soon, and more and more behind those.
+ * Occurrences that a page with a filter by state reads at once. Few at first, because most pages fill soon, then more and
+ * more.
  */
 const firstScanStep = 100
 const lastScanStep = 1000

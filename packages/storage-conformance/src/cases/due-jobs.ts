@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly these jobs are due, by the numbers of their next slots, and that each is found at its instant: an
- * index can be behind the heads that it leads to.
+ * Asserts that exactly these jobs are due, by the numbers of their next slots, and that the storage finds each at its instant.
+ * An index may lag behind the heads.
  */
 async function expectDue(
   node: TestNode,

@@ -126,8 +126,8 @@ async function expectTokenFits(
 }
 
 /**
- * Stops a job while claims of it are under way, and looks right after the stop was answered: what does not run by then
- * must not run later, though its claim began before.
+ * Stops a job during claims, and lists running occurrences right after the answer. An occurrence that is not running then must
+ * not start later, even if its claim began before the stop.
  */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],

@@ -48,9 +48,9 @@ const catchUpAtOnce = 8
 /**
  * The common beginning of every script.
  *
- * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. All other keys of a script carry the
- * same hash tag, so they lie in the same slot of a Redis Cluster, and are made up from it here: which ones a call needs
- * is only known while it runs. Redis allows that as long as the slot is the same, and BullMQ has relied on it for years.
+ * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it,
+ * because the needed keys are only known while it runs. They carry the same hash tag, so they lie in the same slot of a Redis
+ * Cluster. Redis allows that for keys of the same slot, and BullMQ has relied on it for years.
  *
  * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints what is beyond 10^14 in a form
  * that loses digits, and parsing text costs more than all else here.
@@ -252,8 +252,8 @@ local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
--- Records lie in 16 hashes by the first digit of their ids: so few that a batch is read and written with few commands,
--- and enough that none of them is the whole history.
+-- Records lie in 16 hashes by the first digit of their ids. With so few hashes a batch takes few commands, and none of the
+-- hashes holds the whole history.
 local buckets = {}
 
 local function bucketOf(id)
