@@ -58,7 +58,11 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.equal(await node.stateOf(held), 'completed')
       assert.deepEqual(await node.liveIds('running'), [first])
       assert.deepEqual(await node.liveIds('queued'), [second])
-      assert.deepEqual((await node.claim(slotAt(9))).claimed, [], 'no claim takes the occurrence that the end has taken')
+      assert.deepEqual(
+        (await node.claim(slotAt(9))).claimed,
+        [],
+        'no claim takes the occurrence that the end has taken',
+      )
       assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 1 })
     },
 

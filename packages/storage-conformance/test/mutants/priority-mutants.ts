@@ -3,9 +3,7 @@ import { bySchedule } from './ledger/tables.ts'
 import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `priority: ${text}`
-const claims = sentence(
-  'a claim takes due occurrences of all jobs in order: each level counts as an hour of waiting',
-)
+const claims = sentence('a claim takes due occurrences of all jobs in order: each level counts as an hour of waiting')
 const few = sentence('a claim with a small limit takes the first ones, for any node')
 const starves = sentence('an occurrence that has waited for an hour per level of difference starts first')
 const due = sentence('a priority does not change when an occurrence is due')
@@ -129,10 +127,7 @@ export const priorityMutants: readonly Mutant[] = mutants({
       ledger.put({ ...record, details: { ...record.details, priority: record.details.priority ?? 0 } }),
   },
   'lists waiting occurrences in their order, and continues a page by time': {
-    rejectedBy: [
-      paged,
-      sentence('writes between two pages of waiting occurrences neither hide nor repeat the rest'),
-    ],
+    rejectedBy: [paged, sentence('writes between two pages of waiting occurrences neither hide nor repeat the rest')],
     livePage: (ledger, query) => ledger.livePage(query).sort(compareOrder),
   },
   'lists waiting occurrences in a history by their order': {
