@@ -113,7 +113,7 @@ it('cases that the module leaves out are shown with their reason, and a wrong li
   expect(code).toBe(1)
   expect(out).toContain(`skipped  ${left}  (not yet (soon))\n`)
   expect(out).toContain('failed   the skip "no such case" matches no case')
-  expect(out).toMatch(/passed {3}connections: closing one connection leaves the others and the data {2}\d+ ms\n/)
+  expect(out).toMatch(/passed {3}connections: closing one connection leaves the other connections open {2}\d+ ms\n/)
   expect(out).toMatch(/: 3 cases: 1 passed, 1 failed, 1 skipped\.\n$/)
 })
 

@@ -33,7 +33,7 @@ function readNumber(text: string, variable: string): number {
   return value
 }
 
-/** So many rounds, at least one. */
+/** `base` rounds times the scale, at least one. */
 export function rounds(base: number, effort: Effort): number {
   return Math.max(1, Math.round(base * effort.scale))
 }

@@ -4,7 +4,7 @@ import type { StorageCase } from './storage-case.ts'
 export interface SkippedCase {
   /** The full name of the case. */
   readonly test: string
-  /** For whoever wonders later. Must not be empty. */
+  /** Why the adapter does not pass the case, for later readers. Must not be empty. */
   readonly reason: string
 }
 

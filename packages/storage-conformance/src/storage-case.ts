@@ -3,7 +3,7 @@ import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
 
-/** How deep a case digs. Each depth takes longer than the one before and finds what that one cannot. */
+/** The depth of a case. Each depth takes longer than the one before, and finds faults that the one before cannot find. */
 export type CaseDepth =
   /** One behaviour of one method, on one or two connections. */
   | 'cases'
@@ -19,8 +19,8 @@ export type CaseDepth =
 export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /**
- * What a storage says it can do beyond the rules that bind every one. Given before any storage is open, because test
- * runners want to know their tests first; a case checks that the storage says the same.
+ * Capabilities that a storage declares beyond the rules for every storage. Declared before any storage is open, because test
+ * runners need the list of tests first. A case checks that the storage declares the same.
  */
 export interface DeclaredCapabilities {
   /** As in {@link StorageCapabilities}. Default `false`. */
@@ -43,7 +43,7 @@ export interface DeclaredCapabilities {
   readonly damage?: boolean
 }
 
-/** What a case asks of a storage beyond the common rules. */
+/** Capabilities that a case needs beyond the common rules. */
 export type CaseNeed =
   | 'multiProcess'
   /** Data outlives the last connection. */
@@ -56,11 +56,11 @@ export type CaseNeed =
   | 'server'
   | 'damage'
 
-/** One test, as data: bindings decide how it is run. */
+/** One test as data. The binding for a test runner decides how to run it. */
 export interface StorageCase {
   /** Unique: `group: sentence`. */
   readonly name: string
-  /** How deep it digs. */
+  /** The depth at which it runs. */
   readonly depth: CaseDepth
   /** The case is left out for a storage that does not have all of these. */
   readonly needs: readonly CaseNeed[]

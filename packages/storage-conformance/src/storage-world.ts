@@ -1,7 +1,7 @@
 import type { JobId, JsonValue } from '@jobistemer/core'
 import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 
-/** Data of its own, empty at first, and the ways to reach it. What an adapter's test file has to provide. */
+/** A separate set of data, empty at first, and the ways to reach it. An adapter's test file provides it. */
 export interface StorageWorld {
   /**
    * Opens one more connection to the data of this world, independent of the others. The kit closes it.

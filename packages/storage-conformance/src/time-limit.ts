@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 
 /**
- * Waits for the work, and rejects with a sentence when it takes longer than the limit. Not every test runner has a
- * time limit of its own, and none says what hangs. The work itself goes on: nobody can stop it from outside.
+ * Rejects with a message that names the work if the work takes longer than the limit. Not every test runner has a time
+ * limit, and none names the work that hangs. The work itself continues, because a caller cannot stop it.
  */
 export async function withinLimit<T>(
   what: string,

@@ -86,7 +86,7 @@ async function headChanges(): Promise<{
 }
 
 describe('checkHistory', () => {
-  it('finds nothing wrong with what an owner does in order, repeats included', () => {
+  it('accepts the calls of an owner in order, repeats included', () => {
     expect(
       rulesOf(inOrder(created(), finished(), finished(), created(second), exists(slotAt(2)), finished(second))),
     ).toEqual([])
@@ -101,13 +101,13 @@ describe('checkHistory', () => {
     expect(rulesOf(inOrder(created(first, 2), created(first, 1)))).toContain('fencing')
   })
 
-  it('finds what was accepted under a dead token', () => {
+  it('finds a settle that was accepted under a dead token', () => {
     expect(rulesOf(inOrder(created(), reaped(), finished()))).toContain('dead token')
     expect(rulesOf(inOrder(created(), created(first, 2), finished()))).toContain('dead token')
     expect(rulesOf(inOrder(created(), finished(), finished(first, 1, 2)))).toContain('dead token')
   })
 
-  it('finds what ended twice', () => {
+  it('finds an occurrence that ended twice', () => {
     expect(rulesOf(inOrder(created(), finished(), reaped()))).toContain('final')
   })
 

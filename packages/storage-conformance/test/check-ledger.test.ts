@@ -94,7 +94,7 @@ const corruptions: readonly (readonly [string, LedgerRule, Corruption])[] = [
   ['a range that begins elsewhere', 'state', change(range, { details: { span: { from: 1, to: 9, count: 2 } } })],
   ['a running record without an owner', 'token', change(at('queue', 2), { owner: null })],
   [
-    'a completed record that nobody claimed',
+    'a completed record that no node claimed',
     'token',
     change(at('queue', 1), { token: 0, owner: null, startedAt: null }),
   ],
@@ -207,14 +207,14 @@ describe('checkLedger', () => {
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['counts']))
   })
 
-  it('finds what is left over when everything should have come to rest', async () => {
+  it('with `atRest`, finds occurrences that are still live', async () => {
     const storage = await soundLedger()
     const { violations } = await checkLedger(storage, { ...expectations, atRest: true })
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['unfinished']))
     expect(violations).toHaveLength(5)
   })
 
-  it('looks for overlaps only where the caller says that there must be none', async () => {
+  it('checks overlaps only if the caller requires exclusive runs', async () => {
     const storage = corrupted(await soundLedger(), change(at('queue', 3), { state: 'pending' }))
     const { violations } = await checkLedger(storage, { exclusive: () => false })
     expect(violations.filter(({ rule }) => rule === 'overlap')).toEqual([])
@@ -251,7 +251,7 @@ describe('checkLedger', () => {
 
     const third = (details: OccurrenceRecord['details']) => change(at('queue', 3), { details })
 
-    it('finds what started before something that waited and comes first', async () => {
+    it('finds an occurrence that started before an earlier waiting one', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       expect((await checkLedger(storage)).violations).toEqual([])
       const { violations } = await checkLedger(storage, { oneClock: true })
@@ -259,7 +259,7 @@ describe('checkLedger', () => {
       expect(violations[0]?.message).toMatch(`before ${at('queue', 3)}, which waited and comes first`)
     })
 
-    it('finds nothing wrong with what is in order, came later, was delayed or started anew', async () => {
+    it('accepts occurrences that started in order, came later, were delayed or started again', async () => {
       const sound = await inOrder()
       const more: Corruption[] = [
         {},
@@ -289,7 +289,7 @@ describe('checkLedger', () => {
     })
   })
 
-  it('has a form that throws and lists what is wrong', async () => {
+  it('assertLedger throws and lists the violations', async () => {
     const storage = corrupted(await soundLedger(), change(at('skip', 2), null))
     await expect(assertLedger(storage, expectations)).rejects.toThrow(
       /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.417Z/,

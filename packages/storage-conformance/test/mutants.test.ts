@@ -134,7 +134,7 @@ describe('some faults are seen by the cases that name them and by no other', () 
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
     const rejecting: string[] = []
     for (const { name } of shallow) {
-      // The others are to have nothing to say.
+      // The other cases must not notice the fault.
       const storageCase = caseNamed(name, mutant.rejectedBy.includes(name) ? shallow : fewRounds)
       await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
     }
@@ -188,7 +188,7 @@ function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
   return cases.map(({ name, run }) => ({ variant, name, open, run }))
 }
 
-describe('what the contract leaves to a storage is refused by no case', () => {
+describe('no case rejects a choice that the contract leaves to the storage', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)

@@ -31,7 +31,7 @@ it('a process that has done its part takes part in the next race too', async () 
   expect(next.sort()).toEqual([a, b].sort())
 })
 
-it('one that has failed, or was killed, takes part in none', async () => {
+it('a process that has failed or was killed takes part in no further race', async () => {
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process failed: Error: cannot connect')
   await race()

@@ -138,7 +138,7 @@ describe('storageCases', () => {
     for (const name of names) expect(name).toMatch(/^[\w ]+: .{8,}/)
   })
 
-  it('leaves out what a storage does not have', () => {
+  it('leaves out cases for capabilities that a storage lacks', () => {
     const groups = (declared: Parameters<typeof storageCases>[0]) =>
       new Set(storageCases(declared).map(({ name }) => name.split(':')[0]))
     expect(groups({})).not.toContain('races of processes')

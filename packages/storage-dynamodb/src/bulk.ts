@@ -7,11 +7,10 @@ import { addressOfKey, type Key, type Keys, sortableInstant } from './keys.ts'
 import { keyOf, names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
-// An item has at most 400 KB. The results of many tasks can be more, also compressed: then an attribute that is large lies
-// in items of its own, its parts, which are written before the record that refers to them. A write that is refused, or
-// whose answer gets lost, can leave parts that nothing refers to. So the record is marked before its first parts are
-// written, and when it is pruned, all parts go that belong to a record with the mark. Only the parts of a record whose
-// creation was cut off stay.
+// An item has at most 400 KB. The results of many tasks can be larger, also compressed. Then a large attribute is stored in
+// separate items, its parts, before the record that refers to them. A refused write, or one whose answer gets lost, can leave
+// parts that no record refers to. So the record is marked before its first parts are written. A prune of a marked record
+// removes all of its parts. Only the parts of a record whose creation was interrupted stay.
 
 interface Place {
   readonly requests: Requests
@@ -19,8 +18,8 @@ interface Place {
 }
 
 /**
- * Both attributes together are well below the 400 KB of DynamoDB. Each has a limit of its own, since one may be written
- * without a look at the other.
+ * Both attributes together are well below the 400 KB of DynamoDB. Each has a separate limit, because a step may write one
+ * without reading the other.
  */
 const attributeLimit = 170_000
 const partLimit = 300_000
@@ -50,8 +49,8 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * What parts are called. The same content has the same name, so that a repeated write leaves nothing. Token and sequence
- * of the runs only grow: a name that is not referred to any more never will be again, and its parts can be removed.
+ * The name of the parts. The same content has the same name, so a repeated write leaves nothing behind. Token and sequence of
+ * the runs only grow: a name without a reference never gets one again, and its parts can be removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
@@ -64,7 +63,7 @@ function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
 
-/** The keys of all parts of a record, also of those that nothing refers to. */
+/** A query for the keys of all parts of a record, including parts without a reference. */
 export function partsQuery(keys: Keys, address: OccurrenceAddress): Omit<QueryCommandInput, 'TableName'> {
   const { pk, sk } = keys.parts(address.id, namesBegin(address))
   return {

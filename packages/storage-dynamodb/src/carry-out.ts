@@ -54,7 +54,7 @@ async function takeAway(table: Table, head: StoredHead): Promise<void> {
 // One that is created takes two items, and the head is checked with each transaction.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 2)
 
-/** False when the plan was carried out by somebody else. */
+/** Returns false if another node has carried out the plan. */
 async function writeSome(
   table: Table,
   head: StoredHead,
@@ -103,8 +103,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this was written already, or something came between the reading and the plan that does not go through the
-  // head: what may overlap was claimed, what ran was changed or handed back.
+  // Either this record was written already, or a write beside the head came between the reading and the plan: a claim of an
+  // overlapping occurrence, or a change or release of a running one.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)
@@ -125,7 +125,7 @@ function leftOf(
   }
 }
 
-/** With the runs that the planned step was told, unless its owner has told of later ones meanwhile. */
+/** Adds the runs of the planned step, unless the owner has stored later ones meanwhile. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

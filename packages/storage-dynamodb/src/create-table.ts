@@ -133,7 +133,7 @@ class TableCalls {
       await this.#send('CreateTable', (options) => this.#client.send(new CreateTableCommand(input), options))
     } catch (error) {
       if (isDenied(error)) throw noRightsError(this.#tableName, error)
-      // Somebody else was first, or the answer got lost, which is as good.
+      // Another process was first, or the answer of an earlier try got lost. Both leave the wanted table.
       if ((error as Error).name !== 'ResourceInUseException') throw storageError(error, this.#tableName)
     }
   }

@@ -8,21 +8,21 @@ import { keyOf } from './occurrence-item.ts'
 import { isMarker } from './priority-levels.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
-/** How many pending ones of each partition of the index are looked at together, at least and at most. */
+/** Pending occurrences of each partition of the index that a page reads, at least and at most. */
 const leastHints = 50
 const mostHints = 1000
 
-/** Where the search for what is due goes on. */
+/** The place from which the search for due occurrences continues. */
 interface DuePlace {
-  /** The partitions that may have more, each with the place after which it goes on. */
+  /** The partitions that may have more, each with the place behind which it continues. */
   readonly starts: readonly DueStart[]
   /** The earliest instant after now that was seen so far. */
   readonly next: number | null
-  /** How many of each partition the next page looks at. */
+  /** Occurrences of each partition that the next page reads. */
   readonly ahead: number
 }
 
-/** One partition of what is pending. */
+/** One partition of pending occurrences. */
 interface DueStart {
   readonly shard: number
   readonly level: number
@@ -35,8 +35,8 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * What the index says is due, in its order. A page has `limit` or more of each partition, those that are due first: of one
- * level that is the order in which they go, so the first `limit` of a page are the first of all.
+ * Due occurrences according to the index, in order. A page reads at least `limit` of each partition, in the order of due
+ * instants. Within one level that is the order of starts, so the first `limit` of a page are the first of all.
  */
 export async function findDue(
   table: Table,
@@ -44,8 +44,8 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  // What is looked at in vain is that of paused jobs, say, and of such there may be very many: each page goes on with twice
-  // as many.
+  // A page may consist of occurrences of paused jobs, and there may be very many of these. So each page reads twice as many
+  // as the one before.
   const ahead = Math.max(place?.ahead ?? leastHints, limit)
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
@@ -59,7 +59,7 @@ export async function findDue(
   return { occurrences, cursor: JSON.stringify({ starts, next, ahead: following } satisfies DuePlace) }
 }
 
-/** Asks the partitions of all levels. Those that another process has begun to use are heard of on the way. */
+/** Reads the partitions of all levels. The markers on the first page name levels that other processes have begun to use. */
 async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
   const pages = await askAll(table, asked.flatMap(startsOf), ahead)
@@ -88,7 +88,7 @@ async function ask(table: Table, place: DueStart, ahead: number): Promise<Partit
   return { ...place, hints: found.map(hintOf), last }
 }
 
-/** When the next one becomes due; a paused job's, too. */
+/** The instant at which the next pending occurrence becomes due, also of a paused job. */
 export async function findNextDue(table: Table, { now }: DueQuery): Promise<number | null> {
   const partitions = [0, ...table.levels.known].flatMap((level) => partitionsOf('pending', level))
   const pages = await Promise.all(
@@ -108,7 +108,7 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
-  // Who is told to cancel needs no runs, and each poll of each node reads these.
+  // The cancel of a run does not need its task runs, and each poll of each node reads these records.
   const stored = await loadOccurrences(table, hints, { runs: false })
   return stored
     .flatMap((found) => found?.record ?? [])
@@ -120,9 +120,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Jobs that have queued occurrences: they may have no active one, as a damaged table may leave behind, or some that are to
- * be canceled; and those whose last step was large and has not been carried out: its node has died. A step on either mends
- * it.
+ * Jobs with queued occurrences, and jobs with an unfinished plan. A job of the first kind may have no active occurrence, if the
+ * table is damaged, or superseded ones. The plan of the second kind belongs to a large step whose node has died. The next step
+ * on the job repairs either.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

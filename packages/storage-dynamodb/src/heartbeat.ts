@@ -29,7 +29,7 @@ export async function heartbeat(table: Table, request: HeartbeatRequest): Promis
   }
 }
 
-/** Nobody else writes a node's record but whoever removes it: all in one partition, in the order of the incarnations. */
+/** Only a node itself and the node that removes it write its record. All lie in one partition, ordered by incarnation. */
 async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord[]> {
   const nodes: NodeRecord[] = []
   const query = {

@@ -24,8 +24,8 @@ import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriori
 import { keyOf } from './occurrence-item.ts'
 
 /**
- * The head of a job as it is stored: what its steps are judged by, and which of its occurrences live. The rest of the
- * job's record is with its version, which never changes, so that each step pays for a small item.
+ * The stored head of a job: the data that its steps decide on, and the lists of its live occurrences. The version holds the
+ * rest of the job's record. A version never changes, so each step pays for a small item.
  */
 export interface StoredHead {
   readonly id: JobId
@@ -44,15 +44,15 @@ export interface StoredHead {
   readonly changedAt: number
   readonly deletedAt: number | null
   /**
-   * Pending and running ones, in any order. One that ended by itself stays in here until a step looks: what is in here
-   * may be final, and what is not in here is not active.
+   * Pending and running occurrences, in any order. An occurrence that ended without a write to the head stays listed until a
+   * step checks: a listed one may be final, and every active one is listed.
    */
   readonly active: readonly OccurrenceAddress[]
   /** The queued ones, exactly, in the order of waking. */
   readonly queued: readonly Waiting[]
-  /** With so many active ones it is worth looking which of them have ended. */
+  /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
-  /** Number of items that hold what the last step has still to write; 0 as a rule. */
+  /** Number of items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
 }
 
@@ -61,7 +61,7 @@ export const headNames = {
   handlerKey: 'h',
   policy: 'p',
   paused: 'z',
-  /** Of a pause that has one, once more: for conditions. */
+  /** The end of a pause, if it has one. Repeated in its own attribute for conditions. */
   pausedUntil: 'u',
   cancelsBelow: 'b',
   planParts: 'y',

@@ -24,20 +24,20 @@ import type { FoundItems } from './requests.ts'
 import { namedIn } from './reusable-keys.ts'
 import { addressIn, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
-/** What a step has read of its job, consistently, and reads on as it turns out to be needed. */
+/** The consistent reads of a step on one job. It reads more records when the step needs them. */
 export class JobReading {
   /** `null` when there is no such job. */
   readonly head: StoredHead | null
   readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
   /** By `keyId`: the last occurrence of each reusable key that the step names. It may be gone. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** Addresses that lead to nothing any more: a new record of the id replaces them. */
+  /** Addresses whose record is gone: a new record of the id replaces them. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
-  /** What the step names and is nowhere. A prune that died may have left a record of the id, without its address. */
+  /** Ids of the step without a record. A prune that died may have left a record of the id, without its address. */
   readonly #absent: Set<OccurrenceId> = new Set()
   #active: readonly OccurrenceAddress[] | null = null
 
@@ -49,7 +49,7 @@ export class JobReading {
     this.records = this.#known
   }
 
-  /** Reads the head and what the step names, together. */
+  /** Reads the head and the records that the step names, in one request. */
   static async begin(table: Table, id: JobId, step: LedgerStep): Promise<JobReading> {
     const { occurrences, wholeJobs } = step
     if (wholeJobs) {
@@ -71,7 +71,7 @@ export class JobReading {
     return reading
   }
 
-  /** Pending and running ones; before they are looked at, some of them may have ended. */
+  /** Pending and running occurrences. Before {@link lookAtActive}, some of them may have ended. */
   get active(): readonly OccurrenceAddress[] {
     return this.#active ?? this.head?.active ?? []
   }
@@ -112,7 +112,7 @@ export class JobReading {
   async readLive({ counts, pending, queued, running, superseded }: LiveNeeds): Promise<void> {
     if (counts || pending > 0 || running > 0) await this.lookAtActive()
     if (superseded !== null) await this.#readSuperseded(superseded)
-    // As many as are asked for are there, unless somebody has damaged the table.
+    // There are as many queued occurrences as the caller asks for, unless the table is damaged.
     for (let start = 0, left = queued; left > 0 && start < (this.head?.queued.length ?? 0); ) {
       const some = this.head?.queued.slice(start, start + left) ?? []
       await this.#load(some)
@@ -144,8 +144,8 @@ export class JobReading {
   }
 
   /**
-   * Whether any of these is there by now. What was read together is not one snapshot: a record that was missing may be the
-   * one by whose creation the head has come to what was read of it.
+   * Whether any of these occurrences exists now. Records that were read together are no snapshot: a missing record may be the
+   * one whose creation led to the head that was read.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
@@ -179,7 +179,7 @@ export class JobReading {
     await this.#load(named)
   }
 
-  /** Whether so many more may not have a place, and nobody is queued yet: then it depends on how many are active. */
+  /** Whether `more` starts may lack a place while none is queued. Then the number of active occurrences decides. */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false
     const { overlap, active, queued } = this.head

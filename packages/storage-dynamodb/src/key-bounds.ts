@@ -1,6 +1,6 @@
 import { sortableInstant } from './keys.ts'
 
-/** A range of instants, and the order in which what lies there is asked for. */
+/** A range of instants, and the order of the query. */
 export interface InstantRange {
   /** Epoch milliseconds, inclusive. */
   readonly from?: number

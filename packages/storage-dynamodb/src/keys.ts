@@ -75,12 +75,12 @@ export class Keys {
     return { pk: this.nodes, sk: printIncarnation(incarnation) }
   }
 
-  /** What a node can do: apart, so that whoever reads all nodes does not pay for it. */
+  /** The capabilities of a node, in a partition of their own, so that reads of all nodes do not pay for them. */
   profile(incarnation: string): Key {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
   }
 
-  /** What is asked for when only the time of the answer matters: there is no such item. */
+  /** The key of a read that only needs the time of the answer: no such item exists. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }

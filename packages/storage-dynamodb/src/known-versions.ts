@@ -4,8 +4,8 @@ import type { StoredHead } from './job-item.ts'
 const bytesKept = 4_000_000
 
 /**
- * Versions of jobs as this process has read them, those that were read last. A version never changes, so whoever reads a
- * head again, which is what an idle node does all the time, need not pay for its version once more.
+ * Versions of jobs that this process has read last. A version never changes, so a later read of the head does not pay for
+ * the version again. Idle nodes read heads all the time.
  */
 export class KnownVersions {
   readonly #items: Map<string, Item> = new Map()

@@ -7,10 +7,9 @@ import type { StoredHead } from './job-item.ts'
 import type { RecordWrite } from './record-writes.ts'
 import type { Table } from './table.ts'
 
-// A transaction has at most 100 items. A step that touches more occurrences (a recovery of hundreds of slots, the
-// deletion of a job behind which hundreds wait) writes the new head together with a plan: the list of what is still to
-// be written. From then on the step has happened. Whoever next comes to the head carries the plan out before anything
-// else, should the one who made it have died.
+// A transaction has at most 100 items. A larger step writes the new head together with a plan, the list of the remaining
+// writes. Examples are a recovery of hundreds of slots, and the deletion of a job with hundreds of waiting occurrences. From
+// then on the step has happened. If its node dies, the next step that reads the head carries the plan out first.
 
 // Well below the 400 KB of an item. What is new comes with all its data, which may be more than an item holds.
 const bytesPerPart = 300_000

@@ -3,10 +3,10 @@ import { type Keys, levelOfKey } from './keys.ts'
 import { keyOf, names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
-// Pending occurrences with a priority lie in partitions of the index of their own, two for each level: within a
-// partition the order of what is due is the order in which it goes, whatever waits in others. Which levels a namespace
-// has used is said by markers, which lie in front of all that is in the first partition of those without one. So a claim
-// reads them in passing, and where nobody uses priorities it reads and writes what it would without them.
+// Pending occurrences with a priority lie in partitions of the index of their own, two for each level. Within a partition,
+// the order of due occurrences is the order of starts, whatever waits in other partitions. Markers name the levels that a
+// namespace has used. They lie at the front of the first partition without a priority, so a claim reads them in passing. A
+// namespace without priorities costs no further reads or writes.
 
 /** Where markers lie: before the first instant that a `Date` has. */
 const markerOrder = -9e15
@@ -32,7 +32,7 @@ interface Place {
 /** Which levels there are, as far as this process knows. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
-  /** Those that have a marker for sure. */
+  /** Levels that have a stored marker. */
   readonly #marked: Set<number> = new Set()
 
   /** Without 0, highest first. */
@@ -41,8 +41,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Notes the markers among the items of a page that begins with all of them. One that is not there, as somebody has
-   * emptied the table, is written again with the next occurrence of its level.
+   * Notes the markers among the items of a page that begins with all of them. If a marker is missing, because the table was
+   * emptied, the next occurrence of its level writes it again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

@@ -66,7 +66,7 @@ async function pruneJob(
   const more = victims.length > limit
   if (more) victims.pop()
   if (victims.length > 0) {
-    // The floor first: between the two another node would create what is gone once more.
+    // The floor rises first. Otherwise another node could create a removed slot again between the two writes.
     if (!(await raiseFloor(table, head, victims))) return contended
     await removeAll(table, victims)
   }
@@ -160,7 +160,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   await requests.deleteAll(victims.map((record) => keys.occurrence(record)))
 }
 
-/** The keys of all parts of an occurrence: those that its item refers to, and those that nothing refers to. */
+/** The keys of all parts of an occurrence, with and without a reference in its item. */
 async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): Promise<readonly Key[]> {
   const parts = new Map(bulkKeys(keys, victim.id, bulk).map((key) => [key.sk, key]))
   for await (const item of requests.queryAll(partsQuery(keys, victim))) parts.set(textOf(item, 'sk'), keyOf(item))

@@ -91,7 +91,7 @@ export function failedQuery(
   }
 }
 
-/** Jobs are spread evenly: each partition gives about its part of a page, and not a whole one that nobody needs. */
+/** Jobs are spread evenly over the partitions. So each partition returns about its share of a page, and not a whole page. */
 function limitOfShard(limit: number): number {
   return Math.min(limit + 1, Math.ceil((limit / failedShardCount) * 1.5) + 16)
 }

@@ -23,10 +23,10 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** How many occurrences a page looks at before it hands out a cursor, found or not. */
 const lookLimit = 5000
 
-/** How many are read first where states are asked for: about as many as a read unit holds. */
+/** Records of the first read if the query names states: about as many as a read unit holds. */
 const firstLook = 20
 
-/** So many records at a time are read of the live ones of a job. */
+/** Records of live occurrences of a job that are read at a time. */
 const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -109,7 +109,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
   return { items, cursor: looked < places.length && last !== undefined ? placeOf(last) : null }
 }
 
-/** Where those may lie that are asked for, in the order of the query. */
+/** Addresses at which the requested occurrences may lie, in the order of the query. */
 function livePlaces(
   { active, queued, planParts }: StoredHead,
   states: ReadonlySet<OccurrenceState>,
@@ -143,7 +143,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // Nothing found so far is no reason for another call, but what is found goes out as soon as a query is answered.
+  // An empty partition needs no further call of the caller. A page with items returns as soon as a query is answered.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -154,7 +154,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
     for (const stored of await loadOccurrences(table, hints, query)) {
-      // What the index says is a hint: it may be somewhere else by now.
+      // The index is a hint: the occurrence may have changed its state meanwhile.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
     const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]
@@ -179,7 +179,7 @@ function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace)
 
 function matches(record: OccurrenceRecord, { state, node, deadlineBefore }: Query<'live'>, group: LiveGroup): boolean {
   if (record.state !== state || (node !== undefined && record.owner?.node !== node)) return false
-  // One that is asked to cancel between two pages is found in both groups.
+  // An occurrence that gets a cancel request between two pages appears in both groups.
   if (group === 'canceling' && record.cancelRequest === null) return false
   return deadlineBefore === undefined || (record.deadlineAt ?? Number.POSITIVE_INFINITY) <= deadlineBefore
 }

@@ -8,9 +8,9 @@ import { keyItem } from './requests.ts'
 import type { Table } from './table.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first: as most of them end with nobody waiting, that is the
- * usual way. Answers `null` when the end or release concerns others of the job, or the record is not where it was said to
- * be: then the rules are to decide.
+ * Settles an occurrence by one write, without reading it first. That is the usual way, because no other occurrence waits for
+ * most ends. Returns `null` if the end or release concerns other occurrences of the job, or if the record is not at the
+ * address of the item: then the rules decide.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   let runs = runsOf(item)
@@ -51,7 +51,7 @@ function accepted(item: Item): SettleAnswer {
 
 /**
  * The write to the occurrence's item alone, without reading it first. Its condition says in DynamoDB's words what
- * `judgeSettle` calls `apply`, for one whose end concerns nobody else.
+ * `judgeSettle` calls `apply`, for an occurrence whose end concerns no other one.
  */
 function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item

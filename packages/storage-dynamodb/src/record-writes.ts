@@ -41,7 +41,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // A change that cancels what waits must not be followed by the start of one of those.
+  // After a change that cancels waiting occurrences, none of these may start.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)
@@ -65,8 +65,8 @@ export interface Writes {
 }
 
 /**
- * The writes of these records: a new one comes with its address. Answers `null` when one of them had to be marked before
- * it gets its first parts: it is not as it was read, so what is written has to be decided anew.
+ * The writes of these records; a new record comes with its address. Returns `null` if a record had to be marked before its
+ * first parts: it has changed since the step read it, so the step has to decide again.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))

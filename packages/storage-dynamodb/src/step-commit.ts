@@ -25,13 +25,12 @@ import { nameByKeys } from './reusable-keys.ts'
 import { addressOf, loadOccurrences, type Table } from './table.ts'
 
 /**
- * Writes what a step has decided, if nothing of what it was decided on has changed meanwhile; else answers false, and has
- * written nothing.
+ * Writes the decisions of a step, if the data that it has read are unchanged. Otherwise it writes nothing, and returns false.
  *
- * Every step that starts something, or changes something that waits, writes the job's head and is conditional on the
- * head's revision: so the steps of a job follow one another. There are two exceptions: what runs may change and end by a
- * write to its own item, as long as nobody is queued behind it (see {@link StoredOccurrence.marked}); and where
- * occurrences may overlap, they start without knowing of each other.
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
+ * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
+ * item, while none is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, they start without
+ * knowing of each other.
  */
 export async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write
@@ -101,7 +100,7 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   return true
 }
 
-/** A look at a full list reads about 18,000 items. Of so many refused steps in a row, one looks which runs have ended. */
+/** Refused steps in a row after which one step checks which runs have ended. For a full list, that reads about 18,000 items. */
 const refusalsPerLook = 50
 
 /** Whether a write failed since the head has no room for all that it lists. */
@@ -124,7 +123,7 @@ async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Pro
   const { head: before } = job
   const nothing = { revision: 0, active: [], queued: [], lookAt: firstLookAt, planParts: 0 }
   const head = after.job === null ? (after.head as StoredHead) : headOf(after.job, before ?? nothing)
-  // Where nobody needs to know what is active, the list must not grow without end.
+  // If no step needs to know the active occurrences, the list of the head must not grow without end.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive()
   const changed = new Map(occurrences.map(({ after: record }) => [record.id, record]))
@@ -143,12 +142,12 @@ function nextLookAt(live: number): number {
   return Math.max(firstLookAt, Math.min(2 * live, Math.ceil((live + mostActive) / 2)))
 }
 
-/** About so many a head has room for, with nobody queued. */
+/** Approximate number of active occurrences that fit into a head without queued ones. */
 const mostActive = 18_000
 /** More than fit into an item. */
 const neverLookAt = 99_999
 
-/** What the step changes; and whoever runs has to know that its end concerns others. */
+/** The changes of the step. Running occurrences are marked if their end concerns other ones. */
 function recordsOf(job: JobReading, { occurrences }: JobWrite, head: StoredHead): readonly RecordWrite[] {
   const marks = head.queued.length > 0 || head.deletedAt !== null
   const changed = new Set<OccurrenceId>(occurrences.map(({ after }) => after.id))

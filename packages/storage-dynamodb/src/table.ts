@@ -24,16 +24,16 @@ export interface Table {
   readonly refusals: Map<JobId, number>
 }
 
-/** How many requests of one call are under way at once. A client's HTTP agent has 50 sockets by default. */
+/** Concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
 export const concurrency = 24
 
-/** Another step came between reading and writing: the decision has to be made anew. */
+/** Another step has written between reading and writing: the step must decide again. */
 export const contended: unique symbol = Symbol('contended')
 
 const mostTries = 300
 const longestPauseMs = 120
 
-/** Repeats a step until nothing came between. Each repetition means that another step was done meanwhile. */
+/** Repeats a step until no other step has written meanwhile. Each repetition means that another step succeeded. */
 export async function untilDecided<T>(
   { requests }: Table,
   what: string,
@@ -52,7 +52,7 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
   return item === null ? null : readHead(item)
 }
 
-/** Whether the task runs of occurrences are wanted. Without them, those that lie in parts of their own are not read. */
+/** Whether the caller wants the task runs of occurrences. Without them, parts with task runs are not read. */
 export interface WithRuns {
   readonly runs: boolean
 }

@@ -8,7 +8,7 @@ import { Minutely } from './minutely.ts'
 
 const minuteMs = 60_000
 
-/** What so many calls cost, one a minute, after some that bring everything into its usual state. */
+/** Measures a number of calls, one a minute, after some calls that bring everything into its usual state. */
 async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {
   const meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'calls' })

@@ -93,7 +93,7 @@ async function markedVersion(): Promise<number> {
 const look = { limit: 100, cursor: null } as const
 const rankedOnce = (rank: number) => Array.from({ length: jobCount }, () => [rank, 1])
 
-it('data of an older form are migrated when they are opened, and what they hold stays', async () => {
+it('opening data of an older form migrates them, and keeps their contents', async () => {
   const storage = open(nextForm)
   expect((await storage.listJobs(look)).items).toHaveLength(jobCount)
   expect(await ranks()).toEqual(rankedOnce(1))
@@ -151,7 +151,7 @@ it('data that are opened for the first time are in the form of the one who opens
   await expect(open(nextForm).listJobs(look)).rejects.toMatchObject({ code: 'STORAGE_SCHEMA_NEWER' })
 })
 
-it('a migration goes on where the one before was cut off', async () => {
+it('a migration continues where the previous one stopped', async () => {
   const cursors: (string | null)[] = []
   const watched: Form = {
     ...nextForm,

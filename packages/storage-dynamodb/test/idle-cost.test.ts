@@ -10,7 +10,7 @@ import { Minutely } from './minutely.ts'
 const tableName = 'idle'
 const minutes = 5
 
-/** What a node with so many jobs reads in an hour in which nothing is due, by some minutes of it. */
+/** Read units of a node with `count` jobs in an hour in which none is due, extrapolated from some minutes. */
 async function readsOfAnHour(count: number): Promise<number> {
   const meter = meteredClient(inject('dynamodb'))
   const plain = localClient(inject('dynamodb'))

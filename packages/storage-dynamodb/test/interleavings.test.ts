@@ -120,7 +120,7 @@ describe('a step of more than a hundred records', () => {
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
     const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
     expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
-    // What runs is not canceled, and nobody is told so.
+    // The update does not cancel running occurrences, and its answer does not name them.
     expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
     for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
     const items = [{ ...slotItem(id, 121), jobVersion: 2 }]
@@ -135,7 +135,7 @@ describe('a step of more than a hundred records', () => {
     await assertLedger(storage)
   })
 
-  it('that deletes a job leaves nothing that waits, whatever another node claims and hands back meanwhile', async () => {
+  it('that deletes a job leaves no waiting occurrence, whatever another node claims and releases meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     const [early] = await claim(1)
@@ -230,7 +230,7 @@ describe('a claim', () => {
   }
 
   it.each([1, 10])(
-    'with room for %i finds what lies behind hundreds that nobody may take',
+    'with a limit of %i finds occurrences behind hundreds that this node may not take',
     {
       timeout: 60_000,
     },
@@ -239,7 +239,7 @@ describe('a claim', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These lie behind the others, in either partition of the index.
+      // These lie behind the other occurrences, in both partitions of the index.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -294,7 +294,7 @@ describe('a claim', () => {
   })
 })
 
-it('a claim of what may overlap starts nothing that an update is to cancel which comes in between', async () => {
+it('a claim of overlapping occurrences starts none that a concurrent update cancels', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await addWaiting(id, 5)
   const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }
@@ -304,7 +304,7 @@ it('a claim of what may overlap starts nothing that an update is to cancel which
     if (command instanceof TransactWriteItemsCommand && !met) {
       met = true
       const changes = [{ ...change, waiting: 'cancel' }] as const
-      // It cancels the first one; all of the others are left.
+      // It cancels the first one; all other ones are left.
       const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
       expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
     }
@@ -330,7 +330,7 @@ describe('a prune', () => {
 
   const history = { kind: 'job', order: 'ascending', limit: 10, cursor: null, runs: true } as const
 
-  it('that comes while a large record is being read leaves a reader with nothing', { timeout: 30_000 }, async () => {
+  it('during the read of a large record makes the read return null', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const lister = interrupted('"part/', async () => await storage.prune(oldHistory))
     expect(await lister.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })
@@ -338,7 +338,7 @@ describe('a prune', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('that dies half way through a large record does not keep others from reading', { timeout: 30_000 }, async () => {
+  it('that dies half way through a large record does not block reads', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -357,7 +357,7 @@ describe('a prune', () => {
     expect(await storage.prune(oldHistory)).toEqual({ removed: 1, more: false })
   })
 
-  it('that removes a tombstone leaves the job alone that is created anew at any moment', {
+  it('that removes a tombstone keeps the job that another node recreates at any moment', {
     timeout: 60_000,
   }, async () => {
     for (let before = 1; before < 20; before++) {
@@ -378,7 +378,7 @@ describe('a prune', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('that is resumed after a crash leaves the address of a key alone that was used again', async () => {
+  it('that continues after a crash keeps the address of a key that was used again', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })

@@ -95,7 +95,7 @@ async function leftAfterPrune(id: string): Promise<number> {
   return await itemsOf(id)
 }
 
-it('all parts go with the record of one that has others queued behind it', async () => {
+it('the end of an occurrence with queued ones behind it keeps its parts until the prune', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -115,7 +115,7 @@ it('all parts go with the record of one that has others queued behind it', async
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-/** A client that loses what comes back from requests of a kind, as long as it is told to. */
+/** A client that loses the next `losses` answers to requests of a kind. */
 function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
   const losing = {
     losses: 0,
@@ -185,7 +185,7 @@ it('the parts of an owner that died before it referred to them go with the recor
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('what a reaping adds to the runs may make them too large for the item', async () => {
+it('a reap may make the runs too large for their item', async () => {
   const { id } = await addJob(storage, 'reaped')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -223,7 +223,7 @@ it('a node that dies while it reaps leaves no parts behind', async () => {
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('what a step does not change stays in its parts, and is not written again', async () => {
+it('a step does not write unchanged parts again', async () => {
   const { id } = await addJob(storage, 'large', 'allow')
   const trigger = triggerItem(id, 1, slotAt(1))
   const item = { ...trigger, details: { ...trigger.details, data: randomBytes(200_000).toString('base64') } }
@@ -263,7 +263,7 @@ it('a request whose key is used again while its record is pruned keeps its parts
   const again = trigger(slotAt(3))
   const send = async (command: object, options: object): Promise<unknown> => {
     const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-    // The address is gone by now, the rest is not.
+    // The address is gone, the rest is not.
     if (command instanceof DeleteItemCommand) {
       const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
       expect(made).toMatchObject([{ outcome: 'created' }])
@@ -351,7 +351,7 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
   }
 }
 
-describe('the list of those that are active', () => {
+describe('the list of active occurrences', () => {
   /** As much as a list of one kind of entry takes. */
   async function fillList(id: JobId, entry: OccurrenceAddress, count: number, lookAt: number): Promise<boolean> {
     try {
@@ -422,7 +422,7 @@ describe('the list of those that are active', () => {
       cause: { code: 'STORAGE_FAILED' },
     }
     await expect(addTrigger(id, 1)).rejects.toMatchObject(refusal)
-    // So many go by a plan.
+    // A recovery of many slots goes by a plan.
     const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
     await expect(storage.createOccurrences(recovery)).rejects.toMatchObject(refusal)
     expect((await storedList(id)).listed).toBe(count)
@@ -575,7 +575,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('what is said of one by whose end hundreds wake is stored as it was said', () => {
+describe('the runs of an occurrence whose end wakes hundreds are stored unchanged', () => {
   it('of a finish', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
@@ -588,7 +588,7 @@ describe('what is said of one by whose end hundreds wake is stored as it was sai
     await assertLedger(storage)
   })
 
-  it('of a finish, where an earlier word of the owner arrives before the plan', async () => {
+  it('of a finish, if an earlier settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -608,7 +608,7 @@ describe('what is said of one by whose end hundreds wake is stored as it was sai
     await assertLedger(plain)
   })
 
-  it('of a reap, where a later word of the owner arrives before the plan', async () => {
+  it('of a reap, if a later settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)

@@ -44,7 +44,7 @@ beforeEach(async () => {
   await measured.get({})
 })
 
-/** One that has failed, behind so many that were completed before it. */
+/** A failed run, behind a number of runs that were completed before it. */
 async function failedAfter(completed: number): Promise<JobId> {
   const { id } = await addJob(storage, 'nightly-report')
   await run(id, 1, 'completed')
@@ -59,7 +59,7 @@ async function run(id: JobId, index: number, state: 'completed' | 'failed', runs
   expect(await storage.settle({ now: slotAt(index) + 20, items: [item] })).toMatchObject([{ outcome: 'ok' }])
 }
 
-/** Puts so many copies of the first record of a job before it. */
+/** Puts `count` copies of the first record of a job before it. */
 async function copyBackwards(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -74,7 +74,7 @@ async function copyBackwards(id: JobId, count: number): Promise<void> {
   }
 }
 
-/** Puts so many copies of the one pending record of a job beside it. */
+/** Puts `count` copies of the one pending record of a job beside it. */
 async function copyPending(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -112,7 +112,7 @@ it('a page of what has failed ends with the last that it has room for, however l
   expect(usage.reads).toBeLessThan(4)
 })
 
-it('those in one state are found in a long history, on pages of any size', async () => {
+it('a list by state finds its occurrences in a long history, on pages of any size', async () => {
   const id = await failedAfter(90)
   await run(id, 3, 'completed')
   await run(id, 4, 'failed')
@@ -128,7 +128,7 @@ it('those in one state are found in a long history, on pages of any size', async
   }
 })
 
-it('large task runs of what is not asked for are not read, and none where runs are not wanted', async () => {
+it('a list reads no large task runs of other occurrences, and none if runs are not wanted', async () => {
   const { id } = await addJob(storage, 'large')
   const result = () => randomBytes(150_000).toString('base64')
   const large = () => [...firstAttempt(start), ...firstAttempt(start)].map((one) => ({ ...one, result: result() }))
@@ -147,7 +147,7 @@ it('large task runs of what is not asked for are not read, and none where runs a
   expect(withoutRuns.readRequests).toBe(1)
 })
 
-it('a page of what is queued reads no more records than it has', async () => {
+it('a page of queued occurrences reads no more records than it returns', async () => {
   const id = jobId('letters')
   const content = contentOf('letters', 'queue')
   await storage.saveJobs({ now: start, changes: [{ kind: 'create', id, content }] })
@@ -169,7 +169,7 @@ it('a page of what is queued reads no more records than it has', async () => {
   expect(first.reads).toBeLessThan(15)
 })
 
-it('a poll walks past what waits of a paused job in few requests, and finds what is ready behind it', async () => {
+it('a poll passes over pending occurrences of a paused job in few requests, and claims a ready one behind them', async () => {
   const paused = await addJob(storage, 'paused', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(paused.id, 0)] })
   await copyPending(paused.id, 1200)
@@ -187,7 +187,7 @@ it('a poll walks past what waits of a paused job in few requests, and finds what
   expect(usage.readRequests).toBeLessThan(16)
 })
 
-it('a poll does not read the large task runs of what is to be canceled', async () => {
+it('a poll does not read the large task runs of occurrences with a cancel request', async () => {
   const { id } = await addJob(storage, 'large')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
   const result = () => randomBytes(150_000).toString('base64')

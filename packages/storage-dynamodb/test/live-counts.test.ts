@@ -18,7 +18,7 @@ beforeEach(() => {
   storage = dynamodbStorage({ client, tableName: 'live-counts', prefix: `test-${++tests}` })
 })
 
-it('what ended by itself is not counted, although the head of its job still lists it', async () => {
+it('counts omit ended occurrences that the head of their job still lists', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const other = await addJob(storage, 'beta', 'queue')
   const items = [slotItem(id, 1), slotItem(id, 2), triggerItem(id, 1), slotItem(other.id, 1), slotItem(other.id, 2)]
@@ -33,7 +33,7 @@ it('what ended by itself is not counted, although the head of its job still list
   ])
 })
 
-it('what runs and was asked to cancel is counted as running', async () => {
+it('a running occurrence with a cancel request counts as running', async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })

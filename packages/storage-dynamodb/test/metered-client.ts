@@ -38,9 +38,9 @@ export interface Meter {
 const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
 /**
- * A client that counts what its requests cost. DynamoDB Local tells the units of a plain request rightly, but of a
- * transaction only those of one of its items, and those of the index twice; so they are counted here, from the items as
- * they were before and after, and the count of plain requests is compared with what the server says.
+ * A client that counts the units of its requests. DynamoDB Local reports the units of plain requests correctly. For a
+ * transaction it reports one item only, and for the index twice the units. So this client counts from the items before and
+ * after, and compares its count of plain requests with the reported units.
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)

@@ -2,7 +2,7 @@ import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@j
 
 const minuteMs = 60_000
 
-/** Every so many minutes. */
+/** Every n-th minute. */
 export class Minutely extends WindowedSchedule {
   readonly #minutes: number
 

@@ -7,7 +7,7 @@ async function loadJitter(): Promise<() => number> {
   return jitter
 }
 
-it('pauses are others than those of other processes, also of those with the same process id', async () => {
+it('each process has different random pauses, also with the same process id', async () => {
   const [one, another] = [await loadJitter(), await loadJitter()]
   const take = (jitter: () => number) => Array.from({ length: 3 }, jitter)
   expect(take(one)).not.toEqual(take(another))

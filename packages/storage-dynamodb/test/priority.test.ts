@@ -65,7 +65,7 @@ describe('a claim', () => {
     expect(claimed.map(({ details }) => details.priority)).toEqual([3, 3, undefined, undefined, undefined])
   })
 
-  it('goes on behind the first page in the same order', async () => {
+  it('continues behind the first page in the same order', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 120 }, (_, key) => trigger(id, key, slotAt(1) + key * 2, -2))
     const plain = Array.from({ length: 120 }, (_, key) =>
@@ -82,7 +82,7 @@ describe('a claim', () => {
     expect(times).toEqual(Array.from({ length: 240 }, (_, index) => slotAt(1) + 2 * priorityStepMs + index))
   })
 
-  it('of a process that was open before hears of a priority that another one has begun to use', async () => {
+  it('of an open storage finds a priority that another process has begun to use', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const other = connect()
     expect(await claim(other, 5)).toEqual([])
@@ -102,7 +102,7 @@ describe('a claim', () => {
 })
 
 describe('a marker of a priority', () => {
-  it('is written once by each process, and by none for what has no priority', async () => {
+  it('is written once by each process, and never for occurrences without a priority', async () => {
     const written: string[] = []
     const send = async (command: object, options: object): Promise<unknown> => {
       if (command instanceof PutItemCommand) written.push(command.input.Item?.pk?.S ?? '')
@@ -118,7 +118,7 @@ describe('a marker of a priority', () => {
     expect(written.filter((pk) => pk.includes(':priority/'))).toHaveLength(2)
   })
 
-  it('is written again where somebody has emptied the table', async () => {
+  it('is written again after the table was emptied', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(1), 4)], slotAt(2))
     expect(await claim(storage, 5)).toHaveLength(1)
@@ -134,7 +134,7 @@ describe('a marker of a priority', () => {
   })
 })
 
-it('what waits with a priority is counted and listed by any process, and markers are not', async () => {
+it('each process counts and lists waiting occurrences with a priority, and no markers', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))
@@ -154,7 +154,7 @@ it('what waits with a priority is counted and listed by any process, and markers
   }
 })
 
-it('one with a priority that is handed back waits among those of its priority', async () => {
+it('a released occurrence with a priority waits in its priority again', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await create([trigger(id, 1, slotAt(3), 5)], slotAt(3))
   const [held] = (await claim(storage, 1)) as [OccurrenceRecord]
@@ -169,7 +169,7 @@ it('one with a priority that is handed back waits among those of its priority', 
   expect((await claim(connect(), 1)).map((record) => record.id)).toEqual([held.id])
 })
 
-it('a queue keeps its order in the head of its job, whoever looks', async () => {
+it('the head of a job keeps the order of its queue for each connection', async () => {
   const { id } = await addJob(storage, 'alpha', 'queue')
   const items = [trigger(id, 1, slotAt(4), 10), trigger(id, 2, slotAt(2), -10), trigger(id, 3, slotAt(3))]
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })

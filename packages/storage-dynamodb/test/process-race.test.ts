@@ -5,7 +5,7 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 
-// Every process wants every slot: so many times eight creates, of which seven lose.
+// Every process creates every slot: eight creates for each, of which seven lose.
 const jobCount = 20
 const rounds = byEffort(3)
 

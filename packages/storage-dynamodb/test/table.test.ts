@@ -65,7 +65,7 @@ describe('the table', () => {
     })
   })
 
-  it('that somebody else has made with other keys is refused, and nothing is written to it', async () => {
+  it('with the keys of another application is refused, and nothing is written to it', async () => {
     const attribute = { AttributeName: 'id', AttributeType: 'S' } as const
     await client.send(
       new CreateTableCommand({
@@ -100,7 +100,7 @@ describe('the table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'bare' }))).Count).toBe(0)
   })
 
-  it('that is not there is told with the way out, and is found once it is made', async () => {
+  it('that does not exist rejects with a remedy, and is found once it is created', async () => {
     const storage = dynamodbStorage({ client, tableName: 'later' })
     const error = await rejection(storage.listJobs(look))
     expect([error.code, error.value]).toEqual(['STORAGE_UNREADABLE', 'later'])
@@ -157,10 +157,10 @@ describe('createTable', () => {
     nobody.destroy()
   })
 
-  it('ends at its time limit where the table is told to be there and is never found', async () => {
+  it('ends at its time limit if CreateTable says that the table exists and DescribeTable never finds it', async () => {
     let requests = 0
     const hidden = answering((command) => {
-      // Else one that goes on for ever would be heard of by nobody.
+      // Without this failure, a call that goes on for ever would not end the test.
       if (requests++ === 500) return failure('ValidationException')
       const isLook = command instanceof DescribeTableCommand
       return failure(isLook ? 'ResourceNotFoundException' : 'ResourceInUseException')
@@ -171,7 +171,7 @@ describe('createTable', () => {
     expect(error.remedy).toContain('raise timeout')
   })
 
-  it('repeats what is throttled, and what is lost', async () => {
+  it('repeats throttled requests, and requests whose answer is lost', async () => {
     const met = new Set<object>()
     const throttled = answering(({ constructor: kind }) => {
       if (met.has(kind)) return null

@@ -17,7 +17,7 @@ import { byEnd, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 import { WakeUps } from './wake-ups.ts'
 
-/** The data that connections share, and the changes that keep its indexes true. */
+/** The data that connections share. Its methods keep the indexes up to date. */
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
@@ -29,7 +29,7 @@ export class Database {
   /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
-  /** What failed, of all jobs, by its end. */
+  /** Failed occurrences of all jobs, by their ends. */
   readonly failed: SortedList<OccurrenceEntry> = new SortedList(byEnd)
   readonly wakeUps: WakeUps = new WakeUps()
   #ordinal = 0
@@ -75,7 +75,7 @@ export class Database {
     this.live.enter(entry)
   }
 
-  /** Removes a finished occurrence; false for one that is not there. */
+  /** Removes a finished occurrence. Returns false if there is none with this id. */
   removeOccurrence(id: OccurrenceId): boolean {
     const entry = this.occurrences.get(id)
     if (entry === undefined || !isFinal(entry.record.state)) return false

@@ -11,8 +11,8 @@ interface DueEntry {
 }
 
 /**
- * Jobs by their next instants. A slot that is created changes its job's, which has to cost next to nothing: changed jobs
- * are put in their places when somebody looks.
+ * Jobs in the order of their next instants. Each created slot changes the next instant of its job, and must cost almost
+ * nothing. So the index only notes changed jobs, and sorts them in at the next read.
  */
 export class DueJobs {
   readonly #places = new SortedList<DueEntry>((left, right) => left.at - right.at || compareText(left.id, right.id))

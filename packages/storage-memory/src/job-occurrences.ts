@@ -4,7 +4,7 @@ import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and how many of them live. */
 export class JobOccurrences implements JobCounts {
-  /** Of the pending ones. */
+  /** Number of pending occurrences that are delayed. */
   delayed = 0
   /** All of them, live ones too. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
@@ -16,7 +16,7 @@ export class JobOccurrences implements JobCounts {
   /** `null` until the first: most jobs have none. */
   failed: SortedList<OccurrenceEntry> | null = null
 
-  /** Those that failed, by their end. */
+  /** Failed occurrences, by their ends. */
   get failures(): SortedList<OccurrenceEntry> {
     this.failed ??= new SortedList(byEnd)
     return this.failed

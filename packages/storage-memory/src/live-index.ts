@@ -4,8 +4,8 @@ import { byDeadline, byOrder, type OccurrenceEntry } from './occurrence-entry.ts
 import { SortedList } from './sorted-list.ts'
 
 /**
- * The live occurrences of all jobs, by what is asked of them. Finished ones are not in here, so that no operation's
- * cost grows with the history.
+ * The live occurrences of all jobs, in the order of each query. It holds no finished ones, so the cost of an operation does
+ * not grow with the history.
  */
 export class LiveIndex {
   readonly pending: SortedList<OccurrenceEntry> = new SortedList(byOrder)
@@ -13,14 +13,14 @@ export class LiveIndex {
   readonly running: SortedList<OccurrenceEntry> = new SortedList(byDeadline)
   /** Jobs with queued occurrences. */
   readonly waitingJobs: Set<MemoryJob> = new Set()
-  /** Running occurrences whose cancellation was asked for. */
+  /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // The pending ones by when a claim may take them, parted by the instant that the last claim looked at.
+  // Pending occurrences that a claim may take at `#horizon`, the instant of the last claim, and those of later instants.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /** No ready one may be taken later only. */
+  /** Upper bound of the instants from which on claims may take the ready occurrences. */
   #latestReady = Number.NEGATIVE_INFINITY
 
   /** Enters an entry by the state of its record, unless that is final. */
@@ -77,13 +77,15 @@ export class LiveIndex {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
-  /** Pending ones that a claim at `now` may take, in the order of what waits. */
+  /** Pending occurrences that a claim at `now` may take, in the order of waiting occurrences. */
   readyAt(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#ready
   }
 
-  /** Pending ones that a claim may take after `now`, soonest first; last those that wait for their job to be resumed. */
+  /**
+   * Pending occurrences that a claim may take after `now`, soonest first. Occurrences of paused jobs without an end come last.
+   */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#future

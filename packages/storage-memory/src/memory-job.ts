@@ -23,7 +23,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 const noCounts: JobCounts = Object.freeze({ pending: 0, delayed: 0, queued: 0, running: 0 })
 
-/** A job: its head, and what hangs on it. */
+/** A job: its head, versions and occurrences. */
 export class MemoryJob implements JobLedger<OccurrenceEntry> {
   readonly id: JobId
   /** Only {@link advance} changes it in place, since every slot that is created comes through there. */

@@ -5,7 +5,7 @@ import { MemoryLedger } from './memory-ledger.ts'
 
 declare const databaseBrand: unique symbol
 
-/** Data that several storages of one process share. Made by {@link memoryDatabase}; it has no members of its own. */
+/** Data that several storages of one process share. Created by {@link memoryDatabase}; it has no public members. */
 export interface MemoryDatabase {
   /** Not there at run time: it keeps other objects from passing for one. */
   readonly [databaseBrand]: true

@@ -16,23 +16,23 @@ export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): numbe
   return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
 }
 
-/** For those that wait. */
+/** The order of waiting occurrences. */
 export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return orderOf(left) - orderOf(right) || compareText(left.id, right.id)
 }
 
-/** As `orderAt` of the record; most have no priority, and the entry has their time at hand. */
+/** Same as `orderAt` of the record. Most records have no priority, and the entry holds their scheduled time. */
 export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** For failures, which have always ended. */
+/** The order of failures, which have always ended. */
 export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
 }
 
-/** For running ones, which always have a deadline. */
+/** The order of running occurrences, which always have a deadline. */
 export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal
 }

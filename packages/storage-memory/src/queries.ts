@@ -77,7 +77,7 @@ function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: Du
   })
 }
 
-/** Jobs by id: those that changed, when they are few, else all of them from the cursor on. */
+/** Jobs by id: the changed ones if they are few, otherwise all of them from the cursor on. */
 function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
   if (changedSince !== undefined) {
     const changed: MemoryJob[] = []

@@ -114,7 +114,7 @@ export class SortedList<T> {
     }
   }
 
-  /** The index of the first block whose last item is not before `key`; the number of blocks when there is none. */
+  /** The index of the first block whose last item is not before `key`; the number of blocks if no block has one. */
   #blockOf(key: T): number {
     const blocks = this.#blocks
     let low = 0

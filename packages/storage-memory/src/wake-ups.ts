@@ -2,13 +2,13 @@ import type { WakeUp } from '@jobistemer/core/storage'
 
 type Listener = (wakeUp: WakeUp) => void
 
-/** Tells connections what others changed. */
+/** Sends wake-ups to connections about the changes of other connections. */
 export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
 
   /**
-   * Tells every connection but the one that made the changes, once per kind, and not before the running code is
-   * through: a listener may call the storage.
+   * Wakes every connection except the one that made the changes, once per kind. Listeners run after the running code, because
+   * a listener may call the storage.
    */
   tell(connection: object, kinds: ReadonlySet<WakeUp['kind']>): void {
     for (const [listener, subscriber] of this.#listeners) {

@@ -16,7 +16,7 @@ async function pause(node: Node, job: JobId, paused: boolean): Promise<void> {
 }
 
 describe('claim', () => {
-  it('takes what came due since the last claim, oldest first, not soonest due first', async () => {
+  it('takes occurrences that came due since the last claim by scheduled time, not by due time', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(2), { dueAt: slotAt(10) }))
@@ -25,7 +25,7 @@ describe('claim', () => {
     expect(slotsOf(await node.claim(slotAt(12)))).toEqual([1, 2])
   })
 
-  it('leaves to a node whose clock is behind what is not due for it', async () => {
+  it('a node whose clock is behind does not take occurrences that are not due by its clock', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(1), { dueAt: slotAt(5) }))
@@ -74,7 +74,7 @@ describe('claim', () => {
     expect(slotsOf(await node.claim(slotAt(1), 9, { except: ['alpha'] }))).toEqual([1])
   })
 
-  it('takes the oldest of many without touching the others', async () => {
+  it('takes the oldest of many without reading the rest', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const items = Array.from({ length: 3000 }, (_, index) => triggerItem(job, `${index}`, start + index))
@@ -88,7 +88,7 @@ describe('claim', () => {
     }
   })
 
-  it('wakes in a sweep what a finish left behind that did not wake it', async () => {
+  it('a sweep wakes an occurrence that a finish failed to wake', async () => {
     const database = new Database()
     const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()
@@ -105,7 +105,7 @@ describe('claim', () => {
     expect((await storage.claim({ ...request, sweep: true })).claimed).toEqual([])
   })
 
-  it('tells an owner about a request to cancel again after it claimed the occurrence anew', async () => {
+  it('reports a cancel request again to an owner that has claimed the occurrence again', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const held = slotItem(job, 1, { runs: firstAttempt(slotAt(1)) })

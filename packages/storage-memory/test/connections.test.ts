@@ -9,7 +9,7 @@ function connections(count: number): Storage[] {
   return Array.from({ length: count }, () => memoryStorage({ database }))
 }
 
-/** Two nodes on one database, and what the second is told. */
+/** Two nodes on one database, and the wake-ups that the second one receives. */
 function pair(): { first: Node; second: Node; told: WakeUp['kind'][] } {
   const [one, two] = connections(2)
   const first = new Node(one, 'node-a')
@@ -20,7 +20,7 @@ function pair(): { first: Node; second: Node; told: WakeUp['kind'][] } {
 }
 
 describe('connections to one database', () => {
-  it('see what the others stored', async () => {
+  it('see what other connections have stored', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const item = slotItem(job, 1)
@@ -29,7 +29,7 @@ describe('connections to one database', () => {
     expect((await first.record(item)).owner).toEqual({ node: 'node-b', incarnation: 'node-b-1' })
   })
 
-  it('do not see another database, nor that of a storage by itself', async () => {
+  it('do not see another database, nor that of a storage without `database`', async () => {
     const [one] = connections(1)
     const nodes = [new Node(one), new Node(), new Node()]
     const job = await (nodes[0] as Node).addJob('alpha')
@@ -154,7 +154,7 @@ describe('a closed memory storage', () => {
     for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
   })
 
-  it('says what it is good for', () => {
+  it('declares its capabilities', () => {
     const storage = memoryStorage()
     expect(storage.specVersion).toBe(1)
     expect(storage.capabilities).toEqual({

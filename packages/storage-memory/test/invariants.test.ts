@@ -92,7 +92,7 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // Never within the reach of the clocks' skew, as nobody prunes the present.
+          // Always further back than the clocks' skew, because callers never prune the present.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),

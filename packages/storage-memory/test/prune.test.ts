@@ -48,7 +48,7 @@ describe('prune', () => {
     expect(await node.create(slotItem(job, 2))).toEqual({ outcome: 'pruned', pruneFloor: slotAt(4) })
   })
 
-  it('goes on with the next job, within one limit', async () => {
+  it('continues with the next job, within one limit', async () => {
     const node = new Node()
     const jobs = [await node.addJob('alpha'), await node.addJob('beta')]
     for (const job of jobs) await finished(node, job, 1, 2)
@@ -73,7 +73,7 @@ describe('prune', () => {
     expect((await node.head(job)).pruneFloor).toBe(slotAt(4))
   })
 
-  it('removes what lies between the watermark and the next slot, and leaves what lies after that', async () => {
+  it('removes occurrences between the watermark and the next slot, and keeps later ones', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const trigger = triggerItem(job, 'by-hand', slotAt(0) + 1, { runs: firstAttempt(start) })

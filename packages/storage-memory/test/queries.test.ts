@@ -70,7 +70,7 @@ describe('listing the occurrences of a job', () => {
     expect(mixed.flat().map(({ id }) => id)).toEqual(live.map(({ id }) => id))
   })
 
-  it('goes on behind a page while records come and go', async () => {
+  it('continues behind a page while records are added and removed', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 6)
     const query = { ...base, jobId, limit: 3 }

@@ -19,15 +19,15 @@ import type { Source } from './source.ts'
 import { isTrue, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { Ear } from './wake-ups.ts'
 
-/** So often a transaction begins anew while others come between, with growing pauses: over some two seconds. */
+/** Tries of a transaction that conflicts with others. With the growing pauses they take about 2 s. */
 const mostTries = 12
 
-/** Runs statements and transactions, each call within a limit of time, and says what their failures mean. */
+/** Runs statements and transactions, each within a time limit, and translates their failures. */
 export class Database implements Session {
   readonly place: string
-  /** For so long the server waits for a lock: a value for `limitLocks`. */
+  /** How long the server waits for a lock: a value for `limitLocks`. */
   readonly lockLimit: string
-  /** Whether values may be bytes, which stand for the binary form of their type. Not before {@link probe} has found it. */
+  /** Whether values may be bytes, in the binary form of their type. False until {@link probe} has tried it. */
   takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
@@ -42,12 +42,12 @@ export class Database implements Session {
     this.#lockLimitMs = lockLimitOf(limitMs)
     this.lockLimit = printLockLimit(this.#lockLimitMs)
     this.place = source.place
-    // By chance: in containers all processes have the same id.
+    // Random, because in containers all processes have the same id.
     this.#jitter = pseudoRandom(randomInt(2 ** 32))
   }
 
   /**
-   * Looks whether answers come as they can be read, and arrays as they are meant.
+   * Checks that the driver returns values in readable types, and passes arrays with NULL.
    * @throws JobistemerError `STORAGE_UNREADABLE`; errors of the driver
    */
   async assertReadable(): Promise<void> {
@@ -63,8 +63,8 @@ export class Database implements Session {
   }
 
   /**
-   * Looks what the driver does with bytes: `pg` sends them as they are, others make texts of them, or fail. Some send what the server
-   * cannot read, which breaks the connection: so the only one there is is not asked.
+   * Checks what the driver does with bytes. `pg` sends them unchanged; other drivers convert them to texts, or fail. Some send
+   * data that the server cannot read, which breaks the connection: so a single client is not probed.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return
@@ -73,22 +73,22 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // Where the server is away, whatever comes next says so.
+      // If the server cannot be reached, the next call reports it.
       this.takesBytes = false
     }
   }
 
   /**
-   * From now on a connection keeps the plan of this statement, under a name. Behind a pooler that knows no names it is made
-   * each time, as for all others.
+   * Names this statement, so that each connection keeps its plan. Behind a pooler without support for names, the server plans
+   * each call, as for all other statements.
    */
   keepPlanOf(text: string): void {
     if (!this.#source.takesNames) return
-    // Several processes may come to one connection: the same name is the same statement.
+    // A pooler may serve several processes with one connection: the same name means the same statement.
     this.#names.set(text, `jobistemer_${createHash('sha1').update(text).digest('hex')}`)
   }
 
-  /** One statement, which is a transaction of its own. @throws what the driver throws */
+  /** Runs one statement as a transaction. @throws what the driver throws */
   async query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
     const name = this.#names.get(text)
     if (name === undefined) return await this.#queryOnce(text, values)
@@ -96,7 +96,7 @@ export class Database implements Session {
       return await this.#queryOnce({ name, text }, values)
     } catch (error) {
       if (!isNameUnknown(error)) throw error
-      // It has not begun.
+      // The statement has not run.
       this.#names.clear()
       return await this.#queryOnce(text, values)
     }
@@ -111,7 +111,7 @@ export class Database implements Session {
     })
   }
 
-  /** A transaction of several statements at READ COMMITTED, begun anew where others came between. */
+  /** Runs a transaction of several statements at READ COMMITTED, and repeats it after a conflict. */
   async transaction<T>(body: (session: Session) => Promise<T>, limitMs: number = this.#limitMs): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
@@ -131,13 +131,13 @@ export class Database implements Session {
     }
   }
 
-  /** Opens a connection of its own that listens. */
+  /** Opens a separate connection that listens. */
   async listen(...how: Parameters<OpenEar>): Promise<Ear> {
     if (this.#source.listen === null) throw new TypeError('this source of connections cannot listen')
     return await this.#source.listen(...how)
   }
 
-  /** A failure as users hear of it. */
+  /** Translates a failure into the error that callers receive. */
   errorOf(error: unknown): Error {
     return storageError(error, this.place)
   }
@@ -146,7 +146,7 @@ export class Database implements Session {
     await this.#source.close()
   }
 
-  /** `call` is to say of each statement that it is sent. */
+  /** Runs a call within a time limit. `call` must call `sent` for each statement that it sends. */
   async #within<T>(limitMs: number, call: (expired: Promise<never>, sent: () => void) => Promise<T>): Promise<T> {
     if (limitMs === Number.POSITIVE_INFINITY) return await call(new Promise<never>(() => {}), () => {})
     let expire = () => {}
@@ -155,12 +155,12 @@ export class Database implements Session {
       expire = () => reject(timeoutError(this.place, limitMs, what))
     })
     const begun = systemClock.monotonic()
-    // The wait for a connection is none for a lock.
+    // The wait for a connection does not count as a wait for a lock.
     let sentAt = begun
     const sent = () => {
       sentAt = systemClock.monotonic()
     }
-    // A timer may come sooner than it was asked for.
+    // A timer may fire early.
     const onTimer = () => {
       const leftMs = begun + limitMs - systemClock.monotonic()
       if (leftMs <= 0) expire()
@@ -170,7 +170,7 @@ export class Database implements Session {
     try {
       return await call(expired, sent)
     } catch (error) {
-      // Who waits for less, waits again otherwise, or has a limit of his own.
+      // A shorter wait has another cause: the caller waits in another way, or the user has set a lower limit.
       if (!isHeld(error) || systemClock.monotonic() - sentAt < this.#lockLimitMs) throw error
       throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {
@@ -192,7 +192,7 @@ async function rowsOf(
   statement: Statement,
   values?: readonly SqlValue[],
 ): Promise<readonly Row[]> {
-  // A type for those who have names would be one more that users see.
+  // A separate type for named statements would be one more exported type.
   const { rows } = await connection.query(statement as string, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
 }

@@ -7,10 +7,12 @@ import { numberOf, numberOrNull, type Session, textArray } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
-/** So many that have become claimable are looked through by each claim before they are moved to the ready ones. */
+/**
+ * Claimable occurrences in the delayed lane that each claim may scan. A claim that finds as many moves them to the ready lane.
+ */
 const mostDelayed = 500
 
-/** Reads for claims: hints, without locks. */
+/** Reads for claims. The results are hints, because the reads take no locks. */
 export class DueSearch {
   readonly #session: Session
   readonly #schema: string
@@ -20,7 +22,7 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /** What seems to be claimable, and when the next one will be, as of one moment. */
+  /** Occurrences that seem to be claimable, and the instant of the next one, as of one moment. */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
@@ -66,7 +68,7 @@ export class DueSearch {
       ORDER BY l.claim_at LIMIT 1`
   }
 
-  /** Those that a step is just writing are left alone: it writes all of them. */
+  /** Moves delayed rows that have become claimable to the ready lane, except rows that a step has locked and writes itself. */
   async #makeReady(now: number): Promise<void> {
     await this.#session.query(
       `UPDATE ${this.#schema}.live SET state = ${lanes.ready} WHERE id IN (

@@ -25,7 +25,7 @@ interface InProcess extends PostgresClient {
 /** Opens a connection that listens to a channel. */
 export type OpenEar = (channel: string, onText: (text: string) => void, onLost: () => void) => Promise<Ear>
 
-/** A session that listens is idle for as long as nobody says something. Where there is no such setting, it does nothing. */
+/** Keeps a listening session, which is idle between notifications. Servers without this setting ignore the statement. */
 const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
 
 const connectLimitMs = 10_000

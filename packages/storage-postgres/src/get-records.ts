@@ -9,7 +9,7 @@ import { numberOf, plainArray, type Row, type Session } from './sql.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** How many of the newest of a job are looked through for one that was run. */
+/** Newest occurrences of a job that the search for its latest run reads. */
 const latestLimit = 1000
 
 /** Reads by id. Each list is as of one moment. */
@@ -25,7 +25,7 @@ export async function get(session: Session, schema: string, request: GetRequest)
   }
 }
 
-/** The UUIDs of ids as an array of PostgreSQL; `null` when there is none to look for. */
+/** The UUIDs of ids as a PostgreSQL array; `null` if none of the ids has one. */
 function uuidsOf(ids: readonly (JobId | OccurrenceId)[]): string | null {
   const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
   return found.length === 0 ? null : plainArray(found)

@@ -52,7 +52,10 @@ export interface VacuumHolder {
 const hearLimitMs = 2000
 const mostHolders = 20
 
-/** A standby with hot_standby_feedback always names a transaction, and mostly one of the last seconds. It is old behind so many others. */
+/**
+ * Age in transactions from which a standby with hot_standby_feedback counts as a holder. Such a standby always names a
+ * transaction, usually one of the last seconds.
+ */
 const feedbackAge = 100_000
 
 /**

@@ -25,7 +25,7 @@ const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 
 
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
-/** For so long a completion waits for a connection of the storage's own. */
+/** How long a completion waits for a connection of the storage, in ms. */
 const moveLimitMs = 1000
 
 /** What is needed of the storage that a transaction is to write to. */
@@ -46,7 +46,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
   readonly #complete: string
   /** Opens the storage, or fails with what is wrong with it. */
   readonly #opened: () => Promise<StepsOf>
-  /** `null` where nobody can be woken. */
+  /** `null` if wake-ups are off. */
   readonly #channel: string | null
 
   constructor(
@@ -127,8 +127,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Whoever does not wait for a call may end the transaction in the middle of it, and what comes then would be a transaction
-   * of its own: so what writes looks first whether it is still the same one.
+   * A caller that does not await a call may end the transaction during it, and a later statement would then run in a
+   * transaction of its own. So each write first checks that the transaction is still the same.
    */
   async #inSameTransaction(): Promise<Session> {
     const [row] = await this.#session.query('SELECT pg_current_xact_id()::text AS id')
@@ -155,9 +155,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A foreign key that leads nowhere, and that PostgreSQL looks at when it commits, also where the user wants that at once: an error
-   * in the transaction would make of its COMMIT a silent ROLLBACK. Each refusal is a row of its own, without a key: nobody waits for
-   * others.
+   * A foreign key that refers to no row. PostgreSQL checks it at the commit, also if the user checks constraints immediately.
+   * An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each refusal is a row of its own without a
+   * key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {

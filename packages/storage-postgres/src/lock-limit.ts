@@ -1,7 +1,9 @@
 /** PostgreSQL takes no longer one. */
 const longestMs = 2 ** 31 - 1
 
-/** In nine tenths of the time that a call may take the server gives up to wait for a lock, and says so before nobody waits any more. */
+/**
+ * The server gives up waiting for a lock after nine tenths of the time of a call, so that the caller still receives its error.
+ */
 export function lockLimitOf(limitMs: number): number {
   return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
 }
@@ -12,9 +14,9 @@ export function printLockLimit(lockLimitMs: number): string {
 }
 
 /**
- * An expression that lets the transaction wait for so long for each further lock; a shorter limit that the user has set stays. Not
- * NULL. Without it a statement would wait on in the server when its caller has given up, on a connection beyond those of the pool,
- * and each further call would add one.
+ * An expression that limits how long the transaction waits for each further lock. A shorter limit of the user stays. Not NULL.
+ * Without it, a statement would keep waiting in the server after its caller has given up, on a connection beyond those of the
+ * pool, and each further call would add one.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval

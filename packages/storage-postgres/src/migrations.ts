@@ -12,8 +12,8 @@ export interface PostgresMigrationsOptions {
 }
 
 /**
- * The statements that bring a schema to the form of this version, as one transaction: for those who apply them by
- * themselves and open the storage with `migrate: false`. Run them with a tool that sends scripts, such as `psql`.
+ * The statements that migrate a schema to the form of this version, as one transaction. Apply them yourself if you open the
+ * storage with `migrate: false`. Run them with a tool that sends scripts, such as `psql`.
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */

@@ -12,8 +12,8 @@ import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from 
 import { readText, storeText } from './stored-text.ts'
 
 /**
- * What nodes say of themselves. Each part is one statement, and atomic for each record; profiles lie apart, since a heartbeat
- * writes its record and reads those of all nodes.
+ * Stores and reads node records. Each part is one statement, and atomic for each record. Profiles have their own table, since a
+ * heartbeat writes one record and reads the records of all nodes.
  */
 export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
@@ -55,8 +55,8 @@ async function put(
     await session.query(record, values)
     return
   }
-  // A crash of the server empties the table of nodes, and leaves the profiles of those that died with it. Those that live are
-  // back with their next heartbeat: so nothing is taken for left behind before some row has been there for an hour.
+  // A crash of the server empties the unlogged table of nodes, but keeps the profiles. Living nodes store their records again
+  // with the next heartbeat. So a profile counts as left behind only if some record has existed for an hour.
   await session.query(
     `WITH news AS (${record} RETURNING incarnation), left_behind AS (
        DELETE FROM ${schema}.node_profiles p WHERE p.stored_at < clock_timestamp() - interval '1 day' AND p.incarnation <> $1::text

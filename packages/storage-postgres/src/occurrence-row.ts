@@ -19,7 +19,7 @@ import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
 
 const { parseRuns, printDetails, printRuns } = codec1
 
-/** The scheduled time in a row of `live`: what waits stands there by its place in the order, what runs by its time. */
+/** The scheduled time in a row of `live`. Waiting rows hold their place in the order, running rows their scheduled time. */
 export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
 
 const columnsWith = (

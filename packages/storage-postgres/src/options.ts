@@ -11,24 +11,24 @@ export interface PostgresResult {
 /** One connection, as `pg` and PGlite have it. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values, `$1` and so on: texts and `null`; from a pool also bytes for the binary form of a type, where
-   * it is found at first that they are sent as they are.
+   * Runs one statement with its values for `$1` and so on: texts and `null`. A pool that has passed the probe also gets bytes,
+   * in the binary form of a type.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }
 
-/** A pool of connections: a `Pool` of `pg`, or what is like it. */
+/** A pool of connections: a `Pool` of `pg`, or a compatible object. */
 export interface PostgresPool {
-  /** Lends a connection to the caller alone: a transaction needs one of its own. */
+  /** Gives the caller a connection for exclusive use: a transaction needs one. */
   connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or what is like them. Only what has `transaction` may be
- * used by others too: otherwise their statements would become part of the storage's transactions.
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use it too only if it has
+ * `transaction`: otherwise statements of other code would become part of the storage's transactions.
  */
 export interface PostgresClient extends PostgresConnection {
-  /** Runs statements as one transaction, and nobody else's between them, as PGlite does. */
+  /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */
   transaction?<T>(body: (transaction: PostgresConnection) => Promise<T>): Promise<T | undefined>
 }
 
@@ -43,8 +43,8 @@ export interface PostgresStorageOptions {
   /** The schema that holds everything: 1 to 63 bytes. Schemas never see each other. Default `jobistemer`. */
   readonly schema?: string
   /**
-   * Whether the schema is made and brought to the present form when it is first used. `false`: whoever looks after the
-   * database applies what `postgresMigrations()` prints. Default `true`.
+   * Whether the storage creates the schema, and migrates it to the present form, at its first use. `false`: the
+   * administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
@@ -54,7 +54,7 @@ export interface PostgresStorageOptions {
    * wait for a lock up after nine tenths of it. Default 10 s.
    */
   readonly commandTimeout?: DurationInput
-  /** Told when wake-ups do not come through. Default: a warning of the process. */
+  /** Receives a warning if wake-ups do not arrive. Default: a warning of the process. */
   readonly logger?: Pick<Logger, 'warn'>
 }
 

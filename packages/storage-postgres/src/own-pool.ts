@@ -4,14 +4,14 @@ import type { PostgresPool } from './options.ts'
 /** A timer with a longer delay fires at once. */
 const longestMs = 2 ** 31 - 1
 
-/** What is used of a pool of `pg`. */
+/** The members of a `pg` pool that this storage uses. */
 export interface OwnPool extends PostgresPool {
   end(): Promise<void>
 }
 
 /**
- * A pool of the storage's own, with the package `pg`. A server that takes a connection and says nothing is given up after
- * `limitMs`: closing would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` when that is missing */
+ * Opens a pool with the package `pg`. A connection attempt without an answer ends after `limitMs`, because closing the pool
+ * would wait for it. @throws JobistemerError `STORAGE_UNREADABLE` if the package is missing */
 export async function openPool(url: string, limitMs: number): Promise<OwnPool> {
   const pg = await importPg()
   return new pg.Pool({

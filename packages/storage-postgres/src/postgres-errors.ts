@@ -28,10 +28,10 @@ function chainOf(error: unknown): readonly Linked[] {
   return chain
 }
 
-/** A code of Prisma's own, which looks like an SQLSTATE. Those of PostgreSQL in that class begin with `P0`. */
+/** A Prisma error code, which looks like an SQLSTATE. PostgreSQL's codes of that class begin with `P0`. */
 const prismaCode = /^P[1-9]\d{3}$/
 
-/** The one that stands for `40001` and `40P01`. */
+/** Prisma's code for `40001` and `40P01`. */
 const prismaConflict = 'P2034'
 
 /** The SQLSTATE of an error of PostgreSQL, or the code of one of Node; an empty text for others. */
@@ -56,31 +56,31 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : String(error)
 }
 
-/** Another transaction came between, and nothing of this one has happened: it begins anew. */
+/** Another transaction conflicted, and this one has stored nothing: it begins anew. */
 export function isContention(error: unknown): boolean {
   // serialization_failure, deadlock_detected, unique_violation: what was not there when the step looked is there now.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
-/** Somebody has held what the statement wanted for too long. */
+/** Another transaction has held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
   // lock_not_available
   return codeOf(error) === '55P03'
 }
 
-/** A pooler has led the statement to another connection than the one that knows its name, or has it from somebody else. */
+/** A pooler has sent the statement to a connection that does not know its name, or has it from another client. */
 export function isNameUnknown(error: unknown): boolean {
   // invalid_sql_statement_name, duplicate_prepared_statement
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** A statement that has sense only within a transaction came where none is open. */
+/** A statement needs an open transaction, and there is none. */
 export function isNoTransaction(error: unknown): boolean {
   // no_active_sql_transaction
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
-/** The table or function is not there: somebody has dropped the schema. */
+/** The table or function does not exist: the schema was dropped. */
 export function isSchemaGone(error: unknown): boolean {
   // undefined_table, undefined_function, invalid_schema_name
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
@@ -104,7 +104,7 @@ interface Meaning {
   readonly remedy: string
 }
 
-/** A standby has the tables that are not logged by name alone. What PostgreSQL reports so has no code of its own. */
+/** A standby has unlogged tables by name only. PostgreSQL reports a read of one without a specific code. */
 function isUnloggedOnStandby(error: unknown): boolean {
   if (codeOf(error) !== '0A000') return false
   return chainOf(error).some((one) => /during recovery/.test(messageOf(one)) || one.routine === 'get_relation_info')
@@ -206,7 +206,7 @@ export function storageError(error: unknown, place: string): JobistemerError {
   }
   return new JobistemerError('STORAGE_FAILED', {
     message: `PostgreSQL failed (${detail}): ${place}.`,
-    // Where the server has said nothing, nobody knows how far it came.
+    // Without an answer of the server, the progress of the call is unknown.
     remedy: hasState(error)
       ? 'The cause says what happened. Nothing of the call was stored.'
       : 'The cause says what happened. The call may have taken effect, and can be repeated.',
@@ -223,7 +223,7 @@ export function timeoutError(place: string, limitMs: number, what: string): Jobi
   })
 }
 
-/** Somebody has held what the call needs until the server gave up to wait for it. */
+/** The server gave up waiting for a lock that another transaction holds. */
 export function heldError(
   cause: unknown,
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },

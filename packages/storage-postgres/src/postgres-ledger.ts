@@ -42,12 +42,14 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * A call of twice as many is hardly cheaper for each. And of a thousand that are due at once in two calls, the server works on
- * one half while the node works on the other, and on both at once where it has the processors for it.
+ * Items per call. Twice as many hardly reduce the cost per item. A thousand due items in two calls also let the server work on
+ * one half while the node works on the other, or on both halves at once.
  */
 const maxBatch = 500
 
-/** The server has a process for each connection, and a call of so many costs each of them hardly more. */
+/**
+ * Waiting ends that justify a further concurrent call. The server has a process per connection, and this size adds little cost.
+ */
 const worthwhileBatch = 100
 
 /** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
@@ -170,7 +172,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       return await call(opened)
     } catch (error) {
-      // The next call looks for the schema anew.
+      // The next call opens the schema again.
       if (isSchemaGone(error)) opened.isChecked = false
       throw opened.database.errorOf(error)
     }

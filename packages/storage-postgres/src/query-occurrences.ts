@@ -11,7 +11,7 @@ import { storeText } from './stored-text.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** How many of a job a page looks through before it hands out a cursor, found or not. */
+/** Occurrences of a job that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /** A page of occurrences. */
@@ -30,7 +30,7 @@ export async function listOccurrences(
   }
 }
 
-/** Collects values, and answers where each stands. */
+/** Collects parameter values, and returns the placeholder of each. */
 class Values {
   readonly list: SqlValue[] = []
 
@@ -52,7 +52,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // Without a priority their order is that of their time, and an index has it; the others are sorted.
+  // An index has the order of occurrences without a priority, which is that of their time. The other ones are sorted.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -165,8 +165,8 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * In the order of their jobs and what starts first. What waits goes from one lane to another, as when its time comes: so the lanes
- * are merged, and a page behind another one passes over nothing that has stayed.
+ * Live occurrences in the order of their jobs and starts. A waiting occurrence moves to another lane when its time comes. So
+ * the query merges the lanes, and a later page omits no occurrence that has stayed.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

@@ -6,8 +6,8 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './state-codes.ts'
 
 /**
- * For so long an end waits for a job, or for an occurrence that a transaction of a user's holds: longer than a flush of the
- * disk takes. Then it gives all of its jobs up, and the rules wait.
+ * How long an end waits for a job, or for an occurrence that a user's transaction holds, in ms: longer than a flush of the
+ * disk takes. Then the call releases all of its jobs, and the rules wait instead.
  */
 const heldMs = 200
 
@@ -137,18 +137,18 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
 
 /**
- * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes nobody. Their
- * conditions say what the rules of core say; what is not so is left alone, and its places are answered for the rules to
- * decide. Each names a job once at most, in the order of their ids: the order in which heads are locked.
+ * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes no occurrence. Their
+ * conditions repeat the rules of core. The functions change nothing for other items, and return their indexes for the rules
+ * to decide. A call names a job once at most, in the order of their ids: the order in which steps lock heads.
  *
- * A condition on a row holds for it as it is once it is locked. So a start looks at the head alone: no record of a slot
- * lies behind its `top`. An end looks at the head, and then at the occurrence; where that is another than it has to be,
- * all of the call is left to the rules, and so it is where somebody holds it. An equality would make the planner look for
- * occurrences by their state, and for heads by their instant. See docs/decisions/0001-layout.md.
+ * PostgreSQL evaluates a condition on a row as that row is after locking. So a start checks the head alone: no record of a
+ * slot lies behind its `top`. An end checks the head, and then the occurrence. If the occurrence differs from the expected
+ * state, or another transaction holds it, the rules decide the whole call. An equality would make the planner search
+ * occurrences by their state, and heads by their instant. See docs/decisions/0001-layout.md.
  *
- * Where each start may stand in its head (`p_in_heads`), they are written there first, without a choice for each column. What is
- * left over then may have rows of its own. Heads are locked already, also such as have changed while the first statement waited for
- * them, so it must not wait for others: two calls could wait for each other. What is locked goes by the rules.
+ * If each start may stand in its head (`p_in_heads`), the function writes them there first, without a choice for each column.
+ * The remaining starts may have rows of their own. The call has locked heads by then, also such as have changed while its first
+ * statement waited. So it must not wait for more: two calls could wait for each other. Locked heads go by the rules.
  *
  * A new owner is written by a call that does nothing else, and answers NULL: other steps lock heads first, and then insert owners.
  */

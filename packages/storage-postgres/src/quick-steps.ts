@@ -36,7 +36,7 @@ const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cance
 /** An ordinary end, as far as the item goes. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/** After a call of which less than half was ordinary, so many go to the rules at once. */
+/** Calls that go to the rules at once, after a call with fewer than half ordinary items. */
 const pause = 8
 
 /**

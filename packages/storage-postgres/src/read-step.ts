@@ -39,8 +39,8 @@ export class StepReading {
   }
 
   /**
-   * Reads the heads and what the step names, as of one moment; locks the heads before, if that is wanted. With a limit, the
-   * transaction waits for so long for each lock from now on.
+   * Reads the heads and the other records of the step, as of one moment. With `locks`, it locks the heads first. With a limit,
+   * the transaction waits no longer than that for each lock from now on.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)
@@ -88,7 +88,7 @@ export class StepReading {
     return found
   }
 
-  /** So many of each state of each job. */
+  /** The first occurrences of each live state of each job, as many as the step needs. */
   async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {
@@ -116,7 +116,7 @@ export class StepReading {
     return rows.map((row) => readOccurrence(row))
   }
 
-  /** Of each job as many as it takes to have so many superseded ones; all, where there are fewer. */
+  /** Reads waiting occurrences of each job until the needed number of superseded ones is among them, or all of them. */
   async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const { jobId, superseded } of needs) {

@@ -71,16 +71,17 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
   await forgetVersions(database, schema, job)
 }
 
-/** So many occurrences are read at once. The first few mostly say that nothing is to be dropped. */
+/** Occurrences that one statement reads. The first few usually show that no version can be dropped. */
 const pageSizes = { first: 100, next: 10_000 }
 
 /**
- * Drops versions that were replaced, and of which there is no occurrence any more. No index of the history has versions, and one
- * for this alone would cost each end. So the history of the job is gone through from its oldest occurrence on, in pages, without a
- * lock, and only as far as the oldest of these versions is not met.
+ * Drops replaced versions without an occurrence. No index of the history contains versions, because its upkeep would cost each
+ * end. So this reads the history of the job from its oldest occurrence on, in pages and without a lock, until it meets an
+ * occurrence of the oldest of these versions.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // What lives goes to the history while that is gone through. No further occurrence of a version that was replaced is created.
+  // Live occurrences are excluded here, because they may move to the history during the scan. Replaced versions get no new
+  // ones.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
        AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)

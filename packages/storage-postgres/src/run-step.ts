@@ -10,10 +10,10 @@ import { plainArray, type Session } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { writeCall, writeStep } from './step-write.ts'
 
-/** So often a step tries without a lock. */
+/** Tries of a step without a lock. */
 const freeTries = 2
 
-/** So often in a row nobody may be found to hold what a step gave up waiting for. */
+/** Tries in a row that gave up waiting for a lock while no transaction held an occurrence of the step. Then the step fails. */
 const mostFreed = 5
 
 /** Runs the steps of the protocol. */
@@ -39,14 +39,14 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // Whoever held it may be gone by now. Or it is a limit of the server's own, for something else.
+        // The holder may have released the lock meanwhile. Or the error comes from a limit of the server for another lock.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }
     }
   }
 
-  /** @throws where somebody holds an occurrence that it changes, with no lock left */
+  /** @throws if another transaction holds an occurrence that the step changes. The step has then released all locks. */
   async #runPast(step: LedgerStep): Promise<void> {
     if (!step.wholeJobs) {
       for (let tries = 0; tries < freeTries; tries++) if (await this.#tryFreely(step)) return
@@ -55,8 +55,8 @@ export class StepRunner {
   }
 
   /**
-   * Until a transaction of a user's has let go of an occurrence that the step may change; nobody waits for this one.
-   * Answers whether there is such a transaction.
+   * Waits until a user's transaction has released an occurrence that the step may change. This wait holds no locks that other
+   * steps need. Returns whether there was such a transaction.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
     const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`

@@ -10,7 +10,7 @@ type Use<T> = (connection: PostgresConnection) => Promise<T>
 export interface Source {
   /** Where the data are, for messages: without secrets. */
   readonly place: string
-  /** Uses a connection that nobody else uses meanwhile; `expired` rejects when the caller waits no more. */
+  /** Uses a connection for this call alone. `expired` rejects when the caller's time limit is over. */
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
@@ -18,12 +18,12 @@ export interface Source {
   readonly replacesConnections: boolean
   /** Whether connections take statements with a name, as those of `pg` do. */
   readonly takesNames: boolean
-  /** Opens a connection of its own that listens; `null` where that cannot be. */
+  /** Opens a separate connection that listens; `null` if the source cannot. */
   readonly listen: OpenEar | null
   close(): Promise<void>
 }
 
-/** The isolation is said, since a database or a user may have another default. */
+/** The statement names the isolation level, because a database or a user may have another default. */
 const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
 
 async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): Promise<T> {
@@ -40,8 +40,8 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
 }
 
 /**
- * Whether a statement may still run: one that nobody waits for any more, or of which only the driver has said something, such as
- * that it has given up.
+ * Whether a statement may still run in the server: its caller has given up, or the error comes from the driver and not from
+ * the server.
  */
 function mayStillRun(error: unknown): boolean {
   if (isBroken(error)) return true
@@ -54,8 +54,8 @@ function mayStillRun(error: unknown): boolean {
 }
 
 /**
- * What may be there of a client of pg, which says of a connection that broke while nobody used it; and of its pool, which
- * says of a connection that it has made.
+ * Events that a client of pg may have: `error` after an idle connection broke. Its pool also has `connect`, after it has made
+ * a connection.
  */
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
@@ -67,8 +67,8 @@ const ignore = () => {}
 const guarded = new WeakSet<PostgresPool>()
 
 /**
- * A connection that breaks would end the process where nobody listens: a new one, of which whoever waits for it hears later,
- * and an idle one, whenever the server restarts. Connections are there for a while after their pool has ended.
+ * An `error` event without a listener ends the process. A new connection emits it before its caller has it; an idle one emits
+ * it at each restart of the server. Connections exist for a while after their pool has ended.
  */
 function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return
@@ -106,7 +106,7 @@ export class PoolSource implements Source {
     try {
       return await Promise.race([body(connection), expired])
     } catch (error) {
-      // What still runs on a connection that nobody waits for must not get into what comes after it.
+      // A statement that still runs on this connection must not mix with the statements of the next caller.
       if (mayStillRun(error)) broken = error as Error
       throw error
     } finally {
@@ -136,7 +136,7 @@ export class PoolSource implements Source {
   }
 }
 
-/** A single connection, which is used by one after the other. */
+/** A single connection, which calls use one after the other. */
 export class ClientSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null
@@ -144,7 +144,7 @@ export class ClientSource implements Source {
   readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
-  /** A transaction may be open that failed without an answer to its last statement. */
+  /** Whether a transaction may still be open, because its last statement had no answer. */
   #mayBeOpen = false
 
   constructor(client: PostgresClient, place: string) {
@@ -155,7 +155,7 @@ export class ClientSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const answer = this.#last.then(async () => {
-      // What comes next would be part of it. Until it is rolled back, nothing does.
+      // The next statement would be part of that transaction. So a rollback comes first.
       if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
       this.#mayBeOpen = false
       return await body(this.#client)
@@ -167,7 +167,7 @@ export class ClientSource implements Source {
   async transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const client = this.#client
     if (client.transaction === undefined) return await this.use(async () => await this.#inTransaction(body), expired)
-    // It takes care by itself that nobody comes between.
+    // The client's own method keeps other statements out of the transaction.
     return await this.use(async () => (await client.transaction?.(body)) as T, expired)
   }
 

@@ -10,14 +10,15 @@ import { lanes } from './state-codes.ts'
 export const sumRows = 64
 
 /**
- * For so long a step that has locked jobs waits for an occurrence. Who changes one locks its job first, but for the
- * completion in a user's transaction, which may stay open: a step that met one gives its jobs up, and waits without them.
+ * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an occurrence.
+ * Only a completion in a user's transaction does not, and that transaction may stay open. A step that meets one releases its
+ * jobs, and waits without them.
  */
 const heldMs = 20
 
 /**
- * What a user's transaction adds to the sums is a row of its own, of so many, since it may stay open; a later step adds it to
- * its own.
+ * Number of rows for the sums that users' transactions write. Such a transaction may stay open, so it writes a row of its
+ * own; a later step adds that row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -37,7 +38,7 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // The scheduled time, but for what waits.
+  // For a waiting occurrence its place in the order, otherwise its scheduled time.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -115,9 +116,9 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * What the hot path does in the server: two functions, so that a call takes two round trips and its statements are planned
- * once, also behind a pooler that knows no prepared statements. Each statement in a function sees what was committed
- * before it: one that comes after the lock sees what others did before they gave it up.
+ * The hot path in the server: two functions, so that a call takes two round trips. The server plans their statements once per
+ * connection, also behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
+ * statement after the lock sees the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)
@@ -283,7 +284,7 @@ END ${quote};
 ${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
-/** Somebody has changed or ended one of them since it was read: all of the step begins anew. */
+/** Another step has changed or ended one of the occurrences since they were read: the whole step begins anew. */
 function refuseUnless(op: 'change' | 'end'): string {
   return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN
       RAISE EXCEPTION 'an occurrence has changed since it was read' USING ERRCODE = 'serialization_failure';

@@ -25,7 +25,7 @@ export interface WriteMode {
   readonly guards: boolean
   /** Waits for occurrences that others hold, however long that takes; otherwise it fails with {@link isHeld}. */
   readonly waits: boolean
-  /** For so long it waits for jobs where it guards; `null` where it does not. */
+  /** How long a guarding step waits for jobs; `null` if it does not guard. */
   readonly lockLimit: string | null
 }
 

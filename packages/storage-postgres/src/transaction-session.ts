@@ -46,7 +46,9 @@ export function sessionOf(transaction: unknown): TransactionSession {
   })
 }
 
-/** The last turn on each connection, by what stands for it in its tool. Whoever does not wait for a call makes several at once. */
+/**
+ * The last turn on each connection, by the object of its tool. A caller that does not await its calls makes several at once.
+ */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 function withTurns(connection: object, session: Session): TransactionSession {
@@ -69,7 +71,7 @@ function findSession(transaction: unknown): TransactionSession | null {
   if (typeof tool.$queryRawUnsafe === 'function' && typeof tool.$executeRawUnsafe === 'function')
     return withTurns(transaction, ofPrisma(tool as Shapes))
   if (typeof tool.withoutPlugins === 'function') return withTurns(transaction, ofKysely(tool as Shapes))
-  // Outside a transaction each statement takes a connection of the pool, and nobody gives it back.
+  // Outside a transaction each statement would take a connection of the pool, and never release it.
   if (typeof tool.client?.acquireConnection === 'function')
     return tool.isTransaction === true ? withTurns(transaction, ofKnex(tool as Shapes)) : null
   if (typeof tool.session === 'object' && tool.session !== null) return findSession(tool.session.client)

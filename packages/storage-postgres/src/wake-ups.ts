@@ -7,37 +7,37 @@ type Listener = (wakeUp: WakeUp) => void
 
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
-/** How long the first message to oneself may take. */
+/** How long the first notification to this storage itself may take, in ms. */
 const trialLimitMs = 5000
 const longestPauseMs = 2000
-/** How long closing waits for what is to be told: it costs others latency only. */
+/** How long `close` waits for pending notifications, in ms. A lost notification only costs latency. */
 const closeLimitMs = 1000
-/** How often the connection is tried while nothing is heard, and a new one where messages do not come through. */
+/** Interval of connection checks, and of new tries while notifications do not arrive, in ms. */
 const checkEveryMs = 60_000
 
 /** A connection that listens. */
 export interface Ear {
   /** Rejects when the connection is gone. */
   check(): Promise<void>
-  /** From now on the server does not end it for being idle: once it is known that no pooler lends it to others. */
+  /** Exempts the session from the idle timeout, once it is known that no pooler shares it. */
   stay(): Promise<void>
   close(): Promise<void>
 }
 
-/** The name of a schema's channel: names of channels are as short as all others, and shared by a whole database. */
+/** The channel of a schema. All schemas of a database share the channel names, which have at most 63 bytes. */
 export function channelOf(schema: string): string {
   return `jobistemer_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`
 }
 
-/** Tells other connections what was changed, and hears from a connection of its own what they have changed. */
+/** Notifies other connections of changes, and listens to their notifications on a separate connection. */
 export class WakeUps {
   readonly #database: () => Promise<Database>
   readonly #channel: string
   readonly #logger: Pick<Logger, 'warn'> | null
-  /** What this storage sends itself begins with this. */
+  /** Prefix of the notifications of this storage, which it ignores itself. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
-  /** What is to be told; `null` while nothing is on its way. */
+  /** Kinds for the next notification; `null` while none is being sent. */
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null
@@ -48,9 +48,9 @@ export class WakeUps {
     this.#logger = logger
   }
 
-  /** While one message is on its way, the next ones gather. */
+  /** Sends a notification. While one is being sent, further kinds gather for the next one. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
-    // What was not told costs latency only.
+    // A lost notification only costs latency.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
     else for (const kind of news) this.#untold.add(kind)
   }
@@ -62,8 +62,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // A statement of its own, behind the commit: within a transaction that writes, all commits of the database would
-        // wait for one another.
+        // A separate statement after the commit. Inside a transaction that writes, NOTIFY would make all commits of the
+        // database wait for each other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold
@@ -88,7 +88,7 @@ export class WakeUps {
     }
   }
 
-  /** Resolves when what was to be told is told. */
+  /** Resolves when all pending notifications are sent. */
   async close(): Promise<void> {
     this.#listeners.clear()
     let expire = () => {}
@@ -118,7 +118,7 @@ export class WakeUps {
   }
 }
 
-/** One stretch of listening, with one connection after the other. */
+/** Listens from the first subscription to the last, with one connection after the other. */
 class Hearing {
   readonly #database: () => Promise<Database>
   readonly #channel: string
@@ -154,11 +154,11 @@ class Hearing {
   async #hangUp(): Promise<void> {
     const ear = this.#ear
     this.#ear = null
-    // Whatever is wrong with it: it is given up.
+    // The connection is abandoned, so its errors do not matter.
     await ear?.close().catch(() => {})
   }
 
-  /** Losing wake-ups costs latency only: whatever goes wrong, it tries again. */
+  /** Connects, and tries again after each failure. Lost wake-ups only cost latency. */
   #connect(failures: number): void {
     let isLost = false
     const again = (tries: number) => {
@@ -173,14 +173,14 @@ class Hearing {
       (isHeard) => {
         if (isLost || this.#isClosed) return
         if (!isHeard) {
-          // The end of its own connection is no loss.
+          // The connection ends on purpose here: `again` must not treat that as a loss.
           isLost = true
           this.#hangUp()
           this.#warn()
           this.#after(checkEveryMs, () => this.#connect(0))
           return
         }
-        // Nobody knows what was said before.
+        // A new connection cannot know which notifications it missed.
         this.#events.onStart()
         this.#checkLater(() => again(0))
       },
@@ -188,7 +188,7 @@ class Hearing {
     )
   }
 
-  /** Answers whether a message to oneself has come through. */
+  /** Returns whether a notification to this storage itself has arrived. */
   async #listen(onLost: () => void): Promise<boolean> {
     const database = await this.#database()
     const ear = await database.listen(this.#channel, (text) => this.#hear(text), onLost)
@@ -208,7 +208,7 @@ class Hearing {
     const limit = new Promise<void>((resolve) => {
       expire = resolve
     })
-    // Not the timer of this object: once the connection is lost, that is for the next one.
+    // A separate timer: after a lost connection, the timer of this object belongs to the next try.
     const timer = systemClock.setTimer(trialLimitMs, expire, { unref: true })
     await Promise.race([trial, limit])
     timer.cancel()
@@ -225,8 +225,8 @@ class Hearing {
     if (this.#hasWarned) return
     this.#hasWarned = true
     const message =
-      'wake-ups do not come through, and nodes will poll: a pooler that lends connections for one transaction is ' +
-      'between. Lead the storage around it, or open it with wakeUps: false.'
+      'wake-ups do not arrive, and nodes will poll: a pooler shares the connections between transactions. ' +
+      'Connect the storage to PostgreSQL directly, or open it with wakeUps: false.'
     if (this.#logger === null) process.emitWarning(`jobistemer: ${message}`, { code: 'JOBISTEMER_NO_WAKE_UPS' })
     else this.#logger.warn({ channel: this.#channel }, message)
   }

@@ -43,7 +43,7 @@ describe('a conflict', () => {
     expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
   })
 
-  it('that does not end is said', async () => {
+  it('that repeats 100 times rejects with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const failures = Array.from({ length: 100 }, () => ({ on: /(start|write)_step/, code: '40001' }))
@@ -65,9 +65,9 @@ describe('a failure of the server', () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
-      // What is ordinary takes the one, and what waits the other.
+      // An ordinary slot calls `start_step`, a waiting one `write_step`.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
-      // A step whose holder may be gone by now begins anew, a few times.
+      // If the lock may be free again, a step begins anew, up to five times.
       const times = code === '55P03' && index === 1 ? 5 : 1
       const failures = Array.from({ length: times }, () => ({ on, code }))
       const storage = open({ pool: failing(pool(), failures), schema })
@@ -96,7 +96,7 @@ describe('a failure of the server', () => {
 })
 
 describe('limits of time', () => {
-  it('hold for a lock that somebody keeps', async () => {
+  it('hold for a lock that another transaction keeps', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()
@@ -172,7 +172,7 @@ describe('limits of time', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('of the driver leave no statement behind in the pool, and nobody says that nothing was stored', async () => {
+  it('of the driver leave no statement behind in the pool, and the error says that the call may have run', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })

@@ -19,7 +19,7 @@ interface Guard {
   readonly guard: readonly [text: string, without: string]
   /** In how many places it stands, and in which of them it is taken away. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
-  /** Looks for what must not be. */
+  /** Checks that the fault has damaged the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
 }
 
@@ -63,7 +63,7 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
   await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
 }
 
-/** Somebody changes the job while a step of this storage is on its way, between what it reads and what it writes. */
+/** Changes the job from another connection while a step of this storage waits between its read and its write. */
 async function whileItWaits(
   place: Place,
   step: () => Promise<unknown>,

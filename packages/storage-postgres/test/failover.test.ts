@@ -45,7 +45,7 @@ async function pair() {
     primary,
     standby,
     url: `postgres://postgres@${address.host}:${address.port}/postgres`,
-    /** Resolves when the standby has all that was acknowledged by now. */
+    /** Resolves when the standby has all acknowledged writes. */
     async caughtUp(): Promise<void> {
       const wanted = await ask(primary, 'SELECT pg_current_wal_insert_lsn()::text')
       const hasIt = `SELECT pg_last_wal_replay_lsn() >= '${wanted}'::pg_lsn`
@@ -67,7 +67,7 @@ async function pair() {
   }
 }
 
-it('what a failover to a standby that is behind forgets runs again, is told, and leaves the ledger whole', async () => {
+it('slots lost by a failover to a delayed standby run again, the node reports it, and the ledger stays whole', async () => {
   const servers = await pair()
   const clock = virtualClock(begin)
   const ran: string[] = []
@@ -114,7 +114,7 @@ it('what a failover to a standby that is behind forgets runs again, is told, and
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // Each slot that was forgotten has run twice, in its order; what ran over the failover is nobody's, and its node knows.
+  // Each lost slot has run twice, in order. The run that went on over the failover has no owner, and its node reports that.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

@@ -64,7 +64,7 @@ it('a storage that does not look at the token is found out', { timeout: 120_000 
   expect(isFound).toBe(true)
 })
 
-it('an occurrence without an end is found out by what happens, however slow the machine is', {
+it('the test detects an occurrence without an end, however slow the machine is', {
   timeout: 120_000,
 }, async () => {
   const forgetful = (storage: Storage) =>

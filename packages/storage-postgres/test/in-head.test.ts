@@ -97,7 +97,7 @@ describe('of slots close together that start in one call', () => {
     sent.length = 0
   })
 
-  it('those whose head is taken, or stays empty, have rows of their own', async () => {
+  it('slots with an occupied head, or a head that must stay empty, are stored in `live`', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(
@@ -111,7 +111,7 @@ describe('of slots close together that start in one call', () => {
     expect(await inLive()).toEqual([])
   })
 
-  it('the others do not wait while somebody holds the head of such a one', async () => {
+  it('other slots do not wait while another transaction holds the head of such a one', async () => {
     const client = await connection()
     await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
     const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
@@ -147,7 +147,7 @@ describe('of slots close together that start in one call', () => {
     expect((await call).map(({ outcome }) => outcome)).toEqual(['created', 'off_schedule'])
   })
 
-  it('those that another node has started are left to the rules, and none starts twice', async () => {
+  it('slots that another node has started go by the rules, and none starts twice', async () => {
     await begin(ids.slice(1, 4).map((id) => slotItem(id, 2)))
     const other = { node: 'other', incarnation: 'other' }
     const items = ids.map((id) => slotItem(id, 2))
@@ -162,7 +162,7 @@ describe('of slots close together that start in one call', () => {
 it('the first calls of a node do not wait for each other', { timeout: 10_000 }, async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const fresh = { node: 'fresh', incarnation: 'fresh-1' }
-  // Whoever finds out that two wait for each other does so much later.
+  // The server would detect a deadlock of two calls only much later than the time limit of the test.
   const patient = open({ pool: pool({ options: '-c deadlock_timeout=60s' }), schema, wakeUps: false })
   await patient.get({ jobs: [id] })
   const client = await connection()
@@ -192,7 +192,7 @@ it('a slot may stand in a head by its node as by the server', () => {
   expect(mayStandInHead(at, at + 1, ['ä'.repeat(101), 'x'.repeat(300)])).toBe(false)
 })
 
-it('what runs is listed once, wherever it stands, also when it is moved between two pages', async () => {
+it('a running occurrence is listed once, also if it moves out of its head between two pages', async () => {
   const ids = await Promise.all(
     Array.from({ length: 30 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
   )
@@ -220,7 +220,7 @@ it('what runs is listed once, wherever it stands, also when it is moved between 
   expect(counts).toMatchObject([{ running: 30 }])
 })
 
-it('reads of what runs in a head go through no other heads than those of quick jobs', async () => {
+it('reads of running occurrences in heads scan only the heads of quick jobs', async () => {
   const { id } = await addJob(storage, 'alpha')
   await query(
     `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
@@ -262,7 +262,7 @@ it('a completion in a transaction keeps the next ones of its job out of the head
   await finish([id], 2)
 })
 
-it('a completion goes on where its own transaction holds the head, or no connection is left', async () => {
+it('a completion works if its own transaction holds the head, and if no connection is free', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const { id: other } = await addJob(storage, 'beta', 'allow')
   const small = pool({ max: 1 })

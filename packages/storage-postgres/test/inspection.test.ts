@@ -68,7 +68,7 @@ it('names the tables that autovacuum passes over, and the transaction that holds
   expect(own).toMatchObject({ kind: 'transaction', forMs: expect.any(Number) })
 })
 
-it('names what a user may not do', async () => {
+it('names the missing rights of a user', async () => {
   await makeSchema()
   await pool.query(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC`)
   onTestFinished(async () => {
@@ -91,7 +91,7 @@ it('names what a user may not do', async () => {
   expect(await rights()).toEqual(['CREATE ON SCHEMA'])
 })
 
-it('a server that is not there is told of as the storage tells of it', async () => {
+it('inspectPostgres rejects with the same errors as the storage if no server listens', async () => {
   await expect(inspectPostgres({ url: 'postgres://localhost:1/none' })).rejects.toMatchObject({
     code: 'STORAGE_UNREACHABLE',
   })

@@ -27,7 +27,7 @@ it('a limit of minutes is one of minutes', async () => {
   expect(ended).toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 300_000 })
 })
 
-it('pauses are others than those of other processes, also of those with the same process id', async () => {
+it('each process has different random pauses, also with the same process id', async () => {
   const conflict = Object.assign(new Error('could not serialize access'), { code: '40001' })
   const query = () => Promise.reject(conflict)
   const connect = async () => ({ query, release: () => {} })
@@ -60,7 +60,7 @@ it('the wait for a connection is none for a lock', async () => {
     await vi.advanceTimersByTimeAsync(9600)
     return await failure
   }
-  // Whoever waits for less leaves it to the rules.
+  // The server gave up earlier than the lock limit of the storage: the error goes on to the rules.
   expect(await call()).toBe(refused)
   heldMs = 9100
   expect(await call()).toMatchObject({ code: 'STORAGE_BUSY', cause: refused })

@@ -104,7 +104,7 @@ it('nothing that nodes do goes through the history, all that waits or all jobs',
   expect(heads?.seq_tup_read).toBeLessThan(50)
 })
 
-it('an end and what is said meanwhile touch no index of the head and of the occurrence', async () => {
+it('an end and a progress update change no index of the head and of the occurrence', async () => {
   const jobs = await Promise.all(Array.from({ length: 20 }, async (_, index) => await addJob(storage, `job-${index}`)))
   await storage.createOccurrences({ now: slotAt(1), owner, items: jobs.map(({ id }) => slotItem(id, 1)) })
   const progress = jobs.map(({ id }) => ({ ...finishItem(id, 1), change: { kind: 'progress' } as const }))

@@ -51,7 +51,7 @@ it('a step that fails leaves nothing behind', async () => {
   expect(await query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])).toHaveLength(0)
 })
 
-it('the statements that are printed make what the storage makes', async () => {
+it('the printed statements create the same schema as the storage', async () => {
   const printed = newSchema()
   await query(postgresMigrations({ schema: printed }))
   await openSchema(database, { name: schema, migrate: true })

@@ -39,7 +39,7 @@ async function addVersions(...versions: readonly number[]): Promise<void> {
 const versionsLeft = async () =>
   (await query(`SELECT version FROM ${schema}.versions ORDER BY version`)).map(({ version }) => version)
 
-/** So many finished occurrences of a version, a minute apart, from there on. */
+/** Adds `count` finished occurrences of a version, a minute apart, after the instant `from`. */
 async function addHistory(version: number, count: number, from: number): Promise<void> {
   await query(
     `INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,

@@ -72,7 +72,7 @@ it('two completions of one job are written side by side', async () => {
   for (const index of [1, 2]) expect(await stateOf(storage, slotItem(id, index))).toMatchObject({ sequence: 1 })
 })
 
-it('who takes the very occurrence waits for the commit, is refused by it, and holds up nobody meanwhile', async () => {
+it('a reap of a completed occurrence waits for the commit, answers lost, and blocks no other call meanwhile', async () => {
   const { storage, id, client } = await openCompletion('allow')
   const reaping = storage.reap({
     now: slotAt(2),
@@ -85,7 +85,7 @@ it('who takes the very occurrence waits for the commit, is refused by it, and ho
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('who takes the very occurrence goes on also when the commit comes before it has found whom it waits for', async () => {
+it('a reap continues also if the transaction commits before the step has found the held row', async () => {
   const { schema, id, client } = await openCompletion('allow')
   const late = pool()
   late.on('connect', (connection) => {
@@ -103,7 +103,7 @@ it('who takes the very occurrence goes on also when the commit comes before it h
   expect(reaped).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a step whose lock the server itself gives up, and nobody holds an occurrence of, fails at last', async () => {
+it('a step that fails at the lock_timeout of the server at last rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'move', 'allow')
   const storage = open({ pool: pool({ options: '-c lock_timeout=20' }), schema, wakeUps: false })
@@ -128,7 +128,7 @@ it('an end of the very occurrence waits for the commit, and holds up no other jo
   expect(await ending).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }])
 })
 
-it('who takes the very occurrence has it after a rollback', async () => {
+it('a reap succeeds after the rollback of a completion', async () => {
   const { storage, id, client, within } = await openCompletion('allow')
   const reaping = storage.reap({
     now: slotAt(2),
@@ -143,7 +143,7 @@ it('who takes the very occurrence has it after a rollback', async () => {
   await client.query('ROLLBACK')
 })
 
-it('what the owner has said before it completed, and comes after the commit, is lost', async () => {
+it('an earlier settle that arrives after the commit of a completion changes nothing', async () => {
   const { schema, id, client, within } = await openCompletion('allow')
   await client.query('COMMIT')
   await client.query('BEGIN')

@@ -66,7 +66,7 @@ it('leaves a schema alone that a newer version has made', async () => {
   expect(await refusal({ pool: pool(), schema })).toMatchObject({ code: 'STORAGE_SCHEMA_NEWER', value: schema })
 })
 
-it('makes nothing where it may not, and uses what was made by hand', async () => {
+it('creates nothing without the right, and uses a schema that was created by hand', async () => {
   const schema = newSchema()
   const options = { pool: pool(), schema, migrate: false }
   expect(await refusal(options)).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'migrate' })
@@ -94,7 +94,7 @@ it('needs no right of the database when its schema is there', async () => {
   }
 })
 
-it('runs under a user that may only use what is there', async () => {
+it('runs under a user that may only use existing tables', async () => {
   const [schema, role] = [newSchema(), `user_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
   try {
@@ -138,7 +138,7 @@ it('says what is wrong with a database', async () => {
   expect(nowhere.message).toContain('127.0.0.1:1')
 })
 
-it('finds what was wrong to be right with the next call', async () => {
+it('checks again with the next call after a failed opening', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.other (x integer)`)
@@ -148,7 +148,7 @@ it('finds what was wrong to be right with the next call', async () => {
   expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
 })
 
-it('makes a schema anew that was dropped while it was open', async () => {
+it('creates a dropped schema again while it is open', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   await addJob(storage, 'alpha')

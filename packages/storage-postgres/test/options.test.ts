@@ -49,7 +49,7 @@ it('a schema may have 63 bytes', () => {
   expect(postgresStorage({ client, schema: `${'ü'.repeat(31)}a` }).specVersion).toBe(1)
 })
 
-it('what its connections can do, a storage says', () => {
+it('the connections determine the capabilities and `subscribe` of a storage', () => {
   const shared = { maxBatch: 500, findsDueJobs: true, takesNext: true }
   const server = { ...shared, worthwhileBatch: 100, multiProcess: true, durability: 'power' }
   expect(postgresStorage({ pool })).toMatchObject({ capabilities: server, subscribe: expect.any(Function) })

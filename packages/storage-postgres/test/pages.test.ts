@@ -5,7 +5,7 @@ import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-it('pages of what is pending pass over nothing while delayed ones become ready', async () => {
+it('pages of pending occurrences omit none while delayed ones become ready', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const { id } = await addJob(storage, 'alpha', 'allow')

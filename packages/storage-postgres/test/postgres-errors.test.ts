@@ -29,7 +29,7 @@ describe('a connection counts as broken', () => {
   })
 })
 
-it('that nothing was stored is said only where the server has said something', () => {
+it('the remedy says that nothing was stored only if the server has answered', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
   for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {
@@ -39,7 +39,7 @@ it('that nothing was stored is said only where the server has said something', (
   }
 })
 
-it('the code is found in what tools put around the error of the driver', () => {
+it('the code is found inside the errors that tools put around a driver error', () => {
   const driver = withCode('40001')
   for (const error of [
     new Error('Failed query', { cause: driver }),

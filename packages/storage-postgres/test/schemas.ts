@@ -17,7 +17,7 @@ export function useSchemas() {
 
   function pool(options: pg.PoolConfig = {}): pg.Pool {
     const one = new pg.Pool({ connectionString: inject('postgres').url, ...options })
-    // What breaks while nobody uses it is what some tests are about.
+    // Some tests break connections while they are idle.
     one.on('error', () => {})
     pools.push(one)
     return one

@@ -144,7 +144,7 @@ it('behind a pooler that knows no names, they go without', async () => {
   }
 })
 
-it('no statement reads an array anew for each row that it goes through', async () => {
+it('no statement reads an array again for each row that it scans', async () => {
   const name = schema()
   const storage = open({ pool: pool(), schema: name, wakeUps: false })
   const ids = await Promise.all(['alpha', 'beta'].map(async (job) => (await addJob(storage, job, 'queue')).id))

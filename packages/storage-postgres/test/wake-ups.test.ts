@@ -61,7 +61,7 @@ describe('wake-ups', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
+  it('of all kinds come after a lost connection, since the storage cannot know which ones it missed', async () => {
     const schema = newSchema()
     const far = await proxy()
     const ears = new WakeUpListener(open({ pool: pool({ connectionString: far.url }), schema }))
@@ -115,7 +115,7 @@ describe('wake-ups', () => {
     await expect.poll(listening).toEqual([{ count: 0 }])
   })
 
-  it('that do not come through are said once, and everything else works', async () => {
+  it('that do not arrive cause one warning, and everything else works', async () => {
     const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
     onTestFinished(() => bouncer.stop())
     const schema = newSchema()
@@ -126,7 +126,7 @@ describe('wake-ups', () => {
     const logger = { warn: (_: unknown, message?: string) => warned(String(message)) }
     const storage = open({ pool: pool({ connectionString: bouncer.url }), schema, logger })
     const ears = new WakeUpListener(storage)
-    expect(await warning).toMatch(/wake-ups do not come through/)
+    expect(await warning).toMatch(/wake-ups do not arrive/)
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
     expect(ears.heard).toEqual([])
@@ -150,10 +150,10 @@ describe('wake-ups', () => {
       .toContain('jobs')
   })
 
-  it('are tried no more than once a minute where they do not come through', { timeout: 20_000 }, async () => {
+  it('are tried no more than once a minute if they do not arrive', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // Whoever took the end of its own connection for a loss would have the next one, and say so again, in five seconds.
+    // A listener that took the end of its own connection for a loss would connect and warn again within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })

@@ -20,7 +20,7 @@ export function namespaceKey(prefix: string): string {
 }
 
 /**
- * Looks whether the server and what lies there are fit for jobs, and makes the namespace if there is none.
+ * Checks whether the server and its data are fit for jobs, and creates the namespace if it does not exist.
  *
  * @param earlierShards of the namespace that was there before the server lost its data; `null` at first.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
@@ -72,7 +72,7 @@ function readNamespace(
       message: `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`,
       field: 'prefix',
       value: options.prefix,
-      remedy: 'Give another prefix, which nobody else uses.',
+      remedy: 'Give a prefix that no other application uses.',
     })
   }
   if (found > form.version) {

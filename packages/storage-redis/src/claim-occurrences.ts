@@ -29,15 +29,15 @@ interface SeenPlace extends Place {
 }
 
 interface WholeAnswer extends ClaimAnswer {
-  /** It has ended by the bounds of a call: what comes behind was not looked at. */
+  /** The call ended at its bounds: it did not scan the rest. */
   readonly stopped: boolean
-  /** A sweep has left some to be canceled. */
+  /** A sweep has left occurrences to cancel. */
   readonly isLeftover: boolean
 }
 
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  /** What is claimed may wake others that may be claimed too: only where a job has a start rate. */
+  /** The claimed occurrences may wake others that are claimable too. Only for a job with a start rate. */
   readonly wakes: boolean
 }
 
@@ -45,11 +45,11 @@ interface ShardAnswer extends WholeAnswer {
 interface Ask {
   readonly mode: 'peek' | 'take'
   readonly last: Place
-  /** Rises with each call. One that is sent once more has the same. */
+  /** Rises with each call. A repeated command has the same number. */
   readonly number: number
-  /** An earlier call had no answer: whatever becomes of it, it is to take nothing behind this one. */
+  /** An earlier call had no answer. If it arrives after this one, it must take nothing. */
   readonly fences: boolean
-  /** Where the sweep goes on, and the look at what is due. */
+  /** The places from which the sweep and the scan of due occurrences continue. */
   readonly cursor: string
   readonly place: Buffer
 }
@@ -60,26 +60,26 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
-/** So often a claim that has found nothing yet goes on behind what it has moved out of its way. Then others have a say. */
+/** Rounds of a claim that has found nothing yet, and continues behind occurrences that it has moved. Then it returns. */
 const mostRounds = 10
 
-/** So long a claim waits for a shard that did not answer the one before, while others do. */
+/** How long a claim waits for a shard that did not answer the previous claim, in ms, while other shards answer. */
 const graceMs = 100
 
 /** Takes due occurrences, the first in their order over all shards. */
 export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
-  /** By shard and owner, the call of which nobody knows whether it has taken something. The next one asks for it. */
+  /** By shard and owner: a call without an answer, which may have claimed something. The next call asks about it. */
   readonly #unanswered = new Map<string, number>()
-  /** Shards that did not answer, with the look that finds out when they do again. */
+  /** Shards that did not answer, each with the look that detects when it answers again. */
   readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
-  /** What may not start, and what is to be canceled, is moved out of the way in short calls, with some rounds of them. */
+  /** Claims in short calls. Each moves occurrences that may not start, or are to be canceled, out of the way. */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
     let isLeftover = false
@@ -95,11 +95,11 @@ export class Claimer {
 
   async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
     const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // What was woken in between may come before what was taken.
+    // An occurrence that was woken meanwhile may come before those taken earlier.
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
-  /** Looks at all shards first, so that the limit goes to the first of all of them. */
+  /** Asks all shards first, so that the claim takes the first occurrences over all of them. */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]
@@ -117,7 +117,7 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // What is woken was not seen: it may have what nobody else needs.
+    // The look did not see the queued occurrences that this claim will wake. Each shard may take its share of the limit.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
@@ -138,9 +138,9 @@ export class Claimer {
   }
 
   /**
-   * What each shard has, of those that answer. The others are left out: work of one master does not wait for another one.
-   * Rejects when none answers, when one says what somebody has to mend, and when the owner has to look for what an earlier
-   * claim has taken. Nothing is taken yet.
+   * Asks each shard what a claim would take, and takes nothing. Leaves out shards that do not answer: work of one master does
+   * not wait for another one. Rejects if no shard answers, if a shard answers with an error that an operator must fix, or if
+   * the owner must first look up what an earlier claim has taken.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
     const views = new Map<number, ShardAnswer>()
@@ -212,7 +212,7 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // Whoever takes nothing does not look for what it may have taken.
+      // A call with limit 0 takes nothing, so it does not ask about an earlier call.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.

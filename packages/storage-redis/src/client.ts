@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis'
 import type { RedisClient } from './options.ts'
 
-/** After so long without traffic the system asks whether the other side is still there. */
+/** Time without traffic after which the operating system probes the other side, in ms. */
 export const keepAliveMs = 30_000
 
 export function isCluster(client: RedisClient): client is Cluster {

@@ -31,9 +31,8 @@ export interface ScriptCall {
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
   /**
-   * A server that reads two calls together answers both when it has done both. So a call that goes `behind` waits as long as
-   * the shard may not have begun with the call `ahead` that is under way: then the client works on the answer of the one
-   * while the server works on the other.
+   * A server that reads two calls together answers both only after both are done. So a call with `behind` waits until the
+   * server has begun the call `ahead` of the shard. Then the client processes one answer while the server runs the other call.
    */
   readonly order?: 'ahead' | 'behind'
 }
@@ -118,9 +117,9 @@ export class Connection {
     try {
       return await run()
     } catch (error) {
-      // One that is still being prepared is looked at by whoever prepares it.
+      // While the namespace is being prepared, the caller that prepares it handles this error.
       if (!isSpreadOtherwise(error) || this.#namespace === null) throw error
-      // Made anew by somebody else it may be another one: the caller has counted its shards before.
+      // Another process may have made the namespace anew with other shards: the caller has counted its shards before.
       if ((await this.#openAnew()).shards !== shards) throw error
       return await run()
     }
@@ -172,7 +171,7 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
-      // Whether it has failed is for whoever sent it.
+      // The sender handles a failure of this call. Calls behind it only wait for its answer.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }
@@ -271,14 +270,14 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
   const client = new Redis(url, {
     lazyConnect: true,
     keepAlive: keepAliveMs,
-    // A host or a firewall may vanish without a word. The system goes on sending for a quarter of an hour then, while a
-    // new connection would work at once.
+    // A host or a firewall may disappear silently. The system would then retransmit for a quarter of an hour, while a new
+    // connection would work at once.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
-    // A call fails as soon as the connection breaks, and is not sent once more behind the caller's back: whoever made it
-    // knows what is to be looked after then.
+    // A call fails as soon as the connection breaks. ioredis does not repeat it, because only the caller knows what has to be
+    // checked before a repetition.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-    // After a failover the server that was the primary may be a replica: the name of its host may lead elsewhere by now.
+    // After a failover the former primary may be a replica, and its host name may resolve to another server.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   // ioredis 5 keeps the timer of a connection that broke, which then ends the next one.

@@ -19,7 +19,7 @@ export function printAddresses(items: readonly { readonly id: OccurrenceId; read
   let lastJob: JobId | null = null
   for (const { id, jobId } of items) {
     writeId(bytes, offset, id)
-    // What is asked for is often of one job.
+    // The ids of a request often belong to one job.
     if (jobId === lastJob) bytes.copyWithin(offset + 16, offset - 16, offset)
     else writeId(bytes, offset + 16, jobId)
     lastJob = jobId

@@ -74,7 +74,7 @@ export function printTimes({ createdAt, changedAt }: Pick<JobRecord, 'createdAt'
   return times
 }
 
-/** A head as a step leaves it. The counts stay as they were: the script counts what becomes of the occurrences. */
+/** Prints a head after a step. The counts stay as they were, because the script updates them with each occurrence. */
 export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   const starts = head.starts ?? []
   const { policy, maxQueued, maxConcurrency = 1, startRate } = head.overlap

@@ -1,5 +1,5 @@
-// How numbers and ids lie in bytes is described once: code in TypeScript takes the places of fields from a layout, and
-// the scripts take the forms that `struct` packs and unpacks with.
+// One description of the bytes of numbers and ids. TypeScript code takes the offsets of fields from a layout, and scripts the
+// formats of `struct`.
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
@@ -46,7 +46,7 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** The fields from the first to the last of those that are given. */
+/** The fields from the first to the last of the given ones. */
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)
   if (given.length === 0 || given.length < Object.keys(parts).length) {

@@ -5,12 +5,12 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** Commands that a script gives the server, but for those that it asks nothing for. */
+/** The commands in a script, except those whose rights it does not check. */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
- * The script without what it does not need. The server makes each function of it anew with each call, and asks for each
- * right anew: for a call of one item that was more than half of what the call took.
+ * Removes unused functions, comments and rights from a script. The server creates each function and checks each right with each
+ * call. For a call of one item that was more than half of its time.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')

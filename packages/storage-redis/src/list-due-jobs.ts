@@ -40,7 +40,7 @@ export async function listDueJobs(
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
 }
 
-/** The answers of all calls; those that are not done with what comes first are made again. */
+/** The answers of all calls. A call that has only done its preparation is repeated. */
 async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
   const replies = [...(await connection.read(calls))]
   for (;;) {
@@ -51,7 +51,7 @@ async function readAll(connection: Connection, calls: readonly ScriptCall[]): Pr
   }
 }
 
-/** Jobs are spread evenly: of many shards each gives about its part of a page, and not a whole one that nobody needs. */
+/** Jobs are spread evenly over the shards. So each of many shards returns about its share of a page, and not a whole page. */
 function limitOfShard(limit: number, shards: number): number {
   const part = Math.ceil((limit / shards) * 1.5) + 16
   return Math.min(limit, 1000, shards === 1 ? limit : part)
@@ -71,7 +71,7 @@ function readPage(reply: unknown): ShardPage<JobRecord, Place> {
   return { items: jobs.map(readJob), seenUpTo }
 }
 
-/** Of a job that is due. */
+/** The place of a due job in the order. */
 function placeOf({ nextAt, id }: JobRecord): Place {
   return { nextAt: nextAt as number, id }
 }

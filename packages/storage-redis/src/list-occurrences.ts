@@ -21,7 +21,7 @@ interface Cursor {
 
 const none = Buffer.alloc(0)
 
-/** So many calls that find nothing are followed by another one, so that a page is rarely empty. */
+/** Calls without a result that are followed by another call, so that a page is rarely empty. */
 const mostEmpty = 100
 
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -87,7 +87,7 @@ async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<Oc
   }
 }
 
-/** Shard after shard; a cursor names the one that it lies in. */
+/** Lists shard after shard. A cursor names its shard. */
 async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, cursor, limit, runs, node, deadlineBefore } = query
   const shards = await connection.shards()

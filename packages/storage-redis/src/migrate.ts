@@ -13,7 +13,7 @@ export interface MigrationServer {
 
 /**
  * Brings all shards into a form, step by step. Several processes may do so at the same time; each step is done once.
- * Whoever fails in the middle leaves what the next one goes on with.
+ * If a process fails during the migration, the next one continues.
  */
 export async function migrate(
   server: MigrationServer,

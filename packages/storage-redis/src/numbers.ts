@@ -1,5 +1,5 @@
-// Instants that are not there are stored as numbers that no instant can be, so that scripts can compare without asking:
-// the last instant of JavaScript is 8.64e15, and 9e15 is still exact as a double.
+// A missing instant is stored as a number beyond all instants, so that scripts compare without a special case. The last instant
+// of JavaScript is 8.64e15, and 9e15 is still exact as a double.
 
 /** Stands for `null` where it means that something does not happen: no next slot, not ended. */
 export const never = 9e15

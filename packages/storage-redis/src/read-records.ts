@@ -34,7 +34,7 @@ type GetReply = readonly [
 
 type Version = Pick<JobVersionRecord, 'jobId' | 'version'>
 
-/** What one shard is asked for, and where it stands in the request. */
+/** The part of a request for one shard, as positions in the request. */
 interface ShardQuestion {
   readonly shard: number
   readonly jobs: number[]
@@ -45,7 +45,7 @@ interface ShardQuestion {
 
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** Occurrences are looked for in all shards: an id does not tell its job. Sums over all jobs are kept by shard. */
+/** Searches occurrences in all shards, because an id does not tell its job. Each shard keeps the sums of its jobs. */
 export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
   const { jobs = [], versions = [], occurrences = [], counts = [], latest = [] } = request
   const shards = await connection.shards()

@@ -52,7 +52,7 @@ const meanings: readonly Meaning[] = [
     pattern: /^WRONGTYPE/,
     code: 'STORAGE_FOREIGN',
     message: 'Keys with this prefix hold something else',
-    remedy: 'Give another prefix, which nobody else uses.',
+    remedy: 'Give a prefix that no other application uses.',
   },
   {
     pattern: /^(READONLY|UNBLOCKED)/,
@@ -159,7 +159,7 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
   })
 }
 
-/** For a claim that the client has sent once more by itself: what the first one took is not known to the caller. */
+/** For a claim that the client has repeated: the caller does not know what the first sending took. */
 export function repeatedError(): JobistemerError {
   return new JobistemerError('STORAGE_BUSY', {
     message: 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.',
@@ -188,12 +188,12 @@ export function foreignCursor(cursor: string): JobistemerError {
   })
 }
 
-/** For a claim that has taken something that its owner has to look for. */
+/** Whether a claim may have taken occurrences that its owner has to look up. */
 export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
-/** True when the server, or a shard of it, may answer again by itself: others need not wait for that. */
+/** True if the server, or a shard of it, may answer again without help. Claims of other shards need not wait for it. */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
   return ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FULL'].includes(error.code)

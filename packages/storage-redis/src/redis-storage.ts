@@ -49,8 +49,8 @@ import { WakeUps } from './wake-ups.ts'
  * const storage = redisStorage({ url: 'redis://localhost:6379' })
  * ```
  *
- * Nothing is asked of the server before the first call, which rejects with `STORAGE_UNREADABLE`, `STORAGE_FOREIGN` or
- * `STORAGE_SCHEMA_NEWER` when the server or what lies there is not fit, and with `STORAGE_BUSY` when it cannot be reached.
+ * The storage sends nothing before the first call. That call rejects with `STORAGE_UNREADABLE`, `STORAGE_FOREIGN` or
+ * `STORAGE_SCHEMA_NEWER` if the server or its data are not fit, and with `STORAGE_BUSY` if the server cannot be reached.
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */

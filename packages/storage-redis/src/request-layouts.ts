@@ -14,7 +14,7 @@ export const createItemLayout: Layout<
   goesOn: 'byte',
   scheduledAt: 'number',
   version: 'uint32',
-  // Of a slot the next instant of its job.
+  // The next instant of its job; for slots only.
   expected: 'number',
   deadline: 'number',
   recordSize: 'uint32',
@@ -30,7 +30,7 @@ export const settleItemLayout: Layout<
   dueAt: 'number',
   reasonSize: 'uint32',
   runsSize: 'uint32',
-  // Whom the next one is for; 0: nobody takes it.
+  // The owner for which an end takes the next occurrence; 0: it takes none.
   takerSize: 'uint32',
   // The owner that speaks; 0: the token alone decides.
   speakerSize: 'uint32',
@@ -121,7 +121,7 @@ export const listJobsLayout: Layout<'limit' | 'since' | 'withDeleted'> = defineL
   withDeleted: 'byte',
 })
 
-/** How far a look at what is due has come. */
+/** The place up to which a call has read due jobs. */
 export const duePlaceLayout: Layout<'nextAt' | 'job'> = defineLayout({ nextAt: 'number', job: 'id' })
 
 /** State and token of an occurrence, as most answers give them. */

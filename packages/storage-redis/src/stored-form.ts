@@ -1,5 +1,5 @@
-// The form of the data: keys, layouts, codes, and what the texts in them hold. Whoever changes it in a way that the
-// version before could not read, or would read wrongly, raises the version and adds a migration.
+// The form of the data: keys, layouts, codes, and the texts in them. A change that the version before could not read, or
+// would read wrongly, has to raise the version and add a migration.
 
 /** Brings data from the form before into this one, in steps that are short for the server. */
 export interface Migration {

@@ -1,6 +1,6 @@
 import { defineLayout, type Layout } from './layout.ts'
 
-// What is part of every user's data. Whoever changes it raises the version of the form, see `stored-form.ts`.
+// These layouts are part of every user's data. A change has to raise the version of the form, see `stored-form.ts`.
 
 type HeadField =
   | 'active'

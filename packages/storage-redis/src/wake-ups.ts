@@ -8,14 +8,17 @@ type Listener = (wakeUp: WakeUp) => void
 
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
-/** How often the server is asked whether it still knows who listens. Without an answer by the next time, it does not. */
+/**
+ * Interval of the checks that the server still knows the subscription, in ms. No answer until the next check means that it does
+ * not.
+ */
 const checkMs = 30_000
 
-/** Hears from a connection of its own what others have changed. */
+/** Receives the wake-ups of other connections on a separate connection. */
 export class WakeUps {
   readonly #client: RedisClient
   readonly #channel: string
-  /** What this storage sends itself ends with this. */
+  /** Suffix of the messages of this storage, which it ignores itself. */
   readonly #sender: string
   readonly #clock: Clock
   readonly #listeners = new Set<Listener>()
@@ -53,12 +56,12 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // It tries again by itself; what cannot be heard meanwhile costs latency only.
+    // The client reconnects by itself. A lost message only costs latency.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // Nobody knows what was said before.
+        // A new subscription cannot know which messages it missed.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },

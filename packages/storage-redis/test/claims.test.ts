@@ -88,7 +88,7 @@ describe('the sweep of a claim', () => {
     })
   })
 
-  it('leaves alone what has something active before it', async () => {
+  it('leaves an occurrence behind an active one unchanged', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       await create(storage, [slotItem(job, 1), ...triggers(job, 1)])
@@ -140,7 +140,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('queues what has something running before it, also of the same claim, and does not count it', async () => {
+  it('queues an occurrence behind a running one, also of the same claim, and does not count it', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -154,7 +154,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('ends at its limit, also where only what is blocked follows', async () => {
+  it('ends at its limit, also if only blocked occurrences follow', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(alpha.id, 1, 2, 3))
@@ -210,7 +210,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('tells its owner, and nobody else, what was asked to stop, as long as it runs', async () => {
+  it('tells only the owner which of its running occurrences have a cancel request', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1, 2, 3))
@@ -236,7 +236,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
   })
 })
 
-it('a claim over shards does not let what is blocked stand in the way of its limit', async () => {
+it('blocked occurrences do not reduce what a claim over shards takes', async () => {
   await withStorage(async (storage) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {

@@ -14,7 +14,7 @@ it('a process without the code does each operation of a client on jobs of anothe
   await expect(clientTrial({ module, argument, connect: () => connect(argument) })).resolves.toBeUndefined()
 })
 
-it('a client whose server is away says so in time, and goes on when that is back', async () => {
+it('a client whose server is down rejects in time, and continues once the server is back', async () => {
   const server = await start({ appendonly: 'yes' })
   await server.kill()
   const client = createClient({ storage: open({ url: server.url }), callTimeout: 300 })

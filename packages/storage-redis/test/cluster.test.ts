@@ -102,7 +102,7 @@ it('a master that is gone makes a call fail within its limit', async () => {
   await node?.restart()
 })
 
-it('a claim takes what the other masters have while one is gone, and the rest when it is back', async () => {
+it('a claim takes from the other masters while one is down, and the rest once it is back', async () => {
   const config = { 'cluster-require-full-coverage': 'no', appendonly: 'yes', appendfsync: 'always' }
   const split = await startRedisCluster({ masters: 3, config })
   client = new Cluster(split.nodes.map(({ host, port }) => ({ host, port })))

@@ -85,7 +85,7 @@ describe.each(losses)('after $name', ({ loseAll }) => {
     })
     expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
     for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
-    // Whoever shuts down hands back what it has just created, and the last one has nobody to hand it to.
+    // A scheduler that shuts down hands back what it has just created. No node is left for what the last one hands back.
     await schedulers[0]?.pause('tick')
     const storage = open({ url: server.url })
     const none = { pending: 0, queued: 0, running: 0 }
@@ -102,7 +102,7 @@ describe.each(losses)('after $name', ({ loseAll }) => {
     await admin(server.url).ping()
     await addJob(storage, 'beta').catch(() => addJob(storage, 'beta'))
     expect(await meta(server.url)).toEqual({ shards: '4', schema: '1' })
-    // Whoever comes later finds the same data.
+    // A storage that opens later finds the same data.
     const { items } = await open({ url: server.url }).listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name)).toEqual(['beta'])
   })
@@ -126,7 +126,7 @@ describe('a namespace that others make anew, spread otherwise', () => {
     expect(await names(other)).toContain('zeta')
   })
 
-  it('is refused by one that was told another number', async () => {
+  it('is refused by a storage with another number of shards', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')

@@ -31,7 +31,7 @@ async function countDue(upTo: number, after?: number): Promise<number> {
   return (await storage.listJobs({ due, limit: 1000, cursor: null })).items.length
 }
 
-it('a batch of slots only notes that its jobs have moved, and whoever looks moves them', async () => {
+it('a batch of slots only notes the moves of its jobs, and a search for due jobs moves them', async () => {
   const jobs = await addJobs(10)
   await startSlots(jobs, 1)
   expect(await noted()).toBe(1)
@@ -55,7 +55,7 @@ it('a look moves in several steps what many calls have noted', async () => {
   expect(await noted()).toBe(0)
 })
 
-it('what is noted does not grow when nobody looks', async () => {
+it('without a search for due jobs, the number of notes stays limited', async () => {
   const jobs = await addJobs(80)
   const count = 300
   // Always eight others, since a note that is there already is no other one.

@@ -235,7 +235,7 @@ describe('answers that get lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('of a claim that the client sends once more by itself are told to the caller', async () => {
+  it('of a claim that the client repeats make the call fail', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })
@@ -274,7 +274,7 @@ describe('a primary that becomes a replica', () => {
   })
 })
 
-describe('keys of somebody else', () => {
+describe('keys of another application', () => {
   it('under the prefix are not overwritten', async () => {
     const server = await start()
     const client = admin(server.url)

@@ -72,7 +72,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await twice('slots that start', create(jobs.map((job) => slotItem(job, 1))))
     await twice('triggers behind them', create(jobs.map((job) => trigger(job, 1))))
     await twice('several of one job', create([2, 3, 4, 5].map((key) => trigger(queue, key))))
-    await twice('what waits for its time', create(jobs.map((job) => trigger(job, 6, slotAt(9)))))
+    await twice('delayed triggers', create(jobs.map((job) => trigger(job, 6, slotAt(9)))))
     await twice('a settle', () => storage.settle({ now: slotAt(2), items: jobs.map((job) => finishItem(job, 1)) }))
     const claim = { now: slotAt(2), owner, limit: 9, exceptHandlerKeys: [], sweep: true }
     await twice('a claim', () => storage.claim(claim))

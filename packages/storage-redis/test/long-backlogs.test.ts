@@ -10,7 +10,7 @@ import { redisStorage } from '../src/index.ts'
 import { beforeScripts } from './before-scripts.ts'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Of what waits in great numbers, and is not to be started by whoever claims.
+// Long backlogs of occurrences that the claiming node may not start.
 
 let server: RedisServer
 let client: Redis
@@ -110,7 +110,7 @@ it('jobs of which nothing is left keep no place of those whose occurrences are s
 })
 
 describe.each([1, 2])('on %i shards', (shards) => {
-  it('what a node has no handlers for lies in its way once, and keeps its order for others', async () => {
+  it('a claim passes over occurrences without a handler only once, and other nodes take them in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -139,7 +139,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('what waits for its time, and cannot run on a node, lies in its way once', async () => {
+  it('a claim passes over delayed occurrences that its node cannot run only once', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -158,7 +158,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('what lies apart is paused, canceled and removed as ever', async () => {
+  it('occurrences in sets of their job can be paused, canceled and removed', async () => {
     await withStorage(shards, async ({ storage, prefix }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       await wait(storage, foreign, 40)
@@ -228,7 +228,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('of what a start rate holds back one waits for its time, in however many steps', async () => {
+  it('of the occurrences that a start rate holds back, one waits for its time, in any number of steps', async () => {
     await withStorage(shards, async ({ storage }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await wait(storage, alpha.id, 1700)
@@ -249,7 +249,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
   })
 })
 
-it('a claim that has taken something tells that others are left to be moved', async () => {
+it('a claim with a result reports that further occurrences have to be moved', async () => {
   await withStorage(1, async ({ storage }) => {
     const alpha = await addJob(storage, 'alpha', 'allow')
     await wait(storage, alpha.id, 1200)
@@ -288,7 +288,7 @@ it('a claim over shards tells that a look has left some to be canceled', async (
   })
 })
 
-it('a sweep looks after many jobs in several scripts', async () => {
+it('a sweep checks many jobs in several scripts', async () => {
   await withStorage(1, async ({ storage, cost }) => {
     const names = Array.from({ length: 700 }, (_, index) => `job-${index}`)
     for (const name of names) {

@@ -27,7 +27,7 @@ describe('the first call', () => {
     expect(await admin(server.url).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
   })
 
-  it('is refused where nobody listens, without waiting for ever', async () => {
+  it('is refused within a limited time if no server listens', async () => {
     const server = await start()
     await server.kill()
     const error = await refusal(look(open({ url: server.url })))

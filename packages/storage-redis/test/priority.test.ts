@@ -64,7 +64,7 @@ it('what waited for its time, or for the end of a pause, is claimed in that orde
   for (const index of [1, 2, 0]) expect(await claim(1, slotAt(20))).toMatchObject([{ id: items[index]?.id }])
 })
 
-/** A job whose first slot runs, with so many triggers queued behind it. */
+/** A job whose first slot runs, with `count` triggers queued behind it. */
 async function queueOf(count: number, priorityOf: (key: number) => number): Promise<JobId> {
   const content = { ...contentOf('alpha', 'queue'), overlap: { policy: 'queue', maxQueued: count } } as const
   const id = jobId('alpha')

@@ -12,8 +12,8 @@ export interface ConformanceServer {
 }
 
 /**
- * Registers the kit for a server that all cases share, under prefixes of their own: every case, or those of a further
- * kind, where the same scripts run on another server. `canDamage`: one connection reaches all keys.
+ * Registers the kit for a server that all cases share, each under its own prefix. On a server of another kind with the same
+ * scripts, it registers only some of the cases. `canDamage`: one connection reaches all keys.
  */
 export function redisConformance(
   name: string,

@@ -34,7 +34,7 @@ const create = (storage: Storage, jobId: `job_${string}`) =>
   storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(jobId, 1)] })
 
 describe('minReplicas', () => {
-  it('waits until a replica has what was written', async () => {
+  it('waits until a replica has the written data', async () => {
     const { primary, replica } = await startPair()
     const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
     const job = await addJob(storage, 'alpha')

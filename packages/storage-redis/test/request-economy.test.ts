@@ -40,7 +40,7 @@ it.each(Object.keys(pauses))('many requests of %s are stored with few commands',
   const commands = (await commandsOf(client)) - before
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['created']))
   expect(commands).toBeLessThan(count / 2)
-  // What waits for a pause without an end costs no place in an index by time.
+  // During a pause without an end, an occurrence takes no entry in an index by time.
   expect(await client.zcard(`{${prefix}:0}:future`)).toBe(paused?.until === undefined ? 0 : 2 * count)
   // And wait for what they are to wait for.
   const claim = (at: number) => storage.claim({ now: at, owner, limit: 5 * count, exceptHandlerKeys: [], sweep: false })

@@ -53,7 +53,7 @@ it('a claim over shards takes nothing younger in the place of what another node 
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two of one instant, whose ids decide, and one that is between the others by its time.
+  // Two triggers of one instant, ordered by their ids, and one with a time between other ones.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -79,7 +79,7 @@ it('a claim over shards takes nothing younger in the place of what another node 
 })
 
 describe('a claim over shards of which one fails', () => {
-  /** Two jobs on two shards, with what waits; the fate of calls to the second shard. */
+  /** Two jobs on two shards, each with a waiting occurrence, and the faults of calls to the second shard. */
   async function startTwo() {
     const server = await start()
     const client = connect(server.url)
@@ -118,7 +118,7 @@ describe('a claim over shards of which one fails', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes what the others have, and what that one has once it answers again', async () => {
+  it('takes from the answering shards, and from the failed one once it answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
@@ -131,7 +131,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('rejects when none answers, and when one says what somebody has to mend', async () => {
+  it('rejects if no shard answers, and if a shard answers with an error that an operator must fix', async () => {
     const { storage, other, first, fate } = await startTwo()
     fate.before = () => new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
     expect((await refusal(storage.claim(request))).code).toBe('STORAGE_FOREIGN')
@@ -142,7 +142,7 @@ describe('a claim over shards of which one fails', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers what was taken of the others when a taking fails that has taken nothing', async () => {
+  it('answers what other shards gave if one shard fails without having given anything', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call looks, the second one takes.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -152,7 +152,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('says by the next claim that the owner has to look for what an unanswered taking took', async () => {
+  it('the next claim tells the owner to look up what an unanswered claim took', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -169,7 +169,7 @@ describe('a claim over shards of which one fails', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // It is heard once the shard has answered, and nothing is taken by the claim that says it.
+    // The error comes after the shard has answered again. The claim that rejects with it takes nothing.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

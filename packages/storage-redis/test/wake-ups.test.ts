@@ -65,7 +65,7 @@ describe('wake-ups', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds come after a connection was lost, since nobody knows what was missed', async () => {
+  it('of all kinds come after a lost connection, since the storage cannot know which ones it missed', async () => {
     const server = await start()
     const proxy = await through(server)
     const ears = new WakeUpListener(open({ url: `redis://${proxy.host}:${proxy.port}` }))

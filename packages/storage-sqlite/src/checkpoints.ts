@@ -1,24 +1,24 @@
 import type Database from 'better-sqlite3'
 
-/** Pages of the log after which it is copied into the file: rarer than by default, since hot pages come again. */
+/** Pages of the log after which SQLite copies it into the file. More than the default, because the same pages often repeat. */
 export const checkpointPages = 4000
 
 /**
- * The same while many jobs are added. Their ids are random, so that each of them changes two pages somewhere in the indexes:
- * the longer the log, the more of these come again before they are copied.
+ * The same while many jobs are added. Their ids are random, so each job changes two scattered pages of the indexes. The
+ * longer the log, the more of these pages repeat before SQLite copies them.
  */
 const bulkPages = 32_000
 
 /**
- * Bytes of the log that are kept for what comes next, of what a long reader or many new jobs have made of it: twice what it
- * has otherwise, so that an ordinary one is never cut. A page of it has 4,096 bytes and a head.
+ * Size to which a log is cut after a long reader or many new jobs have made it grow, in bytes. Twice the usual size, so that
+ * an ordinary log is never cut. A page of it has 4,096 bytes and a header.
  */
 export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
 
-/** A step that adds so many jobs is one of many. */
+/** A step that adds at least this many jobs counts as a part of a bulk insert. */
 const bulkJobs = 100
 
-/** When the write-ahead log is copied into the file. */
+/** Sets when SQLite copies the write-ahead log into the file. */
 export class Checkpoints {
   readonly #database: Database.Database
   #isBulk = false

@@ -8,13 +8,13 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 const busy: unique symbol = Symbol('busy')
 
 /**
- * Other nodes hold the file for a few milliseconds at a time, and while all of them wait for each other's pauses, nobody
- * works: so pauses are as short as a timer can be. A file that has been locked for longer than this is held by somebody
- * else, and then it would only cost.
+ * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few
+ * milliseconds at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of
+ * holder, such as a backup, and short pauses would only cost processor time.
  */
 const shortPausesMs = 100
 
-/** What is to be told of the course of transactions. */
+/** Callbacks at the beginning and the end of transactions. */
 export interface StepListener {
   /** `writes`: false for a step that only reads. What it throws ends the step. */
   onStart(writes: boolean): void
@@ -23,11 +23,11 @@ export interface StepListener {
 }
 
 /**
- * Runs steps as transactions: those that write one after the other, those that read at once.
+ * Runs steps as transactions: writing steps one after the other, reading steps at once.
  *
- * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair: so SQLite is
- * never made to wait, and a step that finds the file locked tries again after a short pause, of random length when it has
- * been locked for long, until the limit is reached. A limit is of time: pauses may take far longer than they should.
+ * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
+ * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been
+ * locked for long, the pause is random. The limit counts elapsed time, because pauses may take far longer than requested.
  */
 export class Connection {
   readonly #database: Database.Database
@@ -43,10 +43,10 @@ export class Connection {
   readonly #commit: Database.Statement
   readonly #rollback: Database.Statement
   #closed = false
-  /** How many steps that write wait in line. */
+  /** Number of queued writing steps. */
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
-  /** Since when, by the monotonic clock, steps that write have found the file locked; `null` when the last one did not. */
+  /** Since when writing steps have found the file locked, by the monotonic clock; `null` if the last one did not. */
   #blockedSince: number | null = null
 
   constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener, clock: Clock = systemClock) {
@@ -110,8 +110,8 @@ export class Connection {
     for (;;) {
       const answer = attempt()
       if (answer !== busy) return answer
-      // As long as others of this process could write, the file was not locked. Whoever has stood in line for the whole time
-      // fails at its first try, and not after the limit once more.
+      // While other steps of this process could write, the file was not locked. A step that has been queued behind a locked
+      // file for the whole limit fails at its first try, and does not wait for the limit again.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)

@@ -1,15 +1,15 @@
 import type { NamedTables } from './table-names.ts'
 
-/** So many transactions may have moved jobs since somebody looked, before one that comes after them catches up. */
+/** Transactions with noted moves, since the last search for due jobs, after which the next transaction applies some. */
 const waitingTransactions = 64
 
-/** Of how many transactions the moves are made at once: so many that jobs come twice, and so few that it takes no time. */
+/** Transactions whose moves are applied together: enough that jobs repeat among them, and few enough to be quick. */
 const atOnce = 8
 
 /**
- * The index of jobs by their next instants, `heads.due_at`. To move a job in it costs about a quarter of what an ordinary
- * slot costs in all: so a transaction only notes, in one row, which jobs its slots have moved, and whoever looks for what
- * is due moves them first. All other steps set `due_at` together with `next_at`.
+ * The index of jobs by their next instants, `heads.due_at`. Moving a job in it costs about a quarter of an ordinary slot. So
+ * a transaction only notes in one row which jobs its slots have moved, and a search for due jobs applies these moves first.
+ * All other steps set `due_at` together with `next_at`.
  */
 export class DueIndex {
   readonly #statements: ReturnType<typeof prepareStatements>

@@ -4,15 +4,15 @@ import { JobistemerError } from '@jobistemer/core'
 import type Database from 'better-sqlite3'
 
 /**
- * Notices that the path of an open database leads to another file, or to none: SQLite goes on with the file that it has
- * opened, which no other process can find any more. One look takes one to two microseconds.
+ * Detects that the path of an open database leads to another file, or to none. SQLite would continue with the opened file,
+ * which no other process can find any more. One check takes one to two microseconds.
  */
 export class FileWatch {
   readonly #file: string
   readonly #opened: string | null
   #isReplaced = false
 
-  /** To be made once the database is open. */
+  /** Call after the database is open. */
   constructor(file: string) {
     this.#file = file
     this.#opened = identityOf(file)
@@ -33,7 +33,7 @@ export class FileWatch {
   }
 }
 
-/** What stays the same as long as a path leads to the same file; `null` when it leads to none. */
+/** An identity of the file behind a path; `null` if the path leads to no file. */
 export function identityOf(file: string): string | null {
   // As numbers, the ids of some file systems lose digits.
   const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
@@ -47,8 +47,8 @@ export function mainFileOf(database: Database.Database): string {
 }
 
 /**
- * The path by which an open connection is to be watched: the one that its caller gave, since where that leads is what counts,
- * or the file's own where the name was relative to a directory that is no longer the current one.
+ * The path to watch for an open connection: the one that its caller gave. If that name was relative to an earlier current
+ * directory, it is the file's own path.
  */
 export function pathOf(database: Database.Database): string {
   const given = resolve(database.name)

@@ -1,22 +1,22 @@
 import type { Effort } from './effort.ts'
 import type { Tables } from './tables.ts'
 
-/** What it costs to look at one job or one block for it, in entries of the history. */
+/** Cost of checking one job or one block, in entries of the history. */
 const effortPerLook = 100
 
-/** How many tombstones are read at once. */
+/** Tombstones that one statement reads. */
 const tombstonesAtOnce = 500
 
-/** Which old versions of a job nothing refers to, as far as the search has come. */
+/** The old versions of a job without a reference, up to the place that the search has reached. */
 interface VersionSearch {
   readonly job: number
-  /** None of these is in use by what lives or by what was looked at. */
+  /** Versions that no live occurrence and no entry read so far uses. */
   readonly unused: Set<number>
-  /** The last block that was looked at. */
+  /** The last block that the search has read. */
   block: number
 }
 
-/** Where the search for versions goes on. */
+/** The place from which the search for versions continues. */
 export interface VersionsPlace {
   readonly phase: 'versions'
   /** The last job that is done. */
@@ -24,14 +24,14 @@ export interface VersionsPlace {
   readonly search: VersionSearch | null
 }
 
-/** Where the search for tombstones goes on: behind this one. */
+/** The tombstone behind which the search for tombstones continues. */
 export interface TombstonesPlace {
   readonly phase: 'tombstones'
   readonly deletedAt: number
   readonly row: number
 }
 
-/** Removes what pruned history has left behind: versions that nothing refers to, and tombstones. */
+/** Removes the leftovers of pruned history: versions without a reference, and tombstones. */
 export class LeftoverForgetter {
   readonly #tables: Tables
 
@@ -39,7 +39,9 @@ export class LeftoverForgetter {
     this.#tables = tables
   }
 
-  /** Of one job or of all. Answers where to go on when the effort is spent; `null` when all is done. */
+  /**
+   * Removes old versions of one job or of all. Returns the place to continue from if the effort is spent; `null` at the end.
+   */
   forgetVersions(only: number | null, from: VersionsPlace, effort: Effort): VersionsPlace | null {
     const { jobs } = this.#tables
     let { job, search } = from
@@ -59,8 +61,8 @@ export class LeftoverForgetter {
   }
 
   /**
-   * What nothing that lives refers to is in use by the history alone, and will never be again: nothing is created of an old
-   * version. So the history may be looked at in several calls.
+   * A version that no live occurrence uses can only be used by the history, and never gets new occurrences. So several calls
+   * may read the history.
    */
   #beginSearch(job: number, effort: Effort): VersionSearch {
     const { jobs, live } = this.#tables
@@ -70,7 +72,7 @@ export class LeftoverForgetter {
     return { job, unused, block: -1 }
   }
 
-  /** False when the effort is spent before the search has come to its end. */
+  /** Returns false if the effort is spent before the search has reached its end. */
   #goOn(search: VersionSearch, effort: Effort): boolean {
     const { history } = this.#tables
     while (search.unused.size > 0) {

@@ -22,7 +22,7 @@ interface Block {
   readonly max_at: number
 }
 
-/** More entries than these are counted rather than read, where only the last of them is wanted. */
+/** Entries up to which a search reads all of them. Beyond this it counts, because it only needs the last one. */
 const readAtOnce = 1000
 
 export interface HistoryRange {
@@ -31,21 +31,21 @@ export interface HistoryRange {
   readonly from: number
   /** Greatest `scheduledAt`, exclusive. */
   readonly to: number
-  /** Only what comes after this in the order of the walk. */
+  /** Only entries that come after this one in the order of the walk. */
   readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
   readonly order: 'ascending' | 'descending'
   readonly limit: number
 }
 
 /**
- * The finished occurrences: rows in the order of their end, written once. Their indexes are sorted runs, one per block
- * of rows, extended in bulk: so a finish touches the end of one table only, however long the history is. What is not
- * indexed yet, the tail, is short and is looked through.
+ * The finished occurrences: rows in the order of their ends, written once. Their indexes are sorted runs, one per block of
+ * rows, which grow in bulk. So a finish only appends to one table, however long the history is. The rows without index
+ * entries, the tail, are few, and a search reads all of them.
  */
 export class History {
   readonly failures: Failures
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** The last indexed row as far as this connection knows; others may have got further. */
+  /** The last indexed row that this connection knows. Other connections may have indexed more. */
   #indexed = 0
 
   constructor(database: NamedTables) {

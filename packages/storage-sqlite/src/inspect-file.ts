@@ -16,12 +16,13 @@ export interface FileMarks {
 const smallestDatabase = 512
 
 /**
- * To be called before a file is opened for writing: looks whether it may become or is one of Jobistemer's while opening it
- * would put into it what its last writer left beside it. A file without such is looked at once it is open: until
- * something is written, SQLite changes nothing of it, and removes what it made beside it. A file that does not exist may.
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. Opening it could roll back or
+ * merge what its last writer left beside it. A file without such remains is checked after opening: until the first write,
+ * SQLite does not change it, and removes what it created beside it. A file that does not exist passes.
  *
- * All looks are SQLite's: where files have POSIX locks, closing one that was opened otherwise would end those of every
- * connection of this process to it, and then another process may delete the log that they write to.
+ * All checks use SQLite. Where files have POSIX locks, closing a file that was opened otherwise ends the locks of every
+ * connection of this process to it. Then another process may delete the log that these connections write to.
+ *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite as they are
  */
 export function inspectFile(file: string): void {
@@ -61,7 +62,7 @@ export function assertKnown(version: number, file: string, known: number): void 
   })
 }
 
-/** `null`: nobody can read it until what a dead writer has left is rolled back, as SQLite does for whoever opens it. */
+/** Returns `null` if SQLite must first recover the writes of a dead process. Only a connection that may write can do that. */
 function readMarks(file: string): FileMarks | null {
   // A reader leaves the log where it is when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
@@ -91,7 +92,7 @@ export function marksOf(database: Database.Database): FileMarks {
 
 function readMarksOf(database: Database.Database): FileMarks {
   return {
-    // Whoever opened the connection may have asked for integers as BigInt.
+    // The caller's connection may return integers as BigInt.
     applicationId: Number(database.pragma('application_id', { simple: true })),
     version: Number(database.pragma('user_version', { simple: true })),
     isEmpty: database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined,

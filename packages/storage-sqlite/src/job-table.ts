@@ -110,7 +110,7 @@ export interface DuePlace {
   readonly id: JobId | null
 }
 
-/** Beyond so many remembered jobs the memory starts anew. */
+/** Most job ids whose rows this process remembers. Then it forgets all of them. */
 const rememberedJobs = 200_000
 
 /** Jobs: definitions, versions and heads. */
@@ -134,8 +134,8 @@ export class JobTable {
   }
 
   /**
-   * The row of a job. May be one that another process has removed meanwhile: whoever finds nothing under it has to
-   * look at {@link headOf}.
+   * The row of a job. Another process may have removed it meanwhile: a caller that finds no record under it has to call
+   * {@link headOf}.
    */
   rowOf(id: JobId): number | undefined {
     const known = this.#rows.get(id)
@@ -272,7 +272,7 @@ export class JobTable {
     return (rows as JobRow[]).map((row) => this.#toRecord(row))
   }
 
-  /** Few jobs change between two looks; sorting those beats a walk over all, until so many have that it finds them soon. */
+  /** Sorts the changed jobs if they are few. If many have changed, a walk over all jobs fills a page sooner. */
   #changedListing(changedSince: number, limit: number): Database.Statement {
     const { countChanged, listChanged, walkChanged } = this.#statements
     const worthSorting = this.#worthSorting(limit)
@@ -280,7 +280,7 @@ export class JobTable {
     return changed > worthSorting ? walkChanged : listChanged
   }
 
-  /** The same where many other owners' jobs, or many tombstones, lie between those that are wanted. */
+  /** Whether few jobs match, so that sorting them beats a walk past jobs of other owners and tombstones. */
   #areFew(owner: string | null, deleted: boolean, limit: number): boolean {
     if (deleted) return false
     const worthSorting = this.#worthSorting(limit)

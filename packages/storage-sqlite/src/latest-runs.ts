@@ -2,12 +2,12 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryEntry } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** Behind so many of a job that were not run, it gives up: a job may have been paused for a million slots. */
+/** Occurrences of a job without a start after which the search gives up. A paused job may have skipped a million slots. */
 const passedOver = 1000
 
 /**
- * Which finished occurrence of a job is the latest that was run. Nothing is written for it: the indexes of the history
- * tell, block by block from the newest, and each of their entries says whether somebody had started it.
+ * Finds the latest run of a job that has ended, from the indexes of the history and without a table of its own. It reads
+ * them block by block from the newest; each of their entries says whether a node had started the occurrence.
  */
 export class LatestRuns {
   readonly #inTail: Database.Statement
@@ -37,7 +37,7 @@ export class LatestRuns {
       .pluck()
   }
 
-  /** The rows in the history; jobs that have none, or of which it has given up, are left out. */
+  /** The rows in the history. Omits jobs without a run, and jobs for which the search has given up. */
   rowsOf(jobs: readonly number[]): ReadonlyMap<number, number> {
     const latest = new Map<number, HistoryEntry>()
     const note = (job: number, entry: HistoryEntry) => {
@@ -57,7 +57,7 @@ export class LatestRuns {
         if (entry === undefined) left -= this.#countInBlock.get(block, job, from, left) as number
         else note(job, entry)
         if (left > 0) continue
-        // Whether one of those that were not looked at is later than what was found is not known.
+        // An entry that was not read may be later than the found one.
         latest.delete(job)
         break
       }

@@ -7,10 +7,10 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns } = codec1
 
-/** A `LIMIT` that is none. */
+/** A `LIMIT` without effect. */
 const everything = -1
 
-/** The running and the waiting occurrences: two small tables, apart from the history. */
+/** The tables of running and of waiting occurrences: small, and separate from the history. */
 export class LiveTables {
   readonly #names: Names
   readonly #statements: ReturnType<typeof prepareStatements>
@@ -79,13 +79,13 @@ export class LiveTables {
     return this.#statements.liveOf[state].all(job, count) as OccurrenceRow[]
   }
 
-  /** As {@link liveOf}, of slots of versions below this one that no node has started. */
+  /** Like {@link liveOf}, for slots of versions below this one that no node has started. */
   superseded(job: number, state: 'pending' | 'queued', below: number, limit: number): readonly OccurrenceRow[] {
     const most = Number.isFinite(limit) ? limit : everything
     return this.#statements.superseded[state].all({ job, below, most }) as OccurrenceRow[]
   }
 
-  /** How many of the job run; counts no further than `limit`. */
+  /** Number of running occurrences of the job, at most `limit`. */
   countRunning(job: number, limit: number): number {
     return this.#statements.countRunning.get(job, Number.isFinite(limit) ? limit : everything) as number
   }
@@ -98,34 +98,34 @@ export class LiveTables {
     return this.#statements.versionsOf.all(job, job) as number[]
   }
 
-  /** Moves the pending ones of a job that was paused until it is resumed out of what claims look at. */
+  /** Hides the pending occurrences of a job from claims, while it is paused without an end. */
   park(job: number): void {
     this.#statements.park.run(job)
   }
 
-  /** Lets claims see the pending ones of a job from then on. */
+  /** Lets claims see the pending occurrences of a job again, from the instant `from` on. */
   unpark(job: number, from: number, now: number): void {
     this.#statements.unpark.run({ job, from, now })
   }
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
 
-  /** How many delayed ones are due; counts no further than `limit`. */
+  /** Number of delayed occurrences that are due, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
 
-  /** As {@link promote}, and so many at most. Answers how many there were. */
+  /** Like {@link promote}, for at most `limit` occurrences. Returns their number. */
   promoteSome(now: number, limit: number): number {
     return this.#statements.promoteSome.run(now, limit).changes
   }
 
-  /** Moves what claims may take by now to what they look at. */
+  /** Moves delayed occurrences that have become claimable to the lane that claims read. */
   promote(now: number): void {
     this.#statements.promote.run(now)
   }
 
-  /** Pending ones that a claim may take, in the order of what waits, leaving out these handlers. */
+  /** Pending occurrences that a claim may take, in the order of waiting occurrences, except those of these handlers. */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0

@@ -39,16 +39,16 @@ export type OccurrenceRow = readonly [
   cancel: string | null,
   details: string | null,
   runs: string | null,
-  /** Of a waiting one, where the order of the list goes by it: no claim may take it before. */
+  /** For waiting occurrences in lists by this instant: no claim may take the occurrence before. */
   claimAt?: number,
-  /** As `claimAt`: its place among those that wait. */
+  /** For the same rows: the place in the order of waiting occurrences. */
   orderAt?: number,
 ]
 
 const tail = 'timeout, reason, cancel, details'
 const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
-/** The scheduled time in a row of `waiting`, which stands by its place in the order. */
+/** The scheduled time in a row of `waiting`, computed from its place in the order. */
 export const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
 
 // In the history, instants are kept as distances, which take one or two bytes instead of six.

@@ -86,8 +86,8 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
 }
 
 /**
- * SQLite opens a file that it may not write for reading, and says so only to the first call that writes.
- * Whoever holds the file is not waited for: that it is held is told after that it may not be written.
+ * SQLite opens a file without the right to write for reading, and fails only at the first call that writes. This check does
+ * not wait while another process holds the file: SQLite reports a missing right before it reports a lock.
  */
 function assertWritable(database: Database.Database, file: string, home: SchemaHome): void {
   database.exec('BEGIN')

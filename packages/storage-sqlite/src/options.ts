@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@jobistemer/core'
 
-/** An open database of better-sqlite3: what of it is looked at before use. */
+/** An open database of better-sqlite3: the members that the storage checks before use. */
 export interface SqliteDatabase {
   /** The path that it was opened with. */
   readonly name: string
@@ -31,7 +31,7 @@ export interface SqliteStorageOptions {
   readonly file?: string | URL
   /**
    * An open database of better-sqlite3 instead of a file, in write-ahead mode from here on. It stays the caller's:
-   * `close()` leaves it open. Whoever else uses it must leave no transaction open across an `await`.
+   * `close()` leaves it open. No other user of the database may leave a transaction open across an `await`.
    */
   readonly database?: SqliteDatabase
   /**
@@ -40,9 +40,9 @@ export interface SqliteStorageOptions {
    */
   readonly synchronous?: 'full' | 'normal'
   /**
-   * Keeps the jobs among the tables of your application, in its own file: their names begin with this, and the header of
-   * the file (`user_version`, `application_id`) stays yours. Of 1 to 32 characters: a lower case letter, then lower case
-   * letters, digits and `_`; nothing else in the file may begin so. Default: none, and a file of its own.
+   * Keeps the jobs among the tables of your application, in its file. The names of their tables begin with this prefix, and the
+   * header of the file (`user_version`, `application_id`) stays yours. 1 to 32 characters: a lower case letter, then lower case
+   * letters, digits and `_`. No other name in the file may begin with it. Default: none, and a separate file.
    */
   readonly tablePrefix?: string
   /** How long a call waits while others hold the file before it fails with `STORAGE_BUSY`. Default 30 s. */

@@ -8,9 +8,9 @@ import type { Tables } from './tables.ts'
 
 /** What of one job may go. */
 interface Retention {
-  /** The job's next instant: everything before it is decided. Infinite when there is none. */
+  /** The job's next instant: every slot before it is decided. Infinite if the job has none. */
   readonly end: number
-  /** The oldest of those that are always kept; `null` when none are. */
+  /** The oldest of the occurrences that are always kept; `null` if none are. */
   readonly oldestKept: HistoryEntry | null
   /** False when there are no more than are always kept. */
   readonly hasSpare: boolean
@@ -23,24 +23,25 @@ interface OccurrencesPlace {
   readonly job: number
 }
 
-/** Where a call that took too long left off. */
+/** The place at which a call stopped because its effort was spent. */
 type Place = OccurrencesPlace | VersionsPlace | TombstonesPlace
 
 const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
 const firstVersions: VersionsPlace = { phase: 'versions', job: -1, search: null }
 const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15, row: -1 }
 
-/** How much one call may look at, in entries of the history, so that it ends soon also when nothing may go. */
+/** Entries of the history that one call may read. Limits the duration of a call that finds nothing to remove. */
 const effortLimit = 200_000
 
-/** What it costs to find out what is kept of a job, besides the entries that are kept. */
+/** Cost of finding the kept entries of one job, in entries, besides these entries. */
 const effortPerJob = 100
 
-/** Of more that are kept, the oldest is found by counting, and so many that are counted cost as much as one that is read. */
+/** If a job keeps more entries than this, the search for the oldest kept one counts entries instead of reading them. */
 const mostReadToKeep = 1000
+/** Counted entries that cost as much as one entry that is read. */
 const countedPerRead = 16
 
-/** Of how many requests it is remembered where they left off: more than are under way at once on one connection. */
+/** Requests whose place is remembered: more than run at once on one connection. */
 const placeLimit = 200
 
 /** Removes finished history. */
@@ -48,7 +49,7 @@ export class HistoryPruner {
   readonly #tables: Tables
   readonly #leftovers: LeftoverForgetter
   readonly #effortLimit: number
-  /** By request, as only a repetition goes on from there. The one that was left off last comes last. */
+  /** By request, because only a repetition continues from there. The latest entry comes last. */
   readonly #places: Map<string, Place> = new Map()
 
   constructor(tables: Tables, limit: number = effortLimit) {

@@ -19,12 +19,12 @@ const { stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** How many occurrences a page looks at before it hands out a cursor, found or not. */
+/** Occurrences that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /**
- * How many of them are read at once when only some states are wanted: few at first, as most pages find what they look for
- * soon, and more and more behind those.
+ * Occurrences that a page with a filter by state reads at once. Few at first, because most pages fill soon, then more and
+ * more.
  */
 const firstScanStep = 100
 const lastScanStep = 1000
@@ -83,7 +83,7 @@ export class OccurrenceQueries {
     return { items, cursor: after === null ? null : printPlace(after) }
   }
 
-  /** The first live occurrences of the job that the query wants. What waits stands in another order: all of it is read. */
+  /** The first live occurrences of the job that the query wants. Waiting ones have another order, so all of them are read. */
   #liveOfJob(job: number, query: Query<'job'>, after: Place | null): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order, limit, states } = query
     const { running, pending, queued, waiting } = this.#statements[order === 'ascending' ? 'rising' : 'falling']
@@ -162,7 +162,7 @@ function readPlace(cursor: string): Place {
   return { scheduledAt: scheduledAt as number, key: key as OccurrenceKey }
 }
 
-/** A cursor of so many numbers and an id. */
+/** Reads a cursor of `count` numbers and an id. */
 function readNumbers(cursor: string, count: number): readonly (number | OccurrenceKey)[] {
   const parts = cursor.split(' ')
   const numbers = parts.slice(0, count).map(Number)
@@ -189,7 +189,7 @@ function prepareStatements(database: NamedTables) {
     queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
-  // What waits goes from lane to lane, as when its time comes. So the lanes are merged: a page behind another one passes over none.
+  // A waiting occurrence moves between lanes when its time comes. The lanes are merged, so that a page misses none of them.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

@@ -26,9 +26,9 @@ const started: CreateAnswer = Object.freeze({
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /**
- * The ordinary cases in one or two statements whose conditions say that they are ordinary: a slot that starts, an attempt
- * that goes on, an end that wakes nobody. They change nothing otherwise, and answer `null`: then the rules are gone
- * through one by one. See docs/decisions/0001-layout.md for what they save.
+ * Ordinary cases in one or two statements: a slot that starts, an attempt that goes on, an end that wakes no occurrence.
+ * The conditions of the statements hold only for ordinary cases. Otherwise they change nothing and the method returns
+ * `null`: then core's rules decide step by step. See docs/decisions/0001-layout.md for the savings.
  */
 export class QuickSteps {
   readonly #tables: Tables
@@ -100,7 +100,7 @@ export class QuickSteps {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)
       return changes === 1 ? accepted : null
     }
-    // Somebody may be to be woken.
+    // The end may have to wake a queued occurrence.
     if (anyQueued && jobs.headAt(job)?.waiting.queued !== 0) return null
     const state = stateCodes[change.state]
     const { changes, lastInsertRowid } = this.#finish.run(

@@ -21,7 +21,7 @@ export interface SchemaHome {
   touch(database: Database.Database): void
 }
 
-/** A file of its own: marked in its header. */
+/** A file for the jobs alone: its header holds the schema version. */
 export const ownFile: SchemaHome = {
   prefix: '',
   read(database, file, known = migrations.length) {
@@ -78,14 +78,14 @@ function tablesIn(prefix: string): SchemaHome {
   }
 }
 
-/** Where the schema is told of tables with this prefix; empty for a file of its own. */
+/** Where the schema version of tables with this prefix is stored. Without a prefix, the file belongs to the storage. */
 export function schemaHomeOf(prefix: string): SchemaHome {
   return prefix === '' ? ownFile : tablesIn(prefix)
 }
 
 /**
- * Looks, within each transaction that writes, whether a newer version has migrated the file since it was opened: the
- * statements of this one may spoil what they no longer know. One look takes about a microsecond.
+ * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of this
+ * version could damage data in a newer form. One check takes about a microsecond.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement

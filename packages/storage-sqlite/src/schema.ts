@@ -7,7 +7,7 @@ export const blockShift = 14
 /** How many rows of history may lie behind the indexes before they are extended. */
 export const tailLimit = 2048
 
-/** Where a waiting occurrence stands; part of the key, so that each kind of waiting is a range of its own. */
+/** The kind of waiting. It is part of the key, so each kind is a separate range. */
 export const lanes = {
   /** Pending; a claim may take it. */
   ready: 0,

@@ -40,7 +40,7 @@ import { type StoredOccurrence, Tables } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
 
-/** How many one transaction moves, of those that have become due, to where claims look. */
+/** Due occurrences that one transaction moves to the lane that claims read. */
 const promotedAtOnce = 2000
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })

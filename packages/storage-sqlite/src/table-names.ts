@@ -12,7 +12,7 @@ export function withTableNames(sql: string, prefix: string): string {
 
 export function namedTables(database: Database.Database, prefix: string): NamedTables {
   return {
-    // Whoever opened the connection may have asked for integers as BigInt.
+    // The caller's connection may return integers as BigInt.
     prepare: (sql) => database.prepare(withTableNames(sql, prefix)).safeIntegers(false),
   }
 }

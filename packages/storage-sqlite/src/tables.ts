@@ -132,7 +132,7 @@ export class Tables implements RowNames {
     this.#count(job.row, before, record)
   }
 
-  /** One that runs was added or has ended in a way of its own. */
+  /** Counts a running occurrence that a quick step has added or ended. */
   countRunning(by: 1 | -1): void {
     this.#change.running += by
   }

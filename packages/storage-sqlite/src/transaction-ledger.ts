@@ -16,7 +16,7 @@ import { namedTables } from './table-names.ts'
 import { type StoredOccurrence, Tables } from './tables.ts'
 import { assertOpen } from './transaction.ts'
 
-/** The ledger inside transactions of a user's, on one connection of the user's. */
+/** The ledger inside a user's transactions, on one connection of the user. */
 export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
   readonly #database: Database.Database
   readonly #file: string
@@ -39,7 +39,7 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
     const database = this.#database
     assertOpen(database)
     this.#now = now
-    // What was remembered in an earlier transaction may have been rolled back.
+    // An earlier transaction may have rolled back remembered rows.
     this.#tables.forget()
     let isBegun = false
     try {
@@ -52,7 +52,7 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
       database.exec('RELEASE jobistemer')
       return answer
     } catch (error) {
-      // SQLite ends the whole transaction itself after some failures, a full disk for one.
+      // After some failures, such as a full disk, SQLite itself ends the whole transaction.
       if (isBegun && database.inTransaction) database.exec('ROLLBACK TO jobistemer; RELEASE jobistemer')
       throw isBusy(error) ? lockedOut(this.#file, error) : storageError(error, this.#file)
     }
@@ -72,10 +72,9 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
   }
 
   /**
-   * Rolls the transaction back, and begins another one in its place that cannot be committed, so that what is written from
-   * here on comes to nothing too. What forbade the commit of the transaction itself would go when a savepoint of the
-   * user's is rolled back, and the commit would be possible again. Where the user has turned foreign keys off, no transaction
-   * is open afterwards.
+   * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect either. A
+   * foreign key in the original transaction would not suffice: a rollback to the user's savepoint would remove it, and the
+   * commit would succeed. If the user has turned foreign keys off, no transaction is open afterwards.
    */
   forbidCommit(): void {
     const database = this.#database
@@ -91,8 +90,8 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
 }
 
 /**
- * A foreign key that leads nowhere, and that SQLite looks at when it commits. In a temporary table, for which no lock is
- * needed: another process may write by now, and nobody has to wait for a transaction that comes to nothing.
+ * A foreign key that refers to no row. SQLite checks it at the commit. The table is temporary, so the statement needs no
+ * lock: another process may already be writing, and no writer waits for a transaction that cannot commit.
  */
 const uncommittable = `
   BEGIN;

@@ -275,7 +275,7 @@ it('after its signal has fired, and after its handler has ended, nothing is comp
   expect(codes).toEqual(['TASK_TIMEOUT', 'ATTEMPT_OVER'])
 })
 
-it('bad calls say what is wrong', async () => {
+it('bad calls reject with an error that names the mistake', async () => {
   const { app } = world
   const codes: string[] = []
   const report = await run(async (context) => {

@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('slots that start only note that their jobs have moved, and whoever looks moves them', async () => {
+it('a slot that starts only notes the move of its job, and a search for due jobs moves it', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)
@@ -45,14 +45,14 @@ it('slots that start only note that their jobs have moved, and whoever looks mov
   expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
 })
 
-it('what is noted does not grow when nobody looks', async () => {
+it('without a search for due jobs, the number of noted moves stays limited', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 200)
   expect(noted()).toBeLessThanOrEqual(64)
   expect(await lookForDue(slotAt(201))).toEqual([slotAt(201)])
 })
 
-it('a look that finds nothing noted does not wait for whoever writes', async () => {
+it('a search for due jobs that finds no noted move does not wait for a writer', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 1)
   await lookForDue(slotAt(9))

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3'
 
-/** What becomes of a statement. */
+/** Replaces the effect of a statement. */
 type Fault = (real: Database.Database, run: () => unknown) => unknown
 
 function fail(): never {
@@ -25,7 +25,7 @@ const faults: Readonly<Record<string, Fault>> = {
 
 export const faultNames: readonly string[] = Object.keys(faults)
 
-/** A connection of better-sqlite3 of which something becomes of one statement, the so-manieth from when it was told so. */
+/** A connection of better-sqlite3 with a fault in one statement: the n-th after {@link breakAfter}. */
 export class FaultyConnection {
   readonly database: Database.Database
   readonly #real: Database.Database

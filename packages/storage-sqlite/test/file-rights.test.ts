@@ -65,7 +65,7 @@ describe('a new file', () => {
     await storage.close()
   })
 
-  it('keeps the rights that somebody made it with', async () => {
+  it('keeps its rights if it exists before the first start', async () => {
     writeFileSync(scratch.file, '')
     chmodSync(scratch.file, 0o640)
     const storage = sqliteStorage({ file: scratch.file })

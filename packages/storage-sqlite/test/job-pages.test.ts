@@ -121,7 +121,7 @@ it.each([
   }
 })
 
-it('what waits is read once for a page, and only for one that wants it', async () => {
+it('a page reads waiting occurrences once, and only if its query wants them', async () => {
   const reads = async (states: readonly OccurrenceState[]) => {
     statements = []
     expect((await page({ order: 'descending', limit: 100, states })).cursor).toBeNull()

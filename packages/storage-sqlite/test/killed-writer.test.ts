@@ -42,7 +42,7 @@ it('nothing that was acknowledged is lost when the writer is killed, twenty time
       from = index
     }
     child.process.on('message', note)
-    // So many steps are seen to the end; the signal then meets whatever the process is doing.
+    // The child completes this many steps. Then the signal meets it at any point of the next one.
     for (let steps = 0; steps <= (round * 7) % 23; steps++) await child.next()
     await child.kill()
 

@@ -17,7 +17,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** A job whose first slot has run, and of which so many are skipped since, as the second one runs on. */
+/** A job whose first slot has run. Its second slot is still running, so that the following slots were skipped. */
 async function skipping(name: string, skipped: number) {
   const { id } = await addJob(storage, name, 'skip')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
@@ -48,7 +48,7 @@ it('behind thousands it is given up, and a later one is found', async () => {
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
-  // It is not indexed yet, and stands before those that were skipped.
+  // It is not indexed yet, and stands before the skipped ones.
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })

@@ -128,7 +128,7 @@ describe('a history of several blocks and a tail', () => {
     expect(database.prepare('SELECT count(*) FROM history_blocks').pluck().get()).toBe(2)
   })
 
-  it('the oldest of the latest so many is found by counting, as by reading', () => {
+  it('oldestOfLatest finds the oldest of the latest entries, by reading and by counting', () => {
     const tables = new Tables(namedTables(database, ''))
     database.exec('BEGIN IMMEDIATE')
     const { history } = tables

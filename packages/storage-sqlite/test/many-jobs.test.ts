@@ -99,7 +99,7 @@ describe('a list of the jobs that are not deleted', () => {
     expect(await listed({ owner: 'of-many', deleted: true })).toEqual(many)
   })
 
-  it('walks over no tombstones and no jobs of others where few are left between many', async () => {
+  it('reads no tombstones and no jobs of other owners if few jobs match', async () => {
     const many = await addMany(names('many', 400), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const database = new Database(scratch.file)
@@ -156,7 +156,7 @@ it('a log that has grown beyond its usual size is cut when it is begun anew', as
   other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')
   const sizeOfLog = (): number => statSync(`${scratch.file}-wal`).size
   expect(sizeOfLog()).toBeGreaterThan(50_000_000)
-  // Whoever commits next copies it into the file, and the one after that begins it anew.
+  // The next commit copies the log into the file, and the one after that begins the log anew.
   await addJob(storage, 'first')
   await addJob(storage, 'second')
   expect(sizeOfLog()).toBeLessThan(33_000_000)

@@ -6,7 +6,7 @@ import { makeScratch } from './scratch.ts'
 
 const count = 5_000
 
-it('what becomes due at one instant is moved in several transactions, and claimed in its order', async () => {
+it('several transactions move occurrences that come due at one instant, and claims keep their order', async () => {
   const scratch = makeScratch()
   let transactions = 0
   const database = new Database(scratch.file, {

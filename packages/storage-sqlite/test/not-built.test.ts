@@ -55,7 +55,7 @@ it('says how to build better-sqlite3 where its install script did not run', () =
   expect(storageError(failureOf(copy), 'jobs.db')).toMatchObject(refused)
 })
 
-it('says so too where what is built cannot be loaded', () => {
+it('reports also a build that cannot be loaded', () => {
   const copy = copyUnbuilt()
   const built = join(copy, 'build', 'Release')
   mkdirSync(built, { recursive: true })

@@ -205,7 +205,7 @@ describe('options', () => {
     expect(existsSync(scratch.file)).toBe(true)
   })
 
-  it('decide what the storage says of its durability', async () => {
+  it('decide the durability that the storage declares', async () => {
     const full = sqliteStorage({ file: scratch.file })
     const normal = sqliteStorage({ file: scratch.file, synchronous: 'normal' })
     const memory = sqliteStorage({ file: ':memory:' })

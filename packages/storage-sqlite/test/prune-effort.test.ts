@@ -41,7 +41,7 @@ function rowsLeft(): unknown {
 
 const request = { now: slotAt(50), jobId: null, before: slotAt(49) + minute, keep: 5, limit: 1000 } as const
 
-it('a call that has looked at enough ends, and the next ones go on until all is done', () => {
+it('a call ends at its effort limit, and the next ones continue until all is done', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   let calls = 0
   for (let more = true; more; calls++) {
@@ -54,7 +54,7 @@ it('a call that has looked at enough ends, and the next ones go on until all is 
   expect(rowsLeft()).toBe((jobCount / 2) * (5 + 4))
 })
 
-it('one of another kind begins anew', () => {
+it('a call with another request begins anew', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   database.exec('BEGIN IMMEDIATE')
   expect(pruner.prune(request).more).toBe(true)
@@ -63,7 +63,7 @@ it('one of another kind begins anew', () => {
   expect(rowsLeft()).toBe(0)
 })
 
-it('several that go on by turns all come to their end', () => {
+it('several alternating requests all come to their end', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   const requests = Array.from({ length: 20 }, (_, index) => ({
     ...request,
@@ -125,7 +125,7 @@ function versionsLeft(): unknown {
   return database.prepare('SELECT version, count(*) FROM versions GROUP BY version ORDER BY version').raw().all()
 }
 
-it('versions that nothing refers to go in several calls, and those that history refers to stay', async () => {
+it('several calls remove unused versions, and keep versions that the history uses', async () => {
   await replaceAll({ now: slotAt(30) })
   await replaceAll({ now: slotAt(31) })
   expect(versionsLeft()).toEqual([1, 2, 3].map((version) => [version, jobCount]))
@@ -150,7 +150,7 @@ it('a version that a waiting occurrence has stays, although the search for it ta
   ])
 })
 
-it('tombstones go in several calls, and one of them without a look at others', async () => {
+it('several calls remove tombstones, and a call for one job reads no others', async () => {
   const { items } = await storage.listJobs({ limit: jobCount, cursor: null })
   const changes = items.map(({ id }) => ({ kind: 'delete', id, expectedVersion: null }) as const)
   await storage.saveJobs({ now: slotAt(30), changes: changes.slice(0, 10) })

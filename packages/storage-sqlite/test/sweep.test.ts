@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch } from './scratch.ts'
 
-it('a sweep wakes what is queued in a damaged file although nothing of its job is active', async () => {
+it('in a damaged file, a sweep wakes a queued occurrence whose job has no active one', async () => {
   const scratch = makeScratch()
   const storage = sqliteStorage({ file: scratch.file })
   try {

@@ -146,7 +146,7 @@ it('connections that want integers as BigInt can do it too', async () => {
   expect(ran).toEqual(['anna'])
 })
 
-describe('what is no transaction on the file of the storage is refused', () => {
+describe('a value that is no transaction on the file of the storage is refused', () => {
   async function refusal(transaction: unknown, operations?: JobOperations) {
     const asked = operations ?? world.keep(createClient({ storage: world.connect() }))
     return asked.trigger('mail', { transaction }).then(
@@ -207,7 +207,7 @@ describe('what is no transaction on the file of the storage is refused', () => {
   })
 })
 
-it('a transaction that began by reading, and was overtaken, is told to begin anew', async () => {
+it('a trigger rejects with STORAGE_BUSY if another write followed the first read of its transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   app.exec('BEGIN')

@@ -9,7 +9,7 @@ import { makeScratch, type Scratch } from './scratch.ts'
 
 const limitMs = 1000
 
-/** Time passes while somebody waits for it, and then `slowdown` times as long as was asked for. */
+/** Passes time only while a timer is set: `slowdown` times the delay of the timer. */
 class WaitingClock implements Clock {
   slowdown = 1
   onTimer: () => void = () => {}
@@ -67,7 +67,7 @@ function locked(): never {
   throw Object.assign(new Error('locked'), { code: 'SQLITE_BUSY_RECOVERY' })
 }
 
-/** What becomes of a step that writes, and how long that takes. */
+/** Runs a step that writes, and returns its outcome and its duration in ms. */
 async function write(step: () => string = () => 'written'): Promise<readonly [outcome: string, ms: number]> {
   const since = clock.monotonic()
   const outcome = await connection.write(step).catch((error) => error.code as string)
@@ -102,7 +102,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('waits otherwise than others do, also than those with the same process id', async () => {
+  it('has different random pauses than other processes, also with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')
@@ -142,7 +142,7 @@ describe('a step that finds the file locked', () => {
 })
 
 describe('a step that reads', () => {
-  it('does not wait for those that wait to write', async () => {
+  it('does not wait for queued writing steps', async () => {
     other.exec('BEGIN IMMEDIATE')
     let isWritten = false
     const writing = connection.write(() => {

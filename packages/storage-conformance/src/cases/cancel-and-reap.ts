@@ -31,7 +31,7 @@ export const cancelCases: readonly StorageCase[] = caseGroup('cancel', {
     assert.equal(await node.stateOf(queued), 'pending')
   },
 
-  'canceling a queued occurrence leaves the active one and the others behind it': async (world) => {
+  'canceling a queued occurrence keeps the active one and the other queued ones': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const held = await node.startSlot(job, 1)
@@ -68,7 +68,7 @@ export const cancelCases: readonly StorageCase[] = caseGroup('cancel', {
     assert.deepEqual(await node.record(held), before)
   },
 
-  'asked again by somebody else it answers requested, and reason and actor stay those of the first, also when it is then forced':
+  'a second cancel by another actor answers requested and keeps the first reason and actor, also when it is then forced':
     async (world) => {
       const node = await TestNode.connect(world)
       const other = await TestNode.connect(world, 'node-b')
@@ -105,7 +105,7 @@ export const cancelCases: readonly StorageCase[] = caseGroup('cancel', {
     assert.deepEqual(late, { outcome: 'lost', state: 'canceled', token: 1 })
   },
 
-  'what is over or absent is answered so': async (world) => {
+  'a cancel answers final for an ended occurrence, and absent for an unknown one': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)
@@ -180,7 +180,7 @@ export const reapCases: readonly StorageCase[] = caseGroup('reap', {
     assert.equal(await node.stateOf(queued), 'pending')
   },
 
-  'what the late owner says is lost, and does not change the verdict': async (world) => {
+  'a settle of the late owner answers lost and changes nothing': async (world) => {
     const node = await TestNode.connect(world)
     const reaper = await TestNode.connect(world, 'node-b')
     const job = await node.createJob()
@@ -220,7 +220,7 @@ export const reapCases: readonly StorageCase[] = caseGroup('reap', {
     assert.deepEqual([claimed.id, claimed.token, claimed.sequence, claimed.runs], [held.id, 2, 0, runs])
   },
 
-  'a sign of life of the owner makes the reaper lose': async (world) => {
+  'a reap loses against a later settle of the owner': async (world) => {
     const node = await TestNode.connect(world)
     const reaper = await TestNode.connect(world, 'node-b')
     const job = await node.createJob()
@@ -267,7 +267,7 @@ export const reapCases: readonly StorageCase[] = caseGroup('reap', {
     assert.deepEqual(await node.record(held), before)
   },
 
-  'what does not run cannot be reaped': async (world) => {
+  'only a running occurrence can be reaped': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const pending = await node.addSlot(job, 1, 'pending')

@@ -62,7 +62,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal(second.more, false)
   },
 
-  'what is not due is left, and the answer says when the next one will be': async (world) => {
+  'a claim takes only due occurrences, and answers when the next one is due': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
     const at = slotAt(1)
@@ -103,7 +103,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal((await other.claimOne(slotAt(1))).id, first.id)
   },
 
-  'what is left to others does not hide when the next one will be due': async (world) => {
+  'occurrences for other nodes do not hide when the next one is due': async (world) => {
     const node = await TestNode.connect(world)
     const alpha = await node.createJob({ handlerKey: 'old' })
     const beta = await node.createJob({ name: 'beta', handlerKey: 'new' })
@@ -125,7 +125,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.deepEqual((await node.claim(slotAt(2))).claimed, [])
   },
 
-  'what another node runs is not claimed': async (world) => {
+  'a claim takes no running occurrence of another node': async (world) => {
     const node = await TestNode.connect(world)
     const other = await TestNode.connect(world, 'node-b')
     const job = await node.createJob()
@@ -135,7 +135,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.deepEqual((await node.claim(slotAt(1))).claimed, [])
   },
 
-  'one claim starts only one of a job that must not overlap, and queues the others': async (world) => {
+  'one claim starts one occurrence of a job that must not overlap, and queues the rest': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
     for (const index of [1, 2, 3]) await node.addSlot(job, index, 'pending')
@@ -222,7 +222,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal(expectOne((await node.claim(slotAt(2), { sweep: true })).claimed).id, queued.id)
   },
 
-  'with nothing to do the answer is empty': async (world) => {
+  'without pending occurrences the answer is empty': async (world) => {
     const node = await TestNode.connect(world)
     const empty = { claimed: [], cancelRequested: [], more: false, nextDueAt: null }
     assert.deepEqual(await node.claim(slotAt(1)), empty)

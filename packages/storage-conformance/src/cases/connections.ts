@@ -72,7 +72,7 @@ async function failedRuns(node: TestNode, id: JobId): Promise<Readonly<Record<st
 }
 
 export const connectionCases: readonly StorageCase[] = caseGroup('connections', {
-  'a job that one connection has removed and made anew is the new one for the others': async (world) => {
+  'if one connection removes and recreates a job, every connection sees the new job': async (world) => {
     const first = await TestNode.connect(world, 'node-a')
     const second = await TestNode.connect(world, 'node-b')
     const before = await second.createJob()
@@ -92,7 +92,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     assert.deepEqual((await failedRuns(second, job.id)).latest, [next])
   },
 
-  'what one connection wrote the others see at once': async (world) => {
+  'every connection sees at once what another one wrote': async (world) => {
     const first = await TestNode.connect(world, 'node-a')
     const second = await TestNode.connect(world, 'node-b')
     const job = await first.createJob()
@@ -120,7 +120,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await storage.close()
   },
 
-  'closing one connection leaves the others and the data': async (world) => {
+  'closing one connection leaves the other connections open': async (world) => {
     const first = await TestNode.connect(world, 'node-a')
     const second = await TestNode.connect(world, 'node-b')
     const job = await first.createJob()
@@ -130,7 +130,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await second.finish(held)
     const third = await TestNode.connect(world, 'node-c')
     assert.equal(await third.stateOf(held), 'completed')
-    // The one that stayed and the one that came later have the same data, and not one copy each.
+    // The open connection and the later one must share the data, and not hold a copy each.
     const written = await second.addSlot(job, 2, 'pending')
     assert.equal(await third.stateOf(written), 'pending')
     const answers = await Promise.all([second, third].map((node) => node.create(slotItem(job, 3))))
@@ -406,20 +406,20 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
         const own = { node: 'node-b', incarnation, counter: 1, startedAt: 0, leaving: false, about: {} }
         await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(1), own, remove: [], profilesOf: [] }))
       }
-      // Once it listens it may hear of everything, since nobody knows what was said before. A second time it does not.
+      // Its first wake-ups may be of every kind, since a new subscription cannot know what it missed. Later ones may not.
       let isItsOwn = false
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0
         await node.addSlot(job, round, 'pending')
-        // What another one does afterwards is heard after it.
+        // Wake-ups arrive in order: 'nodes' of the later heartbeat comes after 'due' of this create.
         await hearOfAnotherLife()
         const heard = [...watcher.heard]
         if (!heard.includes('due')) {
           isItsOwn = false
           break
         }
-        // A storage that does not know what another one has done says everything of it: so it does without the write.
-        // Of the first one something may be said behind its 'nodes', and before that of the second one.
+        // A storage that cannot tell what changed sends every kind, also without the create. Then this test proves nothing. The
+        // first heartbeat may be followed by late kinds; these arrive before 'nodes' of the second heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()
@@ -435,7 +435,7 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
 /** The storage must say what the test file declares, or cases would be left out unseen. */
 export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
   return caseGroup('capabilities', {
-    'are those that the test file declares': async (world) => {
+    'match the declaration of the test file': async (world) => {
       const storage = await world.connect()
       const {
         maxBatch,

@@ -13,7 +13,7 @@ const later = (index: number) => ({ dueAt: slotAt(index) })
 
 /** Triggers and replays that wait for their time. */
 export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
-  'whatever the policy, and whatever else there is of its job, it is pending as delayed, and harms nobody': async (
+  'under each overlap policy a trigger and a replay with a later time are pending and displace nothing': async (
     world,
   ) => {
     const node = await TestNode.connect(world)
@@ -43,7 +43,7 @@ export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
     }
   },
 
-  'it is displaced by nobody': async (world) => {
+  'no slot displaces a delayed occurrence': async (world) => {
     const node = await TestNode.connect(world)
     for (const policy of ['queue_one', 'cancel_running'] as const) {
       const job = await node.createJob({ name: policy, policy })
@@ -111,7 +111,7 @@ export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
     assert.equal(await node.stateOf(item), 'queued')
   },
 
-  'of several that are due one starts, and the others are queued': async (world) => {
+  'if several are due, one starts and the rest are queued': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const items = []

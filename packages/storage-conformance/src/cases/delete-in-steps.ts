@@ -40,7 +40,7 @@ async function inBatches<T>(
 
 const gone = (count: number): string[] => Array<string>(count).fill('canceled deleted')
 
-/** Nothing that waits may start, whatever is asked of the storage. Answers whether a sweep has left more to be done. */
+/** Checks that no call starts a waiting occurrence. Returns whether a sweep has left more to be done. */
 async function expectNothingStarts(node: TestNode, ids: readonly string[]): Promise<boolean> {
   const { claimed, more } = await node.claim(now, { sweep: true })
   assert.deepEqual(claimed, [])
@@ -188,6 +188,6 @@ export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(states, gone(items.length))
     },
   },
-  // One that takes an item a call is asked some hundred and seventy times.
+  // A storage with one item per call gets some 170 calls.
   { timeoutMs: 60_000 },
 )

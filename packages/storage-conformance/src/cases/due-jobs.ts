@@ -25,7 +25,7 @@ async function findDue(
   })
 }
 
-/** Names and next instants of what is due, in its order. */
+/** Names and next instants of due jobs, in their order. */
 async function placesOf(node: TestNode, due?: DueJobs, limit?: number): Promise<readonly string[]> {
   return (await findDue(node, due, limit)).map(placeOf)
 }
@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly these jobs are due, by the numbers of their next slots, and that each is found at its instant: an
- * index can be behind the heads that it leads to.
+ * Asserts that exactly these jobs are due, by the numbers of their next slots, and that the storage finds each at its instant.
+ * An index may lag behind the heads.
  */
 async function expectDue(
   node: TestNode,
@@ -262,7 +262,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(moved, [await node.head(job.id)], 'after several slots of one job')
     },
 
-    'what one connection moves the others find at once': async (world) => {
+    'every connection finds at once a job that another one moved': async (world) => {
       const first = await TestNode.connect(world, 'node-a')
       const second = await TestNode.connect(world, 'node-b')
       const job = await first.createJob()

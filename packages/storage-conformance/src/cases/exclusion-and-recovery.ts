@@ -113,7 +113,7 @@ export const recoveryCases: readonly StorageCase[] = caseGroup('recovery', {
     assert.equal((await node.claimOne(now)).id, item.id)
   },
 
-  'of several runs the first is pending and the others are queued behind it, whatever the policy': async (world) => {
+  'under each policy the first recovered run is pending and the rest are queued behind it': async (world) => {
     const node = await TestNode.connect(world)
     for (const policy of ['skip', 'queue', 'queue_one', 'cancel_running'] as const) {
       const job = await node.createJob({ name: policy, policy, maxQueued: 1 })

@@ -95,7 +95,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
     assert.deepEqual(await readProfile(storage, 'life-1'), {})
   },
 
-  'profiles stand in the order of the request, null for those that are not there': async (world) => {
+  'profiles are in the order of the request, null for unknown nodes': async (world) => {
     const storage = await world.connect()
     await beat(storage, nodeRecord('life-1', 1), { profile: { can: 'one' } })
     await beat(storage, nodeRecord('life-2', 1), { profile: { can: 'two' } })
@@ -167,7 +167,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
     assert.deepEqual(await readNodes(first), [one, two], 'a connection that is closed takes no record with it')
   },
 
-  'all that is said comes back as it was': async (world) => {
+  'a heartbeat returns records and profiles exactly as they were stored': async (world) => {
     const storage = await world.connect()
     const node = 'node \u0000 \u{1f600} "a"'
     const own = nodeRecord('life-1', 2 ** 52, { node, startedAt: -1, about: demanding })
@@ -178,7 +178,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
     assert.deepEqual(again, { nodes, profiles })
   },
 
-  'what is told of a node may have 4,096 bytes, and a profile 131,072': async (world) => {
+  'the `about` of a node may have 4,096 bytes, and its profile 131,072': async (world) => {
     const storage = await world.connect()
     const own = nodeRecord('life-1', 1, { about: ofSize(4_096) })
     const profile = ofSize(131_072)

@@ -244,7 +244,7 @@ export const jobCases: readonly StorageCase[] = caseGroup('jobs', {
     assert.equal(await node.stateOf(held), 'completed')
   },
 
-  'a replace with waiting keep leaves what waits as it is': async (world) => {
+  'a replace with waiting keep leaves waiting occurrences unchanged': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const pending = await node.addSlot(job, 1, 'pending')

@@ -62,7 +62,7 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     expectOutcome(await node.create(item), 'exists')
   },
 
-  'queue: what meets an active one is queued, without an owner': async (world) => {
+  'queue: an occurrence that meets an active one is queued, without an owner': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     await node.startSlot(job, 1)
@@ -166,7 +166,7 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     assert.equal((await node.finish(held))?.id, item.id)
   },
 
-  'cancel_running: what waits is displaced, and an earlier request to cancel stands': async (world) => {
+  'cancel_running: a slot displaces waiting occurrences, and an earlier cancel request stands': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'cancel_running' })
     const held = await node.startSlot(job, 1)
@@ -239,7 +239,7 @@ export const requestedCases: readonly StorageCase[] = caseGroup('triggers', {
     assert.deepEqual(await node.head(job.id), job)
   },
 
-  'a replay is told apart from a trigger': async (world) => {
+  'a replay is stored as a replay, with the id of its original': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)

@@ -19,7 +19,7 @@ export const pauseWithEndCases: readonly StorageCase[] = caseGroup('pause with a
     assert.deepEqual((await node.head(job.id)).paused, expected)
   },
 
-  'keeps what waits from claims until then, and says when that is': async (world) => {
+  'no claim takes a pending occurrence before the end, and claims answer that instant': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const waiting = await node.addSlot(job, 1, 'pending')
@@ -42,7 +42,7 @@ export const pauseWithEndCases: readonly StorageCase[] = caseGroup('pause with a
     assert.equal((await node.claimOne(until)).id, waiting.id)
   },
 
-  'what becomes due after it is due at its own time': async (world) => {
+  'an occurrence that is due after the end is due at its own time': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)

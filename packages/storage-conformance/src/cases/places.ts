@@ -11,11 +11,11 @@ import type { CaseWorld } from '../storage-world.ts'
 interface Stage {
   readonly node: TestNode
   readonly job: JobRecord
-  /** Slots 1, 2 and so on: those that run. */
+  /** The running slots: 1, 2 and so on. */
   readonly running: readonly Held[]
 }
 
-/** A job with so many places, all of which are taken. */
+/** A job whose places are all taken. */
 async function full(world: CaseWorld, places: number, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: places, ...options })
@@ -27,7 +27,7 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
 /** Numbers of places that a storage might stop counting before. */
 const many: readonly number[] = [4, 5, 12]
 
-/** A job of its own for each of these numbers of places, all of which are taken. */
+/** Runs the check for each of these numbers of places, each with a new job whose places are all taken. */
 async function eachFull(
   world: CaseWorld,
   policy: OverlapPolicy,
@@ -36,7 +36,7 @@ async function eachFull(
   for (const places of many) await check(await full(world, places, { name: `places-${places}`, policy }), places)
 }
 
-/** A job of which so many run, of which its places allow fewer since an update. */
+/** A job that has more running occurrences than places, because an update has lowered its places. */
 async function overfull(world: CaseWorld, running: number, places: number, policy: OverlapPolicy): Promise<Stage> {
   const node = await TestNode.connect(world)
   const first = await node.createJob({ policy: 'allow' })
@@ -90,7 +90,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     await node.addSlot(job, 3, 'queued', { run: true })
   },
 
-  'an end wakes the first that is queued, whichever of those that run it was': async (world) => {
+  'the end of any running occurrence wakes the first queued one': async (world) => {
     const { node, job, running } = await full(world, 2)
     const third = await node.addSlot(job, 3, 'queued')
     const fourth = await node.addSlot(job, 4, 'queued')
@@ -229,7 +229,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     })
   },
 
-  'where more run than there are places, their ends wake nobody until a place is free': async (world) => {
+  'if more occurrences run than there are places, their ends wake none until a place is free': async (world) => {
     const { node, job, running } = await overfull(world, 8, 3, 'queue')
     const queued: CreateItem[] = []
     for (let index = 9; index <= 12; index++) queued.push(await node.addSlot(job, index, 'queued', { run: true }))
@@ -254,7 +254,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 6 })
   },
 
-  'an update wakes nobody where it leaves fewer places than run': async (world) => {
+  'an update wakes no occurrence if more occurrences run than there are places': async (world) => {
     const { node, job, running } = await overfull(world, 8, 3, 'queue')
     const queued = await node.addSlot(job, 9, 'queued', { run: true })
     expectOutcome(

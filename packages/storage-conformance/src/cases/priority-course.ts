@@ -60,7 +60,7 @@ export const priorityCourseCases: readonly StorageCase[] = caseGroup('priority f
     }
   },
 
-  'what has become due since goes before what is less urgent and was due before': async (world) => {
+  'an urgent occurrence starts before a less urgent one that was due earlier': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
     const plain = [

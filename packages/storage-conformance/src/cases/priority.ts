@@ -63,10 +63,10 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** What is more urgent goes first among what waits. */
+/** Among waiting occurrences, the more urgent one starts first. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
-    'records keep it, and have none where nothing was said': async (world) => {
+    'a record keeps its priority, and has none if the request gave none': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const urgent = await node.addSlot(job, 1, 'pending', { details: { priority: 10 } })
@@ -77,7 +77,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual((await node.record(low)).details, { priority: -10 })
     },
 
-    'a claim takes what is due in its order, over all jobs: each level counts as an hour of waiting': async (world) => {
+    'a claim takes due occurrences of all jobs in order: each level counts as an hour of waiting': async (world) => {
       const node = await TestNode.connect(world)
       const jobs: JobRecord[] = []
       for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await node.createJob({ name, policy: 'allow' }))
@@ -91,7 +91,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), sorted)
     },
 
-    'a claim for a few takes the first of them, whoever asks': async (world) => {
+    'a claim with a small limit takes the first ones, for any node': async (world) => {
       const node = await TestNode.connect(world)
       const other = await TestNode.connect(world, 'node-b')
       const job = await node.createJob({ policy: 'allow' })
@@ -105,7 +105,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual([last.claimed.map(({ id }) => id), last.more], [ids.slice(8), false])
     },
 
-    'what has waited for as long as the levels lie apart goes first: nobody starves': async (world) => {
+    'an occurrence that has waited for an hour per level of difference starts first': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const since = start + minute
@@ -118,7 +118,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, now, 1), [later.id])
     },
 
-    'it says nothing about when something is due': async (world) => {
+    'a priority does not change when an occurrence is due': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'allow' })
       const delayed = { dueAt: slotAt(8), details: { priority: 10 } }
@@ -133,7 +133,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual([urgent.claimed.map(({ scheduledAt }) => scheduledAt), urgent.nextDueAt], [[slotAt(8)], null])
     },
 
-    'what is paused or not for this node is passed over, however urgent': async (world) => {
+    'a claim passes over paused and excepted jobs, however urgent': async (world) => {
       const node = await TestNode.connect(world)
       const paused = await node.createJob({ name: 'paused', policy: 'allow' })
       const foreign = await node.createJob({ name: 'foreign', policy: 'allow' })
@@ -186,7 +186,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), ids)
     },
 
-    'what comes back to wait has its place in that order': async (world) => {
+    'a released occurrence keeps its place in that order': async (world) => {
       const { node, job, held, ids } = await queueOf(world)
       await node.finish(held, { now: slotAt(70) })
       const first = await node.claimOne(slotAt(70))
@@ -222,7 +222,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(order, [slotAt(1), slotAt(3), slotAt(4), slotAt(2)])
     },
 
-    'under a start rate what waits starts in that order': async (world) => {
+    'under a start rate waiting occurrences start in that order': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 1, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', maxConcurrency: 20, startRate })
@@ -234,7 +234,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(order, ids)
     },
 
-    'one claim under a start rate starts those that it wakes in that order': async (world) => {
+    'one claim under a start rate starts the occurrences that it wakes in that order': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 4, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', startRate })
@@ -245,7 +245,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(70)), ids.slice(0, 4))
     },
 
-    'what a start wakes goes before what is less urgent and was seen before it': async (world) => {
+    'an occurrence that a start wakes starts before a less urgent one': async (world) => {
       const node = await TestNode.connect(world)
       const startRate = { limit: 2, intervalMs: minute }
       const job = await node.createJob({ policy: 'queue', startRate })
@@ -259,7 +259,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(await claimedIds(node, slotAt(10)), [delayed.id])
     },
 
-    'lists of what waits have each exactly once, on pages of any size; a history goes by time': async (world) => {
+    'lists of waiting occurrences hold each once, on pages of any size; a history goes by time': async (world) => {
       const { node, job, ids } = await queueOf(world)
       const other = await node.createJob({ name: 'beta', policy: 'allow' })
       const pending = mixedItems(other)
@@ -288,7 +288,7 @@ export const priorityCases: readonly StorageCase[] = [
       }
     },
 
-    'what is written while one pages through what waits neither hides nor doubles the rest': async (world) => {
+    'writes between two pages of waiting occurrences neither hide nor repeat the rest': async (world) => {
       const { node, job, ids } = await queueOf(world)
       const before = new Set(ids)
       const seen: OccurrenceId[] = []
@@ -310,7 +310,7 @@ export const priorityCases: readonly StorageCase[] = [
       assert.deepEqual(seen.sort(), [...ids].sort())
     },
 
-    'an update that cancels what waits finds it in any order, a few at a time': async (world) => {
+    'an update that cancels waiting occurrences finds them in any order, a few at a time': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       await node.startSlot(job, 1)

@@ -119,7 +119,7 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const { id } = await node.addTrigger(job, key, slotAt(2), 'running', { run: true })
       await node.finish({ id, jobId: job.id, scheduledAt: slotAt(2), token: 1 })
     }
-    // The limit is about so many. Whatever a call takes of one instant, a range that is not over is none of it.
+    // A storage may exceed the limit at one instant. It must never remove a part of a range whose end is not yet pruned.
     let removed = 0
     for (let calls = 0; ; calls++) {
       assert.ok(calls < 30, 'prune never came to an end')

@@ -45,7 +45,7 @@ export const getCases: readonly StorageCase[] = caseGroup('get', {
     assert.deepEqual(answer.versions, [])
   },
 
-  'asking for nothing answers nothing': async (world) => {
+  'an empty request answers empty lists': async (world) => {
     const node = await TestNode.connect(world)
     const nothing = { jobs: [], versions: [], occurrences: [], counts: [], latest: [] }
     assert.deepEqual(await node.storage.get({}), nothing)
@@ -84,7 +84,7 @@ export const listJobsCases: readonly StorageCase[] = caseGroup('listJobs', {
     }
   },
 
-  'heads come whole': async (world) => {
+  'a list returns whole heads': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue', owner: 'team' })
     await node.pause(job.id, start + 9)
@@ -173,7 +173,7 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     }
   },
 
-  'records are those that get returns': async (world) => {
+  'a list returns the same records as get': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const held = await node.startSlot(job, 1)
@@ -262,7 +262,7 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     }
   },
 
-  'what has ended is no longer live': async (world) => {
+  'an ended occurrence is no longer live': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)
@@ -300,7 +300,7 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     assert.deepEqual(await before(slotAt(9)), [second.id])
   },
 
-  'pending ones whose time comes while one pages are passed over by no page': async (world) => {
+  'no page omits a pending occurrence that becomes due between two pages': async (world) => {
     const node = await TestNode.connect(world)
     const jobs: JobHandle[] = []
     for (let index = 0; index < 3; index++) {
@@ -327,7 +327,7 @@ export const listOccurrencesCases: readonly StorageCase[] = caseGroup('listOccur
     assert.deepEqual(seen.filter((id) => stayed.has(id)).sort(), [...stayed].sort())
   },
 
-  'what is written while one pages neither hides nor doubles the rest': async (world) => {
+  'writes between two pages neither hide nor repeat other occurrences': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
     const expected: string[] = []

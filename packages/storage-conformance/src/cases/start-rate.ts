@@ -16,7 +16,7 @@ interface Stage {
   readonly job: JobRecord
 }
 
-/** A job with ten places, of which so many may start in an interval. */
+/** A job with ten places and a start rate. */
 async function rated(world: CaseWorld, startRate: StartRate, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: 10, startRate, ...options })
@@ -37,9 +37,9 @@ function waitsFor({ state, reason, dueAt }: OccurrenceRecord): readonly unknown[
   return [state, reason, dueAt]
 }
 
-/** Jobs of which so many occurrences may start in an interval. */
+/** Jobs that limit how many of their occurrences start in an interval. */
 export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
-  'the head says what it is and when the last ones started, and nothing where there is none': async (world) => {
+  'the head holds the rate and the last starts, and neither for a job without a rate': async (world) => {
     const { node, job } = await rated(world, twoInFive)
     const plain = await node.createJob({ name: 'plain', policy: 'queue' })
     assert.deepEqual(job.overlap, {
@@ -94,7 +94,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(5)), [])
   },
 
-  'what waits starts in its order, one at each time that comes, and new ones come behind it': async (world) => {
+  'waiting occurrences start in order, one at each permitted instant, and new ones start later': async (world) => {
     const { node, job, running } = await usedUp(world)
     for (const held of running) await node.finish(held, { now: slotAt(2) })
     for (let index = 3; index <= 7; index++) await node.addSlot(job, index, 'pending', { run: true })
@@ -107,7 +107,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(23)), [slotAt(7), slotAt(8)])
   },
 
-  'one claim starts as many as it allows, also those that it has to wake': async (world) => {
+  'one claim starts as many as the rate allows, and wakes queued ones for that': async (world) => {
     const node = await TestNode.connect(world)
     const startRate = { limit: 3, intervalMs: minute }
     const job = await node.createJob({ policy: 'queue', maxConcurrency: 1, startRate })
@@ -123,7 +123,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(10)), [slotAt(5), slotAt(6), slotAt(7)])
   },
 
-  'a limit of places and a start rate hold together, and nobody is left behind': async (world) => {
+  'a limit of places and a start rate hold together, and every occurrence starts in the end': async (world) => {
     const startRate = { limit: 2, intervalMs: minute }
     const { node, job } = await rated(world, startRate, { maxConcurrency: 3 })
     const waiting: CreateItem[] = Array.from({ length: 12 }, (_, index) => slotItem(job, index + 1, { run: true }))
@@ -188,7 +188,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // How many of those that may not start are queued again is the adapter's affair.
+    // The adapter may choose how many occurrences that may not start it queues again.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')
     assert.deepEqual(await statesAfter(true), states)
@@ -248,7 +248,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     }
   },
 
-  'an update to a higher rate lets what waits start by that one': async (world) => {
+  'an update to a higher rate lets waiting occurrences start by that rate': async (world) => {
     const { node, job } = await usedUp(world)
     const third = await node.addSlot(job, 3, 'pending', { run: true })
     const startRate = { limit: 2, intervalMs: 2 * minute }

@@ -23,7 +23,7 @@ async function endAndTake(
   return expectOutcome(expectOne(await node.storage.settle({ now, items: [item] })), 'ok')
 }
 
-/** A job with an occurrence that runs, and so many that are queued behind it. */
+/** A job with one running occurrence and a number of queued ones behind it. */
 async function queueOf(
   world: CaseWorld,
   queued: number,
@@ -58,7 +58,11 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.equal(await node.stateOf(held), 'completed')
       assert.deepEqual(await node.liveIds('running'), [first])
       assert.deepEqual(await node.liveIds('queued'), [second])
-      assert.deepEqual((await node.claim(slotAt(9))).claimed, [], 'what was taken is nobody else’s')
+      assert.deepEqual(
+        (await node.claim(slotAt(9))).claimed,
+        [],
+        'no claim takes the occurrence that the end has taken',
+      )
       assert.deepEqual(await node.counts(job.id), { pending: 0, queued: 1, running: 1 })
     },
 
@@ -104,7 +108,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.equal((await node.finish(again))?.id, ids[1])
     },
 
-    'it is for the owner that is named, whoever ends': async (world) => {
+    'the taken occurrence belongs to the owner named in takeNext': async (world) => {
       const { node, held } = await queueOf(world, 1)
       const other = await TestNode.connect(world, 'node-b')
       const { taken } = await endAndTake(node, held, { taker: other })
@@ -128,7 +132,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await node.liveIds('queued'), [ids[1]])
     },
 
-    'a repeated end takes nothing either, when its first sending found nobody': async (world) => {
+    'a repeated end takes nothing if the first one found no queued occurrence': async (world) => {
       const { node, job, held } = await queueOf(world, 0)
       assert.deepEqual(await endAndTake(node, held), { outcome: 'ok', woken: null, cancelRequested: null })
       const running = await node.startSlot(job, 2)
@@ -138,7 +142,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await node.liveIds('running'), [running.id])
     },
 
-    'whoever has lost the occurrence takes nothing': async (world) => {
+    'an owner that has lost its occurrence takes nothing': async (world) => {
       const { node, held, ids } = await queueOf(world, 1)
       const change = { kind: 'finish', state: 'completed', reason: null } as const
       const item = { ...held, token: 7, sequence: 1, runs: [], change, takeNext: node.owner }
@@ -189,7 +193,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       assert.equal((await node.claimOne(slotAt(2))).id, early.id)
     },
 
-    'what is due at that very instant is taken': async (world) => {
+    'an end takes a queued occurrence that is due at the same instant': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)

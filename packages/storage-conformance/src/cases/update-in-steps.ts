@@ -193,7 +193,7 @@ export const updateInStepsCases: readonly StorageCase[] = caseGroup('update in s
     }
   },
 
-  'goes on under a later version, and keeps the slots of its own and of that': async (world) => {
+  'continues under a later version, and keeps the slots of both versions': async (world) => {
     const node = await TestNode.connect(world)
     const { job, slots } = await crowdedJob(node, 'allow')
     const change = update(job)

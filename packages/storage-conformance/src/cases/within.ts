@@ -101,7 +101,7 @@ async function withHeld(world: CaseWorld) {
 export const withinCases: readonly StorageCase[] = caseGroup(
   'within a transaction',
   {
-    'what is created is there for others from the commit on': async (world) => {
+    'other connections see the created occurrence after the commit': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob()
       const before = await node.head(job.id)
@@ -119,7 +119,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.equal((await node.claimOne(slotAt(9))).id, item.id)
     },
 
-    'a rollback leaves nothing of what was created': async (world) => {
+    'a rollback removes the created occurrence': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob()
       const before = await node.head(job.id)
@@ -136,7 +136,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       expectCreated(await node.create(item), 'pending')
     },
 
-    'a call sees what those before it have written': async (world) => {
+    'a call sees the writes of earlier calls': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const transaction = await UserTransaction.begin(world, node)
@@ -148,7 +148,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await node.counts(job.id), { pending: 1, queued: 1, running: 0 })
     },
 
-    'what is there already is found': async (world) => {
+    'creating an occurrence that exists answers exists': async (world) => {
       const { node, job, held } = await withHeld(world)
       const transaction = await UserTransaction.begin(world, node)
       const answer = expectOutcome(await transaction.create(slotItem(job, 1)), 'exists')
@@ -157,7 +157,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.equal(await node.stateOf(held), 'running')
     },
 
-    'what an owner says holds from the commit on': async (world) => {
+    'a settle in a transaction takes effect at the commit': async (world) => {
       const { node, held } = await withHeld(world)
       const before = await node.record(held)
       const transaction = await UserTransaction.begin(world, node)
@@ -170,7 +170,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.equal(await node.stateOf(held), 'completed')
     },
 
-    'a rollback takes back what an owner has said': async (world) => {
+    'a rollback undoes a settle': async (world) => {
       const { node, held } = await withHeld(world)
       const before = await node.record(held)
       const transaction = await UserTransaction.begin(world, node)
@@ -207,7 +207,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await node.record(held), { ...before, runs, sequence: 1 })
     },
 
-    'what is created and what an owner says stand or fall together': async (world) => {
+    'a creation and a settle are committed or rolled back together': async (world) => {
       const { node, job, held } = await withHeld(world)
       const item = requestItem(job, 'asked', slotAt(2))
       for (const end of ['rollback', 'commit'] as const) {
@@ -267,7 +267,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(await others.record(held), before)
     },
 
-    'what is no transaction is refused by its code': async (world) => {
+    'an argument that is no transaction rejects with INVALID_TRANSACTION': async (world) => {
       const node = await TestNode.connect(world)
       for (const wrong of [undefined, null, 7, 'a transaction', {}, []]) {
         assert.throws(
@@ -278,7 +278,7 @@ export const withinCases: readonly StorageCase[] = caseGroup(
       }
     },
 
-    'what has ended is no transaction any more: nothing is written': async (world) => {
+    'a call in an ended transaction rejects and writes nothing': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob()
       const begun = await begin(world)

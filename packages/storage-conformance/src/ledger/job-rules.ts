@@ -40,7 +40,7 @@ export function checkHeads(
   return violations
 }
 
-/** Whether the starts that a head keeps, and those that the records tell of, fit its start rate. */
+/** Checks that the starts in the head and the starts in the records fit the start rate of the job. */
 export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { starts, overlap, version } = job
   const violation = (message: string, record: OccurrenceRecord | null = null): LedgerViolation => {
@@ -145,17 +145,17 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
     for (const state of ['pending', 'queued', 'running'] as const) {
       const count = records.filter((record) => record.state === state).length
       if (said?.[state] === count) continue
-      const message = `${said?.[state] ?? 'nothing'} is said to be the number of ${state} ones, it is ${count}`
+      const message = `the storage counts ${said?.[state] ?? 'no'} ${state} occurrences, the ledger has ${count}`
       violations.push({ rule: 'counts', jobId: id === 'all' ? null : id, occurrenceId: null, message })
     }
   }
   return violations
 }
 
-/** So much too early a job may come whose slots lie close together: see `JobQuery.due`. */
+/** How far a job may be out of order, in ms, if its slots lie close together: see `JobQuery.due`. */
 const orderSlackMs = 10_000
 
-/** Whether the jobs that are found by their next instants are those that have one, each as it is, in about this order. */
+/** Checks that the storage finds by next instants exactly the jobs that have one, unchanged and in about this order. */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []
   const expected = new Map(
@@ -169,14 +169,14 @@ export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] 
   let latest = Number.NEGATIVE_INFINITY
   for (const job of due) {
     const should = expected.get(job.id)
-    if (should === undefined) violate(job, 'is found among what is due, and is not, or twice')
-    else if (should.nextAt !== job.nextAt) violate(job, `is found among what is due, and should be ${placeOf(should)}`)
+    if (should === undefined) violate(job, 'is found among due jobs without a next instant, or twice')
+    else if (should.nextAt !== job.nextAt) violate(job, `is found among due jobs, and should be ${placeOf(should)}`)
     expected.delete(job.id)
     const nextAt = job.nextAt ?? Number.NEGATIVE_INFINITY
-    if (nextAt < latest - orderSlackMs) violate(job, `is found behind what is due at ${text(latest)}`)
+    if (nextAt < latest - orderSlackMs) violate(job, `is found behind a job that is due at ${text(latest)}`)
     latest = Math.max(latest, nextAt)
   }
-  for (const job of expected.values()) violate(job, 'is due, and not found')
+  for (const job of expected.values()) violate(job, 'has a next instant, and is not found')
   return violations
 }
 

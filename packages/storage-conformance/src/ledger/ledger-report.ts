@@ -13,9 +13,12 @@ export type LedgerRule =
   | 'attempts'
   /** No more active occurrences of a job than it has places. */
   | 'overlap'
-  /** A head keeps as many starts as its start rate looks at; of a job that was never replaced, no more started within an interval. */
+  /**
+   * A head keeps the starts that its start rate needs. No more starts than its limit lie in an interval, unless the job was
+   * replaced.
+   */
   | 'start rate'
-  /** With `oneClock`: of what was queued in a job with one place, what comes first in its order started first. */
+  /** With `oneClock`: in a job with one place, queued occurrences started in their order. */
   | 'order'
   /** Nothing is queued without an active occurrence that it waits for. */
   | 'stranded'
@@ -23,17 +26,17 @@ export type LedgerRule =
   | 'hole'
   /** Watermark, next instant and prune floor fit each other and the records. */
   | 'watermark'
-  /** Versions that are in use can be read, and the one in force is that of the head. */
+  /** The storage can read every version in use. The version in force is the one that the head names. */
   | 'version'
   /** The lists of live occurrences hold exactly the live records of the histories. */
   | 'live'
-  /** The sums of live occurrences, of each job and of all, are those of the live lists. */
+  /** The counts of live occurrences, of each job and of all, equal the lengths of the live lists. */
   | 'counts'
-  /** Where the storage finds due jobs: those that it finds are those with a next instant, in its order. */
+  /** If the storage finds due jobs: it finds exactly the jobs with a next instant, in its order. */
   | 'due'
-  /** What is found as failures is what failed, in the order of its end. */
+  /** The list of failures holds exactly the failed occurrences, in the order of their ends. */
   | 'failures'
-  /** What is said to be the latest that was run of a job is it. */
+  /** The storage finds the run of each job that ended last as its latest run. */
   | 'latest'
   /** With `atRest`: nothing is pending, queued or running. */
   | 'unfinished'

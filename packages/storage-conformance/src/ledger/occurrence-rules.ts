@@ -30,7 +30,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
     const { span } = record.details
-    // A run that covers several slots has the id of its own.
+    // A run that covers several slots has the id of the slot in its `scheduledAt`.
     const isRange = state === 'missed' && span !== undefined && span.count > 1
     const id = isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, record.scheduledAt)
     const what = isRange ? `the missed range from ${text(span.from)}` : `slot ${text(record.scheduledAt)}`
@@ -41,8 +41,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobVersion >= 1 && record.jobVersion <= job.version, 'version', `version ${record.jobVersion}`)
 
   expect(isFinal(state) === (finishedAt !== null), 'state', `finishedAt is ${text(finishedAt)}`)
-  // Not compared with createdAt: each is the wall time of whoever asked for it, and a node that was stopped between
-  // its look at the clock and its write, or whose clock is slow, ends a record before another one's creation of it.
+  // Not compared with createdAt: each node writes its own wall time. A node with a slow clock, or one that was suspended
+  // between reading its clock and writing, stores an end before the creation that another node stored.
   const deadline = state === 'running' && startedAt !== null ? startedAt + record.executionTimeoutMs : null
   expect(deadlineAt === deadline, 'state', `deadlineAt is ${text(deadlineAt)}, expected ${text(deadline)}`)
   expect(state !== 'skipped' || record.reason !== null, 'state', 'no reason is given')
@@ -87,7 +87,7 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
         yield `attempt ${attempt.number} of ${task} is ${attempt.state} with endedAt ${text(attempt.endedAt)}`
       if (unfinished && index < attempts.length - 1)
         yield `attempt ${attempt.number} of ${task} did not end before the next`
-      // A forced cancellation ends the occurrence over the head of its owner, whose attempts stay as they were.
+      // A forced cancellation ends the occurrence without its owner, so the attempts stay as they were.
       if (unfinished && isFinal(state) && state !== 'canceled') yield `attempt ${attempt.number} of ${task} never ended`
     }
     if (gap !== 0) yield `${task} lacks ${gap} attempts that are said to be left out`
@@ -125,7 +125,7 @@ export function checkOverlap(
   return violations
 }
 
-/** What waits for its time keeps no other from starting. */
+/** Whether a pending occurrence is active. A delayed one keeps no other occurrence from starting. */
 function isActivePending(record: OccurrenceRecord): boolean {
   return record.state === 'pending' && !isDelayed(record)
 }

@@ -2,8 +2,8 @@ import { compareOrder, type JobRecord, type OccurrenceRecord, placesOf } from '@
 import type { LedgerViolation } from './ledger-report.ts'
 
 /**
- * Whether what was queued started in its order. It can be told of a job with one place that was never replaced: while one
- * ran, all others that were there were queued, and its end woke the first of them.
+ * Checks that queued occurrences started in their order. Only a job with one place and one version shows that: while one
+ * occurrence ran, all later ones were queued, and its end woke the first of them.
  */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job

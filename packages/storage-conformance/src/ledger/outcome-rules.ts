@@ -18,14 +18,14 @@ export function checkFailures({ histories, failures }: LedgerView): readonly Led
   return violations
 }
 
-/** Whether what is said to be the latest of a job that was run and has ended is it. */
+/** Checks that the storage finds the run of each job that ended last as its latest run. */
 export function checkLatest({ histories, latest }: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   for (const [jobId, history] of histories) {
     const should = history.findLast(({ state, token }) => isFinal(state) && token > 0)
     const found = latest.get(jobId) ?? undefined
     if (should?.id === found?.id) continue
-    const message = `the latest that was run is said to be ${nameOf(found)}, and is ${nameOf(should)}`
+    const message = `the storage finds ${nameOf(found)} as the latest run, the ledger has ${nameOf(should)}`
     violations.push({ rule: 'latest', jobId, occurrenceId: null, message })
   }
   return violations

@@ -17,13 +17,13 @@ export function compareAnswers(call: ModelCall, actual: unknown, expected: unkno
 function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: ClaimAnswer, after: ModelState): void {
   assert.deepEqual(actual.claimed, expected.claimed, 'what was claimed')
   assert.deepEqual(byId(actual.cancelRequested), byId(expected.cancelRequested), 'the requests to cancel')
-  // Beyond its limit an adapter need not look whether what is due could really be claimed.
+  // An adapter that has claimed up to its limit need not check whether further due occurrences are claimable.
   if (actual.claimed.length < request.limit) assert.equal(actual.more, false, 'less than the limit was claimed')
   else if (expected.more) assert.equal(actual.more, true, 'more are due than were claimed')
   assertNextDue(request, actual.nextDueAt, after)
 }
 
-/** The exact instant is that of the next one that this node could claim; an earlier one of others is allowed. */
+/** `nextDueAt` is the next instant at which this node could claim. An earlier instant of another node's job is allowed. */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
   const pending = after.occurrences.filter(({ state }) => state === 'pending')
   const mine = pending.filter((record) => isForNode(record, request, after)).map((record) => from(record, after))

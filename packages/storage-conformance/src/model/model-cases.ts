@@ -13,10 +13,10 @@ import { compareAnswers, compareCounts, compareLedgers } from './compare-answers
 import { histories, type Move } from './moves.ts'
 import { type ModelCall, type ModelState, resolveMove } from './resolve-move.ts'
 
-/** After so many calls all that is stored is compared, and not only the answers. */
+/** Calls between two comparisons of all stored records. The answers are compared after each call. */
 const callsBetweenReadBacks = 8
 
-/** After so many calls the sums of what lives are compared. */
+/** Calls between two comparisons of the counts of live occurrences. */
 const callsBetweenCounts = 2
 
 /** A shorter counterexample is worth waiting for, but not for ever. */

@@ -152,7 +152,7 @@ const states: readonly OccurrenceState[] = ['pending', 'queued', 'running', 'ski
 const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
-/** Mostly few, so that they are taken; and so many that a storage may have stopped counting before. */
+/** Mostly few places, so that all are taken. The larger values find storages that stop counting too early. */
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3, 4, 5, 6)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
 /** Mostly none. A level is more than all time that passes in a history. */
@@ -216,7 +216,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      // Sometimes so many that they take more than a few places.
+      // Sometimes more slots than a job has places.
       count: fc.oneof(
         { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
         { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },

@@ -335,8 +335,8 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
 }
 
 /**
- * True when a job has more active occurrences than places, which only a change of these brings, or a delay; or when a start
- * rate may let some of them wait.
+ * True if a job has more active occurrences than places, or if a start rate may let some of them wait. Only a change of the
+ * places, or a delay, leads to more active occurrences than places.
  */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {

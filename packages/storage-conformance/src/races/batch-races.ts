@@ -33,7 +33,7 @@ export function batchRaces(effort: Effort): readonly StorageCase[] {
         })
         const states = new Set<string>()
         for (const job of jobs) for (const { state } of await first.history(job.id)) states.add(state)
-        // The second of each two jobs is canceled. Where a call takes one item, there is none.
+        // The second of each two jobs is canceled. With one item per call there is no second job.
         const expected = jobCount === 1 ? ['completed'] : ['canceled', 'completed']
         assert.deepEqual([...states].sort(), expected, 'each occurrence ends as its node wanted')
         await assertLedger(first.storage, { atRest: true })

@@ -104,7 +104,7 @@ function expectAgreement(
     assert.equal(state, 'canceled', `${was}, and is ${state}`)
     return
   }
-  assert.equal(canceled, 0, `${was}: a request cancels only what still waits, and nobody claims what is canceled`)
+  assert.equal(canceled, 0, `${was}: a request cancels only waiting occurrences, and no node claims a canceled one`)
   expectTold(countOutcomes(cancels, 'requested'), cancels.length, cancels.length, `${id} runs and its owner is asked`)
   assert.deepEqual([state, token, owner], ['running', claimed.token, claimed.owner], `${was}, and is ${state}`)
   assert.ok(cancelRequest !== null, `${was}, and its owner will never hear of it`)
@@ -117,7 +117,7 @@ async function expectTokenFits(
   claimed: OccurrenceRecord | null,
 ): Promise<void> {
   if (claimed === null) {
-    assert.equal(record.token, 0, `${record.id} was claimed by nobody and has the token ${record.token}`)
+    assert.equal(record.token, 0, `${record.id} was never claimed and has the token ${record.token}`)
     return
   }
   const expected = record.state === 'running' ? 'ok' : 'lost'
@@ -126,8 +126,8 @@ async function expectTokenFits(
 }
 
 /**
- * Stops a job while claims of it are under way, and looks right after the stop was answered: what does not run by then
- * must not run later, though its claim began before.
+ * Stops a job during claims, and lists running occurrences right after the answer. An occurrence that is not running then must
+ * not start later, even if its claim began before the stop.
  */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],

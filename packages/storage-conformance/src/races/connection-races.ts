@@ -155,7 +155,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const first = itemAt(nodes, 0)
         const expected: readonly (readonly [OverlapPolicy, number, number])[] = [
           ['skip', 0, nodeCount - 1],
-          // The others meet a full queue.
+          // The remaining creates meet a full queue.
           ['queue', 3, 0],
           ['queue_one', 1, 0],
           ['cancel_running', 1, 0],
@@ -280,7 +280,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         }
       },
 
-      'a finish that is said twice at once counts once and wakes one': async (world) => {
+      'a finish that is sent twice at once counts once and wakes one': async (world) => {
         const [first, second] = await connectTrio(world)
         for (let round = 1; round <= rounds(10, effort); round++) {
           const job = await first.createJob({ name: `job-${round}`, policy: 'queue' })
@@ -394,7 +394,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
               const states = (await first.history(job.id)).map((record) => record.state)
               assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
             } else {
-              // What waits for a paused job would be looked at by the claims of every round that follows.
+              // The claims of every later round would have to pass over the waiting occurrences of a paused job.
               await first.deleteJob(job.id)
             }
           }
@@ -509,7 +509,7 @@ async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }
 
-/** Lets others go so many times. */
+/** Yields to other microtasks `count` times. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await Promise.resolve()
 }

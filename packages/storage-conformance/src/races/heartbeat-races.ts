@@ -39,7 +39,7 @@ export async function beatAndRemove(storage: Storage, index: number, count: numb
   }
 }
 
-/** Every node says once more that it lives, and nobody is taken for dead: then all are there. */
+/** Sends one more heartbeat of every node, and checks that all records are there: none was removed as dead. */
 export async function expectAllLive(storages: readonly Storage[], count: number, all: number): Promise<void> {
   const last = Array.from({ length: all }, (_, index) => raceRecord(index, count + 1))
   await Promise.all(last.map(async (record, index) => await beat(itemAt(storages, index % storages.length), record)))

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { systemClock } from '@jobistemer/core'
 
-/** So long a child waits for the next race. */
+/** How long a child waits for the next race before it ends, in ms. */
 const idleLimitMs = 5000
 
 interface IdleChild {

@@ -147,7 +147,7 @@ export function killRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** For a storage of one process, in place of {@link killRaces}: nobody else has the data open while a child writes. */
+/** Replaces {@link killRaces} for a storage of a single process: no other process has the data open while a child writes. */
 export function soleKillRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'killed processes',
@@ -197,7 +197,7 @@ async function reapRunning(node: TestNode, job: JobRecord): Promise<void> {
   }
 }
 
-/** Lets a child write until so many answers came, kills it, and answers what had been acknowledged to it. */
+/** Lets a child write until it has reported a number of answers, kills it, and returns the acknowledged steps. */
 async function writeUntilKilled(
   world: CaseWorld,
   parameters: WriterParameters,

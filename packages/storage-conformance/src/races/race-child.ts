@@ -40,5 +40,5 @@ process.on('message', (message: ToChild) => {
   )
 })
 
-// Without its parent a child has nobody to work for.
+// A child without its parent has no assignment.
 process.on('disconnect', () => process.exit())

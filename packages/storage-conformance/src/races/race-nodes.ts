@@ -5,7 +5,7 @@ import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import type { CaseWorld } from '../storage-world.ts'
 
-/** Several nodes, each with a connection of its own. */
+/** Connects several nodes, each with its own connection. */
 export async function connectNodes(world: CaseWorld, count: number): Promise<readonly TestNode[]> {
   return await Promise.all(Array.from({ length: count }, (_, index) => TestNode.connect(world, `node-${index}`)))
 }
@@ -16,7 +16,7 @@ export async function connectTrio(world: CaseWorld): Promise<readonly [TestNode,
   return [await connect(0), await connect(1), await connect(2)]
 }
 
-/** Lets every node do the same at once. */
+/** Runs the body for all nodes concurrently. */
 export async function atOnce<T>(
   nodes: readonly TestNode[],
   body: (node: TestNode, index: number) => Promise<T>,

@@ -10,7 +10,7 @@ const childModule = new URL(
   import.meta.url,
 )
 
-/** A child process with a connection of its own. A new one, or one that has done its part in an earlier race. */
+/** A child process with its own connection: a new child, or one that has finished its part in an earlier race. */
 export class RaceProcess {
   readonly #child: ChildProcess
   readonly #ready: Promise<void>
@@ -19,7 +19,7 @@ export class RaceProcess {
   #stopListening: () => void = () => {}
   #isDone = false
 
-  /** Gives a child the script, which it will run once it is told to go. */
+  /** Assigns the script to a child. The child runs it after the message to go. */
   constructor(
     world: CaseWorld,
     script: string,
@@ -65,7 +65,7 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // Whoever waits for one of the two is told; nobody need wait for both.
+    // Callers may await only one of the two promises. The other one must not become an unhandled rejection.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })
@@ -85,7 +85,7 @@ export class RaceProcess {
     return await this.#result
   }
 
-  /** Ends the child as a power cut would: nothing of its own is run any more. */
+  /** Kills the child as a power cut would: it runs no further code. */
   kill(): void {
     this.#child.kill('SIGKILL')
   }
@@ -95,7 +95,7 @@ export class RaceProcess {
     await this.#exit
   }
 
-  /** Nothing more is asked of it. What has not done its part is ended. */
+  /** Keeps the child for later races if it has finished its part, and kills it otherwise. */
   async release(): Promise<void> {
     if (this.#isDone && this.#child.connected) {
       this.#stopListening()

@@ -96,7 +96,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     return null
   },
 
-  /** Replaces a job so many times, whatever the others do; answers nothing. */
+  /** Replaces a job until `count` replaces were saved. Other processes replace the same job. Answers nothing. */
   async replace(storage, parameters) {
     const { node: name, jobs, count } = parameters as SeriesParameters
     const node = new TestNode(storage, name)

@@ -3,14 +3,14 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { isWriting } from './history.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 
-/** The answer of a call did not arrive. Whether the call did is unknown to the caller. */
+/** The answer of a call did not arrive. The caller does not know whether the call did. */
 export class LostAnswer extends Error {
   override readonly name = 'LostAnswer'
 }
 
-/** How often what goes wrong, from 0 to 1. */
+/** The probability of each fault, from 0 to 1. */
 export interface FaultRates {
-  /** The call arrives twice; the second answer is the one that comes back. */
+  /** The call arrives twice; the caller receives the second answer. */
   readonly doubled: number
   /** The call arrives, its answer does not. */
   readonly lostAnswer: number
@@ -18,7 +18,7 @@ export interface FaultRates {
   readonly lostCall: number
 }
 
-/** Faults can be switched off, so that what is left can come to rest. */
+/** Faults can be switched off, so that the remaining work comes to an end. */
 export interface FaultSwitch {
   rates: FaultRates
 }

@@ -60,7 +60,7 @@ export type HistoryEvent = {
   }
 }[WritingMethod]
 
-/** Records the calls of one or several connections. Calls that reject are not recorded: nobody knows what they did. */
+/** Records the calls of one or several connections. It leaves out calls that reject, because their effect is unknown. */
 export class History {
   /** In the order in which the answers came. */
   readonly events: HistoryEvent[] = []

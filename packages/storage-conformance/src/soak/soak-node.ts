@@ -38,12 +38,12 @@ interface Work extends OccurrenceAddress {
   runs: readonly TaskRunRecord[]
 }
 
-/** How far a job may lag behind before its slots are recovered instead of created one by one. */
+/** Missed slots of a job from which on the node runs a recovery instead of creating each slot. */
 const misfireSlots = 4
 
 /**
- * A node as the engine's would be, in small: it races for slots, claims, works, reaps, recovers, and repeats every
- * call whose answer got lost. What it holds it knows from answers alone.
+ * A small model of the engine's node: it competes for slots, claims, works, reaps, recovers, and repeats every call whose
+ * answer got lost. It knows its occurrences only from answers.
  */
 export class SoakNode {
   readonly #storage: Storage
@@ -85,7 +85,7 @@ export class SoakNode {
     else this.#crash()
   }
 
-  /** Creates what has become due of every job; recovers where too much was missed. */
+  /** Creates the due slots of every job. Runs the recovery of a job that has missed too many slots. */
   async createDueSlots(): Promise<void> {
     for (const id of this.#jobs) {
       const job = await this.#head(id)
@@ -108,7 +108,7 @@ export class SoakNode {
       }),
     )
     for (const record of answer.claimed) this.#adopt(record)
-    // An answer that got lost may have given something to this node: it shows in what the node is said to run.
+    // The answer of an earlier claim may be lost, and its occurrences belong to this node: the list of running ones shows them.
     for (const record of await readLive(this.#storage, 'running')) {
       const { node, incarnation } = this.#owner
       if (record.owner?.node === node && record.owner.incarnation === incarnation) this.#adopt(record)
@@ -120,7 +120,7 @@ export class SoakNode {
     for (const work of [...this.#work.values()]) await this.#end(work)
   }
 
-  /** Takes what is past its deadline from whoever has it. */
+  /** Reaps running occurrences that are past their deadline, of any owner. */
   async reap(): Promise<void> {
     const { items } = await this.#storage.listOccurrences({
       kind: 'live',
@@ -290,5 +290,5 @@ function indexOf(at: number): number {
   return Math.floor((at - start) / minute)
 }
 
-/** So long after the last call every occurrence of a dead process is past its deadline. */
+/** This long after the last call, every occurrence of a dead process is past its deadline, in ms. */
 export const longestRunMs: number = executionTimeoutMs + minute

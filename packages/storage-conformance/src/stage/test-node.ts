@@ -36,7 +36,7 @@ export interface Held extends OccurrenceAddress {
   readonly token: number
 }
 
-/** One node with a connection of its own: a case's hand on the storage. */
+/** A node with its own connection, through which a case calls the storage. */
 export class TestNode {
   readonly storage: Storage
   readonly owner: Owner

@@ -7,7 +7,7 @@ type Kind = WakeUp['kind']
 /** Long for a wake-up on a busy machine, and less than a case may take: it says what was missing, and not that it hung. */
 const defaultLimitMs = 20_000
 
-/** What one connection is told of the others. */
+/** The wake-ups that one connection receives. */
 export class WakeUpWatch {
   readonly heard: Kind[] = []
   /** Ends the subscription. */

@@ -11,11 +11,11 @@ interface WakeUpFault {
   readonly tellsItself?: boolean
   /** A connection that is closed takes the listeners of all with it. */
   readonly closesAll?: boolean
-  /** Of this nobody is told. */
+  /** No connection receives wake-ups of this kind. */
   readonly silent?: Kind
-  /** No fault: whatever another one has done, all of this is told, in this order. */
+  /** No fault: every call sends wake-ups of all these kinds, in this order. */
   readonly coarse?: readonly Kind[]
-  /** No fault: who begins to listen is told that something may be due. */
+  /** No fault: a new subscription receives a wake-up of the kind `due`. */
   readonly tellsAtFirst?: boolean
 }
 
@@ -76,7 +76,7 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   return { connect: async () => connect(), dispose: async () => {} }
 }
 
-/** Who connects after somebody has closed gets the data as they were then, and shares no more with those before. */
+/** A connection that opens after another one has closed gets a copy of the data, and shares no later writes. */
 function partedByCloses(): StorageWorld {
   let ledger = new Ledger()
   return {
@@ -101,7 +101,7 @@ const somethingToDo = 'subscribe: wakes another connection when there is somethi
 /** Faults in what connections share, and in what they tell one another. */
 export const connectionMutants: readonly Mutant[] = mutants({
   'forgets with a close that others have the data open': {
-    rejectedBy: ['connections: closing one connection leaves the others and the data'],
+    rejectedBy: ['connections: closing one connection leaves the other connections open'],
     open: partedByCloses,
   },
   'ends the subscriptions of all with one connection': {
@@ -120,13 +120,13 @@ export const connectionMutants: readonly Mutant[] = mutants({
     capabilities: wakes,
     open: () => wakingWorld({ tellsItself: true, tellsAtFirst: true }),
   },
-  'tells nobody that there is something to do': {
+  'sends no wake-up when an occurrence is due': {
     rejectedBy: [somethingToDo],
     waits: true,
     capabilities: wakes,
     open: () => wakingWorld({ silent: 'due' }),
   },
-  'tells nobody of nodes': {
+  'sends no wake-up when a node starts or leaves': {
     rejectedBy: ['subscribe: wakes another connection when a node comes and when it is leaving'],
     waits: true,
     capabilities: wakes,

@@ -158,7 +158,7 @@ export const createMutants: readonly Mutant[] = mutants({
     put: (ledger, record) => ledger.put(record.state === 'missed' ? { ...record, details: {} } : record),
   },
   'forgets the details of an occurrence': {
-    rejectedBy: ['triggers: a replay is told apart from a trigger'],
+    rejectedBy: ['triggers: a replay is stored as a replay, with the id of its original'],
     put: (ledger, record) => ledger.put({ ...record, details: {} }),
   },
 })

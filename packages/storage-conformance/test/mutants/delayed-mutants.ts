@@ -1,26 +1,26 @@
 import { type JobRecord, placesOf } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
-/** Faults in what waits for its time. */
+/** Faults in delayed occurrences. */
 export const delayedMutants: readonly Mutant[] = mutants({
-  'takes what waits for its time for an active one': {
+  'counts a delayed occurrence as active': {
     rejectedBy: [
       'delayed: it keeps no other of its job from starting',
-      'delayed: it is displaced by nobody',
+      'delayed: no slot displaces a delayed occurrence',
       'delayed: the queue goes on past it',
       'delayed: what recovery creates does not wait for it',
     ],
     isDelayed: () => false,
   },
-  'sees nothing stranded behind what waits for its time': {
+  'finds no stranded occurrence behind a delayed one': {
     rejectedBy: ['delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it'],
     tend: (ledger, jobId, now) => {
       const isPending = ledger.liveOf(jobId, 'pending').length > 0
       if (!isPending || ledger.jobs.get(jobId)?.cancelsBelow !== null) ledger.tend(jobId, now)
     },
   },
-  'displaces what waits for its time': {
-    rejectedBy: ['delayed: it is displaced by nobody'],
+  'displaces a delayed occurrence': {
+    rejectedBy: ['delayed: no slot displaces a delayed occurrence'],
     alone: true,
     displaceable: (_, waiting) => waiting,
   },

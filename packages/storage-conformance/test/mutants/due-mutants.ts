@@ -35,13 +35,13 @@ export const dueMutants: readonly Mutant[] = mutantsOf(
       rejectedBy: [
         'are the paused ones too, and neither deleted ones nor those whose schedule is over',
         'leave with a delete, and come back with a create over the tombstone',
-        'what one connection moves the others find at once',
+        'every connection finds at once a job that another one moved',
       ],
       deleteJob: (ledger, head, change, now, cancelLimit) =>
         ledger.forgetting(() => ledger.deleteJob(head, change, now, cancelLimit)),
     },
     'does not move its index with a replace': {
-      rejectedBy: ['move with a replace, also back', 'what one connection moves the others find at once'],
+      rejectedBy: ['move with a replace, also back', 'every connection finds at once a job that another one moved'],
       replaceJob: (ledger, head, change, now) => ledger.forgetting(() => ledger.replaceJob(head, change, now)),
     },
     'moves its index only forwards': {

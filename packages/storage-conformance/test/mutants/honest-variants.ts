@@ -14,7 +14,7 @@ export interface HonestVariant {
   readonly open: () => StorageWorld
 }
 
-/** Of few it takes another number than asked: the limit of a prune is "at most about so many". */
+/** Takes another number than the limit if the limit is small: the limit of a prune is approximate. */
 function pruning(name: string, limitOf: (limit: number) => number): HonestVariant {
   const prune = (ledger: Ledger) => async (request: PruneRequest) =>
     ledger.prune({ ...request, limit: request.limit > 50 ? request.limit : limitOf(request.limit) })

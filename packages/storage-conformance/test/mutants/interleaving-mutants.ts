@@ -24,7 +24,7 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // The claim writes occurrences and starts alone: the rest of the heads is as the others left it.
+      // The claim writes only occurrences and starts. It leaves the rest of the heads to other calls.
       for (const head of present.values()) {
         const starts = ledger.jobs.get(head.id)?.starts
         ledger.putHead(starts === undefined ? head : { ...head, starts })

@@ -25,7 +25,7 @@ export const jobMutants: readonly Mutant[] = mutants({
       return ledger.enact({ ...job, watermark }, now)
     },
   },
-  'sets the watermark wherever it is told to': {
+  'sets the watermark to any requested instant': {
     rejectedBy: [
       'jobs: a replace that would set the watermark ahead, or the next slot to what was pruned, answers conflict',
     ],
@@ -59,7 +59,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     rejectedBy: ['delete: creating over a tombstone continues its versions, and its watermark never moves back'],
     enact: (ledger, job, now) => ledger.enact(job.createdAt === now ? { ...job, watermark: now } : job, now),
   },
-  'leaves what waits for a deleted job': {
+  'keeps the waiting occurrences of a deleted job': {
     rejectedBy: ['delete: deleting cancels a pending occurrence, which no node claims any more'],
     endAll: (ledger, records, reason, now) => (reason === 'deleted' ? [] : ledger.endAll(records, reason, now)),
   },
@@ -81,7 +81,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     alone: true,
     makesRoom: () => true,
   },
-  'leaves what a deleted job has queued to whoever deleted it': {
+  'lets no claim complete the deletion of a job': {
     rejectedBy: [
       'delete in steps: is completed by the claims of others when it is not repeated',
       'delete in steps: leaves nothing behind for what is delayed: a sweep sees the rest past it',
@@ -112,7 +112,7 @@ export const jobMutants: readonly Mutant[] = mutants({
   'cancels all that an update replaces at once, however little was asked': {
     rejectedBy: [
       'update in steps: cancels no more than asked at a time, says that there is more, and comes to an end',
-      'update in steps: goes on under a later version, and keeps the slots of its own and of that',
+      'update in steps: continues under a later version, and keeps the slots of both versions',
       'update in steps: is taken over by a later update that cancels, and by a delete',
     ],
     alone: true,
@@ -128,12 +128,12 @@ export const jobMutants: readonly Mutant[] = mutants({
     goesOn: (ledger, head, change) => ledger.goesOn({ ...head, fingerprint: change.content.fingerprint }, change),
   },
   'goes on with an update only while its version is in force': {
-    rejectedBy: ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    rejectedBy: ['update in steps: continues under a later version, and keeps the slots of both versions'],
     alone: true,
     goesOn: (ledger, head, change) => head.version === change.expectedVersion + 1 && ledger.goesOn(head, change),
   },
   'cancels whatever is older than the version in force': {
-    rejectedBy: ['update in steps: goes on under a later version, and keeps the slots of its own and of that'],
+    rejectedBy: ['update in steps: continues under a later version, and keeps the slots of both versions'],
     alone: true,
     isSuperseded: (ledger, record) => {
       const head = ledger.jobs.get(record.jobId) as JobRecord
@@ -162,7 +162,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     ],
     passPending: () => {},
   },
-  'leaves what an update has queued to whoever updated': {
+  'lets no claim complete the cancels of an update': {
     rejectedBy: ['update in steps: is completed by the claims of others when it is not repeated'],
     alone: true,
     tend: (ledger, jobId, now) => {
@@ -257,7 +257,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     },
   },
   'keeps what has ended in the list of what is live': {
-    rejectedBy: ['listOccurrences: what has ended is no longer live'],
+    rejectedBy: ['listOccurrences: an ended occurrence is no longer live'],
     livePage: (ledger, query) => {
       const ended = [...ledger.occurrences.values()].filter(({ finishedAt, token }) => finishedAt !== null && token > 0)
       return [...ledger.livePage(query), ...(query.cursor === null ? ended : [])]
@@ -287,7 +287,7 @@ export const jobMutants: readonly Mutant[] = mutants({
     open: forgetful,
   },
   'claims to be what it is not': {
-    rejectedBy: ['capabilities: are those that the test file declares'],
+    rejectedBy: ['capabilities: match the declaration of the test file'],
     capabilities: { durability: 'power' },
     open: () => ledgerWorld(new Ledger()),
   },

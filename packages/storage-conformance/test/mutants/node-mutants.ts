@@ -116,7 +116,7 @@ export const nodeMutants: readonly Mutant[] = mutants({
     dropNode: (ledger, incarnation) => ledger.nodes.delete(incarnation),
   },
   'leaves out profiles that are not there, when one of them is': {
-    rejectedBy: ['heartbeat: profiles stand in the order of the request, null for those that are not there'],
+    rejectedBy: ['heartbeat: profiles are in the order of the request, null for unknown nodes'],
     alone: true,
     heartbeat: (ledger, request) => {
       const answer = ledger.heartbeat(request)

@@ -3,13 +3,13 @@ import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `pause with an end: ${text}`
 
-const keepsUntilThen = sentence('keeps what waits from claims until then, and says when that is')
+const keepsUntilThen = sentence('no claim takes a pending occurrence before the end, and claims answer that instant')
 const lateSlots = sentence('a slot before its end is skipped and one at its end starts, however late they are created')
 const longerWins = sentence('the pause that holds longer wins')
 
 /** Faults in pauses that end by themselves. */
 export const pauseMutants: readonly Mutant[] = mutants({
-  'keeps what waits until the job is resumed, whenever its pause ends': {
+  'holds pending occurrences until the job is resumed, although its pause has an end': {
     rejectedBy: [keepsUntilThen, sentence('a trigger waits for its end, and starts at once after it')],
     pausedUntil: (_, { paused }) => (paused === null ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY),
   },
@@ -32,8 +32,8 @@ export const pauseMutants: readonly Mutant[] = mutants({
       return from > record.dueAt ? from + 1 : from
     },
   },
-  'makes due at the end of a pause what becomes due later': {
-    rejectedBy: [sentence('what becomes due after it is due at its own time')],
+  'makes an occurrence due at the end of a pause, although it is due later': {
+    rejectedBy: [sentence('an occurrence that is due after the end is due at its own time')],
     claimableFrom: (ledger, record) => {
       const until = ledger.pausedUntil(ledger.jobs.get(record.jobId) as JobRecord)
       return Number.isFinite(until) ? until : ledger.claimableFrom(record)

@@ -2,7 +2,7 @@ import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `places: ${text}`
 const start = sentence('as many as there are places start, and the next is queued')
-const wake = sentence('an end wakes the first that is queued, whichever of those that run it was')
+const wake = sentence('the end of any running occurrence wakes the first queued one')
 const update = sentence('an update that adds places wakes up to two, and each end wakes another beside its own')
 const manyStart = sentence('of a job with many places no more run than these, whatever asks to start')
 const manyEnd = sentence('an end gives one of many places on, and no more than that')
@@ -40,7 +40,7 @@ export const placesMutants: readonly Mutant[] = mutants({
     rejectedBy: [update],
     wakeSecond: () => null,
   },
-  'wakes nobody when places are added': {
+  'wakes no occurrence when places are added': {
     rejectedBy: [update],
     addsPlaces: () => false,
   },
@@ -51,7 +51,7 @@ export const placesMutants: readonly Mutant[] = mutants({
     ],
     isBlocked: () => false,
   },
-  'lets a new one go before those that wait for a place': {
+  'starts a new occurrence before occurrences that wait for a place': {
     rejectedBy: [sentence('while others wait for a place, a new one does not go before them')],
     queuedBefore: () => 0,
   },
@@ -66,8 +66,8 @@ export const placesMutants: readonly Mutant[] = mutants({
   },
   'counts no more than three active ones before an end': {
     rejectedBy: [
-      sentence('where more run than there are places, their ends wake nobody until a place is free'),
-      sentence('an update wakes nobody where it leaves fewer places than run'),
+      sentence('if more occurrences run than there are places, their ends wake none until a place is free'),
+      sentence('an update wakes no occurrence if more occurrences run than there are places'),
       'take next: while more of the job run than there are places nothing is taken',
     ],
     hasPlace: (ledger, jobId) => {

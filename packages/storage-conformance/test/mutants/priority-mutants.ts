@@ -3,17 +3,15 @@ import { bySchedule } from './ledger/tables.ts'
 import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `priority: ${text}`
-const claims = sentence(
-  'a claim takes what is due in its order, over all jobs: each level counts as an hour of waiting',
-)
-const few = sentence('a claim for a few takes the first of them, whoever asks')
-const starves = sentence('what has waited for as long as the levels lie apart goes first: nobody starves')
-const due = sentence('it says nothing about when something is due')
+const claims = sentence('a claim takes due occurrences of all jobs in order: each level counts as an hour of waiting')
+const few = sentence('a claim with a small limit takes the first ones, for any node')
+const starves = sentence('an occurrence that has waited for an hour per level of difference starts first')
+const due = sentence('a priority does not change when an occurrence is due')
 const wakes = sentence('each end wakes the first in that order')
 const otherwise = sentence('a cancel and a reaping wake the first in that order')
 const caughtUp = sentence('slots that are caught up go by it too')
-const comesBack = sentence('what comes back to wait has its place in that order')
-const paged = sentence('lists of what waits have each exactly once, on pages of any size; a history goes by time')
+const comesBack = sentence('a released occurrence keeps its place in that order')
+const paged = sentence('lists of waiting occurrences hold each once, on pages of any size; a history goes by time')
 const taken = 'priority when an end takes the next: it takes the first in that order'
 
 function byPriority(left: OccurrenceRecord, right: OccurrenceRecord): number {
@@ -26,7 +24,7 @@ function plain(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, details }
 }
 
-/** Faults in the order of what waits. */
+/** Faults in the order of waiting occurrences. */
 export const priorityMutants: readonly Mutant[] = mutants({
   'claims by time alone': {
     rejectedBy: [claims, few, starves],
@@ -87,12 +85,12 @@ export const priorityMutants: readonly Mutant[] = mutants({
         ? ledger.now
         : ledger.claimableFrom(record),
   },
-  'stops at the present in its order, so that what is due and of little urgency is not found': {
+  'stops a claim at the present in its order, and so misses due occurrences of low priority': {
     rejectedBy: [due],
     claimable: (ledger, exceptHandlerKeys) =>
       ledger.claimable(exceptHandlerKeys).filter((record) => orderAt(record) <= ledger.now),
   },
-  'takes the first in its order for the one that is due next': {
+  'takes the first occurrence in its order for the next one to come due': {
     rejectedBy: [due],
     nextDueAt: (ledger, pending, now) => {
       const next = pending.find((record) => ledger.claimableFrom(record) > now)
@@ -120,22 +118,19 @@ export const priorityMutants: readonly Mutant[] = mutants({
     },
   },
   'keeps no priority': {
-    rejectedBy: [sentence('records keep it, and have none where nothing was said')],
+    rejectedBy: [sentence('a record keeps its priority, and has none if the request gave none')],
     put: (ledger, record) => ledger.put(plain(record)),
   },
   'gives those a priority that have none': {
-    rejectedBy: [sentence('records keep it, and have none where nothing was said')],
+    rejectedBy: [sentence('a record keeps its priority, and has none if the request gave none')],
     put: (ledger, record) =>
       ledger.put({ ...record, details: { ...record.details, priority: record.details.priority ?? 0 } }),
   },
-  'lists what waits in its order, and goes on behind a time': {
-    rejectedBy: [
-      paged,
-      sentence('what is written while one pages through what waits neither hides nor doubles the rest'),
-    ],
+  'lists waiting occurrences in their order, and continues a page by time': {
+    rejectedBy: [paged, sentence('writes between two pages of waiting occurrences neither hide nor repeat the rest')],
     livePage: (ledger, query) => ledger.livePage(query).sort(compareOrder),
   },
-  'lists the history of what waits in its order': {
+  'lists waiting occurrences in a history by their order': {
     rejectedBy: [paged],
     historyPage: (ledger, query) => {
       const records = ledger.historyPage(query)
@@ -144,8 +139,8 @@ export const priorityMutants: readonly Mutant[] = mutants({
   },
   'wakes by time behind a start': {
     rejectedBy: [
-      sentence('under a start rate what waits starts in that order'),
-      sentence('one claim under a start rate starts those that it wakes in that order'),
+      sentence('under a start rate waiting occurrences start in that order'),
+      sentence('one claim under a start rate starts the occurrences that it wakes in that order'),
     ],
     steps() {
       let isBehind = false
@@ -161,7 +156,7 @@ export const priorityMutants: readonly Mutant[] = mutants({
     },
   },
   'goes on with what it has seen after it has woken something more urgent': {
-    rejectedBy: [sentence('what a start wakes goes before what is less urgent and was seen before it')],
+    rejectedBy: [sentence('an occurrence that a start wakes starts before a less urgent one')],
     steps() {
       let seen: ReadonlySet<string> = new Set()
       return {

@@ -134,7 +134,7 @@ export const raceMutants: readonly Mutant[] = mutants({
       },
     }),
   },
-  'looks what is due, then claims it': {
+  'reads due occurrences in one step and claims them in another': {
     rejectedBy: ['races of connections: each pending occurrence is claimed by exactly one node'],
     calls: (ledger) => ({
       async claim(request) {
@@ -233,8 +233,8 @@ export const raceMutants: readonly Mutant[] = mutants({
       },
     }),
   },
-  'wakes again when a finish is said twice at once': {
-    rejectedBy: ['races of connections: a finish that is said twice at once counts once and wakes one'],
+  'wakes again when a finish is sent twice at once': {
+    rejectedBy: ['races of connections: a finish that is sent twice at once counts once and wakes one'],
     calls: (ledger) => ({
       async settle({ now, items }) {
         const seen = items.map(({ id }) => ledger.occurrences.get(id))

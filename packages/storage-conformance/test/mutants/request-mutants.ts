@@ -2,7 +2,7 @@ import type { AttemptRecord } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
 const twice =
-  'cancel: asked again by somebody else it answers requested, and reason and actor stay those of the first, also when it is then forced'
+  'cancel: a second cancel by another actor answers requested and keeps the first reason and actor, also when it is then forced'
 const traces = 'triggers: what traces a trigger is kept with it, and what traces its run with the attempts'
 
 /** Faults in what operators ask for, and in what recovery decides. */

@@ -44,7 +44,7 @@ export const settleMutants: readonly Mutant[] = mutants({
       return ledger.settleOne(late ? { ...item, sequence: record.sequence + 1 } : item, now)
     },
   },
-  'applies what is said twice a second time': {
+  'applies a repeated settle a second time': {
     rejectedBy: ['settle: a repeated sequence is answered ok and changes nothing'],
     settleOne: (ledger, item, now) => {
       const record = ledger.occurrences.get(item.id)
@@ -114,7 +114,7 @@ export const settleMutants: readonly Mutant[] = mutants({
     claimable: (ledger, exceptHandlerKeys) => ledger.claimable(exceptHandlerKeys).toReversed(),
   },
   'claims without looking whether the job runs already': {
-    rejectedBy: ['claim: one claim starts only one of a job that must not overlap, and queues the others'],
+    rejectedBy: ['claim: one claim starts one occurrence of a job that must not overlap, and queues the rest'],
     isBlocked: () => false,
   },
   'claims with the token of the last owner': {
@@ -143,7 +143,7 @@ export const settleMutants: readonly Mutant[] = mutants({
     noticesFor: (ledger, owner) => ledger.noticesFor(owner).reverse(),
   },
   'looks at the first that will be due alone, and not behind one that is left to others': {
-    rejectedBy: ['claim: what is left to others does not hide when the next one will be due'],
+    rejectedBy: ['claim: occurrences for other nodes do not hide when the next one is due'],
     claim: (ledger, request) => {
       const answer = ledger.claim(request)
       const first = ledger.nextDueAt(ledger.claimable([]), request.now)
@@ -151,7 +151,7 @@ export const settleMutants: readonly Mutant[] = mutants({
     },
   },
   'reaps an owner that gave a sign of life': {
-    rejectedBy: ['reap: a sign of life of the owner makes the reaper lose'],
+    rejectedBy: ['reap: a reap loses against a later settle of the owner'],
     reapOne: (ledger, item, now) =>
       ledger.reapOne({ ...item, sequence: ledger.occurrences.get(item.id)?.sequence ?? item.sequence }, now),
   },

@@ -3,12 +3,12 @@ import { letGo, nextStartAt } from '@jobistemer/core/storage'
 import { letOthersGo, type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `start rate: ${text}`
-const head = sentence('the head says what it is and when the last ones started, and nothing where there is none')
-const order = sentence('what waits starts in its order, one at each time that comes, and new ones come behind it')
-const wakes = sentence('one claim starts as many as it allows, also those that it has to wake')
+const head = sentence('the head holds the rate and the last starts, and neither for a job without a rate')
+const order = sentence('waiting occurrences start in order, one at each permitted instant, and new ones start later')
+const wakes = sentence('one claim starts as many as the rate allows, and wakes queued ones for that')
 const counted = sentence('a trigger counts as a slot does, and so does a claim')
 const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
-const raised = sentence('an update to a higher rate lets what waits start by that one')
+const raised = sentence('an update to a higher rate lets waiting occurrences start by that rate')
 
 /** Faults in how often the occurrences of a job may start. */
 export const startRateMutants: readonly Mutant[] = mutants({
@@ -68,12 +68,12 @@ export const startRateMutants: readonly Mutant[] = mutants({
       return answers
     },
   },
-  'lets a new one start before those that wait': {
+  'starts a new occurrence before waiting ones': {
     rejectedBy: [order],
     mayStart: (ledger, jobId) => ledger.nextStartAt(jobId) <= ledger.now,
     queuedBefore: (ledger, job) => (job.overlap.startRate === undefined ? ledger.queuedBefore(job) : 0),
   },
-  'wakes nobody behind a start': {
+  'wakes no occurrence after a start': {
     rejectedBy: [wakes, order],
     wakeBehind: () => null,
   },
@@ -102,11 +102,11 @@ export const startRateMutants: readonly Mutant[] = mutants({
       return nextStartAt({ ...job, starts: (job.starts ?? []).filter((at) => at <= ledger.now) })
     },
   },
-  'leaves what waits to the rate that is in force no more': {
+  'keeps waiting occurrences at the times of the old rate': {
     rejectedBy: [raised, sentence('an update that takes the rate away lets all start that have a place')],
     letGoHeld: () => {},
   },
-  'wakes nobody when the rate is another one': {
+  'wakes no occurrence when the rate changes': {
     rejectedBy: [sentence('an update that takes the rate away lets all start that have a place')],
     changesRate: () => false,
   },
@@ -161,7 +161,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       return { ...answer, state: 'skipped' as const, reason: 'overlap' }
     },
   },
-  'wakes by a sweep what waits behind another one': {
+  'wakes by a sweep an occurrence that waits behind another one': {
     rejectedBy: [sentence('a sweep wakes nothing that waits behind another one')],
     tend: (ledger, jobId, now) => {
       ledger.tend(jobId, now)

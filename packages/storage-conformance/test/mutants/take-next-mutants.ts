@@ -14,8 +14,8 @@ export const takeNextMutants: readonly Mutant[] = mutants({
     rejectedBy: [sentence('what is not due yet is woken, and waits for its time')],
     takeWoken: (ledger, woken, taker) => ledger.takeWoken(woken, taker, Number.POSITIVE_INFINITY),
   },
-  'takes what is due only once its instant is over': {
-    rejectedBy: [sentence('what is due at that very instant is taken')],
+  'takes a queued occurrence only after its instant': {
+    rejectedBy: [sentence('an end takes a queued occurrence that is due at the same instant')],
     takeWoken: (ledger, woken, taker, now) =>
       (ledger.occurrences.get(woken.id)?.dueAt ?? now) < now ? ledger.takeWoken(woken, taker, now) : null,
   },
@@ -41,8 +41,8 @@ export const takeNextMutants: readonly Mutant[] = mutants({
       return taken
     },
   },
-  'takes for whoever ended': {
-    rejectedBy: [sentence('it is for the owner that is named, whoever ends')],
+  'takes the next occurrence for the owner of the ended one': {
+    rejectedBy: [sentence('the taken occurrence belongs to the owner named in takeNext')],
     settleOne: (ledger, item, now) => {
       const owner = ledger.occurrences.get(item.id)?.owner ?? null
       return ledger.settleOne(item.takeNext === undefined || owner === null ? item : { ...item, takeNext: owner }, now)
@@ -74,12 +74,12 @@ export const takeNextMutants: readonly Mutant[] = mutants({
   'does not say that an end was repeated': {
     rejectedBy: [
       sentence('a repeated end says that it was repeated, and takes no second one'),
-      sentence('a repeated end takes nothing either, when its first sending found nobody'),
+      sentence('a repeated end takes nothing if the first one found no queued occurrence'),
     ],
     answerRepeated: (_, _item, cancelRequested) => ({ outcome: 'ok', woken: null, cancelRequested }),
   },
   'takes what runs when an end is repeated': {
-    rejectedBy: [sentence('a repeated end takes nothing either, when its first sending found nobody')],
+    rejectedBy: [sentence('a repeated end takes nothing if the first one found no queued occurrence')],
     answerRepeated: (ledger, item, cancelRequested) => {
       const answer = ledger.answerRepeated(item, cancelRequested)
       const [taken] = ledger.liveOf(item.jobId, 'running')
@@ -87,7 +87,7 @@ export const takeNextMutants: readonly Mutant[] = mutants({
     },
   },
   'takes also for who has lost it': {
-    rejectedBy: [sentence('whoever has lost the occurrence takes nothing')],
+    rejectedBy: [sentence('an owner that has lost its occurrence takes nothing')],
     settleOne: (ledger, item, now) => {
       const answer = ledger.settleOne(item, now)
       const [next] = ledger.liveOf(item.jobId, 'queued')

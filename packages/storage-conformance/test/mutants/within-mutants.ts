@@ -28,7 +28,7 @@ interface Fault {
   readonly inside?: () => Ledger
   /** The state machine. */
   readonly machine?: () => Ledger
-  /** When the others are told of what a transaction does. */
+  /** When other connections receive the wake-ups of a transaction. */
   readonly wakes?: 'before the commit'
 }
 
@@ -86,7 +86,7 @@ class TransactionalData {
     }
   }
 
-  /** Tells every connection but the one that has done it. */
+  /** Wakes every connection except the writing one. */
   #tell(kind: WakeUp['kind'], own?: Storage): void {
     for (const [listener, storage] of this.#listeners) if (storage !== own) listener({ kind })
   }
@@ -188,33 +188,33 @@ const withoutCondition = (): Ledger =>
 const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone' | 'throws' | 'waits'>>> = {
   'creates at once, and not with the commit': {
     rejectedBy: [
-      'what is created is there for others from the commit on',
-      'a rollback leaves nothing of what was created',
-      'what is created and what an owner says stand or fall together',
+      'other connections see the created occurrence after the commit',
+      'a rollback removes the created occurrence',
+      'a creation and a settle are committed or rolled back together',
       'once its commit is forbidden, it cannot be committed, and nothing of it is there',
     ],
     atOnce: ({ method }) => method === 'createOccurrences',
   },
   'leaves what was created in spite of a rollback': {
-    rejectedBy: ['a rollback leaves nothing of what was created'],
+    rejectedBy: ['a rollback removes the created occurrence'],
     leftByRollback: (calls) => (calls.some(({ method }) => method === 'settle') ? [] : calls),
   },
   'leaves what an owner has said in spite of a rollback': {
-    rejectedBy: ['a rollback takes back what an owner has said'],
+    rejectedBy: ['a rollback undoes a settle'],
     leftByRollback: (calls) => (calls.length === 1 && !isEnd(calls[0]) ? only('settle')(calls) : []),
   },
   'forgets with the commit what an owner has said': {
     rejectedBy: [
       'an owner whose token was given again after a loss is refused, and the present one is accepted',
-      'what an owner says holds from the commit on',
-      'what is created and what an owner says stand or fall together',
+      'a settle in a transaction takes effect at the commit',
+      'a creation and a settle are committed or rolled back together',
       'an end wakes the next one with the commit, and not without it',
       'what an owner says up to a sequence is lost when a later one is stored',
     ],
     committed: only('createOccurrences'),
   },
   'commits what was created, and rolls back with it what was said': {
-    rejectedBy: ['what is created and what an owner says stand or fall together'],
+    rejectedBy: ['a creation and a settle are committed or rolled back together'],
     committed: (calls) =>
       new Set(calls.map(({ method }) => method)).size > 1 ? only('createOccurrences')(calls) : calls,
   },
@@ -245,11 +245,11 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
     atOnce: isEnd,
   },
   'does not see what was written before in the transaction': {
-    rejectedBy: ['a call sees what those before it have written'],
+    rejectedBy: ['a call sees the writes of earlier calls'],
     isForgetful: true,
   },
   'does not find in a transaction what is there': {
-    rejectedBy: ['what is there already is found'],
+    rejectedBy: ['creating an occurrence that exists answers exists'],
     inside: () =>
       brokenLedger(Ledger, {
         createOne: (ledger, item, owner, now) => {
@@ -280,11 +280,11 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
     whenClosed: 'takes all',
   },
   'takes anything for a transaction': {
-    rejectedBy: ['what is no transaction is refused by its code'],
+    rejectedBy: ['an argument that is no transaction rejects with INVALID_TRANSACTION'],
     takesAnything: true,
   },
   'writes in what has ended': {
-    rejectedBy: ['what has ended is no transaction any more: nothing is written'],
+    rejectedBy: ['a call in an ended transaction rejects and writes nothing'],
     takesEnded: true,
   },
   'does not look at upToSequence': {

@@ -162,7 +162,7 @@ export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
       name: 'keeps the order of waiting occurrences in four bytes',
       line: 'order_at bigint NOT NULL',
       becomes: 'order_at real NOT NULL',
-      noticedBy: 'priority: what has waited for as long as the levels lie apart goes first: nobody starves',
+      noticedBy: 'priority: an occurrence that has waited for an hour per level of difference starts first',
     },
     {
       name: 'refuses instants before 1970',
@@ -336,7 +336,7 @@ export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
       name: 'ends the pool of all with one connection',
       line: 'const client = await this.listening',
       becomes: 'const client = await this.pool.end()',
-      noticedBy: 'connections: closing one connection leaves the others and the data',
+      noticedBy: 'connections: closing one connection leaves the other connections open',
     },
     {
       name: 'keeps the connection that listens',

@@ -21,9 +21,8 @@ export const neededRights = {
 }
 
 /**
- * What scripts that write ask before they write anything. An error in the middle of a script does not take back what was
- * written before it: a user with too few rights, or whose rights are withdrawn, would leave counts and indexes behind
- * that no longer agree.
+ * The check at the beginning of writing scripts. An error in the middle of a script does not undo earlier writes. Without this
+ * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
 -- Commands of this script, by how many arguments they need behind the key.

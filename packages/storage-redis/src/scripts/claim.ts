@@ -16,38 +16,39 @@ import { prelude } from './prelude.ts'
 
 const { stateCodes } = codec1
 
-/** How many occurrences whose time has come one call makes claimable at most. */
+/** Delayed occurrences that one call makes claimable at most. */
 const promotedAtOnce = 2000
 
 /**
- * How many occurrences one call cancels at most of what deleted and replaced jobs have left, and makes queued or held back
- * of what may not start.
+ * Occurrences that one call at most cancels for deleted and replaced jobs, and at most makes queued or held back because they
+ * may not start.
  */
 const movedAtOnce = 500
 
-/** How many jobs a sweep looks at in one call, about. */
+/** Approximate number of jobs that a sweep reads in one call. */
 const sweptAtOnce = 200
 
-/** How many occurrences one call passes over at most: of other nodes, and those not due by the clock of its own. */
+/** Occurrences that one call passes over at most: those of other nodes, and those not due by the clock of this node. */
 const passedAtOnce = 1000
 
-/** What other nodes are to take is set apart from so many pending ones of a job on, and for so many jobs. */
+/** Pending occurrences of a job from which on a claim that may not take them moves them into sets of the job. */
 const fewestApart = 16
+/** Most jobs with such sets. */
 const mostApart = 100
 
-/** Among how many of the first of a job one is looked for that its start rate holds back. */
+/** First occurrences of a job among which a claim searches for one that the start rate holds back. */
 const fewestLooked = 8
 
-/** How many are read together where others are passed over. */
+/** Occurrences that a claim reads together while it passes over others. */
 const pageSize = 100
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** Lua for the place of a member that was passed over. */
+/** Lua for the place of a member that the claim has passed over. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(placeLayout, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** What a claim changes of a record is in front, but for the instant of the start. */
+/** The fields that a claim changes stand at the front of a record, except the instant of the start. */
 const front = {
   state: 'state',
   token: 'token',
@@ -81,16 +82,16 @@ const conditions = {
 }
 
 /**
- * Takes due pending occurrences of one shard, also when memory is short: what waits must be able to run and end. In the
- * mode `peek` it takes nothing and tells what it would take, for claims over several shards.
+ * Claims due pending occurrences of one shard, also when memory is short, because waiting occurrences must be able to run and
+ * end. In the mode `peek` it takes nothing and returns what it would take, for claims over several shards.
  *
- * However much waits, one call is short: other clients of the server wait as long as it runs. It answers `swept` when it
- * has looked after some jobs, with the cursor for the others; `again` when so much has become due that it takes another
- * call to see all of it; and with `done` the place to go on from when it has passed over many.
+ * One call is short however many occurrences wait, because other clients of the server wait while it runs. It answers `swept`
+ * after it has swept some jobs, with the cursor for the others. It answers `again` if a further call is needed to see all
+ * occurrences that have become due. With `done` comes the place to continue from after it has passed over many.
  *
- * What a node has no handlers for lies in its way, with each of its claims. So it moves such ones into sets of their jobs,
- * `r:` for those that are ready and `d:` for those that wait for their time. Whoever can run them looks at these sets as
- * well, and takes from all of them in one order. New ones go into the common sets as ever.
+ * Occurrences without a handler on this node would be in the way of each of its claims. So the script moves them into sets of
+ * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from all
+ * sets in one order. New occurrences still go into the common sets.
  */
 export const claimScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}
@@ -103,9 +104,9 @@ for index = 7, #ARGV do except[ARGV[index]] = true end
 local missing = missingRight(channel)
 if missing then return missing end
 
--- The client sends a command once more when its connection broke before the answer came. What the first sending took
--- is then known to nobody, so the caller has to hear that. One may also come late, by a connection that was given up:
--- its owner has asked since then whether it had taken something, so it must not take anything any more.
+-- The client sends a command again if its connection broke before the answer. Then no client knows what the first command
+-- took, so the caller must receive \`repeated\`. A command may also arrive late, by a connection that was given up. Its owner
+-- has asked since then what it had taken, so it must not take anything any more.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -172,11 +173,11 @@ local function isExcepted(job)
   return skips[job]
 end
 
--- Whether what is passed over of a job goes into sets of its own; and where what this node may take lies: the common set,
--- and those of jobs, each up to where it was looked through.
+-- \`goesApart\`: whether the claim moves passed-over occurrences of a job into sets of the job. \`sources\`: the sets from
+-- which this node may take, the common set and those of jobs, each with the place up to which it was scanned.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- How far a walk through what waits for its time, and through what is ready, has come before this call.
+-- How far earlier calls have walked through delayed and through ready occurrences.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -187,7 +188,7 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- Nobody may be left who can run it and would find that.
+      -- There may be no node left that can run the job and would find out that its sets are empty.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -488,7 +489,7 @@ local function noteTaken(id, record, member, source)
 end
 
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
--- That is no news to other nodes: what is due for them is less.
+-- This sends no wake-up, because less work is left for other nodes.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
@@ -576,7 +577,7 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- Those that a look has counted as taken are pending still.
+        -- Occurrences that a peek has counted as taken are still pending.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))

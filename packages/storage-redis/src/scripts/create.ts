@@ -15,10 +15,10 @@ import { prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
-/** How many of those that wait one call displaces at most. */
+/** Waiting occurrences that one call displaces at most. */
 const displacedAtOnce = 500
 
-/** How many of those that wait a displacement looks at while a replace has left some. */
+/** Waiting occurrences that a displacement reads while a replace has left some. */
 const displacedInPassing = 1000
 
 const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -43,7 +43,7 @@ const headFields = {
   startLimit: 'startLimit',
 }
 
-/** And what becomes of it. */
+/** The head after the start. */
 const headAfterStart = writeFields(headLayout, {
   active: 'active',
   running: 'nRunning + 1',
@@ -152,8 +152,8 @@ local function passLeft(h, job)
   return h.cancelsBelow > 0
 end
 
--- Cancels what waits, except for what waits for its time, and what a replace has left. While there is any, only so many
--- are looked at. Answers whether others are left that are to be displaced.
+-- Cancels waiting occurrences, except delayed ones and those that a replace has left. While a replace has left any, it reads
+-- a limited number of them. Returns the canceled ones, and whether some are left to displace.
 local function displace(h, job, isPassing)
   local ids, records, count = {}, {}, 0
   if isPassing then
@@ -166,7 +166,7 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Queued ones first: while others are active, those that are left keep what comes from overtaking them.
+  -- Queued ones first: while other occurrences are active, the remaining queued ones keep new ones from overtaking them.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -187,8 +187,8 @@ local refused = -1
 -- Jobs that are to displace more than one call does: their items wait for further calls.
 local crowded, hasCrowded = {}, false
 
--- What becomes of a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
--- replace has left some, the counts of what waits say too much. One that goes on displacing has been decided about before.
+-- Decides about a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
+-- replace has left some, the counts of waiting occurrences are too high. An item that goes on displacing was decided before.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end

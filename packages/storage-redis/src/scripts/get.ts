@@ -5,7 +5,7 @@ import { bareRecord } from './bare-record.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
-/** From so many queued ones on, the search for the latest run of a job begins in front of them. */
+/** Queued occurrences of a job from which on the search for its latest run begins in front of them. */
 const manyQueued = 100
 
 /** How many occurrences that were not run, or live, that search passes over, about. */
@@ -46,7 +46,7 @@ for at = 1, #ARGV[4], 16 do
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
 
--- The latest of so many that was run and has ended, from a rank of the history on; the last is rank 0.
+-- Finds the latest run that has ended among \`most\` entries of the history, from a rank on. The last entry has rank 0.
 local function latestFrom(job, rank, most)
   local last = rank + most
   while rank < last do
@@ -62,8 +62,8 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- The latest that was run and has ended. What waits lies at the end of the history, too: where many wait, the first of them
--- and their number tell where they begin. What ran lies before, but for what went first by its priority.
+-- Finds the latest run that has ended. Waiting occurrences stand at the end of the history, too. If many wait, the first of
+-- them and their number tell where they begin. Runs stand before them, except those that started first by their priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

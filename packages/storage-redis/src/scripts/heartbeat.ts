@@ -4,8 +4,8 @@ import { nodeLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /**
- * Removes nodes, stores what one says of itself, and answers what all have said. It is let through when memory is short:
- * a record takes the place of the one before it, and nodes that live are not to be taken for dead.
+ * Removes node records, stores one, and answers all. It also runs when memory is short, because it only replaces a record, and
+ * other nodes would otherwise declare this node dead.
  *
  * The counter of a record is in front. How many records are to be removed is `ARGV[6]`; behind it lie names and
  * counters, and then the names of those whose profiles are wanted.

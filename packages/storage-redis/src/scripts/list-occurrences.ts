@@ -8,10 +8,10 @@ import { prelude } from './prelude.ts'
 /** How many occurrences one call looks at. */
 const scanLimit = 1000
 
-/** Up to so many live occurrences of a job are read at once. */
+/** Most live occurrences of a job that one call reads. */
 const liveAtOnce = 1000
 
-/** By how much the place of what waits and its time differ at most. */
+/** Greatest difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
 const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `${bareRecord}
@@ -113,7 +113,7 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- A queue may be long: it is not read for those that run.
+-- A queue may be long: a list of running occurrences does not read it.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end

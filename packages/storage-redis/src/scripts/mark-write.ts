@@ -1,6 +1,6 @@
 /**
- * Writes next to nothing. WAIT is about the last write of its own connection: a call that finds all done by an earlier
- * connection has written nothing, and would be told at once that the replicas have it all.
+ * Writes one empty key. WAIT only covers the last write of its own connection. A repeated call that finds everything done has
+ * written nothing, and WAIT would return at once.
  */
 export const markWriteScript: string = `#!lua flags=allow-oom
 redis.call('SET', KEYS[1], '')

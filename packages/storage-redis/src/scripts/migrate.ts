@@ -1,6 +1,6 @@
 /**
- * One step of a migration on one shard. How far the shard is stands in its key `form`, which the step itself moves on:
- * so each is done once, however many processes migrate at the same time, and after a crash the next one goes on.
+ * One step of a migration on one shard. The step itself updates the key `form` of the shard, which holds its progress. So each
+ * step is done once, however many processes migrate at the same time, and after a crash the next process continues.
  *
  * The key holds `2` for data in form 2, and `2+…` for data on their way from form 2 to form 3. Until the first
  * migration there is none.
@@ -26,8 +26,8 @@ return next and 'more' or 'done'
 }
 
 /**
- * Says that the data are being brought into a form, before the first of them is: versions of this package that do not
- * know it are refused from then on. What they were before is kept until all is done.
+ * Stores that a migration to this form begins. From then on older versions of this package refuse the data. The old version
+ * stays stored until the migration has ended.
  */
 export const beginMigrationScript: string = `#!lua
 local meta, to = KEYS[1], ARGV[1]

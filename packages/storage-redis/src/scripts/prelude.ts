@@ -7,25 +7,25 @@ import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
-/** How many slots that a replace has left a step on one occurrence cancels at most. */
+/** Slots left by a replace that a step on one occurrence cancels at most. */
 const canceledInPassing = 50
 
-/** And one script in such steps. */
+/** Slots left by a replace that one script cancels at most, over all of its steps. */
 const canceledInPassingByScript = 1000
 
-/** And how many it looks at for that, once for each job and script: kept ones may lie before them. */
+/** Occurrences that such a step reads to find them, once for each job and script: kept ones may lie before them. */
 const lookedAtInPassing = 100
 
-/** How many a step that has to go through all of them looks at. Those that follow go on from there. */
+/** Occurrences that one call reads when it has to go through all of a job. The next call continues from there. */
 export const lookedAtOnce = 2000
 
-/** How many waiting occurrences of a job one script moves into other indexes, or to another state. Claims move the rest. */
+/** Waiting occurrences of a job that one script moves to other indexes, or to another state. Claims move the rest. */
 const movedAtOnce = 500
 
-/** How many ids are read at once where occurrences are looked through. */
+/** Ids that a scan of occurrences reads at once. */
 const idsAtOnce = 100
 
-/** Lua for the id and the time of an occurrence, as they are answered. */
+/** Lua for the id and the time of an occurrence in an answer. */
 const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
 
 const printedRecord = writeFields(recordLayout, {
@@ -36,32 +36,32 @@ const printedRecord = writeFields(recordLayout, {
   reasonSize: '#r.reason',
 })
 
-/** From so many jobs on that one call moves in the index of next instants, they are only noted. */
+/** Jobs that one call moves in the index of next instants, from which on it only notes them. */
 const manyMoves = 8
 
-/** So many notes there may be before a call that adds one catches up, though nobody looks. */
+/** Most notes without a search for due jobs. A call that adds one more applies some of them. */
 const mostNotes = 256
 
-/** Of how many notes the jobs are moved at once. */
+/** Notes whose jobs one script moves at once. */
 const catchUpAtOnce = 8
 
 /**
- * What every script begins with.
+ * The common beginning of every script.
  *
- * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. All other keys of a script carry the
- * same hash tag, so they lie in the same slot of a Redis Cluster, and are made up from it here: which ones a call needs
- * is only known while it runs. Redis allows that as long as the slot is the same, and BullMQ has relied on it for years.
+ * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it,
+ * because the needed keys are only known while it runs. They carry the same hash tag, so they lie in the same slot of a Redis
+ * Cluster. Redis allows that for keys of the same slot, and BullMQ has relied on it for years.
  *
  * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints what is beyond 10^14 in a form
  * that loses digits, and parsing text costs more than all else here.
  *
  * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
  *
- * Form. A storage looks at the form of the data when it opens. One that was open while a newer version has brought them
- * into another form is told so by its next call, see `stored-form.ts`.
+ * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is open,
+ * the next call fails with an error that says so, see `stored-form.ts`.
  *
- * Spread. The last argument says over how many shards the caller takes the jobs to be spread. A server that has lost its
- * data has no word of that, or another one by now: the call does nothing then.
+ * Spread. The last argument is the number of shards that the caller assumes. A server that has lost its data has no such
+ * number, or another one: then the call does nothing.
  *
  * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
  * of `request-layouts.ts`.
@@ -86,21 +86,21 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- What is left to be moved of jobs with many waiting ones, and how far the search for what is to be canceled has come.
+-- The remaining moves of jobs with many waiting occurrences, and how far the search for superseded ones has come.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
 local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
--- The reason of a pending one that waits for its time: it keeps no others of its job from starting.
+-- The reason of a delayed occurrence: it keeps no other one of its job from starting.
 local delayed = '=delayed'
--- That of one that waits for its time by the start rate of its job.
+-- The reason of an occurrence that the start rate of its job holds back.
 local heldBack = '=${startRateReason}'
 local allow = ${policyCodes.allow}
 local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
 
--- Whether a text comes before another by its bytes, as in sorted sets. Lua itself goes by the locale of the server.
+-- Whether a text comes before another by its bytes, as in sorted sets. Lua itself compares by the locale of the server.
 local function isBefore(left, right)
   for at = 1, math.min(#left, #right) do
     local itsLeft, itsRight = string.byte(left, at), string.byte(right, at)
@@ -109,7 +109,7 @@ local function isBefore(left, right)
   return #left < #right
 end
 
--- What is to be told to other connections once the script has done its work.
+-- The wake-ups that the script sends to other connections at its end.
 local due, cancelNotes, jobsChanged = false, false, false
 
 local function tell(channel, sender)
@@ -121,10 +121,10 @@ end
 -- ------------------------------------------------------------------------------------------------------------- heads
 
 local headSize = ${headLayout.size}
--- Heads by job: as a table, or still as a text where that was enough.
+-- Heads by job: as a table, or as a text if no step needed more.
 local known, changed, changedCount = {}, {}, 0
 
--- A head knows at which instant its job lies in the index of next instants.
+-- \`indexedAt\`: the instant at which the job lies in the index of next instants.
 local function parseHead(text)
   ${readFields(headLayout, 'text', allFields(headLayout))}
   return { ${tableFields(headLayout)}, text = text, isChanged = false, indexedAt = nextAt }
@@ -144,14 +144,14 @@ local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
 
--- From when on the next occurrence of the job may start, as far as its start rate goes, once so many more have started now.
+-- The instant from which on the start rate allows the next start of the job, if \`more\` other ones start now.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
   return index < h.startCount and startAt(h, index) + h.startInterval or never
 end
 
--- Keeps so many of the last starts, and adds others behind them.
+-- Keeps the last \`kept\` starts, and adds others behind them.
 local function keepStarts(h, kept, added)
   local handler = handlerOf(h)
   local from = headSize + (h.startCount - kept) * 8
@@ -164,7 +164,7 @@ local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
 
--- Whether a new one, or one that an end takes, may start: under a start rate, what is pending goes first.
+-- Whether a new occurrence, or one that an end takes, may start. Under a start rate, pending ones start first.
 local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
@@ -177,7 +177,7 @@ local function inTime(now, h, r)
   return heldBack
 end
 
--- The head of a job; false when there is none.
+-- The head of a job; false if the job does not exist.
 local function headOf(job)
   local h = known[job]
   if type(h) == 'table' then return h end
@@ -209,8 +209,8 @@ end
 -- The next instants of jobs that are to go into their index at once.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved. To move them in the index would make such a slot cost the server an eighth
--- more: many of them are noted together, in one member of a set, and whoever looks for what is due moves them first.
+-- Jobs that ordinary slots have moved. Moving them in the index would make such a slot cost the server an eighth more. So
+-- one member of a set notes many of them together, and a search for due jobs moves them first.
 local moved, movedTo, movedCount = {}, {}, 0
 
 local function noteMove(job, nextAt)
@@ -252,8 +252,8 @@ local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
--- Records lie in 16 hashes by the first digit of their ids: so few that a batch is read and written with few commands,
--- and enough that none of them is the whole history.
+-- Records lie in 16 hashes by the first digit of their ids. With so few hashes a batch takes few commands, and none of the
+-- hashes holds the whole history.
 local buckets = {}
 
 local function bucketOf(id)
@@ -266,7 +266,7 @@ local function bucketOf(id)
   return key
 end
 
--- The text of a record; false when there is none.
+-- The text of a record; false if it does not exist.
 local function textOf(id)
   return call('HGET', bucketOf(id), id)
 end
@@ -311,8 +311,8 @@ local function noteStop(member)
   stopped[stoppedCount] = member
 end
 
--- Pending and running occurrences of a job: the first is kept in its head, others in a set of their own. Of those that run
--- nobody asks for the order.
+-- Pending and running occurrences of a job: the head keeps the first, a set keeps the others. No reader needs the order of
+-- running ones.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -328,8 +328,8 @@ local function orderAt(scheduledAt, standing)
   return scheduledAt - priority * ${priorityStepMs}
 end
 
--- Lets claims see a pending occurrence once it is due and its job is not paused. While that has no end, it is in no
--- index of claims: whoever ends the pause offers it again.
+-- Lets claims see a pending occurrence once it is due and its job is not paused. During a pause without an end, it is in no
+-- index of claims: the call that resumes the job offers it again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -436,7 +436,8 @@ local function wakeOne(now, h, job)
   return ${address}
 end
 
--- Wakes it, and others that have a place too, up to so many. Returns the id and the time of the first, or ''.
+-- Wakes the first queued occurrence, and a limited number of others that have a place. Returns the id and the time of the
+-- first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
   -- Under a start rate each start wakes another one.
@@ -452,7 +453,7 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- The first rank behind a place in a sorted set: behind a score and a member, which may be gone or lie elsewhere by now.
+-- The first rank behind a place in a sorted set: a score and a member, which may be gone or have moved meanwhile.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -467,9 +468,9 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Gives a step each of the job's active ones in their order, and then each of its queued ones where the last part is 2,
--- until it answers true. Looks at about so many, from behind a place on: a part, and in it a score and an id. Returns nil
--- if it has come to the end, otherwise the place of the last one.
+-- Calls a step with each active occurrence of the job in their order, and then with each queued one if the last part is 2,
+-- until the step returns true. Reads about \`most\` of them, from behind a place on: a part, and in it a score and an id.
+-- Returns nil at the end, otherwise the place of the last one.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -518,8 +519,8 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Puts pending ones of a job where claims look for them now, from behind a place on; with \`letsGo\` also those that wait by
--- a start rate that is not in force any more. Returns the place to go on from; nil when all are done.
+-- Puts pending occurrences of a job into the index that claims read now, from behind a place on. With \`letsGo\` also those
+-- that an earlier start rate held back. Returns the place to continue from; nil when all are done.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -534,7 +535,7 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Where the rest is to be gone on with, as it is stored: whether that lets go, and a place.
+-- The stored place from which the rest continues, and whether it lets go.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -545,8 +546,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Does so with all pending ones: if there are many, claims go on before they do anything else. So it does not matter to
--- them where the rest lies until then; what is put into the indexes meanwhile is put in its place.
+-- Offers all pending occurrences anew. If there are many, the next claims continue before they do anything else. So the
+-- place of the rest until then does not matter to claims, and new entries go to their right place.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -559,16 +560,16 @@ local function offerAnew(now, h, job, letsGo)
   end
 end
 
--- Goes on with what others have left to be moved of one job. Answers whether there is more of that.
+-- Continues the moves of one job that an earlier call has left. Returns whether moves are left.
 local function moveOn(now)
   local moves = call('HGETALL', movesKey)
   if #moves == 0 then return false end
   local job = sub(moves[1], 2)
   local h = headOf(job)
-  -- That others can take something they have been told by who began with it.
+  -- The call that began the moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- Another policy by now wakes as it does; while there is something to cancel, the end of that wakes all.
+    -- A job whose policy has changed wakes by its new policy. While a cancel by version goes on, its end wakes all.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -621,8 +622,8 @@ local function endSearch(h, job)
   call('HDEL', searchesKey, job)
 end
 
--- From where on what a replace has left is searched for: none of it comes to lie before. A new record is of a version that
--- is kept, and so is one that has run; and what is superseded never moves but to its end.
+-- The place from which the search for superseded occurrences continues: none lies before it. A new record has a version that
+-- is kept, a record that has run is kept too, and a superseded record only moves to its end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -648,8 +649,8 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to so many that are superseded under a version, pending ones first, and stores up to where it has found none.
--- Looks at about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
+-- Finds up to \`count\` occurrences that are superseded under a version, pending ones first, and stores up to where it has
+-- found none. Reads about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   -- Before its replace is stored, new ones may come to lie in front of what is searched.
   local keepsPlace = h.cancelsBelow == cancelsBelow
@@ -672,8 +673,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to a limit of what a replace has left, pending ones first, and notes when these were the last. Looks at about
--- so many, and the next search goes on from there. Returns ids and times.
+-- Cancels up to \`limit\` occurrences that a replace has left, pending ones first, and notes when these were the last. Reads
+-- about \`most\`, and the next search continues from there. Returns ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
@@ -736,8 +737,8 @@ local function splitAddresses(addresses)
   return ids, jobs
 end
 
--- In a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together:
--- what a step does is seen by no other. The ordinary steps keep to these lists; all others go one by one.
+-- For a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together. A step
+-- does not see the changes of another one. Ordinary steps add to these lists; all other steps write directly.
 local headFields, headFieldCount, recordFields, recordFieldCount = {}, 0, {}, 0
 
 local function noteHead(job, text)
@@ -750,8 +751,8 @@ local function noteRecord(id, text)
   recordFieldCount = recordFieldCount + 2
 end
 
--- Runs a step over a batch: at once for all that lie in one bucket, or for the whole where jobs repeat. With \`reads\`
--- the step is given the stored texts of the records.
+-- Runs a step over a batch: once for all items of a bucket, or for the whole batch if jobs repeat. With \`reads\` the step
+-- receives the stored texts of the records.
 local function forEachSpan(spans, ids, reads, step)
   if spans == '' then return step(1, #ids, nil) end
   local first = 1
@@ -768,7 +769,7 @@ local function forEachSpan(spans, ids, reads, step)
   if headFieldCount > 0 then callWith('HSET', heads, headFields) end
 end
 
--- Puts jobs where their next instants are in the index, and takes out those that have none.
+-- Moves jobs to their next instants in the index, and removes jobs without one.
 local function storeNexts()
   local placed, count, gone = {}, 0, {}
   for job, nextAt in pairs(nextAts) do

@@ -63,8 +63,8 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
   end
 end
 
--- As wakeNext, but what is due becomes running for this owner, if the job is not paused. Returns what was woken, or its id
--- and its record.
+-- Like wakeNext, but a due occurrence becomes running for this owner, if the job is not paused. Returns the
+-- address of a woken occurrence, or the id and the record of a taken one.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)

@@ -11,8 +11,8 @@ const { kindCodes, recoveredBit } = codec1
  * Reads what steps of core's ledger need, each of one job: the head, the whole job if asked for, the named occurrences,
  * and the first live ones. It writes only how far the search for superseded occurrences has come.
  *
- * Answers for each step the head, the parts of the job, the records of the named occurrences, the ids and records of live
- * ones, and the place from which the search goes on; an empty text stands for what does not exist.
+ * Answers for each step: the head, the parts of the job, the records of the named occurrences, the ids and records of live
+ * ones, and the place from which the search continues. An empty text stands for a missing value.
  */
 export const readStepsScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}

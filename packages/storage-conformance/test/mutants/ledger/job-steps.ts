@@ -89,7 +89,7 @@ export class JobSteps extends Tables {
     return changesStartRate(before, after)
   }
 
-  /** Looks anew at what waits by a start rate that is not in force any more. */
+  /** Recomputes the start of pending occurrences that the earlier start rate held back. */
   letGoHeld(jobId: JobId) {
     for (const record of this.liveOf(jobId, 'pending')) {
       if (record.reason === startRateReason) this.put(this.inTime(letGo(record, this.now)))

@@ -157,7 +157,7 @@ export class OccurrenceSteps extends JobSteps {
     return this.liveOf(id, 'queued').length
   }
 
-  /** Those that a newer one takes the place of. */
+  /** Waiting occurrences that a newer one displaces. */
   displaceable(waiting: OccurrenceRecord[]) {
     return waiting.filter((record) => !this.isDelayed(record))
   }

@@ -21,7 +21,7 @@ export class Tables {
   /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
-  /** Only those that failed. */
+  /** Only failed occurrences. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
 
   /** How many live in each state, of each job and in all. */
