@@ -3,10 +3,11 @@ import { licenses } from './licenses.mjs'
 import { lint } from './lint.mjs'
 import { oldestTypescript } from './oldest-typescript.mjs'
 import { packedPackages } from './packed-packages.mjs'
+import { prose } from './prose.mjs'
 import { typechecks } from './typecheck.mjs'
 import { workflows } from './workflows.mjs'
 
 /** All checks. Each counts as one test. They need an install and a build. */
 export function allChecks() {
-  return [lint, workflows, licenses, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
+  return [lint, prose, workflows, licenses, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
 }

@@ -1,14 +1,21 @@
-// npm run figures: counts the sizes of the sources, and prints them beside their targets.
-import { countFigures } from '../figures/figures.mjs'
+// npm run figures [-- --phrases]: counts the sources and their texts, and prints each figure beside its target.
+import { proseFiles } from '../prose/prose-files.mjs'
+import { readPhrases } from '../prose/tables.mjs'
 import { install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
 import { root } from '../runner/repository.mjs'
 
-await main(async () => {
+await main(async (options) => {
   await install()
-  for (const { name, value, target } of countFigures(root)) {
+  // They need what was just installed.
+  const { countFigures } = await import('../figures/figures.mjs')
+  const { countProseFigures } = await import('../figures/prose-figures.mjs')
+  const { describeFinding } = await import('../prose/find-phrases.mjs')
+  const prose = countProseFigures(await proseFiles(), readPhrases())
+  for (const { name, value, target } of [...countFigures(root), ...prose.figures]) {
     const shown = [value, target].map((number) => number.toLocaleString('en').padStart(7))
     console.log(`${name.padEnd(42)}${shown[0]} of${shown[1]}${value > target ? '  too many' : ''}`)
   }
+  if (options.includes('--phrases')) for (const finding of prose.findings) console.log(describeFinding(finding))
   return 0
 })

@@ -1,0 +1,27 @@
+import { check } from '../runner/outcome.mjs'
+import { proseFiles } from '../prose/prose-files.mjs'
+import { readAccepted, readPhrases } from '../prose/tables.mjs'
+
+/** A longer list only hides the output of other checks. `npm run lint` prints all of it. */
+const mostListed = 100
+
+export const prose = check('words of comments, documents, test titles and messages', async () => {
+  const problems = await proseProblems()
+  const rest = problems.length - mostListed
+  if (rest > 0) problems.splice(mostListed, rest, `… and ${rest} more. \`npm run lint\` lists all of them.`)
+  return problems.join('\n') || undefined
+})
+
+/**
+ * The uses of forbidden phrases, and the accepted places that no longer exist, a line each.
+ * @param {readonly string[]} [paths] files and folders, relative to the repository; all if there are none
+ * @returns {Promise<string[]>}
+ */
+export async function proseProblems(paths = []) {
+  // Loaded here, because the commands import all checks before the first install.
+  const { describeFinding, findPhrases } = await import('../prose/find-phrases.mjs')
+  const forbidden = readPhrases().filter(({ later }) => !later)
+  const { findings, unused } = findPhrases(await proseFiles(paths), forbidden, readAccepted())
+  const stale = unused.map(({ file, text }) => `lint/accepted-phrases.tsv: ${file} no longer holds "${text}".`)
+  return [...findings.map(describeFinding), ...(paths.length > 0 ? [] : stale)]
+}

@@ -1,0 +1,27 @@
+import { findPhrases } from '../prose/find-phrases.mjs'
+import { isDocument } from '../prose/prose-files.mjs'
+import { percentile, sentenceLengths } from '../prose/sentences.mjs'
+
+/** @import { Finding, ProseFile } from '../prose/find-phrases.mjs' */
+/** @import { Phrase } from '../prose/tables.mjs' */
+/** @import { Figure } from './figures.mjs' */
+
+/**
+ * Counts what the texts should have less of.
+ * @param {readonly ProseFile[]} files
+ * @param {readonly Phrase[]} phrases
+ * @returns {{ figures: Figure[], findings: Finding[] }} with the uses of the phrases that are only counted
+ */
+export function countProseFigures(files, phrases) {
+  const lengths = files.filter(isDocument).flatMap(({ text }) => sentenceLengths(text))
+  const { findings } = findPhrases(
+    files,
+    phrases.filter(({ later }) => later),
+  )
+  const figures = [
+    { name: 'documents: words, median sentence', value: percentile(lengths, 0.5), target: 16 },
+    { name: 'documents: words, 95 % of sentences', value: percentile(lengths, 0.95), target: 28 },
+    { name: 'phrases that are replaced later', value: findings.length, target: 0 },
+  ]
+  return { figures, findings }
+}

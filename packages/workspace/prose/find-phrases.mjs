@@ -1,0 +1,82 @@
+import { markdownProse } from './markdown-prose.mjs'
+import { sourceProse } from './source-prose.mjs'
+
+/** @import { Accepted, Phrase } from './tables.mjs' */
+
+/**
+ * @typedef {object} ProseFile
+ * @property {string} path relative to the repository, with forward slashes
+ * @property {string} text
+ */
+
+/**
+ * A use of a phrase.
+ * @typedef {object} Finding
+ * @property {string} path
+ * @property {number} line counted from 1
+ * @property {string} found the phrase as it stands in the text, on one line
+ * @property {Phrase} phrase
+ */
+
+/** May separate the words of a phrase before code is hidden: white space, its escapes, the marks of comments and quotations. */
+const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
+
+/**
+ * @param {readonly ProseFile[]} files
+ * @param {readonly Phrase[]} phrases
+ * @param {readonly Accepted[]} [accepted]
+ * @returns {{ findings: Finding[], unused: Accepted[] }} the uses that are not accepted, in the order of the files, and
+ *   the accepted places that match no use
+ */
+export function findPhrases(files, phrases, accepted = []) {
+  const candidate = new RegExp(alternatives(phrases, rawSeparator), 'iu')
+  const use = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${alternatives(phrases, '\\s+')})(?![\\p{L}\\p{N}_-])`, 'giu')
+  /** @type {Set<Accepted>} */
+  const unused = new Set(accepted)
+  const findings = files
+    // Parsing is slow: most files hold no candidate.
+    .filter(({ text }) => candidate.test(text))
+    .flatMap(({ path, text }) => {
+      const prose = path.endsWith('.md') ? markdownProse(text) : sourceProse(path, text)
+      const places = accepted
+        .filter((place) => place.file === path)
+        .flatMap((place) => [...prose.matchAll(literally(place.text))].map((match) => ({ place, ...range(match) })))
+      return [...prose.matchAll(use)].flatMap((match) => {
+        const { start, end } = range(match)
+        const around = places.find((one) => one.start <= start && end <= one.end)
+        if (around !== undefined) {
+          unused.delete(around.place)
+          return []
+        }
+        const phrase = phrases[match.slice(1).findIndex((group) => group !== undefined)]
+        if (phrase === undefined) throw new Error('A match belongs to one phrase.')
+        return [{ path, line: text.slice(0, start).split('\n').length, found: oneLine(match[0]), phrase }]
+      })
+    })
+  return { findings, unused: [...unused] }
+}
+
+/** @param {Finding} finding @returns {string} what a writer needs to correct it, on one line */
+export function describeFinding({ path, line, found, phrase }) {
+  return `${path}:${line} "${found}" (${phrase.why}): write ${phrase.instead}`
+}
+
+/** @param {readonly Phrase[]} phrases @param {string} separator of words @returns {string} with a group for each phrase */
+function alternatives(phrases, separator) {
+  return phrases.map(({ variants }) => `(${variants.join('|').replaceAll(' ', separator)})`).join('|')
+}
+
+/** @param {string} text with single spaces @returns {RegExp} that finds the text on one line or on several */
+function literally(text) {
+  return new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(' ', '\\s+'), 'g')
+}
+
+/** @param {RegExpExecArray} match */
+function range(match) {
+  return { start: match.index, end: match.index + match[0].length }
+}
+
+/** @param {string} text */
+function oneLine(text) {
+  return text.replace(/\s+/g, ' ').trim()
+}

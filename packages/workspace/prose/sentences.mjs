@@ -1,0 +1,36 @@
+import { withoutCodeBlocks } from './markdown-prose.mjs'
+
+const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
+
+/**
+ * The lengths of the sentences in a Markdown document, in words. A code span counts as one word. Headings, table cells
+ * and list items count only if they end with a punctuation mark.
+ * @param {string} document
+ */
+export function sentenceLengths(document) {
+  return blocks(document)
+    .flatMap((block) => [...segmenter.segment(block)].map(({ segment }) => segment.trim()))
+    .filter((sentence) => /[.!?:]["')]*$/.test(sentence))
+    .map((sentence) => sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length)
+    .filter((words) => words > 0)
+}
+
+/** @param {string} document @returns {string[]} paragraphs, headings, list items and table cells, each as one line */
+function blocks(document) {
+  return withoutCodeBlocks(document)
+    .replaceAll('\0', '')
+    .replace(/(`+)[^`]+?\1/g, 'code')
+    .replace(/!\[[^\]]*\]\([^)]*\)|<!--[\s\S]*?-->|<[^>\n]+>/g, ' ')
+    .replace(/\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])/g, '$1')
+    .replace(/\*\*?|__/g, '')
+    .replace(/^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+/gm, '\n\n')
+    .replace(/\|/g, '\n\n')
+    .split(/\n\s*\n/)
+    .map((block) => block.replace(/\s+/g, ' ').trim())
+}
+
+/** @param {readonly number[]} numbers @param {number} share from 0 to 1 @returns {number} the nearest-rank percentile */
+export function percentile(numbers, share) {
+  const sorted = [...numbers].sort((first, second) => first - second)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
+}

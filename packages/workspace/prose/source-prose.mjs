@@ -1,0 +1,75 @@
+import ts from 'typescript-oldest'
+import { hide, hideCodeSpans } from './hide.mjs'
+
+/** @import { SourceFile, Node } from 'typescript-oldest' */
+
+/**
+ * Hides everything in a TypeScript or JavaScript source that is not prose. Prose is the text of comments, of JSX, and of
+ * string and template literals with several words: test titles, messages, texts of the CLI and of the dashboard.
+ * Successive `//` lines and the lines of a block comment form one text.
+ * @param {string} path decides whether the source may hold JSX
+ * @param {string} source
+ * @returns {string} of the same length as the source, so that positions and lines are the same
+ */
+export function sourceProse(path, source) {
+  let prose = ''
+  for (const { start, end, text } of literals(ts.createSourceFile(path, source, ts.ScriptTarget.Latest, false))) {
+    prose += commentProse(source.slice(prose.length, start)) + literalProse(text)
+    if (prose.length !== end) throw new Error(`${path}: the literals overlap at position ${start}`)
+  }
+  return prose + commentProse(source.slice(prose.length))
+}
+
+/**
+ * All literals in which `//` and `/*` begin no comment, in the order of the source.
+ * @param {SourceFile} tree
+ */
+function literals(tree) {
+  /** @type {{ start: number, end: number, text: string }[]} */
+  const found = []
+  /** @param {Node} node */
+  const visit = (node) => {
+    // The parser recovers with empty nodes from syntax that is newer than the parser.
+    if (node.end === node.pos) return
+    const start = ts.isJsxText(node) ? node.pos : node.getStart(tree)
+    const text = tree.text.slice(start, node.end)
+    if (ts.isRegularExpressionLiteral(node)) found.push({ start, end: node.end, text: hide(text) })
+    else if (ts.isLiteralExpression(node) || ts.isJsxText(node) || isTemplatePart(node))
+      found.push({ start, end: node.end, text })
+    else ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return found
+}
+
+/** @param {Node} node */
+function isTemplatePart(node) {
+  return ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)
+}
+
+/**
+ * A literal without white space is a name, a path or a key.
+ * @param {string} literal with its delimiters
+ */
+function literalProse(literal) {
+  const text = literal
+    .replace(/\\[nrt]/g, '  ')
+    .replace(/^(['"`}])/, hide)
+    .replace(/(['"`]|\$\{)$/, hide)
+  return /\S\s+\S/.test(text) ? text : hide(text)
+}
+
+/** @param {string} code a part of a source without literals */
+function commentProse(code) {
+  let prose = ''
+  for (const { 0: comment, index } of code.matchAll(/\/\/.*|\/\*[\s\S]*?\*\//g)) {
+    prose += hide(code.slice(prose.length, index)) + hideCodeSpans(undecorated(comment))
+  }
+  return prose + hide(code.slice(prose.length))
+}
+
+/** @param {string} comment */
+function undecorated(comment) {
+  if (comment.startsWith('//')) return comment.replace(/^\/\/+/, (marks) => ' '.repeat(marks.length))
+  return comment.replace(/^\/\*+|\*\/$/g, hide).replace(/^(\s*)\*/gm, '$1 ')
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+
+const folder = new URL('../lint/', import.meta.url)
+
+/**
+ * @typedef {object} Phrase
+ * @property {readonly string[]} variants the phrase and its other forms, as words with single spaces
+ * @property {boolean} later whether uses are only counted by `npm run figures`, because the texts still hold some
+ * @property {string} why
+ * @property {string} instead
+ */
+
+/**
+ * A place where a phrase is the plain word.
+ * @typedef {object} Accepted
+ * @property {string} file relative to the repository, with forward slashes
+ * @property {string} text a part of the sentence, with single spaces
+ */
+
+/** @returns {Phrase[]} the phrases of `lint/phrases.tsv` */
+export function readPhrases() {
+  return readTable('phrases.tsv').map(([phrase = '', later = '', why = '', instead = '']) => {
+    if (!['', 'later'].includes(later) || instead === '') throw new Error(`phrases.tsv: incomplete row "${phrase}"`)
+    return { variants: phrase.split('|'), later: later === 'later', why, instead }
+  })
+}
+
+/** @returns {Accepted[]} the places of `lint/accepted-phrases.tsv` */
+export function readAccepted() {
+  return readTable('accepted-phrases.tsv').map(([file = '', text = '', why = '']) => {
+    if (why === '') throw new Error(`accepted-phrases.tsv: the row of ${file} gives no reason`)
+    return { file, text }
+  })
+}
+
+/** @param {string} name @returns {string[][]} the rows below the header, each as its cells */
+function readTable(name) {
+  const [, ...rows] = readFileSync(new URL(name, folder), 'utf8').trimEnd().split('\n')
+  return rows.map((row) => row.split('\t'))
+}
