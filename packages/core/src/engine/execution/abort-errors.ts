@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../definitions/job-plan.ts'
 
-/** Why an attempt was told to stop. */
+/** Why the engine stops an attempt. */
 export type AbortReason =
   | 'timeout'
   | 'fail_fast'
@@ -17,17 +17,17 @@ export type AbortReason =
 
 const handOvers: readonly AbortReason[] = ['shutdown', 'no_capacity', 'clock_unconfirmed', 'isolated']
 
-/** Whether an attempt was stopped only so that another owner can make the next one. */
+/** Returns whether the attempt stops only so that another owner can make the next attempt. */
 export function isHandOver(reason: AbortReason): boolean {
   return handOvers.includes(reason)
 }
 
-/** What the signal of an attempt aborts with. */
+/** The reason with which the signal of an attempt aborts. */
 export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
   return reason === 'timeout' ? timeoutError(task) : abortError(reason)
 }
 
-/** The end of an attempt that ran into its timeout. */
+/** The error of an attempt that exceeded its `taskTimeout`. */
 export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): JobistemerError {
   return new JobistemerError('TASK_TIMEOUT', {
     message: `Task ${JSON.stringify(name)} ran longer than its taskTimeout of ${taskTimeoutMs} ms.`,

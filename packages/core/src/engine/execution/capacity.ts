@@ -50,9 +50,9 @@ const requestBurst = 50
 export interface PermitHolder extends Prioritized {
   /** Set by {@link Capacity} only. */
   permit: 'none' | 'awaited' | 'held'
-  /** Called when it gets its permit. */
+  /** Called when the holder gets its permit. */
   start(): void
-  /** Called when it has waited for a permit for too long. */
+  /** Called when the holder has waited for a permit longer than {@link longestWaitMs}. */
   handBack(): void
 }
 
@@ -123,10 +123,10 @@ export class Capacity implements Alarm {
     return this.#limit - this.#held - this.#reserved
   }
 
-  /** How many due slots of a job with these settings may start in the storage: the free permits, and those taken ahead. */
+  /** How many due slots of a job with these settings may start now: the free permits plus the prefetch. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
-    // A crash loses also the occurrences that were taken ahead: where that fails them, none is. Where starts are counted,
-    // one that is handed back has used up a start for nothing.
+    // A crash also interrupts prefetched occurrences. If `onInterrupted` fails interrupted occurrences, the node prefetches
+    // none. With a start rate it prefetches none either, because a prefetched occurrence that is handed back uses up a start.
     const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.size)
@@ -236,7 +236,10 @@ export class Capacity implements Alarm {
     holder.start()
   }
 
-  /** The holder gives its permit back, or waits for none any more. With `heldMs` its handlers ended by themselves, after that time. */
+  /**
+   * The holder gives its permit back, or stops waiting for one. `heldMs`: how long its handlers ran before they ended by
+   * themselves; `null` if they did not.
+   */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
     holder.permit = 'none'
@@ -269,7 +272,7 @@ export class Capacity implements Alarm {
     if (this.#waiting.size === 0) this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** A handler takes longer than those before it: occurrences that have waited too long go to nodes with a free permit. */
+  /** Hands back the occurrences that have waited longer than {@link longestWaitMs}, for nodes with a free permit. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
     for (const { item: holder, since } of this.#waiting.byWait()) {
@@ -296,9 +299,9 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a due slot waits for a permit, behind `taken` other slots. Waiting work in the storage is older and has
-   * precedence. So the slot joins it there, unless this node works it off soon. A slot that is more urgent than the
-   * backlog joins it at once: the next claim takes it.
+   * Returns whether a due slot waits on this node for a permit, behind `taken` other slots. The backlog in the storage is
+   * older and has precedence. So the slot joins the backlog, unless this node works off the backlog quickly. A slot that
+   * is more urgent than the backlog joins it at once, because the next claim takes that slot.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
@@ -311,12 +314,12 @@ export class Capacity implements Alarm {
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestHoldMs) return Math.min(longestHoldMs, patienceMs) - lateMs
-    // Other nodes may have room. As many slots as there are permits are stored for them. If this node has to claim those
-    // itself, the others have no room, and more stored slots would only cost time that runs need.
+    // Other nodes may have permits: this node stores up to `limit` slots for them. If this node has to claim those slots
+    // itself, the other nodes have no permits. Storing more slots would only take time from runs.
     return beyond >= this.#limit && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
   }
 
-  /** Another held slot asks again after this many milliseconds. */
+  /** Lowers {@link heldForMs} to at most `ms`, for another held slot. */
   holdAtMost(ms: number): void {
     this.#heldForMs = Math.min(this.#heldForMs, ms)
   }
@@ -341,19 +344,19 @@ export class Capacity implements Alarm {
     return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
 
-  /** No slot is known to wait for a permit. */
+  /** The launcher holds no slot any more. */
   endHold(): void {
     this.#heldForMs = 0
   }
 
   // ---------------------------------------------------------------------------------------------------------- backlog
 
-  /** Whether due work waits in the storage, as far as this node knows. */
+  /** Whether the storage has due pending work, as far as this node knows. */
   get hasBacklog(): boolean {
     return this.#backlog
   }
 
-  /** Work waits in the storage that any node with room may take. */
+  /** The storage has pending work that any node with a free permit may claim. */
   workAppeared(): void {
     this.#backlog = true
     this.work.send()

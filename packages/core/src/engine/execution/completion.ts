@@ -1,44 +1,49 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
-/** A task of which a completion was committed after its handler had ended adopts that completion. */
+/** A task that adopts a completion if the transaction commits after the handler has ended. */
 interface CompletingTask {
   adopt(stored: Completion): void
 }
 
-/** That a task has completed, as it was written in a transaction of its handler's. */
+/** The completion of a task, as its handler wrote it in the handler's own transaction. */
 export interface Completion {
   readonly task: CompletingTask
   readonly run: TaskRunRecord
-  /** Under which number it was said. */
+  /** The sequence of the settle item that carries this completion. */
   readonly sequence: number
 }
 
 /**
- * What the handlers of one occurrence have said in transactions of their own. Nobody here hears of a commit: from the first
- * call on it is in doubt what the storage has, and nothing else is said of the occurrence, which is written whole. When the
- * handler has ended, the record decides. See decision 0014.
+ * The completions that the handlers of one occurrence have written in their own transactions.
+ *
+ * The engine does not observe the commit. After the first call of `complete`, it does not know what the storage holds. So
+ * the execution settles nothing else until the handler has ended. Then it reads the record, which decides whether the
+ * completion was committed. See decision 0014.
  */
 export class Completions {
-  /** The last number that was said outside transactions before any of these; `null`: none of them can be stored. */
+  /** The last sequence that was assigned before the first completion; `null`: no completion can still be committed. */
   #upTo: number | null = null
   #said: Completion[] = []
-  /** Whose handler runs, and may commit. */
+  /** The task whose handler has called `complete` and may still commit. */
   #open: CompletingTask | null = null
   #isWriting = false
   readonly #waiting = new Set<() => void>()
 
-  /** A handler has begun to complete its task, and what becomes of that is not known. */
+  /** A handler has begun to complete its task, and the engine does not know yet whether the transaction is committed. */
   get isOpen(): boolean {
     return this.#open !== null
   }
 
-  /** A completion is on its way to the storage. */
+  /** A storage call that writes a completion is in progress. */
   get isWriting(): boolean {
     return this.#isWriting
   }
 
-  /** What is said outside transactions holds only while the storage has nothing above this; `null`: no such condition. */
+  /**
+   * The storage accepts an item from outside a transaction only if its stored sequence is not above this number; `null`: no
+   * such condition.
+   */
   get upTo(): number | null {
     return this.#upTo
   }
@@ -47,7 +52,7 @@ export class Completions {
     return this.#open === task
   }
 
-  /** `sequence` is the last number that was given away. */
+  /** `sequence`: the last sequence that the execution has assigned. */
   begin(task: CompletingTask, sequence: number): void {
     this.#open = task
     this.#upTo ??= sequence
@@ -63,29 +68,29 @@ export class Completions {
     }
   }
 
-  /** The one that the storage has, if it has any. */
+  /** Returns the completion with this stored sequence; `null`: the stored sequence belongs to no completion. */
   storedAs(sequence: number): Completion | null {
     return this.#said.find((completion) => completion.sequence === sequence) ?? null
   }
 
-  /** One was committed after its handler had ended: which, the record tells. */
+  /** A transaction was committed after its handler had ended. The record tells which one. */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null
   }
 
-  /** What became of it is known, as far as it can be: what is not stored by now may be committed later. */
+  /** The record was read after the handler ended. A transaction that is not stored yet may still commit later. */
   close(): void {
     this.#open = null
     for (const go of [...this.#waiting]) go()
   }
 
-  /** One of them is stored, or something that came after all of them. */
+  /** The storage has one of the completions, or a later settle that excludes all of them. */
   settle(): void {
     this.#upTo = null
     this.#said = []
   }
 
-  /** Resolves when no other task's handler may commit. Rejects with what the signal fires with. */
+  /** Resolves when no other task's handler may commit. Rejects with the abort reason of the signal. */
   async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (this.#open !== null && this.#open !== task) {
@@ -103,7 +108,7 @@ export class Completions {
   }
 }
 
-/** The handler has ended, and its transaction has not been committed. */
+/** The error of a handler that ended before its transaction was committed. */
 export function notCommitted(taskName: string): JobistemerError {
   return new JobistemerError('TRANSACTION_NOT_COMMITTED', {
     message: `Task ${printValue(taskName)} was completed in a transaction that was not committed when its handler ended.`,
@@ -113,7 +118,7 @@ export function notCommitted(taskName: string): JobistemerError {
   })
 }
 
-/** A handler completes its task in a transaction, and a completion of it is stored, or comes before in the same one. */
+/** The error of a second `complete` for the same task: after a stored one, or in the same transaction. */
 export function alreadyCompleted(taskName: string): JobistemerError {
   return new JobistemerError('ALREADY_COMPLETED', {
     message: `Task ${printValue(taskName)} has been completed in a transaction before.`,
@@ -123,7 +128,7 @@ export function alreadyCompleted(taskName: string): JobistemerError {
   })
 }
 
-/** A handler says something that only a handler under way can say. */
+/** The error of a handler that uses its context after its attempt has ended. */
 export function attemptOver(taskName: string, attempt: number): JobistemerError {
   return new JobistemerError('ATTEMPT_OVER', {
     message: `Attempt ${attempt} of task ${printValue(taskName)} has ended.`,

@@ -22,14 +22,14 @@ export class DelayedReports implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
-  /** Monotonic instant since when each waits, oldest first. */
+  /** Monotonic instant at which each reporter was added, oldest first. */
   readonly #since = new RenewedMap<Reporter, number>()
 
   constructor(engine: Pick<EngineContext, 'agenda' | 'clock'>) {
     this.#engine = engine
   }
 
-  /** A reporter that waits already keeps its instant. */
+  /** Adding a reporter again does not postpone its report. */
   add(reporter: Reporter): void {
     if (this.#since.has(reporter)) return
     this.#since.set(reporter, this.#engine.clock.monotonic())

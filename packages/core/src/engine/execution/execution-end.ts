@@ -3,15 +3,15 @@ import type { SettleChange } from '../../storage/storage.ts'
 import type { AbortReason } from './abort-errors.ts'
 import type { TaskProgress } from './task-progress.ts'
 
-/** Why an execution ends apart from what its tasks do. */
+/** A request to end an execution before its tasks have ended by themselves. */
 export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
 
-// Shared by all executions, of which there may be tens of thousands a second.
+// Shared by all executions: a node may end tens of thousands of them per second.
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
-/** What an occurrence ends as on this node, by what ended it and by how its tasks ended. */
+/** Returns the last change of an occurrence on this node, derived from its halt and from the states of its tasks. */
 export function finalChange(
   halt: Halt | null,
   tasks: readonly TaskProgress[],
@@ -27,14 +27,14 @@ export function finalChange(
   return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
 }
 
-/** From when on another owner may go on: at once, unless all that is left to do waits for its retry interval. */
+/** Returns when another owner may continue, in epoch ms: the earliest retry of a `retrying` task; now if no task retries. */
 function resumableAt(tasks: readonly TaskProgress[], now: number): number {
   const begun = tasks.filter((task) => task.state === 'retrying')
   const at = Math.min(...begun.map((task) => task.retryDueAt ?? now))
   return Number.isFinite(at) ? Math.max(now, at) : now
 }
 
-/** Why a task ends that has not ended by itself when its occurrence does. */
+/** The reason of a task that has not ended by itself when its occurrence ends. */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'
   if (halt.reason === 'storage_refused' || halt.reason === 'isolated' || halt.reason === 'invalid_payload') {

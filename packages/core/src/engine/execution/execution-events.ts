@@ -6,7 +6,7 @@ import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { perform } from '../runtime/perform.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
-// Events, log lines and hooks of one running occurrence. Functions, because an object would be allocated per occurrence.
+// Events, log lines and hooks of one running occurrence. These are functions, to avoid an allocation per occurrence.
 
 export function emitStarted(source: OccurrenceSource): void {
   const { events } = source.engine
@@ -38,7 +38,7 @@ export function emitAttemptProgressed(
   events.emit('attempt.progressed', { ...namesOf(source), task, attempt, fraction, message })
 }
 
-/** `error` is what the handler threw, if it did. */
+/** `error`: what the handler threw; `undefined` if it did not throw. `retryInMs`: `null` if no retry follows. */
 export function emitAttemptEnded(
   source: OccurrenceSource,
   task: string,
@@ -64,7 +64,7 @@ export function emitAttemptEnded(
   })
 }
 
-/** A failure is heard: as a warning while the task is tried again, as an error when it is final. */
+/** Logs a failed attempt: as a warning if the task is retried, as an error if the failure is final. */
 function logFailure(
   source: OccurrenceSource,
   task: string,
@@ -85,7 +85,7 @@ export function emitReleased(source: OccurrenceSource, reason: string | null): v
   source.engine.events.emit('occurrence.released', { ...namesOf(source), reason })
 }
 
-/** `isCanceled`: nobody goes on with it. */
+/** `isCanceled`: the occurrence was canceled by force. Otherwise it has another owner. */
 export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const { engine, occurrence } = source
   const event = { ...namesOf(source), fencingToken: occurrence.token }
@@ -95,13 +95,13 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
 }
 
-/** `isToldBefore`: whoever ended it in this node's place has told that it is canceled. */
+/** `isToldBefore`: the node that canceled the occurrence by force has already emitted its end. */
 export function emitFinished(source: OccurrenceSource, report: ExecutionReport, isToldBefore: boolean): void {
   const event = { ...namesOf(source), report }
   source.engine.events.emit('occurrence.finished', isToldBefore ? { ...event, isToldBefore } : event)
 }
 
-/** Calls a hook of the user's; what it throws is reported, and goes no further. */
+/** Calls a hook of the user. An error of the hook is logged and emitted as `hook.failed`. */
 export async function callHook(
   source: OccurrenceSource,
   hook: string,
@@ -109,7 +109,7 @@ export async function callHook(
 ): Promise<void> {
   try {
     const { engine, trace } = source
-    // Called in a function of its own: what it returns is a promise of the language then.
+    // The async function turns a thenable that the hook returns into a native promise.
     const called = async (): Promise<void> => await call()
     await perform(engine, () => (trace === null ? called() : trace.within(called)))
   } catch (error) {

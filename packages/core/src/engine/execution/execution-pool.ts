@@ -14,7 +14,7 @@ import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { DelayedReports } from './delayed-reports.ts'
 
-/** The occurrences that are this node's. Each runs as soon as it has a place. */
+/** The executions of this node. An execution starts as soon as it has a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
@@ -23,13 +23,13 @@ export class ExecutionPool implements ExecutionOwner {
   readonly delayedReports: DelayedReports
   readonly #capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
-  /** Still running in the storage, and nobody here runs them. */
+  /** Occurrences that are still `running` in the storage, and whose executions this node has ended. */
   readonly #left = new Set<OccurrenceId>()
-  /** Calls of `onComplete` that have not ended, and occurrences that were taken and do not run yet. */
+  /** Promises that a shutdown waits for: calls of `onComplete`, and taken occurrences that have not started. */
   #hooks = 0
-  /** An `onComplete` is being called now, and what it calls at once. */
+  /** The synchronous part of an `onComplete` hook is on the call stack. */
   #isCallingBack = false
-  /** That one has asked for a shutdown. */
+  /** That hook has requested a shutdown. */
   #isToldToStop = false
   #whenEmpty: (() => void)[] = []
   #waitsUntil: number | null = null
@@ -46,7 +46,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.nextTaker = new NextOccurrenceTaker(engine, capacity)
   }
 
-  /** Who sees to it that backfills go on. */
+  /** Sets the relay that continues backfills. */
   relayedBy(relay: Relay): void {
     this.#relay = relay
   }
@@ -59,17 +59,17 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size
   }
 
-  /** Without those that wait for a place: they have not begun. */
+  /** Number of executions that have begun, without those that wait for a permit. */
   get begun(): number {
     return this.#executions.size - this.#capacity.waitingCount
   }
 
-  /** Nothing that only waits for a retry is kept for longer than that, an instant of the monotonic clock. */
+  /** Executions that only wait for retries after this monotonic instant are handed back. */
   keepUntil(monotonic: number): void {
     this.#waitsUntil = monotonic
   }
 
-  /** The names of the jobs that run. */
+  /** Yields the job name of each execution. */
   *jobNames(): Generator<string> {
     for (const { job } of this.#executions.values()) yield job.job.name
   }
@@ -78,7 +78,7 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
-  /** Whether this node runs it, or has run it and left it to the reaper. */
+  /** Returns whether this node runs the occurrence, or has ended it and left it to the reaper. */
   knows(id: OccurrenceId): boolean {
     return this.#executions.has(id) || this.#left.has(id)
   }
@@ -89,18 +89,18 @@ export class ExecutionPool implements ExecutionOwner {
     readonly occurrence: StartedOccurrence
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
-    /** Its claim stands for the attempts, and nothing else is stored of them. */
+    /** The claim stands for the first attempts; the storage has no other record of them. */
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
     this.#left.delete(id)
-    // It was taken from this node, and came back to it before the node had noticed.
+    // A peer has released the occurrence and this node has claimed it again, before this node noticed the loss.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options)
     this.#executions.set(id, execution)
     if (this.#waitsUntil !== null) execution.waitAtMostUntil(this.#waitsUntil)
     if (options.isUnreported === true) this.delayedReports.add(execution)
-    // A request was on its way when the shutdown began: it is handed back untouched.
+    // A storage call was in progress when the shutdown began. No handler of this occurrence is called.
     if (this.#isDraining) execution.shutDown()
     else {
       if (this.#capacity.hasBacklog) {
@@ -111,13 +111,16 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isIsolated) execution.isolate()
   }
 
-  /** Nobody hears this node: runs that are not to go on then are told to stop. */
+  /** The storage accepts no heartbeats of this node. Aborts the runs of jobs with `whileIsolated: 'abort'`. */
   isolated(): void {
     this.#isIsolated = true
     for (const execution of [...this.#executions.values()]) execution.isolate()
   }
 
-  /** This node is heard again. What was taken from it meanwhile would go on until it says something: so it says it now. */
+  /**
+   * The storage accepts heartbeats of this node again. Every execution settles now, so that this node learns at once which
+   * occurrences peers have taken over.
+   */
   rejoined(): void {
     this.#isIsolated = false
     for (const execution of this.#executions.values()) if (execution.isOpen) execution.say()
@@ -125,8 +128,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   closing(execution: Execution): void {
     this.#capacity.leave(execution, execution.workingMs)
-    // What is known to wait in the storage is taken before this end is told: the storage works on one while the node works on
-    // the other.
+    // Claims from the backlog before the end is settled, so that claim and settle overlap.
     this.#capacity.offerRoom()
   }
 
@@ -137,11 +139,11 @@ export class ExecutionPool implements ExecutionOwner {
   closed(execution: Execution): void {
     this.delayedReports.delete(execution)
     const { id } = execution.occurrence
-    // It may have come back to this node meanwhile: then another execution is here under its id.
+    // If this node has claimed the occurrence again, the map holds another execution under the same id.
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)
-    // Once more: the end may have woken what is to be taken.
+    // A second offer after `closing`, because the end may have woken a queued occurrence.
     this.#capacity.offerRoom()
   }
 
@@ -150,13 +152,13 @@ export class ExecutionPool implements ExecutionOwner {
     this.#isCallingBack = true
     this.#isToldToStop = false
     const hook = call()
-    // It may wait for the shutdown: each would wait for the other.
+    // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook.
     if (!this.#isToldToStop) this.reporting(hook)
     this.#isCallingBack = outer.isCallingBack
     this.#isToldToStop = outer.isToldToStop
   }
 
-  /** Somebody asks for a shutdown: a hook that does is not waited for. */
+  /** The caller requests a shutdown. If the caller is a hook, the shutdown does not wait for that hook. */
   shutdownAsked(): void {
     if (this.#isCallingBack) this.#isToldToStop = true
   }
@@ -181,7 +183,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Nothing begins any more: what has not begun is handed back, also what comes later. What runs may go on for so long.
+   * Starts no execution any more, and hands back those that have not begun, including later ones. Executions that have
+   * begun may continue for `graceMs`.
    */
   drain(graceMs: number): void {
     this.shutdownAsked()
@@ -191,19 +194,19 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.drain(until)
   }
 
-  /** Tells everything to stop. */
+  /** Aborts all executions. */
   abort(): void {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 
-  /** Nobody waits any longer for what runs. */
+  /** The shutdown no longer waits for the executions. */
   abandon(): void {
     for (const execution of this.#executions.values()) execution.abandon()
   }
 
-  /** Resolves when nothing runs any more, and the hooks that were told of it have ended. */
+  /** Resolves when there are no executions and all hooks have ended. */
   async emptied(): Promise<void> {
-    // The last occurrence closes before its hook is called.
+    // The last execution closes before its hook is called, so one check is not enough.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)

@@ -14,7 +14,7 @@ import type { StartedOccurrence } from './started-occurrence.ts'
 
 const noLines: readonly LogLine[] = Object.freeze([])
 
-/** The report on an occurrence that has ended. */
+/** Returns the report on an occurrence that has ended. */
 export function reportOf(options: {
   readonly jobName: string
   readonly plan: JobPlan
@@ -42,14 +42,14 @@ export function reportOf(options: {
   }
 }
 
-/** As users see it. */
+/** The backfill of a run, in the form of the public API; `null` if the run belongs to none. */
 export function backfillOf({ backfill, requestKey }: OccurrenceDetails): BackfillReference | null {
   if (backfill === undefined) return null
   const { slot, from, to, which, order } = backfill
   return { key: requestKey as string, slot: new Date(slot), from: new Date(from), to: new Date(to), which, order }
 }
 
-/** A task run with the ids that derive from its place. */
+/** Returns a task run with the ids that derive from its job, occurrence and task name. */
 export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: TaskRunRecord): TaskReport {
   const id = taskId(jobId, run.task)
   const runId = taskRunId(occurrenceId, id)
@@ -84,7 +84,7 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
   }
 }
 
-/** One that ended while it waited for its retry interval never began: its record says when it was to begin. */
+/** If an attempt ends during its retry interval, its `startedAt` is the planned start, which lies after `endedAt`. */
 function startOf({ startedAt, endedAt }: AttemptRecord): number {
   return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
 }

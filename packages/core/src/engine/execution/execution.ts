@@ -39,7 +39,7 @@ import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run
 import type { DelayedReports } from './delayed-reports.ts'
 import { unreadableRun } from './unreadable-run.ts'
 
-/** What an execution tells whoever started it. */
+/** The services and callbacks that an execution needs. {@link ExecutionPool} implements them. */
 export interface ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
@@ -47,29 +47,30 @@ export interface ExecutionOwner {
   readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
   readonly delayedReports: DelayedReports
-  /** Its tasks have ended; what is left is to say so. It needs no place any more. */
+  /** All tasks of the execution have ended, and it still has to settle. It needs no permit any more. */
   closing(execution: Execution): void
-  /** Its handlers were called, and the storage will never know: it is the reaper's. */
+  /** The handlers were called, but the storage rejected the end. The reaper will release the occurrence. */
   leftToReaper(execution: Execution): void
-  /** It is over for this node: finished, released, lost. */
+  /** The execution has ended on this node: finished, released or lost. */
   closed(execution: Execution): void
-  /** What its end took is about to run, or is about to be told: a shutdown waits for it. */
+  /** A shutdown waits for this promise: a taken occurrence that is about to start, or the report of a forced cancel. */
   reporting(starting: Promise<void>): void
-  /** Calls its `onComplete`. A shutdown waits for it, unless the hook itself has asked for that. */
+  /** Calls the hook `onComplete`. A shutdown waits for the hook, unless the hook itself requested the shutdown. */
   callingBack(hook: () => Promise<void>): void
-  /** An occurrence waits for a free node now: this one, handed back, or another that its end woke. */
+  /** The storage has a pending occurrence: the one that was handed back, or the one that this end woke. */
   woken(): void
 }
 
 const notHalted = null
 
-// Shared by all executions, of which there may be tens of thousands a second.
+// Shared by all executions: a node may end tens of thousands of them per second.
 const noRuns: readonly TaskRunRecord[] = Object.freeze([])
 const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
 /**
- * One occurrence running on this node: decides which task comes next and when all is over, and says it to the storage.
- * A handler is called only once its attempt is in the storage, or the claim that stands for it.
+ * One occurrence that runs on this node. The execution decides which task starts next and when the occurrence ends, and
+ * settles each step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the
+ * first attempts.
  */
 export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   at: number = 0
@@ -81,29 +82,29 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly engine: EngineContext
   readonly #plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
-  /** Runs of tasks that the plan does not have (any more). */
+  /** Runs of tasks that are not in the plan. */
   readonly #foreignRuns: readonly TaskRunRecord[]
   #sequence = 0
-  /** `null` before it has its place. */
+  /** Monotonic instant of {@link start}; `null` while the execution waits for a permit. */
   #beganAt: number | null = null
-  /** Since when handlers may be called: that of a claimed one only once its first attempt is stored. */
+  /** Monotonic instant from which handlers may be called. Unless the attempts are fresh, the first acknowledgement sets it. */
   #worksSince: number | null = null
   readonly #isFresh: boolean
-  /** Its node goes down, and lets it run so long: an instant of the monotonic clock. */
+  /** Monotonic instant at which the grace period of a shutdown ends; `null`: no shutdown. */
   #drainsUntil: number | null = null
   #phase: StateOf<typeof executionTransitions> = 'open'
   #saying = false
-  /** Handlers have said what the storage was not told. */
+  /** Handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
-  /** What handlers have said in transactions; most never do. */
+  /** Completions in transactions of handlers; `null` until the first one, because most handlers never write one. */
   #completions: Completions | null = null
-  /** There is something to say that waits until it is known what was committed. */
+  /** A settle waits until the record has shown whether a completion was committed. */
   #isHeldBack = false
-  /** Its end may take the next occurrence of its job. */
+  /** The settle in progress may take the next occurrence of the job. */
   #isTaking = false
   #trace: RunTrace | null = null
-  /** The run of an earlier owner. */
+  /** The trace context of an earlier owner's run. */
   readonly #earlierTrace: TraceContext | null
   #isRefused = false
   #misfit: JobistemerError | null = null
@@ -113,8 +114,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs` are what the storage has, or what its claim stands for. With `fresh` its attempts are this execution's own,
-   * just started; otherwise they are an earlier owner's.
+   * `runs`: the stored task runs, or those that the claim stands for. `fresh`: their attempts belong to this execution and
+   * have just started; otherwise they belong to an earlier owner.
    */
   constructor(
     owner: ExecutionOwner,
@@ -151,7 +152,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
   }
 
-  /** Milliseconds since its handlers may be called: how quick they are, whatever the storage is. */
+  /** Milliseconds since handlers may be called. Measures the latency of the handlers without that of the storage. */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
     return now - (this.#worksSince ?? now)
@@ -161,7 +162,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return orderAt(this.occurrence)
   }
 
-  /** Starts it; the storage says that it is this node's. */
+  /** Starts the run. The caller has made sure that the storage names this node as the owner. */
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
     if (this.#isFresh) this.#worksSince = this.#beganAt
@@ -170,13 +171,13 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { startedAt, executionTimeoutMs } = this.occurrence
     const now = this.engine.now()
     if (this.engine.isTimeInDoubt) {
-      // A machine that slept meanwhile cannot tell whether its time is over.
+      // The machine may have slept, so the node cannot tell whether the execution timeout has passed.
       this.#stop({ kind: 'release', reason: 'clock_unconfirmed' }, 'clock_unconfirmed')
       return
     }
     const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
-      // The answer was on its way for too long: others may have it by now.
+      // The storage's answer took longer than the execution timeout. Another node may own the occurrence now.
       this.ring()
       return
     }
@@ -213,8 +214,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Told without waiting for it: a handler that ends at once ends in the same call. Until the storage has it, the next
-   * owner of a run whose node dies cannot tell which trace it goes on from.
+   * Stores the trace context without waiting for the acknowledgement; if a handler ends at once, the same call carries its
+   * end. If this node dies before the storage has the context, the next owner cannot continue the trace.
    */
   #keepTrace({ context }: RunTrace): void {
     if (context === null) return
@@ -227,14 +228,14 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.#trace
   }
 
-  /** Its node has stopped, and does not wait for it. */
+  /** Ends the trace, because the node stops without waiting for this execution. */
   abandon(): void {
     this.#trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
   /**
-   * Finds a run that must not reach its handlers: one whose stored row is damaged, or one whose data the job's schema
-   * refuses. A process without the job's code has no schema, so this node is the first to check the data.
+   * Finds a run that must not reach its handlers: its stored row is damaged, or its data do not match the job's schema. A
+   * client without the job's code has no schema, so this node may be the first to check the data. `null`: checked at once.
    */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
@@ -278,19 +279,22 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  /** Somebody wants it to end: its attempts are aborted, and it finishes as `canceled`. */
+  /** Aborts the attempts and finishes the occurrence as `canceled`. */
   cancel(reason: string): void {
     this.#stop({ kind: 'finish', state: 'canceled', reason }, 'canceled')
   }
 
-  /** The node goes down. It may run until then, but what has not begun or only waits for a later retry is handed back. */
+  /**
+   * The node shuts down, and its grace period ends at `untilMonotonic`. Hands the occurrence back if it has not begun, or
+   * if it only waits for retries after that instant.
+   */
   drain(untilMonotonic: number): void {
     this.#drainsUntil = untilMonotonic
     if (this.#beganAt === null) this.shutDown()
     else this.#handBackIfWaiting()
   }
 
-  /** It is handed back when all that is left to do is to wait for a retry that comes later than that. */
+  /** Hands the occurrence back as soon as it only waits for retries after this monotonic instant. */
   waitAtMostUntil(monotonic: number): void {
     this.#drainsUntil = monotonic
     if (this.#beganAt !== null) this.#handBackIfWaiting()
@@ -304,27 +308,30 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (isAtRest && this.#tasks.some(isWaiting)) this.shutDown()
   }
 
-  /** The time of the node is over: attempts are told to stop; what has not ended then is handed back. */
+  /** Aborts the attempts. If a task has not ended by itself then, the occurrence is handed back. */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
 
-  /** Nobody hears the node, and others may take over what it runs: what must not run twice at once stops here. */
+  /**
+   * The storage has accepted no heartbeat of this node for too long, so peers may take over its runs. Hands the occurrence
+   * back if its job has `whileIsolated: 'abort'`, because the job must not run twice at the same time.
+   */
   isolate(): void {
     if (this.#plan.settings.whileIsolated !== 'abort') return
     this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
-  /** It was taken ahead and has found no place: it is handed back untouched. */
+  /** Hands back a prefetched occurrence that has found no permit in time. Its handlers were not called. */
   handBack(): void {
     this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
   }
 
-  /** The execution timeout. */
+  /** The execution timeout has passed. */
   ring(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
-    // Also what something else has told to stop before: soon the reaper of another node takes it.
+    // Also shortens the wait for handlers that were aborted before: the reaper of a peer will release the occurrence soon.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
@@ -356,14 +363,14 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
-    // Also when it has been lost meanwhile: what was taken is this node's.
+    // This node owns the taken occurrence even if it has lost this one.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
-      // The latest item is not overtaken: another owner has the same token, which the storage gave again after a loss.
+      // `lost` for the latest item: another owner has the same token, which the storage reassigned after a loss of data.
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
@@ -373,18 +380,18 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       const change = this.#finalChange
       if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
       this.#close(change)
-      // A storage tells the other nodes, if it tells anybody.
+      // The storage sends wake-ups to the peers, but this node has to wake itself.
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
-    // First: no handler is called any more of what is to be canceled.
+    // Before the acknowledgement, which would call the handlers of an occurrence that is about to be canceled.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
     this.#accepted(item)
   }
 
-  /** What it says of attempts is stored, by itself or by what was said after it. */
+  /** The storage has the attempts of this item, through this item or a later one. */
   #accepted(item: SettleItem): void {
-    // In the order of the tasks, behind those that the plan does not have: a job may have thousands.
+    // The runs follow the order of the tasks, after the foreign runs. One pass over both: a job may have thousands of tasks.
     let task = 0
     for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
       const run = item.runs[index] as TaskRunRecord
@@ -393,7 +400,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  // ---------------------------------------------------------------------------- what handlers say in their transactions
+  // ------------------------------------------------------------------------------ completions in handlers' transactions
 
   async complete(
     task: TaskProgress,
@@ -404,7 +411,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     try {
       await this.#completeWithin(within, task, attempt, completing.result)
     } catch (error) {
-      // Why it was refused is the news; a transaction that cannot even take this is at its end anyway.
+      // The caller needs the first error. If `forbidCommit` fails too, the transaction cannot be committed anyway.
       await within.forbidCommit().catch(() => undefined)
       throw error
     }
@@ -429,12 +436,12 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
-    // It may have been lost while this was on its way, and has ended then.
+    // The execution may have been lost, and closed, during the storage call.
     if (this.#phase !== 'closed') this.#taken(answer)
     throw abortErrorOf(task.plan, 'lost')
   }
 
-  /** The answer speaks of this very owner, which has said something later. */
+  /** Returns whether the item was rejected only because this owner has settled a later item. */
   #isStillOwn({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): boolean {
     return state === 'running' && token === this.occurrence.token
   }
@@ -465,7 +472,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.say()
   }
 
-  /** A handler ended before its transaction, which was committed after all: its task has completed, whatever was judged. */
+  /** A transaction was committed after its handler had ended. The task has completed, even if it was judged as failed. */
   #adoptCommitted(): void {
     this.#completions?.reopen()
     this.decide()
@@ -484,8 +491,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * The storage cannot keep what this occurrence says, so it says less: first without what was logged, then that it has
-   * failed, and why. If that is refused too, nothing can be said any more.
+   * The storage rejected the item, so the execution sends less. It first drops the kept logs. If the storage rejects that
+   * too, the occurrence fails with the reason `storage_refused`. If the storage rejects the failure too, the reaper has to
+   * release the occurrence.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
@@ -526,7 +534,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.advance()
   }
 
-  /** Starts whatever may start now, and ends the occurrence when nothing is left. */
+  /** Starts the tasks that may start now. If all tasks have ended, ends the occurrence. */
   advance(): void {
     if (this.#phase !== 'open') return
     const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
@@ -546,14 +554,14 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       return
     }
     this.#on('tasks_ended')
-    // First, so that what starts in its place is on its way before: the storage then ends the one while the other runs.
+    // Frees the permit before the settle, so that the next run starts while the storage ends this one.
     this.#owner.closing(this)
     const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
     if (handingOn === null) this.say()
     else void handingOn.then(() => this.say())
   }
 
-  /** A run of a backfill creates the one after it, before it says that it is over. */
+  /** A run of a backfill creates the next run before it settles its end. `null`: there is nothing to wait for. */
   #handOn(): Promise<void> | null {
     const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
     return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
@@ -575,11 +583,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.#plan.settings.onInterrupted === 'fail'
   }
 
-  /** A handler was interrupted that must not be called again. */
+  /** A handler was interrupted, and the job's `onInterrupted` forbids another call. */
   interrupted(): void {
     if (this.#halt?.kind !== 'release') return
     this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
-    // What is handed back waits for its other handlers however long they take. What ends does not.
+    // A release waits for running handlers without a limit. A finish waits for them up to the abort grace period.
     for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
   }
 
@@ -595,7 +603,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
   }
 
-  /** A process that stood still finds several alarms due at once, and the execution timeout may not be the first. */
+  /** Whether the execution timeout is due. After a blocked event loop, another alarm may ring before this one. */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
@@ -626,7 +634,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       }
       const record = task.toRecord()
       if (record === null) continue
-      // An empty list that is added to makes room for sixteen more, and most jobs have one task.
+      // `[record]` allocates one element. V8 reserves about 16 when an element is pushed to an empty array.
       if (runs === null) runs = [record]
       else runs.push(record)
     }
@@ -660,21 +668,24 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#owner.delayedReports.add(this)
   }
 
-  /** The storage does not know all of it: nothing of its attempts since its claim, or not what its handlers have said. */
+  /** Settles what the storage does not have yet: attempts since the claim, progress, log lines. */
   reportNow(): void {
     if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
-  /** It is not this node's any more, as the storage says of it: another owner has it, or nobody will. */
+  /** The storage's record shows that this node no longer owns the occurrence. */
   #taken({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): void {
     const isCanceled = state === 'canceled' && token === this.occurrence.token
-    // Nobody else will say that it is over. A shutdown waits for that too.
+    // Only this node can call `onComplete` for the canceled occurrence. A shutdown waits for that.
     const telling = isCanceled ? this.#tellCanceled() : null
     if (telling !== null) this.#owner.reporting(telling)
     this.lose(isCanceled)
   }
 
-  /** Its handlers are told, and what they do changes nothing any more. `isCanceled`: it has ended, and no other owner has it. */
+  /**
+   * Aborts the attempts and closes the execution. Results of handlers no longer count. `isCanceled`: the occurrence was
+   * canceled by force and has no other owner.
+   */
   lose(isCanceled: boolean = false): void {
     this.#on('lose')
     this.engine.agenda.cancelAlarm(this)
@@ -684,7 +695,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#owner.closed(this)
   }
 
-  /** Somebody has canceled it in this node's place: how it has ended is what the storage has. */
+  /** Reports an occurrence that was canceled by force. The report comes from the storage's record. */
   async #tellCanceled(): Promise<void> {
     if (!this.#isToBeTold) return
     const { id } = this.occurrence

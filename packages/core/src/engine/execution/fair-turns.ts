@@ -3,18 +3,18 @@ import type { Clock } from '../../clock.ts'
 /** After a look that found no other job, the next look follows after this many ms, unless a newcomer appears. */
 const pauseMs = 1000
 
-/** Looks take at most one part in this many of the time: a storage may read past all that waits of the busy jobs. */
+/** Looks take at most 1/20 of the time, because a storage may read all waiting work of the busy jobs during a look. */
 const pauseFactor = 20
 
 /** Jobs per round, at most. Among more jobs, none holds most of the node. */
 const mostInRound = 100
 
-/** Runs of a job that make up its turn. In shorter backlogs the oldest work goes first, whatever its job. */
+/** Runs of a job that make up its turn. In shorter backlogs a claim takes the oldest work of all jobs. */
 const runsPerTurn = 10
 
 /**
  * Gives each job with waiting work its turn while more waits in the storage than this node has room for. A claim takes
- * the oldest work first, so thousands of requests of one job would keep all others waiting.
+ * the oldest work first, so thousands of requests of one job would delay all other jobs.
  *
  * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look
  * is a claim that leaves out the jobs that have had their turn. The round ends with the look that finds nothing; the next
@@ -74,7 +74,7 @@ export class FairTurns {
     this.#lastRound = null
   }
 
-  /** A look has taken this many ms. */
+  /** Records a look. `tookMs`: the duration of the storage call. */
   looked(hasFound: boolean, tookMs: number): void {
     const now = this.#clock.monotonic()
     this.#soonestAt = now + pauseFactor * tookMs

@@ -1,10 +1,10 @@
-/** Milliseconds within which a slot that was taken ahead is to find a permit. */
+/** Target wait of a prefetched slot for a permit, in ms. */
 const aheadMs = 5
 
 /** Factor by which the remembered latency shrinks with each further handler. After 60 quick handlers, 5 % of it is left. */
 const decay = 0.95
 
-/** Milliseconds. While no handler takes longer, a waiting occurrence finds a permit soon. */
+/** Milliseconds. If the slowest recent handler took at most this long, handlers count as quick. */
 const quickMs = 100
 
 /** How fast permits become free, estimated from the slowest of the last handlers. */

@@ -1,19 +1,19 @@
 import type { AttemptRecord, OmittedAttempts } from '../../storage/occurrence-record.ts'
 
-// Attempts are written whole with everything that is said of their occurrence. A task that is tried for ever would
-// otherwise write more with each try: a thousand tries wrote three gigabytes.
+// Each settle writes all kept attempts of its occurrence. Without a limit, a task with endless retries writes more with
+// each attempt: 1,000 attempts wrote 3 GB.
 const firstKept = 5
 const lastKept = 15
-/** So many of the last attempts keep the stack of their error and what caused it; the first one keeps it too. */
+/** Number of the last attempts that keep the stack and cause of their error. */
 const lastWithStack = 3
 
-/** The attempts of a task as they are kept: the first ones, the last ones, and a count of those between. */
+/** The attempts of a task as the storage keeps them: the first 5, the last 15, and a count of the attempts between. */
 export interface KeptAttempts {
   readonly attempts: readonly AttemptRecord[]
   readonly omitted: OmittedAttempts | undefined
 }
 
-/** With a further attempt at the end. */
+/** Returns the kept attempts after a further attempt. */
 export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: AttemptRecord): KeptAttempts {
   const next = attempts.slice()
   const older = next.length - lastWithStack
@@ -30,14 +30,14 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
   }
 }
 
-/** How many attempts count against the retries: one that was lost with its node or handed back says nothing. */
+/** Returns how many attempts count against `maxRetries`. Attempts that were lost or handed back do not count. */
 export function failuresOf({ attempts, omitted }: KeptAttempts): number {
   let failures = omitted?.failures ?? 0
   for (const attempt of attempts) if (isFailure(attempt)) failures++
   return failures
 }
 
-/** Whether it counts against the retries. */
+/** Returns whether the attempt counts against `maxRetries`. */
 export function isFailure({ state }: AttemptRecord): boolean {
   return state === 'failed' || state === 'timed_out'
 }

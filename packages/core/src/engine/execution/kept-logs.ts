@@ -1,11 +1,11 @@
 import type { LogLineRecord, LogsRecord } from '../../storage/occurrence-record.ts'
 
-/** All logs of an occurrence have so many bytes of JSON at most: they travel with whatever is said of it. */
+/** Maximum size of all kept logs of an occurrence, in bytes of JSON. Each settle of the occurrence carries these logs. */
 const mostBytes = 65_536
 
-/** What is kept of what all handlers of one occurrence log. */
+/** The kept log lines of all attempts of one occurrence. */
 export class KeptLogs {
-  /** Those that have lines, in the order in which their attempts began. */
+  /** The logs with at least one line, in the order of their first line. */
   readonly #logs = new Set<AttemptLog>()
   #bytes = 0
   #isRefused = false
@@ -26,7 +26,7 @@ export class KeptLogs {
     if (log.bytes === 0) this.#logs.delete(log)
   }
 
-  /** The storage cannot keep what there is: none of it is kept any more. Answers whether there was any. */
+  /** Drops all lines and keeps no further ones, because the storage rejected them. Returns whether there were any. */
   refuse(): boolean {
     const hadAny = this.#bytes > 0
     this.#isRefused = true
@@ -34,7 +34,7 @@ export class KeptLogs {
     return hadAny
   }
 
-  /** Attempts that were followed by others lose their lines first; of the others the one that has logged most. */
+  /** The log that loses its oldest line: the first superseded one, otherwise the largest. */
   #victim(): AttemptLog {
     let largest: AttemptLog | null = null
     for (const log of this.#logs) {
@@ -45,7 +45,7 @@ export class KeptLogs {
   }
 }
 
-/** The last lines that the handler of one attempt has logged. */
+/** The last log lines of one attempt's handler. */
 export class AttemptLog {
   /** Its task has begun a further attempt. */
   isSuperseded = false
@@ -55,10 +55,10 @@ export class AttemptLog {
   readonly #lines: LogLineRecord[] = []
   readonly #sizes: number[] = []
   #dropped: number
-  /** What was given away of it does not change. */
+  /** The last result of {@link toRecord}, which must not change after it was returned; `null`: outdated. */
   #printed: LogsRecord | null = null
 
-  /** `most`: so many lines. `stored`: what an earlier owner has left of it. */
+  /** `most`: maximum number of lines. `stored`: the lines that an earlier owner has stored. */
   constructor(kept: KeptLogs, most: number, stored?: LogsRecord) {
     this.#kept = kept
     this.#most = most

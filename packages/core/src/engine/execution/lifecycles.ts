@@ -38,14 +38,13 @@ export const attemptTransitions = {
 export const executionTransitions = {
   /** Attempts begin, and their ends count. */
   open: { tasks_ended: 'closing', lose: 'closed' },
-  /** All tasks have ended, and the storage is being told. */
+  /** All tasks have ended, and the execution settles its end. */
   closing: { acknowledge: 'closed', lose: 'closed' },
   closed: {},
 } as const
 
 /**
- * What an open execution was told to do, apart from its tasks. A request to finish is final. A request to hand back gives
- * way to it, and to a later one to hand back.
+ * The halt of an open execution. A `finish` is final. A `release` can be replaced by a `finish` or by a later `release`.
  */
 export const haltTransitions = {
   none: { release: 'release', finish: 'finish' },

@@ -4,14 +4,14 @@ import { cutText } from '../../cut-text.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { lineOf } from '../../logger.ts'
 
-/** Message and fields have so many characters together. */
+/** Maximum length of a line in characters: message, field names and values together. */
 const longestLine = 1000
 const deepest = 5
 const unreadable = '[unreadable]'
 
 /**
- * A line as it is kept. What its fields hold that JSON does not know is made printable; what is too long is cut. Whatever
- * a handler logs, this never throws.
+ * Returns a log line in the form in which the storage keeps it. Values that JSON cannot represent become text. A line
+ * beyond {@link longestLine} is cut. Never throws, not even for values with throwing getters.
  */
 export function toLogLine(at: number, level: LogLevel, given: unknown, said: unknown): LogLineRecord {
   const copy = new LineCopy()
@@ -25,7 +25,7 @@ export function toLogLine(at: number, level: LogLevel, given: unknown, said: unk
   }
 }
 
-/** Copies what belongs to one line, as long as there is room. */
+/** Copies message and fields of one line up to {@link longestLine} characters. */
 class LineCopy {
   isCut = false
   #left = longestLine
@@ -86,7 +86,7 @@ class LineCopy {
     return copy
   }
 
-  /** Counts at least once, whatever it is: a list of many empty texts is long too. */
+  /** Counts each member as at least one character, so that a list of many empty texts reaches the limit. */
   #member(value: unknown, depth: number): JsonValue {
     const before = this.#left
     const copy = this.#of(value, depth)
@@ -104,7 +104,7 @@ class LineCopy {
     this.#left = Math.max(0, this.#left - characters)
   }
 
-  /** Members can be getters that throw, and a proxy can refuse everything. */
+  /** Returns `otherwise` if `read` throws: getters and proxies of the user may throw. */
   #readable<T>(read: () => T, otherwise: T): T {
     try {
       return read()

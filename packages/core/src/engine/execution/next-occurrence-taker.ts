@@ -4,11 +4,11 @@ import type { SettleAnswer } from '../../storage/storage.ts'
 import type { Capacity } from './capacity.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
-/** Runs occurrences that ends have taken. The claimer implements it. */
+/** Runs occurrences that the end of another run has taken. The claimer implements this interface. */
 export interface TakenRunner {
   /** Resolves when the occurrence runs, or was handed back. `askedAt`: monotonic instant of the request. */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
-  /** An end may have taken an occurrence, and its answer got lost. */
+  /** An end may have taken an occurrence, and this node has lost the storage's answer. */
   lookForUnanswered(): void
 }
 

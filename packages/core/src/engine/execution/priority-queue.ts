@@ -10,7 +10,10 @@ interface Entry<T> {
   readonly since: number
 }
 
-/** Items by `orderAt`, equal ones in the order of arrival. Sorted on insertion: it holds few items, and nearly all join last. */
+/**
+ * Items by `orderAt`; items with equal `orderAt` in the order of arrival. Items are sorted on insertion, because the queue
+ * holds few items and nearly all of them join at the end.
+ */
 export class PriorityQueue<T extends Prioritized> {
   readonly #entries: Entry<T>[] = []
 
@@ -35,7 +38,7 @@ export class PriorityQueue<T extends Prioritized> {
     if (index >= 0) this.#entries.splice(index, 1)
   }
 
-  /** The entries, the one that has waited longest first. */
+  /** The entries in the order of arrival. */
   byWait(): readonly Entry<T>[] {
     return this.#entries.toSorted((left, right) => left.since - right.since)
   }

@@ -1,15 +1,15 @@
 import type { OccurrenceAddress, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 
-/** What is to be known of a run of a backfill that ends. */
+/** The part of a backfill's run that {@link Relay} needs when the run ends. */
 export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'details'>
 
 /**
- * Whoever sees to it that a backfill goes on when a run of it ends. All of its methods do nothing for what belongs to
- * none, and none rejects.
+ * Continues a backfill when one of its runs ends. The methods ignore occurrences that belong to no backfill, and they never
+ * reject.
  */
 export interface Relay {
-  /** Creates the run that comes after this one. Asked before the end is said, so that a crash between them loses none. */
+  /** Creates the run after `ended`. Called before the end is settled, so that a crash between both steps loses no run. */
   handOn(ended: EndedRun): Promise<void>
-  /** Runs that waited have given way to a newer occurrence: their slots come again. */
+  /** Newer occurrences have displaced these waiting runs. The backfill creates runs for their slots again. */
   displaced(addresses: readonly OccurrenceAddress[]): Promise<void>
 }

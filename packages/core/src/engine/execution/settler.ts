@@ -3,16 +3,16 @@ import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
-/** Somebody who has something to say of a running occurrence. */
+/** A sender of settle items for one running occurrence. {@link Execution} implements it. */
 export interface Settling {
-  /** What there is to say by now, or `null` when that has changed. */
+  /** Returns the item for the next `settle` call; `null`: there is nothing to settle any more. */
   takeItem(now: number): SettleItem | null
   settled(item: SettleItem, answer: SettleAnswer): void
-  /** The storage can never take what was said. */
+  /** The storage rejected the item, and would reject it again. */
   refused(error: unknown): void
 }
 
-/** Batches what executions have to say. The items of one execution leave one after the other. */
+/** Batches the settle items of executions. An execution has at most one item in progress. */
 export class Settler {
   readonly #settles: Batcher<Settling, SettleItem, SettleAnswer>
 
@@ -31,13 +31,13 @@ export class Settler {
     })
   }
 
-  /** Once per thing to say: the item is asked for when the call is put together. */
+  /** Requests a settle. The settler calls `takeItem` when it sends the batch. */
   enqueue(settling: Settling): void {
     this.#settles.add(settling)
   }
 }
 
-/** Between two attempts the node may have learned that it must take nothing. */
+/** Returns the items of a repeated call. If the node may start nothing now, the items no longer take a next occurrence. */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
   engine.now()
   return engine.isHeldBack ? items.map(withoutTaking) : items
@@ -47,7 +47,7 @@ function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item
 }
 
-/** An earlier sending may have taken what no answer told of. */
+/** Marks the answer of a repeated call: an earlier call without an answer may have taken the next occurrence. */
 function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
   const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
   return mayHaveTaken ? { ...answer, repeated: true } : answer

@@ -1,6 +1,6 @@
 import type { OccurrenceAddress, OccurrenceDetails, OccurrenceKind } from '../../storage/occurrence-record.ts'
 
-/** An occurrence that is this node's to run. */
+/** A running occurrence whose owner is this node. */
 export interface StartedOccurrence extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly token: number

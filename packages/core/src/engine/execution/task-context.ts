@@ -34,16 +34,16 @@ const longestProgressMessage = 200
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
-/** The occurrence that a context is of. */
+/** The occurrence behind a context. */
 export interface OccurrenceSource {
   readonly engine: EngineContext
   readonly job: RegisteredJob
   readonly occurrence: StartedOccurrence
-  /** `null`: nothing follows it. */
+  /** `null`: tracing is off. */
   readonly trace: RunTrace | null
 }
 
-/** What a handler gets. Most handlers look at little of it, so everything that costs anything is made when asked for. */
+/** The context of a run. Getters compute their values on access, because most handlers read few of them. */
 export class RunningOccurrenceContext implements OccurrenceContext {
   readonly #source: OccurrenceSource
 
@@ -113,17 +113,17 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return trace === null ? logger : tracedLogger(logger, trace)
   }
 
-  /** What each line of this run's own says of its trace. */
+  /** The trace whose fields each log line of this context carries. */
   protected logTrace(): Pick<RunTrace, 'logFields'> | null {
     return this.#source.trace
   }
 
-  /** What each line of this run's own says of it. */
+  /** The fields that each log line of this context carries. */
   protected logFields(): object {
     return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
   }
 
-  // Handlers take apart what they are given: `({ sleep }) => …` loses the object that a method belongs to.
+  // These getters return arrow functions, because handlers destructure the context: `({ sleep }) => …` loses `this`.
 
   get now(): () => Date {
     return () => new Date(this.#source.engine.now())
@@ -157,17 +157,18 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
-/** What a task's context asks of its attempt. */
+/** The task behind a task context. {@link TaskProgress} implements it. */
 export interface AttemptSource {
   readonly plan: TaskPlan
-  /** The handler of the attempt with this number says how far it has come, or logs something that is to be kept. */
+  /** The handler of this attempt reports its progress. */
   progress(attempt: number, fraction: number, message: string | null): void
+  /** The handler of this attempt logs a line for `keepLogs`. */
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
-  /** The handler of the attempt with this number completes the task in a transaction of its own. */
+  /** The handler of this attempt completes the task in the handler's own transaction. */
   complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
 }
 
-/** What a task's context asks of its execution. */
+/** The execution behind a task context. */
 export interface TaskContextSource extends OccurrenceSource {
   results(): Readonly<Record<string, JsonValue | undefined>>
 }
@@ -177,7 +178,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   readonly #task: AttemptSource
   readonly #trace: AttemptTrace | null
   readonly attempt: number
-  /** Made on first use. It belongs to this attempt: a handler that was given up never sees the signal of the next one. */
+  /** Created on first use, one per attempt: an abandoned handler never sees the signal of the next attempt. */
   #controller: AbortController | undefined = undefined
   #abortReason: AbortReason | undefined = undefined
 
@@ -189,7 +190,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     this.attempt = attempt
   }
 
-  /** The signal of its attempt fires. No method, so that handlers do not find it on what they are given. */
+  /** Aborts the signal of the attempt. Static, so that the context of a handler has no such method. */
   static tellToStop(context: RunningTaskContext, reason: AbortReason): void {
     context.#abortReason = reason
     context.#controller?.abort(abortErrorOf(context.#task.plan, reason))

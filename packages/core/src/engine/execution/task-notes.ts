@@ -2,15 +2,14 @@ import type { AttemptRecord, LogLineRecord, ProgressRecord } from '../../storage
 import { AttemptLog, type KeptLogs } from './kept-logs.ts'
 
 /**
- * What handlers of one task say beside what they return: how far they have come, and what they log, by attempt. Made when
- * the first of them says something.
+ * Progress and kept log lines of one task, by attempt. Created when a handler reports the first of them.
  */
 export class TaskNotes {
   readonly #kept: KeptLogs
   readonly #mostLines: number
   readonly #logs = new Map<number, AttemptLog>()
   #progress: ProgressRecord | null = null
-  /** Nobody was told of it. */
+  /** Listeners have not received the last progress yet. */
   #isProgressNew = false
 
   constructor(kept: KeptLogs, mostLines: number) {
@@ -18,7 +17,7 @@ export class TaskNotes {
     this.#mostLines = mostLines
   }
 
-  /** Of the present attempt; `null` once it has been told. */
+  /** The progress of the current attempt, returned once; `null`: no new progress. */
   get newProgress(): ProgressRecord | null {
     if (!this.#isProgressNew) return null
     this.#isProgressNew = false
@@ -37,7 +36,7 @@ export class TaskNotes {
     log.add(line)
   }
 
-  /** What an earlier owner has left counts too. */
+  /** Adds the log lines that earlier owners have stored. They count against the limit of the occurrence. */
   takeOver(attempts: readonly AttemptRecord[]): void {
     for (const { number, logs } of attempts) {
       if (logs === undefined) continue
@@ -47,7 +46,7 @@ export class TaskNotes {
     }
   }
 
-  /** The present attempt has ended, as this record says: how far it has come stays with it. */
+  /** The current attempt has ended. Returns its last progress, for its record. */
   ended(): Pick<AttemptRecord, 'progress'> {
     const progress = this.#progress
     this.#progress = null
@@ -55,7 +54,7 @@ export class TaskNotes {
     return progress === null ? {} : { progress }
   }
 
-  /** A further attempt begins. Of those before, these are kept. */
+  /** A further attempt begins. `kept`: the attempts that stay in the record; the logs of all others are dropped. */
   supersede(kept: readonly AttemptRecord[]): void {
     for (const [number, log] of this.#logs) {
       log.isSuperseded = true
@@ -65,7 +64,7 @@ export class TaskNotes {
     }
   }
 
-  /** The attempts, the present one last, with what was said in them. */
+  /** Returns the attempts with their progress and log lines. The current attempt is the last one. */
   addTo(attempts: readonly AttemptRecord[]): readonly AttemptRecord[] {
     const last = attempts.length - 1
     return attempts.map((attempt, index) => {

@@ -32,62 +32,68 @@ import { TaskNotes } from './task-notes.ts'
 import { withLostAttempts } from './task-run-records.ts'
 
 /**
- * A handler that does not stop when its signal fires is waited for so long, and then left to itself. Twice that is what the
- * reaper leaves an owner beyond the execution timeout: a child that is killed by then has ended, and that is stored.
+ * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper
+ * waits twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap.
  */
 const abortGraceMs = 5000
 
-/** After these another node may begin it soon, or has begun it, so a child has no longer to stop than any handler. */
+/**
+ * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So an isolated task has
+ * at most {@link abortGraceMs} to stop, even with a longer `killAfter`.
+ */
 const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated', 'lost']
 
 const none: readonly AttemptRecord[] = Object.freeze([])
 
-/** The occurrence that a task is part of. */
+/** The occurrence of a task. {@link Execution} implements it. */
 export interface TaskOwner extends TaskContextSource {
-  /** In which isolated tasks run. */
+  /** The threads and processes for isolated tasks. */
   readonly children: Children
-  /** What is kept of what its handlers log. */
+  /** The kept log lines of the occurrence. */
   readonly keptLogs: KeptLogs
-  /** Nothing has ended it yet: attempts begin, and their ends count. */
+  /** The occurrence has not ended: attempts may begin, and their ends count. */
   readonly isOpen: boolean
-  /** It is to go on with another owner. */
+  /** The occurrence will be handed back. */
   readonly isHandedBack: boolean
-  /** A handler that is interrupted is never called again. */
+  /** The job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
   readonly failsInterrupted: boolean
-  /** Its handler has held the event loop for so long. */
+  /** The synchronous part of a handler has blocked the event loop for `forMs`. */
   heldLoop(forMs: number): void
-  /** A handler was interrupted that is never called again: the occurrence fails. */
+  /** A handler was interrupted under `onInterrupted: 'fail'`: the occurrence fails. */
   interrupted(): void
-  /** Whether a task of this plan may have a further attempt here. */
+  /** Returns whether this node may start a further attempt of the task. */
   mayRetry(plan: TaskPlan): boolean
-  /** Why no handler of it is to be called: its data do not fit. */
+  /** The error of unreadable or invalid data, for which no handler is called; `null`: the data are valid. */
   readonly misfit: JobistemerError | null
-  /** An attempt has said so: the occurrence fails. */
+  /** An attempt has failed with {@link misfit}: the occurrence fails. */
   failMisfit(): void
-  /** Its time is over, and its alarm is about to say so. */
+  /** The execution timeout has passed, and its alarm has not rung yet. */
   readonly isOverdue: boolean
-  /** There is something to say to the storage. */
+  /** Requests a settle. */
   say(): void
-  /** There is something that the storage is to be told soon, with whatever else there is to say. */
+  /** A handler has reported progress or a log line. The next settle carries it, or a settle of its own after 1 s. */
   noted(): void
-  /** A task has failed that the others must not outlive. */
+  /** A task has failed whose failure strategy ends the occurrence. */
   failFast(): void
-  /** A task does nothing for the moment: others may start. */
+  /** A task has become idle: other tasks may start. */
   advance(): void
-  /** The handler of an attempt completes its task in a transaction of its own. */
+  /** The handler of an attempt completes its task in the handler's own transaction. */
   complete(
     task: TaskProgress,
     attempt: number,
     completing: { readonly transaction: unknown; readonly result: unknown },
   ): Promise<void>
-  /** The handler of this task has said something in a transaction, and what became of it is not known. */
+  /** The handler of this task has called `complete`, and the engine does not know yet whether it was committed. */
   isCompleting(task: TaskProgress): boolean
-  /** Its handler has ended. What the storage has of that; `null`: nothing. Call {@link decided} once that is heeded. */
+  /**
+   * Reads the record after the handler has ended. Returns the stored completion; `null`: none is stored. The caller calls
+   * {@link decided} after it has applied the answer.
+   */
   decide(): Promise<Completion | null>
   decided(): void
 }
 
-/** The course of one task inside a running occurrence: starts its attempts, judges how they end, retries. */
+/** Runs one task of a running occurrence: starts its attempts, evaluates their ends, and retries. */
 export class TaskProgress implements Alarm {
   at: number = 0
   heapIndex: number = -1
@@ -101,14 +107,14 @@ export class TaskProgress implements Alarm {
   #result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
   #retryDueAt: number | null = null
-  /** Why the last attempt was told to stop. */
+  /** Why the engine aborted the last attempt. */
   #abortReason: AbortReason | undefined = undefined
-  /** What the handler of the present or last attempt was given; `null` while the present one has not been called. */
+  /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
   #context: RunningTaskContext | null = null
-  /** Most handlers say nothing. */
+  /** `null` until a handler reports progress or a log line, because most handlers report neither. */
   #notes: TaskNotes | null = null
   #trace: AttemptTrace | null = null
-  /** The present or last attempt runs elsewhere. */
+  /** The current or last attempt in a child; `null`: the task is not isolated. */
   #isolated: IsolatedAttempt | null = null
 
   constructor(plan: TaskPlan, owner: TaskOwner) {
@@ -124,22 +130,22 @@ export class TaskProgress implements Alarm {
     return this.#result
   }
 
-  /** True when nothing more will happen to it. */
+  /** Whether the task has ended. */
   get ended(): boolean {
     return this.#state === 'completed' || this.#state === 'failed' || this.#state === 'canceled'
   }
 
-  /** It has no attempt at present. */
+  /** Whether the task has no current attempt. */
   get isIdle(): boolean {
     return this.#step === 'none'
   }
 
-  /** Its retry interval ends after this instant of the monotonic clock. */
+  /** Returns whether the retry interval ends after this monotonic instant. */
   waitsBeyond(monotonic: number): boolean {
     return (this.#step === 'announced_early' || this.#step === 'stored_early') && this.at > monotonic
   }
 
-  /** When the retry is to begin that it waits for and has not announced here, in epoch milliseconds; `null`: at once. */
+  /** Start of the next retry that this node has not announced, in epoch ms; `null`: at once. */
   get retryDueAt(): number | null {
     return this.#retryDueAt
   }
@@ -152,7 +158,7 @@ export class TaskProgress implements Alarm {
     return this.#attempts.at(-1)
   }
 
-  /** As the storage keeps it. */
+  /** Returns the record for the storage; `null`: the task has had no attempt. */
   toRecord(): TaskRunRecord | null {
     if (this.#state === null) return null
     const attempts = this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts)
@@ -168,21 +174,21 @@ export class TaskProgress implements Alarm {
 
   // --------------------------------------------------------------------------------------------------------- beginning
 
-  /** Takes over an attempt of this execution, which the storage has already. */
+  /** Adopts an attempt of this execution that the storage already has. */
   begin(record: TaskRunRecord): void {
     this.#state = record.state
     this.#attempts = record.attempts
     this.#on('begin')
   }
 
-  /** Takes over what an earlier owner left: its unfinished attempt is lost. */
+  /** Adopts the task run of an earlier owner, and marks its unfinished attempt as lost. */
   resume(record: TaskRunRecord, now: number): void {
     this.#state = record.state
     this.#result = record.result
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // Why it was handed back is said by its attempt, and is not why it will end.
+    // The reason of an unfinished task tells why it was handed back. The attempt keeps that reason.
     if (this.ended) this.#reason = record.reason
     else {
       this.#state = 'retrying'
@@ -190,27 +196,27 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** The first attempt of an occurrence that has waited for its place begins now. */
+  /** Sets the start of the first attempt to now, because the occurrence has waited for its permit. */
   startsAt(now: number): void {
     const last = this.#lastAttempt
     if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
     this.#setLastAttempt({ ...last, startedAt: now })
   }
 
-  /** Its present attempt, which the storage has already, belongs to a trace. Answers whether it has one. */
+  /** Adds the trace to the current attempt if the storage already has that attempt. Returns whether it was added. */
   traced(traceparent: string): boolean {
     if (this.#step !== 'stored') return false
     this.#replaceLastAttempt({ traceparent })
     return true
   }
 
-  /** Tells the storage of its first attempt, or of the first one after those of an earlier owner. */
+  /** Announces the first attempt of this owner. */
   announceFirst(): void {
     const dueAt = this.#retryDueAt
     this.announce(dueAt === null ? 0 : Math.max(0, dueAt - this.#owner.engine.now()))
   }
 
-  /** Tells the storage of the next attempt, which begins after a delay. */
+  /** Announces the next attempt to the storage. The attempt begins after `delayMs`. */
   announce(delayMs: number): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
     const waits = delayMs > 0
@@ -236,13 +242,13 @@ export class TaskProgress implements Alarm {
     this.#owner.say()
   }
 
-  /** The storage has the attempt of this number. */
+  /** The storage has acknowledged the attempt with this number. */
   stored(number: number | undefined): void {
     if (this.#lastAttempt?.number !== number) return
     if (this.#on('acknowledge')) this.callIfStored()
   }
 
-  /** Calls the handler if nothing is left to wait for. */
+  /** Calls the handler if the attempt is acknowledged and due. */
   callIfStored(): void {
     if (this.#step !== 'stored' || this.#owner.isOverdue) return
     const attempt = this.#lastAttempt
@@ -286,7 +292,7 @@ export class TaskProgress implements Alarm {
   #call(context: RunningTaskContext): unknown {
     if (this.plan.isolated !== null) return this.#runIsolated(this.plan.isolated, context)
     const answer = this.plan.run(context as never)
-    // What is no promise of the language may throw in its `then`, call both functions, or begin its work there.
+    // The `then` of a foreign thenable may throw, call both callbacks, or start its work only when it is called.
     return isThenable(answer) ? Promise.resolve(answer) : answer
   }
 
@@ -298,22 +304,22 @@ export class TaskProgress implements Alarm {
 
   #runIsolated(work: IsolatedWork, context: RunningTaskContext): Promise<JsonValue | undefined> {
     const { engine, children } = this.#owner
-    // Its time begins when it has its child.
+    // The timeout starts when the attempt has its child.
     engine.agenda.cancelAlarm(this)
     this.#isolated = new IsolatedAttempt(engine, children, { work, context, onBegin: () => this.#startTimeout() })
     return this.#isolated.result
   }
 
-  // ------------------------------------------------------------------------------------------- what its handler says
+  // ------------------------------------------------------------------------------------------- reports of its handler
 
-  /** The handler of this attempt says how far it has come. Once that has ended, it says nothing any more. */
+  /** Records the progress of this attempt. Ignored after the attempt has ended. */
   progress(number: number, fraction: number, message: string | null): void {
     if (!this.#isUnderWay(number)) return
     this.#takeNotes().progressed({ fraction, message, at: this.#owner.engine.now() })
     this.#owner.noted()
   }
 
-  /** The handler of this attempt has logged a line that is to be kept. */
+  /** Keeps a log line of this attempt. Ignored after the attempt has ended. */
   log(number: number, level: LogLevel, fields: unknown, message: unknown): void {
     if (!this.#isUnderWay(number) || !this.#owner.keptLogs.isKeeping) return
     this.#takeNotes().logged(number, toLogLine(this.#owner.engine.now(), level, fields, message))
@@ -324,12 +330,12 @@ export class TaskProgress implements Alarm {
     return this.#owner.complete(this, number, { transaction, result })
   }
 
-  /** Of the attempt whose handler runs. */
+  /** The signal of the attempt whose handler runs. */
   signal(): AbortSignal {
     return (this.#context as RunningTaskContext).signal
   }
 
-  /** @throws JobistemerError what its signal has fired with, or `ATTEMPT_OVER`, when its handler may not complete it (any more) */
+  /** @throws JobistemerError the reason of the aborted signal, or `ATTEMPT_OVER`, if the attempt may not complete the task */
   assertUnderWay(number: number): void {
     const { name } = this.plan
     if (this.#lastAttempt?.number === number && this.#abortReason !== undefined) {
@@ -338,7 +344,7 @@ export class TaskProgress implements Alarm {
     if (!this.#isUnderWay(number)) throw attemptOver(name, number)
   }
 
-  /** Its record if the attempt under way completes it now. @throws JobistemerError for a result that cannot be kept */
+  /** Returns the record of the task, completed by the current attempt. @throws JobistemerError if the result is not JSON */
   completedRun(returned: unknown): TaskRunRecord {
     const result = resultOf(returned)
     const last = this.#attempts.at(-1) as AttemptRecord
@@ -353,7 +359,7 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** What was said in a transaction was committed after the handler had ended, and after that was judged. */
+  /** Adopts a completion that was committed after the engine had evaluated the end of the handler. */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
     this.#on('abort')
@@ -369,7 +375,7 @@ export class TaskProgress implements Alarm {
     return attempts.at(-1) as AttemptRecord
   }
 
-  /** The listeners are told how far it has come, if it has said so since. */
+  /** Emits the progress of the current attempt if it has changed since the last event. */
   tellProgress(): void {
     const progress = this.#notes?.newProgress ?? null
     const number = this.#lastAttempt?.number
@@ -389,7 +395,7 @@ export class TaskProgress implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------ ending
 
-  /** A task's timeout, the end of its retry interval, or of the time that it was given to stop. */
+  /** The task timeout, the retry interval or the abort grace period has ended. */
   ring(): void {
     if (this.#on('due')) this.callIfStored()
     else if (this.#step === 'running') {
@@ -401,12 +407,12 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Ends its present attempt. A handler that runs is told to stop, and has some time to do so. */
+  /** Aborts the current attempt. A running handler gets its signal, and has the abort grace period to stop. */
   abort(reason: AbortReason): void {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // Nobody waited for its end any more, since it was to be handed back. What is to end now needs one.
+      // A release waits for the handler without an alarm. The occurrence finishes now, which needs one.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -415,7 +421,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop(reason)
       return
     }
-    // Its handler has not been called yet, and will not be.
+    // The handler has not been called, and is not called any more.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.#retryDueAt = this.#lastAttempt?.startedAt ?? null
@@ -425,7 +431,7 @@ export class TaskProgress implements Alarm {
     this.#aborted(reason)
   }
 
-  /** The storage cannot keep what its last attempt returned or threw. */
+  /** The storage rejected the result or error of the last attempt. Replaces it with `STORAGE_REFUSED`. */
   refuse(error: unknown): void {
     const last = this.#lastAttempt
     if (last === undefined || (this.#result === undefined && last.error === undefined)) return
@@ -446,37 +452,37 @@ export class TaskProgress implements Alarm {
     this.#state = 'failed'
   }
 
-  /** It ends without a further attempt. */
+  /** Ends the task as `canceled`, without a further attempt. */
   giveUp(reason: AbortReason): void {
     this.#state = 'canceled'
     this.#reason = reason
   }
 
-  /** Another owner has the occurrence: what the handler does changes nothing any more. */
+  /** This node has lost the occurrence. The result of the handler no longer counts. */
   lose(): void {
     const { agenda } = this.#owner.engine
     if (this.#isolated?.isOver === false) {
-      // Its child is killed all the same if it does not stop.
+      // A child that does not stop is still killed.
       if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
       else this.hurry()
     } else agenda.cancelAlarm(this)
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
-  /** A handler that was told to stop before, and has longer for that than one that is told now, has no longer than that. */
+  /** Limits the remaining time of an aborted handler to {@link abortGraceMs}. */
   hurry(): void {
     if (this.#step !== 'stopping') return
     const { agenda, clock } = this.#owner.engine
     if (this.heapIndex < 0 || this.at > clock.monotonic() + abortGraceMs) agenda.setAlarm(this, abortGraceMs)
   }
 
-  /** For so long a handler that was told to stop is waited for. */
+  /** Milliseconds for which the engine waits for an aborted handler. */
   #stopsWithinMs(reason: AbortReason): number {
     const killAfterMs = this.plan.isolated?.killAfterMs ?? abortGraceMs
     return soonBegunElsewhere.includes(reason) ? Math.min(killAfterMs, abortGraceMs) : killAfterMs
   }
 
-  /** Answers whether its end is to be waited for. */
+  /** Kills the child of an isolated attempt. Returns whether the caller has to wait for the end of the child. */
   #killIsolated(): boolean {
     const isolated = this.#isolated
     if (isolated === null || isolated.isOver || isolated.wasKilled) return false
@@ -499,7 +505,7 @@ export class TaskProgress implements Alarm {
   }
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
-    // A handler that was given up earlier comes back here too late to matter.
+    // The end of an abandoned handler no longer counts.
     if (!this.#isUnderWay(number)) return
     this.#owner.engine.agenda.cancelAlarm(this)
     if (!this.#owner.isCompleting(this)) {
@@ -563,7 +569,7 @@ export class TaskProgress implements Alarm {
     this.#owner.advance()
   }
 
-  /** Decides what becomes of the task when an attempt has ended; answers the delay of its retry, if there is one. */
+  /** Sets the state of the task after an attempt. Returns the ms until its retry; `null`: this node does not retry it. */
   #judge(state: AttemptState, result: JsonValue | undefined, error: unknown): number | null {
     if (state === 'succeeded') {
       this.#state = 'completed'
@@ -607,12 +613,12 @@ export class TaskProgress implements Alarm {
   }
 
   #aborted(reason: AbortReason): void {
-    // What was stopped to be handed back is tried again by the next owner.
+    // The next owner retries a task that was stopped for a hand-over.
     this.#state = isHandOver(reason) ? 'retrying' : 'canceled'
     this.#reason = reason
   }
 
-  /** Nearly all attempts end so. Member by member, because a spread of objects takes much longer. */
+  /** The fast path of nearly all attempts. It lists the members, because object spread takes much longer. */
   #succeed(endedAt: number): AttemptRecord {
     const last = this.#attempts.at(-1) as AttemptRecord
     const { number, startedAt, traceparent } = last

@@ -9,15 +9,15 @@ import {
   type TaskRunRecord,
 } from '../../storage/occurrence-record.ts'
 
-/** A task, as far as its name goes. */
+/** Anything with the name of a task. */
 interface Named {
   readonly name: string
 }
 
-/** What is known of the loss of an attempt. */
+/** The members that describe why an attempt was lost. */
 type Loss = Pick<AttemptRecord, 'lostBy' | 'error'>
 
-/** The record with attempts that have not ended marked as lost. */
+/** Returns the record with its unfinished attempts marked as lost. */
 export function withLostAttempts(record: TaskRunRecord, now: number | null, loss: Loss = {}): TaskRunRecord {
   if (!hasUnfinishedAttempt(record)) return record
   return {
@@ -28,7 +28,7 @@ export function withLostAttempts(record: TaskRunRecord, now: number | null, loss
   }
 }
 
-/** An attempt of it is under way, or about to be. */
+/** Returns whether an attempt of the task runs or waits for its retry interval. */
 export function hasUnfinishedAttempt({ attempts }: TaskRunRecord): boolean {
   return attempts.some(isUnfinished)
 }
@@ -37,7 +37,7 @@ function isUnfinished({ state }: AttemptRecord): boolean {
   return state === 'running' || state === 'waiting'
 }
 
-/** The record of a task that nobody goes on with; one that has ended stays as it is. */
+/** Returns the record of a task that no owner continues. The record of an ended task does not change. */
 export function abandoned(
   record: TaskRunRecord,
   how: {
@@ -52,8 +52,8 @@ export function abandoned(
 }
 
 /**
- * The task runs of an occurrence as they are shown. Whoever ends one in its owner's place, as a forced cancel does, knows
- * nothing of its tasks, and storages keep what was said of them last: of one that has ended, none goes on.
+ * Returns the task runs of an occurrence for display. A forced cancel ends an occurrence without changing its task runs.
+ * So the stored task runs of a final occurrence may still be `running`; this function shows them as canceled.
  */
 export function shownRuns({
   state,
@@ -64,7 +64,7 @@ export function shownRuns({
   return runs.map((run) => withLostAttempts(abandoned(run, { state: 'canceled', reason: 'canceled', now }), now))
 }
 
-/** The task runs that an occurrence starts with: the first task, or all of them, with their first attempts running. */
+/** Returns the task runs at the start of an occurrence: the first task, or all if `parallel`, each with a running attempt. */
 export function initialRuns(plans: readonly Named[], parallel: boolean, now: number): TaskRunRecord[] {
   const [first] = plans
   if (first === undefined) return []
@@ -79,31 +79,31 @@ function initialRun({ name }: Named, now: number): TaskRunRecord {
   }
 }
 
-/** Nothing is stored of any attempt: whoever claims it may begin at once, since the claim stands for the first ones. */
+/** Returns whether the storage has no attempts. If so, the claim stands for the first ones, and they may start at once. */
 export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean {
   return runs.length === 0
 }
 
-/** What an occurrence begins with, by its own version of its job. */
+/** The settings and tasks of an occurrence, from its own version of its job. */
 export interface Beginning {
   readonly settings: JobSettings
   readonly tasks: readonly Named[]
 }
 
-/** The beginning of the occurrences of a stored version. */
+/** Returns settings and tasks of a stored version. */
 export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'>): Beginning {
   const { defaults, settings, tasks } = readJobDocument(definition)
   return { settings: resolveJobSettings(defaults, settings), tasks }
 }
 
-/** A cancel by force ended the occurrence after its claim, and before its owner stored anything of its attempts. */
+/** Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. */
 export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence' | 'runs'>): boolean {
   return record.state === 'canceled' && record.token > 0 && record.sequence === 0 && beginsByClaim(record)
 }
 
 /**
- * The task runs of an occurrence that its owner has left. If they had begun by the claim, they are those that its
- * definition begins with, although nothing is stored of them: see decision 0012.
+ * Returns the task runs of an occurrence whose owner is gone. If the storage has none, the claim stands for the first
+ * attempts, and the definition tells which tasks they belong to (decision 0012).
  */
 export function runsOfLeft(
   record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
@@ -116,7 +116,7 @@ export function runsOfLeft(
   return initialRuns(tasks, taskExecutionMode === 'parallel', record.startedAt ?? record.createdAt)
 }
 
-/** Every task that an occurrence is to run has ended: what is missing is that the occurrence itself has. */
+/** Returns whether all tasks of the occurrence have ended. Then only the end of the occurrence itself is missing. */
 export function hasEndedTasks(
   { details }: Pick<OccurrenceRecord, 'details'>,
   runs: readonly TaskRunRecord[],
@@ -127,7 +127,7 @@ export function hasEndedTasks(
   return tasks.every(({ name }) => ended.has(name))
 }
 
-/** The runs of tasks that the plan does not have (any more): they are over. */
+/** Returns the runs of tasks that are not in the plan. Unfinished ones are canceled. */
 export function runsWithoutTask(
   runs: readonly TaskRunRecord[],
   plans: readonly Named[],

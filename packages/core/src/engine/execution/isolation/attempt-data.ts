@@ -2,7 +2,7 @@ import type { IsolatedAttemptData } from '../../../isolated/messages.ts'
 import type { TaskContext } from '../../../job/task.ts'
 import type { JsonValue } from '../../../json.ts'
 
-/** What a child is told of an attempt: what its context knows without asking. */
+/** Returns the data of an attempt that its child receives: all context members except those that call the node. */
 export function attemptData(context: TaskContext): IsolatedAttemptData {
   const { backfill, span, input, data } = context
   return {

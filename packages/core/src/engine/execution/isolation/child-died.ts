@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../../errors.ts'
 import type { Child, ChildEnd } from './child.ts'
 
-/** A child has ended before the handler in it: the error of its attempt, with all that is known. */
+/** Returns the error of an attempt whose child has ended before the handler, with exit code, signal and last output. */
 export function childDied(taskName: string, child: Child, { exitCode, signal, error }: ChildEnd): JobistemerError {
   const how = signal !== null ? `signal ${signal}` : exitCode !== null ? `exit code ${exitCode}` : 'it never began'
   const lines = child.lastLines()

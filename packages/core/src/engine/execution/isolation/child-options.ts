@@ -1,6 +1,6 @@
 import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
-/** Limits as options of Node. */
+/** Returns the limits as command-line options of Node.js. */
 export function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
   const options: string[] = []
   if (maxOldGenerationSizeMb !== undefined) options.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
@@ -13,7 +13,7 @@ export function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: 
 
 const withArgument = ['-e', '--eval', '-p', '--print', '-pe']
 
-/** How this process was started, without what is for its own program alone. */
+/** Returns the Node.js options of this process that also apply to a child, without those for debugging and evaluation. */
 export function ownOptions(given: readonly string[]): string[] {
   const kept: string[] = []
   for (let index = 0; index < given.length; index++) {

@@ -1,33 +1,33 @@
 import type { ToChild } from '../../../isolated/messages.ts'
 
-/** How a child has ended. */
+/** The end of a child. */
 export interface ChildEnd {
-  /** `null` when a signal ended it, or when it was never there. */
+  /** `null` if a signal ended the child, or if it never started. */
   readonly exitCode: number | null
   readonly signal: string | null
-  /** What nobody in it has caught, or why it could not be started. */
+  /** The uncaught error of the child, or the error of its start. */
   readonly error?: unknown
 }
 
-/** Who has a child listens to it. */
+/** Receives the messages and the end of a child. */
 export interface ChildListener {
   heard(message: unknown): void
   ended(end: ChildEnd): void
 }
 
-/** Whoever starts a child listens to it before it can say anything. */
+/** The listener of a new child. The starter replaces it before the child can send a message. */
 export const nobody: ChildListener = { heard: () => undefined, ended: () => undefined }
 
 /** A thread or a process in which isolated tasks run. */
 export interface Child {
   listener: ChildListener
-  /** `thread 3`, `process 4711`: for messages. */
+  /** The name for log lines and errors, such as `thread 3` or `process 4711`. */
   readonly name: string
   post(message: ToChild): void
-  /** Ends it at once, whatever it does. That it has ended is said to the listener. */
+  /** Terminates the child, even during synchronous code. The listener receives the end. */
   kill(): void
-  /** What it wrote to stderr last. */
+  /** The last lines that the child wrote to stderr. */
   lastLines(): string
-  /** Whether it keeps the process of the node alive. */
+  /** Sets whether the child keeps the process of the node alive. */
   keepsAlive(does: boolean): void
 }

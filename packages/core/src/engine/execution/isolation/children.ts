@@ -9,13 +9,13 @@ import { startThread } from './thread.ts'
 import { outputGraceMs } from '../../../tuning.ts'
 import { idleChildMs, killedGraceMs } from './tuning.ts'
 
-/** Who waits for a child. */
+/** An attempt that waits for a child. */
 export interface ChildSeeker {
   readonly work: IsolatedWork
   readonly listener: ChildListener
-  /** It has one. `isLast`: that is not used again. */
+  /** The seeker receives a child. `isLast`: the child ends after this attempt. */
   got(child: Child, isLast: boolean): void
-  /** None can be started. */
+  /** No child can be started. */
   refused(error: JobistemerError): void
 }
 
@@ -25,13 +25,13 @@ interface IdleChild {
   readonly timer: Timer
 }
 
-/** The threads and processes of one node: never more than so many at a time. */
+/** The threads and processes of one node: at most `most` at a time. */
 export class Children {
   readonly #engine: Pick<EngineContext, 'fail'>
   readonly #most: number
   readonly #starter = new Starter()
   readonly #living = new Set<Child>()
-  /** Those that are kept, the one that has waited longest first. */
+  /** Idle children of pools, longest idle first. */
   readonly #idle: IdleChild[] = []
   readonly #waiting: ChildSeeker[] = []
   #whenEmpty: (() => void) | undefined
@@ -41,39 +41,39 @@ export class Children {
     this.#most = most
   }
 
-  /** How many live. */
+  /** Number of living children. */
   get size(): number {
     return this.#living.size
   }
 
-  /** Such work may come. */
+  /** Prepares for these kinds of work: starts the starter if one of them needs a process. */
   expect(works: Iterable<IsolatedWork>): void {
     for (const { isolation } of works) {
       if (isolation === 'thread') continue
       try {
         this.#starter.prepare()
       } catch (error) {
-        // The first attempt tries again, and fails of it if it has to.
+        // The first attempt starts the starter again, and fails if that fails too.
         this.#engine.fail('isolation', error)
       }
       return
     }
   }
 
-  /** Gives a child at once, or when there is room for one. */
+  /** Passes a child to the seeker, now or when fewer than `most` children live. */
   seek(seeker: ChildSeeker): void {
     this.#waiting.push(seeker)
     this.#serve()
   }
 
-  /** It does not wait any more. Answers whether it did. */
+  /** Removes a waiting seeker. Returns whether the seeker was waiting. */
   leave(seeker: ChildSeeker): boolean {
     const index = this.#waiting.indexOf(seeker)
     if (index >= 0) this.#waiting.splice(index, 1)
     return index >= 0
   }
 
-  /** An attempt is over. Only a child whose attempt has ended by itself is used again. */
+  /** Takes a child back after its attempt. `isUsable`: the attempt ended by itself, so a pool may reuse the child. */
   give(child: Child, work: IsolatedWork, isUsable: boolean): void {
     if (!this.#living.has(child)) return
     child.listener = { heard: () => undefined, ended: () => this.#gone(child) }
@@ -94,12 +94,12 @@ export class Children {
     this.#serve()
   }
 
-  /** Kills what lives. Those who wait for what it does are told. */
+  /** Kills all children. Their listeners receive the ends. */
   kill(): void {
     for (const child of this.#living) child.kill()
   }
 
-  /** Kills what lives: the node ends. Resolves when nothing does any more, or after a while. */
+  /** Kills all children, because the node ends. Resolves when all have ended, or after {@link killedGraceMs} per step. */
   async end(): Promise<void> {
     if (this.#living.size > 0) await this.#endLiving()
     await this.#starter.end(killedGraceMs)
@@ -127,7 +127,7 @@ export class Children {
       const seeker = this.#waiting[0] as ChildSeeker
       const kept = this.#takeIdle(keyOf(seeker.work))
       if (kept === null && this.#living.size >= this.#most) {
-        // Its end makes room.
+        // The end of an idle child calls this method again.
         const [oldest] = this.#idle
         if (oldest !== undefined) this.#endIdle(oldest.child)
         return
@@ -196,7 +196,7 @@ export class Children {
 
 const keys = new WeakMap<IsolatedWork, string>()
 
-/** Children of equal works can stand in for each other. */
+/** Returns the key of a pool. Children with equal keys are interchangeable. */
 function keyOf(work: IsolatedWork): string {
   let key = keys.get(work)
   if (key === undefined) {

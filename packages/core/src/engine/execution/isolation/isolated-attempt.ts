@@ -16,11 +16,11 @@ import type { Children, ChildSeeker } from './children.ts'
 
 let attempts = 0
 
-/** One attempt of an isolated task: what happens between its node and the child that its handler runs in. */
+/** One attempt of an isolated task: the protocol between the node and the child that runs the handler. */
 export class IsolatedAttempt implements ChildSeeker, ChildListener {
   readonly work: IsolatedWork
   readonly listener: ChildListener
-  /** Settled when the handler has ended, or its child has. */
+  /** Settles when the handler or its child has ended. */
   readonly result: Promise<JsonValue | undefined>
   readonly #engine: EngineContext
   readonly #children: Children
@@ -32,12 +32,12 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   #reject: (error: unknown) => void = () => undefined
   #child: Child | null = null
   #crash: unknown
-  /** Ends what its handler sleeps for; most never do. */
+  /** Aborts the sleeps of the handler; `null` until the first sleep, because most handlers never sleep. */
   #sleeping: AbortController | null = null
   #isOver = false
   #wasKilled = false
 
-  /** `onBegin` is called when it has its child: until then it waits for a place. */
+  /** `onBegin`: called when the attempt has its child. Until then it waits, because the number of children is limited. */
   constructor(
     engine: EngineContext,
     children: Children,
@@ -53,7 +53,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // What it does for its handler belongs to the handler, whoever calls back: a child may be older than this attempt.
+    // Calls for the handler run in the handler's async context. The child may have been created in another context.
     this.#ask = AsyncResource.bind((asked: AskedOfNode) => this.#answerTo(asked))
     children.seek(this)
     if (!this.#isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
@@ -67,7 +67,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     return this.#wasKilled
   }
 
-  /** Ends its child at once, whatever that does. */
+  /** Kills the child of this attempt. */
   kill(): void {
     if (this.#isOver || this.#child === null) return
     this.#wasKilled = true
@@ -95,10 +95,10 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     if (this.#isOver || !isFromProgram(message)) return
     try {
       if (message.kind === 'crashed') this.#crash = revivedError(message.error)
-      // A child that is kept may say something late of the attempt before this one.
+      // A pooled child may still send messages of the previous attempt.
       else if (message.run === this.#number) this.#heard(message)
     } catch (error) {
-      // A child that cannot be understood is out of order: its attempt must not wait for it, nor its node die of it.
+      // The message is invalid, so the child is faulty. The attempt fails, and the node continues.
       this.#release(false)
       this.#reject(error)
     }
@@ -134,7 +134,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
       case 'threw': {
         const error = revivedError(message.error)
         if (message.isNonRetryable) Object.defineProperty(error, 'retryable', { value: false, enumerable: true })
-        // What could not be imported once cannot be imported again in the same child.
+        // Node.js caches a failed import: this child cannot import the module any more.
         this.#release(!JobistemerError.isInstance(error, 'INVALID_MODULE'))
         this.#reject(error)
         return
@@ -183,7 +183,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     return { id, state, scheduledAt: scheduledAt.getTime(), finishedAt: finishedAt.getTime() }
   }
 
-  /** No longer than the attempt lasts: nobody else waits for it. */
+  /** Sleeps at most until the attempt ends, because only its handler waits for the sleep. */
   async #sleep(duration: JsonValue): Promise<void> {
     const milliseconds = toDurationMs(duration as never, 'duration')
     this.#context.signal.throwIfAborted()

@@ -1,10 +1,10 @@
 import { mostListed } from '../../../tuning.ts'
 import { longestOutputLine } from './tuning.ts'
 
-/** Frames of V8's own stack, of which a process that runs out of memory writes many. */
+/** Native stack frames, of which V8 prints many when a process runs out of memory. */
 const nativeFrame = /^\s*\d+: 0x/
 
-/** The end of what somebody writes, in lines. */
+/** The last lines of an output stream. */
 export class LastLines {
   #lines: string[] = []
   #open = ''

@@ -4,14 +4,14 @@ import type { ToChild } from '../../../isolated/messages.ts'
 import { type Child, type ChildEnd, type ChildListener, nobody } from './child.ts'
 import { LastLines } from './last-lines.ts'
 
-/** What a process asks of the one that has started it. */
+/** The starter process, as its children use it. */
 export interface StarterOfChild {
   post(child: ProcessChild, message: ToChild): void
   kill(child: ProcessChild): void
   keepsAlive(child: ProcessChild, does: boolean): void
 }
 
-/** A process in which isolated tasks run. Another one has started it, and stands between it and its node. */
+/** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
 export class ProcessChild implements Child {
   listener: ChildListener = nobody
   readonly number: number
@@ -59,7 +59,7 @@ export class ProcessChild implements Child {
     this.listener.ended(end)
   }
 
-  /** Nobody else is left who could kill it. */
+  /** Kills the process directly, because the starter process is gone. */
   killItself(): void {
     if (this.#pid !== null) killGroup(this.#pid)
   }

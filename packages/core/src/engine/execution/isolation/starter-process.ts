@@ -14,7 +14,7 @@ import { outputGraceMs } from '../../../tuning.ts'
 
 let children = 0
 
-/** The small process that starts others for a node, and what is said through it. */
+/** The small process that starts children for a node, and the message channel to these children. */
 export class StarterProcess implements StarterOfChild {
   readonly #forked: ChildProcess
   readonly #children = new Map<number, ProcessChild>()
@@ -27,7 +27,7 @@ export class StarterProcess implements StarterOfChild {
   readonly #exited: Promise<void>
   #sayExited: () => void = () => undefined
 
-  /** @throws what the system says when it cannot be started */
+  /** @throws the system error if the starter process cannot be started */
   constructor(onGone: () => void) {
     this.#onGone = onGone
     this.#exited = new Promise((resolve) => {
@@ -36,13 +36,13 @@ export class StarterProcess implements StarterOfChild {
     this.#forked = fork(fileURLToPath(starterProgram), [], {
       execArgv: ownOptions(process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // What a terminal sends to its foreground is for the node.
+      // Signals that a terminal sends to its foreground group are meant for the node only.
       detached: process.platform !== 'win32',
     })
     this.#setAlive()
     this.#forked.on('message', (message) => this.#hear(message as FromStarter))
     this.#forked.on('error', (error) => {
-      // Also said of a message that could not be sent.
+      // Node.js also emits `error` for a message that could not be sent.
       if (this.#forked.pid === undefined) this.#gone({ exitCode: null, signal: null, error })
     })
     this.#forked.on('exit', (exitCode, signal) => {
@@ -50,7 +50,7 @@ export class StarterProcess implements StarterOfChild {
       const error = new Error(`The process that starts others for its node has died: ${how}.`)
       this.#end = { exitCode: null, signal: 'SIGKILL', error }
       this.#sayExited()
-      // They end by themselves when it is gone, but for one that somebody has stopped.
+      // The children end by themselves after their starter, except for one that is suspended by SIGSTOP.
       for (const child of this.#children.values()) child.killItself()
       systemClock.setTimer(outputGraceMs, () => this.#gone())
     })
@@ -94,13 +94,13 @@ export class StarterProcess implements StarterOfChild {
     this.#setAlive()
   }
 
-  /** It ends when it has no children any more. */
+  /** Lets the starter process end as soon as it has no children. */
   letEnd(): void {
     this.#mayEnd = true
     if (this.#children.size === 0 && this.#forked.connected) this.#forked.disconnect()
   }
 
-  /** Ends it with all its children, which it kills. Resolves when it is gone, or after a while. */
+  /** Disconnects, so that the starter process kills its children and exits; kills it after `graceMs`. Resolves at its exit. */
   async end(graceMs: number): Promise<void> {
     if (this.hasEnded) return
     this.#forked.ref()
@@ -111,7 +111,7 @@ export class StarterProcess implements StarterOfChild {
   }
 
   #send(message: ToStarter): void {
-    // A channel that is closed is followed by the end of the process.
+    // After the channel is closed, the exit of the process follows and ends all children.
     if (this.#forked.connected) this.#forked.send(message, () => undefined)
   }
 
@@ -159,12 +159,12 @@ export class StarterProcess implements StarterOfChild {
   }
 }
 
-/** `null` when the folder that this process works in is not there any more. */
+/** Returns the working directory; `null` if it was deleted. */
 function presentFolder(): string | null {
   try {
     return process.cwd()
   } catch {
-    // Whoever is started has to be somewhere else.
+    // Then the child starts in the working directory of the starter process.
     return null
   }
 }

@@ -2,22 +2,26 @@ import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import type { Child } from './child.ts'
 import { StarterProcess } from './starter-process.ts'
 
-/** Starts processes for a node, through one that is small and lives as long as the node. */
+/** Starts processes for a node, through a small starter process that lives as long as the node. */
 export class Starter {
   readonly #living = new Set<StarterProcess>()
   #present: { readonly process: StarterProcess; readonly identity: string } | null = null
 
-  /** To start it early, while the node is small, is cheaper than later. @throws what the system says when it cannot be started */
+  /**
+   * Starts the starter process early: a fork is cheaper while the node uses little memory.
+   *
+   * @throws the system error if the starter process cannot be started
+   */
   prepare(): void {
     this.#get()
   }
 
-  /** @throws what the system says when no process can be started */
+  /** @throws the system error if the process cannot be started */
   start(work: IsolatedWork): Child {
     return this.#get().start(work)
   }
 
-  /** Nothing that it has started lives on. Resolves when it is gone itself. */
+  /** Ends the starter processes and all their children. Resolves when the starter processes have exited. */
   async end(graceMs: number): Promise<void> {
     await Promise.all(Array.from(this.#living, (process) => process.end(graceMs)))
   }
@@ -26,7 +30,7 @@ export class Starter {
     const present = identity()
     if (this.#present !== null) {
       if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
-      // A node that has given up rights since then must have no children with them.
+      // After the node has dropped privileges, its children must not keep them.
       this.#present.process.letEnd()
       this.#present = null
     }
@@ -37,7 +41,7 @@ export class Starter {
   }
 }
 
-/** Whose rights this process has. Windows has none of these. */
+/** Returns the user and group ids of this process. Windows has none of these. */
 function identity(): string {
   const { getuid, geteuid, getgid, getegid, getgroups } = process
   return JSON.stringify([getuid?.(), geteuid?.(), getgid?.(), getegid?.(), getgroups?.()])

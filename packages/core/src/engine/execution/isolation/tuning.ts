@@ -1,8 +1,8 @@
 /** Milliseconds for which an idle child of a pool is kept. */
 export const idleChildMs = 30_000
-/** Milliseconds that a node which ends waits for the children that it has killed. */
+/** Milliseconds for which a node that ends waits for its killed children. */
 export const killedGraceMs = 2000
-/** Milliseconds without a word, after which a starter that was told to kill counts as stuck. */
+/** Milliseconds without a message from the starter after a `kill` request, after which it counts as stuck. */
 export const obeyGraceMs = 5000
-/** Characters of a line of output that is kept of a child that died. */
+/** Maximum length of a kept line of a child's output, in characters. */
 export const longestOutputLine = 200
