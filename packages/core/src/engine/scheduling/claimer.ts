@@ -16,10 +16,10 @@ import { PassedOver } from './passed-over.ts'
 import { pollsPerSweep, sweepMs, trustMs } from './tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 
-/** `to the end`: an update that was seen under way may have been left unfinished, and the job's queue waits for that. */
+/** `to the end`: repeats the sweep until it has finished an update that another node may have left unfinished. */
 type Sweep = 'none' | 'once' | 'to the end'
 
-/** Takes what waits in the storage while this node has room for it. */
+/** Claims pending occurrences while this node has free permits. */
 export class Claimer implements TakenRunner {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -28,13 +28,13 @@ export class Claimer implements TakenRunner {
   readonly #pollIntervalMs: number
   readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
-  /** Places that become free together are filled together. */
+  /** One claim per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   readonly #passedOver: PassedOver
   #polls = 0
   #taken = 0
   #nextDueAt: number | null = null
-  /** The answer to an end that may have taken the next one got lost. */
+  /** The node may own occurrences from a claim or an end whose answer it has lost. */
   #looksForUnanswered = false
 
   constructor(
@@ -64,12 +64,12 @@ export class Claimer implements TakenRunner {
     if (options.takesNext) this.#pool.nextTaker.runBy(this)
   }
 
-  /** Looks at once, also without room: cancellations are told in the answer to a claim. */
+  /** Claims now, even without a free permit: the answer to a claim also carries cancel requests. */
   poll(): void {
     this.#loop.ring()
   }
 
-  /** Takes what waits, and there is room for; resolves when that is done, with whether it was anything. */
+  /** Claims all pending work that this node has permits for. Resolves with whether it has claimed any. */
   async claimed(): Promise<boolean> {
     const before = this.#taken
     await this.#loop.underWay
@@ -78,7 +78,7 @@ export class Claimer implements TakenRunner {
     return this.#taken > before
   }
 
-  /** When the next of what waits in the storage becomes due, as the last claim was told; `null` when nothing waits. */
+  /** Due time of the next waiting occurrence, from the answer to the last claim; `null`: no occurrence waits. */
   get nextDueAt(): number | null {
     return this.#nextDueAt
   }
@@ -91,7 +91,7 @@ export class Claimer implements TakenRunner {
     }
   }
 
-  /** Something may be this node's that it has not found yet. */
+  /** Whether this node may own occurrences that it does not know of. */
   get mayOwnMore(): boolean {
     return this.#looksForUnanswered
   }
@@ -101,13 +101,13 @@ export class Claimer implements TakenRunner {
     this.#loop.ring()
   }
 
-  /** Claims nothing more; resolves when what is under way has been answered. */
+  /** Claims nothing more. Resolves when the claim in progress has been answered. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
   #claimIfRoom(): void {
-    // One under way keeps all places, and may have looked before what it is to find appeared.
+    // A claim in progress reserves all permits, and may have read the storage before the new work was stored. So run again.
     if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
   }
 
@@ -126,7 +126,7 @@ export class Claimer implements TakenRunner {
     }
   }
 
-  /** Answers whether there is more to claim, and room for it. */
+  /** Returns whether the storage has more pending work and this node has permits for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
     const limit = this.#mostToClaim()
     const { turns } = this.#capacity
@@ -136,7 +136,7 @@ export class Claimer implements TakenRunner {
     this.#capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
-      // Nothing is left. What begins now has its turn before what comes later.
+      // The claim leaves nothing in the storage, so no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
@@ -148,14 +148,15 @@ export class Claimer implements TakenRunner {
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
-      // A look does not say whether what it has left out is still due. The next claim does.
+      // The answer does not tell whether the jobs that this claim left out have more work. The next claim tells.
       this.#capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
     }
     this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
-    // More, although there was room for it, is what is left to be canceled. A sweep leaves it to whoever is about it.
+    // The claim had room and still left work: occurrences that an unfinished update has to cancel. A single sweep leaves
+    // them to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -179,7 +180,7 @@ export class Claimer implements TakenRunner {
     const answer = await storage.repeated('claim', (storage) => {
       calls++
       const now = this.#engine.now()
-      // Between two tries it may have got to know that it must take nothing.
+      // The node may have learned between two attempts of this call that it must not claim now.
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
@@ -187,12 +188,12 @@ export class Claimer implements TakenRunner {
     return answer
   }
 
-  /** A claim or an end whose answer got lost may have taken work that this node does not know of. */
+  /** Hands back occurrences that a claim or an end has taken for this node, and whose answer this node has lost. */
   async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // Until all of it is looked through.
+    // Stays set if a page below fails.
     this.#looksForUnanswered = true
     let cursor: string | null = null
     do {
@@ -208,11 +209,11 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // What was started by its creation has its first attempt with the first token; that answer is still to come.
+        // An occurrence that was started by its creation has token 1 and an attempt. Its creator handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#pool.knows(record.id)) continue
-        // The answer that tells of it may be on its way, or have come since the look.
+        // The answer with this occurrence may still be in progress, or may have arrived since the read.
         if (awaited.has(record.jobId) || this.#pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
@@ -224,14 +225,14 @@ export class Claimer implements TakenRunner {
     this.#looksForUnanswered = isLeft
   }
 
-  /** Another node may have added their jobs just now. */
+  /** Loads the unknown jobs of these records. A peer may have added them since the last poll. */
   async #learnJobsOf(records: readonly OccurrenceRecord[]): Promise<void> {
     const unknown = new Set<JobId>()
     for (const { jobId } of records) if (this.#registry.get(jobId) === undefined) unknown.add(jobId)
     if (unknown.size > 0 && !this.#loop.isStopped) await this.#registry.learnStored([...unknown])
   }
 
-  /** `askedAt`: monotonic. */
+  /** Runs an occurrence whose job or plan must be loaded first. `askedAt`: monotonic instant of the claim. */
   async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
     const job = this.#registry.get(record.jobId)
     const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
@@ -246,7 +247,7 @@ export class Claimer implements TakenRunner {
     this.#begin(record, job, stored, askedAt)
   }
 
-  /** `null` when it runs already. Throws nothing: what goes wrong with one keeps none of the others from running. */
+  /** Starts the occurrence now if its plan is loaded; then returns `null`. Never throws, so that the caller starts the rest. */
   #runOrLook(record: OccurrenceRecord, askedAt: number): Promise<void> | null {
     try {
       return this.#runNow(record, askedAt) ? null : this.#run(record, askedAt)
@@ -255,7 +256,7 @@ export class Claimer implements TakenRunner {
     }
   }
 
-  /** Answers whether it runs: nothing has to be looked up for one of the version in force. */
+  /** Starts the occurrence if it has the current version of a loaded job. Returns whether it was started. */
   #runNow(record: OccurrenceRecord, askedAt: number): boolean {
     const job = this.#registry.get(record.jobId)
     if (job === undefined || job.version !== record.jobVersion || this.#loop.isStopped) return false
@@ -270,10 +271,10 @@ export class Claimer implements TakenRunner {
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
     const startedAt = record.startedAt ?? this.#engine.now()
-    // By the definition that everybody finds: a reaper has to know what may have begun.
+    // A reaper derives the first attempts from the occurrence's own version. With another version, they are stored first.
     const isOwnVersion = plan.version === record.jobVersion
     const isTrusted = this.#engine.clock.monotonic() - askedAt <= trustMs
-    // Somebody may have asked the owner before to cancel it: the storage says so when it is told of the first attempt.
+    // If a cancel was requested from an earlier owner, the answer to the first settle carries that request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
     this.#pool.run({
@@ -287,9 +288,9 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * An occurrence keeps the version that it was created under for as long as there is code for it. Where the code is
-   * gone, the version in force takes over, so that nothing waits for ever for a build that will not come back. An older
-   * version than its own never does: a node that is behind learns of the newer one first.
+   * Returns the plan of the version under which the occurrence was created. If this node lacks the code of that version,
+   * returns the plan of the current version, because a removed build never comes back. Never returns the plan of an older
+   * version: a node that is behind first loads the newer one. `null`: this node cannot run the occurrence.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#registry
@@ -300,14 +301,17 @@ export class Claimer implements TakenRunner {
     return present === null || present.version < record.jobVersion ? null : this.#registry.plans.planOf(present)
   }
 
-  /** A job that was removed meanwhile is nobody's: its occurrence ends with the release. */
+  /**
+   * Hands the occurrence back, and leaves its handler key out of the next claims. If the job was removed meanwhile, the
+   * release ends the occurrence.
+   */
   async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
     const { storage } = this.#engine
     const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: [record.jobId] }))
     const job = jobs[0] ?? null
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
-      // Jobs share handler keys: to pass over the key would hold up the runs of readable jobs.
+      // Jobs share handler keys. Leaving the key out would also delay the runs of readable jobs.
       this.#registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', suspendedMs)
       return

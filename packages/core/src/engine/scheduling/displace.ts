@@ -3,7 +3,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 
-/** What a new occurrence did to others of its job under `queue_one` and `cancel_running`. */
+/** Applies the effects of a new occurrence under `queue_one` and `cancel_running`: cancels runs and reports displaced ones. */
 export function displace(
   engine: EngineContext,
   pool: ExecutionPool,

@@ -17,15 +17,15 @@ import {
 } from './tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
-/** A look that is to go on where it ended. */
+/** An incomplete look, with the cursor at which it continues. */
 interface Rest {
   readonly due: DueJobs
   readonly cursor: string
 }
 
 /**
- * Looks up which jobs come due, where more are stored than a node holds, and lets go those that it need not hold, see
- * decision 13.
+ * Loads the jobs that come due next, if the storage has more jobs than this node may hold. Drops jobs that are not due
+ * soon (decision 13).
  */
 export class Horizon {
   readonly #engine: EngineContext
@@ -33,14 +33,14 @@ export class Horizon {
   readonly #assignment: ShardAssignment
   readonly #isBlind: boolean
   readonly #loop: BackgroundLoop
-  /** The time at the last look that came to its end. */
+  /** Epoch ms at which the last complete look began. */
   #lookedAt = Number.NEGATIVE_INFINITY
   #looks = 0
   #rest: Rest | null = null
   #isWoken = false
   #isStarted = false
 
-  /** `isBlind`: this node has no handlers, and looks nothing up. */
+  /** `isBlind`: this node has no handlers, so it loads no due jobs. */
   constructor(
     engine: EngineContext,
     options: { registry: JobRegistry; assignment: ShardAssignment; isBlind: boolean },
@@ -53,7 +53,7 @@ export class Horizon {
     this.#registry.loose.overflowed.listen(() => this.lookForAll())
   }
 
-  /** Resolves when what is due has been looked up. */
+  /** Resolves when the jobs that are due have been loaded. */
   async start(): Promise<void> {
     this.#isStarted = true
     this.lookForAll()
@@ -65,14 +65,14 @@ export class Horizon {
     return this.#loop.stop()
   }
 
-  /** Another node has changed something. Changes often come in bursts: they are looked at together. */
+  /** A peer has changed a job. The look is delayed by {@link wakeDelayMs}, because changes often come in bursts. */
   wake(): void {
     if (this.#isWoken || !this.#isNeeded) return
     this.#isWoken = true
     this.#loop.runIn(wakeDelayMs)
   }
 
-  /** Looks up all that is due, now: the time has jumped, or this node goes first where others did. */
+  /** Starts a look for all due jobs. Called after a clock jump, and when this node receives further shards. */
   lookForAll(): void {
     if (!this.#isNeeded) return
     this.#looks = 0
@@ -115,14 +115,14 @@ export class Horizon {
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const look = this.#looks++
-    // A clock may have been set back.
-    // Other nodes may have changed jobs since. What is overdue for longer is held, and would be read again for nothing.
+    // `min` covers a clock that was set back. The overlap covers jobs that peers have changed since the last look. Jobs that
+    // are overdue for longer are already held.
     const after = Math.min(this.#lookedAt, now) - (look % looksPerLongOverlap === 0 ? longOverlapMs : dueLookMs)
     const since = look % looksPerFullLook === 0 || !Number.isFinite(after) ? {} : { after }
     return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }
 
-  /** Answers where to go on; `null` when there is no more. */
+  /** Returns the cursor at which the next look continues; `null`: the look is complete. */
   async #lookUp(due: DueJobs, from: string | null): Promise<string | null> {
     const { maxBatch: limit, storage } = this.#engine
     let cursor = from
@@ -138,7 +138,7 @@ export class Horizon {
     return cursor
   }
 
-  /** What is wrong with one job must not hide the others. */
+  /** Loads or updates one job. Reports an error of this job, so that the look continues with the next one. */
   #takeOn(record: JobRecord): void {
     try {
       const job = this.#registry.get(record.id)

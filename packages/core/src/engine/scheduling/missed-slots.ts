@@ -4,12 +4,12 @@ import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import { fewRuns, slotsPerLook, slotsTogether } from './tuning.ts'
 
-/** What is to become of missed slots: the decision of one recovery. */
+/** Which missed slots run, and which are recorded as missed: the decision of one recovery. */
 export interface RecoveryDecision {
-  /** In the order of time; `run` ones are created to be run, `missed` ones are recorded. */
+  /** In the order of time. The storage creates a run for a `run` entry, and only a record for a `missed` entry. */
   readonly entries: readonly MissedSlotEntry[]
   readonly lastSlot: number
-  /** Missed slots that this decision is about. */
+  /** Number of missed slots that this decision covers. */
   readonly count: number
   readonly toRun: number
 }
@@ -18,18 +18,18 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
-/** Which slots have a record of their own: they were canceled ahead, or decided before the job was set back. */
+/** Finds slots that already have a record: slots that were canceled ahead, or decided before a realign. */
 export interface RecordedAhead {
-  /** Those of these slots. */
+  /** Returns those of `slots` that have a record. */
   among(slots: readonly number[]): Promise<ReadonlySet<number>>
-  /** All from the one slot to the other, both inclusive, however many slots lie between them. */
+  /** Returns all slots in `[from, to]` that have a record. */
   between(from: number, to: number): Promise<ReadonlySet<number>>
 }
 
-/** Slots that nobody ran in time, and how they are to be judged. */
+/** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first of them, whatever the series says of it. */
+  /** The first missed slot. It counts even if the series does not contain it. */
   readonly first: number
   /** No slot after this is missed. */
   readonly until: number
@@ -38,16 +38,18 @@ export interface MissedSlots {
   /** Bounds the runs of one decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
-  /** Asked after each slot. What it rejects with ends the decision: it is not wanted any more. */
+  /** Called after each slot; it yields to the event loop. A rejection ends the decision. */
   readonly turns: Pick<YieldBudget, 'stepped'>
-  /** Asked once, before there are more than a few runs. `null`: go on at once. What it rejects with ends the decision. */
+  /** Called once, before the decision exceeds {@link fewRuns} runs. `null`: continue now. A rejection ends the decision. */
   readonly roomForMany?: () => Promise<void> | null
 }
 
 /**
- * Decides what becomes of missed slots. Of more that are to run than the limit allows, the first are decided, and the
- * caller comes back for the rest. Where a strategy wants a number of the latest, those that have their record do not
- * count; a compressed run covers none of them.
+ * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first ones,
+ * and the caller calls again for the rest.
+ *
+ * Slots that already have a record keep it. They do not count towards the number of latest slots that a strategy runs, and
+ * a compressed run does not cover them.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -63,7 +65,7 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
     const isRecorded = recorded.has(slot)
     if (!isRecorded && toRun === limit) break
     if (!isRecorded && toRun === fewRuns) await options.roomForMany?.()
-    // One that has its record keeps that.
+    // The storage keeps an existing record when it stores a `missed` entry for the same slot.
     entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
     if (!isRecorded) toRun++
     count++
@@ -75,8 +77,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * One run, at the last slot that has no record, for all that have none. Those that have one are listed where the span of
- * the run leaves them out.
+ * Decides on one run for all slots without a record, at the last of them. Slots with a record that lie before or after the
+ * span of the run get `missed` entries.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -112,8 +114,7 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * The slots of which a decision needs to know at least whether they have a record: what can be asked for many jobs
- * together.
+ * Returns slots whose records the decision will surely need. The caller reads them for many jobs in one call.
  */
 export async function slotsToLookAt(
   missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy' | 'turns'>,
@@ -131,8 +132,8 @@ export async function slotsToLookAt(
 }
 
 /**
- * The earliest of the latest slots that the strategy wants to run; `null` when it wants none. Adds those among them that
- * have a record to `recorded`.
+ * Returns the first slot that the strategy runs; `null`: it runs none. Adds the later slots that have a record to
+ * `recorded`.
  */
 async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
   const { strategy, turns } = options
@@ -159,12 +160,12 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
 
 type SlotStretch = Pick<MissedSlots, 'series' | 'first' | 'until'>
 
-/** The missed slots in their order. */
+/** Yields the missed slots in the order of time. */
 function* fromFirst({ series, first, until }: SlotStretch): Generator<number> {
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) yield slot
 }
 
-/** The missed slots from the last to the first, down to a bound. */
+/** Yields the missed slots from the last to the first, down to `notBefore`. */
 function* latestFirst({ series, first, until }: SlotStretch, notBefore: number): Generator<number> {
   for (let before = until + 1; before > first; ) {
     const previous = series.previousMs(before)
@@ -175,7 +176,7 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
   }
 }
 
-/** The first missed slot from a bound on. */
+/** Returns the first missed slot at or after `notBefore`; `null`: there is no such slot. */
 function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
   const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
   return slot !== null && slot <= until ? slot : null
@@ -193,7 +194,7 @@ async function take(slots: Generator<number>, most: number, turns: MissedSlots['
   return taken
 }
 
-/** Whether the strategy wants a number of the latest slots. A window without a number takes all that lie in it. */
+/** Returns whether the strategy runs a limited number of the latest slots. A window without a number runs all slots in it. */
 function countsSlots(strategy: RecoveryStrategy): boolean {
   return strategy.type === 'bounded_window' ? strategy.maxOccurrences !== null : strategy.type === 'execute_last'
 }

@@ -19,24 +19,24 @@ const scansPerFullScan = 60
 /** Overlap with the previous scan, in ms. Covers clock differences between nodes and late writes. */
 const scanOverlapMs = 10_000
 
-/** Limits how far slow peers stretch the interval of a reserve node: a dead node is known to be dead by then. */
+/** Limits how far slow peers stretch the interval of a reserve node. After that time, peers have declared a dead node dead. */
 const mostReserveFactor = 3
 
 /** Sample size: the oldest overdue slots show whether a slow peer has died. */
 const sample = 20
 
-/** Pages of a sample. A few may hold only jobs that no living node can run. */
+/** Maximum number of pages per sample. Several pages may hold only jobs that no living node can run. */
 const mostSamples = 5
 
-/** Scans that wait for the answers to slots that the last one took over. An answer may be lost. */
+/** Number of scan rounds that wait for missing answers of the previous scan. After that, the answers count as lost. */
 const longestWait = 5
 
-/** Slots of a job that this node left to nodes that go first: it checks later whether they have launched them. */
+/** Slots of a job that this node left to nodes of a lower rank. The next check reads whether these nodes launched them. */
 interface Passed {
-  /** The first slot that is not known to be launched. */
+  /** The first slot without a known launch. */
   readonly slot: number
   readonly checkAt: number
-  /** The last slot. */
+  /** The last slot that this node left. */
   last: number
 }
 
@@ -47,8 +47,8 @@ interface Scan {
 }
 
 /**
- * Which node launched a slot that this node has asked for. No node launches a slot that was canceled ahead of its time. If a
- * later slot was launched, its launcher is alive. The present state of the job says nothing.
+ * Returns which node launched a slot that this node has tried to create. If the slot exists because it was canceled ahead,
+ * no node launched it. If a later slot was launched, another node launched both.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -97,14 +97,14 @@ export class OverdueTakeover {
   #scans = 0
   /** Monotonic instant of the next scan; infinite if none is planned. */
   #scanAt = Number.POSITIVE_INFINITY
-  /** The scan to continue, where the storage has a due index. */
+  /** The scan to continue, for storages with a due index. */
   #rest: Scan | null = null
   /** The last scan has not reached its end: it continues when its slots are launched. */
   #goesOn = false
-  /** Jobs whose overdue slots the present scan has put on the agenda, and whose answers are missing. */
+  /** Jobs whose overdue slots the current scan has put on the agenda, and whose answers are missing. */
   readonly #taken = new Set<RegisteredJob>()
   #waited = 0
-  /** Slots of the present scan that this node has launched, and slots that other nodes had launched before. */
+  /** Counts for the current scan: slots that this node has launched, and slots that other nodes had launched before. */
   #launched = 0
   #wereLaunched = 0
   /** The last scan has reached its end and found no overdue slot. */
@@ -203,7 +203,7 @@ export class OverdueTakeover {
   }
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
-    // A lone node goes first in all shards.
+    // A lone node has rank 0 in all shards.
     if (this.#assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
       this.#scanAt = Number.POSITIVE_INFINITY
@@ -217,7 +217,7 @@ export class OverdueTakeover {
     this.#loop.runIn(waitMs)
   }
 
-  /** Whether this node has left slots to nodes that are gone, and has not checked them since. */
+  /** Whether slots that this node left to nodes that are now gone are still unchecked. */
   get #isOwed(): boolean {
     return this.#findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
@@ -261,7 +261,7 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Watchers before this one scan earlier: it does not read slots that they have had no time for.
+    // Watchers of a lower rank scan earlier. Slots that still belong to their interval are left out.
     const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
     const isFull = this.#scans++ % scansPerFullScan === 0
@@ -325,7 +325,7 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#registry.get(record.id)
-    // Slots of own shards say nothing about peers. A job without a slot on the agenda gets no answer.
+    // Slots of this node's own shards tell nothing about peers. A job without a slot on the agenda gets no answer.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
@@ -338,7 +338,7 @@ export class OverdueTakeover {
       if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // A step is processing the slot: its answer will bring the same news.
+    // A step is processing the slot. Its answer carries the same state.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record.

@@ -3,9 +3,9 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
 /**
- * The record of an occurrence that this very life of the node started by creating it, and of which it has said nothing
- * yet: the answer to its create got lost, and the occurrence is still to be run. `null` for every other one. What this
- * life claimed has no runs at first, and the answer to that claim is on its way to the claimer.
+ * Reads an occurrence that this incarnation has created and started, if the answer to that create was lost. Such a record
+ * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A
+ * claimed occurrence has no task runs at first; the claimer receives it with the answer to its claim.
  */
 export async function readOwnStart(
   { owner, storage }: EngineContext,

@@ -4,15 +4,15 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { passOverMs } from './tuning.ts'
 
 interface Entry {
-  /** A job that had this key. */
+  /** A job with this handler key. */
   readonly job: JobRecord
-  /** Monotonic instant up to which it is passed over. */
+  /** Monotonic instant until which claims leave out the key; infinite: until this node has the missing handlers. */
   readonly until: number
 }
 
 /**
- * What this node leaves to others when it claims: handler keys whose handlers it lacks. Each is said once. A key comes
- * back as soon as this node can run the job that had it.
+ * Handler keys that claims of this node leave out, because it lacks their handlers. The node logs each key once. As soon as
+ * the node can run a job with the key, claims include the key again.
  */
 export class PassedOver {
   readonly #engine: EngineContext
@@ -33,7 +33,7 @@ export class PassedOver {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves the jobs of this one's handler key to others, if handlers are what this node lacks. */
+  /** Leaves out the handler key of this job: until its handlers exist, or for {@link passOverMs} if no handler is missing. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine

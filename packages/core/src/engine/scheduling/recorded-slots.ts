@@ -8,7 +8,7 @@ export interface JobSlot {
   readonly slot: number
 }
 
-/** What one recovery knows of slots that have their record before their time: canceled, or run by a clock that was wrong. */
+/** Cache of one recovery: which slots already have a record. They were canceled ahead, or created while a clock was wrong. */
 export class RecordedSlots {
   readonly #engine: Pick<EngineContext, 'storage' | 'maxBatch'>
   readonly #isRecorded = new Map<OccurrenceId, boolean>()
@@ -17,7 +17,7 @@ export class RecordedSlots {
     this.#engine = engine
   }
 
-  /** Asks the storage about slots of any jobs together, so that questions about them later cost no calls. */
+  /** Reads the records of slots of several jobs in few calls. {@link among} needs no further call for these slots. */
   async look(slots: readonly JobSlot[]): Promise<void> {
     const { storage, maxBatch } = this.#engine
     const ids = slots.map(({ jobId, slot }) => occurrenceId(jobId, slot)).filter((id) => !this.#isRecorded.has(id))
@@ -29,8 +29,8 @@ export class RecordedSlots {
   }
 
   /**
-   * All of a job's slots in `[from, to]` that have a record: costs as much as there are of them. For slots that nobody
-   * has decided about.
+   * Returns all slots of a job in `[from, to]` that have a record. The cost grows with the number of records, which is small
+   * for slots that no recovery has decided yet.
    */
   async between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
@@ -54,14 +54,14 @@ export class RecordedSlots {
     return found
   }
 
-  /** Those of a job's slots that have a record. */
+  /** Returns those of a job's `slots` that have a record. */
   async among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
     await this.look(slots.map((slot) => ({ jobId, slot })))
     return new Set(slots.filter((slot) => this.#isRecorded.get(occurrenceId(jobId, slot))))
   }
 }
 
-/** A range of missed slots is not the record of the slot at which it begins. */
+/** Returns whether the record belongs to a single slot. A record of a range of missed slots does not. */
 function isOfItsSlot({ id, jobId, kind, scheduledAt }: OccurrenceRecord): boolean {
   return kind === 'slot' && id === occurrenceId(jobId, scheduledAt)
 }

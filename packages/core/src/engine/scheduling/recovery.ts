@@ -23,9 +23,9 @@ import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } fr
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * A job that is late, as it was when it was found to be. What somebody does to the job meanwhile, here or on another node,
- * must not mix with it: a decision about these slots under a newer watermark or version would be taken for one about the
- * slots after.
+ * A snapshot of a late job, taken when the launcher found it late. The decision uses this snapshot only, because users and
+ * peers may change the job meanwhile. Under a newer watermark or version, the storage would apply the decision to later
+ * slots.
  */
 export interface LateSlot {
   readonly job: RegisteredJob
@@ -36,7 +36,7 @@ export interface LateSlot {
   readonly watermark: number
   readonly pausedUntil: number
   readonly series: SlotSeries
-  /** Slots up to this instant are missed, even if they are less late than the threshold of the job. */
+  /** Slots up to this instant count as missed, even if they are less late than the job's misfire threshold. */
   readonly missedUntil: number
 }
 
@@ -45,28 +45,28 @@ export function lateSlotOf(job: RegisteredJob, plan: JobPlan, missedUntil: numbe
   return { job, plan, slot, version, createdAt, watermark, pausedUntil, series, missedUntil }
 }
 
-/** A late job that is decided about, and whom to tell when that is over, whatever has come of it. */
+/** A late job with a decision in progress. `ended` is called at its end, with or without success. */
 interface Pending {
   readonly late: LateSlot
   readonly ended: (job: RegisteredJob) => void
 }
 
-/** What was decided, and is to be stored. */
+/** A decision that has to be stored. */
 interface Decided {
   readonly pending: Pending
   readonly decision: RecoveryDecision
   readonly item: RecoveryItem
 }
 
-/** The job is another one by now: what was decided, or was about to be, holds for it no more. */
+/** Rejection of a decision whose job has changed since the snapshot. */
 const superseded: unique symbol = Symbol('superseded')
 
-/** What there is to decide about a late job. */
+/** Returns the missed slots of a late job, and the strategy for them. */
 function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // What was missed after a pause is decided by itself, in the next round.
+  // Slots that were missed after the pause get their own decision, in the next round.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
   // The wall clock may have been set back since the slot was found late.
@@ -74,8 +74,8 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
 }
 
 /**
- * Slots that nobody ran in time: what becomes of them is each job's recovery strategy. To count those of a long outage
- * takes seconds, and minutes where there are many: jobs are decided about beside each other, and beside all else.
+ * Applies the recovery strategies of jobs to missed slots. Counting the slots of a long outage takes seconds per job, and
+ * minutes for many jobs. So the decisions run concurrently, and yield to the event loop.
  */
 export class Recovery {
   readonly #engine: EngineContext
@@ -83,14 +83,14 @@ export class Recovery {
   readonly #capacity: Capacity
   readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
   readonly #enough: number
-  /** Late jobs that have not been begun with. */
+  /** Late jobs whose decision has not begun. */
   readonly #waiting: Pending[] = []
-  /** Late jobs that are being decided about, or whose decision is being stored. */
+  /** Late jobs whose decision is in progress or is being stored. */
   readonly #atWork = new Set<Pending>()
   readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
   /**
-   * Permits for decisions of many runs, each held until it is stored. The other decisions are quick to store, and wait for
-   * few of these.
+   * Permits for large decisions, each held until the decision is stored. They keep small decisions from waiting behind many
+   * large ones.
    */
   readonly #large = new Semaphore<Pending>(largeDecisionsAtOnce)
   readonly #beginning = new AfterTurn(() => this.#begin())
@@ -126,27 +126,27 @@ export class Recovery {
     })
   }
 
-  /** Whether there are jobs about which it is not decided. */
+  /** Whether decisions wait, are in progress, or are being stored. */
   get isAtWork(): boolean {
     return this.#atWork.size > 0 || this.#waiting.length > 0
   }
 
   /**
-   * Decides about the slots that were missed, and stores that. `ended` is told of each job once that is over, whatever has
-   * come of it; until then nobody else may launch slots of the job here. Each job's decision is one step on its
-   * watermark, so of several nodes that come to it at once, one wins.
+   * Decides on missed slots and stores the decisions. `ended` is called once per job, with or without success. Until then,
+   * this node must not launch slots of the job. Each decision is a conditional write on the job's watermark: if several
+   * nodes recover the same slots, the storage accepts one decision.
    */
   recover(late: readonly LateSlot[], ended: (job: RegisteredJob) => void): void {
     for (const one of late) this.#waiting.push({ late: one, ended })
     this.#begin()
   }
 
-  /** Resolves when nothing is left to decide, or to store. */
+  /** Resolves when all decisions are stored. */
   async settled(): Promise<void> {
     if (this.isAtWork) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  /** Decides nothing more; resolves when what is being stored has been answered. */
+  /** Decides nothing more. Resolves when the calls in progress have been answered. */
   stop(): Promise<void> {
     this.#isStopped = true
     this.#large.stop()
@@ -160,7 +160,7 @@ export class Recovery {
     if (this.#isStopped) this.#waiting.length = 0
     const atWork = this.#atWork.size - this.#large.waiting
     const count = Math.min(this.#waiting.length, decisionsAtOnce - atWork)
-    // Those that are begun with together cost one call, and mostly end together.
+    // Decisions that begin together share one read, and mostly one write. So wait for enough of them.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const pending of group) this.#atWork.add(pending)
@@ -172,7 +172,7 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    // One decision may end twice: its call is over although its answer could not be processed.
+    // A decision ends a second time with its call, for the case that its answer was not processed.
     if (!this.#atWork.delete(pending)) return
     this.#large.release(pending)
     ended(late.job)
@@ -185,7 +185,7 @@ export class Recovery {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  /** For most jobs, what became of a few slots is all that there is to know: one call for all of them. */
+  /** Reads the records that most decisions need, of all jobs of the group in one call. */
   async #lookForRecorded(group: readonly Pending[], now: number): Promise<RecordedSlots> {
     const slots: JobSlot[] = []
     for (const { late } of group) {
@@ -194,7 +194,7 @@ export class Recovery {
         const looking = slotsToLookAt({ ...missedSlotsOf(late, now), turns: this.#turnsOf(late) })
         for (const slot of await looking) slots.push({ jobId, slot })
       } catch {
-        // The decision about this job's slots will say so.
+        // The decision about this job calls the same schedule, and reports its error.
       }
     }
     if (this.#isStopped) throw new EngineStopped()
@@ -225,7 +225,7 @@ export class Recovery {
       const judged = { ...missed, now, limit: recoveryStep, recorded: ofJob, turns }
       const decision = await decideMissedSlots({ ...judged, roomForMany: () => this.#roomForMany(pending) })
       const item = this.#itemFor(late, decision)
-      // What took long in that is named, too.
+      // A last step, so that `turns` also reports a slow `nextMs` of the item.
       const turn = turns.stepped()
       if (turn !== null) await turn
       this.#assertWanted(late)
@@ -240,7 +240,7 @@ export class Recovery {
     this.#assertWanted(pending.late)
     const room = this.#large.acquire(pending)
     if (room === null) return null
-    // Another job may be begun with instead.
+    // While this decision waits for its permit, another one may begin.
     if (this.#waiting.length > 0) this.#beginning.ask()
     return room.then(() => {
       this.#assertWanted(pending.late)
@@ -253,11 +253,11 @@ export class Recovery {
     if (this.#isStopped || error instanceof EngineStopped) return
     this.#overdue.answered(job, slot, 'nobody')
     if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
-    // One that was removed, and may have come back as another, is left alone.
+    // If the job was removed meanwhile, the registry may hold another object for the same id.
     else if (this.#registry.holds(job)) this.#registry.reload(job)
   }
 
-  /** The storage has failed for good, and that was said. */
+  /** The storage call failed, and the batcher has reported its error. Reloads the job later. */
   #unanswered(pending: Pending): void {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
@@ -272,17 +272,17 @@ export class Recovery {
     if (!this.#isAsFound(late)) throw superseded
   }
 
-  /** Whether nobody has done anything to the job, as far as this node knows. */
+  /** Returns whether the job still matches the snapshot, as far as this node knows. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
     return isSame && job.pausedUntil === pausedUntil && this.#registry.holds(job)
   }
 
-  /** To count may have taken long: a decision is stored only if it holds for the job as it is now. */
+  /** Returns whether the decision may be stored. Counting may take minutes, and the job may have changed meanwhile. */
   #stillHolds({ pending, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
     const { late } = pending
-    // The time may have been set back, too.
+    // The clock may have been set back, too.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     if (holds) {
@@ -293,7 +293,7 @@ export class Recovery {
     return false
   }
 
-  /** For counting slots of this job: its schedule is asked from here on, and named when it holds the event loop. */
+  /** Begins a yield budget for counting slots of this job. If the schedule blocks the event loop, the warning names the job. */
   #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
     const { yieldBudget } = this.#engine
     const { name } = late.job.job
@@ -329,7 +329,7 @@ export class Recovery {
         }
         const { span } = entry
         const details = prioritized(span === null ? noDetails : { span }, plan.settings.priority)
-        // A run is that of its slot, also one that covers more: no other record can come to stand for this instant.
+        // A run that covers several slots has the id of its own slot, so that no second record can exist for this instant.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),
@@ -350,7 +350,7 @@ export class Recovery {
       toRun,
     } as const
     events.emit('recovery.decided', { jobId, jobName, ...decided })
-    // Slots that were canceled ahead are not missed, and nobody misses those of a job that is paused.
+    // No warning if all slots were canceled ahead, or if the job is paused.
     const level = missed > 0 && !isPaused ? 'warn' : 'debug'
     logger[level]({ job: jobName, ...decided }, 'slots were missed')
   }
@@ -368,7 +368,7 @@ export class Recovery {
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered this window: it lives, and launches the next slot too, however late.
+        // Another node has recovered these slots. It is alive, and will launch the next slot too, even if late.
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return

@@ -20,20 +20,20 @@ import { readOwnStart } from './own-start.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
-/** A slot whose time has come, as its job is planned now. */
+/** A due slot with the current plan of its job. */
 export interface DueSlot {
   readonly job: RegisteredJob
   readonly plan: JobPlan
   readonly slot: number
   /** Epoch milliseconds at which the launcher took the slot off the agenda. */
   readonly now: number
-  /** What is sent for it. */
+  /** The item of the storage call; `null`: the schedule has thrown, and nothing is sent. */
   item: CreateSlot | null
-  /** Resolves when its own occurrence, whose answer may have got lost, was looked for. */
+  /** Resolves after the check for an own occurrence whose answer was lost; `null`: no check is needed. */
   starting: Promise<void> | null
 }
 
-/** Creates the occurrences of slots that are due, and starts those that there is room for in the same step. */
+/** Creates the occurrences of due slots. If this node has a permit, the same storage call also starts the occurrence. */
 export class SlotCreator {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
@@ -100,25 +100,25 @@ export class SlotCreator {
     this.#capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
     this.#capacity.unreserve(reserved)
-    // What came to wait meanwhile found no place, and those that were kept may not be needed.
+    // Work that became pending during the call found no permit, and the call may not have used all reserved permits.
     if (reserved > 0) this.#capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
 
-  /** The answer to an earlier sending of this item may have got lost: then the record is this node's, and to be run. */
+  /** Runs an existing occurrence if this node created it in an earlier attempt of the call and lost the answer. */
   async #startOwn(
     { job, plan, now }: DueSlot,
     item: CreateSlot,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
-    // Most often it is another node's, or this one has claimed and ended it, which costs no look.
+    // The usual cases need no read: another node owns the occurrence, or it is not running any more.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
-    // Looked at before the read too: what runs now may have ended when an answer that is on its way says that it runs.
+    // Checked before and after the read: the occurrence may end, and leave the pool, while the read is in progress.
     if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
-  /** `null` when a schedule of the user's own throws: that takes its job off the agenda for a while, and nothing else with it. */
+  /** Returns the item of a slot; `null`: the user's schedule has thrown. Then only this job is suspended for 60 s. */
   #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
     let nextAt: number | null
     try {
@@ -144,7 +144,7 @@ export class SlotCreator {
     }
   }
 
-  /** What became of a slot says whether its job is paused; until when, is learned with the next look at what has changed. */
+  /** Learns from the answer whether the job is paused. The next read of the job's head tells until when. */
   #learnPause(job: RegisteredJob, slot: number, isPaused: boolean): void {
     const wasPaused = slot < job.pausedUntil
     if (isPaused !== wasPaused) job.pausedUntil = isPaused ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
@@ -158,7 +158,7 @@ export class SlotCreator {
       case 'created':
         if (job.version === item.jobVersion) job.created = item.scheduledAt
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // Of an overdue job of another node, one slot at a time: that node may only be slow.
+        // If this node is late itself, it launches only one overdue slot of a peer's job: the peer may only be slow too.
         if (this.#overdue.isBehind) job.isOverdue = false
         this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
         if (events.hears('occurrence.created')) {
@@ -177,18 +177,18 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // A slot that was canceled ahead is passed under the version in force alone: this node has an older one, and
-        // would ask for the same slot again at once, and for ever.
+        // Only a create under the current version moves past a slot that was canceled ahead. This node has an older
+        // version, and would retry the same slot forever without the reload.
         if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
         else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // Whoever has launched it lives, and launches the next one too, however late: to ask for that as well would make
-        // all of them later still.
+        // The node that launched the slot is alive, and will launch the next slot too. Creating that slot here as well
+        // would delay all nodes further.
         if (launcher === 'another') job.isOverdue = false
         return
       case 'off_schedule':
         if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // It was missed, and whoever has recovered it lives, too.
+        // The slot was missed, and another node has recovered it. That node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':

@@ -14,7 +14,7 @@ import { type LateSlot, lateSlotOf, type Recovery } from './recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { dueLookMs } from './tuning.ts'
 
-/** The last stretch in which the storage failed. In epoch milliseconds, both inclusive. */
+/** The last period in which the storage failed. In epoch ms, both inclusive. */
 interface Outage {
   readonly from: number
   readonly until: number
@@ -23,8 +23,8 @@ interface Outage {
 const noOutage: Outage = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
 
 /**
- * Whether several slots of the job came due while the storage failed. Created one after the other, all but the first would
- * meet an active run: then the recovery strategy decides instead of the overlap policy.
+ * Returns whether several slots of the job came due while the storage failed. If the node created them one after the other,
+ * the overlap policy would apply to all but the first. The recovery strategy decides on them instead.
  */
 function wasMissedIn({ from, until }: Outage, { at, series }: RegisteredJob): boolean {
   if (at < from || at > until) return false
@@ -32,17 +32,17 @@ function wasMissedIn({ from, until }: Outage, { at, series }: RegisteredJob): bo
     const next = series.nextMs(at)
     return next !== null && next <= until
   } catch {
-    // The recovery meets the same failure, and reports it.
+    // The recovery calls the same schedule, and reports its error.
     return true
   }
 }
 
-/** Where slots are taken from when they are due. */
+/** The source of due slots. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
 /**
- * Takes what is due off the agenda: the slots of one instant are created together, and missed ones are recovered beside
- * that, as this may take long.
+ * Takes due slots off the agenda. Slots that are due together are created in one call. Missed slots go to the recovery,
+ * which runs concurrently because it may take minutes.
  */
 export class SlotLauncher {
   readonly #engine: EngineContext
@@ -55,7 +55,7 @@ export class SlotLauncher {
   readonly #overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
   readonly #findsDueJobs: boolean
   readonly #loop: BackgroundLoop
-  /** Places that become free together are filled together. */
+  /** One launch per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedSet<Promise<void>>()
 
@@ -69,7 +69,7 @@ export class SlotLauncher {
       recovery: Recovery
       assignment: Pick<ShardAssignment, 'rankOf'>
       overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
-      /** Whether what others have not launched is found in the storage: of what is left to them nothing need be noted. */
+      /** The storage has a due index. Then scans find slots that peers did not launch, and this node need not track them. */
       findsDueJobs: boolean
     },
   ) {
@@ -86,7 +86,7 @@ export class SlotLauncher {
     this.#capacity.room.listen(() => this.#kick.ask())
   }
 
-  /** Launches nothing more; resolves when what is under way has been answered. */
+  /** Launches nothing more. Resolves when all calls in progress have been answered. */
   async stop(): Promise<void> {
     const recovered = this.#recovery.stop()
     await this.#loop.stop()
@@ -94,14 +94,14 @@ export class SlotLauncher {
     await recovered
   }
 
-  /** Launches everything that is due. */
+  /** Launches all due slots. */
   launch(): void {
     this.#loop.run()
   }
 
   /**
-   * Launches everything that is due; resolves when the storage has answered what could be sent. Of jobs that are late it
-   * may not be decided by then, see {@link recovered}.
+   * Launches all due slots. Resolves when the storage has answered all calls. Decisions about missed slots may still be in
+   * progress, see {@link recovered}.
    */
   async launched(): Promise<void> {
     await this.#loop.underWay
@@ -110,12 +110,12 @@ export class SlotLauncher {
     await Promise.all(this.#callsUnderWay)
   }
 
-  /** Whether it is not decided yet what becomes of slots that were missed. */
+  /** Whether decisions about missed slots are in progress. */
   get isRecovering(): boolean {
     return this.#recovery.isAtWork
   }
 
-  /** Resolves when that is decided. */
+  /** Resolves when all decisions about missed slots are stored. */
   recovered(): Promise<void> {
     return this.#recovery.settled()
   }
@@ -131,13 +131,13 @@ export class SlotLauncher {
     }
   }
 
-  /** False when more is due: it is looked for as soon as a call that is under way has been answered. */
+  /** Returns false if more slots are due. The answer to a call in progress starts the next launch. */
   async #launchDue(): Promise<boolean> {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
       this.#capacity.endHold()
       if (!this.#creator.hasRoom(enough)) return false
-      // With the places that a claim keeps for nothing, slots that are due would have to wait in the storage.
+      // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
       await this.#capacity.claimAnswered()
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
@@ -148,18 +148,18 @@ export class SlotLauncher {
         for (const { job, slot } of due) this.#agenda.setSlot(job, slot)
         return false
       }
-      // More is due than there is room for: while the storage works on one half, this node works on the other.
+      // More slots are due than permits are free. Two calls let the storage and this node work at the same time.
       const isFull = this.#capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
-      // What is worth a call leaves before the next one is put together: the storage works on one while the node works on the other.
+      // Lets a large call leave before the node prepares the next one, so that both work at the same time.
       if (due.length + late.length >= enough) await nextTurn()
     }
     return true
   }
 
-  /** Takes a batch of what is due off the agenda: what is to be created, and what was missed. */
+  /** Takes a batch of due slots off the agenda. `due`: slots to create. `late`: missed slots, for the recovery. */
   #takeDue(now: number): { readonly due: readonly DueSlot[]; readonly late: readonly LateSlot[] } {
     const due: DueSlot[] = []
     const late: LateSlot[] = []
@@ -174,7 +174,7 @@ export class SlotLauncher {
         job.inFlight = 'and due again'
         continue
       }
-      // A node that lacks a handler leaves the job to the others.
+      // This node lacks a handler of the job. Peers launch the slot.
       if (plan === null) {
         this.#overdue.answered(job, job.at, 'nobody')
         continue
@@ -194,14 +194,14 @@ export class SlotLauncher {
     return last === null ? noOutage : { from: now - last.beganAgoMs, until: now - last.endedAgoMs }
   }
 
-  /** The next that is due and does not wait for a place, when `starting` others go before it. */
+  /** Returns the next job with a due slot that need not wait for a permit, behind `starting` other slots. */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
       const first = this.#agenda.peekDueSlot(now)
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // What is less urgent may have been held for as long as slots are.
+      // The oldest slot may be less urgent than the first one, and may have been held for the maximum time.
       const oldest = this.#agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -212,10 +212,10 @@ export class SlotLauncher {
     }
   }
 
-  /** Whether the slot is left to a node that goes before this one. */
+  /** Leaves the slot to a node of a lower rank, if there is one. Returns whether it was left. */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#assignment.rankOf(job)
-    // What this node leaves to others needs no plan here, as long as it has the code that it has told them of.
+    // A job without a plan stays with this node, which then reports its missing code.
     if (rank === 0 || job.plan === null) return false
     if (this.#findsDueJobs) {
       this.#overdue.left(job.at)
@@ -229,7 +229,7 @@ export class SlotLauncher {
 
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
     const plan = this.#registry.plans.planOf(job)
-    // What does not start needs no place, and a newcomer has its turn with the next claim.
+    // Slots of a paused job do not start and need no permit. A newcomer gets its turn with the next claim.
     const isNewcomer = this.#capacity.hasBacklog && this.#capacity.turns.isNewcomer(handlerKeyOf(job.job))
     if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
       return this.#capacity.holds(job.at, plan.settings, starting, now)
@@ -264,7 +264,7 @@ export class SlotLauncher {
   #letGo(job: RegisteredJob): void {
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
-    // A job that was removed meanwhile, and may have come back as another object, is left alone.
+    // If the job was removed meanwhile, the registry may hold another object for the same id.
     if (isDueAgain && this.#registry.holds(job)) this.#registry.reload(job)
   }
 }

@@ -1,40 +1,40 @@
 /** Milliseconds between two looks for jobs that come due. */
 export const dueLookMs = 1000
-/** Milliseconds ahead of their time at which due jobs are looked up: one look may fail, and nothing starts late. */
+/** Milliseconds before its slot at which a job is loaded. Twice the interval, so that one failed look delays no slot. */
 export const aheadMs: number = 2 * dueLookMs
-/** Milliseconds before a whole second at which a look begins: most slots lie on whole seconds. */
+/** Milliseconds before a whole second at which a look begins, because most slots lie on whole seconds. */
 export const beforeSecondMs = 500
-/** Milliseconds to the next look at least. A nearer look waits for the next second. */
+/** Minimum ms until the next look. If less time is left, the look moves to the following second. */
 export const shortestLookMs = 300
-/** Milliseconds until a look goes on that ended because the node may hold no more jobs. */
+/** Milliseconds until an incomplete look continues. It stopped because the node may hold no more jobs. */
 export const goOnMs = 100
-/** One of so many looks reads all due jobs; the other looks read those that became due since the previous look. */
+/** One look in 60 reads all due jobs. The other looks read jobs that became due since the previous look. */
 export const looksPerFullLook = 60
-/** One of so many looks overlaps far with the previous look, for jobs whose nodes were slow to write. */
+/** One look in 10 uses the long overlap with the previous look, for jobs whose nodes were slow to write. */
 export const looksPerLongOverlap = 10
-/** The far overlap, in milliseconds. */
+/** The long overlap, in ms. */
 export const longOverlapMs = 20_000
 
-/** Milliseconds between two sweeps for what a damaged storage left behind. */
+/** Milliseconds between two sweeps, which repair inconsistent records of a damaged storage. */
 export const sweepMs = 60_000
-/** Polls between two sweeps at most. */
+/** Maximum number of polls between two sweeps. */
 export const pollsPerSweep = 60
 /** Milliseconds without an answer, after which the claimer confirms ownership before it calls handlers. */
 export const trustMs = 1000
-/** Milliseconds for which a node does not claim runs of a job that it could not run although it lacked nothing. */
+/** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
 export const passOverMs = 1000
 
-/** Entries that one recovery step stores for a job. Further runs follow in further steps. */
+/** Maximum number of runs that one recovery step creates for a job. Further runs follow in further steps. */
 export const recoveryStep = 1000
-/** Entries after which a call takes no further job: a storage in the event loop holds it meanwhile. */
+/** Number of entries from which a call takes no further job, because an in-process storage blocks the event loop meanwhile. */
 export const enoughEntries: number = 2 * recoveryStep
-/** Jobs whose missed slots are decided at once. */
+/** Maximum number of jobs whose missed slots are decided concurrently. */
 export const decisionsAtOnce = 1000
-/** Runs above which a decision counts as a large one. */
+/** Number of runs above which a decision counts as large. */
 export const fewRuns = 20
-/** Large decisions that are made at once: the storage stores the runs of one while the slots of the other are counted. */
+/** Maximum number of concurrent large decisions. The storage stores one while the node counts the slots of the other. */
 export const largeDecisionsAtOnce = 2
-/** Slots that are looked up together. */
+/** Maximum number of slots whose records one step reads. */
 export const slotsTogether = 50_000
-/** Slots that are looked up together at least, once one has a record; and slots of a compressed run that are looked up singly. */
+/** Minimum number of slots per read, once a slot has a record. Also the maximum for reading a compressed run's slots by id. */
 export const slotsPerLook = 100
