@@ -13,33 +13,33 @@ import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
 import { lastInstantMs } from '../tuning.ts'
 
-/** What is due and may not begin yet is looked at again after so long: the time is in doubt, or it waits for its turn. */
+/** Milliseconds until a call checks again for due work that could not begin: the time is in doubt, or no permit is free. */
 const lookAgainMs = 50
 
-/** How the time of a call is divided. The parts come one after the other, and their sum is below the budget. */
+/** The consecutive phases of a call, in ms. Their sum is below the budget. */
 export interface CallTimes {
-  /** Work begins. */
+  /** How long the call begins work. */
   readonly beginsForMs: number
-  /** What runs may go on. */
+  /** How long running work may continue after that. */
   readonly graceMs: number
-  /** What was told to stop may take so long. */
+  /** How long the call waits for aborted handlers. */
   readonly abortGraceMs: number
-  /** Twice so long at most, where the storage does not answer: the farewell. */
+  /** How long the call waits for one answer of the storage at its end. It waits for at most two answers. */
   readonly farewellMs: number
 }
 
-/** @param abortGraceMs what the scheduler gives at most to handlers that were told to stop */
+/** @param abortGraceMs maximum wait of the scheduler for aborted handlers */
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
   const farewellMs = Math.min(1000, Math.floor(budgetMs / 20))
-  // Timers ring late, and answers take their time.
+  // A reserve for late timers and slow answers.
   const spareMs = Math.min(500, Math.floor(budgetMs / 20))
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs
   const beginsForMs = Math.floor(workMs * 0.75)
   return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
 }
 
-/** What a call does with the node that it is. */
+/** The parts of the node that a call uses. */
 export interface CallParts {
   readonly registry: JobRegistry
   readonly capacity: Capacity
@@ -53,8 +53,8 @@ export interface CallParts {
 }
 
 /**
- * One call of `runDue`: a node that lives as long as it has something to do, and no longer than its budget. It takes over
- * what calls before it have left, runs what is due, and shuts down, see decision 15.
+ * One call of `runDue`: a node that lives until it has no due work, and at most for its budget. The call takes over runs
+ * that earlier calls have left behind, runs due work, and shuts down (decision 15).
  */
 export class DueCall {
   readonly #engine: EngineContext
@@ -67,7 +67,7 @@ export class DueCall {
   #resolveEnding: () => void = () => undefined
   #ended: RunDueReport['ended'] | null = null
   #stopping: Promise<void> | null = null
-  /** What has made it end; `null` as long as nothing has gone wrong. */
+  /** The error that has ended the call; `null`: no error. */
   #failure: { readonly error: unknown } | null = null
   #finished = 0
   #failed = 0
@@ -95,31 +95,31 @@ export class DueCall {
     engine.events.on('occurrence.reaped', () => this.#takenOver++)
   }
 
-  /** Occurrences that it runs. */
+  /** Number of occurrences that the call runs. */
   get begun(): number {
     return this.#parts.pool.begun
   }
 
-  /** Somebody asks for a shutdown of its scheduler, maybe while it is ending already: a hook that does is not waited for. */
+  /** A caller shuts the scheduler down, maybe while this call ends. If the caller is a hook, this call does not wait for it. */
   shutdownAsked(): void {
     this.#parts.pool.shutdownAsked()
   }
 
-  /** Ends it before its time. Resolves when it is over. */
+  /** Ends the call before its budget is used up. Resolves when the call is over. */
   async abort(): Promise<void> {
     this.#end('aborted')
     await this.#stopping
   }
 
-  /** Nothing can be done any more: it ends at once, and rejects with this. The first error counts. */
+  /** Ends the call at once, because it cannot continue. {@link run} rejects with the first error. */
   fail(error: unknown): void {
     this.#failure ??= { error }
     this.#end('aborted', { graceMs: 0, abortGraceMs: 0 })
   }
 
   /**
-   * @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when it was over before it could begin; what `start` throws; what
-   * it has failed with
+   * @throws JobistemerError `STORAGE_TIMEOUT` or `ABORTED` if the call ended before it could begin; the error of `start`; the
+   * error of {@link fail}
    */
   async run(signal: CheckedRunDue['signal']): Promise<RunDueReport> {
     const abort = (): void => this.#end('aborted')
@@ -149,7 +149,7 @@ export class DueCall {
     this.#resolveEnding()
   }
 
-  /** Resolves when this is done or the call is ending; what was not waited for may fail unheard. */
+  /** Resolves when the work is done or the call ends. After the end of the call, errors of the work are ignored. */
   async #orEnding(work: Promise<void>): Promise<void> {
     await Promise.race([work, this.#ending])
     if (this.#ended !== null) work.catch(() => undefined)
@@ -163,7 +163,7 @@ export class DueCall {
     try {
       await this.#orEnding(starting)
     } catch (error) {
-      // That it was ended meanwhile is said below.
+      // If the call has ended meanwhile, the code below throws the error of that end.
       if (this.#ended === null) throw error
     }
     if (isStarted) return
@@ -172,13 +172,13 @@ export class DueCall {
     throw this.#ended === 'budget' ? notBegunInTime(this.#budgetMs) : abortedBefore()
   }
 
-  /** Answers when something is due next. What goes wrong ends the call: its node never outlives it. */
+  /** Runs due work. Returns the instant at which work is due next. An error ends the call, and its node with it. */
   async #workOff(): Promise<number | null> {
     try {
       await this.#work()
       return await this.#nextAt()
     } catch (error) {
-      // What it did not wait for any more may fail of its end.
+      // After the end of the call, work in progress may fail because of that end.
       if (this.#ended === null) this.fail(error)
       return null
     }
@@ -196,7 +196,7 @@ export class DueCall {
     const { capacity, claimer, launcher, pool } = this.#parts
     while (this.#ended === null) {
       await launcher.launched()
-      // To count missed slots may take long: meanwhile others run.
+      // Counting missed slots may take minutes. Other work runs meanwhile.
       if (launcher.isRecovering) await this.#orAlarm(launcher.recovered())
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
@@ -211,7 +211,7 @@ export class DueCall {
     }
   }
 
-  /** Resolves when it is time to look again, or when this is done before. */
+  /** Resolves when `work` is done, or after {@link lookAgainMs}. */
   #orAlarm(work: Promise<void> | null): Promise<void> {
     const { agenda } = this.#engine
     return new Promise((resolve) => {
@@ -224,7 +224,7 @@ export class DueCall {
     })
   }
 
-  /** As far as this node knows while it lives. */
+  /** Returns the instant at which work is due next, as far as this node knows; `null`: unknown, or no work. */
   async #nextAt(): Promise<number | null> {
     if (this.#ended !== null) return null
     const { claimer, registry } = this.#parts
@@ -234,7 +234,7 @@ export class DueCall {
     return instants.length === 0 ? null : Math.min(...instants)
   }
 
-  /** Of jobs that this node does not hold, too. */
+  /** Reads the earliest next slot of all stored jobs, including jobs that this node does not hold. */
   async #firstStored(): Promise<number | null> {
     let first: number | null = null
     const look = async () => {

@@ -58,29 +58,32 @@ import type { WakeUp } from '../storage/storage.ts'
 import { killedGraceMs } from './execution/isolation/tuning.ts'
 import { longestName } from '../tuning.ts'
 
-/** A scrape of metrics waits no longer for the storage. */
+/** Maximum wait of a metrics scrape for the storage, in ms. */
 const gaugeTimeoutMs = 2000
 
-/** A shutdown while the storage is away ends this much before its grace period: container platforms kill what is late. */
+/**
+ * Milliseconds by which a shutdown ends before its grace period if the storage is unavailable. Container platforms kill
+ * processes that are late.
+ */
 const awayMarginMs = 3000
 
-/** Milliseconds, one day: interval of heartbeats and periodic looks of a node that rests. Wake-ups replace them. */
+/** Milliseconds, one day: interval of heartbeats and polls of a node that rests. Wake-ups replace them. */
 const restingLookMs = 86_400_000
 
-/** At its end a node waits no longer for the storage to hear of it. */
+/** Maximum wait of a node for each answer of the storage at its end, in ms. */
 const farewellMs = 1000
 
-/** What makes a node that lives for one call of `runDue` alone. */
+/** The options of a node that lives for one call of `runDue`. */
 interface CallOf {
   readonly budgetMs: number
   readonly times: CallTimes
-  /** Those of the scheduler that was called. */
+  /** The events of the scheduler on which `runDue` was called. */
   readonly events: EventHub
 }
 
-/** One node, put together from its parts. */
+/** One node, assembled from its parts. */
 export class Engine implements EngineContext {
-  /** What it can be asked for. */
+  /** The operations for users. */
   readonly operations: Operations
   readonly nodeId: string
   readonly context: OwnContext = new OwnContext()
@@ -119,26 +122,26 @@ export class Engine implements EngineContext {
   readonly #watcher: DefinitionWatcher
   readonly #restorer: Restorer
   readonly #callOf: CallOf | null
-  /** As the node of one call of `runDue`: that call. */
+  /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
-  /** As a scheduler: calls of `runDue` that are under way. */
+  /** The calls of `runDue` in progress on this scheduler. */
   readonly #calls = new Set<DueCall>()
   readonly #entrance = new Entrance(() => this.context.run(() => this.#connect()))
   #phase: Phase = 'new'
   readonly #isClient: boolean
   #isStorageGone = false
   #stopping: Promise<void> | undefined
-  /** Resolves when a start that had begun has settled. */
+  /** Resolves when the start has succeeded or failed; `null`: no start has begun. */
   #startSettled: Promise<void> | null = null
   #giveUpStart: () => void = () => undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
-  /** Says to the metrics, once, that nothing more is counted. */
+  /** Tells the metrics that this engine counts nothing more. Called once. */
   #endMetrics: (() => void) | undefined
 
   /**
-   * Makes one, outside of any trace: it does what it does in the context in which it is made. As a client it runs nothing,
-   * and asks the storage alone.
+   * Creates an engine outside of any trace, because its background work runs in the async context of its creation.
+   * `isClient`: the engine runs no jobs and only calls the storage.
    */
   static make(options: CheckedSchedulerOptions, kind: { readonly isClient?: boolean } = {}): Engine {
     return outsideTraces(options.tracing, () => new Engine(options, kind))
@@ -209,7 +212,7 @@ export class Engine implements EngineContext {
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // The others look as often, if their options are the same.
+      // Peers with the same options read changed definitions at the same interval.
       patienceMs: 2 * options.definitionIntervalMs,
       standbyMs: options.standbyMs,
       mostHeld: findsDueJobs ? options.heldJobs : Number.POSITIVE_INFINITY,
@@ -308,8 +311,8 @@ export class Engine implements EngineContext {
   }
 
   /**
-   * Never rejects: what the storage does not say in time is left out. That it is away, the engine logs elsewhere. What a
-   * scheduler that has ended says of others is left out, too: it may have been wrong for days.
+   * Reads the gauges. Never rejects: a gauge without an answer of the storage is left out. Gauges about peers and silent jobs
+   * are left out after the scheduler has ended, because they are outdated then.
    */
   async #readGauges(): Promise<GaugeValues> {
     const waiting = await this.#waitingCount()
@@ -328,16 +331,16 @@ export class Engine implements EngineContext {
     }
   }
 
-  /** `null` where the storage does not say so, as one that is away or too slow; and after the end, as it may be closed. */
+  /** Reads the number of waiting occurrences; `null`: no answer in time, or the engine has ended. */
   async #waitingCount(): Promise<number | null> {
     if (this.#stopping !== undefined || this.#phase === 'stopped') return null
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
-    // A storage that is away leaves the gauge without a value.
+    // An unavailable storage leaves the gauge without a value.
     const count = await this.#history.waitingCount(asked).catch(() => null)
     return this.#stopping === undefined ? count : null
   }
 
-  /** Those of calls of `runDue` among them. */
+  /** Number of running occurrences, including those of calls of `runDue`. */
   #begunCount(): number {
     let count = this.#pool.begun
     for (const call of this.#calls) count += call.begun
@@ -380,9 +383,9 @@ export class Engine implements EngineContext {
     if (isGone) this.#call?.fail(error)
   }
 
-  /** Somebody closed the storage, or took its file away: nothing can be done, and nothing can be said, any more. */
+  /** The storage was closed, or its file was removed. The node cannot read or write any more, so it shuts down. */
   #storageGone(where: string, error: unknown): void {
-    // Whatever else was under way fails by the same.
+    // All other calls in progress fail with the same error.
     if (this.#isStorageGone) return
     this.#isStorageGone = true
     if (this.#isClient) {
@@ -414,7 +417,7 @@ export class Engine implements EngineContext {
     const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
     assertModulesExist(runs)
     this.#phase = 'starting'
-    // A call mostly finds little to do.
+    // Not for a call of `runDue`, which often has no isolated task to run.
     if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
     const givenUp = new Promise<never>((_, reject) => {
@@ -451,14 +454,14 @@ export class Engine implements EngineContext {
     this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
   }
 
-  /** Joins the other nodes: from then on this one may run jobs. */
+  /** Joins the cluster. From then on this node may run jobs. */
   async #join(): Promise<void> {
     await this.#time.start()
     const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
     await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
     await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
-    // A call has a name of its own.
+    // The node of a call has a unique name, so it has no earlier lives.
     if (this.#callOf === null) await this.#reaper.reapEarlierLives(earlierLives)
     await this.#heartbeats.start()
     await this.#horizon.start()
@@ -475,7 +478,7 @@ export class Engine implements EngineContext {
     }
   }
 
-  /** As a client: resolves when the storage's clock is known. The next call tries again when one fails. */
+  /** For a client: resolves when the time is confirmed. After a failure, the next call connects again. */
   async connect(options: CallOptions): Promise<void> {
     if (this.#phase === 'running' && this.#entrance.isEmpty) return
     if (this.#phase !== 'new' && this.#phase !== 'running') throw clientClosed()
@@ -483,8 +486,8 @@ export class Engine implements EngineContext {
   }
 
   /**
-   * As {@link connect}, for a call that waits: as long as that may, and no longer than for any answer. Answers how it is to
-   * wait from here on.
+   * As {@link connect}, for a call with a wait. Connecting takes at most the timeout of the wait, and at most `callTimeout`.
+   * Returns the options for the rest of the wait.
    */
   async connectToWait(options: WaitOptions = {}): Promise<WaitOptions> {
     const begun = this.clock.monotonic()
@@ -509,7 +512,7 @@ export class Engine implements EngineContext {
     this.storage.started()
   }
 
-  /** As a client: resolves when nothing is under way any more. */
+  /** For a client: ends it. Resolves when all calls in progress have been answered. */
   disconnect(): Promise<void> {
     this.#stopping ??= this.#disconnect()
     return this.#stopping
@@ -599,7 +602,7 @@ export class Engine implements EngineContext {
     void this.#retainer.stop()
     void this.#staleJobAlert.stop()
     this.#blockedLoop.stop()
-    // One that has nothing left to do says so once, at its end.
+    // The node of a call without runs writes only its last heartbeat.
     if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()
     this.#pool.drain(graceMs)
     const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.operations.answered()])
@@ -625,16 +628,16 @@ export class Engine implements EngineContext {
     this.#metricsEnded()
   }
 
-  /** Ends a start that is under way with its present call. A call without an answer is left behind. */
   /** How long a shutdown waits for one answer of the storage, in ms. */
   get #farewellMs(): number {
     return this.#callOf?.times.farewellMs ?? farewellMs
   }
 
+  /** Ends a start in progress after its current storage call, or after `farewellMs` without an answer. */
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
-    // Before others know of this node it has run nothing that the storage would have to hear of.
+    // Before its first heartbeat is stored, the node has run nothing and owes the storage no call.
     if (!this.#heartbeats.isKnown) this.storage.stop()
     const ended = this.#endsWithin(settled, this.#farewellMs)
     this.clock.passUntil?.(ended)
@@ -661,12 +664,12 @@ export class Engine implements EngineContext {
     this.#pool.abort()
     if (await this.#endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.#children.size === 0) return
-    // What ran in a child has stopped when that is dead, and can be handed back.
+    // After a child is killed, its occurrence can be handed back.
     this.#children.kill()
     await this.#endsWithin(ended, killedGraceMs)
   }
 
-  /** Whether the storage answers a small call in time. */
+  /** Returns whether the storage answers a small call in time. */
   async #isStorageThere(): Promise<boolean> {
     const answer = this.storage.once((calls) => calls.listJobs({ limit: 1, cursor: null }))
     let isThere = false
@@ -691,7 +694,7 @@ export class Engine implements EngineContext {
     })
   }
 
-  /** Nothing rings any more, so nothing that waits for the storage may go on waiting. */
+  /** Stops the agenda. Ends all waiting calls too, because their alarms do not ring any more. */
   #endCalls(): void {
     this.operations.stop()
     this.storage.stop()
@@ -702,7 +705,7 @@ export class Engine implements EngineContext {
   #code(): NodeCode {
     const { jobs: given, handlers } = this.#options
     const { defaults } = this
-    // They are told of before they are registered.
+    // The first heartbeat announces the jobs before they are registered.
     if (this.#registry.size === 0)
       return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
     const jobs: Job[] = []

@@ -19,8 +19,8 @@ interface Peer {
 
 /**
  * Ranks the living nodes for each shard of jobs by rendezvous hashing (Thaler and Ravishankar 1998). The node with rank 0
- * goes first. A node that starts or ends moves only the shards that it gets or had. Ranks save calls and carry no safety:
- * the storage decides between nodes that disagree.
+ * launches the slots of the shard. If a node starts or ends, only its own shards move. Ranks save calls and carry no
+ * safety: the storage decides between nodes that disagree.
  */
 export class ShardAssignment {
   /** Sent when nodes have started or ended, or their capabilities have become known. */
@@ -46,7 +46,7 @@ export class ShardAssignment {
     return this.#peers.length === 0
   }
 
-  /** The shards in which this node goes first; `null` if it goes first in all, or if that depends on the job. */
+  /** The shards in which this node has rank 0; `null` if it has rank 0 in all, or if the rank depends on the job. */
   get ownShards(): readonly number[] | null {
     const ranks = this.#ranks
     if (ranks === null) return null
@@ -73,7 +73,7 @@ export class ShardAssignment {
     return this.#rankIn(common, ({ capabilities }) => capabilities === null)
   }
 
-  /** The number of watchers before this one that can run the job, without the node that goes first for it. */
+  /** The number of watchers before this one that can run the job, without the node with rank 0 for the job. */
   watchRankOf({ job }: { readonly job: Pick<Job, 'id' | 'tasks'> }): number {
     const shard = shardOf(job.id)
     let first = this.#own
@@ -114,7 +114,7 @@ export class ShardAssignment {
   }
 }
 
-/** The scores of a node by shard. The node with the highest score goes first. */
+/** The scores of a node by shard. The node with the highest score has rank 0. */
 function scoresOf(node: string): Uint32Array {
   const seed = hashText(node)
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))

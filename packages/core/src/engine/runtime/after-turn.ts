@@ -2,8 +2,8 @@ import { afterThisTurn } from '../../system-clock.ts'
 import { OwnContext } from './own-context.ts'
 
 /**
- * Does something once the present turn of the event loop is over, however often it is asked within that turn: for all
- * who have asked, so in the context that it was made in.
+ * Calls a function once after the current turn of the event loop, however often {@link ask} was called in that turn. The
+ * call serves several callers, so it runs in the async context in which this object was created.
  */
 export class AfterTurn {
   readonly #work: () => void
@@ -26,7 +26,10 @@ export class AfterTurn {
   }
 }
 
-/** Lets timers, signals and sockets have their turn: a storage may answer without ever leaving the present one. */
+/**
+ * Resolves in a later turn of the event loop, after timers, signals and sockets. An in-process storage may answer within
+ * the current turn, and would otherwise block them.
+ */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => afterThisTurn(resolve))
 }

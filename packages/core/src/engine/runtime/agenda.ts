@@ -3,28 +3,28 @@ import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
 import { OwnContext } from './own-context.ts'
 import { type SlotEntry, SlotLevels } from './slot-levels.ts'
 
-/** Something to be done once a length of time has passed. */
+/** An action that is due after a delay, by the monotonic clock. */
 export interface Alarm extends HeapEntry {
-  /** Nobody waits for it: by itself it keeps no process of a client alive. Default false. */
+  /** No caller waits for this alarm, so it does not keep the process of a client alive. Default false. */
   readonly isIdle?: boolean
   ring(): void
 }
 
 const unreferenced = { unref: true } as const
 
-/** Milliseconds, one day: the delay of the timer when the agenda has no earlier entry. Clocks cut it as they must. */
+/** Milliseconds, one day: the delay of the timer when the agenda has no earlier entry. Clocks may use a shorter timer. */
 const longestSleepMs = 86_400_000
 
 /**
- * What is to happen when: entries due by wall time (slots) and alarms by monotonic time (timeouts, retries, polls),
- * behind one timer. All of them ring in the context that it was made in.
+ * Schedules slots by wall time and alarms (timeouts, retries, polls) by monotonic time, with a single timer. All callbacks
+ * run in the async context in which the agenda was created.
  */
 export class Agenda<Slot extends SlotEntry> {
   readonly #clock: Clock
   readonly #wallNow: () => number
   readonly #onSlotsDue: () => void
   readonly #holdsProcess: boolean
-  /** Alarms that somebody waits for. Counted only where it matters. */
+  /** Number of set alarms that are not idle. Counted only if `holdsProcess` is false. */
   #awaited = 0
   readonly #slots = new SlotLevels<Slot>()
   readonly #alarms = new IndexedHeap<Alarm>()
@@ -34,12 +34,12 @@ export class Agenda<Slot extends SlotEntry> {
   #timerAt = Number.POSITIVE_INFINITY
   #isTimerUnref = false
   #running = false
-  /** Before the first, and while due slots are being launched: the timer does not wait for slots until that is done. */
+  /** Due slots are being launched, or the node has not started: the timer ignores slots until {@link slotsLaunched}. */
   #slotsHeld = true
-  /** Monotonic instant before which due slots are left alone: they wait for something else than time. */
+  /** Monotonic instant until which the timer ignores due slots, because they wait for permits and not for time. */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
-  /** `holdsProcess` false: its timer keeps the process alive only as long as somebody waits for an alarm. Default true. */
+  /** `holdsProcess` false: the timer keeps the process alive only while an alarm is set that is not idle. Default true. */
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void; holdsProcess?: boolean }) {
     this.#clock = options.clock
     this.#holdsProcess = options.holdsProcess ?? true
@@ -52,7 +52,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Rings nothing more, and holds no timer. */
+  /** Cancels the timer. No alarm rings any more. */
   stop(): void {
     this.#running = false
     this.#timer?.cancel()
@@ -64,7 +64,7 @@ export class Agenda<Slot extends SlotEntry> {
     return this.#slots.size
   }
 
-  /** Puts a slot at its instant, moving it when it is there already; `null` takes it out. */
+  /** Adds a slot at its instant, or moves it; `null` removes it. */
   setSlot(slot: Slot, at: number | null): void {
     if (at === null) {
       this.#slots.remove(slot)
@@ -74,7 +74,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Gives a slot another priority, wherever it is. */
+  /** Sets the priority of a slot, on the agenda or not. */
   setPriority(slot: Slot, priority: number): void {
     if (slot.priority === priority) return
     const isThere = slot.heapIndex >= 0
@@ -83,22 +83,22 @@ export class Agenda<Slot extends SlotEntry> {
     if (isThere) this.#slots.update(slot, slot.at)
   }
 
-  /** Of the slots that are due the first, by priority too. */
+  /** Returns the first due slot, in the order of waiting work: by instant and priority. */
   peekDueSlot(now: number): Slot | undefined {
     return this.#slots.peekDue(now)
   }
 
-  /** The earliest slot. */
+  /** Returns the earliest slot, due or not. */
   peekSlot(): Slot | undefined {
     return this.#slots.peek()
   }
 
-  /** When the earliest slot is due; `null` when there is none. */
+  /** Instant of the earliest slot, in epoch ms; `null`: the agenda has no slot. */
   get nextSlotAt(): number | null {
     return this.#slots.peek()?.at ?? null
   }
 
-  /** Rings the alarm after a delay, moving it when it is set already. */
+  /** Sets the alarm to ring after `delayMs`. Replaces an earlier setting. */
   setAlarm(alarm: Alarm, delayMs: number): void {
     if (alarm.heapIndex < 0) this.#count(alarm, 1)
     this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)
@@ -112,8 +112,8 @@ export class Agenda<Slot extends SlotEntry> {
   }
 
   /**
-   * The due slots have been launched, or there is nothing to do before: wait for the next. With `waitMs`, those that are
-   * due and left wait so long.
+   * The launcher has launched the due slots: the timer waits for the next one. `waitMs`: slots that are still due come up
+   * again after this time.
    */
   slotsLaunched(waitMs: number = 0): void {
     this.#slotsHeld = false
@@ -122,7 +122,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** What `wallNow` says has moved otherwise than time passes: slots may be due sooner than the timer rings. */
+  /** The result of `wallNow` has jumped, so slots may be due earlier than the timer rings. */
   wallTimeSet(): void {
     this.#arm()
   }
@@ -137,7 +137,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (!this.#holdsProcess && alarm.isIdle !== true) this.#awaited += by
   }
 
-  /** The timer keeps the process alive, and what it was set for is canceled. */
+  /** The timer keeps the process alive although no alarm needs it any more. */
   get #isTimerHeldInVain(): boolean {
     return !this.#holdsProcess && this.#awaited === 0 && this.#timer !== undefined && !this.#isTimerUnref
   }
@@ -155,7 +155,7 @@ export class Agenda<Slot extends SlotEntry> {
     delay = Math.max(0, delay)
     const at = monotonic + delay
     const unref = !this.#holdsProcess && this.#awaited === 0
-    // A timer that rings too early only looks again; most alarms are cancelled before they ring.
+    // A timer that rings too early is harmless, and most alarms are canceled before they ring. So keep it.
     if (this.#timerAt <= at && unref === this.#isTimerUnref) return
     this.#timer?.cancel()
     this.#timerAt = at

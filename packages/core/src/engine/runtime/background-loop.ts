@@ -7,7 +7,7 @@ export interface FailureReporter {
   fail(where: string, error: unknown): void
 }
 
-/** Thrown into calls that wait for a storage when the scheduler stops. */
+/** The error of storage calls that have no answer when the scheduler stops. */
 export class EngineStopped extends JobistemerError {
   constructor() {
     super('SCHEDULER_STATE', {
@@ -23,26 +23,26 @@ interface LoopContext extends FailureReporter {
   readonly agenda: Agenda<SlotEntry>
 }
 
-/** Reports what went wrong in the background. A call that the shutdown ended is not worth a word. */
+/** Reports an error of background work, except {@link EngineStopped}. */
 export function failInBackground(engine: FailureReporter, where: string, error: unknown): void {
   if (!(error instanceof EngineStopped)) engine.fail(where, error)
 }
 
 interface LoopOptions {
-  /** Where a round failed, for the report. */
+  /** The name of the loop in error reports. */
   readonly name: string
-  /** The work. `byAlarm`: its time has come; otherwise somebody has asked for it. */
+  /** The work of one round. `byAlarm`: the loop's own alarm has started the round, not a call of `run`. */
   readonly round: (byAlarm: boolean) => Promise<void>
-  /** Called when a round has ended during which a further one was asked for. Default: run it at once. */
+  /** Called when a round ends during which `run` was called. Default: runs a further round at once. */
   readonly again?: () => void
-  /** Nobody waits for its next round, see {@link Alarm}. Default false. */
+  /** The alarm of this loop does not keep the process alive, see {@link Alarm}. Default false. */
   readonly isIdle?: boolean
 }
 
 /**
- * Work in the background: one round at a time, a further one when it was asked for meanwhile, and an alarm for the next.
- * Stopping waits for the round that is under way. What a round throws is reported, and the loop goes on. Rounds run in the
- * context that the loop was made in, whoever asks for them.
+ * Runs background work in rounds, one at a time. If `run` is called during a round, one further round follows. An alarm can
+ * start the next round. The loop reports an error of a round and continues. Rounds run in the async context in which the
+ * loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0
@@ -65,17 +65,17 @@ export class BackgroundLoop implements Alarm {
     return this.#isStopped
   }
 
-  /** Resolves when the present round has ended; `null` when there is none. Never rejects. */
+  /** Resolves when the current round has ended; `null`: no round is in progress. Never rejects. */
   get underWay(): Promise<void> | null {
     return this.#underWay
   }
 
-  /** Whether a further round follows the present one. */
+  /** Whether a further round follows the current one. */
   get isAskedAgain(): boolean {
     return this.#isAskedAgain
   }
 
-  /** Runs a round now, or after the one that is under way. */
+  /** Runs a round now, or after the round in progress. */
   run(): void {
     this.#start(false)
   }
@@ -89,7 +89,7 @@ export class BackgroundLoop implements Alarm {
     this.#start(true)
   }
 
-  /** Starts no further round; resolves when the one that is under way has ended. */
+  /** Starts no further round. Resolves when the round in progress has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#engine.agenda.cancelAlarm(this)

@@ -5,13 +5,13 @@ import { cpuMs } from '../../system-clock.ts'
 import type { Agenda, Alarm } from './agenda.ts'
 import type { SlotEntry } from './slot-levels.ts'
 
-/** How often it is looked. */
+/** Interval of the checks, in ms. */
 const lookEveryMs = 1000
 
-/** What holds the event loop for so long is said: long before a node that is silent is taken for dead. */
+/** Minimum event loop delay for a report, in ms. Far below `deadAfter`, after which peers declare a silent node dead. */
 const saidFromMs = 1000
 
-/** Names of jobs that are said. */
+/** Maximum number of job names in a report. */
 const mostNames = 10
 
 const remedy =
@@ -25,8 +25,8 @@ interface BlockedLoopContext {
 }
 
 /**
- * Notices that something has held the event loop, or that the process stood still: to other nodes that looks like a death.
- * It is said once it is over; while it lasts, nothing can be said.
+ * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. The
+ * report follows when the event loop runs again.
  */
 export class BlockedLoop implements Alarm {
   at: number = 0
@@ -34,18 +34,18 @@ export class BlockedLoop implements Alarm {
   readonly #engine: BlockedLoopContext
   readonly #running: () => Iterable<string>
   readonly #blamed: (jobName: string, forMs: number) => void
-  /** Jobs that have held the event loop since the last look, and for how long at most, in ms. */
+  /** Jobs that have blocked the event loop since the last check, with their longest call in ms. */
   readonly #causes = new Map<string, number>()
-  /** `cpuMs` at the last look. */
+  /** `cpuMs` at the last check. */
   #cpuMs = 0
   #dueAt = 0
-  /** The jobs that ran at the last look. */
+  /** The jobs that ran at the last check. */
   #ranBefore: readonly string[] = []
 
   /**
-   * `running`: the names of the jobs that run now. `blamed` is called when one job has held the event loop for certain.
-   * A process that was stopped (SIGSTOP, a suspended machine) uses no CPU meanwhile, and no measured call of a handler
-   * explains the gap: then no job is blamed.
+   * `running`: returns the names of the jobs that run now. `blamed`: called if exactly one job can have blocked the event
+   * loop. A suspended process (SIGSTOP, a sleeping machine) uses no CPU, and no measured call explains the gap. Then
+   * `blamed` is not called.
    */
   constructor(
     engine: BlockedLoopContext,
@@ -58,7 +58,7 @@ export class BlockedLoop implements Alarm {
   }
 
   start(): void {
-    // A virtual clock waits for whatever runs.
+    // A virtual clock stands still while code runs.
     if (this.#engine.clock.isAuthoritative === true) return
     this.#dueAt = this.#engine.clock.monotonic() + lookEveryMs
     this.#cpuMs = cpuMs()
@@ -69,7 +69,7 @@ export class BlockedLoop implements Alarm {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** A handler of this job, or its schedule, has held the event loop for so long: when it was long, it is the cause. */
+  /** A handler or the schedule of this job has blocked the event loop for `forMs`. Short delays are ignored. */
   held(jobName: string, forMs: number): void {
     if (forMs < saidFromMs / 2 || this.#causes.size >= mostNames) return
     this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))

@@ -5,7 +5,7 @@ export interface HeapEntry {
 }
 
 /**
- * A binary min-heap on `at` whose entries know their place, so that any of them can be removed or moved in O(log n)
+ * A binary min-heap on `at`. Each entry keeps its index, so that the heap removes or moves any entry in O(log n)
  * (Cormen et al., Introduction to Algorithms, chapter 6). An entry is in at most one heap.
  */
 export class IndexedHeap<T extends HeapEntry> {
@@ -31,7 +31,7 @@ export class IndexedHeap<T extends HeapEntry> {
     return first
   }
 
-  /** Removes an entry; one that is in no heap is left alone. */
+  /** Removes an entry. Does nothing if the entry is not in this heap. */
   remove(entry: T): void {
     const index = entry.heapIndex
     if (index < 0 || this.#entries[index] !== entry) return
@@ -44,7 +44,7 @@ export class IndexedHeap<T extends HeapEntry> {
     this.#siftDown(last.heapIndex)
   }
 
-  /** Puts an entry where its `at` belongs, adding it when it is in no heap. */
+  /** Moves an entry to `at`, or adds it if it is in no heap. */
   update(entry: T, at: number): void {
     const index = entry.heapIndex
     entry.at = at

@@ -1,16 +1,16 @@
 import { AsyncResource } from 'node:async_hooks'
 
 /**
- * The asynchronous context that it was made in: what each `AsyncLocalStorage` held there. Timers, immediates and promises
- * inherit the context of whoever has armed them, and an engine does the work of many: without it a job would run in the
- * context of a request that came before, and whatever that holds would live on for as long as the engine does.
+ * The async context in which this object was created, with the value of each `AsyncLocalStorage`. Timers, immediates and
+ * promises inherit the context of their creator. Without this class, a job could run in the context of an earlier request,
+ * and the engine would keep the objects of that request alive.
  */
 export class OwnContext {
   readonly #made = new AsyncResource('Jobistemer')
 
-  /** Calls in it, and answers what the call returns. */
+  /** Runs `call` in this context, and returns its result. */
   run<T>(call: () => T): T {
-    // In a resource of its own: before Node 24 what is entered in it by `enterWith` stays with the resource.
+    // A new resource per call: before Node.js 24, a store that `call` sets by `enterWith` stays with the resource.
     return this.#made.runInAsyncScope(newResource).runInAsyncScope(call)
   }
 }

@@ -1,14 +1,14 @@
-/** So many additions a map sees at least. */
+/** Minimum number of additions before the map is replaced. */
 const leastAdditions = 64
 
 /**
- * A map for what comes and goes all the time.
+ * A map for short-lived entries.
  *
- * A table that V8 has replaced points to the next one, and to what it held. Once one of these has come into the old part of the
- * heap, all that was in the tables after it lives until the next full collection. So after some additions another map takes
- * over, to which nothing old points, see decision 0020.
+ * When V8 grows a map, the obsolete table keeps a reference to the next table and to its own entries. Once an obsolete
+ * table is in the old generation, the entries of all later tables stay alive until the next full garbage collection. So
+ * after some additions, a new `Map` replaces the old one, and no old table refers to it (decision 0020).
  *
- * An iteration does not go through what is added meanwhile, and may come to what was deleted meanwhile.
+ * An iteration may miss entries that are added during it, and may yield entries that are deleted during it.
  *
  * @see https://github.com/v8/v8/blob/main/src/objects/ordered-hash-table.h on obsolete tables
  */
@@ -49,7 +49,7 @@ export class RenewedMap<K, V> {
     return this.#map.values()
   }
 
-  /** What was added first. */
+  /** Returns the entry that was added first. */
   first(): readonly [key: K, value: V] | undefined {
     for (const entry of this.#map) return entry
     return undefined

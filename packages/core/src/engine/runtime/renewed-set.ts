@@ -1,6 +1,6 @@
 import { RenewedMap } from './renewed-map.ts'
 
-/** A set for what comes and goes all the time, see {@link RenewedMap}. */
+/** A set for short-lived values, see {@link RenewedMap}. */
 export class RenewedSet<T> {
   readonly #map = new RenewedMap<T, null>()
 
@@ -16,7 +16,7 @@ export class RenewedSet<T> {
     this.#map.set(value, null)
   }
 
-  /** Answers whether it was there. */
+  /** Returns whether the set had the value. */
   delete(value: T): boolean {
     return this.#map.delete(value)
   }

@@ -1,4 +1,4 @@
-/** A counting semaphore. Holders that wait get their permits in the order in which they ask. */
+/** A counting semaphore. Waiting holders get their permits in the order of their calls. */
 export class Semaphore<Holder> {
   readonly #permits: number
   readonly #holders = new Set<Holder>()
@@ -9,12 +9,12 @@ export class Semaphore<Holder> {
     this.#permits = permits
   }
 
-  /** How many wait. */
+  /** Number of waiting holders. */
   get waiting(): number {
     return this.#waiting.length
   }
 
-  /** `null`: the holder has a permit. Otherwise it resolves when the holder has one, or when the semaphore is stopped. */
+  /** `null`: the holder has a permit. Otherwise the promise resolves when the holder has one, or when the semaphore stops. */
   acquire(holder: Holder): Promise<void> | null {
     if (this.#isStopped) return null
     if (this.#holders.size >= this.#permits) {

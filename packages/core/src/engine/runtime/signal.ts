@@ -1,4 +1,4 @@
-/** Says that something has happened to whoever listens, without knowing who that is. */
+/** Notifies its listeners of an event. The sender does not know the listeners. */
 export class Signal {
   readonly #listeners: (() => void)[] = []
 

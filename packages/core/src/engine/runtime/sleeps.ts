@@ -7,8 +7,8 @@ interface SleepTimer {
 }
 
 /**
- * What handlers wait for by `context.sleep`. A handler may end without waiting for it, or be left behind: once the engine
- * has ended, none of it keeps the process alive.
+ * The timers of `context.sleep`. A handler may end without awaiting a sleep, or the engine may abandon it. After the engine
+ * has ended, these timers do not keep the process alive.
  */
 export class Sleeps {
   readonly #clock: Clock
@@ -19,12 +19,12 @@ export class Sleeps {
     this.#clock = clock
   }
 
-  /** Resolves when so much time has passed; rejects with the signal's reason when that fires first. */
+  /** Resolves after `milliseconds`. Rejects with the signal's reason if the signal fires first. */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
     return this.#clock.wait?.(milliseconds, signal) ?? sleepOn(this, milliseconds, signal)
   }
 
-  /** From here on they go on only as long as something else keeps the process alive. */
+  /** The engine has ended: from now on, sleeps do not keep the process alive. */
   end(): void {
     this.#isOver = true
     for (const { timer, look } of [...this.#timers]) {

@@ -3,19 +3,19 @@ import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
 
 /** A slot on the agenda. */
 export interface SlotEntry extends HeapEntry {
-  /** As of what waits in the storage. To be changed only while the slot is in no heap. */
+  /** The priority of the job, as for waiting occurrences. It may change only while the slot is in no heap. */
   priority: number
 }
 
 interface Level<Slot> {
-  /** By how much the slots of the level are set forward among those that are due, in milliseconds. */
+  /** Milliseconds by which the priority of the level moves its slots forward among due slots. */
   readonly forwardMs: number
   readonly heap: IndexedHeap<Slot & SlotEntry>
 }
 
 /**
- * Slots by their instants, and those that are due by the order of what waits. A heap for each priority that occurs keeps
- * both: of each, the first comes first either way. So where none has a priority this is one heap.
+ * Slots in two orders: all slots by instant, due slots by instant and priority. There is one heap per priority in use. The
+ * first slot of a heap is the first of its priority in both orders. Without priorities there is a single heap.
  */
 export class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []
@@ -26,7 +26,7 @@ export class SlotLevels<Slot extends SlotEntry> {
     return size
   }
 
-  /** The earliest. */
+  /** Returns the slot with the earliest instant. */
   peek(): Slot | undefined {
     let earliest: Slot | undefined
     for (const { heap } of this.#levels) {
@@ -36,7 +36,7 @@ export class SlotLevels<Slot extends SlotEntry> {
     return earliest
   }
 
-  /** Of those that are due the first. */
+  /** Returns the first due slot by instant and priority. */
   peekDue(now: number): Slot | undefined {
     let first: Slot | undefined
     let firstOrder = Number.POSITIVE_INFINITY
@@ -49,7 +49,7 @@ export class SlotLevels<Slot extends SlotEntry> {
     return first
   }
 
-  /** Puts a slot at its instant, moving it when it is there already. */
+  /** Adds a slot at its instant, or moves it. */
   update(slot: Slot, at: number): void {
     this.#levelOf(slot).heap.update(slot, at)
   }

@@ -1,6 +1,6 @@
 /**
- * Unique to one start of one process, or to one request; `chance` is in `[0, 1)`. Nothing that nodes must agree on derives
- * from it.
+ * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Nodes
+ * never have to agree on a value that is derived from the suffix.
  */
 export function uniqueSuffix(chance: number): string {
   return Math.floor(chance * 2 ** 48)

@@ -2,32 +2,33 @@ import type { Clock } from '../../clock.ts'
 import { afterThisTurn } from '../../system-clock.ts'
 
 /**
- * Milliseconds of the engine's own work in one turn of the event loop. A turn costs microseconds, and timers, signals and
- * sockets wait for no longer than this.
+ * Maximum ms of the engine's work in one turn of the event loop. This bounds the delay of timers, signals and sockets. A
+ * further turn costs only microseconds.
  */
 const longestTurnMs = 5
 
-/** Steps in one turn where the clock stands still while the engine works, as a virtual one does. */
+/** Maximum number of steps in one turn. It takes effect with a virtual clock, which stands still while the engine works. */
 const mostStepsPerTurn = 50_000
 
-/** Quick steps between two readings of the clock. After a slow step the clock is read at once. */
+/** Maximum number of quick steps between two readings of the clock. After a slow step, every step reads the clock. */
 const mostStepsPerReading = 16
 const quickMs = 0.2
 
 /**
- * Keeps the event loop free. Storages in this process answer without leaving the present turn, and schedules of users may
- * be slow: calls or steps that follow one another would hold up timers and signals. Each call asks {@link pass} first;
- * each step in counting slots reports itself by {@link stepped}.
+ * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow.
+ * A sequence of calls or steps would block timers and signals. So each storage call first awaits {@link pass}, and each
+ * step of counting slots awaits {@link stepped}.
  *
- * When the turn is used up, they wait for the next one. There the calls of the engine go on first. If there are none, one
- * call of a user goes on. Then those that count slots go on one after the other, until the turn is used up again.
+ * When the budget of a turn is used up, callers wait for the next turn. There, all waiting calls of the engine continue
+ * first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one after the
+ * other, until the budget is used up again.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
   readonly #own: (() => void)[] = []
   readonly #asked: (() => void)[] = []
   readonly #counting: (() => void)[] = []
-  /** When the engine began to work in the present turn; `null` if it has not. */
+  /** Monotonic instant at which the engine began to work in the current turn; `null`: it has not. */
   #beganAt: number | null = null
   #readAt = 0
   #steps = 0
@@ -40,11 +41,11 @@ export class YieldBudget {
   }
 
   /**
-   * Before a call. `null`: go on at once. Otherwise it resolves in the turn in which it may go on. `isAsked`: a user waits
-   * for the call.
+   * Called before a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn in which the
+   * call may leave. `isAsked`: a user waits for the call.
    */
   pass(isAsked: boolean): Promise<void> | null {
-    // The time of a virtual clock stands while the engine works.
+    // A virtual clock stands still while the engine works, so no time is used.
     if (this.#clock.isAuthoritative === true) return null
     const beganAt = this.#beganAt ?? this.#begin()
     const isLong = this.#clock.monotonic() - beganAt >= longestTurnMs
@@ -52,13 +53,13 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** Before the first step: the time of the step counts from here on. */
+  /** Called before the first step. The duration of the step counts from here. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAfterNextStep(this.#clock.monotonic())
   }
 
-  /** After a step. `null`: go on at once. Otherwise it resolves in the turn in which the next step may follow. */
+  /** Called after a step. `null`: continue now. Otherwise the promise resolves in the turn of the next step. */
   stepped(): Promise<void> | null {
     this.#steps++
     if (this.#steps < this.#readAtStep) return null
@@ -73,7 +74,7 @@ export class YieldBudget {
     return null
   }
 
-  /** Milliseconds that the last steps before a wait took: for so long they held the event loop. */
+  /** Milliseconds for which the last steps before a wait blocked the event loop. */
   get lastStepsMs(): number {
     return this.#lastStepsMs
   }
@@ -97,7 +98,7 @@ export class YieldBudget {
     return now
   }
 
-  /** Steps of another schedule may be slower. */
+  /** Reads the clock after the next step, because the steps of another schedule may be slower. */
   #readAfterNextStep(now: number): void {
     this.#readAt = now
     this.#readAtStep = 0
@@ -116,7 +117,7 @@ export class YieldBudget {
     this.#count()
   }
 
-  /** Lets one go on, and once that one waits again, or does without, the next one, as long as the turn lasts. */
+  /** Resumes one counting task. When that task waits again or has ended, resumes the next one within the same turn. */
   readonly #count = (): void => {
     const goOn = this.#counting.shift()
     if (goOn === undefined) return
@@ -124,13 +125,13 @@ export class YieldBudget {
     if (this.#counting.length > 0) queueMicrotask(this.#whenQuiet)
   }
 
-  /** A tick that is asked for in a microtask comes after all microtasks: after all that the present one does now. */
+  /** `nextTick` from a microtask runs after all microtasks, so after the current work of the resumed task. */
   readonly #whenQuiet = (): void => {
     process.nextTick(this.#countInTurn)
   }
 
   readonly #countInTurn = (): void => {
-    // Those that wait go on in the next turn, which has been asked for.
+    // The turn has ended. The waiting tasks continue in the next turn, which is already scheduled.
     if (this.#beganAt === null) return
     const now = this.#clock.monotonic()
     if (this.#isUsedUp(this.#beganAt, now)) return

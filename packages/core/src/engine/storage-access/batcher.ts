@@ -7,16 +7,16 @@ import type { EngineContext } from './engine-context.ts'
 import { RenewedSet } from '../runtime/renewed-set.ts'
 import type { Asked } from './retrying-storage.ts'
 
-/** Calls of one batcher that are under way at a time. */
+/** Maximum number of concurrent calls of one batcher. */
 export const callsAtOnce = 4
 
-/** Items that are worth a further call while another one is under way, unless the kind says otherwise. */
+/** Number of items from which a batcher sends a further call while another call is in progress. */
 export const worthACall = 50
 
-/** What a batcher sends, and who hears the answers. None of the callbacks is awaited. */
+/** The calls of a batcher, and the callbacks for their answers. The batcher awaits none of the callbacks. */
 export interface BatchKind<Entry, Item, Answer> {
   readonly operation: string
-  /** Items that are worth a further call while another one is under way. Default {@link worthACall}. */
+  /** Number of items from which a further call leaves while another call is in progress. Default {@link worthACall}. */
   readonly worthwhile?: number
   /** Default true. A call that is not retried fails for all entries in it. */
   readonly retries?: boolean
@@ -26,18 +26,18 @@ export interface BatchKind<Entry, Item, Answer> {
   readonly maxSize?: number
   sizeOf?(item: Item): number
   /**
-   * How many of the waiting entries may leave now. Its owner calls `flush` when more may leave. Default: all.
+   * Returns how many of the waiting entries may leave now. The owner calls `flush` when more may leave. Default: all.
    */
   admit?(waiting: number, oldest: Entry): number
-  /** Who waits for the answer. An entry leaves no more once its caller waits no more. Default: the engine. */
+  /** The caller that waits for the answer. If the caller has given up, the entry is not sent. Default: the engine. */
   callerOf?(entry: Entry): Asked
-  /** Called once, when the batcher puts the call together. `null`: there is nothing to send. What it throws aborts the entry. */
+  /** Called once, when the batcher prepares the call. `null`: nothing to send. An error aborts the entry. */
   make(entry: Entry, now: number): Item | null
   /** `attempt` is 1 for the first call with these items. Earlier attempts may have taken effect. */
   send(storage: Storage, items: readonly Item[], now: number, attempt: number): Promise<readonly Answer[]>
-  /** `repeated`: an earlier sending of the item, whose answer got lost, may have taken effect. */
+  /** `repeated`: an earlier attempt with this item may have taken effect, and its answer was lost. */
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
-  /** The storage can never take the item. */
+  /** The storage rejected the item, and would reject it again. */
   rejected(entry: Entry, item: Item, error: unknown): void
   /** The entry never gets an answer: its caller gave up, the engine stopped, or the storage is gone. */
   aborted?(entry: Entry, error: unknown): void
@@ -50,9 +50,9 @@ export interface BatchKind<Entry, Item, Answer> {
 type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'storage'>
 
 /**
- * Group commit for calls of one kind. A lone entry leaves after the present turn of the event loop. While a call is under
- * way, further entries gather and leave together, or as soon as they are worth a call of their own: then the storage works
- * on one call while the node works on the answer to another.
+ * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
+ * progress, further entries form the next batch. They leave when the call ends, or as soon as they reach `worthwhile`: then
+ * the storage processes one call while the node processes the answer to another.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext
@@ -63,7 +63,7 @@ export class Batcher<Entry, Item, Answer> {
   #calls = 0
   /** Calls that failed for callers who wait. They are retried, and later calls do not wait for them. */
   #retried = 0
-  /** With `isSerial`: entries whose item leaves, or has no answer. */
+  /** With `isSerial`: entries with an item that is in a call without an answer. */
   readonly #open = new RenewedSet<Entry>()
   #isStopped = false
 
@@ -78,18 +78,18 @@ export class Batcher<Entry, Item, Answer> {
     this.flush()
   }
 
-  /** Sends what may leave, once the present turn of the event loop is over. */
+  /** Sends the entries that may leave, after the current turn of the event loop. */
   flush(): void {
     if (this.#isStopped || this.hasRoom(this.#waiting.length)) this.#flushing.ask()
   }
 
-  /** Whether a call with this many items may leave now. */
+  /** Returns whether a call with `count` items may leave now. */
   hasRoom(count: number): boolean {
     if (this.#retried >= callsAtOnce) return false
     return this.#calls === 0 ? count > 0 : this.#calls < callsAtOnce && count >= this.#enough
   }
 
-  /** Sends these at once, in one call. Resolves when the call is over, and never rejects. */
+  /** Sends these entries now, in one call. Resolves when the call is over. Never rejects. */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
     const entries: Entry[] = []
@@ -166,12 +166,12 @@ export class Batcher<Entry, Item, Answer> {
       if (isRetried) this.#retried--
       else this.#calls--
       kind.callEnded?.(entries)
-      // After the turn: answers free capacity, and due slots have precedence over what waits here.
+      // After this turn: answers free permits, and due slots have precedence over waiting entries.
       this.flush()
     }
   }
 
-  /** Aborts what waits, and what is added later. */
+  /** Aborts all waiting entries, and entries that are added later. */
   stop(): void {
     this.#isStopped = true
     this.#flush()
@@ -185,7 +185,7 @@ export class Batcher<Entry, Item, Answer> {
     for (let group = this.#next(); group.length > 0; group = this.#next()) void this.sendNow(group)
   }
 
-  /** The entries of the next call; none if they have to wait. */
+  /** Removes and returns the entries of the next call; an empty list if they have to wait. */
   #next(): Entry[] {
     const [oldest] = this.#waiting
     const gathered = Math.min(this.#waiting.length, this.#engine.maxBatch)
@@ -239,7 +239,7 @@ interface AwaitedItem<Item, Answer> {
   reject(error: unknown): void
 }
 
-/** Batches what callers ask for, one item each. */
+/** Batches the items of callers, one item per caller. */
 export class CallerBatcher<Item, Answer> {
   readonly #batcher: Batcher<AwaitedItem<Item, Answer>, Item, Answer>
 
@@ -258,21 +258,21 @@ export class CallerBatcher<Item, Answer> {
   }
 
   /**
-   * The answer to one item, which `make` makes when its call is put together. Rejects with what `make` throws, with the
-   * caller's refusal if that one gives up, with {@link ItemRefused} if the storage can never take the item, and with the
-   * error of a call that is not retried.
+   * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call. Rejects with the error
+   * of `make`, with the refusal if the caller gives up, or with {@link ItemRefused} if the storage rejects the item. A call
+   * that is not retried also rejects with the error of the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))
   }
 
-  /** Rejects what waits. */
+  /** Rejects all waiting items. */
   stop(): void {
     this.#batcher.stop()
   }
 }
 
-/** The error for the caller whose item the storage can never take. */
+/** Returns the error for a caller whose item the storage has rejected. */
 export function refusedItem(error: unknown, what: string, field: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   return new JobistemerError('STORAGE_REFUSED', {

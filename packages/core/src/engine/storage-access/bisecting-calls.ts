@@ -3,7 +3,7 @@ import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from '../runtime/background-loop.ts'
 import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
 
-/** Stands in place of an answer: the storage can never take the item. */
+/** Takes the place of an answer: the storage rejected the item, and would reject it again. */
 export class ItemRefused {
   readonly error: unknown
 
@@ -12,7 +12,7 @@ export class ItemRefused {
   }
 }
 
-/** Failures of a storage that is away or out of order: no item is to blame. */
+/** Errors of a storage that is unavailable or defective. They are independent of the items. */
 const outages: readonly ErrorCode[] = [
   'STORAGE_BUSY',
   'STORAGE_UNREACHABLE',
@@ -25,13 +25,13 @@ const outages: readonly ErrorCode[] = [
   'SCHEDULER_STATE',
 ]
 
-/** Failures after which a call may contain a bad item. With growing pauses, that is after 300 ms. */
+/** Number of failures after which a call may contain a bad item. With exponential backoff, that is after 300 ms. */
 const worthHalving = 3
-/** As long as nothing shows that the storage takes calls at all, one attempt in so many tries halves. */
+/** While the storage has accepted no call since the first attempt, one attempt in 4 sends halves. */
 const attemptsPerTry = 4
-/** Failures of an item alone, while the storage answers, after which the item is rejected: about 10 s. */
+/** Number of failures of a single item after which it is rejected, while the storage answers other calls: about 10 s. */
 const enoughFailures = 5
-/** The same for an item whose caller waits, who has a timeout: after three to seven seconds. */
+/** The same for an item with a waiting caller: after 3 s to 7 s, because callers have a timeout. */
 const enoughWhileAsked = 3
 
 /** One call with a list of items. */
@@ -39,9 +39,9 @@ interface Batch<Item, Answer> {
   readonly operation: string
   readonly items: readonly Item[]
   readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
-  /** Hears the answer to an item that failed alone. */
+  /** Receives the answer to an item that failed alone. */
   readonly later: (index: number, answer: Answer | ItemRefused) => void
-  /** Who waits for the answer to each item; `null`: the engine itself. */
+  /** The caller of each item; `null`: the engine itself. */
   readonly asked: readonly Asked[] | null
 }
 
@@ -50,13 +50,13 @@ interface BisectingContext extends FailureReporter {
 }
 
 /**
- * Calls with a list of items of which one may be bad. Retried with the others, a bad item would keep all of them from the
- * storage. Halving the list finds it. It is rejected if the storage takes other calls meanwhile. If the storage says
- * `STORAGE_REFUSED`, both happen at once.
+ * Calls with a list of items that may contain a bad one. A bad item makes the whole call fail, so all items would be retried
+ * forever. This class halves the list to find the bad item. It rejects the item if the storage accepts other calls
+ * meanwhile. After the error `STORAGE_REFUSED`, it halves and rejects at once.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
-  /** Calls that the storage has taken. */
+  /** Number of calls that the storage has accepted. */
   #taken = 0
 
   constructor(engine: BisectingContext) {
@@ -64,8 +64,8 @@ export class BisectingCalls {
   }
 
   /**
-   * Retries until each item has its answer. An item that fails alone has no answer here: it is retried in the background,
-   * and `later` hears the answer. With `asked`, an item whose caller gives up has no answer either, and is not sent again.
+   * Retries until each item has its answer. An item that fails alone is retried in the background: it has no answer here,
+   * and `later` receives its answer. With `asked`, an item whose caller gives up has no answer either, and is not resent.
    */
   async send<Item, Answer>(
     operation: string,
@@ -85,7 +85,7 @@ export class BisectingCalls {
       let refusal: unknown = null
       if (attempts === 1 && items.every((_, index) => isWanted(index))) {
         try {
-          // Nearly always all goes well.
+          // The fast path: nearly all calls succeed.
           answers = (await call(storage, items)) as (Answer | undefined)[]
           this.#taken++
           return null
@@ -113,7 +113,7 @@ export class BisectingCalls {
           hasAnswers = true
           this.#taken++
         } catch (error) {
-          // A node that has stopped meanwhile sends no half.
+          // A stopped node sends no further calls.
           if (isOutage(error) || this.#engine.storage.isStopped) throw error
           const isRefused = isRefusal(error)
           const [only] = indexes
@@ -129,7 +129,7 @@ export class BisectingCalls {
           } else (indexes.length === 1 && attempts >= worthHalving ? alone : left).push(...indexes)
         }
       }
-      // The refusal may be about an item that no caller waits for any more.
+      // If a caller has given up, the refusal may concern its item. Then the call is sent again without that item.
       await sendSome(open, open.length < items.length ? null : refusal)
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
       for (const [index, error] of refused) this.#refuse(batch, index, error)
@@ -159,7 +159,7 @@ export class BisectingCalls {
     let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
       try {
-        // The failure is reported, and a pause follows, as for any call.
+        // Throws the known failure first, so that `repeated` reports it and waits before the next attempt.
         if (hasJustFailed) throw lastError
         const [answer] = await call(storage, [item])
         this.#taken++
@@ -184,7 +184,7 @@ export class BisectingCalls {
   }
 }
 
-/** Wanted as long as one of these waits. */
+/** Combines several callers: the call is wanted as long as one of them waits. */
 function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
   return {
     assertWanted() {
@@ -196,7 +196,7 @@ function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> 
   }
 }
 
-/** Whether the storage is there: what fails while it is away says nothing of the item. */
+/** Returns whether the storage answers a small call. While it does not, a failure tells nothing about the item. */
 async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })
@@ -206,7 +206,7 @@ async function answers(storage: Storage): Promise<boolean> {
   }
 }
 
-/** Whether the storage itself refuses an item of the call. A repeated call meets the same refusal. */
+/** Returns whether the storage has rejected an item of the call. A repeated call would be rejected again. */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
 }

@@ -6,29 +6,29 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Asked, RetryingStorage, StorageCalls } from './retrying-storage.ts'
 
-/** For how long the caller of a method waits. */
+/** How long the caller of a method waits. */
 export interface CallOptions {
   /**
-   * How long to wait for each answer of the storage before the call rejects with `STORAGE_TIMEOUT`, whose `cause` is what
-   * the storage failed with meanwhile. A payload schema that does not answer for as long rejects the call with
-   * `WAIT_TIMEOUT`. At least 1 ms. Default: the scheduler's `callTimeout`.
+   * How long to wait for each answer of the storage. After that, the call rejects with `STORAGE_TIMEOUT`, whose `cause` is
+   * the last error of the storage. If a payload schema does not answer in this time, the call rejects with `WAIT_TIMEOUT`.
+   * At least 1 ms. Default: the scheduler's `callTimeout`.
    */
   readonly timeout?: DurationInput
-  /** Ends the waiting when it fires: the call rejects with `ABORTED`. */
+  /** If this signal fires, the call rejects with `ABORTED`. */
   readonly signal?: AbortSignal
 }
 
-/** What every method with options takes beside its own. */
+/** The options that every method takes in addition to its own. */
 export const callOptionNames = ['timeout', 'signal'] as const
 
 const longestTimerMs = 60_000
 
-/** Who has to answer a call: the storage, or the payload schema of a job. */
+/** The part that a caller waits for: the storage, or the payload schema of a job. */
 type Answering = 'storage' | 'schema'
 
 /**
- * The storage, for one call from outside: as long as its caller waits. What the caller does not wait for any more is
- * not begun; what is under way then may still take effect.
+ * The storage calls of one API call, with its timeout and signal. After the caller has given up, no further storage call
+ * begins. A storage call in progress may still take effect.
  */
 export class CallerContext implements Asked, StorageCalls {
   readonly clock: Clock
@@ -36,14 +36,14 @@ export class CallerContext implements Asked, StorageCalls {
   readonly signal: AbortSignal | undefined
   readonly #storage: RetryingStorage
   #refusal: JobistemerError | null = null
-  /** What the calls that are waited for have failed with last, since the last answer. */
+  /** The last error of a storage call since the last answer; `null`: none. */
   #failure: { readonly error: unknown } | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */
   constructor(storage: RetryingStorage, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
     this.clock = clock
-    // What is no object is refused by whoever knows the other options.
+    // The reader of the method's own options rejects a value that is no object.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
     this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
     this.signal =
@@ -54,7 +54,7 @@ export class CallerContext implements Asked, StorageCalls {
     return this.#refusal
   }
 
-  /** @throws JobistemerError `STORAGE_TIMEOUT`, `ABORTED` when the caller waits no more */
+  /** @throws JobistemerError `STORAGE_TIMEOUT`, `WAIT_TIMEOUT` or `ABORTED` if the caller has given up */
   assertWanted(): void {
     if (this.signal?.aborted) this.#refusal ??= aborted(this.signal)
     if (this.#refusal !== null) throw this.#refusal
@@ -64,12 +64,12 @@ export class CallerContext implements Asked, StorageCalls {
     this.#failure = { error }
   }
 
-  /** The time of a wait is over. */
+  /** Returns the error of a wait whose timeout has passed. */
   timedOut(answering: Answering): JobistemerError {
     return answering === 'schema' ? schemaTimedOut(this.timeoutMs) : timedOut(this.timeoutMs, this.#failure)
   }
 
-  /** A wait has ended. */
+  /** A wait has ended. Errors of earlier calls no longer count as the cause of a timeout. */
   answered(): void {
     this.#failure = null
   }
@@ -83,7 +83,7 @@ export class CallerContext implements Asked, StorageCalls {
   }
 
   /**
-   * The answer to a call, or the refusal when it takes too long.
+   * Resolves with the answer to a call. Rejects if the caller gives up first.
    * @throws JobistemerError `ABORTED`; `STORAGE_TIMEOUT`, or `WAIT_TIMEOUT` for a schema
    */
   within<T>(call: () => Promise<T>, answering: Answering = 'storage'): Promise<T> {
@@ -104,19 +104,19 @@ export class CallerContext implements Asked, StorageCalls {
     })
   }
 
-  /** Begins to wait; `refuse` is called when the caller waits no more, until the wait is ended. */
+  /** Begins a wait. `refuse` is called if the timeout passes or the signal fires before the wait is ended. */
   wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): Wait {
     return new Wait(this, refuse, answering)
   }
 
-  /** Whoever waits is told this, now and from now on. */
+  /** Sets the refusal of this caller. The first one stays. Returns the refusal. */
   refuse(refusal: JobistemerError): JobistemerError {
     this.#refusal ??= refusal
     return this.#refusal
   }
 }
 
-/** Somebody waits for an answer: for so long, and as long as the signal of the call has not fired. */
+/** A wait of a caller for one answer. It ends with the answer, after the timeout, or when the signal of the call fires. */
 export class Wait {
   readonly #asked: CallerContext
   readonly #refuse: (refusal: JobistemerError) => void
@@ -184,7 +184,7 @@ function schemaTimedOut(timeoutMs: number): JobistemerError {
 
 const longestReason = 300
 
-/** The code of an error and its message, as a sentence. */
+/** Returns the code and the message of an error as a sentence. */
 function reasonOf(error: unknown): string {
   const code = JobistemerError.isInstance(error) ? `${error.code}: ` : ''
   const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestReason)

@@ -12,48 +12,51 @@ import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from '../runtime/own-context.ts'
 import type { RetryingStorage } from './retrying-storage.ts'
 
-/** What the parts of one engine share. */
+/** The services and settings that the parts of one engine share. */
 export interface EngineContext {
-  /** The asynchronous context of the engine: that in which it was made. */
+  /** The async context in which the engine was created. */
   readonly context: OwnContext
   readonly clock: Clock
-  /** The time is the machine's. */
+  /** Whether `clock` is the clock of the machine. */
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
   readonly sleeps: Sleeps
-  /** Shared by calls of the storage, and by those that count slots. */
+  /** Shared by storage calls and by the counting of slots. */
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  /** Calls of which one item may be wrong. */
+  /** Calls with a list of items that may contain a bad one. */
   readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: Logger
-  /** `null`: nothing is traced. */
+  /** `null`: tracing is off. */
   readonly tracing: Tracing | null
   readonly owner: Owner
-  /** What the scheduler overrides for all of its jobs. */
+  /** The job settings that the scheduler overrides for all of its jobs. */
   readonly defaults: JobOverrides
-  /** How many occurrences of one job the storage may hold queued. */
+  /** Maximum number of queued occurrences per job that the storage supports. */
   readonly mostQueued: number
-  /** Items per storage call. */
+  /** Maximum number of items per storage call. */
   readonly maxBatch: number
-  /** So many ends are worth a further storage call while another is under way. */
+  /** Number of ends from which a further `settle` leaves while another one is in progress. */
   readonly worthwhileBatch: number
-  /** A number in `[0, 1)`: the clock's, so that simulations repeat themselves. */
+  /** Returns a number in `[0, 1)`. The clock may supply it, which makes simulations reproducible. */
   random(): number
-  /** Epoch milliseconds, as the engine schedules by them: the storage's time where it has a clock. */
+  /** Returns the time by which the engine schedules, in epoch ms: the storage's time if the storage has a clock. */
   now(): number
   /**
-   * A clock has jumped, and it is not confirmed yet that it is right: `now` goes on from before, and nothing may be
-   * created, recovered, claimed, begun or reaped by it. Asked after `now`, which looks at the clocks.
+   * A clock has jumped and is not confirmed yet. `now` continues from the last confirmed time. Meanwhile the node must not
+   * create, recover, claim, begin or reap anything. The caller calls `now` first, which reads the clocks.
    */
   readonly isTimeInDoubt: boolean
-  /** The time is in doubt, or the others cannot know of this node yet, or may take it for dead: it takes no new work. Asked after `now`. */
+  /**
+   * The node takes no new work: its time is in doubt, its first heartbeat is not stored yet, or peers may declare it dead.
+   * The caller calls `now` first.
+   */
   readonly isHeldBack: boolean
-  /** The milliseconds until the next periodic look, instead of `intervalMs`: more while this node rests, being alone. */
+  /** Returns the ms until the next poll: `intervalMs`, or one day while this node is alone and rests. */
   untilNextLook(intervalMs: number): number
-  /** A handler of this job, or its schedule, has held the event loop for so long. */
+  /** A handler or the schedule of this job has blocked the event loop for `forMs`. */
   heldLoop(jobName: string, forMs: number): void
-  /** Something that must not happen in the engine has happened: it is reported, and the engine goes on. */
+  /** Reports an internal error. The engine continues, unless its storage is gone for good. */
   fail(where: string, error: unknown): void
 }

@@ -11,7 +11,7 @@ interface Entering {
   readonly reject: (error: unknown) => void
 }
 
-/** Holds calls until the client has connected, and then admits them in their order, a few per turn of the event loop. */
+/** Holds calls until the client has connected. Then admits them in order, up to 500 per turn of the event loop. */
 export class Entrance {
   readonly #connect: () => Promise<void>
   #entering = new Set<Entering>()

@@ -1,8 +1,8 @@
 import type { Page } from '../../storage/storage.ts'
 
 /**
- * The items of the first page that has any; none when the list has none. A storage may hand out an empty page with a cursor,
- * which says only that it has looked through a part of the list: so one page alone never tells that there is nothing.
+ * Returns the items of the first page that is not empty; an empty list if all pages are empty. A storage may return an empty
+ * page with a cursor after it has read a part of the list. So one empty page does not show that the list is empty.
  */
 export async function firstItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   let cursor: string | null = null

@@ -1,6 +1,6 @@
 import { JobistemerError } from '../../errors.ts'
 
-/** Of the life of a scheduler. */
+/** The phases of a scheduler's life. */
 export type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
 
 export function stateError(action: string, phase: Phase, remedy: string): JobistemerError {

@@ -13,37 +13,37 @@ import { YieldBudget } from '../runtime/yield-budget.ts'
 const firstRetryMs = 100
 const longestRetryMs = 5000
 
-// Somebody has to mend these: whoever starts a scheduler, or asks it for something, is told at once. What it does by
-// itself it goes on trying, since rights that were taken away are given back, and tables are changed under it.
+// A person has to fix the cause of these errors. `start` and calls of users reject at once. A running scheduler keeps
+// retrying its own calls, because an administrator may restore permissions or tables.
 const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
-/** True when the storage of this process is gone for good: a scheduler that is started anew may find another one. */
+/** Returns whether the storage object of this process is unusable for good. Only a new scheduler can open the storage again. */
 export function isStorageGone(error: unknown): boolean {
   return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
 }
 
-/** The answer of a call that did not get through, and that is tried on elsewhere. */
+/** The result of a call without an answer whose items are retried in other calls. */
 export const movedOn: unique symbol = Symbol('moved on')
 
-/** Somebody who waits for an answer. */
+/** A caller that waits for an answer. */
 export interface Asked {
-  /** What that one was told who waits no more; `null` as long as the answer is wanted. */
+  /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
-  /** Throws the refusal when that one waits no more. */
+  /** @throws the refusal, if the caller has given up */
   assertWanted(): void
-  /** A call that it waits for has failed with this, and is repeated. */
+  /** A storage call for this caller has failed with this error, and is retried. */
   failed(error: unknown): void
 }
 
-/** Where a call that is repeated stands. */
+/** The state of a call that its caller repeats. */
 interface Repetition {
-  /** How often it has failed, one after the other. */
+  /** Number of consecutive failures. */
   readonly failures: number
-  /** When it comes again if it fails now. */
+  /** Milliseconds until the caller repeats the call if it fails now. */
   readonly retryInMs: number
 }
 
-/** How a call is repeated. */
+/** Options for the retries of a call. */
 interface Repeating {
   /** Default 1. */
   readonly firstAttempt?: number
@@ -51,20 +51,20 @@ interface Repeating {
   readonly longestPauseMs?: number
 }
 
-/** How parts of the engine call the storage: for the engine itself, or for somebody who waits. */
+/** Storage calls of the engine itself, or for a caller that waits. */
 export interface StorageCalls {
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T>
   repeated<T>(operation: string, call: (storage: Storage) => Promise<T>): Promise<T>
 }
 
 /**
- * Calls the storage for the engine. A storage that fails is called again, with growing pauses, until it answers or the
- * engine stops: every call of the protocol can be repeated.
+ * Calls the storage for the engine. Retries a failed call with exponential backoff until the storage answers or the engine
+ * stops. The storage protocol allows this: every call can be repeated.
  */
 export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
-  /** Tells other engines of this process what this one changes. Made when there are any. */
+  /** The storage with notifications to other engines of this process. Created when there is another engine. */
   #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
@@ -93,19 +93,20 @@ export class RetryingStorage implements StorageCalls {
     this.#outage = new StorageOutage(options)
   }
 
-  /** One call, for users: what fails, fails. */
+  /** Calls the storage once. Rejects with its error. */
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     const turn = this.turn()
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
   }
 
-  /** For own work between calls: `null` when it may go on, otherwise it resolves in the turn in which it may. */
+  /** For work between calls. `null`: continue now. Otherwise the promise resolves in the turn in which work may continue. */
   turn(): Promise<void> | null {
     return this.#yieldBudget.pass(true)
   }
 
   /**
-   * The storage inside a transaction of a user's. What fails, fails: whether it is tried again is for the user to say.
+   * Returns the storage inside a transaction of the user. Calls are not retried, because only the user can repeat the
+   * transaction.
    * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`
    */
   within(transaction: unknown): StorageWithin {
@@ -122,12 +123,12 @@ export class RetryingStorage implements StorageCalls {
     }
   }
 
-  /** The stretch in which calls fail, or the last one; `null`: there was none. */
+  /** The current outage, or the last one; `null`: no call has failed yet. */
   get lastOutage(): RecentOutage | null {
     return this.#outage.last
   }
 
-  /** Listens to what others change: other processes, where the storage tells, and other engines of this one. */
+  /** Subscribes to changes by other engines of this process, and by other processes if the storage sends wake-ups. */
   subscribe(listener: (wakeUp: WakeUp) => void): () => void {
     return this.#shared.subscribe(this, listener)
   }
@@ -145,8 +146,10 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * A call that is repeated until the storage answers. @throws EngineStopped, and what trying again cannot mend;
-   * for somebody who waits for it, also what somebody has to mend, and the refusal when that one waits no more
+   * Repeats a call until the storage answers.
+   *
+   * @throws EngineStopped, and an error that no retry can fix. With `asked`, also an error that a person has to fix, and
+   * the refusal if the caller gives up
    */
   async repeated<T>(
     operation: string,
@@ -170,7 +173,7 @@ export class RetryingStorage implements StorageCalls {
           return answer
         } catch (error) {
           if (this.#isPermanent(error, asked !== null)) throw error
-          // Nothing rings any more: a pause would never end.
+          // The agenda has stopped, so a pause would never end.
           if (this.#stopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
@@ -187,8 +190,9 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * One attempt of a call that somebody repeats in a rhythm of its own: after `failures` that failed. What goes wrong is
-   * told as for {@link repeated}, and thrown. @throws EngineStopped
+   * Makes one attempt of a call that its caller repeats itself. Reports an error as {@link repeated} does, and throws it.
+   *
+   * @throws EngineStopped, and the error of the storage
    */
   async tried<T>(operation: string, { failures, retryInMs }: Repetition, call: () => Promise<T>): Promise<T> {
     if (this.#stopped) throw new EngineStopped()
@@ -209,7 +213,7 @@ export class RetryingStorage implements StorageCalls {
     }
   }
 
-  /** The scheduler has started: from here on it waits for whatever its storage lacks. */
+  /** The scheduler has started: from now on its own calls are also retried after errors that a person has to fix. */
   started(): void {
     this.#isAtWork = true
   }
@@ -219,12 +223,12 @@ export class RetryingStorage implements StorageCalls {
     return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
-  /** Nothing is to be sent any more. */
+  /** Whether the engine has stopped and sends no calls any more. */
   get isStopped(): boolean {
     return this.#stopped
   }
 
-  /** Ends all waiting: what has no answer yet never will have one here. */
+  /** Ends all pauses. Calls without an answer reject with {@link EngineStopped}. */
   stop(): void {
     this.#stopped = true
     for (const wake of this.#waiting) wake()

@@ -28,17 +28,17 @@ const jobsAndDue: readonly Kind[] = ['jobs', 'due']
 const nodes: readonly Kind[] = ['nodes']
 
 /**
- * The engines of this process that use one storage object: schedulers, and clients. To the storage they are one
- * connection, and it tells a connection nothing of what that one has changed: so they tell each other.
+ * The engines of this process (schedulers and clients) that use the same storage object. For the storage they are one
+ * connection, and it sends a connection no wake-ups for its own changes. So the engines notify each other.
  */
 export class SharedStorage {
   readonly #storage: Storage
   readonly #listeners = new Map<Listener, object>()
   #engines = 0
-  /** What is due next, as the last claim said that took something. */
+  /** Due time of the next waiting occurrence, from the last claim that took an occurrence. */
   #nextDueAt: number | null = null
 
-  /** Of this storage object; for an engine that will use it from here on. */
+  /** Registers a further engine for this storage object. */
   static joined(storage: Storage): SharedStorage {
     const shared = sharedStorages.get(storage) ?? new SharedStorage(storage)
     sharedStorages.set(storage, shared)
@@ -50,14 +50,14 @@ export class SharedStorage {
     this.#storage = storage
   }
 
-  /** More than one engine has joined: what one changes, others may have to hear. */
+  /** Whether more than one engine has joined, so that changes need notifications. */
   get isShared(): boolean {
     return this.#engines > 1
   }
 
-  /** Listens to what other engines change, of this process and, where the storage tells, of others. */
+  /** Subscribes to changes by other engines of this process, and by other processes if the storage sends wake-ups. */
   subscribe(engine: object, listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends by itself.
+    // A new function per subscription: the same listener may subscribe twice, and each subscription ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     const unsubscribe = this.#storage.subscribe?.(listener)
     this.#listeners.set(subscription, engine)
@@ -67,11 +67,11 @@ export class SharedStorage {
     }
   }
 
-  /** The storage as this engine is to call it, so that the others hear of what it changes. */
+  /** Returns the storage for one engine. Calls through it notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
     const tell = (kinds: readonly Kind[]) => this.#tell(engine, kinds)
-    // Nobody knows what a call without an answer has changed.
+    // A call without an answer may have changed anything that its operation can change.
     const told = async <Answer>(
       answer: Promise<Answer>,
       newsOf: (answer: Answer) => readonly Kind[],
@@ -101,7 +101,7 @@ export class SharedStorage {
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
-      // One that fails is repeated by every node, and is nobody's news.
+      // Every node repeats a failed heartbeat, so a failure notifies no engine.
       heartbeat: (request) =>
         isNodesNews(request) ? told(storage.heartbeat(request), () => nodes, nothing) : storage.heartbeat(request),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
@@ -110,8 +110,9 @@ export class SharedStorage {
   }
 
   /**
-   * A start may have woken another one, also for later. Who takes nothing tells nothing: otherwise two nodes would go on
-   * telling each other. And what waited for the same time before is no news: each start would wake everybody for nothing.
+   * A claim may make a further occurrence pending, also with a later due time. A claim that takes nothing notifies no
+   * engine; otherwise two engines would notify each other forever. An unchanged `nextDueAt` notifies no engine either;
+   * otherwise every claim would wake all engines.
    */
   #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
     if (claimed.length === 0) return nothing
@@ -120,7 +121,7 @@ export class SharedStorage {
     return more || isNext ? due : nothing
   }
 
-  /** Not before the running code is through: a listener may call the storage. */
+  /** Notifies in a microtask, because a listener may call the storage. */
   #tell(engine: object, kinds: readonly Kind[]): void {
     if (kinds.length === 0) return
     for (const [listener, listening] of this.#listeners) {
@@ -139,7 +140,7 @@ function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnsw
   for (const [index, { outcome }] of answers.entries()) {
     if (outcome !== 'saved') continue
     const change = changes[index]
-    // These let what waits begin.
+    // After these changes, waiting occurrences may start.
     if (change?.kind === 'replace' || (change?.kind === 'pause' && change.paused === null)) return jobsAndDue
     news = jobs
   }
@@ -152,7 +153,7 @@ function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnsw
   for (const [index, answer] of answers.entries()) {
     if (answer.outcome !== 'created') continue
     const item = items[index]
-    // Of a recovery the answer tells of the last entry alone.
+    // The answer to a recovery describes only its last entry.
     const isPending =
       item?.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : answer.state === 'pending'
     isDue ||= isPending

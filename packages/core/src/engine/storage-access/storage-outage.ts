@@ -2,33 +2,33 @@ import type { Clock } from '../../clock.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 
-/** A stretch in which storage calls failed, in milliseconds before the present. One that lasts ends now. */
+/** A period in which storage calls failed, in ms before now. A current outage has `endedAgoMs` 0. */
 export interface RecentOutage {
   readonly beganAgoMs: number
   readonly endedAgoMs: number
 }
 
-/** While an outage lasts, the log says so this often. */
+/** Interval of log lines during an outage, in ms. */
 const repeatMs = 60_000
 
 /**
- * Logs the begin of an outage, once a minute that it lasts, and its end. An outage begins with the first call that fails
- * and is over when each call that failed has its answer.
+ * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It
+ * ends when all failed calls have an answer.
  */
 export class StorageOutage {
   readonly #clock: Clock
   readonly #logger: Logger
-  /** Calls that have failed and are repeated. */
+  /** Number of calls that have failed and are being retried. */
   #waiting = 0
-  /** How often calls have failed since it began; 0 while all is well. */
+  /** Number of failures since the outage began; 0: no outage. */
   #failures = 0
-  /** Monotonic instant. */
+  /** Monotonic instant at which the outage began. */
   #beganAt = 0
-  /** Monotonic instant of the last line about it. */
+  /** Monotonic instant of the last log line about the outage. */
   #saidAt = 0
-  /** Monotonic instants of the last outage that is over; `null`: there was none. */
+  /** Monotonic instants of the last outage that has ended; `null`: no outage has ended. */
   #last: { readonly beganAt: number; readonly endedAt: number } | null = null
-  /** Codes of the failures so far. Another one has another remedy. */
+  /** Error codes of this outage. A new code is logged at once, because its remedy differs. */
   readonly #codes = new Set<string>()
 
   constructor(options: { readonly clock: Clock; readonly logger: Logger }) {
@@ -36,7 +36,7 @@ export class StorageOutage {
     this.#logger = options.logger
   }
 
-  /** The outage that lasts, or the last one; `null`: there was none. */
+  /** The current outage, or the last one; `null`: no call has failed yet. */
   get last(): RecentOutage | null {
     const now = this.#clock.monotonic()
     if (this.#failures > 0) return { beganAgoMs: now - this.#beganAt, endedAgoMs: 0 }
@@ -44,7 +44,7 @@ export class StorageOutage {
     return { beganAgoMs: now - this.#last.beganAt, endedAgoMs: now - this.#last.endedAt }
   }
 
-  /** `isFirst`: the call has not failed before. */
+  /** Records a failure. `isFirst`: the call has not failed before. */
   failed(operation: string, error: unknown, isFirst: boolean): void {
     if (isFirst) this.#waiting++
     const now = this.#clock.monotonic()
@@ -62,12 +62,12 @@ export class StorageOutage {
     }
   }
 
-  /** A call that had failed is repeated no more, with or without an answer. */
+  /** A failed call is no longer retried, with or without an answer. */
   left(): void {
     this.#waiting--
   }
 
-  /** A call has its answer. */
+  /** The storage has answered a call. */
   answered(): void {
     if (this.#failures === 0 || this.#waiting > 0) return
     const endedAt = this.#clock.monotonic()

@@ -17,15 +17,15 @@ import {
 } from './tuning.ts'
 
 /**
- * The time that the engine schedules by. Where the storage has a clock, it is that one's: read from time to time, and
- * carried on by the monotonic clock in between, so that neither a wrong wall clock nor one that is set moves anything.
- * Elsewhere, and under a clock that is authoritative, it is the node's wall clock.
+ * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by
+ * the monotonic clock. Then a wrong or changed wall clock has no effect. Without a storage clock, and with an authoritative
+ * clock, the engine uses the node's wall clock.
  *
- * A clock that jumps is in doubt until its readings have agreed with each other and with the monotonic clock for a
- * while, see decision 8. Meanwhile `now` goes on from the last time that was confirmed, and nothing may begin by it.
+ * After a jump, the time is in doubt until the readings have agreed with each other and with the monotonic clock for
+ * {@link confirmMs} or longer (decision 8). Meanwhile `now` continues from the last confirmed time, and no work may begin.
  */
 export class EngineTime {
-  /** Sent when the time is in no doubt any more: it may have jumped. */
+  /** Sent when the time is confirmed after a doubt. The time may have jumped. */
   readonly confirmed: Signal = new Signal()
   readonly #engine: EngineContext
   readonly #limitMs: number
@@ -34,17 +34,17 @@ export class EngineTime {
   readonly #heads: HeadsWitness
   readonly #check = new JumpCheck()
   readonly #loop: BackgroundLoop
-  /** The engine's time at the monotonic instant 0; `null` before it was first confirmed. */
+  /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
   #origin: number | null = null
-  /** Wall minus monotonic clock, when that was confirmed. */
+  /** Wall clock minus monotonic clock at the last confirmation. */
   #difference = 0
   #skewMs = 0
   #isSkewed = false
-  /** A reading contradicts the confirmed time, or, at the start, the wall clock. */
+  /** A reading contradicts the confirmed time. At the start, it contradicts the wall clock. */
   #isContradicted = false
-  /** The wall clock has jumped, and no reading has told yet what that means. */
+  /** The wall clock has jumped, and no reading has followed yet. */
   #isToBeRead = false
-  /** Monotonic instant up to which other nodes are taken to be right. */
+  /** Monotonic instant until which this node trusts its peers' time more than its own wall clock. */
   #followsNotBefore = Number.NEGATIVE_INFINITY
   #waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null
 
@@ -57,16 +57,19 @@ export class EngineTime {
     const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
     this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
     this.#heads = new HeadsWitness(engine)
-    // Whoever waits for the time has a timer of its own.
+    // `isIdle`: callers that wait for the time have their own timers.
     this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure(), isIdle: true })
   }
 
-  /** How far this node's wall clock is ahead of the storage's clock; 0 when that cannot be told apart, or there is none. */
+  /**
+   * Milliseconds by which this node's wall clock is ahead of the storage's clock; 0 if the difference is below the accuracy
+   * of the reading, or if the storage has no clock.
+   */
   get skewMs(): number {
     return this.#skewMs
   }
 
-  /** Whether a clock has jumped, and nobody knows yet whether it is right. Asked after `now`, which looks at the clocks. */
+  /** Whether a clock has jumped and is not confirmed yet. The caller calls `now` first, which reads the clocks. */
   get isInDoubt(): boolean {
     return this.#isContradicted || this.#isToBeRead
   }
@@ -83,7 +86,7 @@ export class EngineTime {
         this.#origin = this.#difference = difference
         return wall
       }
-      // What the wall clock says after a step is not to be trusted, nor whether the monotonic one has missed a sleep.
+      // The wall clock was set, or the machine slept while the monotonic clock stood still. Only a new reading can tell.
       if (movedMs > clockToleranceMs) this.#readAtOnce(movedMs > jumpMs)
     }
     return Math.floor(this.#origin + monotonic)
@@ -94,7 +97,7 @@ export class EngineTime {
     if (this.#loop.underWay === null) this.#loop.run()
   }
 
-  /** Resolves when the time is confirmed: at once, unless the clocks of storage and node contradict each other. */
+  /** Resolves when the time is confirmed: after the first reading, unless the clocks of storage and node disagree. */
   async start(): Promise<void> {
     if (this.#isAuthoritative) return
     await this.#measure()
@@ -115,7 +118,7 @@ export class EngineTime {
     try {
       await this.#judge(await this.#read())
     } finally {
-      // Also after an answer that was none: the next one may be right.
+      // Also after an invalid answer of the storage, because the next one may be valid.
       if (this.isInDoubt) this.#loop.runIn(readInDoubtMs)
       else if (this.#storageClock !== null) this.#loop.runIn(measureEveryMs)
     }
@@ -140,12 +143,12 @@ export class EngineTime {
       if (await this.#mayFollow(reading)) this.#adopt(reading)
       else this.#check.clear()
     } else if (this.#asksHeads && this.#check.readings === 2) {
-      // Not at the first: calls that this node had under way may have moved something since.
+      // Not at the first reading: calls of this node that were still in progress may have moved watermarks.
       await this.#heads.note()
     }
   }
 
-  /** By how much a reading is ahead of what there is to compare it with. */
+  /** Milliseconds by which a reading is ahead of the confirmed time, or of the wall clock before the first confirmation. */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)
   }
@@ -161,12 +164,12 @@ export class EngineTime {
     return hasWallMoved || isWallReached ? confirmMs : confirmAgainstWallMs
   }
 
-  /** A clock of the storage is everybody's. Of a wall clock, the others may not have seen what this one shows. */
+  /** Whether peers have to confirm the time. All nodes share the storage's clock, but a wall clock may be wrong on one node. */
   get #asksHeads(): boolean {
     return this.#storageClock === null
   }
 
-  /** Not while other nodes go on by the time that this one had before its clock jumped. */
+  /** Returns whether this node may follow its clock: not while peers still go by the time before the jump. */
   async #mayFollow({ origin, receivedAt }: TimeReading): Promise<boolean> {
     if (!this.#asksHeads || this.#origin === null) return true
     const othersBy = await this.#heads.timeOfOthers(origin, this.#origin)

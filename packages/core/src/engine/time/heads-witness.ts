@@ -4,8 +4,8 @@ import { firstItems } from '../storage-access/pages.ts'
 import { jumpMs } from './tuning.ts'
 
 /**
- * What the heads of the jobs say of the time that other nodes live by: they decide slots as these become due. A node
- * whose clock is in doubt decides nothing itself, so whatever moves meanwhile is moved by others.
+ * Derives the time of other nodes from the watermarks of jobs, because nodes decide slots when they become due. A node
+ * whose time is in doubt decides no slots, so other nodes have moved every watermark that changes meanwhile.
  */
 export class HeadsWitness {
   readonly #engine: Pick<EngineContext, 'clock' | 'storage' | 'maxBatch'>
@@ -16,13 +16,13 @@ export class HeadsWitness {
     this.#engine = engine
   }
 
-  /** Remembers how far the jobs are. */
+  /** Stores the current watermarks. */
   async note(): Promise<void> {
     this.#watermarks = await this.#read()
     this.#notedAt = this.#engine.clock.monotonic()
   }
 
-  /** By which of two times others have decided slots since; `null` when nobody has decided any. */
+  /** Returns by which of two times peers have decided slots since {@link note}; `null`: by neither, or no slot was decided. */
   async timeOfOthers(one: number, other: number): Promise<number | null> {
     const moved: number[] = []
     for (const [id, watermark] of await this.#read()) {
@@ -37,7 +37,7 @@ export class HeadsWitness {
     return slot >= origin + this.#notedAt - jumpMs && slot <= origin + this.#engine.clock.monotonic() + jumpMs
   }
 
-  /** One page: so many jobs are witnesses enough. */
+  /** Reads one page of heads. One page has enough jobs for a comparison. */
   async #read(): Promise<ReadonlyMap<JobId, number>> {
     const { storage, maxBatch } = this.#engine
     const heads = await firstItems((cursor) =>

@@ -1,19 +1,19 @@
 import type { TimeReading } from './time-reading.ts'
 import { clockToleranceMs, fewestReadings } from './tuning.ts'
 
-/** Whether a clock that has jumped stays where it is: readings agree with the first one and with the monotonic clock. */
+/** Checks whether a clock stays at its new time after a jump: readings agree with the first one and the monotonic clock. */
 export class JumpCheck {
   #first: TimeReading | null = null
   #readings = 0
 
-  /** How many readings agree so far. */
+  /** Number of readings that agree so far. */
   get readings(): number {
     return this.#readings
   }
 
   /**
-   * Takes the next reading. True when all of them have agreed for so long. An answer that took its time may have been read
-   * at any instant on its way, so what counts lies between the arrival of the first and the sending of the last.
+   * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
+   * instant between request and answer. So the time counts from the answer of the first reading to the request of the last.
    */
   holds(reading: TimeReading, forMs: number): boolean {
     const first = this.#first
@@ -26,7 +26,7 @@ export class JumpCheck {
     return reading.sentAt - first.receivedAt >= forMs && this.#readings >= fewestReadings
   }
 
-  /** Begins anew with the next reading. */
+  /** Forgets all readings. */
   clear(): void {
     this.#first = null
     this.#readings = 0

@@ -4,8 +4,8 @@ import type { TimeReading } from './time-reading.ts'
 import { readingsPerMeasurement } from './tuning.ts'
 
 /**
- * Reads the clock of the storage. A reading lies between its request and its answer; the middle is taken, of the quickest
- * of a few (Cristian, 1989, "Probabilistic clock synchronization").
+ * Reads the clock of the storage. The storage reads its clock between request and answer; this class assumes the middle. It
+ * uses the quickest of a few readings (Cristian, 1989, "Probabilistic clock synchronization").
  */
 export class StorageClock {
   readonly #engine: Pick<EngineContext, 'clock' | 'storage'>
@@ -16,7 +16,7 @@ export class StorageClock {
     this.#resolutionMs = options.resolutionMs
   }
 
-  /** The most certain of a few readings. @throws JobistemerError `STORAGE_FAILED` after an answer that is no time */
+  /** Returns the reading with the smallest uncertainty. @throws JobistemerError `STORAGE_FAILED` if an answer is no number */
   async readBest(): Promise<TimeReading> {
     let best = await this.read()
     for (let count = 1; count < readingsPerMeasurement; count++) {
@@ -26,14 +26,14 @@ export class StorageClock {
     return best
   }
 
-  /** One reading. @throws JobistemerError `STORAGE_FAILED` after an answer that is no time */
+  /** Returns one reading. @throws JobistemerError `STORAGE_FAILED` if the answer is no finite number */
   async read(): Promise<TimeReading> {
     const { clock, storage } = this.#engine
     let sentAt = 0
     let difference = 0
     const time = await storage.repeated('serverTime', async (calls) => {
       sentAt = clock.monotonic()
-      // Before it is sent: a machine that sleeps from here on has made a step that the next look at the clocks sees.
+      // Read before the request: if the machine sleeps during the call, the next comparison of the clocks detects it.
       difference = clock.now() - sentAt
       return await calls.serverTime?.()
     })

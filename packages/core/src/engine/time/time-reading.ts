@@ -1,12 +1,12 @@
-/** What a clock said, set against this node's monotonic one. */
+/** A reading of a clock, relative to this node's monotonic clock. */
 export interface TimeReading {
-  /** The time that it tells for the monotonic instant 0. */
+  /** The time of the clock at the monotonic instant 0, in epoch ms. */
   readonly origin: number
-  /** By how many milliseconds it may be wrong. */
+  /** Maximum error of the reading, in ms. */
   readonly uncertaintyMs: number
-  /** Monotonic instants between which the clock was read. */
+  /** Monotonic instants of request and answer. The clock was read between them. */
   readonly sentAt: number
   readonly receivedAt: number
-  /** Wall minus monotonic clock of this node, when the reading was begun. */
+  /** Wall clock minus monotonic clock of this node at the request. */
   readonly difference: number
 }

@@ -10,39 +10,39 @@ import { isDead } from '../peer-states.ts'
 import type { Peers } from '../peers.ts'
 import { ownProcessMark } from './process-mark.ts'
 
-/** A node, as the storage and the node that was asked know it. */
+/** A node, as the storage and the process that reads it know it. */
 export interface NodeInfo {
   /** Its name. */
   readonly node: string
-  /** Which of its lives this is. */
+  /** Identifies this life of the node, from its start to its shutdown or crash. */
   readonly incarnation: string
-  /** By the node's own time. */
+  /** Start of the node, by its own time. */
   readonly startedAt: Date
   /**
-   * `working`; `leaving`: it is shutting down; `ended`: it has shut down; `dead`: it has sent no heartbeat for its
-   * `deadAfter`, see `dead`.
+   * `working`; `leaving`: the node is shutting down; `ended`: the node has shut down; `dead`: the node has sent no heartbeat
+   * for its `deadAfter`, see `dead`.
    */
   readonly state: 'working' | 'leaving' | 'ended' | 'dead'
-  /** Since when it is dead, and who runs its work now; `null` unless it is dead. */
+  /** Since when the node is dead, and which node took over its runs; `null` unless the node is dead. */
   readonly dead: NodeDeath | null
   /**
-   * For how long the process that was asked has seen no heartbeat of it, in milliseconds; 0 for that node itself. `null`
-   * if that process has not seen a heartbeat of it yet.
+   * Milliseconds since the reading process last saw a heartbeat of the node; 0 for the reading node itself; `null` if it has
+   * seen none yet.
    */
   readonly silentForMs: number | null
-  /** The machine's name. */
+  /** Host name of the machine. */
   readonly host: string
-  /** Id of its process. */
+  /** Id of the node's process. */
   readonly pid: number
   /** Versions of Node.js, of this package, and of the time zone data. */
   readonly versions: { readonly node: string; readonly jobistemer: string; readonly timeZones: string }
-  /** How many occurrences it runs at once. */
+  /** Maximum number of occurrences that the node runs at once. */
   readonly maxConcurrentJobs: number
-  /** How many it ran at its last heartbeat. */
+  /** Number of occurrences that the node ran at its last heartbeat. */
   readonly running: number
 }
 
-/** What a node says of itself for people. */
+/** Returns the description of a node in its record, for people. */
 export function aboutOf({
   maxConcurrentJobs,
   deadAfterMs,
@@ -79,7 +79,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats: it learns from several calls which nodes are silent. A lone node that rests is silent, too.
+  // A client sends no heartbeats. It compares the records of several calls to find silent nodes. A lone node may rest, and is
+  // silent without being dead.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })
