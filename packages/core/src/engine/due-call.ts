@@ -275,7 +275,7 @@ function notBegunInTime(budgetMs: number): JobistemerError {
     message: `The storage has not answered in time: nothing could begin within a budget of ${budgetMs} ms.`,
     field: 'budget',
     value: budgetMs,
-    remedy: 'Look whether the storage can be reached, and how long it takes to answer; or give a larger budget.',
+    remedy: 'Check whether the storage is reachable and how long it takes to answer, or set a larger budget.',
   })
 }
 
@@ -284,6 +284,6 @@ function abortedBefore(): JobistemerError {
     message: 'The call was ended before anything could begin.',
     field: 'signal',
     value: 'aborted',
-    remedy: 'Call again: what is due has waited.',
+    remedy: 'Call again. The due work is still stored.',
   })
 }

@@ -616,7 +616,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.isolated', 'node.rejoined'])
     expect(ran.slice(-2)).toEqual([110, 120])
     expect(loud().map(({ message }) => message)).toContain(
-      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+      'the storage accepts no heartbeat of this node: it takes no new work, and peers may declare it dead',
     )
   })
 

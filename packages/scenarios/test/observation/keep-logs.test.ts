@@ -213,7 +213,7 @@ describe('a storage that rejects the size of the logs', () => {
     expect(tasks[0]).toMatchObject({ result: 'r'.repeat(4000), attempts: [{ logs: [], state: 'succeeded' }] })
     expect(tasks[0]?.attempts[0]?.droppedLogs).toBeGreaterThanOrEqual(100)
     expect(loud().map(({ message }) => message)).toContain(
-      'the storage cannot keep what this occurrence says: what it has logged is left out',
+      'the storage rejected a step of this run: the run continues without its kept logs',
     )
   })
 

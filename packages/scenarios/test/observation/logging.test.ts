@@ -209,7 +209,7 @@ describe('the log has one line for', () => {
     expect(loud()).toEqual(lines)
     await world.thaw(owner)
     await world.clock.advance({ seconds: 1 })
-    const lost = { level: 'warn', message: 'occurrence lost: another node has it', fencingToken: 1 }
+    const lost = { level: 'warn', message: 'occurrence lost: another node owns it', fencingToken: 1 }
     lines.push({ ...occurrence, ...lost })
     expect(loud().filter(({ message }) => message.startsWith('occurrence'))).toEqual(lines)
     world.crash(owner)
@@ -245,7 +245,7 @@ describe('the log has one line for', () => {
     expect(lines).toEqual([
       {
         level: 'error',
-        message: 'the storage fails: calls are repeated until it answers',
+        message: 'a storage call failed: retrying until the storage answers',
         operation: expect.any(String),
         err: expect.any(Error),
       },

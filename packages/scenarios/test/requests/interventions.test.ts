@@ -252,7 +252,7 @@ describe.each(everywhere)('on $name', (place) => {
         expect(reports[0]?.tasks).toEqual(tasks)
         expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
         expect(heard[1]?.event).toMatchObject({ occurrenceId: id, report: reports[0], isToldBefore: true })
-        const words = 'occurrence lost: it was canceled meanwhile'
+        const words = 'occurrence lost: it was canceled by force'
         expect(loud()).toEqual([
           { level: 'warn', message: words, job: 'tick', occurrenceId: id, scheduledAt, fencingToken: 1 },
         ])

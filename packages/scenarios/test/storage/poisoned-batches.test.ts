@@ -53,7 +53,7 @@ describe('one item that the storage always rejects', () => {
     expect(await fates(scheduler, 'bad')).toEqual(['60 failed storage_refused', '120 completed', '180 completed'])
     const [first] = (await scheduler.occurrences({ job: 'bad' })).items
     expect(first?.tasks).toMatchObject([{ state: 'failed', error: { code: 'STORAGE_REFUSED' } }])
-    expect(lines).toContain('bad: the storage cannot keep what this occurrence says: it fails')
+    expect(lines).toContain('bad: the storage rejected a step of this run: the run fails')
   })
 
   it('in a result between two tasks fails its occurrence before the next task', async () => {

@@ -342,7 +342,7 @@ export class Heartbeats {
     events.emit('node.isolated', { node: owner.node, unheardForMs })
     logger.error(
       { node: owner.node, unheardForMs },
-      'no heartbeat of this node is accepted: others may take it for dead, and it takes no new work',
+      'the storage accepts no heartbeat of this node: it takes no new work, and peers may declare it dead',
     )
     this.partitioned.send()
   }

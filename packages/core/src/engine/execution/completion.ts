@@ -114,7 +114,7 @@ export function notCommitted(taskName: string): JobistemerError {
     message: `Task ${printValue(taskName)} was completed in a transaction that was not committed when its handler ended.`,
     field: 'transaction',
     value: taskName,
-    remedy: 'Wait for the commit before the handler returns, and let the error through when it fails.',
+    remedy: 'Await the commit before the handler returns. If the commit fails, let its error reject the handler.',
   })
 }
 
@@ -124,7 +124,7 @@ export function alreadyCompleted(taskName: string): JobistemerError {
     message: `Task ${printValue(taskName)} has been completed in a transaction before.`,
     field: 'transaction',
     value: taskName,
-    remedy: 'Call complete once in a transaction; again only after that one was rolled back.',
+    remedy: 'Call complete once per transaction. Call it again only after a rollback of that transaction.',
   })
 }
 
@@ -134,6 +134,6 @@ export function attemptOver(taskName: string, attempt: number): JobistemerError 
     message: `Attempt ${attempt} of task ${printValue(taskName)} has ended.`,
     field: 'attempt',
     value: attempt,
-    remedy: 'Await complete, and the commit, before the handler returns.',
+    remedy: 'Await complete and the commit before the handler returns.',
   })
 }

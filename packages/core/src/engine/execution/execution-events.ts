@@ -91,7 +91,7 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const event = { ...namesOf(source), fencingToken: occurrence.token }
   engine.events.emit('occurrence.lost', event)
   const { jobName: job, occurrenceId, scheduledAt, fencingToken } = event
-  const what = isCanceled ? 'it was canceled meanwhile' : 'another node has it'
+  const what = isCanceled ? 'it was canceled by force' : 'another node owns it'
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
 }
 
@@ -152,7 +152,7 @@ function promisedAnswer(answer: unknown): JobistemerError {
     message: 'retryPolicy.retryIf has returned a promise.',
     field: 'retryPolicy.retryIf',
     value: answer,
-    remedy: 'Answer true or false at once.',
+    remedy: 'Return true or false synchronously.',
   })
 }
 

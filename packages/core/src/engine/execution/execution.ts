@@ -501,18 +501,18 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { logger } = this.engine
     const fields = { job: this.job.job.name, occurrenceId: this.occurrence.id, err: error }
     if (this.#keptLogs?.refuse() === true) {
-      logger.warn(fields, 'the storage cannot keep what this occurrence says: what it has logged is left out')
+      logger.warn(fields, 'the storage rejected a step of this run: the run continues without its kept logs')
       this.say()
       return
     }
     if (this.#isRefused) {
-      logger.error(fields, 'the storage cannot keep that this occurrence has failed: it is left to the reaper')
+      logger.error(fields, 'the storage rejected the failure of this run: the reaper will release the run')
       this.#owner.leftToReaper(this)
       this.lose()
       return
     }
     this.#isRefused = true
-    logger.error(fields, 'the storage cannot keep what this occurrence says: it fails')
+    logger.error(fields, 'the storage rejected a step of this run: the run fails')
     for (const task of this.#tasks) task.refuse(error)
     const isClosing = this.#phase === 'closing'
     this.#stop({ kind: 'finish', state: 'failed', reason: 'storage_refused' }, 'storage_refused')

@@ -439,7 +439,7 @@ export class TaskProgress implements Alarm {
       message: `The storage cannot keep what task ${JSON.stringify(this.plan.name)} returned or threw.`,
       field: this.#result === undefined ? 'error' : 'result',
       value: error instanceof Error ? error.message : error,
-      remedy: 'Return less, or something simpler, and hand on where the rest is.',
+      remedy: 'Return less data, or plain JSON, and return a reference to the rest.',
       cause: error,
     })
     const { name, message, code } = toErrorRecord(refusal)

@@ -183,6 +183,6 @@ function eventLoopBlocked(jobName: string): JobistemerError {
     message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,
     field: 'run',
     value: jobName,
-    remedy: 'Run the task in a thread or a process of its own: set its module and its isolation.',
+    remedy: 'Run the task in a separate thread or process: set its module and its isolation.',
   })
 }

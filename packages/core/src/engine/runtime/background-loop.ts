@@ -14,7 +14,7 @@ export class EngineStopped extends JobistemerError {
       message: 'The scheduler was shut down before the storage answered.',
       field: 'scheduler',
       value: 'stopped',
-      remedy: 'Whether the call took effect is in the storage: look there.',
+      remedy: 'The call may have taken effect: check the storage.',
     })
   }
 }

@@ -15,7 +15,7 @@ const saidFromMs = 1000
 const mostNames = 10
 
 const remedy =
-  'Do work that takes long without a pause in a worker thread or a process of its own, or give the event loop a turn now and then.'
+  'Run long synchronous work in a worker thread or a separate process, or let it yield to the event loop regularly.'
 
 interface BlockedLoopContext {
   readonly agenda: Agenda<SlotEntry>
@@ -95,7 +95,7 @@ export class BlockedLoop implements Alarm {
   #say(blockedMs: number, jobs: readonly string[]): void {
     const { events, logger } = this.#engine
     events.emit('engine.blocked', { blockedMs, jobs })
-    logger.warn({ blockedMs, jobs, remedy }, 'something has held the event loop: nothing else ran on this node')
+    logger.warn({ blockedMs, jobs, remedy }, 'the event loop was blocked: nothing else ran on this node')
   }
 }
 

@@ -278,7 +278,7 @@ export function refusedItem(error: unknown, what: string, field: string): Jobist
   return new JobistemerError('STORAGE_REFUSED', {
     message: `The storage cannot keep ${what}.`,
     field,
-    remedy: 'See the cause. Others were stored meanwhile, so it is this one that it refuses.',
+    remedy: 'See the cause. The storage accepted other items meanwhile, so it rejects this item alone.',
     cause: error,
   })
 }

@@ -158,7 +158,7 @@ export class Wait {
   }
 }
 
-const remedy = 'What was sent may still take effect: look in the storage, or ask again. A trigger with a key runs once.'
+const remedy = 'The call may still take effect: check the storage, or repeat the call. A trigger with a key runs once.'
 
 function timedOut(timeoutMs: number, failure: { readonly error: unknown } | null): JobistemerError {
   const message = `The storage has not answered within ${timeoutMs} ms.`
@@ -171,7 +171,7 @@ function timedOut(timeoutMs: number, failure: { readonly error: unknown } | null
   })
 }
 
-const schemaRemedy = 'Nothing was sent. Find out what the schema waits for, or give a longer timeout.'
+const schemaRemedy = 'Nothing was stored. Check what the schema waits for, or set a longer timeout.'
 
 function schemaTimedOut(timeoutMs: number): JobistemerError {
   return new JobistemerError('WAIT_TIMEOUT', {

@@ -254,6 +254,6 @@ function noTransactions(transaction: unknown): JobistemerError {
     message: 'The storage of this scheduler cannot write in a transaction of yours.',
     field: 'transaction',
     value: Object.prototype.toString.call(transaction),
-    remedy: 'Leave transaction out, or keep the jobs in the database of your own rows: SQLite or PostgreSQL.',
+    remedy: 'Omit transaction, or store the jobs in the same database as your rows: SQLite or PostgreSQL.',
   })
 }

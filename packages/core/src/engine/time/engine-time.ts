@@ -185,7 +185,7 @@ export class EngineTime {
     const clock = this.#storageClock === null ? 'node' : 'storage'
     const byMs = Math.round(this.#contradictionOf(reading))
     events.emit('clock.unconfirmed', { clock, byMs })
-    logger.warn({ clock, byMs }, 'a clock has jumped: nothing begins until it is confirmed')
+    logger.warn({ clock, byMs }, 'a clock has jumped: no run starts until the time is confirmed')
   }
 
   #adopt({ origin, uncertaintyMs, difference }: TimeReading): void {
@@ -224,7 +224,7 @@ export class EngineTime {
     const skewMs = Math.round(this.#skewMs)
     if (isSkewed) {
       events.emit('clock.skewed', { skewMs, limitMs: this.#limitMs })
-      logger.warn({ skewMs }, 'the clock of this node is wrong: the clock of the storage is followed')
+      logger.warn({ skewMs }, 'the clock of this node is wrong: using the clock of the storage')
     } else logger.info({ skewMs }, 'the clock of this node is right again')
   }
 }

@@ -42,7 +42,7 @@ export class StorageClock {
         message: `The storage's serverTime() answered ${time}.`,
         field: 'serverTime',
         value: time,
-        remedy: 'It has to answer epoch milliseconds; an adapter of a storage without a clock leaves it out.',
+        remedy: 'serverTime() must return epoch milliseconds. An adapter of a storage without a clock omits serverTime.',
       })
     }
     const receivedAt = clock.monotonic()

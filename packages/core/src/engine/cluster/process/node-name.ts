@@ -62,10 +62,10 @@ export class NodeName {
 
 function inUse({ node, incarnation }: NodeRecord): JobistemerError {
   return new JobistemerError('NODE_ID_IN_USE', {
-    message: `A node of the name ${printValue(node)} lives already, as incarnation ${incarnation}.`,
+    message: `A living node already has the name ${printValue(node)}, as incarnation ${incarnation}.`,
     field: 'nodeId',
     value: node,
     remedy:
-      'Give each node a name of its own, or leave nodeId out; shut the other one down first if this is to replace it.',
+      'Give each node a unique name, or omit nodeId. If this node replaces the other node, shut the other node down first.',
   })
 }

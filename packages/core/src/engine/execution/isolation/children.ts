@@ -146,7 +146,7 @@ export class Children {
       seeker.refused(
         new JobistemerError('CHILD_DIED', {
           message: `A ${seeker.work.isolation} for an isolated task could not be started.`,
-          remedy: 'The cause says why.',
+          remedy: 'See the cause.',
           cause,
         }),
       )

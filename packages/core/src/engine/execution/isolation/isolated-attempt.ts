@@ -74,7 +74,7 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     const { name } = this.#child
     const { job, task, occurrence } = this.#context
     const fields = { job: job.name, task: task.name, occurrenceId: occurrence.id, child: name }
-    this.#engine.logger.warn(fields, 'an isolated task did not stop in time: it is killed')
+    this.#engine.logger.warn(fields, 'an isolated task did not stop in time: killing its child')
     this.#child.kill()
   }
 
