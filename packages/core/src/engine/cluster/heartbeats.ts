@@ -25,7 +25,7 @@ const leastLooks = 4
 const counterAtStart = -1_000_000
 /** Milliseconds until a failed heartbeat is repeated. */
 const longestRetryMs = 1000
-/** Milliseconds in which several nodes that come or go are read in one look. */
+/** Milliseconds between a wake-up and its look, so that one look covers several nodes that start or leave. */
 const wakeDelayMs = 200
 /** Jobs in a heartbeat that have blocked the event loop. Bounds its size. */
 const mostBlocking = 10
@@ -54,9 +54,9 @@ export class Heartbeats {
   readonly changed: Signal = new Signal()
   /** Another node has started, and this node ends its rest. */
   readonly restEnded: Signal = new Signal()
-  /** No heartbeat was accepted for 80 % of `deadAfter`: other nodes may soon declare this one dead. */
+  /** The storage has accepted no heartbeat for 80 % of `deadAfter`. Peers may soon declare this node dead. */
   readonly partitioned: Signal = new Signal()
-  /** A heartbeat was accepted again. */
+  /** The storage has accepted a heartbeat again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
   readonly code: FleetCode
@@ -95,8 +95,8 @@ export class Heartbeats {
   }
 
   /**
-   * Other nodes may soon declare this node dead: it takes no new work. Also true right after it stood still, before a
-   * timer has rung.
+   * Whether peers may soon declare this node dead. Then it takes no new work. Also true right after a stall of the process,
+   * before any timer has rung.
    */
   get isPartitioned(): boolean {
     if (this.#heardAt === null || this.#isResting) return false
@@ -196,7 +196,7 @@ export class Heartbeats {
     this.#loop.run()
   }
 
-  /** The node ends. If it leaves runs behind, it falls silent, and other nodes take them over after the dead time. */
+  /** The node ends. If it leaves runs behind, it sends no last heartbeat, and peers take the runs over after the dead time. */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const isHeard = this.#heardAt !== null
     this.#engine.agenda.cancelAlarm(this.#partition)
@@ -204,11 +204,11 @@ export class Heartbeats {
     this.#endLife()
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is away, other nodes declare this one dead, and find no runs of it.
+    // If the storage is unavailable, peers later declare this node dead, and find no runs of it.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
-  /** No run of a node that is gone is left: its record may be removed. */
+  /** The reaper has found no run of a node that is gone. The next heartbeat removes the record of that node. */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
@@ -233,7 +233,7 @@ export class Heartbeats {
     })
   }
 
-  /** Repeats a heartbeat until the storage accepts it, with short pauses: other nodes may know of this one already. */
+  /** Repeats a heartbeat until the storage accepts it. The pauses are short, because peers may already observe this node. */
   #sayUntilHeard(): Promise<void> {
     return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs: this.#retryInMs })
   }
@@ -293,13 +293,13 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** No other node exists that could declare this one dead. */
+  /** Begins a rest: no other node exists that could declare this node dead. */
   #rest(): void {
     this.#isResting = true
     this.#engine.agenda.cancelAlarm(this.#partition)
   }
 
-  /** Another node may watch this one from now on. */
+  /** Ends the rest: another node may observe this node from now on. */
   #endRest(): void {
     if (!this.#isResting) return
     this.#isResting = false

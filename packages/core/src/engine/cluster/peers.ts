@@ -4,7 +4,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
 
-/** Another node, as this one has observed it. */
+/** Another node, as this node has observed it. */
 export interface Peer {
   record: NodeRecord
   state: PeerState
@@ -23,7 +23,7 @@ interface Silence {
   readonly deadAfterMs: number
   /** Looks that are farther apart mean that this node stood still. */
   readonly longestGapMs: number
-  /** No node is dead earlier, whatever its record says: the storage may have been away between two looks. */
+  /** Minimum silence of a dead node, regardless of its record: the storage may have been unavailable between two looks. */
   readonly leastSilenceMs: number
 }
 
@@ -80,15 +80,15 @@ export class Peers {
     return this.#peers.get(incarnation)
   }
 
-  /** How long a peer has been silent, in ms; 0 for an unknown one. */
+  /** Returns how long a peer has been silent, in ms; 0 for an unknown peer. */
   silentForMs(incarnation: string): number {
     const now = this.#engine.clock.monotonic()
     return now - (this.#peers.get(incarnation)?.since ?? now)
   }
 
   /**
-   * Living nodes that are not leaving. A node whose record disappeared is alive until it is declared dead, unless a later
-   * life of it has a record: its definitions stay in force.
+   * Living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared dead, so that its
+   * definitions stay in force. It does not count if a later life of the node has a record.
    */
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
@@ -132,7 +132,7 @@ export class Peers {
   /** A run has this owner. If the storage has no record of that incarnation, its silence begins now. */
   expect({ node, incarnation }: Owner): void {
     if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
-    // Its own `deadAfter` is unknown. The longest known one protects a living node that the storage has forgotten.
+    // The `deadAfter` of this node is unknown. The longest known value protects a living node whose record is lost.
     const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
     const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
     const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
@@ -165,7 +165,7 @@ export class Peers {
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
-    // The look was under way together with the one before, and may have read earlier.
+    // This look overlapped with the previous look, and may have read the storage earlier.
     const isOverlapping = askedAt < this.#lookedAt
     this.#pass(answeredAt)
     let hasChanged = false
@@ -210,7 +210,7 @@ export class Peers {
     this.#lookedAt = now
   }
 
-  /** Takes in one record. Returns whether it is news. */
+  /** Applies one record. Returns whether the members or their code have changed. */
   #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
     const peer = this.#peers.get(record.incarnation) ?? peerOf(record, answeredAt)
     const { state, record: before, isProven } = peer

@@ -7,15 +7,15 @@ import { FairTurns } from './fair-turns.ts'
 import { HandlerLatency } from './handler-latency.ts'
 import { type Prioritized, PriorityQueue } from './priority-queue.ts'
 
-/** Milliseconds after which the node hands back an occurrence that it took ahead and that has found no permit. */
+/** Milliseconds after which the node hands back a prefetched occurrence that has found no permit. */
 const longestWaitMs = 100
 
-/** Milliseconds. A job with a shorter execution timeout is not taken ahead: the wait would use up too much of it. */
+/** Minimum execution timeout for prefetch, in ms. The wait for a permit counts towards that timeout. */
 const shortestTimeoutMs = 10 * longestWaitMs
 
 /**
  * Milliseconds for which a due slot waits for a permit of this node. A slot that starts in the step that creates it costs
- * half as much as one that is stored first. After that, other nodes get it.
+ * half as much as a slot that is stored as pending first. After that time, the slot is stored for other nodes.
  */
 const longestHoldMs = 100
 
@@ -58,15 +58,19 @@ export interface PermitHolder extends Prioritized {
 
 /**
  * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are
- * being created or claimed reserve one. While handlers are quick, the node takes a few more occurrences ahead, which wait
- * here for a permit (decision 0007).
+ * being created or claimed reserve one. While handlers are quick, the node prefetches further occurrences, which wait here
+ * for a permit (decision 0007).
  *
- * Callers ask before they take work: {@link roomForSlot} for due slots, {@link roomToClaim} for waiting work,
- * {@link roomForRequest} for requests, {@link roomForNext} for an end that takes the next occurrence of its job. All rules
- * about precedence and shares are in this class.
+ * Callers ask before they take work. All rules about precedence and shares are in this class:
+ * - {@link roomForSlot} for due slots,
+ * - {@link roomToClaim} for pending work,
+ * - {@link roomForRequest} for requests,
+ * - {@link roomForNext} for an end that takes the next occurrence of its job.
  *
- * Signals: {@link room} when held slots may find a permit, {@link requestRoom} when held requests may, {@link work} when
- * work may wait in the storage that this node has room for.
+ * Signals:
+ * - {@link room}: held slots may find a permit.
+ * - {@link requestRoom}: held requests may find a permit.
+ * - {@link work}: the storage may have pending work for a free permit.
  */
 export class Capacity implements Alarm {
   at: number = 0
@@ -86,7 +90,7 @@ export class Capacity implements Alarm {
   /** The part of the reserved permits that requests in progress use. */
   #requested = 0
   #backlog = false
-  /** The last occurrence that a claim took while it left others; `null`: unknown. */
+  /** The last occurrence of a claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
   #heldForMs = 0
   /** Monotonic instant at which the handlers of a run last ended by themselves. */
@@ -138,8 +142,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a requested run may start now. Due slots have precedence: requests in progress use at most half of
-   * the permits, because most of a burst may be skipped by the overlap policy.
+   * Returns whether a requested run may start now. Due slots have precedence. Requests in progress use at most half of the
+   * permits, because the overlap policy may skip most of a burst.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -158,9 +162,9 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns how many of the waiting requests are to be sent now; `waitedMs` is the wait of the oldest. If permits are
-   * expected soon, the number of free ones is returned, and {@link requestRoom} tells the caller to ask again. Otherwise
-   * all requests are sent, and those without a permit wait in the storage.
+   * Returns how many of the waiting requests the caller sends now. `waitedMs`: the wait of the oldest request. If the class
+   * expects permits within {@link longestRequestHoldMs}, it returns the number of free permits, and sends
+   * {@link requestRoom} later. Otherwise it returns all, and requests without a permit wait in the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -173,7 +177,7 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass while a caller waits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // The rest of a held burst stays held: a request that joins a backlog makes all later ones wait there too.
+    // The rest of a held burst stays held. A request that is stored as pending creates a backlog for all later requests.
     const isBurst = waiting >= requestBurst || this.#holdsRequests
     return isBurst && waitedMs < longestRequestHoldMs && this.#latency.waitMs(waiting) < longestRequestHoldMs
   }
@@ -212,7 +216,7 @@ export class Capacity implements Alarm {
     this.#endClaim()
   }
 
-  /** Resolves when the claim in progress has ended; `null` when there is none. */
+  /** Resolves when the claim in progress has ended; `null`: no claim is in progress. */
   claimAnswered(): Promise<void> | null {
     return this.#claimEnds
   }
@@ -293,7 +297,7 @@ export class Capacity implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------- hold
 
-  /** Milliseconds after which held slots ask again; 0: no slot is held. */
+  /** Milliseconds after which the launcher tries held slots again; 0: no slot is held. */
   get heldForMs(): number {
     return this.#heldForMs
   }
@@ -339,7 +343,7 @@ export class Capacity implements Alarm {
     return true
   }
 
-  /** Handlers are quick, and one has ended within {@link longestRestMs}. */
+  /** Handlers are quick, and a handler has ended within {@link longestRestMs}. */
   get #worksQuickly(): boolean {
     return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
@@ -368,7 +372,7 @@ export class Capacity implements Alarm {
     this.workAppeared()
   }
 
-  /** A claim has taken `taken` occurrences, with `last` as the last one. `more`: it left due work in the storage. */
+  /** A claim has taken `taken` occurrences; the last of them is `last`. `more`: the claim left due work in the storage. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
     if (!more) this.#lastTaken = null

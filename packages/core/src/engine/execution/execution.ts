@@ -57,7 +57,7 @@ export interface ExecutionOwner {
   reporting(starting: Promise<void>): void
   /** Calls the hook `onComplete`. A shutdown waits for the hook, unless the hook itself requested the shutdown. */
   callingBack(hook: () => Promise<void>): void
-  /** The storage has a pending occurrence: the one that was handed back, or the one that this end woke. */
+  /** The storage has a pending occurrence: this one after a release, or another one that this end woke. */
   woken(): void
 }
 

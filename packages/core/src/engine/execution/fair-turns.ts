@@ -20,10 +20,10 @@ const runsPerTurn = 10
  * is a claim that leaves out the jobs that have had their turn. The round ends with the look that finds nothing; the next
  * claim takes from all jobs.
  *
- * Priority has precedence: a job with a priority above 0 is never left out, and a round in which a run with a priority
- * below 0 has begun has no further looks.
+ * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has
+ * begun, its round has no further looks.
  *
- * Jobs are told apart by their handler keys. Jobs whose tasks name the same handlers share a turn.
+ * A handler key identifies a job here. Jobs whose tasks name the same handlers share a turn.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>

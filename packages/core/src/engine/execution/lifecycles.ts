@@ -12,9 +12,16 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
 }
 
 /**
- * Events: `begin` an attempt that the storage has already; `announce` it to the storage, `announce_early` with a retry
- * interval; the storage has `acknowledge`d it; it is `due` after its interval; `call` its handler; `abort` it before that;
- * `stop`: its signal fires; `decide`: its handler has ended after it wrote in a transaction; `end`: its end is known.
+ * Events:
+ * - `begin`: the storage already has the attempt.
+ * - `announce`, `announce_early`: the task sends the attempt to the storage, without and with a retry interval.
+ * - `acknowledge`: the storage has the attempt.
+ * - `due`: the retry interval is over.
+ * - `call`: the task calls the handler.
+ * - `abort`: the attempt ends before its handler is called.
+ * - `stop`: the signal of the attempt fires.
+ * - `decide`: the handler has ended after it wrote in a transaction.
+ * - `end`: the result of the attempt is known.
  */
 export const attemptTransitions = {
   /** The task has no attempt now: it has not started, is between two owners, or has ended. */
@@ -30,11 +37,16 @@ export const attemptTransitions = {
   running: { stop: 'stopping', decide: 'deciding', end: 'none' },
   /** The handler still runs after its signal has fired. */
   stopping: { decide: 'deciding', end: 'none' },
-  /** The storage is asked whether a transaction of the handler has completed the task. */
+  /** The execution reads whether a transaction of the handler has completed the task. */
   deciding: { end: 'none' },
 } as const
 
-/** Events: the `tasks_ended`; the storage has `acknowledge`d the end; another owner, or a forced cancel, makes it `lose`. */
+/**
+ * Events:
+ * - `tasks_ended`: all tasks have ended.
+ * - `acknowledge`: the storage has the end.
+ * - `lose`: the occurrence has another owner, or was canceled by force.
+ */
 export const executionTransitions = {
   /** Attempts begin, and their ends count. */
   open: { tasks_ended: 'closing', lose: 'closed' },

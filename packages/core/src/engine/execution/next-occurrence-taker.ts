@@ -13,8 +13,8 @@ export interface TakenRunner {
 }
 
 /**
- * Decides which ends take the next occurrence of their job in the same step (decision 0012): ends of jobs that are known
- * to have a queue, while the node has a permit for the next occurrence.
+ * Decides which ends take the next occurrence of their job in the same step (decision 0012). An end does so if its job is
+ * known to have a queue, and if the node has a permit for the next occurrence.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext

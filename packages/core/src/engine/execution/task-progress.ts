@@ -71,7 +71,7 @@ export interface TaskOwner extends TaskContextSource {
   readonly isOverdue: boolean
   /** Requests a settle. */
   say(): void
-  /** A handler has reported progress or a log line. The next settle carries it, or a settle of its own after 1 s. */
+  /** A handler has reported progress or a log line. The next settle carries the report. A settle follows within 1 s. */
   noted(): void
   /** A task has failed whose failure strategy ends the occurrence. */
   failFast(): void
@@ -298,7 +298,7 @@ export class TaskProgress implements Alarm {
 
   #startTimeout(): void {
     const { taskTimeoutMs } = this.plan.settings
-    // Without a timeout of its own, the attempt ends with the execution's alarm.
+    // An attempt without a task timeout ends with the alarm of the execution.
     if (taskTimeoutMs !== null) this.#owner.engine.agenda.setAlarm(this, taskTimeoutMs)
   }
 

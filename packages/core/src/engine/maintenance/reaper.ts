@@ -13,18 +13,18 @@ const graceMs = 10_000
  */
 const firstLookAgainMs = 250
 
-/** A sweep that is this late, in ms, was held up. Owners on this machine may have been held up too. */
+/** A sweep that is this late, in ms, was delayed by a stall. Owners on this machine may have stalled too. */
 const stallMs = 5000
 
 /**
- * Sweeps from one search for owners without a node record to the next, if nothing indicates that records are missing: one
- * hour with the default `reapInterval`. The search reads every running occurrence.
+ * Sweeps between two searches for owners without a node record, unless records are known to be missing. With the default
+ * `reapInterval` that is one hour. The search reads every running occurrence.
  */
 const sweepsPerOwnerSearch = 240
 
 /**
- * Releases runs whose owner is gone: because its node is dead or has ended, because the run is beyond its deadline, or
- * because the owner was an earlier life of this node.
+ * Releases runs whose owner is gone: its node is dead or has ended, or it was an earlier life of this node. Also releases
+ * runs beyond their deadline.
  */
 export class Reaper {
   readonly #engine: EngineContext

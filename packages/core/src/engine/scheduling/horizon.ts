@@ -65,7 +65,7 @@ export class Horizon {
     return this.#loop.stop()
   }
 
-  /** A peer has changed a job. The look is delayed by {@link wakeDelayMs}, because changes often come in bursts. */
+  /** A peer has changed a job. Plans a look after {@link wakeDelayMs}, because changes often come in bursts. */
   wake(): void {
     if (this.#isWoken || !this.#isNeeded) return
     this.#isWoken = true

@@ -13,7 +13,7 @@ const activeWatchers = 2
 /** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
 const reserveFactor = 10
 
-/** One scan in 60 covers all overdue slots; the others cover only recently overdue ones. */
+/** One scan in 60 covers all overdue slots. The other scans cover only recently overdue slots. */
 const scansPerFullScan = 60
 
 /** Overlap with the previous scan, in ms. Covers clock differences between nodes and late writes. */

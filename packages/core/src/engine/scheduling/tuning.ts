@@ -1,4 +1,4 @@
-/** Milliseconds between two looks for jobs that come due. */
+/** Milliseconds between two looks of the horizon for jobs that become due. */
 export const dueLookMs = 1000
 /** Milliseconds before its slot at which a job is loaded. Twice the interval, so that one failed look delays no slot. */
 export const aheadMs: number = 2 * dueLookMs

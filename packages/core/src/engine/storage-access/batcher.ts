@@ -39,7 +39,7 @@ export interface BatchKind<Entry, Item, Answer> {
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
   /** The storage rejected the item, and would reject it again. */
   rejected(entry: Entry, item: Item, error: unknown): void
-  /** The entry never gets an answer: its caller gave up, the engine stopped, or the storage is gone. */
+  /** The entry never gets an answer: its caller gave up, the engine stopped, or the storage was closed. */
   aborted?(entry: Entry, error: unknown): void
   /** A call, or the work on an answer, failed. Called once per failure, before `aborted`. */
   failed?(error: unknown): void
@@ -51,8 +51,8 @@ type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'st
 
 /**
  * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
- * progress, further entries form the next batch. They leave when the call ends, or as soon as they reach `worthwhile`: then
- * the storage processes one call while the node processes the answer to another.
+ * progress, further entries form the next batch. The batch leaves when the call ends, or as soon as it reaches `worthwhile`.
+ * With two calls, the storage processes one while the node processes the answer to the other.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext

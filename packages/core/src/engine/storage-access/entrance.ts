@@ -1,7 +1,7 @@
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { CallerContext, Wait } from './caller-context.ts'
 
-/** Calls admitted per turn of the event loop. 20,000 that go on in one turn block the event loop for 500 ms. */
+/** Calls admitted per turn of the event loop. 20,000 calls in one turn would block the event loop for 500 ms. */
 const admittedPerTurn = 500
 
 interface Entering {

@@ -81,7 +81,7 @@ export class RetryingStorage implements StorageCalls {
     agenda: Agenda<SlotEntry>
     events: EventHub
     logger: Logger
-    /** Default: one of its own. */
+    /** Default: a new budget. */
     yieldBudget?: YieldBudget
   }) {
     this.#storage = options.storage

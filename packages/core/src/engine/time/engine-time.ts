@@ -21,8 +21,9 @@ import {
  * the monotonic clock. Then a wrong or changed wall clock has no effect. Without a storage clock, and with an authoritative
  * clock, the engine uses the node's wall clock.
  *
- * After a jump, the time is in doubt until the readings have agreed with each other and with the monotonic clock for
- * {@link confirmMs} or longer (decision 8). Meanwhile `now` continues from the last confirmed time, and no work may begin.
+ * After a jump, the time is in doubt. It is confirmed when the readings have agreed with each other and with the monotonic
+ * clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and no work may
+ * begin.
  */
 export class EngineTime {
   /** Sent when the time is confirmed after a doubt. The time may have jumped. */
@@ -62,7 +63,7 @@ export class EngineTime {
   }
 
   /**
-   * Milliseconds by which this node's wall clock is ahead of the storage's clock; 0 if the difference is below the accuracy
+   * Milliseconds by which this node's wall clock is ahead of the storage's clock. 0 if the difference is below the accuracy
    * of the reading, or if the storage has no clock.
    */
   get skewMs(): number {

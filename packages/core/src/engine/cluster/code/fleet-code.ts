@@ -41,7 +41,7 @@ export class FleetCode {
     return this.#profile
   }
 
-  /** The code has changed since the last heartbeat was made. */
+  /** Whether the code has changed since the last heartbeat was prepared. */
   get isStale(): boolean {
     return this.#isStale
   }
@@ -86,7 +86,7 @@ export class FleetCode {
     return this.#asked.size === 0 ? null : Promise.all(this.#asked.values())
   }
 
-  /** The profiles that a look asks for, and the function that takes in its answer. */
+  /** Returns the profiles that a look requests, and the function for its answer. */
   ask(): { readonly profilesOf: readonly string[]; answer(answer: HeartbeatAnswer): void } {
     const asked = this.#wanted
     return {

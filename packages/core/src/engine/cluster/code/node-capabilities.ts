@@ -17,7 +17,7 @@ const bytesPerMark = 5
 /** The part of a job that determines which code it needs. */
 export interface JobCode {
   readonly id: JobId
-  /** A task with a `handler` has no code of its own. */
+  /** A task with a `handler` names code of the node and contains none. */
   readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
 }
 

@@ -1,7 +1,7 @@
 import type { JobId } from '../../../ids.ts'
 import type { Heartbeats } from '../heartbeats.ts'
 
-/** Which definitions living peers have, and what this node tells them of its own. */
+/** Reads which definitions living peers have, and stores those of this node for the peers. */
 export class PeerDefinitions {
   readonly #heartbeats: Heartbeats
 

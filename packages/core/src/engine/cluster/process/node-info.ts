@@ -50,7 +50,7 @@ export function aboutOf({
 }: {
   readonly maxConcurrentJobs: number
   readonly deadAfterMs: number
-  /** While no other node exists, this one sends hardly any heartbeats. */
+  /** While no other node exists, this node sends one heartbeat per day. */
   readonly restsAlone: boolean
 }): JsonObject {
   return {
