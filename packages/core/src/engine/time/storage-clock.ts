@@ -42,7 +42,8 @@ export class StorageClock {
         message: `The storage's serverTime() answered ${time}.`,
         field: 'serverTime',
         value: time,
-        remedy: 'serverTime() must return epoch milliseconds. An adapter of a storage without a clock omits serverTime.',
+        remedy:
+          'serverTime() must return epoch milliseconds. An adapter of a storage without a clock omits serverTime.',
       })
     }
     const receivedAt = clock.monotonic()
