@@ -245,7 +245,7 @@ describe('the log has one line for', () => {
     expect(lines).toEqual([
       {
         level: 'error',
-        message: 'a storage call failed: retrying until the storage answers',
+        message: 'the storage fails: retrying until it answers',
         operation: expect.any(String),
         err: expect.any(Error),
       },

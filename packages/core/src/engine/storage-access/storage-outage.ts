@@ -55,8 +55,7 @@ export class StorageOutage {
     if (!isNews && now - this.#saidAt < repeatMs) return
     this.#codes.add(code)
     this.#saidAt = now
-    if (isNews)
-      this.#logger.error({ operation, err: error }, 'a storage call failed: retrying until the storage answers')
+    if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: retrying until it answers')
     else {
       const fields = { operation, forMs: Math.round(now - this.#beganAt), failures: this.#failures, err: error }
       this.#logger.error(fields, 'the storage is still unavailable: no run can start or end')
