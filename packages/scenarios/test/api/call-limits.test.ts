@@ -184,7 +184,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
     await clock.advance({ seconds: 2 })
-    expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. What was sent/)
+    expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
   it('contains no earlier failure if the repeated call succeeded', async () => {
