@@ -7,7 +7,7 @@ const streams = [process.stdout, process.stderr]
 let problem: NodeJS.ErrnoException | null = null
 for (const stream of streams) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads has enough (`| head`), and there is nobody to tell anything to. What was begun is done all the same.
+    // EPIPE: the reader of the output has closed the pipe (`| head`). The command still completes its work.
     if (error.code !== 'EPIPE') problem ??= error
   })
 }
@@ -20,5 +20,5 @@ if (lost !== null) {
   const text = `The output could not be written: ${lost.message}.${done}\n`
   await new Promise((resolve) => process.stderr.write(text, resolve))
 }
-// A connection that was given up can keep a process for seconds.
+// An abandoned connection can keep the process alive for seconds.
 process.exit(lost !== null && code === exitCodes.fine ? exitCodes.unwritten : code)

@@ -4,18 +4,18 @@ import { exitCodes } from './exit-codes.ts'
 import { text } from './output/rendered.ts'
 import { progressOf } from './progress.ts'
 
-/** What became of one thing of many. */
+/** The result of the action on one item. */
 export interface BulkOutcome<T, R> {
   readonly item: T
   readonly result: R
 }
 
-/** So many at once: a storage gathers them, and Ctrl-C has little to wait for. */
+/** Concurrent calls. The storage batches them, and after Ctrl-C the command waits for at most 8 calls. */
 const atOnce = 8
 
 /**
- * Does the same to many things, and tells how far it is; Ctrl-C begins nothing more.
- * @throws CliError that says how far it came, when it was stopped; what the first failing one threw, after those under way
+ * Applies `act` to each item and shows the progress. After Ctrl-C or an error it starts no more calls.
+ * @throws CliError with the number of finished items after Ctrl-C; else the first error, after the pending calls have ended
  */
 export async function doToAll<T, R>(
   context: Context,
@@ -44,7 +44,7 @@ export async function doToAll<T, R>(
     throw new CliError({
       code: 'INTERRUPTED',
       message: `Stopped by Ctrl-C: ${verb} ${done.length} of ${items.length}.`,
-      remedy: 'The same command goes on with the others.',
+      remedy: 'The same command continues with the remaining ones.',
       exitCode: exitCodes.interrupted,
     })
   }

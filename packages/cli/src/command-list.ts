@@ -15,7 +15,7 @@ export const commandList: readonly ListedCommand[] = [
   },
   {
     name: 'job',
-    summary: 'show one job whole',
+    summary: 'show one job',
     group: looking,
     load: async () => (await import('./commands/job.ts')).job,
   },
@@ -51,13 +51,13 @@ export const commandList: readonly ListedCommand[] = [
   },
   {
     name: 'explain',
-    summary: 'say what became of an instant of a job, or will, and why',
+    summary: 'explain why an instant of a job ran or did not run, or whether it will',
     group: looking,
     load: async () => (await import('./commands/explain.ts')).explain,
   },
   {
     name: 'counts',
-    summary: 'count what waits and what runs',
+    summary: 'count pending, queued and running runs',
     group: looking,
     load: async () => (await import('./commands/counts.ts')).counts,
   },
@@ -171,7 +171,7 @@ export const commandList: readonly ListedCommand[] = [
   },
   {
     name: 'conformance',
-    summary: 'try whether a storage keeps its promises, on data of its own',
+    summary: 'test a storage with the conformance cases, on separate data',
     group: caring,
     load: async () => (await import('./commands/conformance.ts')).conformance,
   },

@@ -10,16 +10,16 @@ export interface Context {
   readonly io: Io
   readonly session: Session
   readonly out: Printer
-  /** For people, beside the answer: progress and questions. */
+  /** Writes progress and questions to stderr. */
   readonly err: Printer
   readonly times: Times
   /** Instants without an offset are in UTC. */
   readonly isUtc: boolean
-  /** Fires when somebody wants the program to end. */
+  /** Fires at Ctrl-C. */
   readonly signal: AbortSignal
   /** For each call of the client. */
   readonly call: { readonly signal: AbortSignal }
-  /** All commands, for the one that writes of them. */
+  /** All commands, for `completion`. */
   readonly commands: readonly ListedCommand[]
   /** Epoch milliseconds. */
   now(): number
@@ -46,17 +46,17 @@ export interface Command {
   readonly options?: readonly CommandOption[]
   /** Command lines without the program's name, and what each does. */
   readonly examples: readonly (readonly [string, string])[]
-  /** Words of its output, and what each means, under a title of their own in its help. */
+  /** Words of the command's output and their meanings: a separate section of the command's help. */
   readonly words?: { readonly title: string; readonly meanings: Readonly<Record<string, string>> }
-  /** What its exit code 1 says, when it can be. */
+  /** The meaning of exit code 1, if the command can exit with it. */
   readonly exitsWithNo?: string
-  /** No configuration is loaded for it. */
+  /** The command loads no configuration. */
   readonly readsNoConfig?: true
   /** Answers the exit code; what is no number: fine. `args` and `options` are as the command's own lists say. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }
 
-/** A command as the list of all shows it; the rest is loaded when it is called. */
+/** A command as the list of commands shows it. The program loads the rest when it calls the command. */
 export interface ListedCommand {
   readonly name: string
   readonly summary: string

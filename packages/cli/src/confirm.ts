@@ -3,22 +3,22 @@ import type { CommandOption, Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { type Part, render } from './output/rendered.ts'
 
-/** For commands that ask before they do much. */
+/** Options of commands that ask for a confirmation. */
 export const confirmOptions: readonly CommandOption[] = [
   { flags: '-y, --yes', description: 'do not ask' },
   { flags: '--dry-run', description: 'only say what would be done' },
 ]
 
-/** Asks on a terminal, and needs --yes elsewhere. @throws CliError unless the answer is yes */
+/** Asks the question on a terminal. Without a terminal, --yes is required. @throws CliError unless the answer is yes */
 export async function confirm(context: Context, question: Part, isConfirmed: boolean | undefined): Promise<void> {
   if (isConfirmed === true) return
   const { stdin, stderr } = context.io
   if (stdin.isTTY !== true || stderr.isTTY !== true || context.out.isJson) {
     throw new CliError({
       code: 'NOT_CONFIRMED',
-      message: `Nothing was done: it was not confirmed that this is meant (${render(question)})`,
+      message: `Nothing was done: this command needs a confirmation (${render(question)})`,
       field: '--yes',
-      remedy: 'Give --yes where nobody can be asked, or look with --dry-run first.',
+      remedy: 'Give --yes to confirm, or see with --dry-run what the command would do.',
     })
   }
   stderr.write(`${render(question)} [y/N] `)
@@ -37,7 +37,7 @@ async function lineOf({ io: { stdin, stderr }, signal }: Context): Promise<strin
     return done === true ? '' : Buffer.from(value as string).toString('utf8')
   } finally {
     if (signal.aborted) stderr.write('\n')
-    // The process could not end while it is read from.
+    // While standard input is read, the process cannot end.
     stdin.destroy?.()
   }
 }

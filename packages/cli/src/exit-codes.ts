@@ -13,7 +13,7 @@ export const exitCodes = {
   storage: 3,
   /** No such job or run. */
   notFound: 4,
-  /** Somebody else was faster, or the storage refuses it. */
+  /** Another client was faster, or the storage rejects the call. */
   conflict: 5,
   /** The time to wait for a run is over; the run goes on. */
   waitTimeout: 6,
@@ -35,7 +35,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.usage, 'a wrong command line, configuration or definition; a package that is missing'],
   [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],
   [exitCodes.notFound, 'no such job or run'],
-  [exitCodes.conflict, 'somebody else was faster, or the storage refuses it'],
+  [exitCodes.conflict, 'another client was faster, or the storage rejects the call'],
   [exitCodes.waitTimeout, 'the time to wait for a run is over; the run goes on'],
   [exitCodes.internal, 'a fault of this program'],
   [exitCodes.unwritten, 'done, but the output could not be written'],

@@ -11,13 +11,13 @@ export interface GlobalOptions {
   readonly utc?: true
   readonly timezone?: string
   readonly timeout?: number
-  /** Of commands that wait for a run: then the timeout is that of the waiting. */
+  /** Set by commands that wait for a run. `timeout` then limits that wait. */
   readonly wait?: true
   readonly color?: boolean
   readonly debug?: true
 }
 
-/** For so long it is waited for the storage. */
+/** Default timeout of a storage call. */
 export const storageTimeoutMs = 10_000
 
 /** The options of every command. */

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import type { CommandOption, Context } from './command.ts'
 import { readText } from './values.ts'
 
-/** The options of whatever steps in. */
+/** The options of commands that change jobs or runs. */
 export const interventionOptions: readonly CommandOption[] = [
   { flags: '--reason <text>', description: 'why; kept in the record', parse: readText('--reason') },
   {

@@ -2,7 +2,7 @@ import type { Clock } from '@jobistemer/core'
 
 /** Where text goes to. */
 export interface Output {
-  /** Takes more text. What it returns is not looked at. */
+  /** Writes text. The program ignores the return value. */
   write(text: string): unknown
   /** Whether people read it as it is written. */
   readonly isTTY?: boolean | undefined
@@ -14,17 +14,17 @@ export interface Output {
 export interface Input extends AsyncIterable<Uint8Array | string> {
   /** Nothing more is read. */
   destroy?(): unknown
-  /** Whether somebody types it. */
+  /** Whether the input is a terminal. */
   readonly isTTY?: boolean | undefined
 }
 
-/** Everything that the program has from outside. */
+/** The environment of the program. */
 export interface Io {
   /** Where `--data @-` and answers to questions come from. */
   readonly stdin: Input
-  /** For what was asked for. */
+  /** Receives the result of the command. */
   readonly stdout: Output
-  /** For errors, questions and progress. */
+  /** Receives errors, questions and progress. */
   readonly stderr: Output
   /** The environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>
@@ -32,7 +32,7 @@ export interface Io {
   readonly cwd: string
   /** Default: the machine's. */
   readonly clock?: Clock
-  /** Calls the listener when somebody wants the program to end (Ctrl-C), until the returned function is called. */
+  /** Calls the listener at Ctrl-C. The returned function removes the listener. */
   onInterrupt(listener: () => void): () => void
 }
 
@@ -45,7 +45,7 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
-      // Once: the next Ctrl-C ends the process at once, as ever.
+      // `once`: a second Ctrl-C ends the process immediately.
       process.once('SIGINT', listener)
       return () => process.off('SIGINT', listener)
     },

@@ -13,14 +13,14 @@ import { printError, reportOf } from './report-error.ts'
 import { Session } from './session.ts'
 
 /**
- * The program: reads a command line, does what it says, and answers the exit code. Never throws.
- * @param argv without the program itself.
+ * Reads a command line, runs its command, and returns the exit code. Never throws.
+ * @param argv the arguments, without the name of the program.
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine
-  // Until the command line is read, it is looked whether these are there.
+  // These options already apply to errors in the command line itself, so this reads them before commander parses it.
   let options: Pick<GlobalOptions, 'json' | 'color' | 'debug'> = {
     ...(argv.includes('--json') && { json: true }),
     ...(argv.includes('--no-color') && { color: false }),
@@ -65,8 +65,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /**
- * How far an instant lies back (`explain NAME -2h`) is no option: it goes behind `--`, behind which there are arguments alone.
- * It is the last argument of the commands that take one.
+ * A relative instant such as `-2h` in `explain NAME -2h` is not an option. This moves it behind `--`, where commander reads
+ * only arguments. It is always the last argument of its command.
  */
 function withDistances(argv: readonly string[], program: Commander): readonly string[] {
   const global = valuesIn(argv, program.options)
@@ -123,7 +123,7 @@ async function runCommand(
   }
 }
 
-/** What commander says of a wrong command line, in this program's words. */
+/** Converts commander's error about a wrong command line to an error of this program. */
 function usageError(error: CommanderError): CliError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n')
   const hint = others.join(' ').replace(/^\((.*)\)$/, '$1')

@@ -1,6 +1,6 @@
 const most = 3
 
-/** The names that somebody may have meant, nearest first, at most three. */
+/** Returns the known names that are most similar to a mistyped name, nearest first, at most three. */
 export function nearest(meant: string, names: readonly string[]): readonly string[] {
   const wanted = meant.toLowerCase()
   const limit = Math.max(2, Math.floor(meant.length / 3))

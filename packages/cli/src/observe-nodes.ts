@@ -1,19 +1,19 @@
 import type { Clock } from '@jobistemer/core'
 import type { NodeRecord, Storage } from '@jobistemer/core/storage'
 
-/** A node, and whether it was seen to live. */
+/** A node, and whether the observation found it alive. */
 export interface ObservedNode {
   readonly record: NodeRecord
-  /** Its heartbeat was seen to grow; `null`: it was not watched for long enough to tell. */
+  /** `true`: its heartbeat counter changed. `null`: the observation was too short to tell. */
   readonly isAlive: boolean | null
 }
 
-/** Heartbeats are looked for so often. */
+/** Interval between two reads of the heartbeats. */
 const lookEveryMs = 250
 
 /**
- * Watches the heartbeats of the nodes until each has given one, for `forMs` at most. A record alone says nothing: that of
- * a node that died is there until another one has taken over its work.
+ * Watches the heartbeats until each node has sent one, for at most `forMs`. The record of a dead node stays in the storage
+ * until another node has taken over its runs, so a record alone does not show that its node lives.
  */
 export async function observeNodes(
   storage: Storage,
@@ -29,7 +29,7 @@ export async function observeNodes(
     await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
     nodes = await look()
   }
-  // A node says so every five seconds, and DynamoDB's every ten.
+  // A node sends a heartbeat every 5 s, on DynamoDB every 10 s.
   const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }

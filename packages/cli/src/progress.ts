@@ -2,42 +2,42 @@ import type { Context } from './command.ts'
 import { counted } from './output/counted.ts'
 import { type Part, render, text } from './output/rendered.ts'
 
-/** What is told of, and how. */
+/** Where progress is written. */
 type Teller = Pick<Context, 'io' | 'err' | 'now'>
 
-/** How far long work is: told beside the answer, with a bar on a terminal, by a line now and then elsewhere. */
+/** Shows the progress of long work on stderr: a bar on a terminal, otherwise a line every few seconds. */
 export interface Progress {
-  /** So many are done, and what else there is to say. */
+  /** Shows the number of finished items and a note. */
   show(done: number, note?: string): void
-  /** Nothing more is told. */
+  /** Ends the display. */
   end(): void
 }
 
 /** What the work is. */
 export interface Work {
-  /** What stands before the numbers. */
+  /** The text before the numbers. */
   readonly verb: string
   readonly total: number
-  /** It takes minutes, also where it is about few things. */
+  /** The work takes minutes even if it has few items. */
   readonly isLong?: boolean
 }
 
-/** So many are done before anybody wonders. */
+/** Up to this number of items, the work is too short to show its progress. */
 const few = 8
-/** Between two lines, at least, and a tenth more is done. */
+/** Minimum time between two lines. A line also requires a further tenth of the work. */
 const lineEveryMs = 5000
 const barWidth = 20
 const clearLine = '\r\u001b[K'
 const silence: Progress = { show: () => undefined, end: () => undefined }
 
-/** Of work on many things. With --json nothing is told. */
+/** Returns the display for work on many items. With --json it shows nothing. */
 export function progressOf(teller: Teller, work: Work): Progress {
   const { io, err } = teller
   if (err.isJson || (work.total <= few && work.isLong !== true)) return silence
   return io.stderr.isTTY === true ? bar(teller, work) : lines(teller, work)
 }
 
-/** The same of one call for many things, which tells nothing before it is over. */
+/** Shows that one call for many items is in progress. Such a call reports nothing before it ends. */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,
   { verb, count, noun }: { readonly verb: string; readonly count: number; readonly noun: string },
@@ -61,7 +61,7 @@ function bar({ io: { stderr } }: Teller, work: Work): Progress {
   let shown = ''
   return {
     show(done, note = '') {
-      // A terminal is slower than most storages.
+      // Redraws only a changed state, because a terminal is slower than most storages.
       const state = `${Math.floor((done * 100) / work.total)} ${note}`
       if (state === shown) return
       shown = state

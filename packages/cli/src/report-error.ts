@@ -17,12 +17,12 @@ const usageCodes = /^(INVALID_|UNKNOWN_|DUPLICATE_|SCHEDULE_NEVER_FIRES|DATA_TOO
 const conflictCodes = /^(VERSION_CONFLICT|CLOCK_UNCONFIRMED|STORAGE_REFUSED|SCHEDULER_STATE)$/
 const notFoundCodes = /^(JOB|TASK|OCCURRENCE)_NOT_FOUND$/
 
-/** What an error means to whoever called the program. */
+/** Converts an error to its code, message, remedy and exit code. */
 export function reportOf(error: unknown, isInterrupted: boolean): ReportedError {
   if (isInterrupted && !(error instanceof CliError)) {
     return {
       code: 'INTERRUPTED',
-      message: 'Stopped by Ctrl-C. What was asked of the storage may still take effect.',
+      message: 'Stopped by Ctrl-C. A call that the storage has received may still take effect.',
       field: null,
       remedy: null,
       exitCode: exitCodes.interrupted,
@@ -34,7 +34,7 @@ export function reportOf(error: unknown, isInterrupted: boolean): ReportedError 
   return { code, message: withoutRemedy(message, remedy), field, remedy, exitCode: exitCodeOf(code) }
 }
 
-/** Writes an error: what, which field, remedy. The stack only when it is asked for. */
+/** Writes an error: message, field, remedy, and the stack with --debug. */
 export function printError(err: Printer, reported: ReportedError, { stack }: { readonly stack: unknown }): void {
   if (err.isJson) err.json({ error: reported })
   else {
@@ -54,7 +54,7 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // What a driver says of its own stands for the storage too.
+  // Errors of a database driver count as errors of the storage.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 
@@ -64,14 +64,14 @@ function membersOf(error: unknown) {
   ) as Partial<Record<'message' | 'code' | 'field' | 'remedy' | 'exitCode', unknown>>
   return {
     code: typeof code === 'string' ? code : 'INTERNAL',
-    message: typeof message === 'string' && message !== '' ? message : 'Something failed, and did not say what.',
+    message: typeof message === 'string' && message !== '' ? message : 'The command failed with an error without a message.',
     field: typeof field === 'string' ? field : null,
     remedy: typeof remedy === 'string' ? remedy : null,
     exitCode: typeof exitCode === 'number' ? exitCode : exitCodes.internal,
   }
 }
 
-/** Core writes the remedy behind its message. */
+/** Removes the remedy from the message: core appends it there. */
 function withoutRemedy(message: string, remedy: string | null): string {
   return remedy !== null && message.endsWith(` ${remedy}`) ? message.slice(0, -remedy.length - 1) : message
 }

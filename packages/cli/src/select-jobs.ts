@@ -4,7 +4,7 @@ import type { CommandOption, Context } from './command.ts'
 import { jobOf } from './job-of.ts'
 import { readText } from './values.ts'
 
-/** Which jobs a command means: all that match. */
+/** Selects jobs: a job must match all members. */
 export interface JobSelection {
   readonly owner?: string
   readonly match?: string
@@ -18,16 +18,16 @@ export const selectionOptions: readonly CommandOption[] = [
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
-/** What a command means. */
+/** The jobs that a command acts on. */
 export interface SelectedJobs {
-  /** Of those that match, only the wanted ones. */
+  /** The jobs to change. */
   readonly names: readonly string[]
-  /** Of those that were named one by one, which are as they are to be. */
+  /** Jobs that the command line names and that already have the wanted state. */
   readonly unwanted: readonly string[]
   readonly areMatched: boolean
 }
 
-/** The jobs that are meant. @throws CliError when that is not said, or when there is no job of a name */
+/** Returns the selected jobs. @throws CliError if the command line selects none, or names a job that does not exist */
 export async function selectJobs(
   context: Context,
   named: readonly string[],
@@ -38,13 +38,13 @@ export async function selectJobs(
   if (named.length > 0 === isMatching) {
     throw new CliError({
       code: 'USAGE',
-      message: 'It is not said which jobs are meant: by their names, or by what they have in common.',
+      message: 'No jobs are given: neither names nor an owner, a tag or a text to match.',
       field: 'NAME',
       remedy: 'Give names, or --owner, --tag or --match.',
     })
   }
   if (!isMatching) {
-    // All are looked for before anything is done to one of them.
+    // If one of the jobs does not exist, the command changes none of them.
     const found: JobInfo[] = []
     for (const name of named) found.push(await jobOf(context, name))
     const unwanted = found.filter((job) => !isWanted(job)).map(({ name }) => name)

@@ -7,7 +7,7 @@ import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
 import { type Location, printLocation, readLocation } from './storage/location.ts'
 import { inspectPostgres, type OpenOptions, openStorage, type PostgresInspection } from './storage/open-storage.ts'
 
-/** What says which storage to use, and how. */
+/** The options that select the storage. */
 export interface SessionOptions {
   readonly storage: string | undefined
   readonly config: string | false | undefined
@@ -15,17 +15,17 @@ export interface SessionOptions {
   readonly timeoutMs: number
 }
 
-/** A storage that is said by a text. */
+/** A storage that a text names. */
 export interface Located {
   readonly location: Location
   readonly options: OpenOptions
 }
 
-/** Opens what a command asks for, once, and closes it at the end. Nothing is loaded before it is asked for. */
+/** Opens the storage, client and configuration on demand, each once, and closes them at the end. */
 export class Session {
-  /** What the storage, or the client, has warned of. */
+  /** Warnings of the storage and of the client. */
   readonly warnings: { readonly fields: object; readonly message: string }[] = []
-  /** Where the storage is, without secrets; empty before it is open. */
+  /** The location of the storage, without secrets; empty before the storage is open. */
   place = ''
   readonly #io: Io
   readonly #options: SessionOptions
@@ -52,7 +52,7 @@ export class Session {
     return this.#config
   }
 
-  /** @throws CliError, and what the storage throws, when it is not there */
+  /** @throws CliError, or the error of the storage, if the storage is unavailable */
   storage(): Promise<Storage> {
     this.#storage ??= this.#openStorage()
     this.#answering ??= this.#storage.then((storage) => this.#answers(storage))
@@ -64,7 +64,7 @@ export class Session {
     return this.#client
   }
 
-  /** As it was asked for; the configuration is not looked at. */
+  /** The value of `--prefix`. Ignores the configuration. */
   get prefix(): string | undefined {
     return this.#options.prefix
   }
@@ -76,12 +76,12 @@ export class Session {
   /** Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // What failed to open has been told of, and what fails to close now has done its work.
+    // The command has reported an error of opening. An error of closing does not matter any more.
     if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
 
-  /** Where it is said that the storage is; `null`: the configuration has the storage itself. */
+  /** The given location of the storage; `null`: the configuration opens the storage itself. */
   async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
@@ -102,7 +102,7 @@ export class Session {
     return { location, options }
   }
 
-  /** What the server of a PostgreSQL is like; `null` for other storages, and for one of the configuration. */
+  /** Inspects the PostgreSQL server; `null` for other storages, and for a storage that the configuration opens. */
   async inspection(): Promise<PostgresInspection | null> {
     const located = await this.located()
     return located?.location.kind === 'postgres' ? await inspectPostgres(located.location.url, located.options) : null
@@ -115,7 +115,7 @@ export class Session {
     if (given === undefined || typeof given === 'string') {
       throw new CliError({
         code: 'STORAGE_NOT_GIVEN',
-        message: 'It is not said which storage to use.',
+        message: 'No storage is given.',
         field: '--storage',
         remedy: 'Give --storage sqlite:jobs.db, set JOBISTEMER_STORAGE, or write a jobistemer.config.ts.',
       })
@@ -124,7 +124,7 @@ export class Session {
     return given
   }
 
-  /** What the configuration says or has; asked for once. */
+  /** The storage of the configuration, or its location. Called once. */
   #given(): Promise<Storage | string | undefined> {
     this.#configured ??= this.config().then(async ({ config: { storage } }) => {
       return typeof storage === 'function' ? await storage() : storage
@@ -132,7 +132,7 @@ export class Session {
     return this.#configured
   }
 
-  /** Asks it once: a client would ask again and again until its time is over, and then not know why. */
+  /** Reads the storage's clock once. A client would retry until its timeout, and then not know the reason. */
   async #answers(storage: Storage): Promise<Storage> {
     const reading = storage.serverTime?.bind(storage)
     if (reading === undefined) return storage
@@ -150,8 +150,8 @@ export class Session {
   }
 
   /**
-   * That of the storage, as far as it is known, and not in doubt: a client whose own clock contradicts it would wait for
-   * it to be confirmed.
+   * The clock of the storage, marked as authoritative. Otherwise a client whose machine has a wrong clock would wait until
+   * the clock jump is confirmed.
    */
   async #clockOfClient(): Promise<Clock> {
     const clock = await this.clock()

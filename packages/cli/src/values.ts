@@ -122,7 +122,7 @@ export function readInstant(
   )
 }
 
-/** Whether its month has so many days: `Date` would take the 30th of February for the 2nd of March. */
+/** Whether the day exists in its month: `Date` converts February 30 to March 2. */
 function hasDay(text: string): boolean {
   const day = new Date(`${text.slice(0, 10)}T00:00Z`)
   return day.getUTCDate() === Number(text.slice(8, 10))

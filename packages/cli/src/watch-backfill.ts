@@ -5,19 +5,19 @@ import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { progressOf } from './progress.ts'
 
-/** Command lines, for people to copy. */
+/** Command lines that the output shows for copying. */
 export interface BackfillCommands {
-  /** Goes on with it. */
+  /** Watches the backfill again, and continues a stopped one. */
   readonly same: string
   readonly stop: string
 }
 
-/** It is looked so often. */
+/** Interval between two reads of the backfill. */
 const lookMs = 1000
 
 /**
- * Looks at a backfill until it is over. A terminal has a bar, elsewhere there is a line now and then.
- * @throws CliError that says how far it is, when somebody stops watching
+ * Watches a backfill until it ends, and shows its progress.
+ * @throws CliError with the progress after Ctrl-C
  */
 export async function watchBackfill(
   context: Context,
@@ -63,7 +63,7 @@ function toDoOf({ slots, passed }: BackfillResult): number {
   return slots - passed
 }
 
-/** By the machine's clock, whatever the program takes for the present time. */
+/** Waits by the clock of the machine, also if the program has another clock. */
 function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = systemClock.setTimer(lookMs, resolve)

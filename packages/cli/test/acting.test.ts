@@ -15,7 +15,7 @@ async function ledger() {
 }
 
 describe('trigger', () => {
-  it('runs a job with data, for a reason, in the name of whoever asks', async () => {
+  it('trigger passes the data to the job and records the reason and the actor', async () => {
     const { ask, json } = await ledger()
     const { code, out } = await ask([
       'trigger',
@@ -125,7 +125,7 @@ describe('cancel', () => {
     expect(await ask(['cancel', id])).toMatchObject({ code: 1, out: `${id}: had ended before: canceled\n` })
   })
 
-  it('says what would become of runs that are named, and cancels none of them', async () => {
+  it('cancel --dry-run lists the given runs and cancels none of them', async () => {
     const { ask, json } = await ledger()
     const [id] = /occ_[\da-f-]+/.exec((await ask(['trigger', 'import'])).out) as RegExpExecArray
     const dry = ['cancel', id, '--dry-run']
@@ -148,7 +148,7 @@ describe('cancel', () => {
     })
   })
 
-  it('cancels those of a job in some states, after a dry run that changes nothing', async () => {
+  it('cancel --job --state cancels the runs of the job in these states; a dry run cancels none', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import', '--state', 'queued']
     expect(await ask([...many, '--dry-run'])).toMatchObject({
@@ -160,15 +160,15 @@ describe('cancel', () => {
     expect((await json('counts', 'import')).counts).toEqual({ pending: 1, queued: 0, running: 0 })
   })
 
-  it('does nothing to many without --yes where nobody can be asked, nor when the answer is not yes', async () => {
+  it('without a terminal, cancel --job requires --yes; on a terminal, every answer but yes cancels nothing', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import']
     const { code, err } = await ask(many)
     expect({ code, err }).toMatchInlineSnapshot(`
       {
         "code": 2,
-        "err": "error: Nothing was done: it was not confirmed that this is meant (Cancel 3 runs of import?) (NOT_CONFIRMED, --yes)
-        Give --yes where nobody can be asked, or look with --dry-run first.
+        "err": "error: Nothing was done: this command needs a confirmation (Cancel 3 runs of import?) (NOT_CONFIRMED, --yes)
+        Give --yes to confirm, or see with --dry-run what the command would do.
       ",
       }
     `)
@@ -180,7 +180,7 @@ describe('cancel', () => {
     expect(await ask(many, { terminal: 80, input: 'y\n' })).toMatchObject({ code: 0, out: '3 canceled\n' })
   })
 
-  it('stops at Ctrl-C, says how far it came and exits with 130', async () => {
+  it('cancel stops at Ctrl-C, prints how many runs it canceled, and exits with 130', async () => {
     const { ask, json } = await ledger()
     for (let count = 0; count < 30; count++) await json('trigger', 'import')
     let interrupt = () => {}

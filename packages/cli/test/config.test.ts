@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('that throws is told of with its own line, and is left out by --no-config', async () => {
+  it('an error of the configuration names its line, and --no-config does not load the configuration', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -200,7 +200,7 @@ describe('a place', () => {
     }
   })
 
-  it('of a file that is something else is told of', async () => {
+  it('a file that is not a SQLite database is refused', async () => {
     const { place, folder } = scratch.empty()
     writeFileSync(join(folder, 'jobs.db'), 'a text that is longer than the head of a database, and none of it')
     expect(await runCli(['jobs', '-s', place])).toMatchObject({

@@ -76,7 +76,7 @@ it('a document tells what the storage can do, and of each case', async () => {
   })
 })
 
-it('an adapter that breaks a promise is told of by the case that names it, with exit code 1', async () => {
+it('conformance shows the failed case of a faulty adapter and exits with 1', async () => {
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)

@@ -117,7 +117,7 @@ describe('doctor', () => {
     },
   )
 
-  it('STORAGE_NOT_WRITABLE: it can be read, and somebody keeps all others from writing', async () => {
+  it('STORAGE_NOT_WRITABLE: another connection holds the write lock of a readable storage', async () => {
     const { folder, storage, clock, examine } = patient()
     await (await node(storage, clock, {})).shutdown()
     const locking = new Database(join(folder, 'jobs.db'))
@@ -135,7 +135,7 @@ describe('doctor', () => {
   it('NODE_SILENT: a node gave no heartbeat while it was watched, and another one did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
-    // The clock goes on while the doctor starts, and nobody is to take the record away before it has looked.
+    // The clock runs while the doctor starts. The record of the silent node must stay until the doctor has read it.
     const about = { deadAfterMs: 86_400_000 }
     const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about }
     await storage.heartbeat({ now: 0, own: dead, remove: [], profilesOf: [] })
@@ -238,7 +238,7 @@ describe('doctor', () => {
     await again.shutdown()
   })
 
-  it('JOB_LATE: a slot is due, and nobody has decided about it', async () => {
+  it('JOB_LATE: a slot is due, and no node has decided about it', async () => {
     const { storage, clock, examine } = patient()
     await (await node(storage, clock, { jobs: [idle] })).shutdown()
     await clock.advanceTo('2026-01-01T07:00:00Z')
@@ -258,7 +258,7 @@ describe('doctor', () => {
     expect((await runCli(['realign', '-s', place], { now: start })).out).toBe('No job is ahead.\n')
   })
 
-  it('RUN_STUCK: a run is far beyond its deadline, and nobody has ended it', async () => {
+  it('RUN_STUCK: a run is far beyond its deadline, and no node has ended it', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -417,7 +417,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
   })
 
-  it('looks at no more jobs than it is told to, and says so', async () => {
+  it('doctor checks at most --limit jobs, and reports that there are more', async () => {
     const { place } = await scratch.ledger()
     const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
     expect(out).toContain('2 jobs (there are more: --limit)')

@@ -316,7 +316,7 @@ describe('live', () => {
 })
 
 describe('counts', () => {
-  it('counts what waits and runs', async () => {
+  it('counts shows the numbers of waiting and running runs', async () => {
     expect((await ask('counts')).out).toBe('running  0\npending  1\nqueued   2\n')
     expect(await json('counts', 'import')).toEqual({ job: 'import', counts: { pending: 1, queued: 2, running: 0 } })
   })

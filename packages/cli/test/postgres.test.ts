@@ -56,7 +56,7 @@ it('its promises are tried in schemas of their own, of which none is left', asyn
   expect(rows).toEqual([])
 })
 
-it('a schema that is not there is told of and not made, and what sql prints makes it', async () => {
+it('a missing schema is an error and is not created; the output of sql creates it', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })
   const { rows } = await admin.query("SELECT FROM pg_namespace WHERE nspname = 'other'")
@@ -158,7 +158,7 @@ it('a standby is a finding', async () => {
   })
 })
 
-it('a server that is not there, or never answers, is told of within the timeout and without its password', async () => {
+it('an absent or silent server causes an error within the timeout, without the password', async () => {
   const mute = createServer().listen(0, '127.0.0.1')
   await once(mute, 'listening')
   const { port } = mute.address() as AddressInfo

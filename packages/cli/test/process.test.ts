@@ -101,7 +101,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   conformance: '--depth cases --grep capabilities',
   completion: 'zsh',
   trust: 'none',
-  plan: 'jobs.mjs --owner nobody',
+  plan: 'jobs.mjs --owner team',
   backfill: 'nightly-report --from 2025-12-01T00:00:00Z --to 2025-12-03T00:00:00Z --dry-run',
   backfills: 'nightly-report',
   trigger: 'nightly-report --key terminal',
@@ -114,7 +114,7 @@ const everyCommand: Readonly<Record<string, string>> = {
   resume: 'import',
   realign: '',
   sql: '',
-  apply: 'jobs.mjs --owner nobody --yes',
+  apply: 'jobs.mjs --owner team --yes',
   remove: 'import --yes',
   prune: '--older-than 1d --yes',
   // It would serve until Ctrl-C.

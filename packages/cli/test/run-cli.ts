@@ -16,14 +16,14 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What its clock says: a fixed instant, or a clock; `null`: the machine's. */
   readonly now?: string | Clock | null
-  /** Both ends are a terminal of so many columns. */
+  /** Input and output are a terminal with this number of columns. */
   readonly terminal?: number
   readonly input?: string
   /** Without --utc. */
   readonly isLocal?: boolean
-  /** Told of how the program can be interrupted. */
+  /** Receives the function that interrupts the program. */
   readonly interruptible?: (interrupt: () => void) => void
-  /** Told of each text that is written. */
+  /** Receives each written text. */
   readonly onWrite?: (text: string) => void
 }
 

@@ -105,13 +105,13 @@ describe('on Redis', () => {
     expect((await admin.keys('*')).sort()).toEqual(before)
   })
 
-  it('a wrong password is told of, without it', async () => {
+  it('the error about a wrong password does not contain the password', async () => {
     const { code, err } = await ask(['jobs'], server.url.replace('right', 'secret'))
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('refuses the user name or the password') })
     expect(err).not.toContain('secret')
   })
 
-  it('a server that takes connections and never answers is told of within the timeout', async () => {
+  it('a server that accepts connections and never answers causes an error within the timeout', async () => {
     const mute = createServer().listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const { port } = mute.address() as AddressInfo
@@ -120,7 +120,7 @@ describe('on Redis', () => {
     mute.close()
   })
 
-  it('a server that is not there is told of within the timeout', async () => {
+  it('an absent server causes an error within the timeout', async () => {
     const { code, err } = await startCli(['jobs', '-s', 'redis://127.0.0.1:1', '--timeout', '1s']).ended
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
     expect(err).not.toMatch(/^ +at /m)

@@ -36,7 +36,7 @@ function linkIn(text: string): URL {
   return new URL(/http:\/\/\S+/.exec(text)?.[0] ?? '')
 }
 
-it('serves the dashboard of a storage for whoever has the link, until Ctrl-C', async () => {
+it('ui serves the dashboard at its secret link until Ctrl-C', async () => {
   const { place } = await scratch.ledger()
   let origin = ''
   const { code, err } = await served(['-s', place], async (text) => {

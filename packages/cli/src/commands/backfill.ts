@@ -43,11 +43,11 @@ export const backfill: Command = {
     { flags: '--to <instant>', description: 'its end, exclusive (default: now)', parse: readText('--to') },
     { flags: '--missed', description: 'what never ran (the default)' },
     { flags: '--failed', description: 'what has failed; with --missed both' },
-    { flags: '--all', description: 'whatever became of it' },
+    { flags: '--all', description: 'every slot, whatever its result' },
     { flags: '--newest-first', description: 'from the end of the span backwards' },
     {
       flags: '--max-active <count>',
-      description: 'so many at a time, where the overlap policy is allow (default: 1)',
+      description: 'maximum number of active runs of the backfill, if the overlap policy is allow (default: 1)',
       parse: readCount('--max-active', 1, 1000),
     },
     { flags: '--dry-run', description: 'only say what would be run' },
@@ -156,7 +156,7 @@ async function askedOf(context: Context, options: Options): Promise<BackfillOpti
   if (from === undefined) {
     throw new CliError({
       code: 'USAGE',
-      message: 'It is not said where the span begins.',
+      message: 'The start of the span is not given.',
       field: '--from',
       remedy: 'Give --from -7d, or an instant.',
     })

@@ -37,7 +37,7 @@ export const backfills: Command = {
   options: [
     {
       flags: '--runs <count>',
-      description: 'of the job, read at most so many of the latest ended runs (default: 20000)',
+      description: 'with a job: how many of its latest ended runs to read (default: 20000)',
       default: 20_000,
       parse: readCount('--runs', 1, 1_000_000),
     },

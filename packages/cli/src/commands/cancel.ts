@@ -29,7 +29,7 @@ interface Options {
 /** `jobistemer cancel`. */
 export const cancel: Command = {
   description:
-    'Cancels runs: what waits at once; the owner of what runs is asked to stop it. One run, or those of a job.',
+    'Cancels single runs, or the runs of a job. A waiting run is canceled at once; the owner of a running run is asked to stop it.',
   arguments: '[runs...]',
   options: [
     { flags: '--job <name>', description: 'those of this job', parse: readText('--job') },
@@ -40,7 +40,7 @@ export const cancel: Command = {
     },
     {
       flags: '-n, --limit <count>',
-      description: 'with --job: at most so many, oldest first (default: 10000)',
+      description: 'with --job: maximum number of runs to cancel, oldest first (default: 10000)',
       parse: readCount('--limit', 1, 100_000),
     },
     { flags: '--force', description: 'end what runs at once, without waiting for its owner' },
@@ -58,7 +58,7 @@ export const cancel: Command = {
     if ((ids.length === 0) === (options.job === undefined)) {
       throw new CliError({
         code: 'USAGE',
-        message: 'It is not said what to cancel: runs by their ids, or those of a job.',
+        message: 'No runs are given: neither ids of runs nor a job.',
         field: 'RUN',
         remedy: 'Give ids, or --job NAME.',
       })

@@ -22,7 +22,7 @@ interface Options {
   readonly verbose?: true
 }
 
-/** What is tried. */
+/** The storage under test. */
 interface Subject {
   readonly place: string
   readonly open: OpenWorld
@@ -48,7 +48,7 @@ export const conformance: Command = {
     { flags: '--grep <text>', description: 'only cases with this in their names', parse: readText('--grep') },
     {
       flags: '--scale <number>',
-      description: 'so many times the rounds of races, model and soak (default: 1)',
+      description: 'factor for the number of rounds of races, model and soak (default: 1)',
       parse: readScale,
     },
     {
@@ -120,15 +120,15 @@ export const conformance: Command = {
   },
 }
 
-/** The storage that is named by a text, with data of its own. */
+/** The storage at the given location, with separate data. */
 async function storageOf({ session }: Context): Promise<Subject> {
   const located = await session.located()
   if (located === null) {
-    // Nobody has said where, or it is open now and is closed at the end.
+    // `storage()` throws if no storage is given. A storage that the configuration has opened is closed at the end.
     await session.storage()
     throw new CliError({
       code: 'INVALID_STORAGE',
-      message: 'The configuration opens its storage itself, so nobody knows how to open one with other data.',
+      message: 'The configuration opens its storage itself, so this command cannot open one with other data.',
       field: 'storage',
       remedy: 'Give --storage, or a module that exports open: jobistemer conformance ./my-adapter.mjs.',
     })
@@ -138,7 +138,7 @@ async function storageOf({ session }: Context): Promise<Subject> {
     const open = guardedWorlds(ground.open)
     return { place: session.place, open, capabilities: await capabilitiesOf(open), skip: [], ground }
   } catch (error) {
-    // What failed is the news.
+    // The error of the case matters more than an error of the cleanup.
     await ground.remove().catch(() => undefined)
     throw error
   }
@@ -152,7 +152,7 @@ async function adapterOf(path: string, { io }: Context): Promise<Subject> {
   return { place: path, open, capabilities, skip: module.skip ?? [], ground: null }
 }
 
-/** An error of this program or of a storage says what it is; any other is a fault of the module. */
+/** Errors of this program and of storages keep their code. Every other error is a fault of the module. */
 function throwOf(path: string, cause: unknown): never {
   if (cause instanceof CliError || JobistemerError.isInstance(cause)) throw cause
   throw new CliError({

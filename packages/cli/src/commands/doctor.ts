@@ -23,19 +23,19 @@ export const doctor: Command = {
   options: [
     {
       flags: '--observe <duration>',
-      description: 'watch heartbeats for at most so long (default: 12s)',
+      description: 'maximum time to watch heartbeats (default: 12s)',
       default: 12_000,
       parse: readDuration('--observe'),
     },
     {
       flags: '--failures <count>',
-      description: 'so many failed runs in a row are an error (default: 3)',
+      description: 'number of consecutive failed runs that is an error (default: 3)',
       default: 3,
       parse: readCount('--failures', 1, 100),
     },
     {
       flags: '-n, --limit <count>',
-      description: 'look at so many jobs at most (default: 10000)',
+      description: 'maximum number of jobs to check (default: 10000)',
       default: 10_000,
       parse: readCount('--limit', 1, 1_000_000),
     },

@@ -8,7 +8,7 @@ import { printRun } from './run.ts'
 /** `jobistemer explain`. */
 export const explain: Command = {
   description:
-    'Says what became of an instant of a job, past or ahead, and why. An instant without an offset is in the time zone of the job.',
+    'Explains why an instant of a job ran or did not run, or whether it will. An instant without an offset is in the time zone of the job.',
   arguments: '<name> <instant>',
   examples: [
     ['explain nightly-report 2026-01-31T02:00:00Z', 'the slot of that night'],

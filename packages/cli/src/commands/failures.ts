@@ -27,7 +27,7 @@ export const failures: Command = {
     },
     {
       flags: '-n, --limit <count>',
-      description: 'at most so many (default: 50)',
+      description: 'maximum number of failures (default: 50)',
       default: 50,
       parse: readCount('--limit', 1, 10_000),
     },

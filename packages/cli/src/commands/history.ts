@@ -17,7 +17,7 @@ interface Options {
 
 /** `jobistemer history`. */
 export const history: Command = {
-  description: 'Lists what ran of a job, what waits and what was not run, newest first.',
+  description: 'Lists the runs of a job, ended, running and waiting, and the slots that did not run, newest first.',
   arguments: '<name>',
   options: [
     {
@@ -30,7 +30,7 @@ export const history: Command = {
     { flags: '--oldest-first', description: 'the oldest first' },
     {
       flags: '-n, --limit <count>',
-      description: 'at most so many (default: 20)',
+      description: 'maximum number of runs (default: 20)',
       default: 20,
       parse: readCount('--limit', 1, 100_000),
     },

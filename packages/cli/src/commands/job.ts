@@ -7,7 +7,7 @@ import { settingTexts } from '../output/settings.ts'
 
 /** `jobistemer job`. */
 export const job: Command = {
-  description: 'Shows one job whole: its schedule, its settings, its tasks, and what waits and runs of it.',
+  description: 'Shows one job: its schedule, its settings, its tasks, and how many of its runs wait and run.',
   arguments: '<name>',
   examples: [['job nightly-report', 'everything about it']],
   async run(context: Context, [name = '']) {

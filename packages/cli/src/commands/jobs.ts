@@ -40,7 +40,7 @@ export const jobs: Command = {
     { flags: '--no-paused', description: 'only those that are not paused' },
     {
       flags: '-n, --limit <count>',
-      description: 'at most so many (default: 100)',
+      description: 'maximum number of jobs (default: 100)',
       parse: readCount('--limit', 1, mostJobs),
     },
     {

@@ -10,7 +10,7 @@ export const next: Command = {
   options: [
     {
       flags: '-n, --count <count>',
-      description: 'so many (default: 5)',
+      description: 'number of slots (default: 5)',
       default: 5,
       parse: readCount('--count', 1, 100_000),
     },

@@ -13,7 +13,7 @@ export const nodes: Command = {
   options: [
     {
       flags: '--observe <duration>',
-      description: 'watch heartbeats for at most so long (default: 0)',
+      description: 'maximum time to watch heartbeats (default: 0)',
       default: 0,
       parse: readDuration('--observe'),
     },

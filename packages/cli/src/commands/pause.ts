@@ -40,10 +40,10 @@ export const pause: Command = {
   options: [
     ...selectionOptions,
     ...interventionOptions,
-    { flags: '--until <instant>', description: 'they go on by themselves then: 2026-01-31T02:00:00Z, +2h' },
+    { flags: '--until <instant>', description: 'resume the jobs at this instant: 2026-01-31T02:00:00Z, +2h' },
     {
       flags: '--for <duration>',
-      description: 'they go on by themselves after so long: 2h',
+      description: 'resume the jobs after this duration: 2h',
       parse: readDuration('--for', 1),
     },
     ...confirmOptions,

@@ -69,7 +69,7 @@ async function planOf(context: Context, file: string, options: Options): Promise
   if (owner === undefined) {
     throw new CliError({
       code: 'USAGE',
-      message: 'It is not said under which owner tag the definitions are stored.',
+      message: 'No owner tag is given for the definitions.',
       field: '--owner',
       remedy: 'Give --owner TAG, or owner in the configuration.',
     })

@@ -30,7 +30,7 @@ export const prune: Command = {
     },
     {
       flags: '--keep <count>',
-      description: 'the latest so many of each job stay (default: 0)',
+      description: 'number of latest runs to keep of each job (default: 0)',
       default: 0,
       parse: readCount('--keep', 0, Number.MAX_SAFE_INTEGER),
     },
@@ -47,7 +47,7 @@ export const prune: Command = {
     if (olderThan === undefined) {
       throw new CliError({
         code: 'USAGE',
-        message: 'It is not said how old history is to be removed.',
+        message: 'No minimum age is given for the history to remove.',
         field: '--older-than',
         remedy: 'Give --older-than 90d.',
       })
@@ -69,7 +69,7 @@ export const prune: Command = {
   },
 }
 
-/** Of so many jobs it is worth a call each to tell how far it is. */
+/** Up to this number of jobs, the command prunes each job with a separate call, so that it can show its progress. */
 const mostOneByOne = 1000
 
 async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
@@ -82,6 +82,6 @@ async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
     verb: 'Pruned the history of jobs:',
     act: ({ name }) => client.prune({ ...how, job: name }),
   })
-  // What remains is of jobs that were deleted.
+  // The last call removes the history of deleted jobs.
   return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

@@ -13,7 +13,7 @@ interface Options {
 /** `jobistemer remove`. */
 export const remove: Command = {
   description:
-    'Deletes jobs on all nodes: what waits of them is canceled, what runs may end, their history stays until it is pruned. A node whose code defines one stores it again when it starts.',
+    'Deletes jobs on all nodes. Cancels their waiting runs, lets running runs end, and keeps the history until it is pruned. A node whose code defines a deleted job stores it again when the node starts.',
   arguments: '<names...>',
   options: confirmOptions,
   examples: [
@@ -24,7 +24,7 @@ export const remove: Command = {
   async run(context: Context, given, { yes, dryRun }: Options) {
     const names = [...new Set(given.flat() as readonly string[])]
     let waiting = 0
-    // All are looked for before anything is done to one of them.
+    // If one of the jobs does not exist, the command removes none of them.
     for (const name of names) {
       const { counts } = await jobOf(context, name)
       waiting += counts.pending + counts.queued

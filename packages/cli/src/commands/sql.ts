@@ -47,7 +47,7 @@ async function formOf(session: Context['session']): Promise<number> {
   if (inspection !== null) return inspection.form ?? 0
   throw new CliError({
     code: 'STORAGE_NOT_GIVEN',
-    message: 'It is not said which form the schema has.',
+    message: 'The form of the schema is not given.',
     field: '--from',
     remedy: 'Give --from 0 for a new schema, or --storage postgres://HOST/DATABASE to look.',
   })

@@ -25,7 +25,7 @@ export interface RequestOptions {
   readonly actor?: string
 }
 
-/** The options of what asks for a run. */
+/** The options of commands that request a run. */
 export const requestOptions: readonly CommandOption[] = [
   { flags: '-d, --data <json>', description: 'handed to the tasks: JSON, @FILE, or @- for standard input' },
   { flags: '-k, --key <key>', description: 'a second request with this key is the same run', parse: readText('--key') },
@@ -50,7 +50,7 @@ export const requestOptions: readonly CommandOption[] = [
   ...interventionOptions,
 ]
 
-/** What exit code 1 says of a request. */
+/** The meaning of exit code 1 after a request. */
 export const requestsNo = 'the run was skipped by the overlap policy; with --wait: it was not completed'
 
 /** `jobistemer trigger`. */
@@ -78,7 +78,7 @@ export const trigger: Command = {
   },
 }
 
-/** What is asked of the client. */
+/** The options of the client's call. */
 export async function requestOf(
   context: Context,
   { data, key, keyScope, tasks, at, delay, priority, reason, actor }: RequestOptions,
@@ -86,7 +86,7 @@ export async function requestOf(
   if (at !== undefined && delay !== undefined) {
     throw new CliError({
       code: 'USAGE',
-      message: 'It is said twice when the run is to start.',
+      message: 'Both --at and --delay set the start of the run.',
       field: '--delay',
       remedy: 'Give either --at or --delay.',
     })
@@ -104,7 +104,7 @@ export async function requestOf(
   }
 }
 
-/** Says what became of a request, waits for its end where that is asked for, and answers the exit code. */
+/** Prints the result of a request, waits for the end of the run if `--wait` is given, and returns the exit code. */
 export async function finishRequest(
   context: Context,
   job: string | null,
@@ -116,7 +116,7 @@ export async function finishRequest(
   if (!out.isJson) {
     const why = result.reason === null ? '' : ` (${result.reason})`
     const again = result.created ? '' : ', as was asked for with this key before'
-    // The answer is the run then.
+    // With --wait, standard output shows only the run.
     const printer = isWaiting ? err : out
     printer.line(text`${job ?? result.id}: ${result.state}${why}${again}`)
     if (result.skipped !== null) err.line(text`This request never runs. ${whyOf(result)}`)

@@ -14,7 +14,7 @@ interface Options {
   readonly readOnly?: true
 }
 
-// The package is loaded on demand, and this is what is used of it here.
+// The command loads the package on demand and uses only these exports.
 interface DashboardPackage {
   createDashboard(options: {
     readonly client: Client
@@ -33,7 +33,7 @@ interface WrapperPackage {
 }
 
 const dashboardPackage = '@jobistemer/dashboard'
-/** Only this machine can reach it. */
+/** The server listens only to this machine. */
 const loopback = '127.0.0.1'
 const longestTitle = 100
 
@@ -61,9 +61,9 @@ export const ui: Command = {
       importPackage<WrapperPackage>(`${dashboardPackage}/node`, { ...how, install: dashboardPackage }),
     ])
     const client = await context.client()
-    // A storage that is not there is told of here, and not by the page.
+    // If the storage is unavailable, this call throws before the command prints a link.
     await client.counts(undefined, context.call)
-    // In the path, and not in a cookie: servers at other ports of this machine would receive the cookie.
+    // The token is in the path: the browser would send a cookie also to servers at other ports of this machine.
     const basePath = `/${randomBytes(24).toString('base64url')}`
     const actor = actorOf(context)
     const dashboard = createDashboard({
@@ -92,7 +92,7 @@ export const ui: Command = {
   },
 }
 
-/** Another name that leads to this machine may belong to a page that wants to read from here (DNS rebinding). */
+/** A page of another site can resolve its own host name to this machine and read the answers (DNS rebinding). */
 function isOwnHost({ headers, socket }: IncomingMessage): boolean {
   return headers.host === `${loopback}:${socket.localPort}` || headers.host === `localhost:${socket.localPort}`
 }

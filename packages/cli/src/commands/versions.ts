@@ -12,7 +12,7 @@ export const versions: Command = {
   options: [
     {
       flags: '-n, --limit <count>',
-      description: 'at most so many (default: 20)',
+      description: 'maximum number of versions (default: 20)',
       default: 20,
       parse: readCount('--limit', 1, 999),
     },

@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { Location } from '../storage/location.ts'
 import { openStorage } from '../storage/open-storage.ts'
 
-/** What a child process of the kit is told. */
+/** The parameters that the kit gives to a child process. */
 export interface ConnectArgument {
   readonly location: Location
   readonly prefix: string | null

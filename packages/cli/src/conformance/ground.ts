@@ -11,13 +11,13 @@ import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
 import type { ConnectArgument } from './connect.ts'
 import { type PgClient, postgresTransactions, sqliteTransactions } from './transactions.ts'
 
-/** A place beside the data of a storage, which nobody else uses, for the data of cases. */
+/** A separate place for the data of cases, beside the data of a storage. */
 export interface Ground {
-  /** What was made there, for people. */
+  /** A description of the place, for the output. */
   readonly place: string
-  /** Data of its own for one case. */
+  /** Opens separate data for one case. */
   open(): Promise<StorageWorld>
-  /** Removes all that was made. */
+  /** Removes all data of the place. */
   remove(): Promise<void>
 }
 
@@ -27,7 +27,7 @@ const connectModule = new URL(
   import.meta.url,
 )
 
-/** Makes a place of its own at a location. What is there already is neither read nor written. @throws CliError */
+/** Creates a separate place at a location. Neither reads nor writes existing data. @throws CliError */
 export async function groundAt(location: Location, options: OpenOptions): Promise<Ground> {
   switch (location.kind) {
     case 'sqlite':
@@ -41,7 +41,7 @@ export async function groundAt(location: Location, options: OpenOptions): Promis
   }
 }
 
-/** Digits that nobody else has. */
+/** Random digits that make a name unique. */
 function ownDigits(): string {
   return String(randomInt(10 ** 10, 10 ** 11))
 }
@@ -128,7 +128,7 @@ async function groundUnderPrefix(
     open: worldsAt(options, (number) => ({ location, prefix: `${prefix}-${number}` })),
     async remove() {
       const client = new Redis(location.url)
-      // The failure of the call says all.
+      // The failed call reports the same error.
       client.on('error', () => undefined)
       try {
         for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {
@@ -168,7 +168,7 @@ async function groundInSchemas(
           'SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE starts_with(nspname::text, $1)',
           [`${schema}_`],
         )
-        // One at a time: many of them at once need more locks than a server has.
+        // Sequential: many concurrent drops need more locks than a server has.
         for (const { name } of rows) await client.query(`DROP SCHEMA ${name} CASCADE`)
       } finally {
         await client.end()

@@ -2,10 +2,10 @@ import type { JobRecord } from '@jobistemer/core/storage'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
-/** So many questions to the storage at once. */
+/** Concurrent calls to the storage. */
 const atOnce = 16
 
-/** Asks the storage about each job, several at a time, and answers in the order of the jobs. */
+/** Calls `ask` for each job, and returns the findings in the order of the jobs. */
 export async function forEachJob(
   { jobs, signal }: Pick<Survey, 'jobs' | 'signal'>,
   ask: (job: JobRecord) => Promise<Finding | null>,

@@ -3,7 +3,7 @@ import { type JobRecord, type OccurrenceRecord, type Storage, unreadablePartOf }
 import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
-/** What the checks look at: read once, for all of them. */
+/** The data of all checks, read once. */
 export interface Survey {
   readonly storage: Storage
   readonly client: Client
@@ -16,7 +16,7 @@ export interface Survey {
   /** What the storage warned of when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
-  /** Those that are not known to be dead, and have not ended. */
+  /** Nodes that have not ended and that the observation did not find dead. */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
@@ -35,13 +35,13 @@ export interface LivingNode extends ObservedNode {
   readonly capabilities: NodeCapabilities | null
 }
 
-/** What people set. */
+/** Settings from the command line. */
 export interface DoctorSettings {
-  /** So many runs in a row that failed are too many. */
+  /** Number of consecutive failed runs that is an error. */
   readonly failures: number
-  /** At most so many jobs are looked at, and so many runs that wait or run. */
+  /** Maximum number of jobs to read, and of live runs in each state. */
   readonly most: number
-  /** For so long nodes are watched, at most. */
+  /** Maximum time to watch heartbeats. */
   readonly observeMs: number
 }
 
@@ -108,7 +108,7 @@ async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> 
   const before = clock.monotonic()
   const askedAt = clock.now()
   const answer = await storage.serverTime()
-  // The storage has answered somewhere in between.
+  // The storage read its clock at some instant between the call and the answer: use the middle.
   return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
 }
 

@@ -60,7 +60,7 @@ export interface PostgresInspection {
   readonly hearsNotifications: boolean | null
 }
 
-/** How `@jobistemer/storage-postgres` is told where it is. */
+/** The connection options of `@jobistemer/storage-postgres`. */
 interface PostgresPlace {
   readonly url: string
   readonly commandTimeout: number

@@ -2,12 +2,12 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** What nodes take for a jump. */
+/** From this offset on, in ms, a node treats a reading as a clock jump. */
 const errorMs = 5000
 /** The default of a scheduler's maxClockSkew. */
 const warningMs = 1000
 
-/** Whether the clocks of this machine and of the storage agree. */
+/** Reports a difference between the clocks of this machine and of the storage. */
 export async function clockOffset({ clockOffsetMs }: Survey): Promise<readonly Finding[]> {
   if (clockOffsetMs === null || Math.abs(clockOffsetMs) <= warningMs) return []
   const side = clockOffsetMs > 0 ? 'ahead of' : 'behind'

@@ -1,10 +1,10 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Clocks of nodes may differ by so much where the storage has none. */
+/** Tolerance, in ms. If the storage has no clock, the clocks of the nodes may differ by this much. */
 const ordinaryMs = 60_000
 
-/** Jobs whose slots are decided up to an instant that no clock has reached. */
+/** Reports jobs whose watermark lies ahead of the present time. */
 export async function jobAhead({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs
     .filter(({ watermark }) => watermark - now > ordinaryMs)

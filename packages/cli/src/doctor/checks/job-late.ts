@@ -2,10 +2,10 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** A slot that nobody has decided about for longer than this. Nodes look once a second. */
+/** Tolerance, in ms. Nodes scan for overdue slots once a second. */
 const lateMs = 30_000
 
-/** Jobs whose slot is due, and nobody has decided about it. */
+/** Reports jobs with an overdue slot that no node has decided about. */
 export async function jobLate({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs
     .filter(({ nextAt }) => nextAt !== null && now - nextAt > lateMs)
@@ -15,6 +15,6 @@ export async function jobLate({ jobs, now }: Survey): Promise<readonly Finding[]
       job: name,
       message: `The slot of ${name} at ${new Date(nextAt as number).toISOString()} is ${duration(now - (nextAt as number))} late: no node has decided about it.`,
       remedy:
-        'Start a node that has the code of the job and can revive its schedule; what becomes of missed slots is its recoveryStrategy.',
+        'Start a node that has the code of the job and its schedule type; the recoveryStrategy of the job decides which missed slots run.',
     }))
 }

@@ -5,7 +5,7 @@ import type { Survey } from '../survey.ts'
 
 /** Jobs that no living node has the code of. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
-  // A node with a great deal of code does not say what it has.
+  // A node with very much code does not list it in its profile.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {

@@ -3,7 +3,7 @@ import type { Survey } from '../survey.ts'
 
 const many = 10_000
 
-/** Whether far more waits than nodes can soon do. */
+/** Reports a very large number of waiting runs. */
 export async function longQueue({ storage }: Survey): Promise<readonly Finding[]> {
   const { counts } = await storage.get({ counts: ['all'] })
   const { pending = 0, queued = 0, running = 0 } = counts[0] ?? {}

@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Whether what a PostgreSQL has acknowledged survives a crash of it, and of its machine. */
+/** Reports settings by which PostgreSQL can lose acknowledged writes when it or its machine crashes. */
 export async function postgresKeeps({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { fsync, fullPageWrites, synchronousCommit } = postgres.settings

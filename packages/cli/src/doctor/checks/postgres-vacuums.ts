@@ -2,7 +2,7 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Something that is open for longer keeps rows that come and go from being removed. */
+/** Age in ms from which an open transaction, slot or query is a finding, because it keeps vacuum from removing dead rows. */
 const longestMs = 5 * 60_000
 
 const kinds = {
@@ -12,7 +12,7 @@ const kinds = {
   standby: 'a query on the standby',
 }
 
-/** Whether dead rows are removed: otherwise tables and indexes grow, and every call gets slower. */
+/** Reports what keeps PostgreSQL from removing dead rows. They make tables and indexes grow, and calls slower. */
 export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { settings, unvacuumed, vacuumHolders } = postgres
@@ -33,7 +33,7 @@ export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): P
       code: 'POSTGRES_VACUUM_HELD',
       severity: 'warning',
       message: `Dead rows are kept by ${kinds[kind]} ${name}${since}: tables grow, and calls get slower.`,
-      remedy: kind === 'slot' ? 'Drop the slot if nobody uses it.' : 'End it, and find out why it stays open.',
+      remedy: kind === 'slot' ? 'Drop the replication slot if no standby or subscriber uses it.' : 'End it, and find out why it stays open.',
     })
   }
   return findings

@@ -1,15 +1,15 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Whether notifications come through, or nodes poll. */
+/** Reports that the connection delivers no notifications, so that nodes poll. */
 export async function postgresWakes({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres?.hearsNotifications !== false) return []
   return [
     {
       code: 'POSTGRES_NO_WAKE_UPS',
       severity: 'warning',
-      message: 'LISTEN hears nothing on this way to the server: nodes poll, and start later what they are asked for.',
-      remedy: 'Lead nodes around a pooler that lends connections for one transaction, or to its session mode.',
+      message: 'LISTEN receives no notifications over this connection: nodes poll, and start requested runs later.',
+      remedy: 'Connect the nodes directly or through a pooler in session mode, not in transaction mode.',
     },
   ]
 }

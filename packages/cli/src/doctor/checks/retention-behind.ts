@@ -6,10 +6,10 @@ import { retentionOf } from '../definition-of.ts'
 import { firstOccurrences } from '../first-occurrences.ts'
 import type { Survey } from '../survey.ts'
 
-/** Nodes remove old history in small steps, and get round to each job once in this time at most. */
+/** Tolerance, in ms. Nodes remove old history in small steps, and visit each job at most once in this time. */
 const slackMs = 86_400_000
 
-/** Jobs whose history should have been removed. */
+/** Reports jobs with history older than their retention. */
 export async function retentionBehind(survey: Survey): Promise<readonly Finding[]> {
   const { now } = survey
   return forEachJob(survey, async (job) => {

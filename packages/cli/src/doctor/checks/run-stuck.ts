@@ -3,10 +3,10 @@ import type { Finding } from '../finding.ts'
 import { nameOf } from '../name-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Beyond its deadline and the reaper's grace. */
+/** Tolerance after the deadline, in ms. It exceeds the grace period of the reaper. */
 const graceMs = 60_000
 
-/** Runs that should have been ended long ago: nobody reaps them. */
+/** Reports runs that are long past their deadline, and that no node has reaped. */
 export async function runStuck(survey: Survey): Promise<readonly Finding[]> {
   const { running, now } = survey
   return running
@@ -18,7 +18,7 @@ export async function runStuck(survey: Survey): Promise<readonly Finding[]> {
         severity: 'error',
         job,
         run: record.id,
-        message: `A run of ${job} is ${duration(now - (record.deadlineAt as number))} beyond its executionTimeout, and nobody has ended it.`,
+        message: `A run of ${job} is ${duration(now - (record.deadlineAt as number))} beyond its executionTimeout, and no node has ended it.`,
         remedy: `A living node ends it within seconds. At once: jobistemer cancel --force ${record.id}.`,
       }
     })
