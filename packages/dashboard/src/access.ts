@@ -13,12 +13,15 @@ interface Answer {
 const no: Answer = { isAllowed: false, seesAll: false, actor: null }
 
 export function readOnlyProblem(): Problem {
-  return new Problem(403, 'READ_ONLY', 'This dashboard only shows: it was made with readOnly.')
+  return new Problem(403, 'READ_ONLY', 'This dashboard is read-only: its option readOnly is set.')
 }
 
 /** Characters that core keeps of an actor. */
 const longestActor = 255
-/** Questions about jobs that one request puts to `authorize`. A list that reaches this limit ends there, and its cursor continues it. */
+/**
+ * Maximum number of questions about jobs that one request puts to `authorize`. A list that reaches this limit ends there,
+ * and its cursor continues it.
+ */
 const mostQuestions = 1000
 
 /** What one request may do. It puts each question to `authorize` once, and at most 1,000 beside `open`. */
@@ -73,7 +76,7 @@ export class Access {
 
   async #ask(action: DashboardAction, job: string | null): Promise<Answer> {
     const { authorize } = this.#settings
-    // Then the token has let the request in.
+    // Without `authorize`, a request with the token may do everything.
     if (authorize === undefined) return { isAllowed: true, seesAll: true, actor: null }
     if (action === 'view') {
       const open = await this.#ask('open', null)
@@ -82,7 +85,7 @@ export class Access {
     const key = JSON.stringify([action, job])
     const known = this.#answers.get(key)
     if (known !== undefined) return known
-    // The other one is `open`.
+    // The limit does not include the question `open`.
     if (this.#answers.size === mostQuestions + 1) {
       this.#isSpent = true
       return no

@@ -9,7 +9,7 @@ interface Asset {
   readonly packed: Uint8Array<ArrayBuffer>
 }
 
-/** Their names. They change with the content. */
+/** The file names. They change with the content. */
 interface AssetNames {
   readonly script: string
   readonly style: string
@@ -22,7 +22,7 @@ const types: Readonly<Record<string, string>> = {
   icon: 'image/svg+xml',
 }
 
-/** The files of the page. They are few and small: they are served from memory by their exact names. */
+/** Serves the files of the page from memory, by their exact names. */
 export class Assets {
   readonly names: AssetNames
   readonly #files: ReadonlyMap<string, Asset>
@@ -38,7 +38,7 @@ export class Assets {
     )
   }
 
-  /** `null`: there is none of this name. */
+  /** Returns `null` for an unknown name. */
   serve(name: string, request: Request): Response | null {
     const asset = this.#files.get(name)
     if (asset === undefined) return null

@@ -1,14 +1,14 @@
 import type { Client, Clock, Timer } from '@jobistemer/core'
 
-/** What has changed meanwhile is told at once, so that a busy storage does not keep pages busy. */
+/** Minimum time between two events, in ms. An event reports all changes since the last one, which limits the page's reads. */
 const gapMs = 1000
-/** Proxies end connections that say nothing. */
+/** Interval of comments, in ms: proxies close idle connections. */
 const aliveMs = 15_000
-/** Rights may have been taken away: the page comes again, and they are looked at anew. */
+/** Maximum duration of a stream, in ms. The page connects again, and the dashboard checks the rights again. */
 const longestMs = 10 * 60_000
 
 /**
- * Server-sent events of what to read again. They name kinds, and no jobs: whoever listens may not be allowed to see them.
+ * Server-sent events about what to read again. They name kinds and no jobs, because the viewer may not see every job.
  */
 export function changeStream(client: Client, clock: Clock, gone: AbortSignal): Response {
   const ended = new AbortController()
@@ -30,7 +30,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
     {
       start(controller) {
         const send = (text: string): void => {
-          // Whoever reads nothing is told nothing more, and reads everything anew when it comes again.
+          // A reader that is too slow receives no more events. It reads everything again after it reconnects.
           if (!signal.aborted && (controller.desiredSize ?? 0) > -100)
             controller.enqueue(new TextEncoder().encode(text))
         }
@@ -43,7 +43,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
           try {
             controller.close()
           } catch {
-            // Whoever read it has gone, which has closed it.
+            // The reader has disconnected, which has closed the stream.
           }
         }
         signal.addEventListener('abort', close, { once: true })
@@ -51,7 +51,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
         after(longestMs, close)
         after(aliveMs, sayAlive)
         send('retry: 2000\n\n')
-        // When the changes end, also because the client was closed, the page comes again.
+        // When the changes end, for example because the client was closed, the page reconnects.
         void follow(
           client,
           signal,
@@ -68,7 +68,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
   })
 }
 
-/** Tells of changes, those within a second together. */
+/** Sends changes, those within one second in one event. */
 async function follow(
   client: Client,
   signal: AbortSignal,

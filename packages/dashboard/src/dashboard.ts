@@ -26,8 +26,8 @@ import type { Session } from './wire.ts'
 export type Dashboard = (request: Request) => Promise<Response>
 
 /**
- * Makes the dashboard: one handler on web standards, for every server that has them; the other entry points of this
- * package fit it to those that have not. Everything below `basePath` belongs to it.
+ * Creates the dashboard: one function from a web `Request` to a `Response`. The other entry points of this package adapt it
+ * to frameworks with other request types. The dashboard answers all paths below `basePath`.
  *
  * @example
  * const dashboard = createDashboard({
@@ -45,14 +45,14 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 }
 
 const longestQuery = 8192
-/** Whoever asks has waited before. */
+/** Timeout of the check whether the storage answers, in ms. Short, because the failed call has already waited. */
 const longestAwayMs = 1000
 
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
-/** What is known of an action while its rights are checked: a refusal reaches the audit. */
+/** The known parts of an action while the dashboard checks the rights. The audit receives them after a refusal. */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
-  /** `null`: it is no action, or the audit learns of it otherwise. */
+  /** `null`: the request is not an action, or other code reports it to the audit. */
   action: DashboardAction | null
 }
 
@@ -181,7 +181,7 @@ class DashboardServer {
 
   async #perform(route: Route, call: Call, attempt: Attempt): Promise<unknown> {
     if (route.method === 'GET' || route.isBulk === true) return route.answer(call)
-    // From here on the action is no refused one.
+    // All rights are granted: an error from here on is not a refusal.
     attempt.action = null
     if (route.isDry?.(call.input) === true) return route.answer(call)
     const entry = { ...attempt, action: route.action, run: call.run?.id ?? null }
@@ -201,7 +201,7 @@ class DashboardServer {
     return cursor === undefined || cursor === '' ? undefined : this.#cursors.open(cursor)
   }
 
-  /** An answer whose cursor, if it has one, tells the viewer nothing. */
+  /** Encrypts the cursor of an answer, if the answer has one. */
   #sealed(answer: unknown): unknown {
     if (typeof answer !== 'object' || answer === null || !('cursor' in answer)) return answer
     const { cursor } = answer
@@ -209,7 +209,7 @@ class DashboardServer {
   }
 
   /**
-   * A run of a job that may not be seen is answered like one that does not exist, after as many questions.
+   * For a run whose job the viewer may not see, this puts the same questions and throws the same error as for a missing run.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {
@@ -230,7 +230,7 @@ class DashboardServer {
     return { readOnly, now: new Date(clock.now()).toISOString(), states: stateMeanings }
   }
 
-  /** What a storage throws that is away, its driver decides. So it is asked whether it is. */
+  /** Drivers throw different errors for an unavailable storage. This calls the storage again to find out. */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings
     const where = { error, method: request.method, path }
@@ -238,10 +238,10 @@ class DashboardServer {
       await client.counts(undefined, { timeout: longestAwayMs })
     } catch {
       logger.error(where, 'the storage does not answer')
-      return new Problem(503, 'STORAGE_AWAY', 'The storage does not answer. The log of this dashboard says more.')
+      return new Problem(503, 'STORAGE_AWAY', 'The storage does not answer. The log of this dashboard has the reason.')
     }
-    logger.error(where, 'the dashboard has a fault')
-    return new Problem(500, 'INTERNAL', 'The dashboard has a fault. Its log says more.')
+    logger.error(where, 'the dashboard failed to answer a request')
+    return new Problem(500, 'INTERNAL', 'The dashboard failed. Its log has the reason.')
   }
 }
 
@@ -258,7 +258,7 @@ function bodiless(request: Request, response: Response): Response {
 }
 
 function unknownPath(): Problem {
-  return new Problem(404, 'NOT_FOUND', 'There is nothing here.')
+  return new Problem(404, 'NOT_FOUND', 'This path does not exist.')
 }
 
 function notFound(): Response {
@@ -266,5 +266,5 @@ function notFound(): Response {
 }
 
 function wrongMethod(allowed: string): Problem {
-  return new Problem(405, 'METHOD_NOT_ALLOWED', `Only ${allowed} is answered here.`)
+  return new Problem(405, 'METHOD_NOT_ALLOWED', `This path accepts only ${allowed}.`)
 }

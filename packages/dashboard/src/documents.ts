@@ -2,7 +2,7 @@ import type { Assets } from './assets.ts'
 import type { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 
-/** The paths of the page: it shows by them what is wanted. */
+/** The paths of the page. Each shows one view. */
 export const pagePaths: readonly string[] = [
   '/',
   '/jobs',
@@ -29,7 +29,7 @@ ${headOf(settings, assets)}
   )
 }
 
-/** What a user sees who is not let in. With a token, it is the sign-in page. */
+/** The page for a user without the right `open`. With the option `token`, it is the sign-in page. */
 export function problemDocument(problem: Problem, settings: Settings, assets: Assets): Response {
   const { status, code, message } = problem
   const { title } = settings

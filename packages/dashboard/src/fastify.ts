@@ -5,14 +5,14 @@ import { nodeListener } from './node.ts'
 
 /** What Fastify hands to a plugin, as far as it is used. */
 export interface FastifyScope {
-  /** Takes the parsers away that this scope has inherited. */
+  /** Removes the parsers that this scope has inherited. */
   removeAllContentTypeParsers(): void
   /** Sets a parser of this scope. */
   addContentTypeParser(
     type: string,
     parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
   ): unknown
-  /** Adds what is done before the server waits for its connections. */
+  /** Adds a hook that runs before the server waits for its connections. */
   addHook(name: 'preClose', hook: (done: () => void) => void): unknown
   /** Sets the route for every method. */
   all(path: string, handler: (request: FastifyRequest, reply: FastifyReply) => void): unknown
@@ -20,15 +20,15 @@ export interface FastifyScope {
 
 /** A request of Fastify, as far as it is used. */
 export interface FastifyRequest {
-  /** What Node.js has made of it. */
+  /** The request of Node.js. */
   readonly raw: IncomingMessage
 }
 
 /** A reply of Fastify, as far as it is used. */
 export interface FastifyReply {
-  /** What Node.js sends it with. */
+  /** The response of Node.js. */
   readonly raw: ServerResponse
-  /** Tells Fastify that somebody else answers. */
+  /** Keeps Fastify from sending an answer. */
   hijack(): unknown
 }
 
@@ -47,7 +47,7 @@ export function fastifyPlugin(dashboard: Dashboard): FastifyPlugin {
     // The dashboard reads bodies itself.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    // An open page has a stream of events, and a server that ends waits for its connections.
+    // A closing server waits for its connections, so the event streams of open pages have to end first.
     const ending = new AbortController()
     scope.addHook('preClose', (done) => {
       ending.abort()

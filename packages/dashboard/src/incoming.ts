@@ -3,17 +3,17 @@ import type { IncomingMessage } from 'node:http'
 const incoming = new WeakMap<Request, IncomingMessage>()
 const endings = new WeakMap<IncomingMessage, AbortSignal>()
 
-/** Remembers what a request was made of. */
+/** Stores the Node.js request from which a `Request` was made. */
 export function keepIncoming(request: Request, from: IncomingMessage): void {
   incoming.set(request, from)
 }
 
-/** Remembers what fires when the server ends that has received this. */
+/** Stores the signal that fires when the server of a Node.js request closes. */
 export function keepEnding(from: IncomingMessage, ending: AbortSignal): void {
   endings.set(from, ending)
 }
 
-/** Fires when whoever asked has gone, and when the server ends, where that is known. */
+/** Returns a signal that fires when the requester disconnects, or when the server closes, if the wrapper reports that. */
 export function goneOf(request: Request): AbortSignal {
   const from = incoming.get(request)
   const ending = from && endings.get(from)
@@ -21,8 +21,8 @@ export function goneOf(request: Request): AbortSignal {
 }
 
 /**
- * What Node.js has received, of a request that came through `nodeListener`, `expressMiddleware` or `fastifyPlugin`: for
- * an `authorize` that goes by what a middleware before has put there, such as a session. `null` for any other request.
+ * Returns the Node.js request of a request that came through `nodeListener`, `expressMiddleware` or `fastifyPlugin`, else
+ * `null`. With it, `authorize` can read what an earlier middleware has added, such as a session.
  *
  * @example
  * authorize: (request) => incomingOf<{ session: { user?: string } }>(request)?.session.user !== undefined

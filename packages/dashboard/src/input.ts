@@ -1,7 +1,7 @@
 import { printValue } from '@jobistemer/core'
 import { Problem } from './problem.ts'
 
-/** Members of a query or of a body, read one by one: what nobody asks for is refused. */
+/** The members of a query or a body. {@link allow} refuses members that the route does not take. */
 export class Input {
   readonly #values: Readonly<Record<string, unknown>>
 
@@ -9,12 +9,12 @@ export class Input {
     this.#values = values
   }
 
-  /** The members of a query. One that comes twice is refused. */
+  /** Reads the members of a query. @throws Problem 400 for a repeated member */
   static ofQuery(parameters: URLSearchParams): Input {
     const values: Record<string, unknown> = Object.create(null)
     for (const [name, value] of parameters) {
       if (name in values) throw new Problem(400, 'INVALID_ARGUMENT', `${name} is given twice.`, name)
-      // A form leaves fields empty that say nothing.
+      // A form sends its empty fields, too.
       if (value !== '') values[name] = value
     }
     return new Input(values)
@@ -24,7 +24,7 @@ export class Input {
   allow(names: readonly string[]): void {
     const unknown = Object.keys(this.#values).find((name) => !names.includes(name))
     if (unknown === undefined) return
-    throw new Problem(400, 'UNKNOWN_OPTION', `${printValue(unknown)} is not known here.`, unknown)
+    throw new Problem(400, 'UNKNOWN_OPTION', `${printValue(unknown)} is not a member of this request.`, unknown)
   }
 
   /** What was given, for core to check; `undefined` when it was not. */
@@ -32,7 +32,7 @@ export class Input {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
   }
 
-  /** The same input with another value; `undefined` takes the member away. */
+  /** Returns the same input with another value; `undefined` removes the member. */
   with(name: string, value: unknown): Input {
     const { [name]: _, ...others } = this.#values
     return new Input(value === undefined ? others : { ...others, [name]: value })

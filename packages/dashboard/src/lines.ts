@@ -3,7 +3,7 @@ import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridPage, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from '@jobistemer/core'
 
-/** A slot that nobody has decided about for longer than this is late. Nodes look once a second. */
+/** A due slot without a decision for longer than this is late, in ms. Nodes scan for overdue slots once a second. */
 const lateMs = 30_000
 const longestMessage = 300
 
@@ -62,7 +62,7 @@ function cut(text: string): string {
   return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text
 }
 
-/** What a line says of a job, with instants that are not printed yet: of thousands of jobs few are shown. */
+/** The parts of a job's line, with unformatted instants: the page shows only a few of thousands of jobs. */
 export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'description' | 'nextAt' | 'paused'> {
   readonly schedule: string | null
   readonly timezone: string | null
@@ -72,7 +72,7 @@ export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'de
   readonly counts: JobLine['counts']
 }
 
-/** What is to be kept of a job to show its line. */
+/** Keeps the parts of a job that its line needs. */
 export function listedJobOf(job: JobInfo, now: number): ListedJob {
   const { name, owner, tags, description, scheduleDescription, nextAt, paused, lastRun = null, counts = null } = job
   return {
@@ -118,7 +118,7 @@ function isLate({ nextAt, paused }: Pick<JobInfo, 'nextAt' | 'paused'>, now: num
   return nextAt !== null && paused === null && now - nextAt.getTime() > lateMs
 }
 
-/** The zone that the schedule goes by; that of the settings where the schedule does not say. */
+/** The time zone of the schedule, or of the settings if the schedule has none. */
 function timezoneOf({ schedule, settings }: JobInfo): string | null {
   const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
   if (typeof own === 'string') return own

@@ -1,11 +1,11 @@
 import type { Client, Clock } from '@jobistemer/core'
 
 /**
- * What somebody wants to do.
+ * An action of a user.
  *
- * - `open`: see the dashboard at all, with its counts and nodes. The only one without a job.
- * - `view`: see a job and its runs. Lists leave out what may not be seen.
- * - The others are what they are called. `backfill` is also to stop one. `remove` is offered for jobs without code.
+ * - `open`: see the dashboard, with its counts and nodes. The only action without a job.
+ * - `view`: see a job and its runs. Lists omit jobs that the user may not view.
+ * - The others have the names of the operations. `backfill` includes stopping one. `remove` applies to jobs without code.
  */
 export type DashboardAction =
   | 'open'
@@ -19,9 +19,9 @@ export type DashboardAction =
   | 'backfill'
   | 'remove'
 
-/** What is asked of {@link Authorize}. */
+/** The question to {@link Authorize}. */
 export interface Asked {
-  /** What somebody wants to do. */
+  /** The action of the user. */
   readonly action: DashboardAction
   /** The name of the job; `null` for `open`, and for a run whose job is gone. */
   readonly job: string | null
@@ -51,7 +51,7 @@ export type Verdict = boolean | { readonly actor: string; readonly seesAll?: boo
  */
 export type HiddenKind = 'payloads' | 'results' | 'logs' | 'errors'
 
-/** Says whether to hide something of a job from whoever asks. What it throws hides it. */
+/** Returns whether to hide a kind of data of a job from the requester. If the rule throws, the data are hidden. */
 export type HideRule = (
   what: HiddenKind,
   asked: { readonly job: string | null; readonly request: Request },
@@ -61,27 +61,27 @@ export type HideRule = (
 export interface AuditEntry {
   /** By the clock of this process. */
   readonly at: Date
-  /** What was done, or asked for. */
+  /** The action, done or refused. */
   readonly action: DashboardAction
-  /** The name of the job; `null` when that is gone, and when the request was refused before it was read. */
+  /** The name of the job; `null` if the job is gone, or if the dashboard refused the request before it read the job. */
   readonly job: string | null
-  /** The run that it was done to; `null` when it was done to the job. */
+  /** The run of the action; `null` for an action on a job. */
   readonly run: string | null
-  /** As {@link Authorize} has said; `null` when it has not. */
+  /** The actor from {@link Authorize}; `null` without one. */
   readonly actor: string | null
-  /** What was given as the reason; `null` without one. */
+  /** The reason that the user gave; `null` without one. */
   readonly reason: string | null
-  /** The code of the error that it ended with; `null` when it was done. */
+  /** The code of the error of a failed or refused action; `null` after success. */
   readonly error: string | null
 }
 
-/** What `createDashboard` takes. */
+/** The options of `createDashboard`. */
 export interface DashboardOptions {
-  /** Of the storage to show. The dashboard does not close it. */
+  /** The client of the storage to show. The dashboard does not close the client. */
   readonly client: Client
-  /** Where it is mounted, as in `/admin/jobs`. Default: at the root. */
+  /** The path of the dashboard, for example `/admin/jobs`. Default: the root. */
   readonly basePath?: string
-  /** Asked for every read and every action. A dashboard needs it, a `token`, or both. */
+  /** Decides about every read and every action. A dashboard needs `authorize`, a `token`, or both. */
   readonly authorize?: Authorize
   /**
    * Lets a user in: by a link with `?token=…` or the sign-in page, which set a cookie, or by `Authorization: Bearer …`.
@@ -92,7 +92,7 @@ export interface DashboardOptions {
   readonly readOnly?: boolean
   /** What to hide: some kinds from everybody, or by a rule. Default: nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
-  /** Called after every action, also after one that failed or was refused. What it throws is ignored. */
+  /** Called after every action, also after a failed or refused action. The dashboard ignores its errors. */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
    * Further origins that pages of this dashboard may come from, as `https://jobs.example.com`: for proxies that change
@@ -105,9 +105,9 @@ export interface DashboardOptions {
    * its process.
    */
   readonly secret?: string
-  /** Stands above the page. Default `Jobistemer`. */
+  /** The title of the page. Default `Jobistemer`. */
   readonly title?: string
-  /** Told of what went wrong inside the dashboard. Default: `console`. */
+  /** Receives errors of the dashboard and of the storage. Default: `console`. */
   readonly logger?: { error(fields: object, message: string): void }
   /** Default: the machine's. */
   readonly clock?: Clock

@@ -1,11 +1,11 @@
 import { Problem } from './problem.ts'
 
-/** A header that no page of another origin can send without asking first, and nobody is ever told that it may. */
+/** Pages of other origins can send this header only after a CORS preflight request, which the dashboard never allows. */
 const actingHeader = 'x-jobistemer'
 
 /**
- * Refuses what a page of another origin sends, or makes a browser send. Documents may be opened from anywhere: links are
- * shared.
+ * Refuses requests that a page of another origin sends or causes. Other sites may link to documents, so reads of documents
+ * are always allowed.
  * @throws Problem 403
  */
 export function refuseOtherOrigins(
@@ -24,17 +24,17 @@ export function refuseOtherOrigins(
 /** @throws Problem 403, 415 */
 export function refuseForms(request: Request): void {
   if (request.headers.get(actingHeader) === null) {
-    throw new Problem(403, 'HEADER_MISSING', `An action comes with the header ${actingHeader}: 1.`)
+    throw new Problem(403, 'HEADER_MISSING', `An action requires the header ${actingHeader}: 1.`)
   }
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
-    throw new Problem(415, 'NOT_JSON', 'An action comes with content-type: application/json.')
+    throw new Problem(415, 'NOT_JSON', 'An action requires the header content-type: application/json.')
   }
 }
 
 /**
- * A proxy may have taken TLS away, so the scheme is not compared. The host is what a page cannot choose; servers such as
- * Next.js have another one in the URL of a request.
+ * Compares only the host. A proxy may end TLS, so the scheme can differ. A page cannot choose the `Host` header. The URL of
+ * the request is not reliable: Next.js puts another host there.
  */
 function isOfHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()

@@ -1,6 +1,6 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 
-/** What is answered instead of what was asked for. */
+/** An error answer. */
 export class Problem extends Error {
   readonly status: number
   /** Stable: the page decides by it. */
@@ -30,12 +30,12 @@ const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
   WAIT_TIMEOUT: 503,
 }
 
-/** What a storage says of its failures may name hosts, users and files: only the log of the dashboard gets it. */
+/** Error messages of a storage may contain hosts, users and files, so only the log of the dashboard receives them. */
 export function isStorageFailure(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.code.startsWith('STORAGE_')
 }
 
-/** An error as it is answered; `null`: it is a fault of this program, and nothing of it is told. */
+/** Returns the answer for an error; `null` for a fault of this program, whose details the answer does not contain. */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error
   if (!JobistemerError.isInstance(error)) return null

@@ -1,12 +1,12 @@
 import type { HiddenKind } from './options.ts'
 import type { Settings } from './read-options.ts'
 
-/** What is hidden of a job from whoever asks. */
+/** The kinds of a job's data that are hidden from the requester. */
 export type Hidden = ReadonlySet<HiddenKind>
 
 const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
 
-/** Puts the user's rule to one request, once for each job and kind. */
+/** Applies the rule of the option `hide` for one request, once for each job and kind. */
 export class Redaction {
   readonly #settings: Settings
   readonly #request: Request
@@ -33,7 +33,7 @@ export class Redaction {
 
   async #isHidden(kind: HiddenKind, asked: { readonly job: string | null; readonly request: Request }) {
     try {
-      // Anything but a clear no hides.
+      // Every answer except `false` hides the data.
       return (await this.#settings.hide(kind, asked)) !== false
     } catch (error) {
       this.#settings.logger.error({ error, kind, job: asked.job }, 'hide threw: it is hidden')

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { Problem } from './problem.ts'
 
-/** What core keeps of a payload at most, and room for the rest. */
+/** Maximum size of a body: core's limit for a payload, and room for the other members. */
 const mostBytes = 256 * 1024
 
 /** The body of a request. @throws Problem 413 */

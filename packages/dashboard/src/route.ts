@@ -6,7 +6,7 @@ import type { Settings } from './read-options.ts'
 import type { Redaction } from './redaction.ts'
 import type { Surveys } from './survey.ts'
 
-/** What a route works with. Its right was checked before. */
+/** The context of a route. The dashboard has checked the right before. */
 export interface Call {
   readonly client: Client
   readonly request: Request
@@ -16,45 +16,45 @@ export interface Call {
   readonly redaction: Redaction
   readonly settings: Settings
   readonly surveys: Surveys
-  /** For each call of the client: ends when whoever asked has gone. */
+  /** Options for each call of the client. Their signal fires when the requester disconnects. */
   readonly options: CallOptions
   /** By the clock of this process. */
   readonly now: number
-  /** The job that it is about; empty where the route is about none. */
+  /** The name of the route's job; empty if the route is not about a job. */
   readonly job: string
-  /** The run that it is about. */
+  /** The run of the route. */
   readonly run: ListedOccurrence
-  /** What an action is done with: who, and why. */
+  /** The actor and the reason of an action. */
   readonly voice: { readonly actor?: string; readonly reason?: string }
 }
 
 interface RouteBase {
   readonly path: string
-  /** The right that it needs. */
+  /** The right that the route needs. */
   readonly action: DashboardAction
-  /** Whose right: of all, of the job that `job` names, or of the job of the run that `run` names. */
+  /** The object of the right: no job, the job that `job` names, or the job of the run that `run` names. */
   readonly about: 'all' | 'job' | 'run'
-  /** The members that it takes, beside those. */
+  /** The other members that the route takes. */
   readonly takes: readonly string[]
 }
 
-/** Something to read. Nothing is changed by it. */
+/** A route that only reads. */
 export interface Read extends RouteBase {
   readonly method: 'GET'
-  /** What is answered, as JSON, or a response. */
+  /** Returns a value for a JSON answer, or a response. */
   answer(call: Call): Promise<unknown>
 }
 
-/** Something to do. */
+/** A route that acts. */
 export interface Act extends RouteBase {
   readonly method: 'POST'
-  /** What is answered, as JSON. */
+  /** Returns a value for a JSON answer. */
   answer(call: Call): Promise<unknown>
-  /** It only answers what would be done: nothing to keep in the audit. */
+  /** Whether the request is a dry run. The audit receives no dry runs. */
   isDry?(input: Input): boolean
-  /** It asks for the right of each job by itself, and tells the audit itself. */
+  /** The route itself checks the right for each job, and calls the audit. */
   readonly isBulk?: true
 }
 
-/** All that can be asked for, but the page itself and its files. */
+/** Every route except the page and its files. */
 export type Route = Read | Act

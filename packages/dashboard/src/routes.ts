@@ -6,5 +6,5 @@ import { lists } from './routes/lists.ts'
 import { oneJob } from './routes/one-job.ts'
 import { oneRun } from './routes/one-run.ts'
 
-/** Every route. A test goes through them all, and tries what has to be refused. */
+/** Every route. A test sends requests that each of them has to refuse. */
 export const routes: readonly Route[] = [...lists, ...oneJob, ...oneRun, ...ofBackfills, ...actions, ...bulk]

@@ -8,7 +8,7 @@ export interface PageAt {
   readonly cursor: string | null
 }
 
-/** If the viewer may see little, the list is read on this often at most, with this many items at a time. */
+/** Maximum number of further reads if the viewer may see few items, and the number of items in each. */
 const mostReads = 6
 const readOnSize = 200
 

@@ -1,7 +1,7 @@
 import type { JsonValue } from '@jobistemer/core'
 import type { Shown } from './wire.ts'
 
-/** Longer values are shown by their beginning, and sent whole when they are asked for. */
+/** The page shows only the beginning of longer values. A separate request returns the whole value. */
 const longestShown = 4000
 
 /** A value for the page; `null` when there is none. */

@@ -27,9 +27,9 @@ export function signInByLink(request: Request, url: URL, settings: Settings): Re
 /** Answers the form of the sign-in page. @throws Problem 401 for a wrong token, 405 without the option `token` */
 export async function signInByForm(request: Request, url: URL, settings: Settings): Promise<Response> {
   const { token } = settings
-  if (token === undefined) throw new Problem(405, 'METHOD_NOT_ALLOWED', 'Only GET, HEAD is answered here.')
+  if (token === undefined) throw new Problem(405, 'METHOD_NOT_ALLOWED', 'This path accepts only GET, HEAD.')
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') throw new Problem(415, 'NOT_A_FORM', 'The token comes as a form.')
+  if (type !== 'application/x-www-form-urlencoded') throw new Problem(415, 'NOT_A_FORM', 'Send the token as a form.')
   const given = new URLSearchParams(Buffer.from(await readBytes(request)).toString()).get('token') ?? ''
   if (!isSame(given.trim(), token)) throw new Problem(401, 'WRONG_TOKEN', 'This is not the token of this dashboard.')
   return signIn(request, url, settings, token)

@@ -10,13 +10,13 @@ const pageSize = 10_000
 const mostJobs = 20_000
 const mostListed = 20
 const perPage = 50
-/** A look is used for so long at least, and for so many times as long as it took. */
+/** A reading is valid for at least `freshMs`, and for at least `pauseFactor` times its duration. */
 const freshMs = 5000
 const pauseFactor = 10
 
-/** Behind which name a page of kept jobs begins. */
+/** The cursor of a list of kept jobs: the name of the last job on the page before. */
 const keptCursor = /^kept-([\w-]+)$/
-/** Behind which instant and name a page of late jobs begins. */
+/** The cursor of the list of late jobs: the instant and name of the last job on the page before. */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
 /** The rights of a request. */
@@ -97,7 +97,7 @@ export class Surveys {
       items: items.map(jobLineOf),
       count: seen.size,
       isPart: isPart || isAskedPart,
-      // A later reading has the jobs at other places.
+      // A later reading can have the jobs at other positions, so the cursor contains names.
       cursor: last !== undefined && last !== rest.at(-1) ? `${dueOf(last)}-${keyOf(last.name)}` : null,
     }
   }
@@ -122,8 +122,8 @@ export class Surveys {
   }
 
   /**
-   * Jobs by how they ended last, and by what else is asked for: a storage would look up the last run of each job for that.
-   * `null`: not all jobs were looked at, or the page before did not come from here.
+   * Lists jobs by their last outcome and the other filters. A storage would have to read the last run of each job.
+   * Returns `null` if the reading does not contain all jobs, or if the cursor comes from another list.
    */
   async jobs(
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
@@ -146,7 +146,7 @@ export class Surveys {
         outcomes.includes(job.lastRun.state),
     )
     found.sort((one, other) => compareNames(one.name, other.name))
-    // A look of another time has them at other places.
+    // A later reading can have the jobs at other positions, so the cursor contains names.
     const rest = after === null ? found : found.filter(({ name }) => compareNames(name, after) > 0)
     const items = rest.slice(0, limit)
     const last = items.at(-1)
@@ -156,7 +156,7 @@ export class Surveys {
     }
   }
 
-  /** After an action: the next answer shows its effect. */
+  /** Discards the reading after an action, so that the next answer shows the effect. */
   forget(): void {
     this.#look.forget()
     this.#counts.forget()
@@ -250,7 +250,7 @@ function readPlace(cursor: string | undefined): Due | null {
   if (cursor === undefined) return null
   const [, due, key] = lateCursor.exec(cursor) ?? []
   if (due === undefined || key === undefined)
-    throw new Problem(400, 'INVALID_ARGUMENT', 'cursor is none of this list.', 'cursor')
+    throw new Problem(400, 'INVALID_ARGUMENT', 'cursor does not belong to this list.', 'cursor')
   return { name: nameOf(key), nextAt: new Date(Number(due)) }
 }
 

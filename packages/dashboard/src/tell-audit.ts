@@ -1,7 +1,7 @@
 import type { AuditEntry } from './options.ts'
 import type { Settings } from './read-options.ts'
 
-/** Tells the user's audit of an action. It cannot make the action fail: that has happened. */
+/** Calls the option `audit` after an action. An error of the audit does not fail the action. */
 export async function tellAudit({ audit, clock, logger }: Settings, entry: Omit<AuditEntry, 'at'>): Promise<void> {
   try {
     await audit({ at: new Date(clock.now()), ...entry })

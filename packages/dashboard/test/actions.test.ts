@@ -18,7 +18,7 @@ afterAll(async () => {
   await redis?.stop()
 })
 
-/** Goes on with Tab until what has this name is focused, as somebody without a mouse does. */
+/** Presses Tab until the element with this name has the focus. */
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let count = 0; count < 150; count++) {
     await page.keyboard.press('Tab')
@@ -177,7 +177,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('dialog').waitFor({ state: 'detached' })
   })
 
-  it('stops a backfill that somebody else has begun, and goes on with it', async () => {
+  it('a user stops a backfill of another user, and continues it', async () => {
     const day = 86_400_000
     const span = { from: Date.now() - 5 * day, to: Date.now(), which: 'all' } as const
     const data = { table: 'orders' }
@@ -215,13 +215,13 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await world.client.cancel(again?.id as OccurrenceId)
   })
 
-  it('cancels what runs, and says so when somebody was faster', async () => {
+  it('the dialog cancels a run, and tells if another user was faster', async () => {
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${waiting.id}`)
     await opens(page, 'Cancel run')
     await tabTo(page, 'Reason')
-    // Somebody else cancels it meanwhile.
+    // Another user cancels the run meanwhile.
     await world.client.cancel(waiting.id)
     await press(page, 'Cancel the run')
     await told(/Nothing was done: it had ended before, as canceled/)
@@ -309,7 +309,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.getByRole('heading', { name: 'nightly-report' }).waitFor()
   })
 
-  it('shows what happens while it is looked at, without being asked', async () => {
+  it('an open page shows changes without a reload', async () => {
     await open(page, origin, '/queue')
     const { id } = await world.client.trigger('blocked')
     await page.getByRole('link', { name: 'blocked' }).waitFor()
@@ -317,7 +317,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.getByText('Nothing runs at the moment.').waitFor()
   })
 
-  it('has complained of nothing', () => {
+  it('the browser has logged no errors', () => {
     expect(browser.complaints()).toEqual([])
   })
 })

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => browser?.close())
 
-/** A storage that can be taken away, and given back. */
+/** A storage that a test can make unavailable and available again. */
 function breakable(inner: Storage) {
   const state = { isAway: false }
   const storage = wrapStorage(inner, {
@@ -53,7 +53,7 @@ describe('a storage that is away', () => {
     await world.end()
   })
 
-  it('is told of by every answer, with a status that says to come again', async () => {
+  it('reads answer with status 503, without the message of the driver', async () => {
     const client = createClient({ storage: world.storage, callTimeout: 200, logger: silentLogger })
     const dashboard = createDashboard({ client, basePath, authorize: () => true, logger: { error: () => undefined } })
     expect((await ask(dashboard, '/api/counts')).status).toBe(200)
@@ -70,7 +70,7 @@ describe('a storage that is away', () => {
     await client.close()
   })
 
-  it('is said on the page, which keeps what it has shown, and goes on by itself', async () => {
+  it('the page shows a banner, keeps its data, and recovers by itself', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 900 })
     const client = createClient({ storage: world.storage, callTimeout: 300, logger: silentLogger })
@@ -97,7 +97,7 @@ describe('two people at once', () => {
   })
   afterAll(() => world.end())
 
-  it('cancel a run once, and the second one is told', async () => {
+  it('cancel a run once, and the second user learns that the run had ended', async () => {
     const { id: first } = await world.client.trigger('blocked')
     const { id: run } = await world.client.trigger('blocked')
     const dashboard = world.dashboard()
@@ -165,7 +165,7 @@ describe('the next slots of the overview', () => {
 })
 
 describe('a job that is late', () => {
-  it('is said to be, in its list, in its view and in the overview', async () => {
+  it('is marked as late in the list, in its view and in the overview', async () => {
     const world = await createWorld()
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const [slot] = await client.nextRuns('hourly', 1)

@@ -164,7 +164,7 @@ describe('a session of the framework', () => {
 })
 
 describe('a server that ends while a page is open', () => {
-  /** A page that is open, on a connection of its own that it would keep. Answers what waits for the end of its stream. */
+  /** Opens a page on a separate keep-alive connection. Returns a function that waits for the end of its event stream. */
   async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
     const agent = new Agent({ keepAlive: true })
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -251,7 +251,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     expect((await act('/api/pause', { job: 'none' })).status).toBe(404)
   })
 
-  it('tells of changes while they happen, and ends when nobody listens', async () => {
+  it('the event stream reports changes, and ends when the reader disconnects', async () => {
     const stop = new AbortController()
     const response = await fetch(`${running.origin}${basePath}/api/changes`, { signal: stop.signal })
     expect(response.headers.get('content-type')).toContain('text/event-stream')

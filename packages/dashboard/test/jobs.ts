@@ -1,7 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** Holds back whoever waits, until it is opened. */
+/** Blocks waiting handlers until a test opens it. */
 export class Gate {
   #open: () => void = () => undefined
   readonly #opened = new Promise<void>((resolve) => {

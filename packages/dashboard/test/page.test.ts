@@ -43,7 +43,7 @@ const paths = (): readonly string[] => [
   '/nodes',
 ]
 
-describe('a dashboard that only shows', () => {
+describe('a read-only dashboard', () => {
   it('offers no action', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ readOnly: true }))
@@ -52,7 +52,7 @@ describe('a dashboard that only shows', () => {
       const names = await page.getByRole('button').allTextContents()
       expect([path, names.filter((name) => !['Clear', 'Explain', 'Next page'].includes(name))]).toEqual([path, []])
     }
-    await page.getByText('This dashboard only shows.').waitFor()
+    await page.getByText('This dashboard is read-only.').waitFor()
   })
 })
 
@@ -93,7 +93,7 @@ describe('rights of one job', () => {
 })
 
 describe('what is hidden', () => {
-  it('is said to be, and is not on the page', async () => {
+  it('is marked as hidden, and is not on the page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] }))
     await open(page, origin, `/run?run=${runs.failed}`)
@@ -148,7 +148,7 @@ describe('an open dashboard', () => {
     await page.locator('tbody tr').nth(9).waitFor()
     const names = await page.locator('tbody .name-cell > a').allTextContents()
     expect(names).toHaveLength(10)
-    // A link to it shows somebody else the same.
+    // Another user who opens the same address sees the same page.
     const link = page.url()
     await page.goto('about:blank')
     await page.goto(link)
@@ -163,7 +163,7 @@ describe('an open dashboard', () => {
   it('says what is wrong with an address that leads nowhere', async () => {
     const { page } = browser
     await open(page, origin, '/jobs?cursor=forged')
-    await page.getByText('This cannot be asked for.').waitFor()
+    await page.getByText('The request is not valid.').waitFor()
     expect(await overflow(page)).toBeLessThanOrEqual(0)
     expect(await accessibilityFindings(page)).toEqual([])
   })

@@ -26,9 +26,9 @@ afterAll(async () => {
 interface View {
   readonly name: string
   readonly path: () => string
-  /** Is there when the view is whole. */
+  /** A selector of an element that exists when the view is complete. */
   readonly whole: string
-  /** So many of these. */
+  /** The number of these elements. */
   readonly count?: number
   /** Opens a dialog, and fills it in. */
   readonly opens?: (page: Page) => Promise<unknown>

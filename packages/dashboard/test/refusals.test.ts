@@ -61,7 +61,7 @@ async function refused(response: Response, status: number | readonly number[], c
   const text = await response.text()
   expect([status].flat(), text).toContain(response.status)
   if (code !== undefined) expect(JSON.parse(text).error.code).toBe(code)
-  // Nothing of what it is about is told.
+  // The answer does not contain the name of the job or the id of the run.
   expect(text).not.toContain('xxxxxxxx')
   expect(response.headers.get('access-control-allow-origin')).toBeNull()
 }
@@ -172,7 +172,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   }
 
   if (route.about === 'run') {
-    it('refuses forged ids of runs, and tells nobody whether they are there who may not see them', async () => {
+    it('refuses forged ids of runs, and does not tell a viewer without rights whether a run exists', async () => {
       for (const forged of ['none', 'occ_', `${run}0`, run.toUpperCase(), '../x', `occ_${'0'.repeat(36)}`]) {
         await refused(await send(world.dashboard(), route, {}, { run: forged }), [400, 404])
         const blind = world.dashboard({ authorize: () => false })
@@ -181,7 +181,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     })
 
     it('answers for a run of a job that may not be seen as for one that is not there', async () => {
-      // Whoever may act on everything that has no job, and on one job: the run is of another.
+      // This user may act on one job, and on everything without a job. The run belongs to another job.
       const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
       const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })
       const other = await send(dashboard, route)
@@ -199,7 +199,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   }
 
   if (isAction) {
-    it('is refused in a dashboard that only shows', async () => {
+    it('is refused in a read-only dashboard', async () => {
       const before = await ledger()
       await refused(await send(world.dashboard({ readOnly: true }), route), 403, 'READ_ONLY')
       expect(await ledger()).toBe(before)
@@ -221,7 +221,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       expect(await ledger()).toBe(before)
     })
 
-    it('is refused with a body that is too large, whatever its length is said to be', async () => {
+    it('is refused with a body that is too large, also with a wrong content-length', async () => {
       const large = JSON.stringify({ ...aboutOf(route), ...bodies[route.path], reason: 'r'.repeat(300_000) })
       await refused(await post(world.dashboard(), route.path, large), 413, 'BODY_TOO_LARGE')
       await refused(await post(world.dashboard(), route.path, large, { 'content-length': '10' }), 413, 'BODY_TOO_LARGE')

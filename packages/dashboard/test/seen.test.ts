@@ -41,7 +41,7 @@ afterAll(async () => {
   await storage.close()
 })
 
-describe('whoever may see one job', () => {
+describe('a user who may view one job', () => {
   const mine = (job: string) => job === 'mine'
 
   it('finds what is wrong with it behind what is wrong with hundreds of others', async () => {
@@ -57,8 +57,8 @@ describe('whoever may see one job', () => {
     expect([jobs.items.map(({ name }) => name), jobs.cursor]).toEqual([['mine'], null])
   })
 
-  it('is told where nothing was found and not everything was looked at', async () => {
-    // So many that no request looks through them all.
+  it('sees that a list without results did not cover all items', async () => {
+    // More than one request reads.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))
     expect([page.items, page.cursor === null]).toEqual([[], false])

@@ -68,7 +68,7 @@ describe('a token', () => {
     )
   })
 
-  it('that is wrong leaves none, and nobody is sent to another site', async () => {
+  it('that is wrong sets no cookie, and a sign-in never redirects to another site', async () => {
     const dashboard = world.dashboard({ token })
     for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
       const response = await ask(dashboard, path)

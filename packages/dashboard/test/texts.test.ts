@@ -132,14 +132,14 @@ describe('the view of a job', () => {
 })
 
 describe('an error', () => {
-  it('is said once: the stack does not repeat the name and the message', async () => {
+  it('appears once: the stack does not repeat the name and the message', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     await page.locator('.stack').first().waitFor()
     for (const stack of await page.locator('.stack').allTextContents()) expect(stack).toMatch(/^ +at /)
   })
 
-  it('is said once: while a banner says that the storage does not answer, the parts of the page do not', async () => {
+  it('appears once: while the banner reports an unavailable storage, the parts of the page do not', async () => {
     const { page } = browser
     const state = { isAway: false }
     const storage = wrapStorage(sqliteStorage({ file: ':memory:' }), {

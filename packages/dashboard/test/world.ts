@@ -72,7 +72,7 @@ export function post(dashboard: Dashboard, path: string, body: unknown, headers:
   })
 }
 
-/** What a dashboard answers, as whoever asks knows it. */
+/** An answer of a dashboard, as a requester sees it. */
 export async function jsonOf<T>(response: Response | Promise<Response>): Promise<T> {
   return (await (await response).json()) as T
 }

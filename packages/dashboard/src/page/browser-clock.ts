@@ -14,24 +14,24 @@ export function learnServerTime(text: string): void {
   for (const listener of listeners) listener()
 }
 
-/** Calls when another time holds than before. */
+/** Calls the listener when the page has learned the time of the server. */
 export function onServerTime(listener: () => void): void {
   listeners.add(listener)
 }
 
-/** Calls once, later. Answers what gives it up. */
+/** Calls `act` once after a delay. Returns a function that cancels it. */
 export function after(delayMs: number, act: () => void): () => void {
   const timer = setTimeout(act, delayMs)
   return () => clearTimeout(timer)
 }
 
-/** Calls again and again. Answers what ends it. */
+/** Calls `act` at an interval. Returns a function that ends it. */
 export function every(intervalMs: number, act: () => void): () => void {
   const timer = setInterval(act, intervalMs)
   return () => clearInterval(timer)
 }
 
-/** Milliseconds since some instant; nobody sets it. */
+/** Monotonic time, in ms. */
 export function steadyNow(): number {
   return performance.now()
 }

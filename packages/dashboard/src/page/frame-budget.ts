@@ -1,4 +1,4 @@
-/** So many elements are made in one frame at most, so that none takes long, on slow machines too. */
+/** Maximum number of elements to create in one frame, so that a frame is short on slow machines, too. */
 const perFrame = 320
 
 interface Waiting {
@@ -26,7 +26,7 @@ function nextFrame(): void {
   })
 }
 
-/** Whether so many elements may be made in this frame. The caller makes them then. */
+/** Reserves `cost` elements of this frame. Returns whether the caller may create them now. */
 export function takeFrameShare(cost: number): boolean {
   if (left <= 0) return false
   left -= cost
@@ -34,7 +34,7 @@ export function takeFrameShare(cost: number): boolean {
   return true
 }
 
-/** Calls when there is room in a later frame. Answers what gives it up. */
+/** Calls `act` in a later frame that has room. Returns a function that cancels it. */
 export function inLaterFrame(cost: number, act: () => void): () => void {
   const one = { cost, act }
   waiting.add(one)

@@ -1,16 +1,16 @@
-/** One cell with the gap after it, in pixels. The style sheet knows it, too. */
+/** Width of a cell and its gap, in pixels. The style sheet contains the same number. */
 export const pitch = 20
 /** The bars above the cells, in pixels. */
 export const headHeight = 48
-/** So many columns are drawn together. */
+/** Number of columns in a segment. The grid draws whole segments. */
 export const segmentSize = 8
 /** The space after the newest column, in pixels. */
 export const endSpace = 16
 
-/** So many rows more than are seen are drawn, above and below. */
+/** Number of rows to draw beyond the visible ones, above and below. */
 const moreRows = 4
 
-/** What of a grid is seen. */
+/** The visible part of a grid, in pixels. */
 export interface Viewport {
   readonly left: number
   readonly top: number
@@ -26,7 +26,7 @@ export interface GridSize {
   readonly nameWidth: number
 }
 
-/** What of a grid is drawn: from the first to before the last. Segments count from the newest column on. */
+/** The part of a grid to draw; ends are exclusive. Segments count from the newest column on. */
 export interface GridWindow {
   readonly firstRow: number
   readonly endRow: number
@@ -42,7 +42,7 @@ export function heightOf({ rows }: GridSize): number {
   return headHeight + rows * pitch
 }
 
-/** What has to be drawn for a viewport: whole segments, and some rows more, so that it seldom changes. */
+/** Returns the part to draw for a viewport: whole segments and some more rows, so that it seldom changes. */
 export function windowOf({ left, top, width, height }: Viewport, size: GridSize): GridWindow {
   const fromEnd = (x: number): number => (widthOf(size) - endSpace - x) / pitch
   const firstColumn = fromEnd(left + width)
@@ -58,7 +58,7 @@ export function windowOf({ left, top, width, height }: Viewport, size: GridSize)
   }
 }
 
-/** Where a grid has to be scrolled to for a cell to be seen. Rows count from 1, after the head; columns from the newest on. */
+/** Returns the scroll position that shows a cell. Rows count from 1, after the head; columns from the newest on. */
 export function scrolledTo(
   row: number,
   column: number,

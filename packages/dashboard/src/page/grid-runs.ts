@@ -18,27 +18,27 @@ export interface GridColumn {
   readonly tasks: ReadonlyMap<string, GridCell>
 }
 
-/** The runs of a grid, as far as they were read. */
+/** The runs of a grid that the page has read. */
 export interface GridRuns {
   /** The newest first. */
   readonly columns: readonly GridColumn[]
-  /** Where the older ones begin; `null`: these are all that are wanted, or all there are. */
+  /** The cursor of older runs; `null`: there are no older runs, or the page needs none. */
   readonly cursor: string | null
 }
 
 interface Wanted {
   readonly job: string
-  /** So many runs at most. */
+  /** Maximum number of runs. */
   readonly count: number
-  /** So many of them by one request. */
+  /** Number of runs in one request. */
   readonly perPage: number
 }
 
 const liveStates: ReadonlySet<string> = new Set(['pending', 'queued', 'running'])
 
 /**
- * Reads the runs of a grid part by part, and shows each part. Later only what may have changed is read again: from the
- * newest run to the oldest one that was not over.
+ * Reads the runs of a grid part by part, and shows each part. A later call reads only runs that may have changed: from the
+ * newest run to the oldest run that was live.
  */
 export async function readGrid(wanted: Wanted, { signal, before, show }: Reading<GridRuns>): Promise<GridRuns> {
   const newest = before === null ? [] : await readChanged(wanted, before, signal)
@@ -70,7 +70,7 @@ async function readChanged(
   return found
 }
 
-/** What was read again, and after it what was not. */
+/** Joins the runs that were read again with the older, unchanged runs. */
 function joined(newest: readonly GridColumn[], before: GridRuns, count: number): GridRuns {
   const last = newest.at(-1)?.id
   const rest = before.columns.findIndex(({ id }) => id === last)
@@ -94,7 +94,7 @@ async function readPage(
   return { columns, cursor: page.cursor }
 }
 
-/** The column that was there before, if it says the same: what shows it need not be drawn again then. */
+/** Returns the old column if it equals the new one, so that the page does not draw it again. */
 function unchanged(before: GridColumn | undefined, now: GridColumn): GridColumn {
   return before !== undefined && textOf(before) === textOf(now) ? before : now
 }

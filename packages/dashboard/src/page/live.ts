@@ -4,7 +4,7 @@ import { Store } from './store.ts'
 
 export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
 
-/** Whether what is shown is what is so. */
+/** Whether the page shows the present state. */
 export interface Connection {
   readonly state: 'live' | 'connecting' | 'unreachable' | 'away'
 }
@@ -21,8 +21,8 @@ export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): ()
 }
 
 /**
- * Listens to what the server tells, while the page is seen: browsers allow few connections to one server. They connect
- * again by themselves, and everything is read anew then.
+ * Listens to the events of the server while the page is visible: browsers allow few connections to one server. After the
+ * browser reconnects, the page reads everything again.
  */
 export function follow(): void {
   let source: EventSource | null = null
@@ -46,7 +46,7 @@ export function follow(): void {
       giveUp()
       giveUp = after(retryMs, () => {
         connection.value = { state: 'unreachable' }
-        // A refusal ends it; somebody may sign in again, or the server may come back as it was.
+        // After a refusal, the browser does not reconnect. The user may sign in again, or the server may recover.
         if (opened.readyState === EventSource.CLOSED) connect()
       })
     })

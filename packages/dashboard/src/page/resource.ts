@@ -3,37 +3,37 @@ import { after, steadyNow } from './browser-clock.ts'
 import { type ChangeKind, onChange } from './live.ts'
 import { read, RequestError } from './request.ts'
 
-/** Something that is read from the server, and read again when it changes. */
+/** Data that the page reads from the server, and reads again after changes. */
 export interface Resource<T> {
-  /** What was read last; `null` before. It stays while it is read again. */
+  /** The last data; `null` before the first. They stay while the page reads again. */
   readonly data: T | null
-  /** Why it could not be read; `null` when it was. */
+  /** The error of the last read; `null` after success. */
   readonly error: RequestError | null
   reload(): void
 }
 
-/** How something is read that one request does not answer. */
+/** The state of a read that takes several requests. */
 export interface Reading<T> {
   readonly signal: AbortSignal
-  /** What was read before; `null`: nothing. */
+  /** The data of the previous read; `null` without one. */
   readonly before: T | null
-  /** Shows a part, before the rest is there. */
+  /** Shows a part before the read has ended. */
   show(part: T): void
 }
 
 interface ResourceOptions<T> {
-  /** What it is read again for. */
+  /** The kinds of changes that cause a new read. */
   readonly on?: readonly ChangeKind[]
-  /** It is also read again so often: what no change tells of. */
+  /** Additional interval for reading again, in ms, for data that the change stream does not report. */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
-  /** Reads it. Default: by one request of its path, which is only its name otherwise. */
+  /** Reads the data. Default: one request of the path. With `by`, the path only identifies the data. */
   readonly by?: (reading: Reading<T>) => Promise<T>
 }
 
 const gapMs = 1000
 const retryMs = 3000
 
-/** @param path `null`: there is nothing to read yet. */
+/** @param path `null`: read nothing yet. */
 export function useResource<T>(path: string | null, { on = [], everyMs, by }: ResourceOptions<T> = {}): Resource<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: RequestError | null }>({
     path: null,
@@ -63,7 +63,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         isWanted = true
         return
       }
-      // Nobody sees it. When somebody does again, the changes begin anew, and it is read.
+      // A hidden page does not read. When it is visible again, the change stream restarts and causes a read.
       if (document.hidden && begunAt > 0) return
       giveUp()
       isReading = true
@@ -79,7 +79,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         if (gone.signal.aborted) return
         const problem = error instanceof RequestError ? error : faultOf(error)
         setState((before) => ({ path, data: before.path === path ? before.data : null, error: problem }))
-        // What is away comes back; what is refused stays refused.
+        // Only network and server errors are transient. A refused request would be refused again.
         wait = problem.status === 0 || problem.status >= 500 ? retryMs : undefined
       }
       isReading = false
@@ -101,7 +101,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
     }
   }, [path, kinds, typeof everyMs === 'number' ? everyMs : null])
   const reload = useCallback(() => reloads.current(), [])
-  // What was read of another path is not shown for this one.
+  // Data of another path do not belong to this one.
   if (state.path !== path) return { data: null, error: null, reload }
   return { data: state.data, error: state.error, reload }
 }

@@ -147,7 +147,7 @@ function Live() {
   )
 }
 
-/** Says what keeps the page from being up to date. */
+/** Shows why the page may be out of date. */
 function Banner() {
   const found = useStore(connection)
   return (
@@ -197,5 +197,5 @@ function Choice<T extends string>({ store, label, choices }: ChoiceProps<T>) {
 
 function ReadOnlyNote() {
   const { readOnly, now } = useStore(session)
-  return readOnly && now !== '' ? <span class="quiet">This dashboard only shows.</span> : null
+  return readOnly && now !== '' ? <span class="quiet">This dashboard is read-only.</span> : null
 }

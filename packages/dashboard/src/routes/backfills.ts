@@ -5,17 +5,17 @@ import type { Act, Call, Read } from '../route.ts'
 import { visibleJobOf } from './lists.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 
-/** So many waiting and running occurrences are looked through at most: backfills have few of them each. */
+/** Maximum number of live occurrences to read. Each backfill has only a few of them. */
 const mostLooked = 10_000
 const pageSize = 1000
-/** So many backfills are shown at most: how far each one is takes calls of its own. */
+/** Maximum number of backfills in an answer. The progress of each backfill takes separate calls. */
 const mostShown = 50
-/** Runs of a job in which its stopped and ended backfills are found: the latest ones. One call reads them. */
+/** Number of the latest ended runs of a job that are searched for its stopped and ended backfills. One call reads them. */
 const mostEnded = 2000
-/** Kept results of ended backfills, so that they are counted once. The cache is emptied when it is full. */
+/** Maximum number of cached results of ended backfills. A full cache is emptied. */
 const mostKept = 500
 
-/** A run that is one of a backfill. */
+/** A run of a backfill. */
 type Run = ListedOccurrence & { readonly job: string; readonly backfill: BackfillReference }
 
 function isOfBackfill(run: ListedOccurrence): run is Run {
@@ -59,7 +59,7 @@ const backfills: Read = {
   },
 }
 
-/** Those that have a run that waits or runs: a backfill always has, until it is over or stopped. */
+/** Finds running backfills by their live runs. A backfill has a live run until it ends or is stopped. */
 async function findLive({ client, options }: Call): Promise<{ readonly found: Found; readonly isPart: boolean }> {
   const found = new Found()
   let looked = 0
@@ -79,7 +79,7 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
   return { found, isPart: false }
 }
 
-/** Runs that have ended, the newest first. What was skipped or missed is no run of a backfill. */
+/** Reads ended runs, the newest first. Skipped and missed slots are not runs of a backfill. */
 const endedStates = [...failedStates, 'completed', 'canceled'] as const
 
 async function endedOf({ client, options }: Call, job: string) {
@@ -87,7 +87,7 @@ async function endedOf({ client, options }: Call, job: string) {
   return await client.occurrences(filter, options)
 }
 
-/** Of each client, by the last run of a backfill: how far the backfill was after that run. */
+/** For each client, the progress of a backfill by the id of its last ended run. */
 const results = new WeakMap<Client, Map<string, BackfillView>>()
 
 async function progressOf({ client, options }: Call, run: Run): Promise<BackfillView> {
@@ -142,7 +142,7 @@ const goOn: Act = {
   about: 'run',
   takes: [],
   answer({ client, run, voice, options }) {
-    if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run is not one of a backfill.', 'run')
+    if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run does not belong to a backfill.', 'run')
     // What it is to do, the runs that it has know.
     const { key, from, to, which, order } = run.backfill
     return client.backfill(run.job, { key, from, to, which, order, ...voice, ...options })

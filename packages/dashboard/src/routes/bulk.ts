@@ -10,7 +10,7 @@ import { tellAudit } from '../tell-audit.ts'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
-/** So many are seen by one request: the page goes on by the cursor, shows how far it is, and can be stopped. */
+/** Items in one request. The page continues by the cursor, shows the progress, and lets the user stop. */
 const perPart = 100
 const atOnce = 8
 const mostCounted = 10_000
@@ -30,9 +30,9 @@ interface Target<T> {
   jobOf(item: T): string | null
   runOf(item: T): string | null
   itemOf(item: T): BulkItem
-  /** As many are named before it is done. */
+  /** Number of items that the plan names. */
   readonly mostNamed: number
-  /** Answers why nothing came of it; `null`: it is done. */
+  /** Acts on one item. Returns why the action had no effect, or `null` if it had. */
   act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
 }
 
@@ -41,14 +41,14 @@ function problemOfStart({ skipped }: TriggerResult): string | null {
 }
 
 function problemOfCancel({ outcome, state }: CancelResult): string | null {
-  return outcome === 'final' ? `It had ended before, as ${state}.` : null
+  return outcome === 'final' ? `The run had already ended as ${state}.` : null
 }
 
 const jobActions = ['pause', 'resume', 'trigger'] as const
 
 function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<JobInfo> {
   const { paused, ...others } = jobsFilterOf(filter)
-  // What is paused already need not be paused, and the other way round.
+  // `pause` selects only jobs that are not paused, and `resume` only paused jobs.
   const wanted = action === 'pause' ? false : action === 'resume' ? true : paused
   return {
     action,
@@ -62,7 +62,7 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     mostNamed,
     act: async ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
-      // A part that is sent again, because its answer got lost, runs nothing twice.
+      // If the page sends a part again because the answer was lost, the key keeps each job from running twice.
       if (action === 'trigger')
         return problemOfStart(await client.trigger(name, { key: input.needed('key'), ...how, ...options }))
       if (action === 'resume') await client.resume(name, { ...how, ...options })
@@ -192,7 +192,7 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       } catch (error) {
         const problem = problemOf(error)
         await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
-        // A storage that is away fails them all.
+        // If the storage is unavailable, every further item would fail too.
         if (problem === null || problem.status === 503) throw error
         failed.push({ what: job ?? String(run), message: problem.message })
       }
@@ -206,5 +206,5 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
   return { done, failed, cursor }
 }
 
-/** What is done to everything that matches. */
+/** Actions on all items that match a filter. */
 export const bulk: readonly Act[] = [bulkJobs, bulkRuns]

@@ -8,13 +8,13 @@ import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
 const shortPage: PageAt = { limit: 8, cursor: null }
 const longestSparkline = 24
-/** So many calls of one request are under way at a time. */
+/** Concurrent storage calls of one request. */
 const atOnce = 8
 
 /** The members of a filter of jobs. */
 export const jobFilterNames = ['text', 'owner', 'tag', 'paused', 'outcome'] as const
 
-/** Which jobs are meant, from a query or from a body. */
+/** Reads the filter of jobs from a query or a body. */
 export function jobsFilterOf(input: Input): JobsFilter {
   const paused = input.flag('paused')
   const outcome = input.text('outcome')
@@ -27,7 +27,7 @@ export function jobsFilterOf(input: Input): JobsFilter {
   }
 }
 
-/** A job that a filter names. One that may not be seen is refused before any read. @throws Problem 403 */
+/** Returns the job that a filter names, before any read. @throws Problem 403 if the viewer may not see the job */
 export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
   if (job !== undefined) await access.demand('view', job)
   return job
@@ -64,7 +64,7 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // After the lists: they name what is seen first, so they put their questions first.
+      // The lists come first on the page, so they put their questions to `authorize` before this does.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,
@@ -117,7 +117,7 @@ const jobs: Read = {
   },
 }
 
-/** A page of jobs that may be seen. How they ended last is known of a look at all of them. */
+/** A page of jobs that the viewer may see. A filter by last outcome uses the reading of all jobs. */
 function jobsOf(
   { access, client, input, options, surveys, now }: Call,
   include: NonNullable<JobsFilter['include']>,

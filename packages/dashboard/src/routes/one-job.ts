@@ -8,7 +8,7 @@ import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from
 const mostVersions = 50
 const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill', 'remove'] as const
 
-/** What may be done to a job, for the page to offer: it is asked for again when it is done. */
+/** The actions on a job that the page offers. The action itself checks the right again. */
 export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {
   const answers = await Promise.all(acting.map(async (action) => [action, await access.may(action, job)] as const))
   return Object.fromEntries(answers) as Rights
@@ -72,7 +72,7 @@ const history: Read = {
   },
 }
 
-/** So many at most: the page asks for more of them part by part. */
+/** Maximum number of runs in one answer. The page reads more by the cursor. */
 const mostColumns = 500
 
 const grid: Read = {
@@ -113,7 +113,7 @@ const versions: Read = {
   about: 'job',
   takes: [],
   async answer({ client, options, redaction, job: name }): Promise<readonly VersionView[]> {
-    // One more says what was there before the last.
+    // One more version, so that the last shown version can be compared with the one before it.
     const found = await client.versions(name, { limit: mostVersions + 1, ...options })
     const isHidden = (await redaction.of(name)).has('payloads')
     return found.slice(0, mostVersions).map((one, index) => {

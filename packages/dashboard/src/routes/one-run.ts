@@ -117,7 +117,7 @@ const value: Read = {
     const name = input.text('task')
     const hidden = await redaction.of(found.job)
     if (hidden.has(name === undefined ? 'payloads' : 'results')) {
-      throw new Problem(403, 'HIDDEN', 'It is hidden from you.')
+      throw new Problem(403, 'HIDDEN', 'This value is hidden from you.')
     }
     const wanted: JsonValue | undefined = name === undefined ? found.input : taskOf(found, name).result
     if (wanted === undefined) throw new Problem(404, 'NO_VALUE', 'There is no such value.')

@@ -99,7 +99,7 @@ export function stillJobs(): readonly Job[] {
     }),
     defineJob({
       name: 'old-invoices',
-      description: 'Nobody has its code: it is late.',
+      description: 'No node has its code: it is late.',
       owner: 'money',
       schedule: cron('10 9 * * *', { timezone: 'UTC' }),
       tasks: [{ name: 'archive', handler: 'archive-invoices' }],

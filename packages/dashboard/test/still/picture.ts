@@ -11,7 +11,7 @@ const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
 
 /** Two colours that are nearer than this are the same: a reference has 128 colours. From 0 to 1. */
 const threshold = 0.1
-/** So many pixels of a million may differ: less than a word. */
+/** Maximum number of different pixels in a million: less than a word. */
 const mostDiffering = 60
 
 interface Picture {
@@ -27,7 +27,7 @@ async function pixelsOf(png: Buffer): Promise<Picture> {
 
 interface Difference {
   readonly perMillion: number
-  /** Shows where they differ. It is only drawn when somebody wants it: that takes longer than the comparison. */
+  /** Draws the differences. Drawing takes longer than the comparison, so only a failing test calls it. */
   picture(): Promise<Buffer>
 }
 

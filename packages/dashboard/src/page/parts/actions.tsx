@@ -21,7 +21,7 @@ async function request(path: string, body: object): Promise<TriggerResult> {
   return asked
 }
 
-/** Why somebody does it. */
+/** The reason for the action. */
 export const reason: Field = {
   name: 'reason',
   label: 'Reason',
@@ -44,13 +44,13 @@ interface ButtonProps {
   readonly submit: string
   readonly isDangerous?: boolean
   readonly isPrimary?: boolean
-  /** What the button says that does nothing. Default: `Cancel`. */
+  /** The text of the button that closes the dialog. Default: `Cancel`. */
   readonly cancel?: string
   readonly text?: string
   readonly onSubmit: (values: Values) => Promise<void>
 }
 
-/** A button that opens a dialog, and does what the dialog says. */
+/** A button that opens the dialog of an action. */
 export function DialogButton(props: ButtonProps) {
   const { label, title, fields, submit, cancel, isDangerous, isPrimary, text, onSubmit } = props
   const [isOpen, setOpen] = useState(false)
@@ -134,7 +134,7 @@ export function Pause({ job, reload }: OfJob) {
       name: 'until',
       label: 'Until',
       kind: 'instant',
-      hint: 'Empty: until somebody resumes it. Slots meanwhile are skipped.',
+      hint: 'Empty: until a user resumes the job. Slots during the pause are skipped.',
     },
     reason,
   ]
@@ -161,7 +161,7 @@ export function Resume({ job, reload }: OfJob) {
       submit="Resume"
       fields={[reason]}
       isPrimary
-      text="It runs again from its next slot on. Slots that were skipped meanwhile are not made up for: a backfill can run them."
+      text="The job runs again from its next slot on. Slots of the pause stay skipped. A backfill can run them."
       onSubmit={async (values) => {
         await act('/api/resume', { job, ...values })
         notify(`${job} is resumed.`, { about: job })
@@ -301,7 +301,7 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
   )
 }
 
-/** How a field for the data of a replay begins: with those of the run, where they are known here. */
+/** The initial value and the hint of the data field of a replay: the data of the run, if the page has them. */
 function dataOfRun(input: Shown | null): Pick<Field, 'value' | 'hint'> {
   if (input === null) return { hint: 'JSON. The run had no data.' }
   if (input.kind === 'hidden') return { hint: 'JSON. Empty: the data of the run, which are hidden from you.' }

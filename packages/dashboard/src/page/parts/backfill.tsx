@@ -11,7 +11,7 @@ import { At } from './time.tsx'
 
 const lookMs = 2000
 
-/** Runs slots of a past span: first it is said which, then it is begun, and shown how far it is. */
+/** Backfills a past span: the dialog shows the slots, starts the backfill, and shows its progress. */
 export function BackfillButton({ job, reload }: { readonly job: string; readonly reload: () => void }) {
   const [isOpen, setOpen] = useState(false)
   return (
@@ -46,7 +46,7 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
     act<BackfillView>('/api/backfill', { job, ...asked, ...(isDry && { dryRun: true }) })
   useEffect(() => {
     if (begun === null || !begun.isRunning || begun.plan.live + begun.plan.open === 0) return
-    // To look is to ask what would be run: that changes nothing.
+    // A dry run returns the progress and changes nothing.
     return after(lookMs, () => {
       ask(begun.asked, true).then(
         (plan) => setBegun({ ...begun, plan }),
@@ -171,7 +171,7 @@ function Progress({ plan }: { readonly plan: BackfillView }) {
   return (
     <>
       <BackfillProgress of={plan} label="Progress of the backfill" />
-      <p class="quiet">The nodes carry it on by themselves: to close this stops nothing.</p>
+      <p class="quiet">The nodes run the backfill. It continues after you close this dialog.</p>
     </>
   )
 }

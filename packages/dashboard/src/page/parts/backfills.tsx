@@ -16,14 +16,14 @@ const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   all: 'all slots',
 }
 
-/** Running backfills. Of one job also its stopped and ended backfills. */
+/** Running backfills of all jobs; for one job, also its stopped and ended backfills. */
 export function Backfills({ of }: { readonly of?: string }) {
   const [stopped, setStopped] = useState<readonly BackfillLine[]>([])
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // Of all jobs nobody finds it again, so it stays for whoever has stopped it.
+        // The list of all jobs contains only running backfills. The page keeps the ones that its user has stopped.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
         return (
@@ -101,7 +101,7 @@ function Backfill({ of: backfill, hasJob, stopped, goesOn }: BackfillProps) {
           title={`Stop a backfill of ${job}`}
           submit="Stop it"
           isDangerous
-          text="What waits of it is canceled. What runs may end, and is the last. It can be gone on with later."
+          text="Waiting runs of the backfill are canceled. Running runs may end. You can continue the backfill later."
           fields={[reason]}
           onSubmit={async (values) => {
             const { canceled, running } = await act<{ canceled: number; running: number }>('/api/stop-backfill', {

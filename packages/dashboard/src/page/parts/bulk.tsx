@@ -12,10 +12,10 @@ interface BulkAction {
   readonly label: string
   readonly title: string
   readonly submit: string
-  /** What the button says that does nothing. Default: `Cancel`. */
+  /** The text of the button that closes the dialog. Default: `Cancel`. */
   readonly cancel?: string
   readonly isDangerous?: boolean
-  /** Said instead of what would be done, while no filter is set. */
+  /** The text that the dialog shows instead of a plan while no filter is set. */
   readonly needsFilter?: string
 }
 
@@ -27,7 +27,7 @@ interface BulkProps {
   readonly reload: () => void
 }
 
-/** Buttons that act on everything that matches a filter: first it is said on how much, then it is done part by part. */
+/** Buttons for actions on all items that match a filter. The dialog shows the items first, and then acts part by part. */
 export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
   const [open, setOpen] = useState<BulkAction | null>(null)
   return (

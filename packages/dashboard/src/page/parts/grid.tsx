@@ -33,8 +33,8 @@ const narrowBox = 600
 const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
 
 /**
- * Slots from left to right, the newest on the right; tasks from top to bottom; in each cell how it ended, and in how many
- * attempts. Only what is seen of it is drawn, so that it may have any number of cells.
+ * Slots from left to right, the newest on the right; tasks from top to bottom. Each cell shows the state and the number of
+ * attempts. The page draws only the visible part, so a grid can have any number of cells.
  */
 export function Grid(props: GridProps) {
   if (props.columns.length === 0) return <Empty>It has not run yet.</Empty>
@@ -172,7 +172,7 @@ interface SegmentsProps {
 function Segments({ columns, seen, active, isActive, ...others }: SegmentsProps) {
   const ofActive = Math.floor(active / segmentSize)
   const drawn = Array.from({ length: seen.endSegment - seen.firstSegment }, (_, index) => seen.firstSegment + index)
-  // Tab has to come back to it, wherever the grid was scrolled to.
+  // The row that has the focus is always drawn, so that Tab can return to it.
   if (isActive && !drawn.includes(ofActive)) drawn.push(ofActive)
   return (
     <>
@@ -193,13 +193,13 @@ function Segments({ columns, seen, active, isActive, ...others }: SegmentsProps)
   )
 }
 
-/** The rows to draw, from 1 on: those that are seen, and the one that Tab comes to. */
+/** The rows to draw, from 1 on: the visible rows and the row that has the focus. */
 function rowsOf({ firstRow, endRow }: GridWindow, active: number): readonly number[] {
   const rows = Array.from({ length: endRow - firstRow }, (_, index) => firstRow + index + 1)
   return active === 0 || rows.includes(active) ? rows : [...rows, active]
 }
 
-/** Older runs come on the left, and newer ones on the right: what is seen stays where it is, also in another width. */
+/** Keeps the visible columns in place when older runs appear on the left, newer ones on the right, or the width changes. */
 function useStay(
   box: { readonly current: HTMLDivElement | null },
   columns: readonly GridColumn[],
@@ -212,7 +212,7 @@ function useStay(
     if (current === null) return
     const stay = (): void => {
       const { newest: seen, fromEnd } = before.current
-      // Who looks at the newest goes on to look at them.
+      // A user who sees the newest columns keeps seeing the newest ones.
       const added =
         fromEnd < pitch
           ? 0
@@ -259,7 +259,7 @@ function placeOf(target: HTMLElement): readonly [number, number] | null {
   return row === undefined || column === undefined ? null : [row, column]
 }
 
-/** For those who point at it: thousands of cells need not have it before. */
+/** Sets the tooltip of a cell when the pointer reaches it, so that thousands of cells need none before. */
 function showLabel({ target }: PointerEvent): void {
   const cell = (target as HTMLElement).closest<HTMLElement>('[data-cell]')
   if (cell !== null) cell.title = cell.getAttribute('aria-label') ?? ''

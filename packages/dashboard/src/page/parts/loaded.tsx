@@ -11,7 +11,7 @@ interface LoadedProps<T> {
   readonly children: (data: T) => ComponentChildren
 }
 
-/** What was read; that it is being read; or why it cannot be. What was read before stays when it cannot be read again. */
+/** Shows the data, that they are loading, or the error. After an error, earlier data stay visible. */
 export function Loaded<T>({ of: { data, error, reload }, children }: LoadedProps<T>) {
   return (
     <>
@@ -39,7 +39,7 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // Then a banner at the top of the page says why.
+  // A banner at the top of the page shows the reason.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (
     <div class="error-box" role="alert">
@@ -74,7 +74,7 @@ function headlineOf({ status }: RequestError): string {
   if (status === 404) return 'Not found.'
   if (status === 401) return 'You are not signed in.'
   if (status === 403) return 'You may not see this.'
-  if (status >= 400 && status < 500) return 'This cannot be asked for.'
+  if (status >= 400 && status < 500) return 'The request is not valid.'
   return 'This cannot be read now.'
 }
 
@@ -82,7 +82,7 @@ export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-/** A page whose address does not say what it is about. */
+/** A page whose address lacks a parameter. */
 export function NotNamed({ what }: { readonly what: 'job' | 'run' }) {
   return (
     <>

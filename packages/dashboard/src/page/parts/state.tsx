@@ -65,14 +65,14 @@ function StateIcon({ state }: { readonly state: string }) {
   )
 }
 
-/** What states mean that are not those of runs. */
+/** The meanings of states other than those of runs. */
 const meanings: Readonly<Record<string, string>> = {
   succeeded: 'The attempt ended without an error.',
   timed_out: 'The attempt took longer than its taskTimeout.',
   dead: 'The node stopped without a farewell. Other nodes take over its runs.',
   no_code: 'No living node has the code of the job, so its runs wait.',
   lost: 'The node of the attempt went away. Whether the handler ended is unknown.',
-  aborted: 'The attempt was told to stop.',
+  aborted: 'The node aborted the attempt.',
   retrying: 'The task waits for its next attempt.',
   waiting: 'The task or attempt has not started yet.',
   stopped: 'A person stopped the backfill. Some of its slots are still to be run.',

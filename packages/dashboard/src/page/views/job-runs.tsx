@@ -20,12 +20,12 @@ const states = [
 ] as const
 
 const columns = [10, 50, 100, 500, 2000, 10_000] as const
-/** A job of more tasks begins with few runs. */
+/** A job with more tasks shows few runs at first. */
 const manyTasks = 200
-/** One request reads about so many cells. */
+/** Approximate number of cells in one request. */
 const cellsAtOnce = 2500
 
-/** What ran of a job: as a grid of slots and tasks, and as a list. */
+/** The runs of a job: a grid of slots and tasks, and a list. */
 export function JobRuns({ job }: { readonly job: JobView }) {
   const { query } = usePlace()
   const { length } = job.tasks

@@ -5,7 +5,7 @@ import { AtAndAgo } from '../parts/time.tsx'
 import { pathOf } from '../request.ts'
 import { useResource } from '../resource.ts'
 
-/** What a job was, and what each version has changed. */
+/** The versions of a job, with the changes of each. */
 export function JobVersions({ job }: { readonly job: JobView }) {
   const versions = useResource<readonly VersionView[]>(pathOf('/api/versions', { job: job.name }), { on: ['jobs'] })
   return (

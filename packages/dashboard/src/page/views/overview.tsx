@@ -9,7 +9,7 @@ import { Heading, Section } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
 import { Ago } from '../parts/time.tsx'
 
-/** What fails, what is late, what runs, who lives. */
+/** Failures, late jobs, running runs and nodes. */
 export function Overview() {
   const overview = useResource<OverviewAnswer>('/api/overview', { on: ['runs', 'failures', 'nodes'], everyMs: 10_000 })
   const survey = useResource<SurveyView>('/api/survey', { on: ['jobs', 'failures', 'runs'], everyMs: 15_000 })
@@ -214,10 +214,10 @@ interface TileProps {
   readonly query?: Query
   readonly label: string
   readonly count: number | undefined
-  /** There may be more. */
+  /** The count may be too low. */
   readonly isPart?: boolean
   readonly isBad?: boolean
-  /** More than this many are bad. */
+  /** A count above this is shown as bad. */
   readonly badAt?: number
   readonly children?: ComponentChildren
 }

@@ -16,12 +16,12 @@ import { RunTask } from './run-task.tsx'
 
 const liveStates = ['pending', 'queued', 'running']
 
-/** No change tells how far a run has come. */
+/** Interval for reading a live run again, in ms: the change stream does not report progress. */
 function everyWhileLive({ state }: RunView): number | undefined {
   return liveStates.includes(state) ? 3000 : undefined
 }
 
-/** One run whole: why it is as it is, its tasks and their attempts. */
+/** One run: the reason for its state, its tasks and their attempts. */
 export function Run() {
   const { query } = usePlace()
   const { run: id = '', task } = query
@@ -64,7 +64,7 @@ export function Run() {
   )
 }
 
-/** What is looked for: what has failed, else what runs, else the first. */
+/** The task to show first: a failed task, else a running task, else the first task. */
 function defaultTask({ tasks }: RunView): string | undefined {
   const found =
     tasks.find(({ state }) => state === 'failed') ??
@@ -104,7 +104,7 @@ function RunHead({ run, isLive, reload }: HeadProps) {
         )}
         {cancelRequest !== null && (
           <p class="callout" dir="auto">
-            Somebody asked for its cancellation <AtAndAgo at={cancelRequest.at} />
+            Cancellation requested <AtAndAgo at={cancelRequest.at} />
             {cancelRequest.actor !== null && `, ${cancelRequest.actor}`}: {cancelRequest.reason}
           </p>
         )}
