@@ -36,9 +36,9 @@ export async function startJobs(): Promise<Scheduler> {
 }
 
 async function start(before: Promise<Running> | undefined): Promise<Running> {
-  // One that failed to start has told whoever asked for it, and has nothing to end.
+  // If the earlier scheduler failed to start, its caller has received the error, and there is nothing to shut down.
   const earlier = await before?.catch(() => undefined)
-  // What runs there begins anew with the code of now.
+  // Its running runs start again, with the new code.
   await earlier?.end({ gracePeriod: 0 })
   const storage = sqliteStorage({ file: process.env.JOBS_FILE ?? 'jobs.db' })
   const scheduler = createScheduler({ storage, jobs: [report] })

@@ -4,7 +4,7 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { jobs } from './jobs.ts'
 
 const hours = 6
-/** Nobody was up for so long before now: what was due then is recovered, or missed. */
+/** Length of an outage before the present, in minutes. The slots of that time are recovered or missed. */
 const gapMinutes = 20
 
 /** Lets a node work through the past hours, on a clock of its own that runs as quickly as the work is done. */

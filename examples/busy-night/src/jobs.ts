@@ -13,7 +13,7 @@ function lengthOf({ scheduledAt }: TaskContext, mostMs: number): number {
   return ((minute * 7919) % 1000) * (mostMs / 1000)
 }
 
-/** Work in so many steps, which says how far it is. */
+/** Works in steps, and reports its progress. */
 async function work(context: TaskContext, mostMs: number, steps = 10): Promise<void> {
   const length = lengthOf(context, mostMs)
   for (let step = 1; step <= steps; step++) {
@@ -98,7 +98,7 @@ export function jobs(): readonly Job[] {
     }),
     defineJob({
       name: 'old-invoices',
-      description: 'Its node was taken away, and nobody has its code: it is late.',
+      description: 'Its node has left, and no other node has its code: it is late.',
       owner: 'money',
       schedule: cron('*/3 * * * *', { timezone }),
       tasks: [{ name: 'archive', handler: 'archive-invoices' }],

@@ -20,7 +20,7 @@ interface Picture {
 const pictures: readonly Picture[] = [
   { name: 'overview', path: '/', width: 1280, height: 860, colorScheme: 'light' },
   { name: 'job', path: '/job?job=nightly-report', width: 1280, height: 860, colorScheme: 'light' },
-  // Stacks hold the folders of whoever makes the pictures.
+  // The height hides the stacks, which contain folder names of the machine that draws the pictures.
   { name: 'run', path: 'failed', width: 1280, height: 706, colorScheme: 'dark' },
 ]
 

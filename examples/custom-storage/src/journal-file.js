@@ -10,7 +10,7 @@ const present = {
   migrations: [],
 }
 
-/** So many lines become one when the file is opened next. */
+/** A file with more lines is compacted to one line the next time it is opened. */
 const compactAfterLines = 1_000
 
 /** An open journal, and the records that its lines lead to. */

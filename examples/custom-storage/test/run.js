@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-// Runs every test file of this folder with Node's own runner. When JOBISTEMER_TEST_REPORT names a file, the counts go
-// there for whoever runs many packages at once.
+// Runs every test file of this folder with Node's own runner. If JOBISTEMER_TEST_REPORT names a file, writes the counts
+// there, for the command that runs many packages.
 
 const folder = import.meta.dirname
 const files = readdirSync(folder)

@@ -36,7 +36,7 @@ export const liveKey = (state, record) => `job/${record.jobId}/${state}/${placeO
 /** The live occurrences of all jobs by state, each state in its order. @param {LiveState} state @param {OccurrenceRecord} record */
 export const stateKey = (state, record) => `state/${state}/${placeOf(state, record)}`
 
-/** What waits goes by its priority too, what runs by its time alone. @param {LiveState} state @param {OccurrenceRecord} record */
+/** Orders waiting occurrences by priority and time, running ones by time. @param {LiveState} state @param {OccurrenceRecord} record */
 const placeOf = (state, record) =>
   `${sortable(state === 'running' ? record.scheduledAt : orderAt(record))}/${record.id}`
 

@@ -20,7 +20,7 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // Whoever uses it is told; nobody may.
+    // Users of the database receive the error. The empty handler avoids an unhandled rejection if there are none.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -44,7 +44,7 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // Whoever called is told of a failure; who comes next begins all the same.
+    // The caller receives the error. The next caller starts in either case.
     this.#line = result.catch(() => undefined)
     return await result
   }
@@ -54,7 +54,7 @@ export class Database {
     // One that never opened has told its users so, and is closed like any other.
     await this.opening.catch(() => undefined)
     await this.#line
-    // Looked at last: somebody may have connected meanwhile.
+    // Checked after all waits, because a new connection may have been opened meanwhile.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

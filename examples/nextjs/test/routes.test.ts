@@ -27,7 +27,7 @@ function newServer(mode: 'production' | 'development' = 'production'): string {
   return file
 }
 
-/** Modules that nobody has loaded yet, as each bundle of Next.js has them, and each one after an edit. */
+/** Loads new copies of the modules, as each bundle of Next.js has them, also after an edit. */
 async function bundle() {
   vi.resetModules()
   const [{ register }, { jobs }, { POST }] = await Promise.all([

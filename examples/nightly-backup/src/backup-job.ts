@@ -11,8 +11,9 @@ export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 export const misfireThresholdMs = 1000
 
 /**
- * How long a backup of so many bytes may take: far longer than it does, since what exceeds it is aborted; and short, so that
- * another node takes over from a dead one before that has been silent for 30 s. A real job would say `{ minutes: 30 }`.
+ * The execution timeout for a backup of this size. It is much longer than the backup takes, because the node aborts a run
+ * that exceeds it. It is short enough that another node takes over the run of a dead node within 30 s. A real job would use
+ * `{ minutes: 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)

@@ -58,7 +58,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
   const stopped = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
-  // An end that comes while nobody waits is expected: the next who waits is told.
+  // The signal may fire while no caller waits. The next caller of `expect` receives the rejection.
   stopped.catch(() => undefined)
   const expect = <T>(promise: Promise<T>): Promise<T> =>
     Promise.race([promise, supervisor.crashed, watch.failed, stopped])

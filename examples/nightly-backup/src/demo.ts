@@ -94,7 +94,7 @@ async function buildDatabase(file: string): Promise<string> {
   return `built from this repository: ${files} files${commits === null ? '' : `, ${commits} commits`}`
 }
 
-/** The window of the schedule: so many slots, from the first that the nodes can be there for. */
+/** The window of the schedule: `count` slots, from the first one for which the nodes can be ready. */
 function firstSlots(seconds: number, count: number): { readonly start: Date; readonly end: Date } {
   const schedule = backupSchedule(seconds, {})
   const slots: Date[] = []

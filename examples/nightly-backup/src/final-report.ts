@@ -11,7 +11,7 @@ import { type Paint, printBytes, printSlot } from './style.ts'
 const mostTables = 8
 const mostProblems = 10
 
-/** What is said at the end, and whether every check holds. */
+/** The lines of the report at the end, and whether every check passed. */
 export function reportLines(
   run: CheckInput & Omit<TableOptions, 'now'> & { readonly folder: DemoFolder; readonly keep: number },
 ): { readonly lines: readonly string[]; readonly good: boolean } {

@@ -113,7 +113,7 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** Lines are in the order of time, whoever wrote them: between a start and its end there must be no other. */
+/** All nodes' lines are in the order of time. No other line may come between the start and the end of an attempt. */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>
@@ -145,7 +145,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   return problems
 }
 
-/** Whoever wrote last of an occurrence is its last owner. */
+/** The node that wrote the last line of an occurrence is its last owner. */
 function nodeProblems({ occurrences, witness }: CheckInput): string[] {
   return occurrences.flatMap(({ id, scheduledAt, node }) => {
     const last = witness.findLast(({ occurrence }) => occurrence === id)

@@ -41,7 +41,7 @@ export class LedgerWatch {
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject
     })
-    // Expected when a look fails while nobody waits: whoever does next is told.
+    // A read may fail while no caller waits. The next caller receives the rejection.
     this.failed.catch(() => undefined)
     this.#lookAgainAndAgain()
   }

@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const controller = new AbortController()
   interruptOnSignals(controller)
-  // Whoever reads the output may stop reading: `npm run demo | head`.
+  // The reader of the output may close the pipe: `npm run demo | head`.
   process.stdout.on('error', (error) => controller.abort(error))
   const screen = new Screen(process.stdout, process.env)
   const started = performance.now()

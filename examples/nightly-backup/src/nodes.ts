@@ -7,7 +7,7 @@ export const nodeNames = ['A', 'B'] as const
 /** The node that an attempt ran on; `null` when that is not known, or not worth telling. */
 export type NodeOf = (occurrence: Occurrence['id'], task: string, attempt: number) => string | null
 
-/** With one node, nobody has to be told which it was. */
+/** With one node, the output does not name the node. */
 export const anyNode: NodeOf = () => null
 
 /** As the witness has it: the ledger names the last owner of each occurrence only. */

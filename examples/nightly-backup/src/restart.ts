@@ -3,12 +3,12 @@ import { misfireThresholdMs } from './backup-job.ts'
 import type { Interruption, Kill, Stage } from './stage.ts'
 import { printSlot } from './style.ts'
 
-/** The only node is dead. It is started again when a slot has passed with nobody there. */
+/** The only node is dead. Starts it again after a slot has passed without a node. */
 export async function restart(stage: Stage, { node, scheduledMs }: Interruption): Promise<Kill> {
   const { screen, supervisor, settingsOf, slots, expect } = stage
   const missed = slots.find((slot) => slot.getTime() > Math.max(scheduledMs, Date.now()))
   if (missed !== undefined) {
-    screen.say(`→ Node ${node} is dead. At ${printSlot(missed)} the job is due, and nobody is there to run it.`)
+    screen.say(`→ Node ${node} is dead. At ${printSlot(missed)} the job is due, and no node is up to run it.`)
     await expect(wait(missed.getTime() + misfireThresholdMs + 200 - Date.now()))
   }
   supervisor.start(settingsOf(node))

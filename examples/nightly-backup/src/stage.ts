@@ -12,7 +12,7 @@ export interface Stage {
   readonly settingsOf: (node: string) => WorkerSettings
   /** Every slot that there will be. */
   readonly slots: readonly Date[]
-  /** Resolves with the promise; rejects when something goes wrong meanwhile, and when the demo is told to end. */
+  /** Resolves with the promise. Rejects if a worker or a read of the ledger fails meanwhile, or if the demo is stopped. */
   readonly expect: <T>(promise: Promise<T>) => Promise<T>
 }
 

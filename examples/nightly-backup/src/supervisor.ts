@@ -19,7 +19,7 @@ export class Supervisor {
     this.crashed = new Promise((_, reject) => {
       this.#reportCrash = reject
     })
-    // Expected when a worker crashes while nobody waits: whoever does next is told.
+    // A worker may crash while no caller waits. The next caller receives the rejection.
     this.crashed.catch(() => undefined)
   }
 

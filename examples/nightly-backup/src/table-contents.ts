@@ -13,7 +13,7 @@ export interface TableRows {
   readonly rows: number
 }
 
-// A handler that computes for long gives way after so many rows, so that the worker can do other things.
+// Rows after which a long computation yields to the event loop, so that the worker can do other work.
 const rowsPerTurn = 2000
 
 /**

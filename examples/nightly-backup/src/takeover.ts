@@ -1,7 +1,7 @@
 import type { Interruption, Kill, Stage } from './stage.ts'
 import { printDuration, printSlot } from './style.ts'
 
-/** So long after the execution timeout the engine leaves a node to settle its occurrence itself. */
+/** Time after the execution timeout, in ms, in which only the owner may settle its occurrence. */
 const graceMs = 10_000
 
 /** One of two nodes is dead. The other one takes over what it was running; then it is started again. */

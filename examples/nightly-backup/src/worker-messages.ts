@@ -29,7 +29,7 @@ export type WorkerMessage =
       readonly totalBytes: number
     }
 
-/** What a worker is told: to stand still in the middle of the compression of this slot, if it runs it. */
+/** Instructs a worker to stop in the middle of the compression of this slot, if it runs the slot. */
 export interface Instruction {
   readonly standStillAtMs: number
 }

@@ -54,6 +54,6 @@ await scheduler.start()
 
 // The supervisor hangs up to say that it is time to end; if it dies, the line is cut too.
 if (process.connected) await once(process, 'disconnect')
-// Whoever presses Ctrl-C waits: what runs is told to stop at once, and handed back.
+// The user who presses Ctrl-C waits, so the node aborts its runs at once and hands them back.
 await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

@@ -23,7 +23,7 @@ function smallWorld(): { readonly folder: string; readonly options: readonly str
   return { folder, options: ['--db', database, '--out', join(folder, 'out')] }
 }
 
-it('ends at once when it is told to, and takes its nodes along', async () => {
+it('SIGINT ends the demo and its nodes at once', async () => {
   const demo = demoOfTest(...smallWorld().options)
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   const alive = () => [a, b].map((node) => isAlive(Number(node)))

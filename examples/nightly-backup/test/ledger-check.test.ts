@@ -166,7 +166,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     `00:00:03 ${compress} started 2 times`,
   ],
   [
-    'a start that nobody wrote down',
+    'a start without a witness line',
     (run) => run.witness.splice(indexOf(run, 'start', 0, 'copy'), 1),
     '00:00:00 copy attempt 1 is in the ledger, but never started',
   ],
@@ -176,7 +176,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     `${second} compress attempt 3 started, but is not in the ledger`,
   ],
   [
-    'an end that nobody wrote down',
+    'an end without a witness line',
     (run) => run.witness.splice(indexOf(run, 'succeeded', 2, 'verify'), 1),
     '00:00:06 verify completed 0 times',
   ],
@@ -241,7 +241,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     '00:00:06 ended on node B, but the ledger names A',
   ],
   [
-    'a lost attempt of a node that nobody killed',
+    'a lost attempt of a node that was not killed',
     (run) => (run.kill = { node: 'C', successor: 'B' }),
     `00:00:03 ${compress} was not on node C`,
   ],
@@ -258,7 +258,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     },
     '1 killed, but 0 recorded as lost',
   ],
-  ['a loss that nobody caused', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
+  ['a loss without a kill', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
 ]
 
 it.each(defects)('finds %s', (_, spoil, problem) => {

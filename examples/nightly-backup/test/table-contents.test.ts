@@ -76,7 +76,7 @@ it('finds no difference between a database and itself', async () => {
   expect(describeDifferences(await readContents(database), await readContents(database))).toEqual([])
 })
 
-it('stops in the middle of a table when it is told to, and leaves the database usable', async () => {
+it('an abort stops the read in the middle of a table, and the database stays usable', async () => {
   const database = openDatabase(5000)
   const controller = new AbortController()
   const reading = readContents(database, controller.signal)

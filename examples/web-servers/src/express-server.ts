@@ -35,7 +35,7 @@ const server = app.listen(Number(port), '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 })
 
-/** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
+/** Shuts down in order: first the client and the server, then the scheduler, then the storage. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
   // A page of the dashboard that is open has a stream of events, which ends with its client.
@@ -52,7 +52,7 @@ async function end(): Promise<void> {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end())
 
-/** Nobody sees the dashboard without it. */
+/** The dashboard requires this token. */
 function adminToken(): string {
   return process.env.ADMIN_TOKEN ?? crypto.randomUUID()
 }

@@ -36,7 +36,7 @@ const server = serve({ fetch: app.fetch, port: Number(port), hostname: '127.0.0.
   console.log(`listening on http://127.0.0.1:${address.port}`)
 })
 
-/** What it takes to end: first nobody asks for anything, then nothing runs, then nothing is open. */
+/** Shuts down in order: first the client and the server, then the scheduler, then the storage. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
   // A page of the dashboard that is open has a stream of events, which ends with its client.

@@ -68,14 +68,14 @@ describe.each(['express-server', 'hono-server'])('%s', (name) => {
     expect(told).toEqual({ state: 'completed', result: { pages: 2 } })
   })
 
-  it('shows the dashboard to whoever has the token', async () => {
+  it('shows the dashboard to requests with the token', async () => {
     const { origin } = await start(name)
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${origin}/admin/jobs/api/jobs`, { headers })).status
     expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
   })
 
-  it('loses nothing when it is told to end, while a page is open and a request does not end', async () => {
+  it('shuts down without losing a request, while a page is open and another request does not end', async () => {
     const { origin, process: server, file } = await start(name)
     const page = await openPage(origin)
     expect(page.statusCode).toBe(200)

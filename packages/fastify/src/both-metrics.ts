@@ -11,8 +11,8 @@ export function areMetrics(value: Metrics): boolean {
 }
 
 /**
- * Tells both. One that throws, or rejects, takes nothing from the other: its error goes on afterwards, to whoever called,
- * by a promise when one of them answers with one.
+ * Forwards each call to both metrics. If one of them throws or rejects, the other one still receives the call, and the
+ * caller receives the error afterwards: as a rejection if one of them returned a promise, else thrown.
  */
 export function bothMetrics(first: Metrics, second: Metrics): Metrics {
   function both<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {

@@ -223,7 +223,7 @@ describe('what fails', () => {
     expect(lines.join('')).toContain('out of paper')
   })
 
-  it('goes to the logger of the server where that is on, and to nobody where that is silent', async () => {
+  it('is written to the logger of the server, and nowhere if that logger is silent', async () => {
     const lines = written()
     const logged: string[] = []
     await fail(Fastify({ logger: { stream: { write: (line: string) => void logged.push(line) } } }))
@@ -234,7 +234,7 @@ describe('what fails', () => {
 })
 
 describe('routes on request', () => {
-  it('serve the dashboard to whoever may see it', async () => {
+  it('serve the dashboard to users that authorize allows', async () => {
     const app = await serverWith({
       jobs: [echo],
       dashboard: { basePath: '/admin/jobs', authorize: (request) => request.headers.get('x-user') === 'anna' },
@@ -483,7 +483,7 @@ describe('a server with a client alone', () => {
     expect(worker.jobs).toBe(worker.scheduler)
   })
 
-  it('serves the dashboard to whoever may see it', async () => {
+  it('serves the dashboard to users that authorize allows', async () => {
     const app = await clientServer({ dashboard: { basePath: '/jobs', authorize: () => true } })
     const address = await app.listen({ port: 0, host: '127.0.0.1' })
     expect((await fetch(`${address}/jobs/`)).status).toBe(200)

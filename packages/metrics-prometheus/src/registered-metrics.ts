@@ -44,7 +44,7 @@ export class RegisteredMetrics {
     this.#shape = shapeOf(options)
   }
 
-  /** Whether the next scheduler may count on in these, as the options are the same and nobody has taken one away. */
+  /** Returns whether the next scheduler can continue these metrics: the options are equal, and the registry has all of them. */
   suits(options: Required<PrometheusMetricsOptions>): boolean {
     return this.#shape === shapeOf(options) && [...this.#all.keys()].every((name) => this.has(name))
   }

@@ -22,7 +22,7 @@ import type {
 import { nestLogger } from './nest-logger.ts'
 import { jobsToken, optionsToken, schedulerToken } from './tokens.ts'
 
-/** Makes the scheduler or the client, and what comes with it. All modules can inject them. */
+/** Creates the scheduler or the client, and the other exported providers. All modules can inject them. */
 class JobistemerProviders {}
 Module({})(JobistemerProviders)
 Global()(JobistemerProviders)
@@ -93,8 +93,8 @@ const lifecycle: Provider = {
 }
 
 /**
- * Each would have all jobs of the application, and run all their slots on a storage of its own; of two that one injects, it would be
- * a matter of chance which.
+ * Refuses a second module. Each of the two would run all jobs of the application on a separate storage, and which of them a
+ * provider injects would be undefined.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function refuseSecond(modules: ModulesContainer): void {
@@ -114,8 +114,8 @@ function refuseSecond(modules: ModulesContainer): void {
 }
 
 /**
- * Nest starts modules from the farthest to the nearest one and ends them the other way round. Tasks that run need what others
- * close when they end, such as a connection to a database: so this module is nearer than the nearest.
+ * Nest starts modules from the farthest to the nearest one, and closes them in reverse order. Running tasks need resources
+ * that other modules close, such as a database connection. So this module has a distance below all others.
  */
 function endFirst(modules: ModulesContainer): void {
   for (const module of modules.values()) if (module.metatype === JobistemerModule) module.distance = -1

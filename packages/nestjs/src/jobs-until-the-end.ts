@@ -3,8 +3,8 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * What a client does in place of the scheduler. Not what waits: for a run that nobody may take up it would wait for ever, and
- * with it the server that has to answer, and so the end of the application.
+ * The operations that a client takes over from the scheduler during the shutdown. `waitFor` and `changes` are not among
+ * them: they could wait forever for a run that no process claims. The server would wait for them, and block the shutdown.
  */
 const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>, true>> = {
   trigger: true,
@@ -40,8 +40,8 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
 }
 
 /**
- * The scheduler, for whoever asks. Nest closes its server when the scheduler has shut down: what requests and running tasks ask for
- * meanwhile goes to the storage by a client, and other processes run it.
+ * The operations of the scheduler until the server is closed. Nest closes its server only after the scheduler has shut down.
+ * Meanwhile a client stores what requests and running tasks trigger, and other processes run it.
  */
 export class JobsUntilTheEnd {
   readonly jobs: JobOperations
@@ -59,12 +59,12 @@ export class JobsUntilTheEnd {
     })
   }
 
-  /** From here on the client is asked. */
+  /** Switches from the scheduler to the client. */
   schedulerEnds(): void {
     this.#client ??= createClient(clientOptionsOf(this.#options))
   }
 
-  /** Waits for what is under way; from here on nothing can be asked for. */
+  /** Waits for pending calls. Later calls throw. */
   async close(): Promise<void> {
     await this.#client?.close()
   }

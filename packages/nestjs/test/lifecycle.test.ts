@@ -148,7 +148,7 @@ describe('while the application ends and a task still runs', () => {
     await expect(app.get<JobOperations>(jobsToken).trigger('asked')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('nobody waits for a run: the server would wait for the answer, and the application for the server', async () => {
+  it('waitFor throws SCHEDULER_STATE during the shutdown, so that no request blocks the server', async () => {
     const { ask, release, closed } = await closingServer()
     expect((await ask('wait')).code).toBe('SCHEDULER_STATE')
     release()
@@ -288,7 +288,7 @@ describe('a second module', () => {
   it.each([
     ['forRoot', () => JobistemerModule.forRoot({ storage: storage() })],
     ['forClient', () => JobistemerModule.forClient({ storage: storage() })],
-  ])('with %s is refused: jobs would run twice, or nobody could say where', async (_, second) => {
+  ])('with %s is refused, because jobs would run twice, or the storage of a job would be ambiguous', async (_, second) => {
     @Module({ imports: [second()] })
     class Feature {}
     await expect(createApp({ imports: [Feature] })).rejects.toMatchObject({

@@ -1,8 +1,8 @@
 import { type Context, context, createContextKey, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 
-// Asynchronous work inherits the active context. What a scheduler does for itself has this one, in which no span is
-// active: so no trace grows for as long as the process lives. Whoever has called is still known in it, since the span of a
-// request is the caller's.
+// Asynchronous work inherits the active context. A scheduler's own work runs in a context without a span, so that no trace
+// grows as long as the process lives. That context contains the caller's context, because the span of a request is a child
+// of the caller's span.
 const callerKey = createContextKey('jobistemer caller')
 
 /** Calls outside of any span. */
@@ -13,7 +13,7 @@ export function outsideSpans<T>(call: () => T): T {
   return context.with(outside, call)
 }
 
-/** The context of whoever has called; the root where no span was active there. */
+/** Returns the context of the caller, or the root context if the caller had no active span. */
 export function callerContext(): Context {
   const caller = context.active().getValue(callerKey)
   return caller === undefined ? ROOT_CONTEXT : (caller as Context)

@@ -5,7 +5,7 @@ import { conventional, conventionalValues, own } from './conventions.ts'
 import { recordError } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
 
-/** The span of a call that asks for runs, in the trace of whoever calls. */
+/** The span of a call that requests runs, in the trace of the caller. */
 export class SpanOfRequest implements RequestTrace {
   readonly context: TraceContext | null
   readonly #span: Span

@@ -58,7 +58,7 @@ export class SpansOfRun implements RunTrace {
   }
 
   attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
-    // Of a run that is not sampled nobody looks at the attempts; their handlers are told so by the run's own context.
+    // Attempts of a run that is not sampled need no spans. The run's context tells the handlers that it is not sampled.
     if (!this.#span.isRecording()) {
       return { within: (call) => this.within(call), logFields: () => this.logFields(), ended: () => undefined }
     }

@@ -2,7 +2,7 @@ import type { TraceContext } from '@jobistemer/core'
 import { createTraceState, type Link, type SpanContext, TraceFlags, isSpanContextValid } from '@opentelemetry/api'
 import { own } from './conventions.ts'
 
-/** What is kept of a span's context; `null` where nobody could look at the span. */
+/** Returns the stored form of a span's context; `null` if the context is invalid or not sampled. */
 export function printSpanContext(context: SpanContext): TraceContext | null {
   if (!isSpanContextValid(context) || !isSampled(context)) return null
   const flags = (context.traceFlags & 0xff).toString(16).padStart(2, '0')

@@ -120,7 +120,7 @@ test('the last success of a job that was removed is not told any more', async ()
   expect(await lastSuccess()).toEqual([])
 })
 
-test('when the scheduler has ended, nobody reads its gauges, and another one may have its metrics', async () => {
+test('after the scheduler has ended, no gauge is observed, and another scheduler may use its metrics', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })

@@ -2,7 +2,7 @@ import { lastYear } from './calendar.ts'
 import type { LocalTimes } from './local-times.ts'
 import { nowhere, type OffsetSpan, type ZoneOffsets } from './zone-offsets.ts'
 
-/** What becomes of local times at offset changes. */
+/** How local times map to instants at offset changes. */
 export interface OffsetChangeRules {
   /**
    * A local time that the clock jumps over: `shift` = it happens at the first instant after the gap, `skip` = not at

@@ -2,7 +2,7 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import { readScheduleOptions, type ScheduleOptions } from '@jobistemer/core/schedule'
 import type { OffsetChangeRules } from './cron-kernel.ts'
 
-/** What becomes of a schedule's local times when the zone's offset changes; see {@link CronOptions.dst}. */
+/** How a schedule's local times map to instants when the zone's offset changes; see {@link CronOptions.dst}. */
 export interface CronDstOptions {
   /**
    * A local time that the clock jumps over. `shift`: it happens at the first instant after the gap. `skip`: it does not

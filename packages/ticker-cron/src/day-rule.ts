@@ -2,7 +2,7 @@
 export interface DayOfMonthRule {
   /** 1 to 31. */
   readonly days: readonly number[]
-  /** `L` is 0, `L-3` is 3: so many days before the last. */
+  /** Days before the last day of the month: `L` is 0, `L-3` is 3. */
   readonly daysBeforeLast: readonly number[]
   /** `15W`: the weekday (Monday to Friday) nearest to this day, inside the month. */
   readonly nearestWeekdays: readonly number[]

@@ -47,7 +47,7 @@ export const fields: Readonly<Record<FieldName, Field>> = {
   },
 }
 
-/** The fields of an expression with so many of them. */
+/** The fields of an expression, by their number. */
 export const layouts: Readonly<Record<number, readonly FieldName[]>> = {
   5: ['minute', 'hour', 'dayOfMonth', 'month', 'dayOfWeek'],
   6: ['second', 'minute', 'hour', 'dayOfMonth', 'month', 'dayOfWeek'],

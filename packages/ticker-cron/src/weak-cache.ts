@@ -1,9 +1,9 @@
-/** Objects by key for as long as somebody else holds them: equal keys share one object, and unused ones cost nothing. */
+/** Objects by key, held by weak references: equal keys share one object, and unused objects can be collected. */
 export class WeakCache<T extends object> {
   readonly #entries = new Map<string, WeakRef<T>>()
   #sweepAt = 1000
 
-  /** The object of a key, made when there is none. */
+  /** Returns the object of a key. Creates a missing object. */
   get(key: string, make: () => T): T {
     const known = this.#entries.get(key)?.deref()
     if (known !== undefined) return known

@@ -180,7 +180,7 @@ export function zoneOffsets(timezone: string): ZoneOffsets {
   const canonical = format.resolvedOptions().timeZone
   zone = zones.get(canonical) ?? new ZoneOffsets(canonical === 'UTC' ? 0 : offsetReader(format))
   zones.set(canonical, zone)
-  // Canonical names are some hundreds; of other spellings there may be as many as somebody cares to invent.
+  // There are some hundreds of canonical names, but any number of other spellings: the limit bounds the cache.
   if (zones.size < 2000) zones.set(timezone, zone)
   return zone
 }

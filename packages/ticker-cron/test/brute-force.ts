@@ -3,7 +3,7 @@ import { localTimeAt } from './reference-zone.ts'
 
 const day = 86_400
 
-/** What becomes of local times that the clock leaves out or shows twice. */
+/** How local times that the clock skips or shows twice map to instants. */
 export interface Rules {
   readonly gap: 'shift' | 'skip'
   readonly fold: 'first' | 'last' | 'both'

@@ -6,7 +6,7 @@ import { ZoneOffsets } from '../src/zone-offsets.ts'
 import { byEffort } from '../../workspace/test-effort.ts'
 
 const day = 86_400
-// A zone is looked at in steps of so many days from the epoch on.
+// The kernel reads a zone in steps of this length from the epoch on.
 const stepSeconds = 366 * day
 const edge = 40 * stepSeconds
 

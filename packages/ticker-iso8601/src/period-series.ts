@@ -25,7 +25,7 @@ const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 export class PeriodSeries {
   readonly #options: SeriesOptions
   readonly #averageMs: number
-  // The last two instants that were worked out: whoever goes on from one needs it again.
+  // The last two computed instants: a caller that continues from one of them needs it again.
   #recent: readonly [number: number, time: number][] = []
 
   constructor(options: SeriesOptions) {

@@ -33,7 +33,7 @@ export class ZonedCalendar {
     return this.#offsetAt(localMs - after) === after ? localMs - after : localMs - before
   }
 
-  /** The local time that lies the calendar part of so many periods behind another. */
+  /** Adds the calendar part of `count` periods to a local time. */
   add(localMs: number, period: Period, count: number): number {
     const moved = localMs + period.days * count * msPerDay
     if (period.months === 0) return moved

@@ -11,9 +11,9 @@ export interface PGliteHost {
 }
 
 /**
- * Opens the PGlite of a folder, which no other process may have open, and takes statements for it on a port. A PGlite has
- * one session, so whoever has begun a transaction has it alone until the end of that; a node that is killed in the middle
- * of one loses it, as it would on a server.
+ * Opens the PGlite of a folder, and accepts statements for it on a port. No other process may have the folder open. A PGlite
+ * has one session, so a connection that begins a transaction holds the session until the transaction ends. If a node is
+ * killed within a transaction, the host rolls it back, as a server would.
  */
 export async function hostPGlite(folder: string): Promise<PGliteHost> {
   const database = await PGlite.create(folder)
@@ -89,7 +89,7 @@ class Serving {
   }
 
   async #carryOut({ text, values }: Statement): Promise<void> {
-    // Nobody waits for it, and what is in a transaction is rolled back.
+    // The connection is closed: no client waits for the answer, and the host rolls back its transaction.
     if (this.#isOver) return
     this.#endTurn ??= await this.#turns.next()
     const answer = await this.#answer(text, values)

@@ -22,6 +22,6 @@ export function send(socket: Socket, message: Statement | Answer): void {
 export function onMessage<Message>(socket: Socket, listener: (message: Message) => void): void {
   const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
   lines.on('line', (line) => listener(JSON.parse(line) as Message))
-  // It passes an error of the socket on, which would end the process where nobody hears it.
+  // The interface also emits errors of the socket. Without this listener they would end the process.
   lines.on('error', () => {})
 }
