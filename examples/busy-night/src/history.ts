@@ -7,7 +7,7 @@ const hours = 6
 /** Length of an outage before the present, in minutes. The slots of that time are recovered or missed. */
 const gapMinutes = 20
 
-/** Lets a node work through the past hours, on a clock of its own that runs as quickly as the work is done. */
+/** Runs a node through the past hours on a virtual clock, which advances as soon as the work is done. */
 export async function makeHistory(storage: Storage, now: number): Promise<void> {
   const clock = virtualClock(new Date(now - hours * 3_600_000))
   const scheduler = createScheduler({

@@ -33,7 +33,7 @@ export class Database {
         message: `The database cannot be opened: ${this.level.location}.`,
         field: 'folder',
         value: this.level.location,
-        remedy: 'Give a folder of its own to Jobistemer, which no other process has open.',
+        remedy: 'Give Jobistemer a separate folder that no other process has open.',
         cause,
       })
     }

@@ -13,7 +13,7 @@ export interface DemoOptions {
   /** How many node processes there are: 1 or 2. */
   readonly nodes: number
   readonly ledger: LedgerKind
-  /** URL of a server of the user's for the ledger; `null`: the demo starts one of its own where the kind needs one. */
+  /** URL of the user's server for the ledger; `null`: the demo starts a server if the kind needs one. */
   readonly server: string | null
 }
 

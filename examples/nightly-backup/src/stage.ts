@@ -19,7 +19,7 @@ export interface Stage {
 /** Where a node was killed. */
 export type Interruption = Extract<WorkerMessage, { readonly kind: 'standing-still' }>
 
-/** A node that was killed in the middle of a task, and the one that carried on: itself, started again, or another. */
+/** The node that was killed in the middle of a task, and the node that continued: the restarted one, or the other one. */
 export interface Kill {
   readonly node: string
   readonly successor: string

@@ -71,7 +71,7 @@ export class Supervisor {
     await this.#end(node, (worker) => worker.kill('SIGKILL'))
   }
 
-  /** Lets all workers end in good order; kills those that take too long. */
+  /** Shuts all workers down, and kills workers that take too long. */
   async stop(): Promise<void> {
     await Promise.all(
       [...this.#workers.keys()].map((node) =>

@@ -62,7 +62,7 @@ function tablesOf(database: Database): StoredTable[] {
   const list = database.pragma('table_list') as { schema: string; name: string; type: string; wr: 0 | 1 }[]
   return (
     list
-      // A virtual table has no rows of its own: they are in its shadow tables, which are listed too.
+      // The rows of a virtual table are in its shadow tables, which are listed too.
       .filter(
         ({ schema, name, type }) =>
           schema === 'main' && type !== 'view' && type !== 'virtual' && name !== 'sqlite_schema',

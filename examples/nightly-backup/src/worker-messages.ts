@@ -18,7 +18,7 @@ export interface WorkerSettings {
 
 /** What a worker tells the process that started it. */
 export type WorkerMessage =
-  /** It runs the job. `nextMs`: the first slot that is still to come; `null` when there is none. */
+  /** The worker runs the job. `nextMs`: the next slot; `null` after the last slot. */
   | { readonly kind: 'started'; readonly nextMs: number | null }
   /** It stands still in the middle of a compression, and waits for its end. */
   | {

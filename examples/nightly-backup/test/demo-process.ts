@@ -15,7 +15,7 @@ export interface DemoProcess {
   stop(): Promise<void>
 }
 
-/** Starts the demo as its user does, in a process group of its own. */
+/** Starts the demo as its user does, in a separate process group. */
 export function startDemo(...args: readonly string[]): DemoProcess {
   const { INIT_CWD: _, ...env } = process.env
   const child = spawn(process.execPath, [program, ...args], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -37,7 +37,7 @@ export function startDemo(...args: readonly string[]): DemoProcess {
     })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const stop = async () => {
-    // Not SIGKILL: it has a server of its own to end.
+    // Not SIGKILL: the demo has to stop its server.
     child.kill('SIGTERM')
     await ended
   }

@@ -43,7 +43,7 @@ it('lets its nodes write down that they end before it ends its server, when a Ct
   const demo = demoOfTest('--storage', 'redis', ...options)
   const [, server] = await demo.said(/redis, process (\d+)/)
   await demo.said(/backup {4}attempt 1 on [AB] succeeded/)
-  // A group of its own, which is none of those that the signal reaches.
+  // A separate process group, which the signal does not reach.
   expect(isAlive(-Number(server))).toBe(true)
   process.kill(-(demo.child.pid as number), 'SIGINT')
   expect(await demo.ended).toBe(130)

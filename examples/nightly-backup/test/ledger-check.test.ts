@@ -234,7 +234,7 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
     `00:00:03 ${compress} and the one after it have the same owner`,
   ],
   [
-    'another node than the one that the ledger names',
+    'a node other than the node in the ledger',
     (run) => {
       run.occurrences[2] = { ...(run.occurrences[2] as Occurrence), node: 'A' }
     },

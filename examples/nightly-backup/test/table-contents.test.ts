@@ -12,7 +12,7 @@ function openDatabase(rows?: number): Database.Database {
   return database
 }
 
-it('counts the rows of every table that has some of its own, whatever its key', async () => {
+it('counts the rows of every table that stores rows, with any kind of key', async () => {
   const { tables } = await readContents(openDatabase(5000))
   const counts = Object.fromEntries(tables.map(({ name, rows }) => [name, rows]))
   expect(counts).toMatchObject({ notes: 5000, tags: 5000, words_content: 1 })

@@ -24,7 +24,7 @@ async function localTable(): Promise<DynamoDBClient> {
 /** What the platform says of the time that is left. */
 const context = { getRemainingTimeInMillis: () => 60_000 }
 
-it('runs each slot once and reports, while several calls overlap and each has a process of its own', async () => {
+it('overlapping calls in separate processes run each slot once, and report', async () => {
   const client = await localTable()
   const clock = virtualClock('2026-01-01T04:27:30Z')
   const done: string[] = []
@@ -35,7 +35,7 @@ it('runs each slot once and reports, while several calls overlap and each has a 
       if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
     },
   }
-  // Each has a scheduler of its own, as functions in two processes have.
+  // Each call has a separate scheduler, like functions in two processes.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
   for (let minute = 0; minute < 10; minute++) {

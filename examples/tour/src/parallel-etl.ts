@@ -1,4 +1,4 @@
-// Ten tasks at once. The third is unstable and has retries of its own; when they are exhausted, the others are aborted,
+// Ten concurrent tasks. The third is unstable and has retries; after the last retry fails, the node aborts the other tasks,
 // but for the last one, which cleans up whatever happens.
 import { createScheduler, defineJob, type TaskDefinition } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'

@@ -16,7 +16,7 @@ const code = await main(process.argv.slice(2), processIo())
 await Promise.all(streams.map((stream) => new Promise((resolve) => stream.write('', resolve))))
 const lost = problem as NodeJS.ErrnoException | null
 if (lost !== null) {
-  const done = code === exitCodes.fine ? ' What was to be done is done.' : ''
+  const done = code === exitCodes.fine ? ' The command has done its work.' : ''
   const text = `The output could not be written: ${lost.message}.${done}\n`
   await new Promise((resolve) => process.stderr.write(text, resolve))
 }

@@ -3,8 +3,8 @@ export const exitCodes = {
   /** Done, or the answer is yes. */
   fine: 0,
   /**
-   * The answer is no: `doctor` has found an error, `plan` a difference, `conformance` a case that fails; a trigger was skipped, a run had ended before, or was
-   * waited for and not completed.
+   * The answer is no: `doctor` has found an error, `plan` a difference, or `conformance` a failed case. Or a trigger was
+   * skipped, a run to cancel had ended before, or a run with `--wait` was not completed.
    */
   no: 1,
   /** A wrong command line, configuration or definition; a package that is not installed. */
@@ -15,11 +15,11 @@ export const exitCodes = {
   notFound: 4,
   /** Another client was faster, or the storage rejects the call. */
   conflict: 5,
-  /** The time to wait for a run is over; the run goes on. */
+  /** The time to wait for a run is over; the run continues. */
   waitTimeout: 6,
   /** A fault of this program. */
   internal: 70,
-  /** What was to be done is done, but the output could not be written, as on a full disk. */
+  /** The command has done its work, but could not write the output, for example on a full disk. */
   unwritten: 74,
   /** Ended by Ctrl-C. */
   interrupted: 130,
@@ -36,7 +36,7 @@ export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.storage, 'the storage cannot be reached or used, or did not answer in time'],
   [exitCodes.notFound, 'no such job or run'],
   [exitCodes.conflict, 'another client was faster, or the storage rejects the call'],
-  [exitCodes.waitTimeout, 'the time to wait for a run is over; the run goes on'],
+  [exitCodes.waitTimeout, 'the time to wait for a run is over; the run continues'],
   [exitCodes.internal, 'a fault of this program'],
   [exitCodes.unwritten, 'done, but the output could not be written'],
   [exitCodes.interrupted, 'ended by Ctrl-C'],

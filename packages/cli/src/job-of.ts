@@ -7,7 +7,7 @@ import { nearest } from './nearest.ts'
 /** More names are not looked through for one that is like another. */
 const mostNames = 10_000
 
-/** A stored job. @throws CliError that names the nearest ones when there is none of this name */
+/** Returns a stored job. @throws CliError with the most similar names if the job does not exist */
 export async function jobOf(context: Context, name: string): Promise<JobDetails> {
   const client = await context.client()
   try {
@@ -42,7 +42,7 @@ async function notFound(context: Context, name: string, cause: unknown): Promise
     remedy:
       near.length > 0
         ? `Did you mean ${near.map((one) => JSON.stringify(one)).join(' or ')}?`
-        : 'jobistemer jobs lists those that are there.',
+        : 'jobistemer jobs lists the stored jobs.',
     exitCode: exitCodes.notFound,
     cause,
   })

@@ -9,8 +9,8 @@ import { type GlobalOptions, globalOptions } from './global-options.ts'
 export type Runner = (command: Command, args: readonly (string | undefined)[], options: GlobalOptions) => Promise<void>
 
 /**
- * The command line: reads what it is given, and calls the runner with the command that it names.
- * @param load names of commands to load whole; of the others only the name and the summary are there.
+ * Builds the command line. Parsing calls the runner with the named command.
+ * @param load names of the commands to load. Other commands have only a name and a summary.
  */
 export async function buildProgram(load: ReadonlySet<string>, runner: Runner): Promise<Commander> {
   const program = new Commander('jobistemer')

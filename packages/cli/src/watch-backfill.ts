@@ -49,7 +49,7 @@ export async function watchBackfill(
   if (present.open + present.live === 0) return present
   throw new CliError({
     code: 'INTERRUPTED',
-    message: `Watched until Ctrl-C: ${doneOf(present)} of ${toDoOf(present)} of ${name} are done, and the nodes go on.`,
+    message: `Watched until Ctrl-C: ${doneOf(present)} of ${toDoOf(present)} of ${name} are done, and the nodes continue.`,
     remedy: `${commands.same} watches it again; ${commands.stop} stops it.`,
     exitCode: exitCodes.interrupted,
   })

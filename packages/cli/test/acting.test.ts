@@ -387,7 +387,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     expect(await ask(['backfills', 'nightly-reprot'])).toMatchObject({ code: 4 })
   })
 
-  it('shows how far it is, and says so when Ctrl-C ends the watching', async () => {
+  it('backfill shows its progress, and prints it when Ctrl-C ends the watching', async () => {
     const { ask } = await ledger()
     const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']
     let interrupt = () => {}
@@ -402,7 +402,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     const plain = await ask(argv, { interruptible, onWrite })
     expect(plain).toMatchObject({ code: 130, out: '' })
     expect(plain.err).toContain('nightly-report: 0 of 4\n')
-    expect(plain.err).toContain('0 of 4 of nightly-report are done, and the nodes go on. (INTERRUPTED)')
+    expect(plain.err).toContain('0 of 4 of nightly-report are done, and the nodes continue. (INTERRUPTED)')
     expect((await ask(argv, { interruptible, onWrite, terminal: 100 })).err).toContain(
       `[${'-'.repeat(20)}] nightly-report: 0 of 4`,
     )

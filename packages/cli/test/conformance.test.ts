@@ -38,7 +38,7 @@ const broken = `export default {
 }
 `
 
-it('a SQLite file is tried beside it: it stays as it is, and nothing else is left', async () => {
+it('conformance tests a SQLite file with data beside it, does not change it, and removes the data', async () => {
   const { place, folder } = await scratch.ledger()
   const before = readFileSync(join(folder, 'jobs.db'))
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
@@ -117,7 +117,7 @@ it('cases that the module leaves out are shown with their reason, and a wrong li
   expect(out).toMatch(/: 3 cases: 1 passed, 1 failed, 1 skipped\.\n$/)
 })
 
-it('data that are not empty are refused, and neither changed nor removed', async () => {
+it('conformance refuses data that are not empty, and neither changes nor removes them', async () => {
   const { ask, folder } = adapter(`import { writeFileSync } from 'node:fs'
 import { createClient, defineJob, silentLogger } from '${import.meta.resolve('@jobistemer/core')}'
 const database = memoryDatabase()
@@ -174,7 +174,7 @@ it('a storage that answers counts as texts is refused, and the error quotes them
   })
 })
 
-it('Ctrl-C ends after the case, says so, removes what was made, and exits with 130', async () => {
+it('Ctrl-C ends conformance after the case, removes the test data, and exits with 130', async () => {
   const { place, folder } = await scratch.ledger()
   let interrupt = () => {}
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--verbose'], {

@@ -70,7 +70,7 @@ describe('doctor', () => {
       warning  RUN_WAITS  1 pending run of import, the oldest for 30 min.
                All nodes are full, or none has the code: see the other findings, raise maxConcurrentJobs, or start more nodes.
       info     JOB_PAUSED  evil\\x1b]0;owned\\x07\\x9b31m is paused since 2026-01-02T12:00:00.000Z by ann: it is \\x1b[31mevil.
-               If that is not meant any more: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
+               To resume the job: jobistemer resume 'evil\\x1b]0;owned\\x07\\x9b31m'.
 
       sqlite:jobs.db: 3 jobs, 1 node, 24 checks: 1 error, 1 warning, 1 info.
       ",

@@ -43,7 +43,7 @@ it.each([
   })
 })
 
-it('errors are JSON too where that is asked for', async () => {
+it('--json writes errors as JSON, too', async () => {
   const { code, err } = await runCli(['jobs', '--json', '-s', 'nowhere'])
   expect({ code, ...JSON.parse(err) }).toMatchObject({
     code: 2,

@@ -94,7 +94,7 @@ async function night(storage: Storage, report: Job, day: string): Promise<void> 
 export interface Scratch {
   /** A folder that is removed after the file's tests. */
   folder(): string
-  /** A copy of the ledger, in a folder of its own, as `--storage` takes it. */
+  /** A copy of the ledger in a separate folder, as a value of `--storage`. */
   ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>
   /** An empty one. */
   empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }

@@ -57,7 +57,7 @@ describe('jobs', () => {
 })
 
 describe('job', () => {
-  it('shows one whole', async () => {
+  it('shows schedule, settings, tasks and counts', async () => {
     expect((await ask('job', 'import')).out).toMatchInlineSnapshot(`
       "job       import
       id        job_a8652a1b-29a3-56eb-a0b3-e082465ae16d
@@ -96,7 +96,7 @@ describe('job', () => {
     expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
   })
 
-  it('says in what the code of its tasks runs', async () => {
+  it('shows whether a task runs in a handler, a module, a thread or a process', async () => {
     const { place: other, storage } = scratch.empty()
     const module = new URL('file:///srv/app/render.js')
     await createClient({ storage: storage(), logger: silentLogger }).add(
@@ -120,7 +120,7 @@ describe('job', () => {
     expect((await ask('job', 'nightly-report')).out).toMatch(/^export +function of the job$/m)
   })
 
-  it('names those that are like one that is not there', async () => {
+  it('the error about a missing job names similar jobs', async () => {
     const { code, out, err } = await ask('job', 'nigthly-report')
     expect({ code, out, err }).toMatchInlineSnapshot(`
       {
@@ -131,12 +131,12 @@ describe('job', () => {
         "out": "",
       }
     `)
-    expect((await ask('job', 'something else')).err).toContain('jobistemer jobs lists those that are there.')
+    expect((await ask('job', 'something else')).err).toContain('jobistemer jobs lists the stored jobs.')
   })
 })
 
 describe('next', () => {
-  it('lists slots in the zone that is asked for', async () => {
+  it('next lists slots in the zone of --timezone', async () => {
     const { out } = await runCli(['next', 'nightly-report', '-n', '2', '-s', place, '--timezone', 'Europe/Berlin'], {
       isLocal: true,
     })
@@ -242,7 +242,7 @@ describe('failures', () => {
 })
 
 describe('explain', () => {
-  it('says what became of an instant, or will', async () => {
+  it('explain shows why an instant ran or did not run, or whether it will', async () => {
     expect((await ask('explain', 'nightly-report', '2026-01-03T01:00:00Z')).out).toMatchInlineSnapshot(`
       "nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run
       The slot will run under version 1.

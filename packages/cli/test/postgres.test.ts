@@ -40,14 +40,14 @@ afterAll(async () => {
 const ask = (argv: readonly string[], place = server.url) => runCli([...argv, '-s', place], { now: null, cwd })
 const codesOf = (out: string) => JSON.parse(out).findings.map(({ code }: { code: string }) => code)
 
-it('it lists jobs and triggers one, in the schema that is asked for', async () => {
+it('the program lists jobs and triggers one in the schema of --prefix', async () => {
   const { code, out } = await startCli(['jobs', '-s', server.socketUrl, '--prefix', 'cli', '--json']).ended
   expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, jobs: [{ name: 'import' }] })
   expect(await ask(['trigger', 'import', '--prefix', 'cli'])).toMatchObject({ code: 0 })
   expect((await ask(['counts', '--prefix', 'cli'])).out).toContain('pending  1')
 })
 
-it('its promises are tried in schemas of their own, of which none is left', async () => {
+it('conformance runs in separate schemas, and removes them', async () => {
   const { code, out } = await ask(['conformance', '--depth', 'cases', '--grep', 'prune: '])
   expect(code).toBe(0)
   expect(out).toMatch(/^In schemas that begin with jobistemer_conformance_\d+, until the end\.\n/)

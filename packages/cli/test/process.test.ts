@@ -85,7 +85,7 @@ describe.runIf(process.platform === 'linux')('the program on a terminal', () => 
   })
 })
 
-// Each with what it is to be asked; those that change something come last.
+// The arguments of each command. Commands that change something come last.
 const everyCommand: Readonly<Record<string, string>> = {
   jobs: '',
   job: 'nightly-report',

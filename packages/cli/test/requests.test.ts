@@ -137,7 +137,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('exits with 6 when --timeout is over, and the run goes on', async () => {
+  it('exits with 6 after --timeout, and the run continues', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait', '--timeout', '1m', '--json'])
     expect({ code, out, ...JSON.parse(err) }).toMatchObject({
@@ -168,7 +168,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     await scheduler.shutdown()
   })
 
-  it('ends at Ctrl-C with 130, says the id, and the run goes on', async () => {
+  it('ends at Ctrl-C with 130, prints the id, and the run continues', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
       interruptible: (interrupt) => {
@@ -177,7 +177,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
       },
     })
     expect({ code, out }).toEqual({ code: 130, out: '' })
-    expect(err).toMatch(/The run goes on: occ_\S+\. \(INTERRUPTED\)/)
+    expect(err).toMatch(/The run continues: occ_\S+\. \(INTERRUPTED\)/)
     expect(await scheduler.isRunning('long')).toBe(true)
     await scheduler.shutdown()
   })

@@ -40,7 +40,7 @@ describe('on Redis', () => {
     await server.stop()
   })
 
-  it('it lists jobs and triggers one, under the prefix that is asked for', async () => {
+  it('the program lists jobs and triggers one under --prefix', async () => {
     const { code, out } = await startCli(['jobs', '-s', server.url, '--prefix', 'cli', '--json']).ended
     expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, jobs: [{ name: 'import' }] })
     expect(await ask(['trigger', 'import', '--prefix', 'cli'], server.url)).toMatchObject({ code: 0 })
@@ -90,7 +90,7 @@ describe('on Redis', () => {
     expect([newer.code, codesOf(newer.out)]).toEqual([3, ['STORAGE_SCHEMA_NEWER']])
   })
 
-  it('conformance tries it under keys of its own, of which nothing is left, also from other processes', async () => {
+  it('conformance runs under separate keys, also from other processes, and removes them', async () => {
     const before = (await admin.keys('*')).sort()
     const grep = 'races of processes: many processes that replace'
     const asked = ['conformance', '--prefix', 'cli', '--grep', grep, '--scale', '0.1', '--json', '-s', server.url]
@@ -128,7 +128,7 @@ describe('on Redis', () => {
 })
 
 describe('on DynamoDB', () => {
-  it('it lists jobs, says when there is no such table, and tries the storage in a table of its own', async () => {
+  it('the program lists jobs, reports a missing table, and runs conformance in a separate table', async () => {
     const server = await startDynamoDB({ data: 'memory' })
     try {
       const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }

@@ -23,7 +23,7 @@ export function startCli(argv: readonly string[], env: Readonly<Record<string, s
   return start(process.execPath, [bin, ...argv], env)
 }
 
-/** Starts a line of the shell in which `jobistemer` is the program; on a terminal of its own if that is asked for. */
+/** Starts a line of the shell in which `jobistemer` is the program; optionally on a separate terminal. */
 export function startShell(
   line: string,
   { env = {}, terminal = false }: { readonly env?: Readonly<Record<string, string>>; readonly terminal?: boolean } = {},

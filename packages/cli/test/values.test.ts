@@ -91,7 +91,7 @@ describe('tables', () => {
 })
 
 describe('names that were meant', () => {
-  it('are those with few changes, and those that the given one is a part of', () => {
+  it('are names with few changes, and names that contain the given one', () => {
     const names = ['nightly-report', 'nightly-backup', 'import', 'imports-old']
     expect(nearest('nigthly-report', names)).toEqual(['nightly-report'])
     expect(nearest('Import', names)).toEqual(['import', 'imports-old'])

@@ -46,7 +46,7 @@ describe('versions', () => {
     })
   })
 
-  it('names those that are like a job that is not there', async () => {
+  it('the error about a missing job names similar jobs', async () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['versions', 'imprt'])).toMatchObject({ code: 4, err: expect.stringContaining('"import"') })

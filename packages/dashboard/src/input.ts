@@ -94,7 +94,7 @@ export class Input {
     throw wrong(name, value, 'is not a list of texts')
   }
 
-  /** Those that are there, as core takes them. */
+  /** Returns the given members, in the form that core takes. */
   pick(names: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.value(name)]))
   }

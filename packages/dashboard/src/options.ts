@@ -96,7 +96,7 @@ export interface DashboardOptions {
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
    * Further origins that pages of this dashboard may come from, as `https://jobs.example.com`: for proxies that change
-   * the `Host` header. Default: only the one that a request is made to.
+   * the `Host` header. Default: only the origin of the request.
    */
   readonly origins?: readonly string[]
   /**

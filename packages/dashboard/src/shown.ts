@@ -4,7 +4,7 @@ import type { Shown } from './wire.ts'
 /** The page shows only the beginning of longer values. A separate request returns the whole value. */
 const longestShown = 4000
 
-/** A value for the page; `null` when there is none. */
+/** Returns a value for the page; `null` for an absent value. */
 export function shownOf(value: JsonValue | undefined, isHidden: boolean): Shown | null {
   if (value === undefined) return null
   if (isHidden) return { kind: 'hidden' }

@@ -224,7 +224,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     // Another user cancels the run meanwhile.
     await world.client.cancel(waiting.id)
     await press(page, 'Cancel the run')
-    await told(/Nothing was done: it had ended before, as canceled/)
+    await told(/Nothing was done: the run had already ended as canceled/)
     await open(page, origin, `/run?run=${id}`)
     await page.getByText('copying').first().waitFor()
     await opens(page, 'Cancel run')

@@ -39,7 +39,7 @@ describe('a token', () => {
     expect(secure.headers.get('set-cookie')).toMatch(/; Secure$/)
   })
 
-  it('of another dashboard of the host leaves a cookie of its own beside it', async () => {
+  it('of another dashboard at the same host sets a second cookie', async () => {
     const jar = new Map<string, string>()
     const dashboards = [token, `${token}-of-another`].map((given) => {
       return [given, world.dashboard({ authorize: undefined as never, token: given })] as const
@@ -97,7 +97,7 @@ describe('a token', () => {
 })
 
 describe('rights', () => {
-  it('of one job leave the others out of every list', async () => {
+  it('for one job hide all other jobs in every list', async () => {
     for (const job of ['hourly', 'large']) await world.client.waitFor((await world.client.trigger(job)).id)
     const failed = await world.client.trigger('deep-stack')
     await world.client.waitFor(failed.id)
@@ -180,7 +180,7 @@ describe('a bulk action', () => {
 })
 
 describe('a run that is urgent', () => {
-  it('is asked for with its priority, and shows it', async () => {
+  it('keeps the priority of its request, and shows it', async () => {
     const dashboard = world.dashboard({ authorize: () => ({ actor: 'anna' }) })
     const { id } = await jsonOf<TriggerResult>(post(dashboard, '/api/trigger', { job: 'large', priority: 5 }))
     expect((await world.client.waitFor(id)).priority).toBe(5)
@@ -332,7 +332,7 @@ describe('options', () => {
     }
   })
 
-  it('the host of a request is the one that its header names, if there is one', async () => {
+  it('the Host header names the host of a request; without it, the URL does', async () => {
     const dashboard = world.dashboard()
     const from = (origin: string, host: string) => post(dashboard, '/api/resume', { job: 'hourly' }, { origin, host })
     expect((await from('https://jobs.example.com', 'jobs.example.com')).status).toBe(200)

@@ -9,7 +9,7 @@ describe('an instant of a field', () => {
     ['2026-07-31T02:00:30', berlin, '2026-07-31T00:00:30.000Z'],
     ['2026-01-31T02:00', 'UTC', '2026-01-31T02:00:00.000Z'],
     ['2026-01-31T02:00', 'Asia/Kathmandu', '2026-01-30T20:15:00.000Z'],
-    // The hour that does not exist, and the one that comes twice: an instant all the same.
+    // A local time in a gap, and a local time that occurs twice, give an instant, too.
     ['2026-03-29T03:30', berlin, '2026-03-29T01:30:00.000Z'],
     ['2026-10-25T04:30', berlin, '2026-10-25T03:30:00.000Z'],
     ['soon', berlin, null],
@@ -18,7 +18,7 @@ describe('an instant of a field', () => {
     expect(instantOf(text, zone)).toBe(expected)
   })
 
-  it('is the one that the field was filled with', () => {
+  it('is the instant of the field', () => {
     for (let day = 0; day < 366; day++) {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {

@@ -24,7 +24,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The scheduler of `jobistemerPlugin`. A server with `jobistemerClientPlugin` has none. */
     readonly scheduler: Scheduler
-    /** What can be asked for: the scheduler, or the client where there is none. */
+    /** The operations of the scheduler, or of the client on a server without a scheduler. */
     readonly jobs: JobOperations
   }
 }
@@ -45,7 +45,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // What are no metrics at all, the scheduler refuses.
+  // The scheduler refuses a value that is not a metrics object.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
@@ -56,13 +56,13 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
       createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
     )
   } catch (error) {
-    // The registry would be taken for ever.
+    // Otherwise the registry would stay in use forever.
     own?.end?.()
     throw error
   }
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
-  // Fastify runs these hooks when requests under way have been answered, the one that was added last first.
+  // Fastify runs these hooks after it has answered pending requests, in reverse order of their addition.
   app.addHook('onClose', async () => {
     await scheduler.shutdown()
     if (closeStorage) await given.storage.close()
@@ -131,7 +131,7 @@ function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   return isOff ? {} : { logger: log }
 }
 
-/** What the dashboard's client has in common with the scheduler, or the client, of the plugin. */
+/** The options that the dashboard's client shares with the scheduler or the client of the plugin. */
 function clientOptionsOf({
   storage,
   callTimeout,
@@ -162,14 +162,14 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
     import('@jobistemer/dashboard/fastify'),
   ])
   const clientOptions = { ...loggerOf(app), ...clientOptionsOf(given) }
-  // One of its own: also a server with `start: false` shows its jobs.
+  // A separate client, so that a server with `start: false` also shows its jobs.
   const client = createClient(clientOptions)
   app.addHook('onClose', () => client.close())
   const { logger, clock } = clientOptions
   const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
   const { prefix = '', ...logging } = routes
   const own = options.basePath
-  // The whole path, below the prefixes of all scopes around: it is what a browser asks for.
+  // The whole path, with the prefixes of all enclosing scopes, as a browser requests it.
   const basePath = joined(joined(app.prefix, prefix), own)
   const dashboard = createDashboard({ ...common, ...options, basePath, client })
   await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, {
@@ -191,7 +191,7 @@ export const jobistemerPlugin: FastifyPluginAsync<JobistemerPluginOptions> = fas
 })
 
 /**
- * Gives a server that runs no jobs a client, `app.jobs`: it asks for what others run. There is no scheduler and no node.
+ * Gives a server without jobs a client, `app.jobs`, which requests runs from other processes. Creates no scheduler and no node.
  *
  * @example
  * await app.register(jobistemerClientPlugin, { storage: redisStorage({ url }) })

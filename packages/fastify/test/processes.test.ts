@@ -32,7 +32,7 @@ function lives(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch {
-    // ESRCH: there is none of this number.
+    // ESRCH: no process has this number.
     return false
   }
 }

@@ -5,7 +5,7 @@ import { type PrometheusMetricsOptions, readPrometheusOptions } from './promethe
 import { type ReadGauges, registerGauges } from './read-gauges.ts'
 import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 
-/** What registries show of schedulers, also of those that have ended. */
+/** The metrics in each registry, also of ended schedulers. */
 const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**
@@ -63,7 +63,7 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
   return metrics
 }
 
-/** What a scheduler that has ended has left in the registry; otherwise metrics of its own. */
+/** Returns the metrics that an ended scheduler has left in the registry, or creates new ones. */
 function take(options: Required<PrometheusMetricsOptions>, names: readonly string[]): RegisteredMetrics {
   const { registry } = options
   const earlier = metricsIn.get(registry)
@@ -82,7 +82,7 @@ function taken(name: string | undefined): JobistemerError {
     message: `The registry has a metric ${name} already.`,
     field: 'registry',
     value: name,
-    remedy: 'Give each scheduler of a process a registry of its own, or shut down the one before.',
+    remedy: 'Give each scheduler of a process a separate registry, or shut down the scheduler before.',
   })
 }
 
@@ -91,6 +91,6 @@ function inUse(): JobistemerError {
     message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
     field: 'metrics',
     value: 'in use',
-    remedy: 'Give each scheduler of a process metrics, and a registry, of its own, or shut down the one before.',
+    remedy: 'Give each scheduler of a process separate metrics and a separate registry, or shut down the scheduler before.',
   })
 }

@@ -38,7 +38,7 @@ test('a scrape parses, and shows every metric moving', async () => {
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // It goes first, so that the other one waits: of a histogram, the parser keeps one job alone.
+      // The higher priority makes the other job wait: the parser keeps only one job of a histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),
@@ -118,7 +118,7 @@ describe('while the storage is away, a scrape shows what is known without it', (
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    // A clock that waits for calls to the storage would wait for those that have no answer.
+    // A clock that waits for storage calls would wait forever for calls without an answer.
     const { track: _track, ...untracked } = clock
     const storage = memoryStorage()
     const metrics = prometheusMetrics({ registry, totalGauges: true })
@@ -213,7 +213,7 @@ describe('when the scheduler has ended', () => {
     expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('other buckets take the place of its own, and metrics of the application are never touched', async () => {
+  test('metrics with other buckets replace the earlier ones, and metrics of the application stay', async () => {
     const registry = new Registry()
     const first = make(prometheusMetrics({ registry, durationBuckets: [1, 2] }))
     await runOnce(first)
@@ -327,7 +327,7 @@ test('gauges do not end in _total, as counters do, unless the old names are wish
   }
 })
 
-test('how many jobs are silent shows on the node that looks for them alone', async () => {
+test('only the node that counts silent jobs shows the gauge', async () => {
   const others = {
     scheduler_jobs_running: 0,
     scheduler_jobs_paused: 0,

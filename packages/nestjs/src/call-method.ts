@@ -34,7 +34,7 @@ async function callScoped(
   method: string | symbol,
   context: TaskContext,
 ): Promise<unknown> {
-  // Of its own module: what other modules call by the same name is another provider.
+  // Resolved in the provider's module: another module may have another provider with the same token.
   const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
   const contextId = ContextIdFactory.create()
   moduleRef.registerRequestByContextId(context, contextId)

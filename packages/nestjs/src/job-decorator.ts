@@ -103,7 +103,7 @@ function mark<Key extends typeof tasksKey | typeof handlersKey>(
   Object.defineProperty(prototype, key, { value: [...own, one], configurable: true })
 }
 
-/** What decorators have said of a class, and of those that it extends; `null`: nothing. */
+/** Returns the metadata of the decorators of a class and its base classes; `null` without decorators. */
 export function marksOf(type: unknown): Marks | null {
   if (typeof type !== 'function' || typeof type.prototype !== 'object' || type.prototype === null) return null
   // A job that extends another one is another job: it has the methods, and says itself when it runs.

@@ -76,7 +76,7 @@ function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper): Job {
 function refuseMethod({ name, prototype }: MarkedType, method: string | symbol): void {
   if (typeof (prototype as Record<string | symbol, unknown>)[method] !== 'function') return
   throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `Method ${String(method)} of class ${name} has code of its own, and a module.`,
+    message: `Method ${String(method)} of class ${name} has both code and a module.`,
     field: 'module',
     value: `${name}.${String(method)}`,
     remedy: 'Decorate a property with the module, such as `readonly render!: unknown`, or leave the module out.',
@@ -106,6 +106,6 @@ function handlerTwice(name: string): JobistemerError {
     message: `Two methods are the handler ${JSON.stringify(name)}.`,
     field: `handlers.${name}`,
     value: name,
-    remedy: 'Give each @Handler a name of its own.',
+    remedy: 'Give each @Handler a different name.',
   })
 }

@@ -185,7 +185,7 @@ describe('a class with @Job', () => {
     await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
   })
 
-  it('that two modules provide is refused: each would have an object of its own', async () => {
+  it('that two modules provide is refused, because each module would have a separate instance', async () => {
     @Module({ providers: [Report, Mailer] })
     class One {}
     @Module({ providers: [Report, Mailer] })

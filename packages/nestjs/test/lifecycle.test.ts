@@ -132,7 +132,7 @@ describe('while the application ends and a task still runs', () => {
       const response = await fetch(`http://127.0.0.1:${port}/${path}`, { headers })
       return (await response.json()) as { readonly id: OccurrenceId; readonly code?: string }
     }
-    // Only then the scheduler is asked to end.
+    // The scheduler shuts down only after that.
     while ((await ask('scheduler')).code === undefined);
     return { app, database, ask, release: release.open, closed }
   }
@@ -165,7 +165,7 @@ describe('app.close()', () => {
     ])
   })
 
-  it('does so too when that is in a module of its own, or in a global one', async () => {
+  it('does so also if the database is in another module, or in a global one', async () => {
     @Global()
     @Module({ providers: [Database], exports: [Database] })
     class DatabaseModule {}
@@ -218,7 +218,7 @@ it('with start: false no job runs, and what there is can be looked at', async ()
   await expect(app.get<Scheduler>(schedulerToken).trigger('long')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
 })
 
-it('a server that is asked to trigger a job answers, and the job runs', async () => {
+it('a server answers a request that triggers a job, and the job runs', async () => {
   @Job({ name: 'asked' })
   class Asked {
     @Task()

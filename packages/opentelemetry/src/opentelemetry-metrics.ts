@@ -38,7 +38,7 @@ const counters: { readonly [Name in keyof CounterLabels]: Definition } = {
   scheduler_job_occurrences_total: {
     name: metricNames.runs,
     unit: '{run}',
-    description: 'Occurrences that reached a final state, those that were missed or skipped among them.',
+    description: 'Occurrences that reached a final state, including missed and skipped slots.',
   },
   scheduler_recovery_runs_total: {
     name: metricNames.recoveryRuns,
@@ -241,7 +241,7 @@ function inUse(): JobistemerError {
     message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
     field: 'metrics',
     value: 'in use',
-    remedy: 'Give each scheduler of a process metrics, and a provider, of its own, or shut down the one before.',
+    remedy: 'Give each scheduler of a process separate metrics and a separate provider, or shut down the scheduler before.',
   })
 }
 

@@ -10,7 +10,7 @@ const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'compl
 /** Of runs that failed as their tasks did: the error of the task is the news. */
 const failedByTasks: readonly string[] = ['fail_fast', 'failed', 'completed_with_errors']
 
-/** The spans of a run on one node: its root, which begins a trace of its own, and those of its attempts. */
+/** The spans of a run on one node: the root of a new trace, and the spans of the attempts. */
 export class SpansOfRun implements RunTrace {
   readonly context: TraceContext | null
   readonly #tracer: Tracer
@@ -98,7 +98,7 @@ class SpanOfAttempt implements AttemptTrace {
   readonly #whenEnded: (errorType: string | null) => void
   #isEnded = false
 
-  /** @param whenEnded called with the type of the error after which its task is not tried again; `null`: there is none */
+  /** @param whenEnded called with the type of the error after which the task has no retry; `null` without such an error */
   constructor(span: Span, whenEnded: (errorType: string | null) => void) {
     this.#span = span
     this.#whenEnded = whenEnded

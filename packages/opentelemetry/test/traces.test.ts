@@ -24,7 +24,7 @@ function world(spans: TestSpans = new TestSpans()) {
   return { clock, spans, tracing, storage: memoryStorage(), logger: silentLogger as Logger }
 }
 
-test('a triggered run has a trace of its own, which is linked to the span of the trigger', async () => {
+test('a triggered run begins a new trace, with a link to the span of the trigger', async () => {
   const { spans, ...options } = world()
   const run = () => spans.inSpan('user', async () => 1)
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run }] })

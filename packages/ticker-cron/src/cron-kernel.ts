@@ -58,7 +58,7 @@ export class CronKernel {
     return this.#times.isEmpty
   }
 
-  /** The first instant strictly after, in epoch milliseconds; `null` when there is none. */
+  /** Returns the first instant strictly after `afterMs`, in epoch milliseconds; `null` after the last instant. */
   nextMs(afterMs: number): number | null {
     const after = Math.max(Math.floor(afterMs / 1000), this.#earliest - 1)
     if (after >= this.#latest) return null
@@ -71,7 +71,7 @@ export class CronKernel {
     return second > this.#latest ? null : second * 1000
   }
 
-  /** The last instant strictly before, in epoch milliseconds; `null` when there is none. */
+  /** Returns the last instant strictly before `beforeMs`, in epoch milliseconds; `null` before the first instant. */
   previousMs(beforeMs: number): number | null {
     const before = Math.min(Math.ceil(beforeMs / 1000), this.#latest + 1)
     if (before <= this.#earliest) return null

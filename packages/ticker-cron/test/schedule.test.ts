@@ -34,7 +34,7 @@ describe('a cron schedule', () => {
     expect(daily.previousMs(midnight + 0.5)).toBe(midnight)
   })
 
-  it('between takes its start in, leaves its end out, and works out only what is asked for', () => {
+  it('between includes its start, excludes its end, and computes each instant on demand', () => {
     const minutely = cron('* * * * *')
     const some = [...minutely.between('2026-01-01T00:00:00Z', '2026-01-01T00:02:00Z')]
     expect(some.map((instant) => instant.toISOString().slice(11, 16))).toEqual(['00:00', '00:01'])
@@ -148,7 +148,7 @@ describe('a cron schedule without a time zone', () => {
     )
   })
 
-  it('keeps a zone of its own', () => {
+  it('keeps the zone of its options', () => {
     const own = cron('H 9 * * *', { timezone: 'Asia/Tokyo' })
     if (!('bind' in own)) throw new Error('It needs no job')
     expect(own.bind({ jobName: 'report', timezone: 'Europe/Berlin' }).timezone).toBe('Asia/Tokyo')

@@ -100,7 +100,7 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // A local time is kept as written: it may lie in a gap of its own day, but not of the days that follow.
+    // Keeps a local time as written: it may lie in a gap on the first day, but not on later days.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {

@@ -127,7 +127,7 @@ describe('a series', () => {
     ])
   })
 
-  it('keeps the time of day of a start that the clock of its own day leaves out', () => {
+  it('keeps the time of day of a start that lies in a gap', () => {
     const daily = iso8601('R3/2026-03-29T02:30:00/P1D', { timezone: 'Europe/Berlin' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2026-03-29T01:30:00.000Z',

@@ -5,7 +5,7 @@ import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import type { Ledger } from './ledger.ts'
 import { refusedServer, withoutPassword } from './user-server.ts'
 
-/** A table of its own in DynamoDB, or in DynamoDB Local. */
+/** A separate table in DynamoDB or DynamoDB Local. */
 export const dynamodb: Ledger = {
   async prepare({ folder, server }) {
     if (server !== null) {

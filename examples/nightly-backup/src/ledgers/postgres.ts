@@ -5,7 +5,7 @@ import { postgresStorage } from '@jobistemer/storage-postgres'
 import type { Ledger } from './ledger.ts'
 import { checkServer, withoutPassword } from './user-server.ts'
 
-/** A schema of its own in a PostgreSQL database. */
+/** A separate schema in a PostgreSQL database. */
 export const postgres: Ledger = {
   async prepare({ folder, server }) {
     if (server !== null) {

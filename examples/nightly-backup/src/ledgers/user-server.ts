@@ -21,7 +21,7 @@ export function refusedServer(option: string, url: string, cause: unknown): Jobi
     message: `${option} ${place} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
     field: option,
     value: place,
-    remedy: `Start that server, or leave ${option} out: then the demo starts one of its own.`,
+    remedy: `Start that server, or omit ${option}: the demo then starts a server itself.`,
     cause,
   })
 }

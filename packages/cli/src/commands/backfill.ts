@@ -27,22 +27,22 @@ interface Options
   readonly stop?: string
 }
 
-/** What says when one run begins and whether to wait for it says nothing of many. */
+/** Options of a single run, which a backfill does not have. */
 const ofOneRun = ['--key-scope', '--at', '--delay', '--wait']
 
-/** More slots are not shown one by one. */
+/** Maximum number of slots that a dry run lists. */
 const mostShown = 20
 
 /** `jobistemer backfill`. */
 export const backfill: Command = {
   description:
-    'Runs slots of a past span, by the schedule that is in force now, and shows how far it is. Each run gets its slot as scheduledAt. The nodes run it by themselves: if you stop watching, the backfill continues.',
+    'Runs slots of a past span, by the schedule that is in force now, and shows the progress. Each run gets its slot as scheduledAt. The nodes run the backfill: if you stop watching, it continues.',
   arguments: '<name>',
   options: [
     { flags: '--from <instant>', description: 'the beginning of the span (required)', parse: readText('--from') },
     { flags: '--to <instant>', description: 'its end, exclusive (default: now)', parse: readText('--to') },
-    { flags: '--missed', description: 'what never ran (the default)' },
-    { flags: '--failed', description: 'what has failed; with --missed both' },
+    { flags: '--missed', description: 'slots that never ran (the default)' },
+    { flags: '--failed', description: 'slots that failed; with --missed both kinds' },
     { flags: '--all', description: 'every slot, whatever its result' },
     { flags: '--newest-first', description: 'from the end of the span backwards' },
     {
@@ -50,18 +50,18 @@ export const backfill: Command = {
       description: 'maximum number of active runs of the backfill, if the overlap policy is allow (default: 1)',
       parse: readCount('--max-active', 1, 1000),
     },
-    { flags: '--dry-run', description: 'only say what would be run' },
-    { flags: '--no-wait', description: 'do not watch it' },
+    { flags: '--dry-run', description: 'only show which slots would run' },
+    { flags: '--no-wait', description: 'do not watch the backfill' },
     {
       flags: '--stop <key>',
-      description: 'stop the backfill of this key: what runs may end',
+      description: 'stop the backfill with this key; its running runs may end',
       parse: readText('--stop'),
     },
     ...requestOptions
       .filter(({ flags }) => !ofOneRun.some((flag) => flags.startsWith(flag)))
       .map((option) =>
         option.flags.includes('--key ')
-          ? { ...option, description: 'the key of the backfill: the same one goes on with it, and runs nothing twice' }
+          ? { ...option, description: 'the key of the backfill: the same key continues it, and runs no slot twice' }
           : option,
       ),
   ],
@@ -70,7 +70,7 @@ export const backfill: Command = {
     ['backfill nightly-report --from -7d --missed --failed --key week', 'what went wrong last week'],
     ['backfill nightly-report --stop week', 'no more of it'],
   ],
-  exitsWithNo: 'a run of it has failed, or was canceled',
+  exitsWithNo: 'a run of the backfill failed, or was canceled',
   async run(context: Context, [name = ''], options: Options) {
     const client = await context.client()
     if (options.stop !== undefined) {
@@ -81,7 +81,7 @@ export const backfill: Command = {
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
-    // Each look begins again what has come to a halt.
+    // Each call also continues a backfill that has stalled.
     const goesOn = options.dryRun === undefined && options.wait
     const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
     const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun
@@ -89,7 +89,7 @@ export const backfill: Command = {
   },
 }
 
-/** What says which slots are to run means nothing for a backfill that is stopped, and `--dry-run` would not be obeyed. */
+/** Refuses options that have no effect with `--stop`, such as `--dry-run`. */
 function refuseBesideStop(options: Options): void {
   const others = [
     'from',
@@ -112,11 +112,11 @@ function refuseBesideStop(options: Options): void {
     code: 'USAGE',
     message: `${flag} is given beside --stop. Nothing was done.`,
     field: flag,
-    remedy: 'Leave it out: --stop KEY takes the job and the key alone.',
+    remedy: 'Omit it: --stop KEY takes only the job and the key.',
   })
 }
 
-/** The command that goes on with a backfill: its span does not move with the present time. Data are those of its runs. */
+/** Returns the command that continues a backfill. Its span is absolute. The backfill's runs already have the data. */
 function commandOf(
   name: string,
   { key, from, to, which, order, maxActive, tasks, priority }: BackfillOptions,
@@ -141,7 +141,7 @@ function stopOf(name: string, key: string, options: Options): string {
   return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
 }
 
-/** Which storage was given on the command line. An address may hold a password, which is not shown. */
+/** The options of the command line that name the storage. Hides an address that may contain a password. */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage
   return [
@@ -166,7 +166,7 @@ async function askedOf(context: Context, options: Options): Promise<BackfillOpti
       code: 'USAGE',
       message: '--all is given beside --missed or --failed.',
       field: '--all',
-      remedy: 'Give --all, or some of the others.',
+      remedy: 'Give --all, or --missed and --failed.',
     })
   }
   const which = all === true ? 'all' : failed === true ? (missed === true ? 'missed_and_failed' : 'failed') : 'missed'

@@ -8,7 +8,7 @@ interface Options {
   readonly runs: number
 }
 
-/** One run tells the whole request of its backfill. */
+/** Each run of a backfill contains the whole request. */
 interface Found {
   readonly job: string
   readonly backfill: BackfillReference

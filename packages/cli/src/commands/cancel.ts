@@ -29,7 +29,7 @@ interface Options {
 /** `jobistemer cancel`. */
 export const cancel: Command = {
   description:
-    'Cancels single runs, or the runs of a job. A waiting run is canceled at once; the owner of a running run is asked to stop it.',
+    'Cancels single runs, or the runs of a job. Waiting runs end at once. The owner of a running run stops it.',
   arguments: '[runs...]',
   options: [
     { flags: '--job <name>', description: 'those of this job', parse: readText('--job') },
@@ -43,7 +43,7 @@ export const cancel: Command = {
       description: 'with --job: maximum number of runs to cancel, oldest first (default: 10000)',
       parse: readCount('--limit', 1, 100_000),
     },
-    { flags: '--force', description: 'end what runs at once, without waiting for its owner' },
+    { flags: '--force', description: 'end running runs at once, without waiting for their owners' },
     ...interventionOptions,
     ...confirmOptions,
   ],
@@ -67,7 +67,7 @@ export const cancel: Command = {
     if (options.job === undefined && needsJob !== null) {
       throw new CliError({
         code: 'USAGE',
-        message: `${needsJob} is given beside ids: it chooses among the runs of a job.`,
+        message: `${needsJob} is given beside ids, but it only selects runs of a job.`,
         field: needsJob,
         remedy: 'Leave it out, or give --job NAME in place of the ids.',
       })
@@ -91,7 +91,7 @@ export const cancel: Command = {
   },
 }
 
-/** Says what would become of runs that were named. */
+/** Dry run: prints the given runs, and which of them would be canceled. */
 async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise<number> {
   const runs = []
   for (const id of ids) runs.push(await runOf(context, id))
@@ -112,7 +112,7 @@ async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise
   return live.length < runs.length ? exitCodes.no : exitCodes.fine
 }
 
-/** The runs of a job that are meant; `null` when nothing is to be done. */
+/** Returns the runs of a job to cancel; `null` after a dry run. */
 async function selected(
   context: Context,
   job: string,

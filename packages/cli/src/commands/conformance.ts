@@ -36,12 +36,12 @@ const depths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 
 /** `jobistemer conformance`. */
 export const conformance: Command = {
   description:
-    'Tries whether a storage keeps its promises, by the cases that every adapter has to pass. Makes data of its own beside those of the storage that is named (a new folder beside a file, new keys under a prefix, a new table), and removes them at the end; what is there is neither read nor written. With MODULE: tries the adapter that this opens.',
+    'Tests a storage with the cases that every adapter has to pass. Creates separate data beside those of the storage (a new folder beside a file, new keys under a prefix, a new table), and removes them at the end. Neither reads nor writes existing data. With MODULE: tests the adapter that the module opens.',
   arguments: '[module]',
   options: [
     {
       flags: '--depth <depth>',
-      description: 'the deepest cases: each takes longer, and finds more (default: soak, which is all)',
+      description: 'the deepest cases to run; deeper cases take longer and find more (default: soak, which is all)',
       choices: depths,
       default: 'soak',
     },
@@ -80,7 +80,7 @@ export const conformance: Command = {
       if (subject.ground !== null && !out.isJson) out.line(text`In ${subject.ground.place}, until the end.`)
       const progress = progressOf(context, { verb: 'Tried', total: planned, isLong: planned > 100 })
       const told = () => {
-        if (!err.isJson) err.line('Ending after this case. Ctrl-C once more ends at once, and leaves what was made.')
+        if (!err.isJson) err.line('Ending after this case. Ctrl-C again ends at once, and leaves the test data.')
       }
       context.signal.addEventListener('abort', told, { once: true })
       try {

@@ -50,7 +50,7 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // What it failed of, the storage fails of too.
+    // The storage fails for the same reason.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([
@@ -87,10 +87,10 @@ export const doctor: Command = {
   },
 }
 
-/** This program changes no schema, whatever a node would do. */
+/** This program does not migrate a schema, although a node would. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
-/** That the storage cannot be looked at. Of a PostgreSQL that can be reached there may be more. */
+/** Reports that the doctor cannot use the storage, with further findings about a reachable PostgreSQL server. */
 function storageFinding({ code, field, message, remedy }: ReturnType<typeof reportOf>): Finding {
   return {
     code: field === 'maxmemory-policy' ? 'STORAGE_EVICTS' : code,

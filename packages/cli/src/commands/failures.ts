@@ -15,14 +15,14 @@ interface Options {
 /** `jobistemer failures`. */
 export const failures: Command = {
   description:
-    'Lists runs of all jobs that have failed, in whole or in part, newest first. A failure is left out once a replay or a backfill run for its slot was completed.',
+    'Lists failed and partly failed runs of all jobs, newest first. A failure is resolved, and not listed, after a replay or a backfill run for its slot was completed.',
   options: [
     { flags: '--since <instant>', description: 'ended from then on (default: -24h)', default: '-24h' },
     { flags: '--job <name>', description: 'only of this job', parse: readText('--job') },
     { flags: '--resolved', description: 'also failures that a completed replay or backfill run resolves' },
     {
       flags: '--cursor <cursor>',
-      description: 'where the page begins: as the page before said',
+      description: 'start of the page: the cursor that the page before printed',
       parse: readText('--cursor'),
     },
     {

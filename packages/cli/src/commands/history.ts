@@ -36,7 +36,7 @@ export const history: Command = {
     },
     {
       flags: '--cursor <cursor>',
-      description: 'where the page begins: as the page before said',
+      description: 'start of the page: the cursor that the page before printed',
       parse: readText('--cursor'),
     },
   ],
@@ -62,7 +62,7 @@ export const history: Command = {
       },
       context.call,
     )
-    // A job that was deleted has its history still.
+    // A deleted job still has its history.
     if (occurrences.length === 0) await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: name, occurrences, cursor })
     if (occurrences.length === 0) return context.out.line('No runs.')

@@ -17,7 +17,7 @@ interface Options {
   readonly names?: true
 }
 
-/** On a page. */
+/** Maximum number of jobs on a page. */
 const mostJobs = 10_000
 
 const finalStateNames = allStates.filter(
@@ -29,15 +29,15 @@ export const jobs: Command = {
   description: 'Lists the stored jobs by name; more than 10,000 jobs in the order of the storage.',
   arguments: '[text]',
   options: [
-    { flags: '--owner <tag>', description: 'only those with this owner tag', parse: readText('--owner') },
-    { flags: '--tag <tag>', description: 'only those with this tag', parse: readText('--tag') },
+    { flags: '--owner <tag>', description: 'only jobs with this owner tag', parse: readText('--owner') },
+    { flags: '--tag <tag>', description: 'only jobs with this tag', parse: readText('--tag') },
     {
       flags: '--outcome <states>',
-      description: `only those whose last run ended so, separated by commas: ${finalStateNames.join(', ')}`,
+      description: `only jobs whose last run ended in one of these states, separated by commas: ${finalStateNames.join(', ')}`,
       parse: readList('--outcome', finalStateNames),
     },
-    { flags: '--paused', description: 'only those that are paused' },
-    { flags: '--no-paused', description: 'only those that are not paused' },
+    { flags: '--paused', description: 'only paused jobs' },
+    { flags: '--no-paused', description: 'only jobs that are not paused' },
     {
       flags: '-n, --limit <count>',
       description: 'maximum number of jobs (default: 100)',
@@ -45,10 +45,10 @@ export const jobs: Command = {
     },
     {
       flags: '--cursor <cursor>',
-      description: 'where the page begins: as the page before said',
+      description: 'start of the page: the cursor that the page before printed',
       parse: readText('--cursor'),
     },
-    { flags: '--names', description: 'write the names alone, one a line; of all, without a limit' },
+    { flags: '--names', description: 'print only the names of all jobs, one on each line, without a limit' },
   ],
   examples: [
     ['jobs', 'the first 100 jobs'],

@@ -5,7 +5,7 @@ import { text } from '../output/rendered.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { readCount, readList } from '../values.ts'
 
-/** In the order of the answer. */
+/** The states, in the order of the output. */
 const liveStates: readonly LiveState[] = ['running', 'pending', 'queued']
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
 /** `jobistemer live`. */
 export const live: Command = {
   description:
-    'Lists the runs of all jobs that run or wait: the running ones first, each state in the order of the jobs.',
+    'Lists running and waiting runs of all jobs: the running ones first, each state in the order of the jobs.',
   options: [
     {
       flags: '--state <states>',

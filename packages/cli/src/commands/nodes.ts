@@ -9,7 +9,7 @@ type Life = 'alive' | 'silent' | 'unknown'
 /** `jobistemer nodes`. */
 export const nodes: Command = {
   description:
-    'Lists the nodes on the storage. Whether one lives shows only in its heartbeats: --observe waits for one of each.',
+    'Lists the nodes on the storage. Only heartbeats show whether a node lives: --observe waits for one of each node.',
   options: [
     {
       flags: '--observe <duration>',

@@ -19,14 +19,14 @@ interface Options extends JobSelection {
   readonly dryRun?: true
 }
 
-/** What is done to jobs: to one, and to all of a tag or an owner. */
+/** A change of one job, or of all jobs with a tag or an owner. */
 interface Change {
   readonly verb: string
   readonly doing: string
   readonly question: string
-  /** Of those that match. */
+  /** Whether a matching job needs the change. */
   isWanted(job: JobInfo): boolean
-  /** What is so of the others. */
+  /** The state of jobs that do not need the change, for the output. */
   readonly unwanted: string
   one(name: string): Promise<void>
   all(filter: Pick<JobSelection, 'owner' | 'tag'>): Promise<readonly string[]>
@@ -35,7 +35,7 @@ interface Change {
 /** `jobistemer pause`. */
 export const pause: Command = {
   description:
-    'Stops jobs on all nodes until they are resumed, or with --until or --for until then: slots meanwhile are recorded as skipped, nothing starts, what runs may end. A job that is paused for longer stays as it is.',
+    'Pauses jobs on all nodes until you resume them, or until the end that --until or --for sets. The nodes record slots of the pause as skipped, and start no runs. Running runs may end. A job that is already paused for longer stays as it is.',
   arguments: '[names...]',
   options: [
     ...selectionOptions,
@@ -50,8 +50,8 @@ export const pause: Command = {
   ],
   examples: [
     ['pause nightly-report --reason "the disk is full"', 'one job'],
-    ['pause nightly-report --for 2h', 'it goes on by itself'],
-    ['pause --owner billing --dry-run', 'which jobs it would pause: those that are not paused for as long yet'],
+    ['pause nightly-report --for 2h', 'for two hours'],
+    ['pause --owner billing --dry-run', 'show the jobs that it would pause'],
   ],
   async run(context: Context, names, options: Options) {
     const { reason, actor } = options
@@ -71,7 +71,7 @@ export const pause: Command = {
   },
 }
 
-/** One instant for all of the jobs. */
+/** The end of the pause, the same for all jobs. */
 function endOf(context: Context, { until, for: length }: Options): Date | null {
   const now = context.now()
   if (until === undefined) return length === undefined ? null : new Date(now + length)
@@ -87,7 +87,7 @@ function endOf(context: Context, { until, for: length }: Options): Date | null {
 
 /** `jobistemer resume`. */
 export const resume: Command = {
-  description: 'Lifts the pause of jobs on all nodes. Slots inside it are not made up for.',
+  description: 'Lifts the pause of jobs on all nodes. Slots of the pause stay skipped.',
   arguments: '[names...]',
   options: [...selectionOptions, ...interventionOptions, ...confirmOptions],
   examples: [
@@ -137,7 +137,7 @@ async function changeThem(
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
-  // Core knows tags and owners, and no parts of names.
+  // Core changes jobs by tag or owner in one call, but not by a part of the name.
   if (areMatched && match === undefined) {
     const filter = { ...(owner !== undefined && { owner }), ...(tag !== undefined && { tag }) }
     return whileCalling(context, { verb: doing, count: names.length, noun: 'job' }, () => all(filter))

@@ -22,7 +22,7 @@ const ownerOption: CommandOption = {
 }
 
 const what =
-  'The file is a module: all definitions that it exports, one by one or in lists, are taken; what is stored under the owner tag and not among them is removed.'
+  'The file is a module that exports definitions, one by one or in lists. The plan removes stored jobs of the owner tag that the module does not export.'
 
 /** `jobistemer plan`. */
 export const plan: Command = {
@@ -54,7 +54,7 @@ export const apply: Command = {
       if (!context.out.isJson) print(context, planned, false)
       await confirm(context, text`Store this under the owner tag ${planned.owner}?`, options.yes)
       const client = await context.client()
-      // In one call: if a job has changed since, nothing is stored.
+      // One call: if a job has changed since the plan, the storage stores nothing.
       const count = planned.added.length + planned.changed.length + planned.removed.length
       await whileCalling(context, { verb: 'Storing', count, noun: 'change' }, () => client.apply(planned, context.call))
     }

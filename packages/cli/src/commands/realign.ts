@@ -6,7 +6,7 @@ import { text } from '../output/rendered.ts'
 /** `jobistemer realign`. */
 export const realign: Command = {
   description:
-    'Sets a job back to the present, or all jobs, whose slots a wrong clock has decided ahead. Slots that ran ahead do not run again.',
+    'Resets jobs whose slots a wrong clock has decided ahead of the time: one job, or all of them. Slots that ran ahead do not run again.',
   arguments: '[name]',
   examples: [['realign', 'all jobs that are ahead; none, when all are well']],
   async run(context: Context, [name]) {

@@ -7,12 +7,12 @@ import { finishRequest, type RequestOptions, requestOf, requestOptions, requests
 /** `jobistemer replay`. */
 export const replay: Command = {
   description:
-    'Runs once more what has ended, whole or in part, as a new run that is linked to it. Its handlers get the slot of the original run as scheduledAt.',
+    'Runs an ended run again, whole or in part, as a new run that refers to it. Its handlers get the slot of the original run as scheduledAt.',
   arguments: '<run>',
   options: [
     {
       flags: '--from <task>',
-      description: 'this task and those after it; results of those before are taken over',
+      description: 'run only this task and the tasks after it; the new run keeps the results of the tasks before',
       parse: readText('--from'),
     },
     ...requestOptions.filter(({ flags }) => !flags.startsWith('--key-scope')),

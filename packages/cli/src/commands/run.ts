@@ -11,7 +11,7 @@ import { runOf } from '../run-of.ts'
 
 /** `jobistemer run`. */
 export const run: Command = {
-  description: 'Shows one run whole: why it is as it is, its tasks, their attempts, errors with their stacks, results.',
+  description: 'Shows one run: the reason for its state, its tasks, attempts, errors with stacks, and results.',
   arguments: '<run>',
   examples: [['run occ_2b7d…', 'ids are in history, failures and explain']],
   async run(context: Context, [id = '']) {
@@ -21,7 +21,7 @@ export const run: Command = {
   },
 }
 
-/** A run whole, for people. */
+/** Prints a run for people. */
 export function printRun(context: Context, job: string | null, occurrence: Occurrence): void {
   const { out, times, now } = context
   const { span, cancelRequest, input } = occurrence
@@ -104,7 +104,7 @@ function printAttempt(context: Context, attempt: AttemptReport): void {
 
 function printErrorRecord({ out }: Context, error: ErrorRecord, indentation: string): void {
   const head = `${error.name}: ${error.message}${error.code === undefined ? '' : ` (${error.code})`}`
-  // A stack begins with name and message, mostly.
+  // Most stacks begin with the name and the message.
   const stack = error.stack ?? ''
   const hasHead = stack.startsWith(`${error.name}: ${error.message}`) || stack.startsWith(error.message)
   out.block(hasHead ? (error.code === undefined ? stack : `${stack}\ncode: ${error.code}`) : head, indentation)

@@ -11,11 +11,11 @@ interface Options {
 /** `jobistemer sql`. */
 export const sql: Command = {
   description:
-    'Prints the SQL that brings a schema of PostgreSQL to the form of this version, for those who apply it themselves: nodes then have migrate: false. Changes nothing.',
+    'Prints the SQL that migrates a PostgreSQL schema to the form of this version. Use it if you migrate the schema yourself, with the option migrate: false on the nodes. Changes nothing.',
   options: [
     {
       flags: '--from <form>',
-      description: 'the form that the schema has, 0 for a new one; without it the database is asked',
+      description: 'the present form of the schema, 0 for a new schema (default: read from the database)',
       parse: readCount('--from', 0, 1_000_000),
     },
   ],
@@ -31,7 +31,7 @@ export const sql: Command = {
         code: 'INVALID_ARGUMENT',
         message: `Only PostgreSQL has SQL to apply, and the storage is ${printLocation(located.location)}.`,
         field: '--storage',
-        remedy: 'Other storages bring themselves to the form of this version. Give postgres://HOST/DATABASE.',
+        remedy: 'Other storages migrate themselves. Give postgres://HOST/DATABASE.',
       })
     }
     const from = given ?? (await formOf(session))

@@ -27,24 +27,24 @@ export interface RequestOptions {
 
 /** The options of commands that request a run. */
 export const requestOptions: readonly CommandOption[] = [
-  { flags: '-d, --data <json>', description: 'handed to the tasks: JSON, @FILE, or @- for standard input' },
-  { flags: '-k, --key <key>', description: 'a second request with this key is the same run', parse: readText('--key') },
+  { flags: '-d, --data <json>', description: 'data for the tasks: JSON, @FILE, or @- for standard input' },
+  { flags: '-k, --key <key>', description: 'a second request with this key returns the first run', parse: readText('--key') },
   {
     flags: '--key-scope <scope>',
     description:
       'until when a run blocks its key: waiting, until it starts; live, until it has ended; forever, while its record is kept',
     choices: ['waiting', 'live', 'forever'],
   },
-  { flags: '--at <instant>', description: 'not before then: ISO 8601 with its offset, or +30m' },
-  { flags: '--delay <duration>', description: 'the same, from now on', parse: readDuration('--delay') },
+  { flags: '--at <instant>', description: 'earliest start of the run: ISO 8601 with an offset, or +30m' },
+  { flags: '--delay <duration>', description: 'earliest start, counted from now', parse: readDuration('--delay') },
   {
     flags: '--priority <level>',
-    description: 'how urgent it is, -10 to 10: the higher goes first (default: that of the job)',
+    description: 'priority of the run, -10 to 10; the highest starts first (default: the priority of the job)',
     parse: readLevel('--priority', -10, 10),
   },
   {
     flags: '--wait',
-    description: 'wait for the end of the run, for --timeout at most if that is given, and show it as run does',
+    description: 'wait until the run ends, for at most --timeout if given, and show the run as the command run does',
   },
   { flags: '--tasks <names>', description: 'only these tasks, separated by commas', parse: readList('--tasks') },
   ...interventionOptions,
@@ -64,7 +64,7 @@ export const trigger: Command = {
     ['trigger import --wait --timeout 10m', 'and wait: the exit code is 0 when it is completed'],
     [
       `trigger nightly-report --data '{"day":"2026-01-01"}' --key 2026-01-01`,
-      'with data, and once however often it is asked for',
+      'with data, and only once for any number of requests',
     ],
     ['trigger rebuild-index --key index --key-scope waiting', 'unless a run with this key waits already'],
     ['trigger import --data @rows.json --reason "asked for by support"', 'with data from a file'],
@@ -142,8 +142,8 @@ async function endOf(context: Context, id: OccurrenceId, timeout: number | undef
     if (!context.signal.aborted) throw cause
     throw new CliError({
       code: 'INTERRUPTED',
-      message: `Stopped by Ctrl-C. The run goes on: ${id}.`,
-      remedy: 'jobistemer run shows it, and jobistemer cancel ends it.',
+      message: `Stopped by Ctrl-C. The run continues: ${id}.`,
+      remedy: 'jobistemer run shows the run, and jobistemer cancel ends it.',
       exitCode: exitCodes.interrupted,
       cause,
     })

@@ -21,7 +21,7 @@ interface Options {
 /** `jobistemer update`. */
 export const update: Command = {
   description:
-    'Changes the schedule of a job, as its next version. The code of the nodes is not changed: a new build of it brings its own definition into force.',
+    'Changes the schedule of a job, as its next version. It does not change the code of the nodes: a new build brings the definition of its code into force.',
   arguments: '<name>',
   options: [
     { flags: '--cron <expression>', description: 'the new schedule', parse: readText('--cron') },
@@ -30,7 +30,7 @@ export const update: Command = {
       description: 'the time zone of the expression (default: that of the job)',
       parse: readText('--zone'),
     },
-    { flags: '--no-schedule', description: 'remove the schedule: the job runs on request alone' },
+    { flags: '--no-schedule', description: 'remove the schedule: the job then runs only on request' },
     {
       flags: '--expected-version <version>',
       description: 'refuse unless the job is at this version',

@@ -7,7 +7,7 @@ import { readCount } from '../values.ts'
 
 /** `jobistemer versions`. */
 export const versions: Command = {
-  description: 'Lists the versions of a job, newest first, with what each has changed. Old ones go with the history.',
+  description: 'Lists the versions of a job with their changes, newest first. Pruning the history removes old versions.',
   arguments: '<name>',
   options: [
     {
@@ -23,7 +23,7 @@ export const versions: Command = {
   ],
   async run(context: Context, [name = ''], { limit }: { readonly limit: number }) {
     const client = await context.client()
-    // One more says what was there before the last.
+    // One more version, so that the last listed version can be compared with the one before it.
     const found = await withNearNames(context, name, () => client.versions(name, { limit: limit + 1, ...context.call }))
     const shown = found.slice(0, limit)
     const { out, times } = context

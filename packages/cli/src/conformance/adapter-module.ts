@@ -4,7 +4,7 @@ import type { DeclaredCapabilities, SkippedCase, StorageWorld } from '@jobisteme
 import { CliError } from '../cli-error.ts'
 import { importModule } from '../storage/import-module.ts'
 
-/** What a module says of an adapter: the options of `storageConformance()` with these names. */
+/** The exports of an adapter's module: the options of `storageConformance()` with these names. */
 export interface AdapterModule {
   readonly open: () => StorageWorld | Promise<StorageWorld>
   /** Default: those of a storage that it opens. */
@@ -14,7 +14,7 @@ export interface AdapterModule {
 
 const field = 'MODULE'
 
-/** @throws CliError when there is none, or it does not export what is needed */
+/** @throws CliError if there is no such module, or if it lacks an export */
 export async function readAdapterModule(path: string, cwd: string): Promise<AdapterModule> {
   const file = resolve(cwd, path)
   if (!existsSync(file)) throw invalid('MODULE_MISSING', `There is no file ${file}.`)

@@ -87,7 +87,7 @@ async function groundInFolder(file: string, options: OpenOptions): Promise<Groun
     })
   }
   const transactions = await sqliteTransactions(options.cwd)
-  // On the same disk: what is asked is also whether that keeps its promises.
+  // On the same disk, because the cases also test the disk.
   const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
   mkdirSync(folder)
   return {

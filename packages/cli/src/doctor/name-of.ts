@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import type { Survey } from './survey.ts'
 
-/** The name of a job; its id, when it is none of those that were looked at. */
+/** Returns the name of a job, or its id if the survey has not read the job. */
 export function nameOf({ jobs }: Pick<Survey, 'jobs'>, id: JobId): string {
   return jobs.find((job) => job.id === id)?.name ?? id
 }

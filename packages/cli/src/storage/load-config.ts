@@ -17,9 +17,9 @@ export interface LoadedConfig {
 }
 
 /**
- * The configuration of a file, or of the one in the working folder; an empty one when there is none. The working folder
- * must be trusted. A file that the user names is trusted by that.
- * @param asked the file that was asked for; `false`: none is to be read.
+ * Loads the configuration of a file, or of the working folder; without a file, the configuration is empty. The user must
+ * trust the working folder. Naming a file with `--config` trusts it.
+ * @param asked the file of `--config`; `false`: load no configuration.
  * @throws CliError
  */
 export async function loadConfig(

@@ -9,15 +9,15 @@ import type { Location } from './location.ts'
 
 /** How to open a storage. */
 export interface OpenOptions {
-  /** The working folder: where packages are looked for. */
+  /** The working folder, from which packages are resolved. */
   readonly cwd: string
   /** What a relative path is relative to. */
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
-  /** It is made if it is not there. Default: that is an error. */
+  /** Create the data if they do not exist. Default: throw an error. */
   readonly isNew?: boolean
-  /** Told of what the storage warns of. */
+  /** Receives the warnings of the storage. */
   readonly logger: Pick<Logger, 'warn'>
 }
 
@@ -92,7 +92,7 @@ interface AwsPackage {
   }) => { destroy(): void }
 }
 
-/** Opens the storage at a location. Nothing is made that is not there, unless it is to be new. */
+/** Opens the storage at a location. Creates missing data only if `isNew` is set. */
 export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   switch (location.kind) {
     case 'sqlite':
@@ -109,7 +109,7 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
 async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
-  // The storage would make it, and a mistyped name would look like a ledger without jobs.
+  // The storage would create the file, so a mistyped name would look like a ledger without jobs.
   if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
@@ -128,7 +128,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
     cwd,
     install: '@jobistemer/storage-redis ioredis',
   })
-  // Below the timeout of the call, so that what the storage says of the failure is heard.
+  // Below the timeout of the call, so that the caller receives the error of the storage.
   const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
   const waitTimeout = Math.min(1000, commandTimeout - 1)
   return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
@@ -136,7 +136,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
 
 async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
   const { postgresStorage } = await postgresPackage(options)
-  // A mistyped name would become a schema without jobs.
+  // With `migrate`, a mistyped name would create a schema without jobs.
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 
@@ -154,7 +154,7 @@ export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promis
 }
 
 function placeOf(url: string, { prefix, timeoutMs, logger }: OpenOptions): PostgresPlace {
-  // Below the timeout of the call, so that what the storage says of the failure is heard.
+  // Below the timeout of the call, so that the caller receives the error of the storage.
   const commandTimeout = Math.max(1, Math.floor(timeoutMs * 0.8))
   return { url, commandTimeout, logger, ...(prefix !== undefined && { schema: prefix }) }
 }

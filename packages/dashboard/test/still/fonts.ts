@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
  */
 export function ownFonts(folder: string): string {
   const fonts = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf')
-  // What is asked for by any other name is then DejaVu Sans: the only one that is left, but for the one of fixed width.
+  // Every other font name resolves to DejaVu Sans, the only remaining font beside the one of fixed width.
   const others = ['*Serif*', '*Condensed*', '*Oblique*', '*ExtraLight*', '*MathTeX*']
   const families = [['monospace', 'DejaVu Sans Mono']]
   const file = join(folder, 'fonts.conf')

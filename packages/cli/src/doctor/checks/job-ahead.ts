@@ -12,7 +12,7 @@ export async function jobAhead({ jobs, now }: Survey): Promise<readonly Finding[
       code: 'JOB_AHEAD',
       severity: 'error',
       job: name,
-      message: `The slots of ${name} are decided up to ${new Date(watermark).toISOString()}, which lies ahead: a wrong clock did it, and until then nothing of it runs.`,
+      message: `The slots of ${name} are decided up to ${new Date(watermark).toISOString()}, which lies ahead, because a clock was wrong. No slot of the job runs until then.`,
       remedy: `When the clocks are right: jobistemer realign '${name}'.`,
     }))
 }

@@ -20,7 +20,7 @@ export async function jobFailing(survey: Survey): Promise<readonly Finding[]> {
       job: name,
       run: last.id,
       message: `The last ${items.length} runs of ${name} have failed.`,
-      remedy: `See why: jobistemer run ${last.id}.`,
+      remedy: `To see the reason: jobistemer run ${last.id}.`,
     }
   })
 }

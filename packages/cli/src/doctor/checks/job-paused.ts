@@ -17,7 +17,7 @@ export async function jobPaused({ jobs, now }: Survey): Promise<readonly Finding
         severity: paused.until === undefined && now - paused.at > forgottenMs ? 'warning' : 'info',
         job: name,
         message: `${name} is paused since ${new Date(paused.at).toISOString()}${by}${end}${why}.`,
-        remedy: `If that is not meant any more: jobistemer resume '${name}'.`,
+        remedy: `To resume the job: jobistemer resume '${name}'.`,
       },
     ]
   })

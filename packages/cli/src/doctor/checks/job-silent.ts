@@ -19,7 +19,7 @@ export async function jobSilent(survey: Survey): Promise<readonly Finding[]> {
       severity: 'error',
       job: job.name,
       message: `No run of ${job.name} was completed within its alertAfter of ${duration(alertAfterOf(job) as number)}, ${last}.`,
-      remedy: `See what became of its slots: jobistemer history '${job.name}'.`,
+      remedy: `To see its runs: jobistemer history '${job.name}'.`,
     }
   })
 }

@@ -3,7 +3,7 @@ import type { Finding } from '../finding.ts'
 import { definitionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Jobs that no living node has the code of. */
+/** Reports jobs whose code no living node has. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
   // A node with very much code does not list it in its profile.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []

@@ -3,7 +3,7 @@ import type { Finding } from '../finding.ts'
 import { hasEnded } from '../../observe-nodes.ts'
 import type { Survey } from '../survey.ts'
 
-/** Nodes that gave no heartbeat while they were watched. */
+/** Reports nodes that sent no heartbeat during the observation. */
 export async function nodeSilent({ nodes, running, settings }: Survey): Promise<readonly Finding[]> {
   return nodes
     .filter(({ record, isAlive }) => isAlive === false && !hasEnded(record))
@@ -15,7 +15,7 @@ export async function nodeSilent({ nodes, running, settings }: Survey): Promise<
         node,
         message: `Node ${node} gave no heartbeat in ${settings.observeMs / 1000} s, and has ${counted(owned, 'run')}.`,
         remedy:
-          'Living nodes take over what it ran within a minute or so. If it should be there, look at its process and its log.',
+          'Living nodes take over its runs within about a minute. If the node should be up, check its process and its log.',
       }
     })
 }

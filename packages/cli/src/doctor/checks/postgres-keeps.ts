@@ -21,8 +21,8 @@ export async function postgresKeeps({ postgres }: Pick<Survey, 'postgres'>): Pro
       code: 'POSTGRES_NOT_DURABLE',
       severity: 'warning',
       message:
-        'synchronous_commit is off: a crash of the server takes what it has acknowledged last, and it runs again.',
-      remedy: 'Set it to on for the user that nodes have: ALTER ROLE … SET synchronous_commit = on.',
+        'synchronous_commit is off: a crash of the server loses the last acknowledged writes, and their runs start again.',
+      remedy: 'Set it to on for the user of the nodes: ALTER ROLE … SET synchronous_commit = on.',
     },
   ]
 }

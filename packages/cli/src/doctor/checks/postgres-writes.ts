@@ -13,7 +13,7 @@ export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Pr
       message: isStandby
         ? 'The server is a standby, and takes no writes.'
         : 'Transactions of this user, or of this database, are read-only (default_transaction_read_only).',
-      remedy: isStandby ? 'Lead nodes to the primary.' : 'Set it to off for the user that nodes have.',
+      remedy: isStandby ? 'Connect the nodes to the primary.' : 'Set it to off for the user of the nodes.',
     })
   }
   if (missingRights.length > 0) {
@@ -28,7 +28,7 @@ export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Pr
     findings.push({
       code: 'POSTGRES_ROW_SECURITY',
       severity: 'error',
-      message: `Row level security hides rows of ${rowSecurity.join(', ')} from this user: nodes see no jobs, or write in vain.`,
+      message: `Row level security hides rows of ${rowSecurity.join(', ')} from this user: nodes see no jobs, or their writes fail.`,
       remedy: 'ALTER TABLE … DISABLE ROW LEVEL SECURITY, or give the user BYPASSRLS.',
     })
   }

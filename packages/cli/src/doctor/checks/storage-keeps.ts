@@ -9,7 +9,7 @@ export async function storageKeeps({ storage, warnings }: Survey): Promise<reado
       code: 'STORAGE_FORGETS',
       severity: 'error',
       message: 'The storage keeps nothing beyond its process.',
-      remedy: 'Use another one for jobs that matter.',
+      remedy: 'For jobs that must not be lost, use another storage.',
     })
   }
   for (const { fields, message } of warnings) {

@@ -17,7 +17,7 @@ export async function storageWrites({ storage, now }: Survey): Promise<readonly 
         severity: 'error',
         message: `The storage can be read, but not written: ${error instanceof Error ? error.message : String(error)}`,
         remedy:
-          'Look at the rights of this user, and whether the disk is full. Nodes with the same rights run nothing.',
+          'Check the rights of this user, and whether the disk is full. Nodes with the same rights run nothing.',
       },
     ]
   }

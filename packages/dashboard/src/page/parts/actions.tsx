@@ -237,14 +237,14 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
       submit="Cancel the run"
       cancel="Keep the run"
       isDangerous
-      text={isRunning ? 'Its node is asked to stop it.' : 'The run waits. After this, no node starts it.'}
+      text={isRunning ? 'The node of the run stops it.' : 'The run waits. After this, no node starts it.'}
       fields={fields}
       onSubmit={async (values) => {
         const { outcome, state } = await act<{ outcome: string; state: string }>('/api/cancel', { run, ...values })
         const said: Readonly<Record<string, string>> = {
           canceled: 'The run is canceled.',
           requested: 'Its node was asked to stop it.',
-          final: `Nothing was done: it had ended before, as ${state}.`,
+          final: `Nothing was done: the run had already ended as ${state}.`,
         }
         notify(said[outcome] ?? outcome, { isBad: outcome === 'final' })
         reload()
