@@ -3,7 +3,7 @@ import type { Metrics } from '@jobistemer/core'
 
 const methods = ['increment', 'observe', 'set', 'removeJob', 'gauges'] as const
 
-/** Whether a value has all that metrics have, and nothing else in its place. */
+/** Returns whether a value has all methods of `Metrics`. */
 export function areMetrics(value: Metrics): boolean {
   if (typeof value !== 'object' || value === null) return false
   const mayEnd = value.end === undefined || typeof value.end === 'function'

@@ -1,11 +1,11 @@
 import { JobistemerError } from '@jobistemer/core'
 
-/** Calls what reads options, and says of an unknown one which names the plugin adds to the known ones. */
+/** Calls a function that reads options. Adds the names of the plugin's own options to its error about an unknown one. */
 export function withPluginNames<T>(names: readonly string[], make: () => T): T {
   try {
     return make()
   } catch (error) {
-    // A name of a member, such as defaults.x, is none of the plugin's.
+    // A member, such as defaults.x, is never an option of the plugin.
     if (!JobistemerError.isInstance(error, 'UNKNOWN_OPTION') || error.field?.includes('.')) throw error
     const { field = '', value, remedy } = error
     throw new JobistemerError('UNKNOWN_OPTION', {

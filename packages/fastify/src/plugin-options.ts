@@ -1,25 +1,25 @@
 import type { ClientOptions, SchedulerOptions } from '@jobistemer/core'
 import type { DashboardOptions } from '@jobistemer/dashboard'
 
-/** What a registry of prom-client is, as far as it is used. */
+/** The members of a prom-client registry that the plugin uses. */
 export interface TextRegistry {
-  /** Of the text. */
+  /** The content type of the text. */
   readonly contentType: string
-  /** What a scrape is answered with. */
+  /** Returns the text of a scrape. */
   metrics(): Promise<string>
 }
 
-/** Where metrics are served. */
+/** The route of the metrics. */
 export interface MetricsRoute {
   /** Default `/metrics`. */
   readonly path?: string
-  /** A registry of prom-client: `register`, or one of your own. */
+  /** A registry of prom-client: `register`, or your own. */
   readonly registry: TextRegistry
 }
 
-/** What both plugins add to the server. */
+/** The options that both plugins share. */
 export interface SharedPluginOptions {
-  /** Whether the storage is closed when the server is. Default true. */
+  /** Whether the plugin closes the storage when the server closes. Default true. */
   readonly closeStorage?: boolean
   /**
    * Serves the dashboard, from the package `@jobistemer/dashboard`, below its `basePath`, which comes after the prefixes of the
@@ -28,16 +28,16 @@ export interface SharedPluginOptions {
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
 }
 
-/** What the plugin takes: the options of a scheduler, and what it adds to the server. */
+/** The options of the plugin: those of a scheduler, and those for the server. */
 export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
-  /** Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true. */
+  /** Whether jobs run in this process. `false`: the plugin does not start the scheduler, for example in tests. Default true. */
   readonly start?: boolean
   /**
-   * Fills a registry, by the package `@jobistemer/metrics-prometheus`, and serves it. `metrics` beside it are told too.
+   * Fills a registry with `@jobistemer/metrics-prometheus`, and serves it. The option `metrics` still works beside it.
    * Default: none.
    */
   readonly metricsRoute?: MetricsRoute
 }
 
-/** What the plugin of a client takes: the options of that, and what it adds to the server. */
+/** The options of the client plugin: those of a client, and those for the server. */
 export interface JobistemerClientPluginOptions extends ClientOptions, SharedPluginOptions {}

@@ -29,7 +29,7 @@ declare module 'fastify' {
   }
 }
 
-/** What Fastify itself takes with every plugin: where its routes are, and how they log. */
+/** The options that Fastify takes with every plugin: the prefix and the logging of its routes. */
 function routeOptionsOf({ prefix, logLevel, logSerializers }: RegisterOptions): RegisterOptions {
   return {
     ...(prefix !== undefined && { prefix }),
@@ -118,14 +118,14 @@ function serveMetrics(
   })
 }
 
-/** As Fastify joins prefixes. */
+/** Joins prefixes as Fastify does. */
 function joined(prefix: string, path: string): string {
   if (prefix === '' || path === '') return prefix + path
   const bare = path.startsWith('/') ? path.slice(1) : path
   return prefix.endsWith('/') ? prefix + bare : `${prefix}/${bare}`
 }
 
-/** Fastify's logger, unless that is off, as it is by default: it would keep all failures to itself. */
+/** Returns Fastify's logger unless it is off, as it is by default. A logger that is off would hide all failures. */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug
   return isOff ? {} : { logger: log }
@@ -179,7 +179,7 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
 }
 
 /**
- * Gives a server a scheduler, `app.scheduler`, that starts before the server listens, and ends when it closes.
+ * Gives a server a scheduler, `app.scheduler`. It starts before the server listens, and shuts down when the server closes.
  *
  * @example
  * await app.register(jobistemerPlugin, { storage: sqliteStorage({ file: 'jobs.db' }), jobs: [report] })

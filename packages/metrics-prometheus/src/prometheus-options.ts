@@ -1,9 +1,9 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type { Registry } from 'prom-client'
 
-/** What `prometheusMetrics` takes. */
+/** The options of `prometheusMetrics`. */
 export interface PrometheusMetricsOptions {
-  /** Where the metrics are registered: `register` of prom-client, or a registry of one's own. For one scheduler at a time. */
+  /** The registry of the metrics: `register` of prom-client, or your own. For one scheduler at a time. */
   readonly registry: Registry
   /** Upper bounds of the duration histograms, in seconds, each greater than the one before. Default 0.01 to 3,600. */
   readonly durationBuckets?: readonly number[]

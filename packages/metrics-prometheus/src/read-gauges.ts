@@ -2,7 +2,7 @@ import type { GaugeValues } from '@jobistemer/core'
 import { Gauge, type Registry } from 'prom-client'
 import { gauges, oldGaugeNames } from './definitions.ts'
 
-/** What reads the gauges of a scheduler. */
+/** A function that reads the gauges of a scheduler. */
 export type ReadGauges = () => Promise<GaugeValues>
 
 /**

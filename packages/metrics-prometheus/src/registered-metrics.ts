@@ -3,21 +3,21 @@ import { counters, eventGauges, histograms } from './definitions.ts'
 import type { PrometheusMetricsOptions } from './prometheus-options.ts'
 import { SeriesOfJobs } from './series-of-jobs.ts'
 
-/** The names of all that is counted, measured and set. */
+/** The names of all counters, histograms and gauges. */
 export const registeredNames: readonly string[] = [counters, histograms, eventGauges].flatMap((metrics) =>
   Object.keys(metrics),
 )
 
 /**
- * What is counted, measured and set in a registry. It outlives a scheduler: what was counted is not lost before the next
- * scrape, and the next scheduler of the process counts on.
+ * The metrics in a registry. They outlive a scheduler, so that the next scrape still shows its counts, and the next
+ * scheduler of the process continues them.
  */
 export class RegisteredMetrics {
   readonly counterOf: ReadonlyMap<string, Counter>
   readonly histogramOf: ReadonlyMap<string, Histogram>
   readonly gaugeOf: ReadonlyMap<string, Gauge>
   readonly series: SeriesOfJobs = new SeriesOfJobs()
-  /** Who counts into them; `null` once that has ended. */
+  /** The scheduler's metrics that use this; `null` after the scheduler has ended. */
   user: object | null = null
   readonly #registry: Registry
   readonly #shape: string
@@ -49,13 +49,13 @@ export class RegisteredMetrics {
     return this.#shape === shapeOf(options) && [...this.#all.keys()].every((name) => this.has(name))
   }
 
-  /** Whether the registry has one of this name, and it is of these. */
+  /** Returns whether the registry has a metric with this name that belongs to these metrics. */
   has(name: string): boolean {
     const metric = this.#all.get(name)
     return metric !== undefined && this.#registry.getSingleMetric(name) === metric
   }
 
-  /** Takes them out of the registry. */
+  /** Removes the metrics from the registry. */
   remove(): void {
     for (const name of this.#all.keys()) if (this.has(name)) this.#registry.removeSingleMetric(name)
   }

@@ -1,13 +1,13 @@
-/** A metric whose series can be taken away. */
+/** A metric with removable series. */
 interface Removable {
   remove(labels: Record<string, string>): void
 }
 
-/** Which series each job has, as prom-client takes away a series by all of its labels alone. */
+/** Remembers the series of each job, because prom-client removes a series only by all of its labels. */
 export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
-  /** Remembers the series of a metric that has these labels, and answers the labels as the metric takes them. */
+  /** Remembers a series of a metric, and returns its labels in the form that the metric takes. */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }
     const { job } = own
@@ -17,7 +17,7 @@ export class SeriesOfJobs {
     return getOrAdd(known, JSON.stringify(own), () => own)
   }
 
-  /** Takes away all series of a job. */
+  /** Removes all series of a job. */
   remove(job: string): void {
     for (const [metric, known] of this.#series.get(job) ?? [])
       for (const labels of known.values()) metric.remove(labels)

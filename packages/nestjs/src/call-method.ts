@@ -1,13 +1,13 @@
 import type { TaskContext } from '@jobistemer/core'
 import { ContextIdFactory, ModuleRef } from '@nestjs/core'
 
-/** What Nest knows of a provider, as far as it is used. */
+/** The members of Nest's provider wrapper that this package uses. */
 export interface ProviderWrapper {
   readonly token: unknown
   readonly metatype: unknown
   readonly instance: unknown
   readonly isAlias?: boolean
-  /** The module that provides it. */
+  /** The module of the provider. */
   readonly host?: {
     readonly name: string
     getProviderByKey(token: unknown): { readonly instance: unknown }
@@ -19,8 +19,8 @@ export interface ProviderWrapper {
 type Method = (context: unknown) => unknown
 
 /**
- * Calls a method of a provider. One that lives for a request lives for this attempt: what injects `REQUEST` gets the
- * context of the attempt.
+ * Calls a method of a provider. Nest creates a request-scoped provider for this attempt, and `REQUEST` is the context of
+ * the attempt.
  */
 export function callMethod(wrapper: ProviderWrapper, method: string | symbol, context: unknown): unknown {
   if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {

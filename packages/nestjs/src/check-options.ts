@@ -2,7 +2,7 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './module-options.ts'
 
 /**
- * Checks what this module reads of the options; the scheduler or the client checks the rest. `from` names the call.
+ * Checks the options of this module. The scheduler or the client checks all others. `from` names the call in errors.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function checkOptions<Options extends object>(options: Options, from: string): Options {

@@ -1,10 +1,10 @@
 import type { IsolationOptions, JobOptions, RetryPolicyInCode, TaskSettingsInput } from '@jobistemer/core'
 import { Injectable } from '@nestjs/common'
 
-/** What {@link Job} takes: the options of `defineJob`. Its tasks are the methods of the class. */
+/** The options of {@link Job}: those of `defineJob` without tasks, which are the methods of the class. */
 export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
-/** What {@link Task} takes. With `module` it decorates a property, and the default export of that file does the work. */
+/** The options of {@link Task}. With `module` it decorates a property, and the default export of that file is the handler. */
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
   /** Default: the name of the method or the property. */
   readonly name?: string
@@ -27,21 +27,21 @@ export interface MarkedTask {
   readonly options: TaskDecoratorOptions
 }
 
-/** What does the work of tasks with this handler: a method, or isolated work. */
+/** The handler of tasks with a handler name: a method, or the module of an isolated task. */
 export interface MarkedHandler {
   readonly method: string | symbol
   readonly name: string
   readonly isolation: IsolationOptions | undefined
 }
 
-/** What decorators have said of a class. */
+/** The metadata of the decorators of a class. */
 export interface Marks {
   readonly job: JobDecoratorOptions | null
   readonly tasks: readonly MarkedTask[]
   readonly handlers: readonly MarkedHandler[]
 }
 
-// Kept at the classes, under names that all copies of this package share.
+// The classes hold the metadata, under symbols that all copies of this package share.
 const jobKey = Symbol.for('jobistemer.nestjs.job')
 const tasksKey = Symbol.for('jobistemer.nestjs.tasks')
 const handlersKey = Symbol.for('jobistemer.nestjs.handlers')
@@ -87,7 +87,7 @@ export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
 }
 
 /**
- * Makes a method the handler of this name: it does the work of jobs that are data, on this node. With `isolation` it decorates a
+ * Makes a method the handler with this name for jobs that are data, on this node. With `isolation` it decorates a
  * property, as {@link Task} does.
  */
 export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {
@@ -106,7 +106,7 @@ function mark<Key extends typeof tasksKey | typeof handlersKey>(
 /** Returns the metadata of the decorators of a class and its base classes; `null` without decorators. */
 export function marksOf(type: unknown): Marks | null {
   if (typeof type !== 'function' || typeof type.prototype !== 'object' || type.prototype === null) return null
-  // A job that extends another one is another job: it has the methods, and says itself when it runs.
+  // A subclass of a job class inherits the tasks, but not the schedule and the other options: it needs its own @Job.
   const job = Object.hasOwn(type, jobKey) ? ((type as MarkedClass)[jobKey] ?? null) : null
   const tasks: MarkedTask[] = []
   const handlers: MarkedHandler[] = []
@@ -117,7 +117,7 @@ export function marksOf(type: unknown): Marks | null {
   return job === null && tasks.length === 0 && handlers.length === 0 ? null : { job, tasks, handlers }
 }
 
-/** A method that a subclass has decorated anew counts there. */
+/** If a subclass decorates an inherited method again, the subclass's decorator applies. */
 function without<One extends { readonly method: string | symbol }>(
   inherited: readonly One[],
   own: readonly One[],

@@ -1,13 +1,13 @@
 import type { DurationInput, JobOperations, Scheduler } from '@jobistemer/core'
 
-/** What `@nestjs/terminus` takes as the result of an indicator. */
+/** The result of a health indicator, in the form of `@nestjs/terminus`. */
 export type HealthReport<Key extends string> = Record<
   Key,
   { readonly status: 'up' | 'down' } & Readonly<Record<string, unknown>>
 >
 
 /**
- * Says whether this process can do its part: for `HealthCheckService` of `@nestjs/terminus`, or for any other check.
+ * Checks whether this process can do its work: for `HealthCheckService` of `@nestjs/terminus`, or for any other check.
  *
  * @example
  * check() { return this.health.check([() => this.jobistemer.isHealthy('jobs')]) }
@@ -16,15 +16,15 @@ export class JobistemerHealth {
   readonly #jobs: Pick<JobOperations, 'nodes'>
   readonly #own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null
 
-  /** `own`: the node of this process; `null` where that is none. */
+  /** `own`: the node of this process; `null` in a process without a node. */
   constructor(jobs: Pick<JobOperations, 'nodes'>, own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null) {
     this.#jobs = jobs
     this.#own = own
   }
 
   /**
-   * `up` when this node runs and the storage answers in time (default 1 s) that it lives; of a client, when the storage answers.
-   * Otherwise `down`, and why. Never rejects.
+   * Returns `up` if this node runs and the storage confirms within the timeout (default 1 s) that the node lives. For a
+   * client, returns `up` if the storage answers. Otherwise returns `down` with the reason. Never rejects.
    */
   async isHealthy<Key extends string = 'jobistemer'>(
     key: Key = 'jobistemer' as Key,
@@ -39,7 +39,7 @@ export class JobistemerHealth {
       const nodes = await this.#jobs.nodes({ timeout })
       const living = nodes.filter(({ state }) => state === 'working').length
       if (node === null) return { status: 'up', nodes: living }
-      // Names stay the same from life to life, and in containers so do the ids of processes.
+      // A restarted process can have the same node name and, in containers, the same process id.
       const own = nodes.find(({ incarnation }) => incarnation === this.#own?.incarnation)
       const state = own?.state ?? 'unknown'
       return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }

@@ -128,7 +128,7 @@ function endFirst(modules: ModulesContainer): void {
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest knows modules by their classes
 export class JobistemerModule {
   /**
-   * With options that are there already.
+   * Takes the options directly.
    *
    * @example
    * \@Module({ imports: [JobistemerModule.forRoot({ storage: sqliteStorage({ file: 'jobs.db' }) })], providers: [NightlyReport] })
@@ -139,7 +139,7 @@ export class JobistemerModule {
   }
 
   /**
-   * With options that something injected has a part in.
+   * Takes options that depend on injected providers.
    *
    * @example
    * JobistemerModule.forRootAsync({
@@ -153,7 +153,7 @@ export class JobistemerModule {
   }
 
   /**
-   * A client alone: no scheduler, no node, no job of this process, whatever its providers are. Inject it with `InjectJobs`.
+   * Creates only a client: no scheduler, no node, and no jobs, even if providers are job classes. Inject it with `InjectJobs`.
    *
    * @example
    * \@Module({ imports: [JobistemerModule.forClient({ storage: redisStorage({ url }) })], controllers: [Reports] })
@@ -163,7 +163,7 @@ export class JobistemerModule {
     return moduleWithClient([{ provide: optionsToken, useValue: checkOptions(options, 'forClient') }])
   }
 
-  /** A client alone, as {@link forClient}, with options that something injected has a part in. */
+  /** Creates only a client, like {@link forClient}, with options that depend on injected providers. */
   static forClientAsync(options: JobistemerModuleAsyncOptions<JobistemerClientOptions>): DynamicModule {
     return moduleWithClient(asyncOptions(options, 'forClientAsync'), options.imports)
   }

@@ -33,7 +33,7 @@ export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApp
   }
 }
 
-/** Closes the client when requests under way have been answered. */
+/** Closes the client after Nest has answered pending requests. */
 export class ClientLifecycle implements OnApplicationShutdown {
   readonly #client: Client
   readonly #options: JobistemerClientOptions

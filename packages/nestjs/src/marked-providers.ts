@@ -3,14 +3,14 @@ import type { DiscoveryService } from '@nestjs/core'
 import { callMethod, type ProviderWrapper } from './call-method.ts'
 import { type Marks, marksOf } from './job-decorator.ts'
 
-/** What the application has for its scheduler. */
+/** The jobs and handlers of the application. */
 export interface MarkedProviders {
   readonly jobs: readonly Job[]
   readonly handlers: Readonly<Record<string, TaskHandler>>
 }
 
 /**
- * The jobs and handlers of all providers and controllers. They are found before there are instances.
+ * Finds the jobs and handlers of all providers and controllers, before Nest creates instances.
  * @throws JobistemerError `DUPLICATE_JOB`, `INVALID_ARGUMENT`, and what `defineJob` throws
  */
 export function markedProviders(discovery: DiscoveryService): MarkedProviders {
@@ -20,7 +20,7 @@ export function markedProviders(discovery: DiscoveryService): MarkedProviders {
   for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()] as ProviderWrapper[]) {
     const type = markedTypeOf(wrapper)
     const marks = marksOf(type)
-    // Another token for what has a token already is no second provider.
+    // An alias (`useExisting`) is not a second provider.
     if (type === null || marks === null || wrapper.isAlias) continue
     const { name } = type
     const module = wrapper.host?.name ?? 'no module'
@@ -46,7 +46,7 @@ interface MarkedType {
   readonly prototype: object
 }
 
-/** The class that decorators have marked. Of a factory or a value it is the token, where that is a class. */
+/** Returns the decorated class of a provider. For a factory or a value, this is the token, if the token is a class. */
 function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedType | null {
   const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]
   return (candidates.find((one) => marksOf(one) !== null) as MarkedType | undefined) ?? null

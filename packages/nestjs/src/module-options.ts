@@ -1,37 +1,37 @@
 import type { ClientOptions, SchedulerOptions } from '@jobistemer/core'
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common'
 
-/** What {@link JobistemerModule} takes: the options of a scheduler, and how it lives with the application. */
+/** The options of {@link JobistemerModule}: those of a scheduler, and its lifecycle in the application. */
 export interface JobistemerModuleOptions extends SchedulerOptions {
   /**
-   * Whether jobs run in this process. `false`: the scheduler is not started, as for tests that want no jobs. Default true.
+   * Whether jobs run in this process. `false`: the module does not start the scheduler, for example in tests. Default true.
    */
   readonly start?: boolean
-  /** Whether the storage is closed when the application has shut down. Default true. */
+  /** Whether the module closes the storage after the application has shut down. Default true. */
   readonly closeStorage?: boolean
 }
 
-/** What {@link JobistemerModule} takes where it makes a client: the options of that. */
+/** The options of `JobistemerModule.forClient`: those of a client. */
 export interface JobistemerClientOptions extends ClientOptions {
-  /** Whether the storage is closed when the application has shut down. Default true. */
+  /** Whether the module closes the storage after the application has shut down. Default true. */
   readonly closeStorage?: boolean
 }
 
-/** A class that makes the options: for `useClass` and `useExisting`. */
+/** A class that creates the options: for `useClass` and `useExisting`. */
 export interface JobistemerOptionsFactory<Options = JobistemerModuleOptions> {
-  /** Called once, before any job is looked for. */
+  /** Called once, before the module searches for jobs. */
   createJobistemerOptions(): Options | Promise<Options>
 }
 
-/** How options are made that need something injected: one of `useFactory`, `useClass` and `useExisting`. */
+/** How to create options that depend on injected providers: one of `useFactory`, `useClass` and `useExisting`. */
 export interface JobistemerModuleAsyncOptions<Options = JobistemerModuleOptions>
   extends Pick<ModuleMetadata, 'imports'> {
-  /** Makes the options from what `inject` names. */
+  /** Creates the options from the providers of `inject`. */
   readonly useFactory?: (...injected: never[]) => Options | Promise<Options>
-  /** What `useFactory` is called with. */
+  /** The tokens of the parameters of `useFactory`. */
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
-  /** A class of which one instance is made for it. */
+  /** A class that Nest instantiates once for this. */
   readonly useClass?: Type<JobistemerOptionsFactory<Options>>
-  /** A provider that is there already. */
+  /** An existing provider. */
   readonly useExisting?: InjectionToken
 }

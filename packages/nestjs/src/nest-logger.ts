@@ -26,7 +26,7 @@ function textOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value)
   } catch {
-    // A line is worth more than what one of its fields cannot say.
+    // If a field cannot be serialized, the line is still logged.
     return '[unreadable]'
   }
 }

@@ -3,10 +3,10 @@ import { Inject } from '@nestjs/common'
 /** The token of the scheduler, for `app.get(schedulerToken)`. */
 export const schedulerToken: unique symbol = Symbol.for('jobistemer.scheduler')
 
-/** The token of what can be asked for, until the server is closed: of the scheduler of this process, or of its client. */
+/** The token of the operations of the scheduler or the client of this process. They work until the server is closed. */
 export const jobsToken: unique symbol = Symbol.for('jobistemer.jobs')
 
-/** The token of the options that a module was given: tests replace them. */
+/** The token of the module's options, which tests replace. */
 export const optionsToken: unique symbol = Symbol.for('jobistemer.options')
 
 /**
@@ -20,11 +20,11 @@ export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
 }
 
 /**
- * Injects what triggers, cancels and looks at jobs, as `JobOperations`: the scheduler of the application, or its client where it
- * has no scheduler. So the same service works in a process that runs jobs and in one that only asks for them.
+ * Injects the operations on jobs, as `JobOperations`: the scheduler of the application, or its client if the application
+ * has no scheduler. So the same service works in a process that runs jobs and in a process that only requests them.
  *
- * While the scheduler shuts down, Nest still answers requests. What they trigger is stored then, and other processes run it;
- * `waitFor` and `changes` are refused with `SCHEDULER_STATE`, as all of the scheduler itself is.
+ * While the scheduler shuts down, Nest still answers requests. The storage keeps the runs that they trigger, and other
+ * processes run them. `waitFor`, `changes` and all methods of the scheduler throw `SCHEDULER_STATE` then.
  *
  * @example
  * constructor(@InjectJobs() private readonly jobs: JobOperations) {}

@@ -1,7 +1,7 @@
-// The names of the semantic conventions, of one version of them: nothing here changes by the upgrade of a dependency. What
-// is of messaging is still in development there.
+// The names of one version of the semantic conventions, copied here so that an upgrade of a dependency changes nothing. The
+// conventions for messaging are still in development.
 
-/** Says to backends which version of the conventions the names are of. */
+/** Tells backends the version of the conventions. */
 export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'
 
 /** Attributes of the conventions for messaging, and of those for errors. */
@@ -42,7 +42,7 @@ export const own = {
   retryIn: 'jobistemer.retry_in',
   strategy: 'jobistemer.recovery.strategy',
   operation: 'jobistemer.storage.operation',
-  /** Of a link: what the linked span is to this one. */
+  /** Attribute of a link: the relation of the linked span to this span. */
   link: 'jobistemer.link',
 } as const
 

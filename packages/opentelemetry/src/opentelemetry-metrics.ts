@@ -17,9 +17,9 @@ import {
 import { metricNames, own, schemaUrl, scopeName } from './conventions.ts'
 import { readOptions } from './read-options.ts'
 
-/** What `openTelemetryMetrics` takes. */
+/** The options of `openTelemetryMetrics`. */
 export interface OpenTelemetryMetricsOptions {
-  /** Where metrics go. Default: the global provider, which has to be registered before. */
+  /** The provider of the meter. Default: the global provider, which must be registered before the call. */
   readonly meterProvider?: MeterProvider
 }
 
@@ -186,7 +186,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.set(job, value)
     },
     removeJob(job) {
-      // The API has no way to take away what a counter or a histogram has counted.
+      // The API cannot remove series of a counter or a histogram.
       lastValues.delete(job)
     },
     gauges(read) {
@@ -201,7 +201,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
     },
     end(read) {
       if (read !== undefined && read !== current?.read) return
-      // A provider keeps what it calls for ever: with it all that the scheduler was.
+      // A provider keeps its callbacks forever, and with them it would keep the scheduler.
       current?.remove()
       current = null
     },
@@ -228,7 +228,7 @@ function observeGauges(meter: Meter, read: ReadGauges): () => void {
     const values: Partial<GaugeValues> = await read()
     for (const [name, gauge] of gaugeOf) {
       const value = values[name]
-      // What is not known is not shown: 0 would be a lie.
+      // An unknown value is not observed: 0 would be false.
       if (value !== undefined) result.observe(gauge, value)
     }
   }
@@ -253,7 +253,7 @@ function mapOf<Name extends string, Kind, Instrument>(
   return new Map(entries.map(([name, definition]) => [name, make(definition)]))
 }
 
-/** `status` is a label of two counters, and means something else in each. */
+/** `status` is a label of two counters, with a different meaning in each. */
 function attributesOf(labels: Readonly<Record<string, string>>, status: string = own.outcome): Attributes {
   const attributes: Attributes = {}
   for (const [label, value] of Object.entries(labels)) {

@@ -6,14 +6,14 @@ import { readOptions } from './read-options.ts'
 import { SpanOfRequest } from './request-trace.ts'
 import { SpansOfRun } from './run-trace.ts'
 
-/** What `openTelemetryTracing` takes. */
+/** The options of `openTelemetryTracing`. */
 export interface OpenTelemetryTracingOptions {
-  /** Where spans go. Default: the global provider, also one that is registered later. */
+  /** The provider of the tracer. Default: the global provider, also if it is registered later. */
   readonly tracerProvider?: TracerProvider
 }
 
 /**
- * Traces for `createScheduler({ tracing })` and `createClient({ tracing })`. One may serve several of them.
+ * Traces for `createScheduler({ tracing })` and `createClient({ tracing })`. Several of them may share one object.
  *
  * @example
  * const tracing = openTelemetryTracing()

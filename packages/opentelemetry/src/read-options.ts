@@ -1,6 +1,6 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 
-/** What one of the functions takes: the names of its options, and what each must have. */
+/** The options of a function: their names, and the method that each value must have. */
 export type OptionForms = Readonly<Record<string, { readonly method: string; readonly remedy: string }>>
 
 /** @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */

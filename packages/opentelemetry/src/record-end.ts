@@ -1,10 +1,10 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
 import { conventional } from './conventions.ts'
 
-// Messages of errors may hold anything.
+// An error message may have any length.
 const longestMessage = 1000
 
-/** The span tells of an error: its type and its message, with its stack where there is one. */
+/** Records an error on the span: its type, its message, and its stack if it has one. */
 export function recordError(span: Span, error: unknown): void {
   const type = typeOf(error)
   span.setAttribute(conventional.errorType, type)
@@ -15,13 +15,13 @@ export function recordError(span: Span, error: unknown): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message })
 }
 
-/** The span tells of what went wrong where there is no error to show. */
+/** Records a failure without an error object on the span. */
 export function recordFailure(span: Span, type: string, message: string): void {
   span.setAttribute(conventional.errorType, type)
   span.setStatus({ code: SpanStatusCode.ERROR, message })
 }
 
-/** The code, where it has one: names of classes are those of minifiers now and then. */
+/** Returns the code of an error, or else its name. Minifiers change the names of classes. */
 export function typeOf(error: unknown): string {
   const code = memberOf(error, 'code')
   return typeof code === 'string' && code !== '' && code.length <= 100 ? code : nameOf(error)

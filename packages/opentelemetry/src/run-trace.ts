@@ -7,7 +7,7 @@ import { linksTo, printSpanContext } from './span-context.ts'
 /** The outcomes that are failures of the run on this node. */
 const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
 
-/** Of runs that failed as their tasks did: the error of the task is the news. */
+/** Reasons that follow from a failed task: the span records the error type of the task instead. */
 const failedByTasks: readonly string[] = ['fail_fast', 'failed', 'completed_with_errors']
 
 /** The spans of a run on one node: the root of a new trace, and the spans of the attempts. */
@@ -17,7 +17,7 @@ export class SpansOfRun implements RunTrace {
   readonly #span: Span
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
-  /** Of the first attempt that has failed for good: why a run has failed says only by what rule. */
+  /** The error type of the first attempt that failed without a retry. The reason of a failed run names only the rule. */
   #errorType: string | null = null
   #isEnded = false
 
@@ -121,7 +121,7 @@ class SpanOfAttempt implements AttemptTrace {
     this.#end(hasFailed && retryInMs === null ? typeOf(error) : null)
   }
 
-  /** The run has ended for this node, and the handler has not: its span ends all the same. */
+  /** The run has ended on this node, but its handler has not. Ends the span of the attempt. */
   outlived(outcome: RunEnd['outcome']): void {
     this.#span.setAttribute(own.attemptState, 'running')
     recordFailure(this.#span, outcome, `The run was ${outcome} before its handler ended.`)
@@ -135,7 +135,7 @@ class SpanOfAttempt implements AttemptTrace {
   }
 }
 
-/** Of the span that is active where the line is logged; of the run's or the attempt's own where none is. */
+/** The ids of the active span at the log call, or else of the span of the attempt or the run. */
 function fieldsOf(ownSpan: Span): object {
   const { traceId, spanId, traceFlags } = (trace.getActiveSpan() ?? ownSpan).spanContext()
   return { trace_id: traceId, span_id: spanId, trace_flags: `0${traceFlags.toString(16)}`.slice(-2) }

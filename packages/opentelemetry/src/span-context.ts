@@ -15,7 +15,7 @@ function isSampled({ traceFlags }: SpanContext): boolean {
   return (traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
-/** Core hands on what is well-formed alone. */
+/** Parses a stored context. Core passes on only well-formed values. */
 function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContext {
   const [, traceId, spanId, flags] = traceparent.split('-') as [string, string, string, string]
   return {
@@ -27,7 +27,7 @@ function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContex
   }
 }
 
-/** Links to where a run or a request comes from, with what each is to it. */
+/** Links to the origins of a run or a request, each with its relation. */
 export function linksTo(origins: Readonly<Record<string, TraceContext | null>>): Link[] {
   const links: Link[] = []
   for (const [name, origin] of Object.entries(origins)) {

@@ -3,9 +3,9 @@ import { type VirtualClock, virtualClock } from '@jobistemer/core/testing'
 import type { JobistemerModuleOptions } from '../module-options.ts'
 import { optionsToken } from '../tokens.ts'
 
-/** What `Test.createTestingModule` of `@nestjs/testing` answers, as far as it is used. */
+/** The members of `TestingModuleBuilder` of `@nestjs/testing` that this package uses. */
 export interface OverridableBuilder<Builder> {
-  /** Names the provider that is to be another one. */
+  /** Names the provider to replace. */
   overrideProvider(token: unknown): { useValue(value: unknown): Builder }
 }
 
@@ -18,7 +18,7 @@ export interface VirtualTime<Builder> {
 }
 
 /**
- * Puts another storage and a virtual clock in place of what the application's modules say. The jobs stay as they are.
+ * Replaces the storage and the clock of the application's module by the given storage and a virtual clock.
  *
  * @example
  * const { builder, clock } = withVirtualTime(Test.createTestingModule({ imports: [AppModule] }), {
