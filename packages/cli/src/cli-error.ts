@@ -1,21 +1,21 @@
 import { exitCodes } from './exit-codes.ts'
 
-/** What a {@link CliError} is made of. */
+/** The parts of a {@link CliError}. */
 export interface CliErrorOptions {
   /** Stable, in capitals. */
   readonly code: string
-  /** One sentence: what is wrong with what. */
+  /** One sentence that names the subject and the problem. */
   readonly message: string
   /** The option, argument or member of the configuration that is wrong. */
   readonly field?: string
-  /** What to do about it. */
+  /** What the user can do. */
   readonly remedy?: string
   /** Default: wrong usage. */
   readonly exitCode?: number
   readonly cause?: unknown
 }
 
-/** An error of this program, for people to read: no stack of it is ever shown unless they ask. */
+/** An error of this program for its user. The program shows its stack only with --debug. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly code: string

@@ -5,7 +5,7 @@ import type { Printer } from './output/printer.ts'
 import type { Times } from './output/times.ts'
 import type { Session } from './session.ts'
 
-/** What a command works with. */
+/** The context of a command. */
 export interface Context {
   readonly io: Io
   readonly session: Session
@@ -38,7 +38,7 @@ export interface CommandOption {
   readonly parse?: (text: string, earlier: unknown) => unknown
 }
 
-/** A command: what it takes, and what it does. */
+/** A command: its arguments, its options and its function. */
 export interface Command {
   /** As commander writes it: `<name> [instant]`. */
   readonly arguments?: string
@@ -52,7 +52,7 @@ export interface Command {
   readonly exitsWithNo?: string
   /** The command loads no configuration. */
   readonly readsNoConfig?: true
-  /** Answers the exit code; what is no number: fine. `args` and `options` are as the command's own lists say. */
+  /** Returns the exit code; a value that is not a number means success. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }
 

@@ -25,8 +25,8 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
 }
 
 /**
- * Asks this program for the names: within 2 s, and silently where it cannot tell. The configuration of the working folder
- * is a program, which the TAB key must not start.
+ * Calls this program for the names, for at most 2 s and without error messages. Loads no configuration: the one of the
+ * working folder is a program, which the TAB key must not start.
  */
 const jobNames = 'jobistemer jobs --names --no-config --timeout 2s 2>/dev/null'
 

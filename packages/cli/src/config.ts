@@ -1,13 +1,13 @@
 import type { JobSettingsInput, ScheduleType } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
-/** What a configuration file exports by default. Everything may be left out. */
+/** The default export of a configuration file. All members are optional. */
 export interface CliConfig {
-  /** As `--storage` takes it; or a storage, or a function that opens one, which is closed at the end. */
+  /** A value of `--storage`, a storage, or a function that opens one. The program closes the storage at the end. */
   readonly storage?: string | Storage | (() => Storage | string | Promise<Storage | string>)
-  /** What the keys of the storage begin with: Redis and DynamoDB. */
+  /** The prefix of the storage's keys: Redis and DynamoDB. */
   readonly prefix?: string
-  /** Types of schedules of your own, as of a scheduler. */
+  /** Your own schedule types, as for a scheduler. */
   readonly scheduleTypes?: readonly ScheduleType[]
   /** Settings for jobs that `apply` stores, as of the schedulers. */
   readonly defaults?: JobSettingsInput

@@ -1,4 +1,4 @@
-/** What the program's exit codes mean. They are stable: scripts decide by them. */
+/** The exit codes of the program. They are stable, because scripts depend on them. */
 export const exitCodes = {
   /** Done, or the answer is yes. */
   fine: 0,
@@ -25,7 +25,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-/** For the help, and for the README. */
+/** The meanings of the exit codes, for the help and the README. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.fine, 'done, or the answer is yes'],
   [

@@ -2,7 +2,7 @@ import type { CommandOption } from './command.ts'
 import { locationForms } from './storage/location.ts'
 import { readDuration, readText } from './values.ts'
 
-/** What every command takes. */
+/** The options of every command. */
 export interface GlobalOptions {
   readonly storage?: string
   readonly config?: string | false

@@ -1,18 +1,18 @@
 import type { Clock } from '@jobistemer/core'
 
-/** Where text goes to. */
+/** A destination of text. */
 export interface Output {
   /** Writes text. The program ignores the return value. */
   write(text: string): unknown
-  /** Whether people read it as it is written. */
+  /** Whether the output is a terminal. */
   readonly isTTY?: boolean | undefined
-  /** Its width in characters, where it has one. */
+  /** The width of the terminal in characters. */
   readonly columns?: number | undefined
 }
 
-/** Where text comes from. */
+/** A source of text. */
 export interface Input extends AsyncIterable<Uint8Array | string> {
-  /** Nothing more is read. */
+  /** Ends reading. */
   destroy?(): unknown
   /** Whether the input is a terminal. */
   readonly isTTY?: boolean | undefined
@@ -20,7 +20,7 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
 
 /** The environment of the program. */
 export interface Io {
-  /** Where `--data @-` and answers to questions come from. */
+  /** The source of `--data @-` and of answers to questions. */
   readonly stdin: Input
   /** Receives the result of the command. */
   readonly stdout: Output
@@ -36,7 +36,7 @@ export interface Io {
   onInterrupt(listener: () => void): () => void
 }
 
-/** That of a process. */
+/** Returns the environment of this process. */
 export function processIo(): Io {
   return {
     stdin: process.stdin,

@@ -4,7 +4,7 @@ import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { nearest } from './nearest.ts'
 
-/** More names are not looked through for one that is like another. */
+/** Maximum number of names that are compared with a mistyped name. */
 const mostNames = 10_000
 
 /** Returns a stored job. @throws CliError with the most similar names if the job does not exist */
@@ -18,7 +18,7 @@ export async function jobOf(context: Context, name: string): Promise<JobDetails>
   }
 }
 
-/** The same error for a command that has learned otherwise that there is no such job. */
+/** Adds the similar names to a `JOB_NOT_FOUND` error of another call. */
 export async function withNearNames<T>(context: Context, name: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call()

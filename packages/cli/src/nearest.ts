@@ -12,7 +12,7 @@ export function nearest(meant: string, names: readonly string[]): readonly strin
     .map(({ name }) => name)
 }
 
-/** How many characters have to be put in, taken out, changed, or swapped with their neighbours; a part costs 1. */
+/** Edit distance: the number of inserted, removed, changed or swapped characters. 1 if `right` contains `left`. */
 function distanceOf(left: string, right: string): number {
   if (left.length >= 3 && right.includes(left)) return 1
   let earlier: number[] = []

@@ -34,7 +34,7 @@ export async function observeNodes(
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }
 
-/** A node that has shut down says so in its last heartbeat. */
+/** Returns whether a node has shut down. The last heartbeat of a node records that. */
 export function hasEnded({ about }: NodeRecord): boolean {
   return about.ended === true
 }

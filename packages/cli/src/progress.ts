@@ -13,7 +13,7 @@ export interface Progress {
   end(): void
 }
 
-/** What the work is. */
+/** A description of the work. */
 export interface Work {
   /** The text before the numbers. */
   readonly verb: string

@@ -1,7 +1,7 @@
 import type { Occurrence, OccurrenceId } from '@jobistemer/core'
 import type { Context } from './command.ts'
 
-/** A run, and the name of its job; `null` when that is gone. */
+/** Returns a run and the name of its job; the name is `null` if the job is gone. */
 export async function runOf(
   context: Context,
   id: string,

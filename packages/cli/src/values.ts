@@ -86,8 +86,8 @@ const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|
 
 /**
  * An instant: ISO 8601 with its offset, as this program shows it; `now`; or how far it is from now: `-2h`, `+30m`.
- * Without an offset it is in UTC if `--utc` says so, else in `zone`. Without a zone it is refused: twice a year it would
- * be two.
+ * Without an offset, it is in UTC with `--utc`, else in `zone`. Without a zone it is refused, because a local time is
+ * ambiguous when clocks fall back.
  */
 export function readInstant(
   text: string,

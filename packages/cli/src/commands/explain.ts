@@ -39,7 +39,7 @@ export const explain: Command = {
   },
 }
 
-/** The zone of the schedule; that of the settings where the schedule names none. */
+/** Returns the zone of the schedule, or of the settings if the schedule has none. */
 function zoneOf({ schedule, settings }: JobInfo): string {
   const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
   return typeof own === 'string' ? own : settings.timezone

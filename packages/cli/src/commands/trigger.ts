@@ -10,7 +10,7 @@ import { readData } from '../read-data.ts'
 import { readDuration, readInstant, readLevel, readList, readText } from '../values.ts'
 import { printRun } from './run.ts'
 
-/** What `trigger` and `replay` take. */
+/** The options of `trigger` and `replay`. */
 export interface RequestOptions {
   readonly data?: string
   readonly key?: string

@@ -46,7 +46,7 @@ function ownDigits(): string {
   return String(randomInt(10 ** 10, 10 ** 11))
 }
 
-/** One world after another, each at the location and under the prefix that are named for its number. */
+/** Opens numbered worlds. The number of a world determines its location and prefix. */
 function worldsAt(
   options: OpenOptions,
   placeOf: (number: number) => {
@@ -67,7 +67,7 @@ function worldsAt(
     }
     return {
       connect: () => openStorage(location, { ...options, prefix, isNew: true }),
-      // All worlds go together, at the end.
+      // The place removes all worlds together, at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
       ...(beginTransaction !== undefined && { beginTransaction }),

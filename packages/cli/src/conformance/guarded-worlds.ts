@@ -79,7 +79,7 @@ async function assertEmpty(storage: Storage): Promise<void> {
   })
 }
 
-/** What a storage can do, as it says it itself. */
+/** Returns the capabilities that a storage reports. */
 export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilities> {
   const world = await open()
   try {

@@ -8,19 +8,19 @@ import type {
 import { CliError } from '../cli-error.ts'
 import type { OpenWorld } from './guarded-worlds.ts'
 
-/** What of the package `@jobistemer/storage-conformance` is used. */
+/** The exports of `@jobistemer/storage-conformance` that this program uses. */
 export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storageCases' | 'storageConformance'>
 
-/** What became of a case. */
+/** The result of a case. */
 export interface CaseResult {
   readonly name: string
   /** `null`: what is wrong with the list of cases to leave out. */
   readonly depth: CaseDepth | null
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly durationMs: number
-  /** Of a failed one. */
+  /** The error of a failed case. */
   readonly error: unknown
-  /** Why it was skipped. */
+  /** The reason of a skipped case. */
   readonly reason: string | null
 }
 
@@ -37,7 +37,7 @@ export interface CasePlan {
   readonly skip: readonly SkippedCase[]
 }
 
-/** A case that is ready to be run; `run` is `null` where it is skipped. */
+/** A case to run; `run` is `null` for a skipped case. */
 interface PlannedCase {
   readonly name: string
   readonly depth: CaseDepth | null
@@ -73,7 +73,7 @@ export function planCases(plan: CasePlan): readonly PlannedCase[] {
   return planned
 }
 
-/** Runs cases one after the other. @throws CliError when data are not what they are to be */
+/** Runs cases one after the other. @throws CliError if the opened data are not empty */
 export async function* runCases(
   cases: readonly PlannedCase[],
   { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },

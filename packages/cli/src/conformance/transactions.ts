@@ -1,7 +1,7 @@
 import type { WorldTransaction } from '@jobistemer/storage-conformance'
 import { importDependency } from '../storage/import-package.ts'
 
-/** What is used of `better-sqlite3`. */
+/** The members of `better-sqlite3` that this program uses. */
 interface SqliteModule {
   readonly default: new (
     file: string,
@@ -12,14 +12,14 @@ interface SqliteModule {
   }
 }
 
-/** What is used of a client of `pg`. */
+/** The members of a `pg` client that this program uses. */
 export interface PgClient {
   connect(): Promise<unknown>
   query(sql: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly { readonly name: string }[] }>
   end(): Promise<void>
 }
 
-/** How transactions of users begin on SQLite: on a connection of their own to a file. */
+/** Begins users' transactions on SQLite, on a separate connection to the file. */
 export async function sqliteTransactions(cwd: string): Promise<(file: string) => Promise<WorldTransaction>> {
   const { default: Database } = await importDependency<SqliteModule>(
     '@jobistemer/storage-sqlite',
@@ -41,7 +41,7 @@ export async function sqliteTransactions(cwd: string): Promise<(file: string) =>
   }
 }
 
-/** How transactions of users begin on PostgreSQL: on a connection of their own. */
+/** Begins users' transactions on PostgreSQL, on a separate connection. */
 export function postgresTransactions(makeClient: () => PgClient): () => Promise<WorldTransaction> {
   return async () => {
     const client = makeClient()
@@ -51,7 +51,7 @@ export function postgresTransactions(makeClient: () => PgClient): () => Promise<
       try {
         await client.query(statement)
       } finally {
-        // The server rolls back what is still open.
+        // The server rolls an open transaction back.
         await client.end()
       }
     }

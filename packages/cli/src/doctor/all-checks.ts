@@ -25,10 +25,10 @@ import { timeZonesDiffer } from './checks/time-zones-differ.ts'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
-/** Looks at one thing, and answers what is wrong with it. */
+/** Checks one aspect, and returns its findings. */
 export type Check = (survey: Survey) => Promise<readonly Finding[]>
 
-/** Of a PostgreSQL, also of one that cannot be used as a storage. */
+/** Checks of a PostgreSQL server. They run even if the storage cannot be used. */
 export const postgresChecks: Readonly<
   Record<string, (survey: Pick<Survey, 'postgres'>) => Promise<readonly Finding[]>>
 > = {
@@ -38,7 +38,7 @@ export const postgresChecks: Readonly<
   'PostgreSQL removes dead rows': postgresVacuums,
 }
 
-/** All of them, in the order of what they say. */
+/** All checks, in the order of their findings. */
 export const allChecks: Readonly<Record<string, Check>> = {
   'the storage can be written': storageWrites,
   'the storage keeps what it is given': storageKeeps,

@@ -6,7 +6,7 @@ interface Settings {
   readonly alertAfterMs?: number | null
 }
 
-/** What core keeps of a definition; a storage keeps it as it is. */
+/** The parts of core's stored definition that the checks read. */
 interface Definition {
   readonly defaults: Settings
   readonly settings: Settings

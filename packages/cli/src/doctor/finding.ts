@@ -1,19 +1,19 @@
-/** How bad a finding is. `error`: something does not happen that should. `warning`: it may come to that. `info`: to know. */
+/** Severity of a finding. `error`: work is not done. `warning`: work may not be done later. `info`: no problem. */
 export type Severity = 'error' | 'warning' | 'info'
 
-/** Something that a check has found. */
+/** A finding of a check. */
 export interface Finding {
   /** Stable, in capitals. */
   readonly code: string
   readonly severity: Severity
-  /** What is so, in a sentence. */
+  /** The finding in a sentence. */
   readonly message: string
-  /** What to do about it. */
+  /** What the user can do. */
   readonly remedy: string
-  /** The job that it is about. */
+  /** The job of the finding. */
   readonly job?: string
-  /** The node that it is about. */
+  /** The node of the finding. */
   readonly node?: string
-  /** The run that it is about. */
+  /** The run of the finding. */
   readonly run?: string
 }

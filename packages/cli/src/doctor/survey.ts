@@ -7,13 +7,13 @@ import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 export interface Survey {
   readonly storage: Storage
   readonly client: Client
-  /** Epoch milliseconds: the storage's clock where it has one, else this machine's. */
+  /** Epoch milliseconds by the storage's clock, or by this machine's clock if the storage has none. */
   readonly now: number
-  /** How far this machine's clock is ahead of the storage's, in milliseconds; `null` where the storage has none. */
+  /** How far this machine's clock is ahead of the storage's, in ms; `null` if the storage has no clock. */
   readonly clockOffsetMs: number | null
-  /** What the server is like, where it is a PostgreSQL. */
+  /** The inspection of a PostgreSQL server; `null` for other storages. */
   readonly postgres: PostgresInspection | null
-  /** What the storage warned of when it was opened. */
+  /** Warnings that the storage logged when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
   /** Nodes that have not ended and that the observation did not find dead. */
@@ -21,7 +21,7 @@ export interface Survey {
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
   readonly unreadable: readonly JobRecord[]
-  /** There are more jobs than were looked at. */
+  /** The storage has more jobs than the survey has read. */
   readonly isPartial: boolean
   readonly running: readonly OccurrenceRecord[]
   readonly pending: readonly OccurrenceRecord[]
@@ -30,7 +30,7 @@ export interface Survey {
   readonly signal: AbortSignal
 }
 
-/** A node, and what it has code for; `null` where it does not say. */
+/** A node and its capabilities; `null` if its profile is missing. */
 export interface LivingNode extends ObservedNode {
   readonly capabilities: NodeCapabilities | null
 }

@@ -2,7 +2,7 @@ import type { ChangedPart } from '@jobistemer/core'
 import { text, type Part } from './rendered.ts'
 import { settingText } from './settings.ts'
 
-/** What differs between two definitions of a job, for people: titles and texts. */
+/** Returns the differences between two definitions of a job as titles and texts. */
 export function changedPartTexts(
   parts: readonly ChangedPart[],
   indentation: string,

@@ -3,7 +3,7 @@ import { type Part, Rendered, render, visible } from './rendered.ts'
 import { type Cell, type Column, tableLines } from './table.ts'
 import type { Styles } from './styles.ts'
 
-/** Writes for people, or one JSON document for programs. */
+/** Writes text for people, or one JSON document for programs. */
 export class Printer {
   readonly isJson: boolean
   readonly styles: Styles
@@ -15,7 +15,7 @@ export class Printer {
     this.styles = options.styles
   }
 
-  /** Of the terminal; `undefined` elsewhere. */
+  /** The width of the terminal; `undefined` without a terminal. */
   get width(): number | undefined {
     return this.#output.isTTY === true ? this.#output.columns : undefined
   }

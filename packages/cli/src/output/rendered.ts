@@ -1,6 +1,6 @@
 /**
- * Text that is ready for a terminal: nothing in it comes from elsewhere as it was. Only this is ever written; what comes
- * from the storage, from files and from the command line becomes it through {@link visible}.
+ * Text that is safe for a terminal. The program writes only such text. {@link visible} converts text from the storage, from
+ * files and from the command line to it.
  */
 export class Rendered {
   readonly text: string
@@ -10,7 +10,7 @@ export class Rendered {
   }
 }
 
-/** What is put into a text. */
+/** A value that a text may contain. */
 export type Part = string | number | Rendered
 
 // Control characters, among them those of 8 bits, which begin sequences too; what turns the direction of writing or hides

@@ -4,18 +4,18 @@ import type { Cell, Column } from './table.ts'
 import { stateCell } from './states.ts'
 import { duration } from './times.ts'
 
-/** A run, and the name of its job where they are of several. */
+/** A run, and the name of its job in lists of several jobs. */
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence
-  /** What else is to be said of it; stands first. */
+  /** A note, which comes first. */
   readonly note?: string | null
 }
 
 /** Writes runs, one a line. */
 export async function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): Promise<void> {
   const hasJobs = runs.some(({ job }) => job !== undefined)
-  // A replay and a run of a backfill work for another instant than the one at which they were to start.
+  // A replay and a run of a backfill work for an instant other than their scheduled start.
   const hasSlots = runs.some(({ occurrence }) => occurrence.slot !== null)
   const columns: Column[] = [
     { title: 'SCHEDULED' },
@@ -42,7 +42,7 @@ export async function printRuns({ out, times, now }: Context, runs: readonly Lis
   )
 }
 
-/** From its start to its end, or so far. */
+/** Returns the duration of a run, so far if it still runs. */
 export function tookOf({ startedAt, finishedAt, state }: Occurrence, now: number): string {
   if (startedAt === null || (finishedAt === null && state !== 'running')) return ''
   return duration(Math.max(0, (finishedAt?.getTime() ?? now) - startedAt.getTime()))

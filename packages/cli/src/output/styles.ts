@@ -2,10 +2,10 @@ import picocolors from 'picocolors'
 import type { Io, Output } from '../io.ts'
 import { type Part, Rendered, render } from './rendered.ts'
 
-/** Colours, where they are wanted. */
+/** Returns styles, which change nothing without colours. */
 export type Styles = Readonly<Record<StyleName, (part: Part) => Rendered>>
 
-/** What a text can look like. */
+/** The styles of text. */
 export type StyleName = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
 const names: readonly StyleName[] = ['bold', 'dim', 'red', 'green', 'yellow', 'cyan']

@@ -1,6 +1,6 @@
 import { type Part, Rendered, visible } from './rendered.ts'
 
-/** A cell: a text from anywhere, and how it looks. */
+/** A cell: any text and its style. */
 export interface Cell {
   readonly text: string
   readonly style?: (part: Part) => Rendered
@@ -10,7 +10,7 @@ export interface Cell {
 export interface Column {
   readonly title: string
   readonly align?: 'left' | 'right'
-  /** It may be cut off where the terminal is too narrow. */
+  /** The column may be cut if the terminal is too narrow. */
   readonly shrinks?: boolean
 }
 
@@ -35,7 +35,7 @@ export async function tableLines(
   return shown.map((row) => lineOf(row, columns, widths, stringWidth))
 }
 
-/** Its tables of characters take longer to load than most commands run, and where all is ASCII they are not needed. */
+/** Loaded on demand: its character tables take longer to load than most commands run, and ASCII text does not need them. */
 async function widthFor(rows: readonly (readonly Cell[])[]): Promise<WidthOf> {
   const isPlain = rows.every((row) => row.every(({ text }) => /^[\x20-\x7e]*$/.test(text)))
   return isPlain ? (text) => text.length : (await import('string-width')).default

@@ -1,7 +1,7 @@
 import { maskAddress, maskSecrets } from '@jobistemer/core/storage'
 import { CliError } from '../cli-error.ts'
 
-/** Where the data are, as `--storage` says it. */
+/** The location of the data, parsed from `--storage`. */
 export type Location =
   | { readonly kind: 'sqlite'; readonly file: string }
   | { readonly kind: 'redis'; readonly url: string }
@@ -51,7 +51,7 @@ export function readLocation(text: string, field: string): Location {
   }
   throw new CliError({
     code: 'INVALID_STORAGE',
-    // It may be a URL with a password, mistyped.
+    // The text may be a mistyped URL with a password.
     message: `${field} does not say where a storage is: ${JSON.stringify(maskSecrets(text))}.`,
     field,
     remedy: `Give ${locationForms}.`,

@@ -11,7 +11,7 @@ import type { Location } from './location.ts'
 export interface OpenOptions {
   /** The working folder, from which packages are resolved. */
   readonly cwd: string
-  /** What a relative path is relative to. */
+  /** The base of relative paths. */
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
@@ -21,7 +21,7 @@ export interface OpenOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-// The packages are loaded on demand, and these are the options of theirs that are used here.
+// The program loads the packages on demand, and uses only these options of them.
 interface SqlitePackage {
   sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
 }
@@ -36,7 +36,7 @@ interface RedisPackage {
   }): Storage
 }
 
-/** What `inspectPostgres` of `@jobistemer/storage-postgres` answers, as far as it is used here. */
+/** The parts of the result of `inspectPostgres` of `@jobistemer/storage-postgres` that this program uses. */
 export interface PostgresInspection {
   readonly form: number | null
   readonly formNeeded: number
@@ -68,7 +68,7 @@ interface PostgresPlace {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-/** What is used of `@jobistemer/storage-postgres`. */
+/** The exports of `@jobistemer/storage-postgres` that this program uses. */
 export interface PostgresPackage {
   postgresStorage(options: PostgresPlace & { readonly migrate?: false }): Storage
   inspectPostgres(options: PostgresPlace): Promise<PostgresInspection>
@@ -140,7 +140,7 @@ async function openPostgres(url: string, options: OpenOptions): Promise<Storage>
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 
-/** What a PostgreSQL server and its database are like. */
+/** Inspects a PostgreSQL server and its database. */
 export async function inspectPostgres(url: string, options: OpenOptions): Promise<PostgresInspection> {
   const { inspectPostgres } = await postgresPackage(options)
   return await inspectPostgres(placeOf(url, options))

@@ -7,7 +7,7 @@ export async function definitionDiffers({ living, jobs }: Survey): Promise<reado
   return jobs.flatMap((job) => {
     const { id, name, fingerprint, version } = job
     const { tasks, updates } = definitionOf(job)
-    // What is data alone is defined in the storage.
+    // The definition of a job that is data is only in the storage.
     if (tasks.every(({ handler }) => handler !== undefined)) return []
     const others = living.filter(({ capabilities }) => {
       if (capabilities === null || !capabilities.canRun({ id, tasks })) return false

@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Whether a PostgreSQL takes what nodes write. */
+/** Reports reasons why PostgreSQL rejects the writes of nodes. */
 export async function postgresWrites({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { isStandby, isReadOnly, missingRights, rowSecurity = [] } = postgres
