@@ -4,11 +4,11 @@ import type { Dashboard } from './dashboard.ts'
 import { keepIncoming } from './incoming.ts'
 import { nodeListener } from './node.ts'
 
-/** What Express hands to a middleware, as far as it is used. */
+/** The members of an Express request that the dashboard uses. */
 export interface ExpressRequest extends IncomingMessage {
-  /** The path before Express took the place of the mounting away. */
+  /** The path before Express removed the mount path. */
   readonly originalUrl: string
-  /** What a parser before has made of the body. */
+  /** The body that an earlier parser has read. */
   readonly body?: unknown
 }
 
@@ -16,7 +16,7 @@ export interface ExpressRequest extends IncomingMessage {
 export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse) => void
 
 /**
- * The dashboard for Express. It is mounted where its `basePath` is, before or after parsers of bodies.
+ * The dashboard for Express. Mount it at its `basePath`, before or after body parsers.
  *
  * @example
  * app.use('/admin/jobs', expressMiddleware(dashboard))
@@ -25,12 +25,12 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
   checkDashboard(dashboard)
   return (request, response) => {
     const { url, body } = request
-    // What a parser has read cannot be read again.
+    // If a parser has read the stream, it cannot be read again.
     const isRead = body !== undefined && request.readableEnded
     const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, request)) : dashboard)
     request.url = request.originalUrl
     listener(request, response)
-    // Express looks at it again when it goes on.
+    // Express uses this value for the next middleware.
     request.url = url as string
   }
 }
@@ -47,13 +47,13 @@ function withBody(request: Request, from: ExpressRequest): Request {
   return whole
 }
 
-/** What `express.urlencoded` has made of a form, as it came. */
+/** Converts the result of `express.urlencoded` back to a form. */
 function formOf(body: unknown): Uint8Array<ArrayBuffer> | string {
   const isParsed = typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
   return isParsed ? new URLSearchParams(body as Record<string, string>).toString() : bytesOf(body)
 }
 
-/** What a parser has made of a body, as it came: `express.raw` and `express.text` leave it as it is. */
+/** Converts a parsed body back to its text. `express.raw` and `express.text` do not change the body. */
 function bytesOf(body: unknown): Uint8Array<ArrayBuffer> | string {
   if (typeof body === 'string') return body
   return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)

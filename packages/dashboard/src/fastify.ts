@@ -3,7 +3,7 @@ import type { Dashboard } from './dashboard.ts'
 import { keepEnding } from './incoming.ts'
 import { nodeListener } from './node.ts'
 
-/** What Fastify hands to a plugin, as far as it is used. */
+/** The members of a Fastify instance that the dashboard uses. */
 export interface FastifyScope {
   /** Removes the parsers that this scope has inherited. */
   removeAllContentTypeParsers(): void
@@ -36,7 +36,7 @@ export interface FastifyReply {
 export type FastifyPlugin = (scope: FastifyScope) => Promise<void>
 
 /**
- * The dashboard for Fastify. It is registered with its `basePath` as the prefix; hooks that were added before apply.
+ * The dashboard for Fastify. Register it with its `basePath` as the prefix. Hooks that you added before apply to it.
  *
  * @example
  * await app.register(fastifyPlugin(dashboard), { prefix: '/admin/jobs' })

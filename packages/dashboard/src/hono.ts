@@ -1,9 +1,9 @@
 import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 
-/** What Hono hands to a handler, as far as it is used. */
+/** The members of a Hono context that the dashboard uses. */
 export interface HonoContext {
-  /** Its own request, around the one of the platform. */
+  /** Hono's request, which wraps the request of the platform. */
   readonly req: { readonly raw: Request }
 }
 
@@ -11,7 +11,7 @@ export interface HonoContext {
 export type HonoHandler = (context: HonoContext) => Promise<Response>
 
 /**
- * The dashboard for Hono. It is mounted for its `basePath` and all below.
+ * The dashboard for Hono. Mount it at its `basePath` and at all paths below.
  *
  * @example
  * app.all('/admin/jobs', honoHandler(dashboard)).all('/admin/jobs/*', honoHandler(dashboard))

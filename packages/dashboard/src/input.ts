@@ -27,7 +27,7 @@ export class Input {
     throw new Problem(400, 'UNKNOWN_OPTION', `${printValue(unknown)} is not a member of this request.`, unknown)
   }
 
-  /** What was given, for core to check; `undefined` when it was not. */
+  /** Returns a member without a check, because core checks it; `undefined` for an absent member. */
   value(name: string): unknown {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
   }

@@ -1,7 +1,7 @@
 import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 
-/** What a route of Next.js exports. */
+/** The exports of a route of Next.js. */
 export interface NextHandlers {
   /** Reads. */
   readonly GET: Dashboard

@@ -20,7 +20,7 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      // It is made of `request.url` when it is first asked for, and Express changes that when this turn is over.
+      // srvx computes the URL from `request.url` on first access, and Express changes `request.url` after this turn.
       void asked.url
       const answered = await dashboard(asked)
       // A server that ends waits for connections that are kept.

@@ -36,17 +36,17 @@ export interface Asked {
 export type Authorize = (request: Request, asked: Asked) => Verdict | Promise<Verdict>
 
 /**
- * What {@link Authorize} answers. `seesAll` in the answer to `open`: the user may view every job. Then no question of
+ * The answer of {@link Authorize}. `seesAll` in the answer to `open`: the user may view every job. Then no question of
  * `view` follows, and counts are exact for any number of jobs.
  */
 export type Verdict = boolean | { readonly actor: string; readonly seesAll?: boolean }
 
 /**
- * What can be hidden.
+ * The kinds of data that the dashboard can hide.
  *
  * - `payloads`: the data of runs and tasks.
- * - `results`: what tasks have returned.
- * - `logs`: what handlers have logged, and the texts of their progress.
+ * - `results`: the results of tasks.
+ * - `logs`: log lines of handlers, and the texts of their progress.
  * - `errors`: messages and stacks. The name and the code of an error stay.
  */
 export type HiddenKind = 'payloads' | 'results' | 'logs' | 'errors'
@@ -90,7 +90,7 @@ export interface DashboardOptions {
   readonly token?: string
   /** Refuses every action, whatever `authorize` says. Default false. */
   readonly readOnly?: boolean
-  /** What to hide: some kinds from everybody, or by a rule. Default: nothing. */
+  /** The kinds to hide from all users, or a rule. Default: nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
   /** Called after every action, also after a failed or refused action. The dashboard ignores its errors. */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>

@@ -110,7 +110,7 @@ function readSecret(value: unknown, field: 'token' | 'secret'): string | undefin
   if (value === undefined) return undefined
   if (typeof value === 'string' && value.length >= shortestSecret && /^[\w.~+/=-]+$/.test(value)) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
-    // It is a secret, even if it is a bad one.
+    // The error does not contain the value: even an invalid secret is a secret.
     message: `${field} is too short, or has characters that do not fit into a link.`,
     field,
     remedy: `Give at least ${shortestSecret} letters and digits, such as randomBytes(24).toString('base64url').`,

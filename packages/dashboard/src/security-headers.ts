@@ -21,7 +21,7 @@ const always: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 }
 
-/** Every answer of the dashboard has these. Nothing is kept by caches that does not say so itself. */
+/** Headers of every answer. Caches store only answers that allow it themselves. */
 export function secured(response: Response): Response {
   for (const [name, value] of Object.entries(always)) response.headers.set(name, value)
   if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')

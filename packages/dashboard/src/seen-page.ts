@@ -2,7 +2,7 @@ import type { Access } from './access.ts'
 import type { DashboardAction } from './options.ts'
 import type { Page } from './wire.ts'
 
-/** Where a page of a list begins, and how long it may be. */
+/** The cursor and the maximum length of a page. */
 export interface PageAt {
   readonly limit: number
   readonly cursor: string | null
@@ -38,7 +38,7 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // A cursor stands behind a whole page, so the page is read again with fewer items.
+      // The storage's cursor points behind the whole page, so this reads the page again with fewer items.
       size = (places[room - 1] as number) + 1
       continue
     }

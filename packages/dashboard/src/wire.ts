@@ -14,7 +14,7 @@ import type {
 } from '@jobistemer/core'
 import type { DashboardAction, HiddenKind } from './options.ts'
 
-/** What JSON makes of a value: instants become texts. */
+/** The JSON form of a value: instants become texts. */
 export type Wire<T> = T extends Date
   ? string
   : T extends JsonValue | undefined
@@ -31,15 +31,15 @@ export interface Page<T> {
   readonly cursor: string | null
 }
 
-/** Whom the page is for. */
+/** The session of the page. */
 export interface Session {
   readonly readOnly: boolean
   readonly now: string
-  /** What each state of a run means, in a sentence. */
+  /** The meaning of each state of a run, in a sentence. */
   readonly states: Readonly<Record<string, string>>
 }
 
-/** A value of any size: its beginning, when it is long. */
+/** A value of any size; for a long value, its beginning. */
 export type Shown =
   | { readonly kind: 'whole'; readonly value: JsonValue }
   | { readonly kind: 'beginning'; readonly text: string; readonly length: number }
@@ -63,7 +63,7 @@ export interface RunLine {
   readonly reason: string | null
   readonly why: string
   readonly scheduledAt: string
-  /** The instant that it works for, where that is not `scheduledAt`: of a replay and of a run of a backfill. */
+  /** The instant that a replay or a run of a backfill works for; `null` if it is `scheduledAt`. */
   readonly slot: string | null
   readonly createdAt: string
   readonly startedAt: string | null
@@ -76,7 +76,7 @@ export interface RunLine {
   readonly cancelRequested: boolean
   readonly slots: number
   readonly error: ErrorLine | null
-  /** Of a failure: the completed run that makes up for it. `null` for other runs. */
+  /** The completed run that resolves a failure; `null` for other runs. */
   readonly resolvedBy: string | null
 }
 
@@ -89,7 +89,7 @@ export interface GridRun {
   readonly state: Occurrence['state']
   /** The instant that it works for. */
   readonly at: string
-  /** `null`: it is not over, or never began. */
+  /** `null`: the run has not ended, or never started. */
   readonly tookMs: number | null
   readonly tasks: readonly GridTask[]
 }
@@ -128,7 +128,7 @@ export interface JobLine {
   readonly counts: LiveCounts | null
 }
 
-/** What may be done to one job, and now. */
+/** The actions on a job that the user may do. */
 export type Rights = Readonly<Record<Exclude<DashboardAction, 'open' | 'view'>, boolean>>
 
 /** A task of a job. */
@@ -139,14 +139,14 @@ export interface TaskOfJob {
   readonly data: Shown | null
 }
 
-/** A job whole. */
+/** The data of the page of a job. */
 export interface JobView extends JobLine {
   readonly version: number
   readonly settings: Wire<JobDetails['settings']>
   readonly tasks: readonly TaskOfJob[]
   readonly createdAt: string
   readonly changedAt: string
-  /** How it was resumed last. */
+  /** The last resume of the job. */
   readonly resumed: Wire<JobInfo['resumed']>
   readonly lastSuccessAt: string | null
   readonly silentSince: string | null
@@ -170,7 +170,7 @@ export interface TaskLine {
   readonly progress: { readonly fraction: number; readonly message: string | null } | null
 }
 
-/** A run whole, but for what its tasks have said. */
+/** The data of the page of a run, without logs, errors and results of tasks. */
 export interface RunView extends RunLine {
   readonly jobVersion: number
   readonly fencingToken: number
@@ -196,7 +196,7 @@ export interface LogEntry {
   readonly isCut: boolean
 }
 
-/** What a task of a run has done and said. */
+/** A task of a run, with its attempts, errors, logs and result. */
 export interface TaskView {
   readonly name: string
   readonly state: TaskReport['state']
@@ -220,28 +220,28 @@ export interface TaskView {
 
 /** Waiting and running runs of the jobs that the viewer may see. */
 export interface CountsView extends LiveCounts {
-  /** The request could not ask about all jobs: there may be more. */
+  /** The request has reached its limit of questions to `authorize`: there may be more jobs. */
   readonly isPart: boolean
 }
 
-/** What the overview begins with. */
+/** The first data of the overview. */
 export interface Overview {
   readonly counts: CountsView
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
-  /** Of which lists there is more than was looked at: where nothing of it is named, there may be something all the same. */
+  /** Lists that were not read to their end. Even if such a list is empty, there may be further items. */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }
 
-/** What a look at all jobs has found. */
+/** The result of a reading of all jobs. */
 export interface SurveyView {
   /** When all jobs were read. */
   readonly at: string
   /** Jobs that the viewer may see. The other counts are of these, too. */
   readonly jobs: number
-  /** There are more, which were not looked at. */
+  /** There are more items, which were not read. */
   readonly isPart: boolean
   readonly paused: number
   readonly late: readonly JobLine[]
@@ -260,11 +260,11 @@ export interface SurveyView {
 
 /** The jobs that are late. */
 export interface LateView extends Page<JobLine> {
-  /** When they were looked for. */
+  /** When the jobs were read. */
   readonly at: string
   /** How many the viewer may see. */
   readonly count: number
-  /** There are more jobs, which were not looked at. */
+  /** There are more jobs, which were not read. */
   readonly isPart: boolean
 }
 
@@ -282,18 +282,18 @@ export interface BackfillLine {
   readonly order: BackfillReference['order']
   readonly actor: string | null
   readonly reason: string | null
-  /** One of its runs: what is needed to go on with it. */
+  /** A run of the backfill, which a request to continue the backfill names. */
   readonly run: string
-  /** How far it is; `null` when that cannot be told here. */
+  /** The progress; `null` if this process cannot compute it. */
   readonly progress: BackfillView | null
-  /** It may be stopped, and gone on with. */
+  /** The user may stop and continue the backfill. */
   readonly mayAct: boolean
 }
 
 /** Backfills, running ones first. */
 export interface BackfillsView {
   readonly items: readonly BackfillLine[]
-  /** There are more, which were not looked at. */
+  /** There are more items, which were not read. */
   readonly isPart: boolean
   /** Latest ended runs of the job that were read; `null`: all were read, or the list is of all jobs. */
   readonly readRuns: number | null
@@ -311,11 +311,11 @@ export interface VersionView {
   readonly tasks: Wire<JobVersion['tasks']> | null
 }
 
-/** What a bulk action did with one part of what matches. */
+/** The result of a bulk action for one part of the matching items. */
 export interface BulkAnswer {
   readonly done: number
   readonly failed: readonly { readonly what: string; readonly message: string }[]
-  /** Where to go on; `null`: all were seen. */
+  /** The cursor of the next part; `null` after the last part. */
   readonly cursor: string | null
 }
 
@@ -330,7 +330,7 @@ export interface BulkItem {
   readonly endedAt: string | null
 }
 
-/** What a bulk action would do. */
+/** The plan of a bulk action. */
 export interface BulkPlan {
   readonly count: number
   readonly first: readonly BulkItem[]
@@ -338,10 +338,10 @@ export interface BulkPlan {
   readonly isPart: boolean
 }
 
-/** How far a backfill is, or what it would do. */
+/** The progress or the plan of a backfill. */
 export type BackfillView = Wire<BackfillResult>
 
-/** Why something was not answered. */
+/** The error of an answer. */
 export interface ProblemView {
   readonly error: { readonly code: string; readonly message: string; readonly field: string | null }
 }

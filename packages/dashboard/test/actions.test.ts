@@ -70,7 +70,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
   const told = (text: string | RegExp) => page.locator('.notices').getByText(text).first().waitFor()
   const idOfPage = (): OccurrenceId => new URL(page.url()).searchParams.get('run') as OccurrenceId
 
-  it('runs a job with data, shows what is wrong with them, and goes to the run', async () => {
+  it('runs a job with data, shows errors of the data, and opens the run', async () => {
     await open(page, origin, '/job?job=nightly-report')
     await opens(page, 'Run now')
     await type(page, 'Data', '{"fail": ')
@@ -147,7 +147,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect([paused, resumed?.actor, resumed?.reason]).toEqual([null, 'anna', 'there is room'])
   })
 
-  it('cancels a slot, leaves it out of the list, and explains what became of it', async () => {
+  it('cancels a slot, removes it from the list, and explains it', async () => {
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const [slot] = await world.client.nextRuns('nightly-report', 1)
     await opens(page, 'Cancel slot')
@@ -160,7 +160,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('.callout').getByText(/\w/).first().waitFor()
   })
 
-  it('backfills a past day: says what would run, runs it, and shows how far it is', async () => {
+  it('backfills a past day: shows the plan, starts the backfill, and shows its progress', async () => {
     await open(page, origin, '/job?job=hourly')
     await opens(page, 'Backfill')
     await tabTo(page, 'Which slots')
@@ -235,7 +235,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('.badges').getByText('canceled').first().waitFor()
   })
 
-  it('pauses and resumes everything that matches, after it has said what that is', async () => {
+  it('pauses and resumes all matching jobs, after it has listed them', async () => {
     await open(page, origin, '/jobs?tag=eu')
     await opens(page, 'Pause all')
     await page.getByText('2 jobs').waitFor()
@@ -256,7 +256,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect((await world.client.jobs({ paused: true })).items).toEqual([])
   })
 
-  it('replays all failures of a job, and cancels all that waits', async () => {
+  it('replays all failures of a job, and cancels all waiting runs', async () => {
     const failed = await world.client.trigger('nightly-report', { data: { fail: true } })
     await world.client.waitFor(failed.id)
     await open(page, origin, '/failures?of=nightly-report')

@@ -118,7 +118,7 @@ describe('two people at once', () => {
     expect(answers.map(({ created }) => created).sort()).toEqual([false, true])
   })
 
-  it('replay nothing that runs, and cancel no slot twice', async () => {
+  it('cannot replay a running run, and cancel a slot only once', async () => {
     const { id: run } = await world.client.trigger('blocked')
     const dashboard = world.dashboard()
     const replayed = await post(dashboard, '/api/replay', { run })
@@ -200,7 +200,7 @@ describe('a job that is late', () => {
 describe('a run with many tasks', () => {
   const count = isThorough ? 1000 : 200
 
-  it(`of ${count} is shown whole, and stays within the window`, async () => {
+  it(`of ${count} shows all tasks, and fits into the window`, async () => {
     const storage = sqliteStorage({ file: ':memory:' })
     const tasks = Array.from({ length: count }, (_, index) => ({ name: `task-${index}`, run: async () => index }))
     const wide = defineJob({ name: 'wide', taskExecutionMode: 'parallel', tasks })
@@ -228,7 +228,7 @@ describe('a run with many tasks', () => {
 describe('many jobs', () => {
   const count = isThorough ? 10_000 : 1000
 
-  it(`of ${count} are shown by page: the first is small, and a look at all of them is shared`, async () => {
+  it(`of ${count} are shown by page: the first page is small, and requests share the reading of all jobs`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-many-'))
     const storage = sqliteStorage({ file: join(folder, 'jobs.db'), synchronous: 'normal' })
     const client = createClient({ storage, logger: silentLogger })

@@ -7,11 +7,11 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { ownFonts } from './still/fonts.ts'
 import { basePath } from './world.ts'
 
-/** A browser with one page, which is not started anew for each test. */
+/** A browser with one page, which tests share. */
 export interface TestBrowser {
   readonly context: BrowserContext
   readonly page: Page
-  /** What the page has complained of since it was asked last: errors, and what its policy has refused. */
+  /** Returns errors and violations of the content security policy since the last call. */
   complaints(): readonly string[]
   close(): Promise<void>
 }
@@ -86,7 +86,7 @@ interface AxeResult {
   }[]
 }
 
-/** What is hard to use for people who do not see the page as it was drawn, by all rules or by some. */
+/** Returns the violations of accessibility rules: of all rules, or of some. */
 export async function accessibilityFindings(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   const isThere = await page.evaluate('typeof axe')
   if (isThere === 'undefined') await page.evaluate(`${axeSource}; undefined`)

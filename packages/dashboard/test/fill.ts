@@ -10,13 +10,13 @@ interface Filled {
   readonly job: string
   readonly tasks: readonly string[]
   readonly runs: number
-  /** Of the newest one; they are a minute apart. */
+  /** The instant of the newest run. Runs are a minute apart. */
   readonly last: number
   /** Every run fails. */
   readonly allFail?: boolean
 }
 
-/** Gives a job a history, by the storage's own calls: no node works that quickly. One run in seven fails, or every one. */
+/** Creates a history of a job with storage calls, which is faster than a node. One run in seven fails, or every run. */
 export async function fillHistory(
   storage: Storage,
   { job, tasks, runs, last, allFail = false }: Filled,

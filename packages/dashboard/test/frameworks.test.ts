@@ -176,7 +176,7 @@ describe('a server that ends while a page is open', () => {
     return { ended: once(response, 'close') }
   }
 
-  it('of Fastify ends its stream, whose client goes on', async () => {
+  it('of Fastify ends its event streams, and leaves the client open', async () => {
     const app = fastify({ keepAliveTimeout: 3_600_000 })
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
@@ -230,13 +230,13 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     }
   })
 
-  it('reads, with a query that has all kinds of characters', async () => {
+  it('reads with a query of special characters', async () => {
     const job = '../..//x?y=1&z=%2F#h'
     const response = await fetch(`${running.origin}${basePath}/api/job?${new URLSearchParams({ job })}`)
     expect([response.status, (await jsonOf<JobView>(response)).name]).toEqual([200, job])
   })
 
-  it('acts, with the body as it was sent', async () => {
+  it('acts with an unchanged body', async () => {
     const data = { text: 'ü 🚚 "quoted"', list: [1, null] }
     const response = await act('/api/trigger', { job: 'large', data, reason: `by ${name}` })
     expect(response.status).toBe(200)
@@ -245,7 +245,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     expect([run.input, run.requestReason]).toEqual([data, `by ${name}`])
   })
 
-  it('refuses what comes from elsewhere, and a body that is too large', async () => {
+  it('refuses requests of other origins, and a body that is too large', async () => {
     expect((await act('/api/trigger', { job: 'large' }, { origin: 'https://evil.example' })).status).toBe(403)
     expect((await act('/api/trigger', { job: 'large', data: 'x'.repeat(300_000) })).status).toBe(413)
     expect((await act('/api/pause', { job: 'none' })).status).toBe(404)
@@ -271,7 +271,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     await world.client.resume('hourly')
   })
 
-  it('leaves other paths to others', async () => {
+  it('does not answer other paths', async () => {
     const response = await fetch(`${running.origin}/other`)
     const text = await response.text()
     expect(name === 'node:http' ? response.status : text).toBe(name === 'node:http' ? 404 : 'other')

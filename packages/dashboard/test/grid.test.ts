@@ -104,7 +104,7 @@ describe.each([
 })
 
 describe('by keyboard', () => {
-  it('every cell can be reached, is seen then, and is come back to', async () => {
+  it('the keyboard reaches every cell, makes it visible, and returns to it', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 900 })
     await open(page, origin, '/job?job=high')
@@ -132,7 +132,7 @@ describe('by keyboard', () => {
     await page.waitForURL(/\/run\?run=occ_[0-9a-f-]+&task=task-999$/)
   })
 
-  it('new runs move nothing that is looked at', async () => {
+  it('new runs do not move the visible columns', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=wide')
     await page.locator('.inline-field select').first().selectOption('500')
@@ -160,7 +160,7 @@ describe('what is drawn of a grid', () => {
   const size = { rows: 1000, columns: 10_000, nameWidth: 176 }
   const view = { left: 0, top: 0, width: 1000, height: 600 }
 
-  it('is what is seen, and little more', () => {
+  it('is the visible part and a few more rows and columns', () => {
     for (const left of [0, 77_777, widthOf(size) - view.width]) {
       const drawn = windowOf({ ...view, left, top: 7777 }, size)
       expect(drawn.endRow - drawn.firstRow).toBeLessThan(44)

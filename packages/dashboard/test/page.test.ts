@@ -57,7 +57,7 @@ describe('a read-only dashboard', () => {
 })
 
 describe('rights of one job', () => {
-  it('offer what may be done, and say what may not be seen', async () => {
+  it('decide which buttons the page shows, and the page reports hidden jobs', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -71,7 +71,7 @@ describe('rights of one job', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('that are none at all are answered with a page that can be read', async () => {
+  it('without any right, the answer is a readable page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ authorize: () => false }))
     const response = await page.goto(`${origin}${basePath}/jobs`)
@@ -124,7 +124,7 @@ describe('an open dashboard', () => {
     expect(await page.getByLabel('Times in').inputValue()).toBe('utc')
   })
 
-  it('has the colours that were chosen, whatever the system has', async () => {
+  it('uses the chosen colours, also if the system prefers others', async () => {
     const { page } = browser
     await page.emulateMedia({ colorScheme: 'light' })
     await open(page, origin, '/nodes')
@@ -160,7 +160,7 @@ describe('an open dashboard', () => {
     await page.waitForURL(/cursor=/)
   })
 
-  it('says what is wrong with an address that leads nowhere', async () => {
+  it('shows an error for an invalid address', async () => {
     const { page } = browser
     await open(page, origin, '/jobs?cursor=forged')
     await page.getByText('The request is not valid.').waitFor()
@@ -177,7 +177,7 @@ describe('an open dashboard', () => {
     expect(JSON.parse(Buffer.concat(chunks).toString())).toBe(largeResult)
   })
 
-  it('says in what the code of a task runs', async () => {
+  it('shows whether a task runs in a handler, a module, a thread or a process', async () => {
     const { page } = browser
     const module = new URL('file:///srv/app/render.js')
     await world.client.add(
@@ -201,7 +201,7 @@ describe('an open dashboard', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('says so when its server is away, and goes on by itself when that is back', async () => {
+  it('shows that its server is unreachable, and recovers by itself', async () => {
     const { page } = browser
     const listener = nodeListener(world.dashboard())
     const start = async (port: number): Promise<Server> => {

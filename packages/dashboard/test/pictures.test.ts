@@ -108,7 +108,7 @@ const nothing: readonly View[] = [
   { name: 'search', path: () => '/search?q=nothing', whole: '.empty' },
 ]
 
-/** What is empty although there is something else. */
+/** Views that are empty although the storage has jobs. */
 const partlyNothing: readonly View[] = [
   { name: 'job-runs', path: () => job('never-run'), whole: '.empty' },
   { name: 'job-upcoming', path: () => job('never-run', 'upcoming'), whole: '.empty' },
@@ -154,7 +154,7 @@ describe.each([
   it.each(views.map((view) => [view.name, view] as const))('%s looks as it did', async (name, view) => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
-    // The page before may still read, and be told of what is away.
+    // The page before may still read, and log an error about an unavailable storage.
     await page.goto('about:blank')
     browser.complaints()
     await page.goto(`${world.origins[origin]}${basePath}${view.path()}`)
@@ -181,7 +181,7 @@ describe.each([
 })
 
 describe('the comparison', () => {
-  it('passes over that a reference has few colours, and finds another word, colour or place', async () => {
+  it('ignores the reduced colours of a reference, and finds another word, colour or position', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })

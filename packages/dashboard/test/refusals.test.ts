@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.end())
 
-/** What each action takes to be one that would be done. */
+/** A valid body for each action. */
 const bodies: Readonly<Record<string, object>> = {
   '/api/trigger': {},
   '/api/replay': {},
@@ -67,7 +67,7 @@ async function refused(response: Response, status: number | readonly number[], c
 }
 
 describe('the table of routes', () => {
-  it('has something to send for each action', () => {
+  it('has a valid body for each action', () => {
     const paths = routes.filter(({ method }) => method === 'POST').map(({ path }) => path)
     expect(paths.sort()).toEqual(Object.keys(bodies).sort())
   })
@@ -75,7 +75,7 @@ describe('the table of routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     '%s is answered when it is allowed',
     async (path, route) => {
-      // Otherwise every refusal below might be for another reason. What would really be done is only shown here.
+      // Reads and dry runs are valid requests, so that the refusals below have no other reason.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -88,7 +88,7 @@ describe('the table of routes', () => {
 describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (_, route) => {
   const isAction = route.method === 'POST'
 
-  it('is refused when authorize says no, throws, or answers something odd', async () => {
+  it('is refused if authorize returns false, throws, or returns an invalid value', async () => {
     const before = await ledger()
     const logger = { error: () => undefined }
     for (const answer of [
@@ -102,7 +102,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       },
     ]) {
       const response = await send(world.dashboard({ authorize: answer, logger }), route)
-      // Of all there is, a bulk action does what may be done: nothing.
+      // A bulk action skips items without the right, here all of them.
       await refused(response, 403, 'FORBIDDEN')
     }
     expect(await ledger()).toBe(before)
@@ -131,7 +131,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(await ledger()).toBe(before)
   })
 
-  it('answers no other method, and tells no other origin that it may', async () => {
+  it('refuses other methods, and allows no other origin by CORS', async () => {
     const before = await ledger()
     const dashboard = world.dashboard()
     const body = JSON.stringify({ ...aboutOf(route), ...bodies[route.path] })
@@ -150,7 +150,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(await ledger()).toBe(before)
   })
 
-  it('refuses a member that it does not know, and one that is given twice', async () => {
+  it('refuses an unknown member and a repeated member', async () => {
     await refused(await send(world.dashboard(), route, {}, { surprise: '1' }), 400, 'UNKNOWN_OPTION')
     await refused(await send(world.dashboard(), route, {}, { constructor: '1' }), 400, 'UNKNOWN_OPTION')
     if (isAction) return
@@ -180,7 +180,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       }
     })
 
-    it('answers for a run of a job that may not be seen as for one that is not there', async () => {
+    it('gives the same answer for a run of a hidden job as for a missing run', async () => {
       // This user may act on one job, and on everything without a job. The run belongs to another job.
       const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
       const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })
@@ -286,7 +286,7 @@ describe('the page and its files', () => {
     }
   })
 
-  it('every answer has a policy that lets nothing in from elsewhere', async () => {
+  it('every answer has a content security policy that allows no other origin', async () => {
     for (const path of ['/', '/jobs', '/api/jobs', '/api/none', '/assets/none']) {
       const { headers } = await ask(world.dashboard(), path)
       expect(headers.get('content-security-policy')).toMatch(

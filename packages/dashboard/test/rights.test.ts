@@ -11,7 +11,7 @@ import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf, post } from './world.ts'
 
 const token = 'a-token-of-24-characters'
-/** Of 1,200 jobs, more than one request may ask about. */
+/** 1,200 jobs: more than the limit of questions of one request. */
 const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
 const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
 
@@ -204,7 +204,7 @@ describe('authorize', () => {
     },
   )
 
-  it('is asked as often about a run that may not be seen as about one that does not exist', async () => {
+  it('gets the same number of questions about a hidden run as about a missing run', async () => {
     const { items } = await client.failures({ limit: 1 })
     const questions = async (run: string) => {
       const asked: string[] = []
@@ -221,7 +221,7 @@ describe('authorize', () => {
     expect(await questions(String(items[0]?.id))).toEqual(await questions(absent))
   })
 
-  it('is asked `open` and at most 1,000 more questions by one request', async () => {
+  it('gets the question `open` and at most 1,000 others from one request', async () => {
     const bodies: Readonly<Record<string, object>> = {
       '/api/bulk-jobs': { action: 'pause', filter: {}, dryRun: true },
       '/api/bulk-runs': { action: 'replay', filter: {}, key: 'k', dryRun: true },
@@ -245,7 +245,7 @@ describe('authorize', () => {
     expect(most).toBe(1001)
   })
 
-  it('that answers seesAll is asked one question for a list', async () => {
+  it('that returns seesAll gets one question for a list', async () => {
     const asked: Asked[] = []
     const dashboard = dashboardOf({
       authorize: (_, question) => {
@@ -257,7 +257,7 @@ describe('authorize', () => {
     expect([survey.jobs, survey.isAskedPart, asked]).toEqual([1201, false, [{ action: 'open', job: null }]])
   })
 
-  it('that was asked 1,000 questions ends the page, and the next page goes on without a gap', async () => {
+  it('ends a page after 1,000 questions, and the next page continues without a gap', async () => {
     const dashboard = dashboardOf({ authorize: (_, { job }) => job === null || job === 'mine' || job >= 'secret-1150' })
     const found: string[] = []
     let cursor: string | null = null
@@ -325,7 +325,7 @@ describe('a refused action', () => {
     ])
   })
 
-  it('leaves the shared reading of all jobs in place; one that is done renews it', async () => {
+  it('does not discard the shared reading of all jobs; a successful action does', async () => {
     const dashboard = dashboardOf({ authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()
@@ -381,7 +381,7 @@ describe('the sign-in page', () => {
       body,
     })
 
-  it('takes the token in a field, and goes on to the page that was asked for', async () => {
+  it('takes the token in a field, and redirects to the requested page', async () => {
     const dashboard = dashboardOf({ token })
     const page = await ask(dashboard, '/job?job=mine&tab=settings')
     expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('<input id="token" name="token"')])

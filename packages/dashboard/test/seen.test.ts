@@ -44,7 +44,7 @@ afterAll(async () => {
 describe('a user who may view one job', () => {
   const mine = (job: string) => job === 'mine'
 
-  it('finds what is wrong with it behind what is wrong with hundreds of others', async () => {
+  it('sees the failure of that job behind failures of hundreds of other jobs', async () => {
     const dashboard = dashboardOf(mine)
     const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
     expect(overview.failures.map(({ job }) => job)).toEqual(['mine'])
@@ -89,7 +89,7 @@ describe('a user who may view one job', () => {
     await more.end()
   })
 
-  it('turns pages without a gap, and gets none that is too long', async () => {
+  it('reads pages without a gap, and none of them is too long', async () => {
     const dashboard = dashboardOf((job) => /[05]$/.test(job))
     const found: string[] = []
     let cursor: string | null = null
@@ -124,7 +124,7 @@ async function manyFailures(count: number) {
 }
 
 describe('a list that changes between two pages', () => {
-  it('of jobs by their last outcome passes over none', async () => {
+  it('of jobs by their last outcome skips no job', async () => {
     const dashboard = dashboardOf(() => true)
     const one = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?outcome=bad&limit=10'))
     const first = one.items.map(({ name }) => name)
@@ -142,7 +142,7 @@ describe('a list that changes between two pages', () => {
     expect(seen.toSorted()).toEqual(['mine', ...others].toSorted())
   })
 
-  it('of late jobs passes over none', async () => {
+  it('of late jobs skips no job', async () => {
     const [slot] = await client.nextRuns('mine', 1)
     const late = () => Number(slot) + 60_000
     const one = await jsonOf<LateView>(

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => world.end())
 
 describe('a token', () => {
-  it('in a link leaves a cookie, and goes out of the address', async () => {
+  it('in a link sets a cookie, and is removed from the address', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const first = await ask(dashboard, `/job?job=hourly&token=${token}`)
     expect([first.status, first.headers.get('location')]).toEqual([303, `${basePath}/job?job=hourly`])
@@ -55,7 +55,7 @@ describe('a token', () => {
     }
   })
 
-  it('takes the oldest cookies of others at its path away, so that they do not become ever more', async () => {
+  it('removes the oldest cookies of other dashboards at its path, so that their number is limited', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const [name = ''] = ((await ask(dashboard, `/?token=${token}`)).headers.get('set-cookie') ?? '').split('=', 1)
     const others = Array.from({ length: 13 }, (_, index) => `${name.slice(0, -8)}${String(index).padStart(8, '0')}`)
@@ -76,7 +76,7 @@ describe('a token', () => {
     }
   })
 
-  it('can come as a bearer, and authorize says what it may do', async () => {
+  it('may be a bearer token, and authorize decides what the request may do', async () => {
     const asked: Asked[] = []
     const dashboard = world.dashboard({
       token,
@@ -116,7 +116,7 @@ describe('rights', () => {
     expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(404)
   })
 
-  it('are offered as they are, and a bulk action passes over what may not be done', async () => {
+  it('decide which buttons the page shows, and a bulk action skips items without the right', async () => {
     const dashboard = world.dashboard({
       authorize: (_, { action, job }) =>
         action === 'open' || action === 'view' || (action === 'pause' && job === 'hourly'),
@@ -149,7 +149,7 @@ describe('rights', () => {
 })
 
 describe('a bulk action', () => {
-  it('counts nothing as done that was skipped, or had ended before', async () => {
+  it('does not count skipped requests and ended runs as done', async () => {
     const dashboard = world.dashboard()
     const run = (key: string) =>
       jsonOf<BulkAnswer>(post(dashboard, '/api/bulk-jobs', { action: 'trigger', filter: { text: 'rebuild' }, key }))
@@ -158,7 +158,7 @@ describe('a bulk action', () => {
       done: 0,
       failed: [{ what: 'rebuild', message: expect.stringContaining('The request was skipped') }],
     })
-    // It ends between the list and the cancellation.
+    // The run ends between the list and the cancellation.
     const client = new Proxy(world.client, {
       get(of, name) {
         if (name === 'cancel') return async (id: string) => ({ id, outcome: 'final', state: 'completed' })
@@ -191,7 +191,7 @@ describe('a run that is urgent', () => {
 })
 
 describe('the audit', () => {
-  it('tells who did what and why, also what has failed; core keeps it, too', async () => {
+  it('receives actor, action and reason, also of failed actions; core keeps them, too', async () => {
     const entries: AuditEntry[] = []
     const audit = (entry: AuditEntry): void => {
       entries.push(entry)
@@ -221,7 +221,7 @@ describe('the audit', () => {
     ])
   })
 
-  it('that throws fails nothing', async () => {
+  it('that throws does not fail the action', async () => {
     const errors: string[] = []
     const dashboard = world.dashboard({
       audit: () => Promise.reject(new Error('the audit is full')),
@@ -235,7 +235,7 @@ describe('the audit', () => {
 describe('what is hidden', () => {
   const secret = 'xxxxxxxx'
 
-  it('leaves the server in no answer', async () => {
+  it('is in no answer of the server', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret, fail: true } })
     await world.client.waitFor(id)
     const large = await world.client.trigger('large')
@@ -264,7 +264,7 @@ describe('what is hidden', () => {
     expect(texts.hidden).toContain('DiskError'.slice(4))
   })
 
-  it('goes by a rule, and what throws hides', async () => {
+  it('follows a rule, and a rule that throws hides', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret } })
     await world.client.waitFor(id)
     const seen: string[] = []
@@ -340,7 +340,7 @@ describe('options', () => {
     expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
   })
 
-  it('origins lets a page in whose proxy changes the host', async () => {
+  it('origins allows a page whose proxy changes the host', async () => {
     const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
     const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }
     expect((await post(dashboard, '/api/resume', { job: 'hourly' }, headers)).status).toBe(200)

@@ -41,7 +41,7 @@ afterAll(async () => {
 
 const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams({ job: name, tab })}`
 
-/** What is odd in views, with a text that they have to show. How they look as a rule, pictures show. */
+/** Unusual states of views, with a text that the view must show. Reference pictures cover the usual states. */
 const views: readonly (readonly [string, () => string, string])[] = [
   ['jobs with all kinds of names', () => '/jobs', oddNames.markup],
   ['failures with all kinds of errors', () => '/failures', 'the disk is full'],
@@ -86,7 +86,7 @@ describe.each(looks)('%i pixels wide, %s', (width, colorScheme) => {
 
   it.each(views)('%s', async (_, path, text) => {
     const { page } = browser
-    // The page before may still read, and be told of what is not there.
+    // The page before may still read, and log an error about a missing job or run.
     await page.goto('about:blank')
     browser.complaints()
     await open(page, origin, path())
@@ -95,7 +95,7 @@ describe.each(looks)('%i pixels wide, %s', (width, colorScheme) => {
     expect(await overflow(page)).toBeLessThanOrEqual(0)
     expect(await accessibilityFindings(page)).toEqual([])
     const complaints = browser.complaints()
-    // What is not there is answered with 404, which the browser notes.
+    // The browser logs the answer 404 for a missing job or run.
     expect(complaints.filter((one) => text !== 'Not found.' || !one.includes('404'))).toEqual([])
   })
 })

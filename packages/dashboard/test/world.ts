@@ -15,7 +15,7 @@ export interface World {
   readonly storage: Storage
   readonly scheduler: Scheduler
   readonly client: Client
-  /** What the job `blocked` waits for. */
+  /** The gate that blocks the job `blocked`. */
   readonly gate: Gate
   dashboard(options?: Partial<DashboardOptions>): Dashboard
   /** Serves a dashboard until the world ends. Answers its origin. */

@@ -3,7 +3,7 @@ import { base } from './base.ts'
 import { pathOf, type Query } from './request.ts'
 import { Store, useStore } from './store.ts'
 
-/** What the address says: the path below the base, and the query. */
+/** The parsed address: the path below the base, and the query. */
 export interface Place {
   readonly path: string
   readonly query: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export function usePlace(): Place {
   return useStore(place)
 }
 
-/** Goes to a place. The reading position stays when only the query changes. */
+/** Opens an address. The scroll position stays if only the query changes. */
 export function go(path: string, query: Query = {}, { replaces = false } = {}): void {
   const target = `${base}${pathOf(path, query)}`
   const isElsewhere = path !== place.value.path
@@ -53,12 +53,12 @@ interface LinkProps {
   readonly children?: ComponentChildren
 }
 
-/** Whether a click is to open a link here, and not beside. */
+/** Returns whether a click opens a link in this tab. */
 function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey }: MouseEvent): boolean {
   return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
 }
 
-/** Follows the link that was clicked on, for an element that has very many. */
+/** Handles clicks on links inside an element with very many links. */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')
   if (link === null || !isPlain(event)) return
@@ -67,7 +67,7 @@ export function follow(event: MouseEvent): void {
   go(pathname.slice(base.length), Object.fromEntries(searchParams))
 }
 
-/** A link inside the dashboard. It is a real one: it can be opened beside, and copied. */
+/** A link inside the dashboard. It is an anchor, so the user can open it in another tab or copy it. */
 export function Link({ to, query = {}, children, ...others }: LinkProps) {
   const open = (event: MouseEvent): void => {
     if (!isPlain(event)) return

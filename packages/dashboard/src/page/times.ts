@@ -54,7 +54,7 @@ export function instantOf(text: string, timeZone: string | undefined): string | 
   const asUtc = Date.parse(`${text}Z`)
   if (Number.isNaN(asUtc)) return null
   let at = asUtc
-  // The offset depends on the instant that is looked for: the second guess is right but for an hour that does not exist.
+  // The offset depends on the unknown instant. The second guess is right, except for a local time in a gap.
   for (let guess = 0; guess < 2; guess++) {
     const { date, time } = localTime(at, timeZone)
     at += asUtc - Date.parse(`${date}T${time}Z`)

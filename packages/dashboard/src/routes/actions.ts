@@ -128,7 +128,7 @@ const remove: Act = {
   },
 }
 
-/** What is done to one job or one run. */
+/** Actions on one job or one run. */
 export const actions: readonly Act[] = [
   trigger,
   replay,

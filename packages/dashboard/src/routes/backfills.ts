@@ -113,7 +113,7 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // That of a schedule which this process does not know, or of a job that has none any more, cannot be counted.
+    // The progress is unknown if this process cannot load the schedule type, or if the job has no schedule any more.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }
@@ -143,11 +143,11 @@ const goOn: Act = {
   takes: [],
   answer({ client, run, voice, options }) {
     if (!isOfBackfill(run)) throw new Problem(400, 'INVALID_ARGUMENT', 'run does not belong to a backfill.', 'run')
-    // What it is to do, the runs that it has know.
+    // Each run of a backfill contains the backfill's request.
     const { key, from, to, which, order } = run.backfill
     return client.backfill(run.job, { key, from, to, which, order, ...voice, ...options })
   },
 }
 
-/** What is read of backfills, and how one goes on. How one begins and is stopped, is among the actions. */
+/** Routes that read backfills and continue one. `actions.ts` has the routes that start and stop one. */
 export const ofBackfills: readonly (Read | Act)[] = [backfills, goOn]

@@ -203,5 +203,5 @@ const nodes: Read = {
   answer: ({ client, options }) => client.nodes(options),
 }
 
-/** What is read of all jobs. */
+/** Routes that read lists of all jobs. */
 export const lists: readonly Read[] = [overview, survey, late, jobs, sparklines, failures, live, counts, nodes]

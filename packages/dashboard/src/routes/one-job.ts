@@ -158,5 +158,5 @@ const explain: Read = {
   },
 }
 
-/** What is read of one job. */
+/** Routes that read one job. */
 export const oneJob: readonly Read[] = [job, history, grid, next, versions, explain]

@@ -131,5 +131,5 @@ const value: Read = {
   },
 }
 
-/** What is read of one run. */
+/** Routes that read one run. */
 export const oneRun: readonly Read[] = [run, task, value]

@@ -56,7 +56,7 @@ export function reduced(png: Buffer): Promise<Buffer> {
 }
 
 /**
- * What is wrong with a picture, compared with the reference of its name; `null`: nothing. With `JOBISTEMER_RENEW_PICTURES`
+ * Compares a picture with its reference. Returns the problem, or `null` for an equal picture. With `JOBISTEMER_RENEW_PICTURES`
  * it becomes the reference, if it differs.
  */
 export async function complaintAbout(name: string, png: Buffer, drawnBy: string): Promise<string | null> {

@@ -15,7 +15,7 @@ export const present: Date = new Date('2026-03-10T11:40:00Z')
 
 /** Dashboards over data that are the same each time, and at an instant that does not pass. */
 export interface StillWorld {
-  /** Of the dashboards that show much, nothing, and that the storage is away. */
+  /** The addresses of three dashboards: with much data, with none, and with an unavailable storage. */
   readonly origins: { readonly filled: string; readonly empty: string; readonly error: string }
   readonly runs: { readonly failed: OccurrenceId; readonly running: OccurrenceId; readonly queued: OccurrenceId }
   end(): Promise<void>
@@ -52,7 +52,7 @@ export async function createStillWorld(): Promise<StillWorld> {
   const empty = sqliteStorage({ file: ':memory:' })
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
-  // It goes by the real clock: calls are tried again.
+  // This client uses the real clock, because it repeats calls.
   const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {
@@ -85,7 +85,7 @@ function breakable(): Storage {
   return wrapStorage(sqliteStorage({ file: ':memory:' }), { around: refuse })
 }
 
-/** Nodes say where they run, and what with, which differs from machine to machine. */
+/** Replaces host, process and versions of the nodes, which differ between machines. */
 function asKnown(client: Client): Client {
   return new Proxy(client, {
     get(target, name) {

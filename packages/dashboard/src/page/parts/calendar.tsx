@@ -9,7 +9,7 @@ const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const
 
 interface CalendarProps {
   readonly slots: readonly string[]
-  /** There are more than these. */
+  /** The job has more slots than these. */
   readonly isPart: boolean
 }
 
@@ -22,7 +22,7 @@ export function Calendar({ slots, isPart }: CalendarProps) {
     times.set(date, [...(times.get(date) ?? []), time.slice(0, 5)])
   }
   const today = localTime(now(), zone).date
-  // Days are counted in UTC, where each has 24 hours.
+  // Counts days in UTC, where each day has 24 hours.
   const first = mondayOf(Date.parse(`${today}T00:00:00Z`))
   const lastDay = localTime(Date.parse(slots.at(-1) as string), zone)
   return (
@@ -72,7 +72,7 @@ interface DayProps {
   readonly date: string
   readonly isToday: boolean
   readonly isPast: boolean
-  /** It may have more slots than are known here. */
+  /** The day may have more slots than the page has read. */
   readonly isPart: boolean
   readonly times: readonly string[]
 }

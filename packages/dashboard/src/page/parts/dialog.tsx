@@ -7,7 +7,7 @@ interface DialogProps {
   readonly children: ComponentChildren
 }
 
-/** A dialog of the browser: it keeps the focus, closes with Escape, and gives the focus back. */
+/** A dialog element: it keeps the focus, closes with Escape, and returns the focus. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()

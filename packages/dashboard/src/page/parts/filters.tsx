@@ -14,7 +14,7 @@ interface FiltersProps {
   readonly aside?: ComponentChildren
 }
 
-/** What a list is filtered by. It stands in the address. */
+/** The filters of a list. The address contains them. */
 export function Filters({ fields, aside }: FiltersProps) {
   const { query } = usePlace()
   const set = (name: string, value: string): void => change({ [name]: value, cursor: null }, { replaces: true })

@@ -20,13 +20,13 @@ interface FormProps {
   readonly fields: readonly Field[]
   readonly submit: string
   readonly isDangerous?: boolean
-  /** What the other button says. */
+  /** The text of the button that closes the form. */
   readonly cancel?: string
   readonly onSubmit: (values: Values) => Promise<void>
   readonly onCancel: () => void
 }
 
-/** A form of an action: what is wrong with a field stands beside it. */
+/** The form of an action. It shows an error beside its field. */
 export function ActionForm({ fields, submit, isDangerous = false, cancel = 'Cancel', onSubmit, onCancel }: FormProps) {
   const zone = useZone()
   const [error, setError] = useState<{ readonly field: string | null; readonly message: string } | null>(null)

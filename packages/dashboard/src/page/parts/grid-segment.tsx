@@ -17,15 +17,14 @@ interface SegmentProps {
   readonly newer: number
   /** How many there are. */
   readonly count: number
-  /** Which of its cells Tab comes to: counted from the newest column of all on; -1: none. */
+  /** The column of the focusable cell, counted from the newest column; -1: no cell. */
   readonly active: number
   readonly longestMs: number
   readonly zone: string | undefined
 }
 
 /**
- * Some cells of a row. They are elements of their row, beside each other, and are made in a later frame when this one has
- * made enough.
+ * Some cells of a row, as elements of the row. If the frame has created enough elements, a later frame creates these.
  */
 export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean }> {
   #giveUp: () => void = () => undefined
@@ -59,7 +58,7 @@ export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean
   }
 
   override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
-    // What Tab comes to is there at once.
+    // Draws the cell that has the focus at once.
     if (!this.state.isDrawn && active === -1) return null
     return columns.map((column, index) => {
       const place = newer + index
@@ -90,7 +89,7 @@ interface CellProps {
 
 function Cell({ column, name, place, isActive }: CellProps & { readonly name: string }) {
   const cell = column.tasks.get(name)
-  // A task that did not begin shows what became of its run, faintly.
+  // A task that did not start shows the state of its run, in a faint colour.
   const { tone, text, icon } = lookOf(cell?.state ?? column.state)
   const said =
     cell === undefined

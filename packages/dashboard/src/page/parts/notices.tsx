@@ -5,7 +5,7 @@ interface Notice {
   readonly id: number
   readonly text: string
   readonly isBad: boolean
-  /** The subject whose state the text tells; `null`: it tells of none. */
+  /** The subject whose state the text describes; `null` without a subject. */
   readonly about: string | null
 }
 
@@ -18,7 +18,7 @@ interface NotifyOptions {
   readonly about?: string
 }
 
-/** Tells the result of an action for 7 s, or for 15 s if it is bad; screen readers read it out. */
+/** Shows the result of an action for 7 s, or a failure for 15 s. Screen readers read it out. */
 export function notify(text: string, { isBad = false, about }: NotifyOptions = {}): void {
   const notice = { id: ++count, text, isBad, about: about ?? null }
   const others = notices.value.filter((one) => one.about === null || one.about !== about)

@@ -98,7 +98,7 @@ export function JobLink({ job }: { readonly job: string | null }) {
   )
 }
 
-/** What is worth knowing of a run beyond its state. */
+/** Further details of a run beside its state. */
 function What({ run }: { readonly run: RunLine }) {
   const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state, slot } = run
   const notes = [

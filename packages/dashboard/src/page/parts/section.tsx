@@ -23,7 +23,7 @@ export function Section({ title, aside, children }: SectionProps) {
 
 interface HeadingProps {
   readonly title: string
-  /** Instead of the title, where it needs more than text. */
+  /** Elements to show instead of the title, if it is more than text. */
   readonly children?: ComponentChildren
 }
 
@@ -39,7 +39,7 @@ export function Heading({ title, children }: HeadingProps) {
   )
 }
 
-/** Names and values. What is empty is left out. */
+/** A list of names and values, without empty values. */
 export function Facts({ of }: { readonly of: Readonly<Record<string, ComponentChildren>> }) {
   return (
     <dl class="facts">

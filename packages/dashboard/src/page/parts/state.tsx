@@ -84,7 +84,7 @@ const meanings: Readonly<Record<string, string>> = {
   ended: 'Nothing more follows.',
 }
 
-/** A state: by its word, its shape and its colour. Its tooltip says what it means. */
+/** A state, with a word, a shape and a colour. The tooltip contains its meaning. */
 export function StateBadge({ state, detail }: { readonly state: string; readonly detail?: string | null | undefined }) {
   const { tone, text } = lookOf(state)
   const { states } = useStore(session)
@@ -97,7 +97,7 @@ export function StateBadge({ state, detail }: { readonly state: string; readonly
   )
 }
 
-/** What each state of a run means. */
+/** The meanings of the states of a run. */
 export function StateLegend() {
   const { states } = useStore(session)
   return (

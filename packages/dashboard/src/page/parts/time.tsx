@@ -40,11 +40,11 @@ export function useNow(): number {
 
 interface TimeProps {
   readonly at: string | null
-  /** What stands there without an instant. */
+  /** The text without an instant. */
   readonly none?: string
 }
 
-/** How far away an instant is; which it is, stands in its title. */
+/** The distance of an instant. The tooltip contains the instant. */
 export function Ago({ at, none = '–' }: TimeProps) {
   const present = useNow()
   const zone = useZone()
@@ -82,7 +82,7 @@ export function AtAndAgo({ at, none = '–' }: TimeProps) {
   )
 }
 
-/** How long something took, or has been taking. */
+/** The duration of a run or task, so far if it still runs. */
 export function Took({ from, to }: { readonly from: string | null; readonly to: string | null }) {
   const present = useNow()
   if (from === null) return <span class="quiet">–</span>

@@ -4,7 +4,7 @@ import { ShownValue } from '../parts/shown-value.tsx'
 import { AtAndAgo } from '../parts/time.tsx'
 import { duration } from '../times.ts'
 
-/** What is in force for a job. */
+/** The settings and tasks in force for a job. */
 export function JobSettings({ job }: { readonly job: JobView }) {
   return (
     <>

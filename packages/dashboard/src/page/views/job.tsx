@@ -24,7 +24,7 @@ const tabs = [
   ['settings', 'Settings'],
 ] as const
 
-/** One job whole. */
+/** The page of a job. */
 export function Job() {
   const { query } = usePlace()
   const { job: name = '', tab = 'runs' } = query

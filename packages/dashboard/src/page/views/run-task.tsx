@@ -15,7 +15,7 @@ interface RunTaskProps {
   readonly isLive: boolean
 }
 
-/** What a task of a run has done: attempts, errors, logs, result. */
+/** A task of a run: attempts, errors, logs, result. */
 export function RunTask({ run, task, isLive }: RunTaskProps) {
   const found = useResource<TaskView>(pathOf('/api/task', { run, task }), {
     on: ['runs', 'failures'],
