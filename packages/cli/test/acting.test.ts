@@ -58,7 +58,7 @@ describe('trigger', () => {
     )
   })
 
-  it('says that a key was used before, and exits with 1 when the run is skipped', async () => {
+  it('trigger reports an already used key, and exits with 1 for a skipped run', async () => {
     const { ask, json } = await ledger()
     const keyed = ['trigger', 'nightly-report', '--key', 'once']
     const first = await json(...keyed)
@@ -84,7 +84,7 @@ describe('trigger', () => {
     expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
   })
 
-  it('refuses data that are no JSON, a file that is not there and a job that is not there', async () => {
+  it('trigger refuses data that are not JSON, a missing file and a missing job', async () => {
     const { ask } = await ledger()
     for (const data of ['{', 'text', '@none.json']) {
       expect(await ask(['trigger', 'import', '--data', data])).toMatchObject({
@@ -101,7 +101,7 @@ describe('trigger', () => {
 })
 
 describe('replay', () => {
-  it('runs once more what has failed, from a task on', async () => {
+  it('replay --from runs a failed run again from a task on', async () => {
     const { json } = await ledger()
     const [failed] = (await json('failures')).failures
     const replayed = await json('replay', failed.id, '--from', 'upload')
@@ -114,7 +114,7 @@ describe('replay', () => {
 })
 
 describe('cancel', () => {
-  it('cancels one run, and exits with 1 for one that has ended', async () => {
+  it('cancels one run, and exits with 1 for an ended run', async () => {
     const { ask, json } = await ledger()
     const [{ id }] = (await json('history', 'import', '--state', 'pending')).occurrences
     expect(await ask(['cancel', id, '--reason', 'wrong file'])).toMatchObject({ code: 0, out: `${id}: canceled\n` })
@@ -207,7 +207,7 @@ describe('cancel-slot', () => {
     expect(await ask(slot)).toMatchObject({ code: 0, out: expect.stringContaining(': canceled') })
   })
 
-  it('cancels a slot that lies ahead, and refuses what is none', async () => {
+  it('cancels a slot ahead, and refuses an instant without a slot', async () => {
     const { ask, json } = await ledger()
     const slot = ['cancel-slot', 'nightly-report', '2026-01-03T01:00:00Z']
     expect(await ask(slot)).toMatchObject({ code: 0, out: 'nightly-report at 2026-01-03 01:00:00Z: canceled\n' })
@@ -221,7 +221,7 @@ describe('cancel-slot', () => {
 })
 
 describe('pause and resume', () => {
-  it('take names, or all that match, with a dry run', async () => {
+  it('take names or a text to match, with a dry run', async () => {
     const { ask, json } = await ledger()
     const paused = async () => (await json('jobs', '--paused')).jobs.map(({ name }: { name: string }) => name)
     expect(await ask(['pause', 'import', 'nightly-report', '--reason', 'disk'])).toMatchObject({
@@ -255,7 +255,7 @@ describe('pause and resume', () => {
     })
   })
 
-  it('a pause with an end is shown with it, and refused where it cannot be', async () => {
+  it('a pause shows its end, and an invalid end is refused', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--until', '2026-01-02T18:00:00Z'])).toMatchObject({ code: 0 })
     expect(await ask(['pause', 'nightly-report', '--for', '2h'])).toMatchObject({ code: 0 })
@@ -275,7 +275,7 @@ describe('pause and resume', () => {
     }
   })
 
-  it('take all of an owner or a tag, and leave those alone that are so already', async () => {
+  it('take all jobs of an owner or a tag, and skip jobs that already have the state', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
     expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
@@ -290,7 +290,7 @@ describe('pause and resume', () => {
     expect((await json('jobs', '--paused')).jobs).toHaveLength(2)
   })
 
-  it('change nothing when one of the names is wrong, or none is given', async () => {
+  it('change nothing if one of the names is wrong, or without a name', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', 'reports'])).toMatchObject({ code: 4 })
     expect(await ask(['pause'])).toMatchObject({ code: 2 })
@@ -299,7 +299,7 @@ describe('pause and resume', () => {
 })
 
 describe('prune', () => {
-  it('removes old history once that is confirmed', async () => {
+  it('prune removes old history after a confirmation', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['prune'])).toMatchObject({ code: 2, err: expect.stringContaining('--older-than') })
     expect(await ask(['prune', '--older-than', '1d'])).toMatchObject({ code: 2 })
@@ -318,7 +318,7 @@ describe('prune', () => {
 describe('backfill', () => {
   const span = ['--from', '2025-12-01T00:00:00Z', '--to', '2025-12-05T00:00:00Z']
 
-  it('says what it would run, and writes nothing', async () => {
+  it('backfill --dry-run lists the slots, and writes nothing', async () => {
     const { ask, json } = await ledger()
     expect((await ask(['backfill', 'nightly-report', ...span, '--dry-run', '--newest-first'])).out).toBe(
       '2025-12-04 01:00:00Z\n2025-12-03 01:00:00Z\n2025-12-02 01:00:00Z\n2025-12-01 01:00:00Z\nWould run 4 of 4 slots of nightly-report. Nothing was done.\n',
@@ -330,7 +330,7 @@ describe('backfill', () => {
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
   })
 
-  it('begins one, says how to stop it, stops it, and names what is wrong', async () => {
+  it('backfill prints how to stop it, --stop stops it, and wrong options are refused', async () => {
     const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({
@@ -362,7 +362,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     }
   })
 
-  it('is listed while it runs, and with its result when it has ended or was stopped', async () => {
+  it('backfills lists running backfills, and ended and stopped ones with their results', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['backfills'])).toMatchObject({ code: 0, out: 'No backfills.\n' })
     await ask(['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait', '--reason', 'a new report'])

@@ -97,7 +97,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
-  it('gives types of schedules, so that they are described', async () => {
+  it('registers schedule types, so that the output describes their schedules', async () => {
     const { folder } = await scratch.ledger()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -130,7 +130,7 @@ describe('the configuration of a folder that is not trusted', () => {
     expect(isLoaded()).toBe(false)
   })
 
-  it('is loaded by no completion', async () => {
+  it('is not loaded by completion', async () => {
     const { folder, isLoaded, env } = await hostile()
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { code, out } = await runCli(['completion', shell], { cwd: folder, env })
@@ -144,7 +144,7 @@ describe('the configuration of a folder that is not trusted', () => {
     expect(isLoaded()).toBe(false)
   })
 
-  it('is loaded when --config names it, and from then on not without', async () => {
+  it('is loaded if --config names it, which does not trust the folder', async () => {
     const { folder, isLoaded, env } = await hostile()
     expect((await runCli(['jobs', '-c', 'jobistemer.config.mjs'], { cwd: folder, env })).code).toBe(0)
     expect(isLoaded()).toBe(true)
@@ -190,7 +190,7 @@ describe('a place', () => {
     expect(err).not.toContain('secret')
   })
 
-  it('of a file that is not there makes no file', async () => {
+  it('of a missing file does not create the file', async () => {
     const { place } = scratch.empty()
     for (let time = 0; time < 2; time++) {
       expect(await runCli(['jobs', '-s', place])).toMatchObject({

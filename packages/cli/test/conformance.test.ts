@@ -51,7 +51,7 @@ it('conformance tests a SQLite file with data beside it, does not change it, and
   expect(readFileSync(join(folder, 'jobs.db')).equals(before)).toBe(true)
 })
 
-it('a document tells what the storage can do, and of each case', async () => {
+it('--json contains the capabilities of the storage and the result of each case', async () => {
   const { place } = await scratch.ledger()
   const { code, out } = await runCli([
     'conformance',
@@ -95,14 +95,14 @@ it('conformance shows the failed case of a faulty adapter and exits with 1', asy
   ])
 })
 
-it('--bail ends at the first case that fails, and says that others were not run', async () => {
+it('--bail ends at the first failed case, and reports that other cases did not run', async () => {
   const { code, out } = await adapter(broken).ask(['--depth', 'cases', '--grep', 'settle: ', '--bail', '--json'])
   const { failed, notRun, cases } = JSON.parse(out)
   expect({ code, failed, last: cases.at(-1).outcome }).toEqual({ code: 1, failed: 1, last: 'failed' })
   expect(notRun).toBeGreaterThan(5)
 })
 
-it('cases that the module leaves out are shown with their reason, and a wrong list fails', async () => {
+it('the output shows cases that the module skips with their reason, and a wrong list fails', async () => {
   const left = 'connections: closing twice is allowed'
   const list = [
     { test: left, reason: 'not yet (soon)' },
@@ -137,7 +137,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('each world that a case opens is disposed of, also one that the case does not connect to', async () => {
+it('conformance disposes of each world that a case opens, also of a world without connections', async () => {
   const { ask, folder } = adapter(`import { rmSync, writeFileSync } from 'node:fs'
 let worlds = 0
 export function open() {
@@ -202,7 +202,7 @@ it.each([
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 
-it('what cannot be opened beside the data is refused: a storage of a configuration, a folder or a module that is not there', async () => {
+it('conformance refuses a storage object of a configuration, a missing folder and a missing module', async () => {
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),

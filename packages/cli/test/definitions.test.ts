@@ -21,7 +21,7 @@ export const other = 42
 `
 }
 
-it('plan tells drift by its exit code, and apply stores what plan shows', async () => {
+it('plan exits with 1 for drift, and apply stores the plan', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--owner', 'imports'], { cwd: folder })
   writeFileSync(join(folder, 'jobs.ts'), definitions(3))
@@ -66,7 +66,7 @@ it('plan tells drift by its exit code, and apply stores what plan shows', async 
   expect(JSON.parse((await ask('apply', 'fewer.mts', '--yes', '--json')).out)).toMatchObject({ applied: true })
 })
 
-it('plan says what is wrong with a file of definitions', async () => {
+it('plan shows the error of a wrong file of definitions', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   writeFileSync(join(folder, 'none.mjs'), 'export const jobs = []')

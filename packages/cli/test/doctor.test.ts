@@ -57,7 +57,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('writes findings for people, the worst first, with what to do', async () => {
+  it('prints findings with remedies, the worst first', async () => {
     const { place } = await scratch.ledger()
     const { code, out } = await runCli(
       ['doctor', '-s', 'PLACE', '--observe', '0'].map((word) => (word === 'PLACE' ? place : word)),
@@ -132,7 +132,7 @@ describe('doctor', () => {
     expect(await examine()).toMatchObject({ code: 1, codes: ['NO_NODE_LIVES'] })
   })
 
-  it('NODE_SILENT: a node gave no heartbeat while it was watched, and another one did', async () => {
+  it('NODE_SILENT: a node sent no heartbeat during the observation, and another node did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
     // The clock runs while the doctor starts. The record of the silent node must stay until the doctor has read it.
@@ -149,7 +149,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('VERSIONS_DIFFER: living nodes say different versions of Jobistemer', async () => {
+  it('VERSIONS_DIFFER: living nodes have different versions of Jobistemer', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { nodeId: 'new' })
     const old = {
@@ -299,7 +299,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('JOB_FAILING: the last runs have all failed, as many as are asked for', async () => {
+  it('JOB_FAILING: the last runs, as many as --failures says, have failed', async () => {
     const { storage, clock, examine } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -314,7 +314,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('JOB_FAILING, RETENTION_BEHIND: what they look for may lie behind pages that are short or empty', async () => {
+  it('JOB_FAILING, RETENTION_BEHIND: the checks read on after short and empty pages', async () => {
     const { storage: own, clock } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -342,7 +342,7 @@ describe('doctor', () => {
     expect(await retentionBehind(view)).toMatchObject([{ code: 'RETENTION_BEHIND', job: 'failing' }])
   })
 
-  it('JOB_SILENT: no run was completed within alertAfter, and a job without that is not asked about', async () => {
+  it('JOB_SILENT: no run was completed within alertAfter; jobs without alertAfter cost no calls', async () => {
     const { storage, clock, examine } = patient()
     const silent = { schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }
     const client = createClient({ storage, clock, logger: silentLogger })
@@ -362,7 +362,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('STORAGE_FORGETS: what it is given is in the memory of a process', async () => {
+  it('STORAGE_FORGETS: the storage keeps its data in the memory of a process', async () => {
     const { folder } = scratch.empty()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -378,7 +378,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     })
   })
 
-  it('RETENTION_BEHIND: history is far older than the job says', async () => {
+  it('RETENTION_BEHIND: history is far older than the retention of the job', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -400,7 +400,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     await client.close()
   })
 
-  it('JOB_PAUSED: to know, and a warning once it is a week old', async () => {
+  it('JOB_PAUSED: info for a pause, and a warning after a week', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle] })
     await scheduler.pause('idle', { actor: 'ann', reason: 'disk' })
@@ -423,7 +423,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     expect(out).toContain('2 jobs (there are more: --limit)')
   })
 
-  it('a storage that cannot be used is the one finding, with exit code 3', async () => {
+  it('an unusable storage is the only finding, with exit code 3', async () => {
     const { place } = scratch.empty()
     const { code, out } = await runCli(['doctor', '-s', place, '--json'])
     expect({ code, ...JSON.parse(out) }).toMatchObject({

@@ -62,7 +62,7 @@ ${complete('explain', 'im')}`
   expect(await startShell(line).ended).toEqual({ code: 0, out: 'explain\n--debug\nimport\n', err: '' })
 })
 
-it('the completion of bash runs nothing that the name of a job holds, and quotes it', async () => {
+it('the completion of bash quotes the name of a job, and executes nothing in it', async () => {
   const line = `source <(jobistemer completion bash)
 jobistemer() { printf '%s\\n' '$(echo ran >&2)' "it's \\\`echo ran >&2\\\`" 'nightly report'; }
 for word in '$' it nightly; do
@@ -93,7 +93,7 @@ it.each([
   expect((await runCli(['completion', shell])).out).toContain(line)
 })
 
-it('the completion of zsh, which is loaded at its first use, completes then already', async () => {
+it('the completion of zsh works at its first use, which loads it', async () => {
   const { out } = await runCli(['completion', 'zsh'])
   expect(out.trimEnd().split('\n').at(-1)).toMatch(
     /^if \[\[ "\$funcstack\[1\]" == _jobistemer \]\]; then _jobistemer "\$@"; /,

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 
 describe('jobs', () => {
-  it('lists the stored jobs with their next slots, and what a terminal would obey made visible', async () => {
+  it('lists jobs with their next slots, and makes control characters visible', async () => {
     expect((await ask('jobs')).out).toMatchInlineSnapshot(`
       "JOB                          STATE   NEXT                  IN        LAST    SCHEDULE                           OWNER
       evil\\x1b]0;owned\\x07\\x9b31m  paused  2026-01-03 06:00:00Z  in 17 h           at 06:00, UTC
@@ -24,13 +24,13 @@ describe('jobs', () => {
     `)
   })
 
-  it('writes nothing in JSON that a terminal would obey, and a program reads the name as it is', async () => {
+  it('JSON escapes control characters, and a program reads the original name', async () => {
     const { out } = await ask('jobs', '--json')
     expect(out).not.toMatch(/[^\n -~]/)
     expect(JSON.parse(out).jobs[0].name).toBe(evilName)
   })
 
-  it('filters by a part of the name, the owner and the pause, and goes on where a page ended', async () => {
+  it('filters by a part of the name, the owner and the pause, and continues by the cursor', async () => {
     const names = async (...argv: string[]) =>
       (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
     expect(await names('REPORT')).toEqual(['nightly-report'])
@@ -43,7 +43,7 @@ describe('jobs', () => {
     expect((await ask('jobs', '--limit', '2')).out).toContain(`There are more: --cursor ${page.cursor}`)
   })
 
-  it('the names alone are those of all jobs, unless a limit is given', async () => {
+  it('--names prints the names of all jobs, unless --limit is given', async () => {
     const { place: many, storage } = await scratch.ledger()
     const client = createClient({ storage: storage(), logger: silentLogger })
     const tasks = [{ name: 'work', handler: 'work' }]
@@ -150,7 +150,7 @@ describe('next', () => {
 })
 
 describe('history', () => {
-  it('lists the newest first, with what a task threw', async () => {
+  it('history lists the newest run first, with errors of tasks', async () => {
     expect((await ask('history', 'nightly-report')).out).toMatchInlineSnapshot(`
       "SCHEDULED             STATE      TOOK  NODE     RUN                                       WHAT
       2026-01-02 01:00:00Z  failed     10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
@@ -172,14 +172,14 @@ describe('history', () => {
     expect(await states('-n', '1', '--cursor', cursor)).toEqual(['completed'])
   })
 
-  it('tells a job without runs from one that is not there', async () => {
+  it('distinguishes a job without runs from a missing job', async () => {
     expect(await ask('history', 'nightly-report', '--state', 'missed')).toMatchObject({ code: 0, out: 'No runs.\n' })
     expect(await ask('history', 'nightly')).toMatchObject({ code: 4, out: '' })
   })
 })
 
 describe('run', () => {
-  it('shows tasks, attempts, errors with causes and stacks, results, and why it is so', async () => {
+  it('run shows the reason of the state, tasks, attempts, results, and errors with causes and stacks', async () => {
     expect((await ask('run', await failedRun())).out).toMatchInlineSnapshot(`
       "run        occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4
       job        nightly-report, version 1
@@ -221,13 +221,13 @@ describe('run', () => {
     })
   })
 
-  it('knows an id that is none', async () => {
+  it('run refuses an invalid id', async () => {
     expect(await ask('run', 'occ_0')).toMatchObject({ code: 4, err: expect.stringContaining('OCCURRENCE_NOT_FOUND') })
   })
 })
 
 describe('failures', () => {
-  it('lists what failed of all jobs since an instant', async () => {
+  it('failures lists failures of all jobs since an instant', async () => {
     expect((await ask('failures')).out).toMatchInlineSnapshot(`
       "SCHEDULED             JOB             STATE   TOOK  NODE     RUN                                       WHAT
       2026-01-02 01:00:00Z  nightly-report  failed  10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
@@ -323,7 +323,7 @@ describe('counts', () => {
 })
 
 describe('nodes', () => {
-  it('lists them as they have left their records', async () => {
+  it('nodes lists the stored records of the nodes', async () => {
     const document = await json('nodes')
     expect(document.nodes).toMatchObject([{ node: 'night-1', state: 'ended', observed: 'unknown', running: 0 }])
     expect((await ask('nodes')).out).toContain('night-1')

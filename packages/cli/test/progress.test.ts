@@ -32,7 +32,7 @@ it('a terminal shows a bar while history is pruned, which is gone at the end; th
   expect(err.endsWith('\r\u001b[K')).toBe(true)
 })
 
-it('a terminal shows that many jobs are being paused, a pipe has a line of it, and JSON nothing', async () => {
+it('a terminal and a pipe show that many jobs are being paused, and JSON does not', async () => {
   const { ask } = await twenty()
   expect((await ask(['pause', '--owner', 'many'], { terminal: 80 })).err).toBe('Pausing 19 jobs …\r\u001b[K')
   expect((await ask(['resume', '--owner', 'many'])).err).toBe('Resuming 19 jobs …\n')
@@ -40,7 +40,7 @@ it('a terminal shows that many jobs are being paused, a pipe has a line of it, a
   expect((await ask(['prune', '--older-than', '1h', '--json'], { terminal: 80 })).err).toBe('')
 })
 
-it('where no terminal is, a line is written every five seconds; of few things none', () => {
+it('without a terminal, progress writes a line every five seconds, and none for few items', () => {
   let written = ''
   let time = 0
   const stderr = { write: (text: string) => (written += text) }

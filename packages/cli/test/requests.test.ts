@@ -25,7 +25,7 @@ describe('trigger --at and --delay', () => {
     })
   })
 
-  it('are refused together, and what is no instant too', async () => {
+  it('are refused together, and an invalid instant is refused, too', async () => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli(['trigger', 'nightly-report', ...argv, '-s', place])
     expect(await ask('--at', '+1h', '--delay', '1h')).toMatchObject({
@@ -52,7 +52,7 @@ describe('--priority', () => {
     expect(shown).toEqual(priority === 0 ? [] : [`priority   ${priority}`])
   })
 
-  it('goes with a replay and with the runs of a backfill', async () => {
+  it('applies to a replay and to the runs of a backfill', async () => {
     const { place, storage } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '--priority', '-3', '-s', place, '--json'])
     const { items } = await createClient({ storage: storage(), logger: silentLogger }).failures()
@@ -123,7 +123,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('exits with 1 when it has failed or was skipped', async () => {
+  it('exits with 1 for a failed or skipped run', async () => {
     const { ask, scheduler } = await world()
     expect(await ask(['trigger', 'broken', '--wait'])).toMatchObject({
       code: 1,
@@ -152,7 +152,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('waits for a storage that does not answer no longer than ever, whatever --timeout says', async () => {
+  it('does not change the timeout of storage calls', async () => {
     const { folder } = scratch.empty()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),

@@ -63,7 +63,7 @@ describe('on Redis', () => {
     )
   })
 
-  it('a machine whose clock is wrong can look and step in all the same, by the clock of the storage', async () => {
+  it('a machine with a wrong clock can read and act by the clock of the storage', async () => {
     const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
     const { code, out } = await runCli(
       ['trigger', 'import', '--prefix', 'cli', '--key', 'k', '-s', server.url, '--json'],

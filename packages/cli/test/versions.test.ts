@@ -16,7 +16,7 @@ async function ledger() {
 }
 
 describe('versions', () => {
-  it('says what each has changed, from what to what, newest first', async () => {
+  it('versions lists the changes of each version with old and new values, newest first', async () => {
     const { ask, json, client } = await ledger()
     await client.update('import', { description: 'orders\u001b[31m', executionTimeout: { hours: 2 } })
     await client.update('import', { schedule: cron('0 3 * * *', { timezone: 'UTC' }), retention: 'forever' })
@@ -54,7 +54,7 @@ describe('versions', () => {
 })
 
 describe('update', () => {
-  it('changes the schedule as a version that keeps who asked for it and why', async () => {
+  it('update creates a version with the actor and the reason', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const said = ['--reason', 'the backup takes longer', '--actor', 'ann']
@@ -73,7 +73,7 @@ describe('update', () => {
     expect(await json('update', 'nightly-report', '--no-schedule')).toMatchObject({ version: 4, nextAt: null })
   })
 
-  it('refuses an expression that is none, another version, and no change at all', async () => {
+  it('update refuses an invalid expression, another expected version, and a call without a change', async () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['update', 'import', '--cron', 'never'])).toMatchObject({
@@ -89,7 +89,7 @@ describe('update', () => {
 })
 
 describe('remove', () => {
-  it('asks on a terminal, and does nothing when the answer is not yes', async () => {
+  it('remove asks on a terminal, and removes nothing without the answer yes', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const asked = await ask(['remove', 'import'], { terminal: 80, input: '\n' })
@@ -104,7 +104,7 @@ describe('remove', () => {
     expect(await ask(['job', 'import'])).toMatchObject({ code: 4 })
   })
 
-  it('needs --yes elsewhere, and a dry run changes nothing', async () => {
+  it('remove requires --yes without a terminal, and a dry run changes nothing', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const both = ['remove', 'import', 'nightly-report']
@@ -120,7 +120,7 @@ describe('remove', () => {
     expect((await json('jobs')).jobs).toHaveLength(1)
   })
 
-  it('removes none when one of the names is wrong', async () => {
+  it('remove removes no job if one of the names is wrong', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     expect(await ask(['remove', 'import', 'nightly', '--yes'])).toMatchObject({

@@ -269,7 +269,7 @@ describe('options are refused, with what to do about it, when', () => {
   })
 })
 
-test('buckets of one’s own are those of the histograms', async () => {
+test('the histograms use the buckets of the options', async () => {
   const registry = new Registry()
   const metrics = prometheusMetrics({ registry, durationBuckets: [1, 2], latenessBuckets: [3] })
   metrics.observe('scheduler_job_execution_duration_seconds', { job: 'report' }, 1.5)
@@ -284,7 +284,7 @@ test('buckets of one’s own are those of the histograms', async () => {
   ])
 })
 
-test('histograms are those of all jobs together where that is wished for, and what is counted stays by job', async () => {
+test('with histogramsByJob: false, histograms have no job label, and counters keep it', async () => {
   const registry = new Registry()
   const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
   const metrics = prometheusMetrics({ registry, histogramsByJob: false })
@@ -304,7 +304,7 @@ test('histograms are those of all jobs together where that is wished for, and wh
   }
 })
 
-test('gauges do not end in _total, as counters do, unless the old names are wished for', async () => {
+test('gauges end in _total only with totalGauges', async () => {
   for (const totalGauges of [false, true]) {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry, totalGauges })
@@ -347,7 +347,7 @@ test('only the node that counts silent jobs shows the gauge', async () => {
   expect(await registry.metrics()).not.toMatch(/^scheduler_jobs_silent /m)
 })
 
-test('the time of the last success of a job shows, and nothing of a job that was removed', async () => {
+test('a scrape shows the last success of a job, and nothing of a removed job', async () => {
   const registry = new Registry()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const job = (name: string) =>

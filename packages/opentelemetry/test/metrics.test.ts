@@ -31,7 +31,7 @@ function meters(temporality: AggregationTemporality = AggregationTemporality.CUM
 const pointsOf = (metric: MetricData | undefined) =>
   metric?.dataPoints.map(({ attributes, value }) => [attributes, value])
 
-test('what happens is measured in seconds and counted, by job, task and outcome', async () => {
+test('durations are in seconds, and counters have job, task and outcome', async () => {
   await using collected = meters()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -76,7 +76,7 @@ test('what happens is measured in seconds and counted, by job, task and outcome'
   expect(pointsOf(shown.get(metricNames.lastSuccess))).toEqual([[job, Date.UTC(2026, 0, 1, 0, 7, 5) / 1000]])
 })
 
-test('what was taken from a node that is gone is counted', async () => {
+test('a takeover from a dead node is counted', async () => {
   await using collected = meters()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -95,7 +95,7 @@ test('what was taken from a node that is gone is counted', async () => {
   expect(takeovers).toEqual([[{ 'jobistemer.job.name': 'report', 'jobistemer.reason': 'owner_restarted' }, 1]])
 })
 
-test('what the storage does not say is not shown, and a collection does not fail', async () => {
+test('a collection omits values that the storage does not return, and does not fail', async () => {
   await using collected = meters()
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   metrics.gauges(async () => ({ scheduler_nodes: 2 }) as never)
@@ -104,7 +104,7 @@ test('what the storage does not say is not shown, and a collection does not fail
   expect(pointsOf(shown.get(metricNames.waitingRuns)) ?? []).toEqual([])
 })
 
-test('the last success of a job that was removed is not told any more', async () => {
+test('the last success of a removed job is no longer observed', async () => {
   // Readers that accumulate keep what was observed once: that is the SDK's.
   await using collected = meters(AggregationTemporality.DELTA)
   const clock = virtualClock('2026-01-01T00:00:00Z')

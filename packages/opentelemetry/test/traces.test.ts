@@ -61,7 +61,7 @@ test('a triggered run begins a new trace, with a link to the span of the trigger
   expect(spans.open).toBe(0)
 })
 
-test('what a client asks for is linked to the span of its call, which is a child of what is active there', async () => {
+test('a run that a client requests has a link to the span of the call, a child of the active span', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -76,7 +76,7 @@ test('what a client asks for is linked to the span of its call, which is a child
   expect(linksOf(spans.named('process report')[0])).toEqual([[send?.spanContext().spanId, 'request']])
 })
 
-test('a list of triggers has one span, which every run of it is linked to', async () => {
+test('triggerMany has one span, to which each of its runs has a link', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', overlapPolicy: 'allow', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -90,7 +90,7 @@ test('a list of triggers has one span, which every run of it is linked to', asyn
   expect(new Set(runs.map((run) => run.spanContext().traceId)).size).toBe(3)
 })
 
-test('a replay is linked to its call, and the call to the run that is replayed', async () => {
+test('a replay has a link to its call, and the call to the original run', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -105,7 +105,7 @@ test('a replay is linked to its call, and the call to the run that is replayed',
   expect(again?.attributes['jobistemer.replay_of']).toBe(id)
 })
 
-test('each run of a backfill is linked to the call that asked for it', async () => {
+test('each run of a backfill has a link to the call of backfill', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'hourly', schedule: cron('0 * * * *'), tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -117,7 +117,7 @@ test('each run of a backfill is linked to the call that asked for it', async () 
   expect(runs.map(linksOf)).toEqual(Array(3).fill([[send?.spanContext().spanId, 'request']]))
 })
 
-test('an attempt that fails tells of its error, and the run of its outcome', async () => {
+test('the span of a failed attempt has the error, and the span of the run its outcome', async () => {
   const { spans, ...options } = world()
   let calls = 0
   const run = () => {
@@ -179,7 +179,7 @@ test.each([
   expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
-test('nothing that the engine does is in the span in which it was started or asked', async () => {
+test('work of the engine is not in the span of start or of a request', async () => {
   const { spans, storage, ...options } = world()
   const active: string[] = []
   const look = (where: string) => {
@@ -216,7 +216,7 @@ test('nothing that the engine does is in the span in which it was started or ask
   expect(spans.open).toBe(0)
 })
 
-test('what a handler causes later by the real clock is in no span either', async () => {
+test('storage calls that a handler causes later, by the real clock, are in no span', async () => {
   const spans = new TestSpans()
   const active: string[] = []
   const settled = Array.from({ length: 2 }, () => signal())
@@ -247,7 +247,7 @@ test('what a handler causes later by the real clock is in no span either', async
   expect(spans.open).toBe(0)
 })
 
-test('lines of a log say which span is active', async () => {
+test('log lines contain the ids of the active span', async () => {
   const lines: object[] = []
   const logger: Logger = {
     ...silentLogger,
@@ -318,7 +318,7 @@ test('a run that is not sampled leaves nothing in the storage', async () => {
   expect(spans.ended).toEqual([])
 })
 
-test('what another program has written in place of a trace is no link', async () => {
+test('a malformed stored trace causes no link', async () => {
   const { spans, storage, ...options } = world()
   const forged: readonly unknown[] = [
     'x',
@@ -354,7 +354,7 @@ test('what another program has written in place of a trace is no link', async ()
   )
 })
 
-test('a run that is handed back goes on in a trace that is linked to the earlier one', async () => {
+test('a run that is handed back continues in a trace with a link to the earlier trace', async () => {
   const { spans, ...options } = world()
   const run = ({ signal, attempt }: { signal: AbortSignal; attempt: number }) =>
     attempt > 1 ? 1 : options.clock.sleep({ hours: 1 }, signal)
@@ -378,7 +378,7 @@ test('a run that is handed back goes on in a trace that is linked to the earlier
   expect(spans.open).toBe(0)
 })
 
-test('the spans of a handler that never ends do, when its node stops', async () => {
+test('the spans of a handler that never ends are ended when its node stops', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => new Promise(() => undefined) }] })
   const scheduler = createScheduler({ ...options, jobs: [job] })
@@ -391,7 +391,7 @@ test('the spans of a handler that never ends do, when its node stops', async () 
   expect(spans.open).toBe(0)
 })
 
-test('of 1,000 runs at a time each has its own trace, and no span of another', async () => {
+test('each of 1,000 concurrent runs has a separate trace without spans of other runs', async () => {
   const { spans, ...options } = world()
   const run = ({ input }: { input: unknown }) =>
     spans.inSpan(`outer ${input}`, async () => {
