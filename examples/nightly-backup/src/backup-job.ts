@@ -7,7 +7,7 @@ import { type Witness, witnessed } from './witness.ts'
 export const jobName = 'nightly-backup'
 export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 
-/** A slot that is noticed later than this counts as missed, and is made up. */
+/** Misfire threshold, in ms. A slot that no node creates within this time is missed, and recovery creates it. */
 export const misfireThresholdMs = 1000
 
 /**
@@ -48,16 +48,16 @@ export function backupJob(options: BackupJobOptions): Job {
       witnessed(witness, verify),
       witnessed(witness, rotate),
     ],
-    // A slot that comes due while an earlier backup is running waits for its turn.
+    // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
-    // When its node dies, the occurrence is taken up where it was: by the node's next life at once, by another node when the
-    // dead one has been silent for its deadAfter (30 s), or when this time is over and the owner has not settled it.
+    // If the owner dies, the restarted node takes its run over at once. Another node takes it over after deadAfter (30 s), or
+    // after this timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
-    // Slots that no node was alive for are made up, all of them.
+    // Recovery runs all slots that were missed while no node was up.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
-    // Called whatever the outcome, so a failed backup leaves no scratch files either.
+    // Called after every outcome, so a failed backup leaves no scratch files either.
     onComplete: ({ scheduledAt }) => rm(workFolder(work, scheduledAt), { recursive: true, force: true }),
   })
 }

@@ -10,13 +10,13 @@ import { describeDifferences, readContents, type TableContents } from './table-c
 export interface BackupTaskOptions {
   /** The database to back up. It is opened read-only. */
   readonly database: string
-  /** Where verified backups go. */
+  /** The folder of verified backups. */
   readonly backups: string
-  /** Where unfinished ones lie. On the same file system as `backups`. */
+  /** The folder of unfinished backups, on the same file system as `backups`. */
   readonly work: string
-  /** How many backups are kept. */
+  /** The number of backups to keep. */
   readonly keep: number
-  /** Told of the compression's progress; it goes on when the promise resolves. */
+  /** Called with the progress of the compression, which continues when the promise resolves. */
   readonly onProgress?: ((progress: CompressProgress) => Promise<void>) | undefined
 }
 
@@ -26,11 +26,11 @@ export interface CompressProgress {
   readonly totalBytes: number
 }
 
-/** What the last task answers: a backup that is verified and in its place. */
+/** The result of the last task: a verified backup in its final place. */
 export interface VerifiedBackup {
   readonly file: string
   readonly bytes: number
-  /** What it contains, as read from it after it was restored. */
+  /** The contents of the restored backup. */
   readonly contents: TableContents
   /** Names of the older backups that were removed. */
   readonly removed: readonly string[]
@@ -56,7 +56,7 @@ export function backupTasks(options: BackupTaskOptions) {
       await rm(file, { force: true })
       const source = new Database(database, { readonly: true, fileMustExist: true })
       try {
-        // One read transaction around both: the contents are those of the very state that is copied.
+        // One read transaction covers both, so that the contents match the copied state.
         source.exec('BEGIN')
         const contents = await readContents(source, context.signal)
         await source.backup(file, {
@@ -78,7 +78,7 @@ export function backupTasks(options: BackupTaskOptions) {
     run: async (context) => {
       const { file, bytes: totalBytes } = context.result(backup)
       const target = `${file}.gz`
-      // The name tells attempts apart: a process that was only paused, and has been replaced, cannot spoil this one.
+      // The name contains the attempt, so that a suspended process that was replaced cannot overwrite this file.
       const partial = `${target}.partial-${context.fencingToken}-${context.attempt}`
       let doneBytes = 0
       await pipeline(
@@ -132,12 +132,12 @@ export function backupTasks(options: BackupTaskOptions) {
   return { backup, compress, verify, rotate }
 }
 
-/** Where the unfinished backup of a slot lies. */
+/** The folder of the unfinished backup of a slot. */
 export function workFolder(work: string, scheduledAt: Date): string {
   return join(work, backupName(scheduledAt))
 }
 
-/** Names sort by slot, so the fraction is always there. No colons: not every file system takes them. */
+/** Names sort by slot, so they always contain the fraction. They contain no colons, which some file systems refuse. */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`
 }

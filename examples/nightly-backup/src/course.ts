@@ -14,9 +14,9 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/** A slot that is nearer than this may begin before its node knows that it is to stand still in it. */
+/** Minimum time before a slot, in ms, to tell its node to stop in the middle of it. */
 const tellMarginMs = 300
-/** Longer than the time limit of a task's attempt, so within it something has to change. */
+/** Maximum time without a change in the ledger, in ms. Longer than the timeout of an attempt. */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
@@ -36,7 +36,7 @@ export interface CourseOutcome {
   readonly nodeOf: NodeOf
 }
 
-/** From the start of the nodes to their end: shows what happens, and kills a node on the way. */
+/** Runs the demo from the start of the nodes to their end: shows all changes, and kills a node. */
 export async function runCourse(options: CourseOptions): Promise<CourseOutcome> {
   const { nodes, settings, screen, signal } = options
   const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.location)
@@ -48,7 +48,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Read after the ledger, so that it knows of every attempt that ended there.
+      // Read after the ledger, so that it contains every attempt that has ended there.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -94,7 +94,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
   }
 }
 
-/** Kills a node in the middle of a task, and sees to it that the work goes on. */
+/** Kills a node in the middle of a task, and ensures that the run continues. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
   // A second node takes its time to take over: that begins earlier.
@@ -117,7 +117,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** The slots that the nodes were in time for. */
+/** The slots that the nodes created in time. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],

@@ -27,8 +27,8 @@ export interface DemoRun {
 }
 
 /**
- * Runs the job on its nodes, kills one of them in the middle of a task, lets the work be carried on, and checks the
- * outcome. Answers whether every check holds. Whatever happens, no process is left.
+ * Runs the job on its nodes, kills one of them in the middle of a task, waits until the run has continued, and checks the
+ * result. Returns whether every check passed. Leaves no process in any case.
  */
 export async function runDemo({ options, folder, screen, signal }: DemoRun): Promise<boolean> {
   const { database: given, ledger: kind, seconds } = options

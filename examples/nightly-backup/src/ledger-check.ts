@@ -3,7 +3,7 @@ import type { Kill } from './stage.ts'
 import { printSlot } from './style.ts'
 import type { WitnessLine } from './witness.ts'
 
-/** What is claimed of the run, and what speaks against it. The claim holds when nothing does. */
+/** A claim about the run, and the problems that contradict it. The claim holds if there are no problems. */
 export interface CheckResult {
   readonly claim: string
   readonly problems: readonly string[]
@@ -14,11 +14,11 @@ export interface CheckInput {
   readonly slots: readonly Date[]
   /** Every entry of the ledger. */
   readonly occurrences: readonly Occurrence[]
-  /** What the handlers wrote down themselves, in their order. */
+  /** The lines that the handlers wrote themselves, in their order. */
   readonly witness: readonly WitnessLine[]
   /** Names of the job's tasks, in their order. */
   readonly taskNames: readonly string[]
-  /** The node that was killed in the middle of a task, and who carried on; `null`: none was. */
+  /** The node that was killed in the middle of a task, and the node that continued; `null` without a kill. */
   readonly kill: Kill | null
 }
 
@@ -85,7 +85,7 @@ function startProblems({ occurrences, witness }: CheckInput): string[] {
         const key = keyOf({ occurrence: id, task: task.name, attempt: attempt.number })
         const count = starts.get(key) ?? 0
         starts.delete(key)
-        // An attempt is in the ledger before its handler is called: one that was lost may never have begun.
+        // An attempt is in the ledger before its handler is called, so a lost attempt may never have started.
         if (count === 0 && attempt.state !== 'lost') problems.push(`${what} is in the ledger, but never started`)
         if (count > 1) problems.push(`${what} started ${count} times`)
       }
@@ -129,7 +129,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   let running: WitnessLine | null = null
   for (const line of witness) {
     const what = `${printSlot(new Date(line.scheduledAt))} ${line.task} attempt ${line.attempt}`
-    // The kill ended this one; it had no time to say so.
+    // The kill ended this attempt before it could write a line.
     if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
     if (line.event === 'start') {
       if (running !== null) problems.push(`${what} started while ${keyOf(running)} was running`)

@@ -4,14 +4,14 @@ import type { Storage } from '@jobistemer/core/storage'
 const lookEveryMs = 100
 const mostOccurrences = 10_000
 
-/** What the ledger said of a job at one moment. */
+/** The occurrences of a job in the ledger at one moment. */
 export interface LedgerLook {
   readonly at: Date
   /** By slot. */
   readonly occurrences: readonly Occurrence[]
 }
 
-/** Reads a job's occurrences again and again. */
+/** Reads a job's occurrences repeatedly. */
 export class LedgerWatch {
   /** Rejects when the ledger cannot be read, and when nothing happens in it for too long. */
   readonly failed: Promise<never>
@@ -33,7 +33,7 @@ export class LedgerWatch {
     readonly longestSilenceMs: number
     readonly onLook: (before: LedgerLook, now: LedgerLook) => void
   }) {
-    // A scheduler that is never started runs nothing and claims nothing: it only answers questions.
+    // A scheduler that is never started runs nothing and claims nothing. It only reads.
     this.#reader = createScheduler({ storage: options.storage })
     this.#jobName = options.jobName
     this.#longestSilenceMs = options.longestSilenceMs
@@ -46,16 +46,16 @@ export class LedgerWatch {
     this.#lookAgainAndAgain()
   }
 
-  /** Resolves when the ledger is as wanted. */
+  /** Resolves when the ledger fulfils the condition. */
   until(condition: (now: readonly Occurrence[]) => boolean): Promise<void> {
     if (condition(this.#last.occurrences)) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push({ condition, resolve }))
   }
 
-  /** Looks now, out of turn. Looks never overlap, so none shows an older ledger than the one before. */
+  /** Reads now. Reads never overlap, so no read returns an older ledger than the read before. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
-    // A look that failed is for who asked for it, who gets it below; the next one looks all the same.
+    // The caller receives the error of a failed read below. The next read starts in either case.
     this.#looking = look.catch(() => undefined)
     return look
   }

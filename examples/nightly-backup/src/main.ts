@@ -6,7 +6,7 @@ import { type CommandLine, readCommandLine, usage } from './options.ts'
 import { Screen } from './screen.ts'
 import { checkUserDatabase } from './user-database.ts'
 
-/** The demo was told to end, by Ctrl-C for example. */
+/** A signal, such as Ctrl-C, stopped the demo. */
 class Interruption extends Error {
   readonly exitCode: number
 
@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
     screen.say(good ? `All checks hold. Took ${seconds} s.` : 'A check does not hold: see above.')
     if (good) exitCode = 0
   } catch (error) {
-    // What was told to end may complain in other ways before it does.
+    // A stopping part may throw other errors before it ends.
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode
@@ -70,7 +70,7 @@ function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/** The first signal ends the demo in good order; one that comes later, at once. Nodes and server end with it either way. */
+/** The first signal shuts the demo down, a later one ends it at once. Nodes and server end with it in both cases. */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

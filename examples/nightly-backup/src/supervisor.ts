@@ -8,9 +8,9 @@ const workerProgram = new URL('./worker.js', import.meta.url)
 const longestStopMs = 10_000
 const longestComplaint = 4000
 
-/** Starts worker processes, kills them, starts them again, and ends them. Of each node at most one is alive at a time. */
+/** Starts, kills, restarts and stops worker processes. Each node has at most one living process. */
 export class Supervisor {
-  /** Rejects when a worker ends that was not told to. */
+  /** Rejects when a worker ends unexpectedly. */
   readonly crashed: Promise<never>
   #reportCrash: (error: Error) => void = () => undefined
   readonly #workers = new Map<string, ChildProcess>()
@@ -59,14 +59,14 @@ export class Supervisor {
     })
   }
 
-  /** Tells the present worker of the node something. */
+  /** Sends an instruction to the present worker of the node. */
   tell(node: string, instruction: Instruction): void {
     const worker = this.#workers.get(node)
-    // One that has just died is reported as crashed.
+    // A worker that has just died is reported as crashed.
     if (worker?.connected === true) worker.send(instruction, () => undefined)
   }
 
-  /** Ends the node's worker as a crash or a power cut would: it gets no chance to do anything. */
+  /** Kills the node's worker with SIGKILL, like a crash or a power cut. */
   async kill(node: string): Promise<void> {
     await this.#end(node, (worker) => worker.kill('SIGKILL'))
   }

@@ -4,8 +4,8 @@ import type { Occurrence } from '@jobistemer/core'
 import { jobName } from './backup-job.ts'
 
 /**
- * What the command line says of the ledger, and of the slot whose node was killed: as anybody would ask it who finds the
- * file the next morning. No lines when nothing was interrupted.
+ * The output of the command line for the ledger, and for the slot whose node was killed. Returns no lines if nothing was
+ * interrupted.
  */
 export async function toldByCli(folder: string, occurrences: readonly Occurrence[]): Promise<readonly string[]> {
   const interrupted = occurrences.find(({ tasks }) =>

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import type { TaskContext, TaskDefinition } from '@jobistemer/core'
 
-/** What a handler writes down when it begins and when it ends. */
+/** The line that a handler writes when it starts and when it ends. */
 export interface WitnessLine {
   readonly event: 'start' | 'succeeded' | 'failed'
   readonly occurrence: string
@@ -22,8 +22,8 @@ export interface Witness {
 }
 
 /**
- * A task that leaves a record of its own in a file, which knows nothing of the scheduler and its ledger: what the two
- * say can then be compared.
+ * Wraps a task so that it writes a separate record to a file, independent of the scheduler and its ledger. The checks
+ * compare the record with the ledger.
  */
 export function witnessed<Data, Result>(
   witness: Witness,
@@ -51,7 +51,7 @@ export function witnessed<Data, Result>(
 /** All lines in the order in which they were written, by whichever process. */
 export function readWitness(file: string): readonly WitnessLine[] {
   if (!existsSync(file)) return []
-  // The last one may be only half there.
+  // The last line may be incomplete.
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
   return lines.map((line) => JSON.parse(line) as WitnessLine)
 }

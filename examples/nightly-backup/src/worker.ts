@@ -39,20 +39,19 @@ const scheduler = createScheduler({
   // The table shows what fails.
   logger: silentLogger,
   jobs: [job],
-  // Nodes that live at the same time need names of their own. One that has the same name after a restart takes up at
-  // once what its earlier life left running.
+  // Concurrent nodes need different names. A restarted node with the same name takes its earlier runs over at once.
   nodeId: node,
-  // How soon it is seen that another node's work is beyond its deadline. By default every 15 s.
+  // The interval at which the reaper looks for runs beyond their deadline. Default 15 s.
   reapInterval: { milliseconds: 500 },
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))
-// Ctrl-C reaches every process of the terminal; when this one is to end is for its supervisor to say.
+// Ctrl-C reaches every process of the terminal, but the supervisor decides when this process ends.
 process.on('SIGINT', () => undefined)
 
 await scheduler.start()
 
-// The supervisor hangs up to say that it is time to end; if it dies, the line is cut too.
+// The supervisor disconnects to end this process. Its death disconnects, too.
 if (process.connected) await once(process, 'disconnect')
 // The user who presses Ctrl-C waits, so the node aborts its runs at once and hands them back.
 await scheduler.shutdown({ gracePeriod: 0 })

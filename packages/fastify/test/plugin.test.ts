@@ -54,7 +54,7 @@ function gate() {
 }
 
 describe('a server with the plugin', () => {
-  it('runs jobs that its routes ask for', async () => {
+  it('runs jobs that its routes trigger', async () => {
     const app = await serverWith({ jobs: [echo] })
     app.post('/echo', async (request) => {
       const { id } = await app.scheduler.trigger('echo', { data: request.body })
@@ -99,7 +99,7 @@ describe('a server with the plugin', () => {
     expect((await app.inject('/node')).json()).toEqual({ node: 'web-1' })
   })
 
-  it('is not ready before the scheduler runs; with start: false that never runs', async () => {
+  it('is not ready before the scheduler runs; with start: false the scheduler never runs', async () => {
     const app = await serverWith({ jobs: [echo] })
     await expect(app.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
     await app.ready()
@@ -135,7 +135,7 @@ describe('an option that is none', () => {
 })
 
 describe('app.close()', () => {
-  it('answers requests under way, lets running tasks end, and only then closes what was registered before', async () => {
+  it('answers pending requests, lets running tasks end, and only then closes plugins that were registered before', async () => {
     const course: string[] = []
     const request = gate()
     const task = gate()
@@ -376,7 +376,7 @@ describe('routes on request', () => {
     expect(urls).toEqual(['/'])
   })
 
-  it('serve metrics also beside metrics of another kind, of which one that throws takes nothing from the route', async () => {
+  it('serve metrics also beside the option metrics, even if that throws', async () => {
     const metrics = metricsCollector()
     const app = await serverWith({
       jobs: [echo],
@@ -457,7 +457,7 @@ describe('routes on request', () => {
     expect(rejections).toEqual([])
   })
 
-  it('are not there otherwise', async () => {
+  it('are absent without their options', async () => {
     const app = await serverWith()
     expect((await app.inject('/metrics')).statusCode).toBe(404)
   })
@@ -471,7 +471,7 @@ describe('a server with a client alone', () => {
     return app
   }
 
-  it('is no node and has no scheduler: what it asks for runs elsewhere', async () => {
+  it('is not a node and has no scheduler: other processes run its requests', async () => {
     const database = memoryDatabase()
     const web = await clientServer({ storage: memoryStorage({ database }) })
     const worker = await serverWith({ storage: memoryStorage({ database }), nodeId: 'worker', jobs: [echo] })

@@ -36,7 +36,7 @@ async function startClient(options: JobistemerClientOptions, metadata: ModuleMet
 }
 
 describe('an application with a client alone', () => {
-  it('is no node and runs nothing, whatever its providers are: what it asks for runs elsewhere', async () => {
+  it('is not a node and runs no jobs of its providers: other processes run its requests', async () => {
     const database = memoryDatabase()
     const web = await startClient({ storage: memoryStorage({ database }) }, { providers: [Report] })
     const jobs = web.get<Client>(jobsToken)
@@ -73,7 +73,7 @@ describe('an application with a client alone', () => {
     expect(course).toEqual(['asked', 'storage closed'])
   })
 
-  it('takes its options from something injected', async () => {
+  it('takes options from an injected provider', async () => {
     const storage = memoryStorage()
     @Injectable()
     class Options implements JobistemerOptionsFactory<JobistemerClientOptions> {

@@ -86,7 +86,7 @@ describe('what says in two ways where its code is', () => {
   })
 })
 
-it('a service that injects what can be asked for has the scheduler where there is one', async () => {
+it('InjectJobs injects the scheduler in an application with a scheduler', async () => {
   class Service {
     constructor(@InjectJobs() readonly jobs: JobOperations) {}
   }

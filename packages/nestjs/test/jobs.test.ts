@@ -66,7 +66,7 @@ describe('a class with @Job', () => {
     expect((await run(scheduler, 'of a controller')).tasks[0]?.result).toBe('done')
   })
 
-  it('that extends another one has its tasks, and says itself when it runs', async () => {
+  it('that extends another job class inherits its tasks, and needs its own schedule', async () => {
     @Job({ name: 'short report' })
     class ShortReport extends Report {
       @Task({ data: { rows: 1 } })
@@ -198,7 +198,7 @@ describe('a class with @Job', () => {
 })
 
 describe('a method with @Handler', () => {
-  it('does the work of jobs that are data', async () => {
+  it('runs jobs that are data', async () => {
     @Injectable()
     class Images {
       constructor(private readonly mailer: Mailer) {}

@@ -137,7 +137,7 @@ describe('while the application ends and a task still runs', () => {
     return { app, database, ask, release: release.open, closed }
   }
 
-  it('requests can still ask for jobs: what they ask for is stored, and left to other processes', async () => {
+  it('requests can still trigger jobs: the storage keeps the runs for other processes', async () => {
     const { app, database, ask, release, closed } = await closingServer()
     const { id, code } = await ask('ask')
     expect(code).toBeUndefined()
@@ -157,7 +157,7 @@ describe('while the application ends and a task still runs', () => {
 })
 
 describe('app.close()', () => {
-  it('lets running tasks end before what they need is closed, in the same module', async () => {
+  it('lets running tasks end before their database in the same module is closed', async () => {
     expect(await closeWhileItRuns({ providers: [Long, Database] })).toEqual([
       'task wrote',
       'database closed',
@@ -195,7 +195,7 @@ describe('app.close()', () => {
   })
 })
 
-it('jobs begin when the whole application is there', async () => {
+it('jobs start after the whole application has started', async () => {
   course = []
   @Injectable()
   class Late implements OnApplicationBootstrap {
@@ -213,7 +213,7 @@ it('jobs begin when the whole application is there', async () => {
   expect(course).toEqual(['SCHEDULER_STATE'])
 })
 
-it('with start: false no job runs, and what there is can be looked at', async () => {
+it('with start: false no job runs, and the scheduler can read jobs', async () => {
   const app = await startApp({ providers: [Long, Database] }, { start: false })
   await expect(app.get<Scheduler>(schedulerToken).trigger('long')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
 })

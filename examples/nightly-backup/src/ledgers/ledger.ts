@@ -2,9 +2,9 @@ import type { Storage } from '@jobistemer/core/storage'
 
 /** A storage in which the demo can keep its ledger: jobs, occurrences, tasks and attempts. */
 export interface Ledger {
-  /** Makes an empty one for one run of the demo, starting a server where one is needed and none is given. */
+  /** Creates an empty ledger for one run of the demo. Starts a server if the kind needs one and none is given. */
   prepare(options: LedgerOptions): Promise<PreparedLedger>
-  /** Opens it. Every process opens its own connection. */
+  /** Opens the ledger. Every process opens its own connection. */
   open(location: LedgerLocation): Storage
 }
 
@@ -19,14 +19,14 @@ export interface LedgerOptions {
 export interface LedgerLocation {
   /** The folder of a file, or the URL of a server. */
   readonly address: string
-  /** What is its own there: a file, a prefix of keys, a table. */
+  /** The name of the ledger there: a file, a prefix of keys, a table. */
   readonly name: string
 }
 
 export interface PreparedLedger {
   readonly location: LedgerLocation
-  /** Where it is, in words. */
+  /** The location in words. */
   readonly description: string
-  /** Ends the server, if one was started. The data stay. */
+  /** Stops the server, if the demo started one. The data stay. */
   stop(): Promise<void>
 }

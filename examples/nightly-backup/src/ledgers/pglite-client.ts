@@ -7,7 +7,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** All that the storage needs of a client: it sends statements to the process that has the PGlite. */
+/** A client for the storage, which sends statements to the process with the PGlite. */
 export class PGliteClient implements PostgresClient {
   readonly #port: number
   readonly #waiting: Waiting[] = []
@@ -38,7 +38,7 @@ export class PGliteClient implements PostgresClient {
       if ('rows' in answer) waiting?.resolve(answer)
       else waiting?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }))
     })
-    // An error is followed by `close`, which is all that callers have to know.
+    // `close` follows an error, and callers only need `close`.
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#socket = null

@@ -42,11 +42,11 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
   }
 }
 
-/** Gives the only session to one after the other. */
+/** Gives the only session to one connection after the other. */
 class Turns {
   #last: Promise<void> = Promise.resolve()
 
-  /** Resolves when it is one's turn, with what ends it. */
+  /** Resolves with the function that ends the turn, when the turn begins. */
   async next(): Promise<() => void> {
     const before = this.#last
     let end = () => {}
@@ -58,7 +58,7 @@ class Turns {
   }
 }
 
-/** Carries out the statements of one connection. */
+/** Executes the statements of one connection. */
 class Serving {
   readonly #database: PGlite
   readonly #turns: Turns

@@ -7,10 +7,10 @@ export interface Statement {
   readonly values: readonly unknown[]
 }
 
-/** What became of it. Statements of a connection are answered in their order. */
+/** The result of a statement. A connection receives results in the order of its statements. */
 export type Answer =
   | { readonly rows: readonly object[] }
-  /** `code` is PostgreSQL's own: the storage tells by it what an error means. */
+  /** `code` is the SQLSTATE of PostgreSQL, from which the storage derives the meaning of an error. */
   | { readonly error: { readonly message: string; readonly code?: string | undefined } }
 
 /** One message is one line of JSON. */
