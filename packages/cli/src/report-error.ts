@@ -64,7 +64,8 @@ function membersOf(error: unknown) {
   ) as Partial<Record<'message' | 'code' | 'field' | 'remedy' | 'exitCode', unknown>>
   return {
     code: typeof code === 'string' ? code : 'INTERNAL',
-    message: typeof message === 'string' && message !== '' ? message : 'The command failed with an error without a message.',
+    message:
+      typeof message === 'string' && message !== '' ? message : 'The command failed with an error without a message.',
     field: typeof field === 'string' ? field : null,
     remedy: typeof remedy === 'string' ? remedy : null,
     exitCode: typeof exitCode === 'number' ? exitCode : exitCodes.internal,

@@ -91,6 +91,7 @@ function inUse(): JobistemerError {
     message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
     field: 'metrics',
     value: 'in use',
-    remedy: 'Give each scheduler of a process separate metrics and a separate registry, or shut down the scheduler before.',
+    remedy:
+      'Give each scheduler of a process separate metrics and a separate registry, or shut down the scheduler before.',
   })
 }

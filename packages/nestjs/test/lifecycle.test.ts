@@ -288,7 +288,7 @@ describe('a second module', () => {
   it.each([
     ['forRoot', () => JobistemerModule.forRoot({ storage: storage() })],
     ['forClient', () => JobistemerModule.forClient({ storage: storage() })],
-  ])('with %s is refused, because jobs would run twice, or the storage of a job would be ambiguous', async (_, second) => {
+  ])('with %s is refused: jobs would run twice, or at an ambiguous storage', async (_, second) => {
     @Module({ imports: [second()] })
     class Feature {}
     await expect(createApp({ imports: [Feature] })).rejects.toMatchObject({

@@ -3,7 +3,8 @@ import { jobOf } from '../job-of.ts'
 
 /** `jobistemer counts`. */
 export const counts: Command = {
-  description: 'Counts the pending, queued and running runs of a job or of all jobs. The cost does not depend on their number.',
+  description:
+    'Counts the pending, queued and running runs of a job or of all jobs. The cost does not depend on their number.',
   arguments: '[name]',
   examples: [
     ['counts', 'of all jobs'],

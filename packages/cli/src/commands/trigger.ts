@@ -28,7 +28,11 @@ export interface RequestOptions {
 /** The options of commands that request a run. */
 export const requestOptions: readonly CommandOption[] = [
   { flags: '-d, --data <json>', description: 'data for the tasks: JSON, @FILE, or @- for standard input' },
-  { flags: '-k, --key <key>', description: 'a second request with this key returns the first run', parse: readText('--key') },
+  {
+    flags: '-k, --key <key>',
+    description: 'a second request with this key returns the first run',
+    parse: readText('--key'),
+  },
   {
     flags: '--key-scope <scope>',
     description:

@@ -7,7 +7,8 @@ import { readCount } from '../values.ts'
 
 /** `jobistemer versions`. */
 export const versions: Command = {
-  description: 'Lists the versions of a job with their changes, newest first. Pruning the history removes old versions.',
+  description:
+    'Lists the versions of a job with their changes, newest first. Pruning the history removes old versions.',
   arguments: '<name>',
   options: [
     {

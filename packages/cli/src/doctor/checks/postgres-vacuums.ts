@@ -33,7 +33,10 @@ export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): P
       code: 'POSTGRES_VACUUM_HELD',
       severity: 'warning',
       message: `Dead rows are kept by ${kinds[kind]} ${name}${since}: tables grow, and calls get slower.`,
-      remedy: kind === 'slot' ? 'Drop the replication slot if no standby or subscriber uses it.' : 'End it, and find out why it stays open.',
+      remedy:
+        kind === 'slot'
+          ? 'Drop the replication slot if no standby or subscriber uses it.'
+          : 'End it, and find out why it stays open.',
     })
   }
   return findings
