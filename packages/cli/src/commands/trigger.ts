@@ -90,7 +90,7 @@ export async function requestOf(
   if (at !== undefined && delay !== undefined) {
     throw new CliError({
       code: 'USAGE',
-      message: 'Both --at and --delay set the start of the run.',
+      message: 'Two options set the start of the run.',
       field: '--delay',
       remedy: 'Give either --at or --delay.',
     })
