@@ -171,7 +171,7 @@ describe('a bulk action', () => {
       await jsonOf(post(late, '/api/bulk-runs', { action: 'cancel', filter: { state: 'running' } })),
     ).toMatchObject({
       done: 0,
-      failed: [{ what: 'rebuild', message: 'It had ended before, as completed.' }],
+      failed: [{ what: 'rebuild', message: 'The run had already ended as completed.' }],
     })
     expect(
       await jsonOf(post(dashboard, '/api/bulk-runs', { action: 'cancel', filter: { state: 'running' } })),
