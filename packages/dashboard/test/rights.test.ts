@@ -186,7 +186,7 @@ describe('authorize', () => {
     method === 'POST' ? post(dashboard, path, body) : ask(dashboard, `${path}?${new URLSearchParams(body as never)}`)
 
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'is asked for `open` before %s reads the storage',
+    'gets the question `open` before %s reads the storage',
     async (_, { about, path, method }) => {
       const { items } = await client.failures()
       const run = String(items[0]?.id)

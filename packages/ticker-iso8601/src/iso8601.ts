@@ -10,8 +10,8 @@ import { readInterval } from './read-interval.ts'
 /** What {@link iso8601} takes besides the interval. */
 export interface Iso8601Options extends ScheduleOptions {
   /**
-   * Nothing happens before. A bare period (`PT6H`) is counted from here, so it also fires at the start; an interval with
-   * a start of its own does not.
+   * The schedule does not fire before this instant. A bare period (`PT6H`) counts from it, and so fires at it. An interval
+   * that contains a start does not.
    */
   readonly start?: InstantInput
 }
