@@ -9,35 +9,35 @@ import type { Tracing } from './tracing/tracing.ts'
 
 /** What `createClient` takes. */
 export interface ClientOptions {
-  /** Where the schedulers keep everything. The client does not close it. */
+  /** The storage of the schedulers. The client does not close it. */
   readonly storage: Storage
-  /** Settings for jobs that this client adds or applies, which each job can override. Updates leave those of the schedulers. */
+  /** Settings for jobs that this client adds or applies. Each job can override them. `update` does not apply them. */
   readonly defaults?: JobSettingsInput
   /**
    * How long a call waits for each answer of the storage before it rejects with `STORAGE_TIMEOUT`. At least 1 ms.
    * Default 10 s.
    */
   readonly callTimeout?: DurationInput
-  /** Types of schedules of your own, as of a scheduler. */
+  /** Your own schedule types, as for a scheduler. */
   readonly scheduleTypes?: readonly ScheduleType[]
   /** Default: warnings and errors go to stderr. */
   readonly logger?: Logger
-  /** What follows requests, for traces. Default: nothing. */
+  /** Traces requests. Default: none. */
   readonly tracing?: Tracing
-  /** Default: the machine's. */
+  /** Default: the machine's clock. */
   readonly clock?: Clock
 }
 
 /**
- * Asks for everything that a scheduler can be asked for, from a process that runs no jobs and has no code of them. It is
- * no node: others do not see it, and what it triggers runs where the job's code is.
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of them. A client is no node:
+ * peers do not see it, and the runs that it triggers run on nodes that have the job's code.
  *
- * Jobs are looked up by name in the storage, with each call. The first call connects.
+ * Each call looks its job up by name in the storage. The first call connects.
  *
- * Between its calls it keeps no process alive. Open connections of its storage do, such as those of Redis and PostgreSQL,
- * until that is closed.
+ * Between calls a client does not keep the process alive. Open connections of its storage do, such as those of Redis
+ * and PostgreSQL, until the program closes the storage.
  */
 export interface Client extends JobOperations, AsyncDisposable {
-  /** Waits for the requests that are under way. Further calls reject with `SCHEDULER_STATE`. */
+  /** Waits for the requests in progress. Further calls reject with `SCHEDULER_STATE`. */
   close(): Promise<void>
 }

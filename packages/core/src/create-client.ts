@@ -8,7 +8,7 @@ import { methodsOutside } from './tracing/outside-traces.ts'
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'tracing', 'clock']
 
 /**
- * Makes a client: everything but running, from any process, without code or handlers.
+ * Makes a client, which offers all operations except running jobs. It needs no code of the jobs.
  *
  * @example
  * const client = createClient({ storage: sqliteStorage({ file: 'jobs.db' }) })
@@ -23,7 +23,7 @@ export function createClient(options: ClientOptions): Client {
   const close = (): Promise<void> => engine.disconnect()
   const client: Client = {
     ...connectedOperations(engine.operations, (given) => engine.connect(given ?? {})),
-    // Its timeout covers the whole call: to connect, and to wait.
+    // The timeout of `waitFor` covers connecting and waiting.
     waitFor: async (id, given) => engine.operations.waitFor(id, await engine.connectToWait(given)),
     close,
     [Symbol.asyncDispose]: close,

@@ -44,15 +44,15 @@ export interface OccurrenceFilter {
   readonly from?: InstantInput
   /** Exclusive. */
   readonly to?: InstantInput
-  /** Only those in one of these states. Default: all. */
+  /** Only occurrences in one of these states. Default: all. */
   readonly states?: readonly OccurrenceState[]
   /** Default `ascending` by `scheduledAt`. */
   readonly order?: 'ascending' | 'descending'
-  /** False leaves their `tasks` empty, which is quicker. Default true. */
+  /** `false` leaves `tasks` of the occurrences empty, which is faster. Default true. */
   readonly tasks?: boolean
-  /** At most so many on a page, 1 to 1,000,000. Default 100. */
+  /** Page size, 1 to 1,000,000. Default 100. */
   readonly limit?: number
-  /** Of the page before. Default: from the first one. */
+  /** The cursor of the previous page. Default: the first page. */
   readonly cursor?: string | null
 }
 
@@ -73,11 +73,11 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
   readonly includeResolved?: boolean
 }
 
-/** Which occurrences that are not over to read. */
+/** Which live occurrences to read. */
 export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
   /** Default `running`. */
   readonly state?: LiveState
-  /** Only what this node runs, in any of its lives. */
+  /** Only occurrences that this node owns, in any incarnation. */
   readonly node?: string
 }
 
@@ -85,63 +85,64 @@ export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | '
 export interface PruneOptions extends CallOptions {
   /** Default: all jobs. */
   readonly job?: string
-  /** Occurrences that ended and were scheduled longer ago than this are removed. */
+  /** Removes final occurrences that were scheduled longer ago than this. */
   readonly olderThan: DurationInput
-  /** The latest so many of each job are kept all the same. Default 0. */
+  /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number
-  /** Only count what would be removed. Reads the history that is older. Default false. */
+  /** Counts the occurrences that would be removed, without removing them. Reads the older history. Default false. */
   readonly dryRun?: boolean
 }
 
-/** What can be asked of stored jobs and their occurrences: by a scheduler, and by a client, which runs nothing. */
+/** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
    * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
-   * has ended. With `transaction` it is stored with that: it waits then, whatever room there is, and nobody else sees it
-   * before the commit. `skipped` of the result says whether the overlap policy `skip` dropped the request.
+   * has ended. With `transaction`, the storage keeps the occurrence in that transaction: it is visible after the
+   * commit, and it waits for a claim even if a node has room. `skipped` of the result says whether the overlap policy
+   * `skip` dropped the request.
    * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room
-   * for a further live occurrence of the job: nothing is stored then;
-   * `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`
-   * or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this
-   * process has that; `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
+   * for a further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`,
+   * `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad
+   * option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this process has that;
+   * `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`,
+   * `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
-   * The same of a job as `defineJob` has made it: its payload schema says what `data` can be, to the compiler too, and
-   * holds also where this process does not run the job.
+   * The same for a job that `defineJob` has made. Its payload schema types `data` and checks it, even if this process
+   * does not run the job.
    */
   trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
-   * Runs many jobs now, or one many times: what {@link trigger} does for each item, in few calls to the storage. At most
-   * 10,000 items.
+   * Triggers up to 10,000 runs in few calls to the storage. Each item works as in {@link trigger}.
    *
-   * Each item is a request of its own: they are not stored together or not at all. A list with a wrong item is refused
-   * before anything is sent. After that the call does not reject any more: it answers in the order of the items, with an
-   * `error` for each item that the queue of its job does not hold (`QUEUE_FULL`), that the storage refuses
-   * (`STORAGE_REFUSED`), whose job was deleted meanwhile (`JOB_NOT_FOUND`), or whose answer did not come in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can be sent again.
+   * Each item is a separate request: the items are not atomic. A list with an invalid item is rejected before anything
+   * is sent. After that the call resolves with one result for each item, in order. A result has an `error` if the queue
+   * of the job is full (`QUEUE_FULL`), if the storage rejects the item (`STORAGE_REFUSED`), if the job was deleted
+   * meanwhile (`JOB_NOT_FOUND`), or if no answer came in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can
+   * be sent again.
    *
-   * With `transaction` all of them stand or fall with that. Then the call rejects when the storage fails, and where some
-   * were written before, the transaction can only be rolled back.
+   * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails; if some
+   * items were already written, the transaction can only be rolled back.
    * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
    */
   triggerMany(items: readonly TriggerItem[], options?: TriggerManyOptions): Promise<readonly TriggerManyResult[]>
   /**
-   * Runs an occurrence that has ended once more, whole or in part, as a new occurrence that is linked to it.
+   * Runs a final occurrence again, whole or in part. The replay is a new occurrence that refers to its original.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`, `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `INVALID_ARGUMENT`,
    * `INVALID_PAYLOAD`, `QUEUE_FULL`
    */
   replay(occurrenceId: OccurrenceId, options?: ReplayOptions): Promise<TriggerResult>
   /**
-   * Runs slots of a past span once more, or for the first time: those of the schedule that is in force now. Each is a run
-   * of its own, outside the schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. With `dryRun` nothing
-   * is written.
+   * Runs slots of a past span, by the schedule that is in force now. Each slot gets a separate run outside the
+   * schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. `dryRun` writes nothing.
    *
-   * Resolves when the first ones are stored. From then on the nodes go on by themselves: whoever ends one run creates the
-   * next, so that a backfill outlives its caller and every node. Called again with its key it says how far it is, and
-   * goes on where it had come to a halt: it was stopped, or what waited was removed.
+   * Resolves when the first runs are stored. Each node that ends a run of the backfill creates the next one, so that a
+   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill
+   * was stopped or its waiting runs were removed, that call resumes it.
    *
-   * Under every overlap policy but `allow` one of its runs waits for what is active, and is not skipped; one that could
-   * meet the next slot comes after that.
+   * Under every overlap policy except `allow`, a run of a backfill waits for the active occurrences of the job and is
+   * never skipped. A run that could overlap the next slot runs after that slot.
    * @throws JobistemerError `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, `INVALID_PAYLOAD`;
    * `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the job's schedule; `INVALID_ARGUMENT` for a job without a
    * schedule, an end that lies ahead, too many slots, or a key that another backfill has; `INVALID_INSTANT`,
@@ -149,41 +150,42 @@ export interface JobOperations {
    */
   backfill(name: string, options: BackfillOptions): Promise<BackfillResult>
   /**
-   * Stops a backfill: what waits of it is canceled with the reason `backfill_stopped`, what runs may end and is the last.
-   * One that is over, or never was, has nothing that waits: nothing happens.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this process
-   * cannot revive the job's schedule
+   * Stops a backfill: cancels its waiting runs with the reason `backfill_stopped`, and lets its running ones end. If
+   * the backfill is over or does not exist, nothing happens.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this
+   * process cannot revive the job's schedule
    */
   stopBackfill(name: string, key: string, options?: StopBackfillOptions): Promise<StopBackfillResult>
   /**
-   * Cancels a waiting occurrence at once, and asks the owner of a running one to stop.
+   * Cancels a waiting occurrence at once, and requests the owner of a running occurrence to stop it.
    * @throws JobistemerError `OCCURRENCE_NOT_FOUND`
    */
   cancel(occurrenceId: OccurrenceId, options?: CancelOptions): Promise<CancelResult>
   /**
-   * Cancels a slot that lies ahead: no node will run it.
-   * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot there, or it lies behind;
+   * Cancels a future slot: no node will run it.
+   * @throws JobistemerError `INVALID_ARGUMENT` when the job has no slot at this instant, or the instant is past;
    * `UNKNOWN_SCHEDULE_TYPE` when this node cannot revive the job's schedule
    */
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
-   * Stops a job on all nodes, until it is resumed or, with `until` or `for`, until then: slots meanwhile are recorded as
-   * skipped, nothing of it starts, what runs may end. Whether a slot lies in the pause goes by the instant of the slot.
+   * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of
+   * the job starts, and the nodes record its slots as skipped. Active runs continue. The instant of a slot decides
+   * whether it lies in the pause.
    *
-   * Of several pauses the one that holds longer wins: one without an end replaces one with an end, a later end an earlier
-   * one. One that would end sooner, or at the same time, changes nothing; for a shorter pause, resume the job first.
+   * Of several pauses the longest wins: a pause without an end replaces one with an end, and a later end replaces an
+   * earlier one. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
-   * `INVALID_ARGUMENT` for `until` that does not lie ahead, or beside `for`
+   * `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
   pause(name: string, options?: PauseOptions): Promise<void>
   /**
-   * Pauses all jobs of a tag or an owner, but for those that are paused for as long anyway. Answers their names. One that
-   * comes later is not paused.
+   * Pauses all jobs of a tag or an owner and returns their names. It leaves out jobs whose pause already lasts as long.
+   * Jobs that are added later are not paused.
    * @throws JobistemerError `INVALID_ARGUMENT` for a filter that names neither, and those of {@link pause}
    */
   pauseAll(filter: JobSelection, options?: PauseOptions): Promise<readonly string[]>
   /**
-   * Resumes all jobs of a tag or an owner that are paused. Answers their names.
+   * Resumes all paused jobs of a tag or an owner and returns their names.
    * @throws JobistemerError as {@link pauseAll}
    */
   resumeAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
@@ -209,84 +211,79 @@ export interface JobOperations {
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**
-   * Deletes a job on all nodes: what waits is canceled, what runs may end, its history stays until it is pruned.
+   * Deletes a job on all nodes and cancels its waiting runs. Active runs may end. The history stays until it is pruned.
    * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
    */
   remove(name: string, options?: RemoveOptions): Promise<void>
   /**
-   * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, none is deleted.
-   * Answers the names of those that were deleted by this call: all, but for those that were deleted elsewhere meanwhile.
-   * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a name that is there twice; `INVALID_NAME`,
-   * `INVALID_ARGUMENT`
+   * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, it deletes
+   * none. Returns the names that this call deleted: all except those that another process deleted meanwhile.
+   * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a repeated name; `INVALID_NAME`, `INVALID_ARGUMENT`
    */
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
   /**
-   * What storing these definitions under an owner tag would add, change and remove. Changes nothing.
+   * Returns what storing these definitions under an owner tag would add, change and remove. Changes nothing.
    * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
    */
   plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
-  /** Does what a plan shows. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
+  /** Carries out a plan. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
   /**
-   * Sets a job back to the present, or all jobs of the storage, whose slots were decided ahead by a clock that was wrong
-   * (event `job.ahead`). Answers those that were: none, when all are well. Slots that ran ahead of their time do not run
-   * again, nor does one that was recorded as missed by itself. Those for which a range of missed slots or a later run
-   * stood run when their time comes.
-   * Slots up to where history was pruned never run. Deleting a job and adding it again does not set it back.
+   * Sets a job, or all jobs of the storage, back to the present after a wrong clock decided their slots ahead (event
+   * `job.ahead`). Returns the jobs that it has set back. Slots that ran ahead of their time do not run again, nor do
+   * slots with a `missed` record of their own. Slots that only a range of missed slots or a later run covered run at
+   * their time. Slots up to the prune floor never run. Deleting a job and adding it again does not set it back.
    * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
    * `UNKNOWN_SCHEDULE_TYPE`
    */
   realign(name?: string, options?: CallOptions): Promise<readonly RealignedJob[]>
   /**
-   * The next `count` slots of a job as it is scheduled now; 1 to 100,000, default 5. Slots that were canceled ahead are left
-   * out. Fewer when there are no more.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive
-   * the job's schedule
+   * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. Leaves out slots that
+   * were canceled ahead. Returns fewer if the schedule ends.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot
+   * revive the job's schedule
    */
   nextRuns(name: string, count?: number, options?: CallOptions): Promise<readonly Date[]>
   /**
-   * What became of an instant of a job, or will, and why.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record,
-   * when this node cannot revive the job's schedule
+   * Explains what happened, or will happen, at an instant of a job, and why.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a
+   * record, when this node cannot revive the job's schedule
    */
   explain(name: string, at: InstantInput, options?: CallOptions): Promise<Explanation>
-  /**
-   * The nodes on the storage, by name: those that work, those that are leaving, and those that have ended or died not long
-   * ago.
-   */
+  /** Returns the nodes on the storage by name: living nodes, leaving nodes, and nodes that ended or died recently. */
   nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
   /**
-   * Removes old history. Never makes an old slot run again. Answers how many occurrences were removed.
+   * Removes old history and returns how many occurrences it removed. A pruned slot never runs again.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
    */
   prune(options: PruneOptions): Promise<number>
-  /** Whether an occurrence of the job is running on any node: asks the storage. */
+  /** Asks the storage whether an occurrence of the job is running on any node. */
   isRunning(name: string, options?: CallOptions): Promise<boolean>
   /**
-   * Reads occurrences of a job, also of one that this node does not know; none for a job that does not exist.
+   * Reads occurrences of a job, even if this node does not know the job. Returns none for a job that does not exist.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads what failed, of all jobs or of one, the newest first: occurrences that are `failed`, `failed_stale` (no node
-   * ended them) or `completed_with_errors`. It leaves out failures that are resolved, unless `includeResolved` is set.
-   * Costs the same however long the history is: the runs that resolve a failure are found by its id.
+   * Reads the failures of all jobs or of one, newest first: occurrences that are `failed`, `failed_stale` (no node
+   * ended them) or `completed_with_errors`. It leaves out resolved failures, unless `includeResolved` is set. The cost
+   * does not grow with the history, because the storage finds the resolving run by the failure's id.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   failures(filter?: FailuresFilter, options?: CallOptions): Listing<Failure>
   /**
-   * Reads what runs, and where, or what waits, of all jobs, in an order of the storage's choice.
+   * Reads the running or waiting occurrences of all jobs, with their nodes. The storage chooses the order.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   live(filter?: LiveFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads stored jobs, page by page, whoever has their code; with `include` also how each ended last, and how many of
-   * its occurrences live.
+   * Reads stored jobs, page by page, whichever node has their code. `include` adds the last run of each job and the
+   * number of its live occurrences.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   jobs(filter?: JobsFilter, options?: CallOptions): Listing<JobInfo>
   /**
-   * Reads a stored job, with its `lastRun`, its `counts`, its last success, and whether it is silent.
+   * Reads a stored job with its `lastRun`, its `counts`, its last success, and whether it is silent.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`
    */
   job(name: string, options?: CallOptions): Promise<JobDetails>
@@ -296,42 +293,43 @@ export interface JobOperations {
    */
   occurrence(id: OccurrenceId, options?: CallOptions): Promise<ListedOccurrence>
   /**
-   * Waits until an occurrence has ended, on whatever node, and answers it with its tasks and results. What runs here is
-   * known at once; otherwise the storage is asked, after 100 ms at first and every 2 s at last.
-   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the waiting ends first;
-   * `STORAGE_TIMEOUT` when the storage does not answer, also to a client that has to connect within the time of the waiting;
+   * Waits until an occurrence has ended on any node, and returns it with its tasks and results. The end of a run on
+   * this node resolves the call at once. Otherwise the call polls the storage, first after 100 ms and finally every
+   * 2 s.
+   * @throws JobistemerError `OCCURRENCE_NOT_FOUND`; `WAIT_TIMEOUT` and `ABORTED` when the timeout or the signal ends
+   * the wait; `STORAGE_TIMEOUT` when the storage does not answer, or when a client cannot connect within the timeout;
    * `SCHEDULER_STATE` when this scheduler is shut down
    */
   waitFor(id: OccurrenceId, options?: WaitOptions): Promise<Occurrence>
   /**
-   * Says what to read again, for pages that stay open and scripts that wait for something:
-   * `for await (const { kind } of client.changes()) …`. Coarse: what has changed, not how.
+   * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind }
+   * of client.changes()) …`. A change names the kind of data, not the new values.
    *
-   * The first is `start`: what is read after it is not out of date without a further change. While somebody waits for a
-   * change, the storage is looked at once per `interval`, and up to four times a second when it wakes this process; a look
-   * is at most a dozen small calls, mostly five, however much it holds. All iterations of one client share the looks; when
-   * nobody waits there are none. Changes that nobody has read yet are merged, so a slow reader misses none and holds up
-   * nothing.
+   * The first change is `start`: data that the caller reads after it stays current until a further change. While an
+   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups.
+   * A poll takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one
+   * client share the polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow
+   * reader misses none and delays no other reader.
    *
-   * A storage that fails ends nothing: `away` is said, and `back` when it answers again. The iteration ends when it is
-   * left, when the `signal` fires, and when this client is closed or this scheduler shut down; also, after `away`, when
-   * this process has closed the storage, or lost it for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends
+   * when the caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. It
+   * also ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
-   * A look compares counts, the next slots, what runs, the latest failures, definitions and nodes. What leaves no trace
-   * in these is not told: a triggered run that begins elsewhere and ends well between two looks, or any where the
-   * storage cannot find next slots (DynamoDB); how far a run has come; what retention removes. A page that shows these reads
-   * them again every few seconds.
-   * A node is lost when this process has seen no heartbeat of it for its `deadAfter`, while it iterates.
-   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when this
-   * client is closed, or this scheduler does not run
+   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not
+   * detect a triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any
+   * run. Nor does it detect progress of runs, or removal by retention. A page that shows these reads them again every
+   * few seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its
+   * `deadAfter`.
+   * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when
+   * this client is closed, or this scheduler does not run
    */
   changes(options?: ChangesOptions): AsyncIterable<Change>
   /**
-   * Reads the versions of a job, the newest first, with what each has changed. Old ones that no occurrence refers to go
-   * with the history.
+   * Reads the versions of a job, newest first, with the changes of each. Pruning removes old versions that no
+   * occurrence refers to.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   versions(name: string, options?: VersionsOptions): Promise<readonly JobVersion[]>
-  /** How many occurrences of a job, or of all jobs, are pending, queued and running. Costs the same however many. */
+  /** Counts the pending, queued and running occurrences of a job or of all jobs. The cost does not depend on their number. */
   counts(name?: string, options?: CallOptions): Promise<LiveCounts>
 }

@@ -5,49 +5,48 @@ import { dayMs } from './tuning.ts'
 /** How long a call of `runDue` may take. */
 export interface RunDueOptions {
   /**
-   * The call is over before so much time has passed since it began. In the first two thirds or so of it work begins. What
-   * runs then may go on nearly to the end; before the end it is told to stop, and handed back. At least 1 s, at most 1 d.
-   * Default 50 s.
+   * Maximum duration of the call. The call starts runs in about the first two thirds of it. Runs may continue nearly to
+   * the end; then the call aborts them and hands them back. At least 1 s, at most 1 d. Default 50 s.
    */
   readonly budget?: DurationInput
-  /** Fires when the call is to end at once: what runs is told to stop, and handed back. Default: never. */
+  /** Fire it to end the call at once: the call aborts its runs and hands them back. Default: none. */
   readonly signal?: AbortSignal
 }
 
 /** What a call of `runDue` has done. */
 export interface RunDueReport {
-  /** The name of the node that the call was. */
+  /** The node name of the call. */
   readonly node: string
   /** When the call began. */
   readonly startedAt: Date
-  /** From its beginning to its end. */
+  /** Duration of the call. */
   readonly durationMs: number
   /**
-   * Why the call ended. `idle`: nothing was due any more. `budget`: its time was over. `aborted`: its signal fired, or the
-   * scheduler was shut down.
+   * Why the call ended. `idle`: nothing was due any more. `budget`: the budget was over. `aborted`: its signal fired,
+   * or the scheduler was shut down.
    */
   readonly ended: 'idle' | 'budget' | 'aborted'
-  /** How many runs the call has brought to their end, whatever that was. */
+  /** Number of runs that ended in the call, with any outcome. */
   readonly finished: number
-  /** How many of them have failed, or completed with errors. */
+  /** Number of runs that failed or completed with errors. */
   readonly failed: number
-  /** Runs that the call has begun, or taken, and handed back unfinished: another call goes on with them. */
+  /** Number of runs that the call handed back unfinished. Another call continues them. */
   readonly handedBack: number
   /**
-   * Runs whose handlers did not stop in time, and were not waited for: a call that begins 5 s after the end of this one's budget, or
-   * later, takes them over. Isolated tasks are killed, and handed back.
+   * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's
+   * budget takes them over. The call kills isolated tasks and hands them back.
    */
   readonly leftBehind: number
-  /** Runs that the call has taken from nodes and calls that are gone. */
+  /** Number of runs that the call has taken over from dead nodes and calls. */
   readonly takenOver: number
   /**
-   * When something is due next, as far as the call knows: for whoever sets an alarm for the next call. The end of this call
-   * when it has left something that is due; `null` when nothing is to come.
+   * When work is due next, as far as the call knows, so that a caller can schedule the next call. If the call left due
+   * work, this is the end of the call. `null` if no work lies ahead.
    */
   readonly nextAt: Date | null
 }
 
-/** What was asked for, checked. */
+/** The checked options. */
 export interface CheckedRunDue {
   readonly budgetMs: number
   readonly signal: AbortSignal | null

@@ -31,106 +31,106 @@ import { defaultDeadAfterHeartbeats, fewestHeartbeats, longestTimerMs, toldPollM
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
-  /** Where everything is kept. The scheduler does not close it. */
+  /** Keeps all jobs and occurrences. The scheduler does not close it. */
   readonly storage: Storage
-  /** What this node defines and runs, beside jobs that are data. Default: none. */
+  /** The jobs that this node defines and runs. It also runs jobs that are data. Default: none. */
   readonly jobs?: readonly Job[]
   /**
-   * This node's name, unique among nodes that live at once. Give the same one after a restart, and the node settles at
-   * once what its earlier life left running. Default: host, process and a random part.
+   * This node's name, unique among living nodes. If a restarted node has the same name, it takes over the runs of its
+   * earlier incarnation at once. Default: host, process and a random part.
    */
   readonly nodeId?: string
   /**
-   * How many threads and processes of isolated tasks live at once on this node, those that are kept for further attempts
-   * included; the attempts beyond wait, and their `taskTimeout` does not begin before. Default: twice the number of
-   * processors, at least 4.
+   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts
+   * wait; their `taskTimeout` begins when they get a child. Default: twice the number of processors, at least 4.
    */
   readonly maxChildren?: number
-  /** How many occurrences this node runs at once; the rest waits in the storage for any node. Default 50. */
+  /** How many occurrences this node runs at once. Further occurrences wait in the storage for any node. Default 50. */
   readonly maxConcurrentJobs?: number
   /**
-   * How many due slots beyond `maxConcurrentJobs` this node may take ahead while its handlers are quick, so that each
-   * begins within about 5 ms; what has to wait for 100 ms is handed back. Jobs whose `executionTimeout` is below a
-   * second are never taken ahead. 0: none; at most 10,000. Default 100.
+   * How many due slots beyond `maxConcurrentJobs` this node may prefetch while its handlers are quick, so that each
+   * begins within about 5 ms. The node hands a prefetched slot back after 100 ms. It does not prefetch jobs whose
+   * `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
    */
   readonly prefetch?: number
-  /** Settings for all jobs, which each job and task can override. */
+  /** Settings for all jobs. Each job and task can override them. */
   readonly defaults?: JobSettingsInput
-  /** Default: warnings and errors go to stderr; `silentLogger` silences. `console` and pino fit. One that throws is ignored. */
+  /**
+   * Default: warnings and errors go to stderr; `silentLogger` discards them. `console` and pino fit. The scheduler
+   * ignores errors of the logger.
+   */
   readonly logger?: Logger
-  /** Where metrics go. Default: nowhere. */
+  /** Receives the metrics. Default: none. */
   readonly metrics?: Metrics
-  /** What follows runs and requests, for traces. Default: nothing. */
+  /** Traces runs and requests. Default: none. */
   readonly tracing?: Tracing
-  /** Default: the machine's. */
+  /** Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * How often to look for work that other nodes left in the storage, beside what the storage tells of it. Default 1 s; 5 s
-   * where it sends wake-ups, as Redis does; 1 min where the storage belongs to this process alone.
+   * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1
+   * s; 5 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone.
    */
   readonly pollInterval?: DurationInput
-  /** How often to look for occurrences beyond their deadline. Default 15 s. */
+  /** Interval between scans for occurrences beyond their deadline. Default 15 s. */
   readonly reapInterval?: DurationInput
   /**
-   * How often this node says in the storage that it lives. At least 20 ms. Default: what suits the storage, 5 s, and 10 s
-   * on DynamoDB; 1 min where the storage belongs to this process alone.
+   * Interval between heartbeats of this node. At least 20 ms. Default: 5 s; 10 s on DynamoDB; 1 min if the storage
+   * belongs to this process alone.
    */
   readonly heartbeat?: DurationInput
   /**
-   * When the others have heard nothing of this node for so long, each by its own clock, it is dead for them, and they take
-   * over what it ran. At least four heartbeats. Default: six heartbeats, 30 s; five on DynamoDB, 50 s.
+   * If a peer sees no heartbeat of this node for this time, by its own clock, it declares this node dead and takes over
+   * its runs. At least four heartbeats. Default: six heartbeats, 30 s; five on DynamoDB, 50 s.
    */
   readonly deadAfter?: DurationInput
-  /**
-   * How overdue a slot is when other nodes launch it in place of the node that goes first for its job. At least 10 ms.
-   * Default 1 s.
-   */
+  /** Time after which other nodes launch a slot that its assigned node has not launched. At least 10 ms. Default 1 s. */
   readonly standby?: DurationInput
   /**
-   * How often to look for definitions that other nodes have changed, beside what the storage tells of it. Default 3 s; 10 s
-   * where it sends wake-ups, as Redis does; 1 min where the storage belongs to this process alone.
+   * Interval between checks for definitions that other nodes have changed. Wake-ups of the storage add further checks.
+   * Default 3 s; 10 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone.
    */
   readonly definitionInterval?: DurationInput
   /**
-   * How many jobs that are data alone this node holds in its memory. When more are stored that it can run, it looks up those
-   * that come due, and lets go the rest: some events and gauges then know only the jobs that it holds. Has no effect on
-   * DynamoDB, where all are held. 0 to 10,000,000. Default 5,000.
+   * How many jobs that are data alone this node holds in memory. If the storage has more of them, the node loads the
+   * jobs that come due and evicts others. Some events and gauges then cover only the jobs that it holds. On DynamoDB a
+   * node holds all jobs. 0 to 10,000,000. Default 5,000.
    */
   readonly heldJobs?: number
   /**
-   * How long a call from outside (`trigger`, `cancel`, `occurrences` …) waits for each answer of the storage before it
-   * rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` waits as long as it takes. Default 10 s.
+   * How long a call of the user (`trigger`, `cancel`, `occurrences` and others) waits for each answer of the storage
+   * before it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
    */
   readonly callTimeout?: DurationInput
   /**
-   * Report it (the event `clock.skewed`, a warning) when this node's clock is farther off than this. Only where the
-   * storage has a clock, which the engine follows in any case. A start at which the two clocks differ by more, and by
-   * more than 5 s, waits 15 s for the storage's to be confirmed. Default 1 s.
+   * If this node's clock differs from the clock of the storage by more than this, the node emits `clock.skewed` and
+   * logs a warning. Applies only if the storage has a clock; the engine always follows that clock. If the clocks differ
+   * by more than this and by more than 5 s at the start, the node takes 15 s to confirm the storage's clock. Default 1
+   * s.
    */
   readonly maxClockSkew?: DurationInput
   /**
-   * Shut down on these signals, and end the process then: one that a connection or a server still holds after a second is
-   * ended as the signal would have, unless the program handles that signal too. A second signal ends it at once. Should
-   * the scheduler shut down because its storage is gone for good, the process has the exit code 1 when it ends by itself,
-   * unless the program has set another. `true`: SIGTERM and SIGINT. Default: none.
+   * Shuts the scheduler down on these signals, and then lets the process end. If the process is still alive 1 s later,
+   * the scheduler ends it by the signal, unless the program handles that signal too. A second signal ends the process
+   * at once. If the scheduler shuts down because its storage is gone for good, it sets the exit code 1, unless the
+   * program has set another. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
-  /** How long a shutdown lets running work go on before signals fire, unless the call says otherwise. Default 20 s. */
+  /** How long a shutdown lets runs continue before it fires their signals. The call can override it. Default 20 s. */
   readonly gracePeriod?: DurationInput
-  /** How long handlers may take to stop then, unless the call says otherwise. Default 5 s. */
+  /** How long a shutdown waits for handlers after it has fired their signals. The call can override it. Default 5 s. */
   readonly abortGracePeriod?: DurationInput
-  /** What does the work of tasks that name a `handler`, by that name: with it, this node runs jobs that are data. */
+  /** Handlers by name, for tasks that name a `handler`. With them, this node runs jobs that are data. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /**
-   * Types of schedules of your own that the storage may hold and that none of `jobs` has. Not needed for those of the
-   * packages `@jobistemer/ticker-*`, which are imported when a stored schedule asks for them, and for those that
-   * `registerScheduleType` was told of.
+   * Your own schedule types that the storage may hold and that no job in `jobs` has. The scheduler imports the types of
+   * the packages `@jobistemer/ticker-*` when a stored schedule needs them, and it knows the types that
+   * `registerScheduleType` has registered.
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
-   * The number of this node's build, from 0: the higher one decides which definition of a job is in force, whatever lives,
-   * and a node of a lower one follows. To go back, give the earlier definitions a higher number. Default: none; then a
-   * definition that was replaced is back in force once no living node has the one that replaced it.
+   * The number of this node's build, from 0. The definition of the highest release is in force, whichever nodes live;
+   * nodes of lower releases follow it. To roll back, deploy the earlier definitions with a higher number. Default:
+   * none. Without a number, a replaced definition comes back into force once no living node has its replacement.
    */
   readonly release?: number
 }
@@ -151,7 +151,7 @@ export interface CheckedSchedulerOptions {
   readonly reapIntervalMs: number
   readonly heartbeatMs: number
   readonly deadAfterMs: number
-  /** Whether periodic looks are rare while no other node is there: wake-ups tell of everything, and time is virtual. */
+  /** Whether the node polls rarely while it is alone. True if wake-ups report all changes and time is virtual. */
   readonly restsAlone: boolean
   readonly standbyMs: number
   readonly definitionIntervalMs: number
@@ -210,7 +210,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = rareHeartbeatMs ?? 5000
-  // A death is noticed up to two heartbeats late, so rare heartbeats have one fewer.
+  // A peer notices a death up to two heartbeats late, so rare heartbeats have one fewer.
   const deadAfterHeartbeats = defaultDeadAfterHeartbeats - (rareHeartbeatMs === undefined ? 0 : 1)
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess

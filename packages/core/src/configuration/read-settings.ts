@@ -225,8 +225,8 @@ function readRetention(input: RetentionInput, field: string): Retention | null {
   }
 }
 
-// Intl takes a tenth of a millisecond for an answer, and thousands of jobs have the same few zones. Bounded, because
-// there are as many spellings of a zone as somebody cares to invent.
+// Intl takes 0.1 ms per check, and thousands of jobs share a few zones. The cache is bounded, because the number of
+// spellings of a zone is unlimited.
 const knownTimezones = new Set<string>()
 
 /** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */

@@ -5,48 +5,48 @@ import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 export type TaskExecutionMode = 'sequential' | 'parallel'
 
 /**
- * What becomes of the group when a task has failed and its retries are exhausted.
+ * What happens to the other tasks of an occurrence when a task has failed and its retries are exhausted.
  *
- * - `fail_fast`: what runs is aborted, nothing more starts, the occurrence is `failed`. Tasks whose own override is
- *   `continue` still run to their end (clean-up tasks).
+ * - `fail_fast`: the node aborts the running tasks and starts no further ones; the occurrence is `failed`. Tasks that
+ *   override this with `continue`, such as clean-up tasks, still run to their end.
  * - `continue`: all tasks run; the outcome is `completed_with_errors`.
  * - `retry_on_failure`: as `fail_fast`, but a task without a retry policy of its own is retried 3 times, 1 s, 2 s and
  *   4 s after its failures, before it counts as failed.
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
-/**
- * What becomes of an occurrence that was interrupted before its end: by a crash of its node, by a shutdown, by a deadline
- * that its node let pass.
- */
+/** What happens to an interrupted occurrence: its node crashed, shut down or missed the deadline. */
 export type InterruptionStrategy =
-  /** Another node, or the same one after its restart, goes on with the next attempt, at most `maxRescues` times. */
+  /** Another node, or the same node after its restart, runs the next attempt, at most `maxRescues` times. */
   | 'retry'
-  /** It fails: a handler that was interrupted is never called again for that occurrence, whatever ended its node. */
+  /** The occurrence fails. No node calls an interrupted handler again for that occurrence. */
   | 'fail'
 
-/** What a node does with what it runs while none of its heartbeats is accepted, so that others may take it for dead. */
+/** What a node does with its runs while the storage accepts none of its heartbeats, so that peers may declare it dead. */
 export type IsolationStrategy =
-  /** It goes on. If others take it over meanwhile, it runs twice at once, and what it says here is refused. */
+  /**
+   * The run continues. If a peer takes it over meanwhile, it runs twice at once, and the storage rejects the results of
+   * this node.
+   */
   | 'continue'
-  /** It is told to stop: rather none than two. What it leaves is treated as `onInterrupted` says. */
+  /** The node aborts the run, so that it never runs twice at once. `onInterrupted` decides what follows. */
   | 'abort'
 
-/** How a failed attempt is tried again: `retryInterval × backoffFactor^n` after the n-th retry, counted from 0. */
+/** How a failed task is retried: the n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
 export interface RetryPolicyInput {
-  /** How often a task is tried again after its first failure; 0 to 1,000. */
+  /** Number of retries after the first failure; 0 to 1,000. */
   readonly maxRetries: number
   /** Time before the first retry. Default 1 s. */
   readonly retryInterval?: DurationInput
-  /** Default 1: every interval is the same. 1 to 100. */
+  /** Factor by which each further interval grows; 1 to 100. Default 1: all intervals are equal. */
   readonly backoffFactor?: number
-  /** No interval is longer. Default 1 h. */
+  /** Maximum interval. Default 1 h. */
   readonly maxInterval?: DurationInput
   /** Share of each interval that is random, 0 to 1: at 0.2 an interval of 10 s lasts 8 to 10 s. Default 0. */
   readonly jitter?: number
 }
 
-/** A retry policy where the code of the task is. */
+/** A retry policy in code, which can hold a function. */
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
    * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task
@@ -60,39 +60,39 @@ export interface RetryPolicyInCode extends RetryPolicyInput {
   retryIf?(error: unknown): boolean
 }
 
-/** What becomes of slots that nobody ran in time. Slots older than the misfire threshold are missed. */
+/** Which missed slots still run. A slot is missed if no node created it within the misfire threshold. */
 export type RecoveryStrategyInput =
-  /** Every missed slot runs, in order. */
+  /** Each missed slot runs, in order. */
   | 'execute_all'
-  /** The last missed slot runs; the earlier ones are recorded as missed. */
+  /** The last missed slot runs; the node records the earlier slots as missed. */
   | 'execute_last'
-  /** None runs; they are recorded as missed. */
+  /** No missed slot runs; the node records all of them as missed. */
   | 'mark_as_missed'
   /**
-   * One run, at the last missed slot, that is told the whole span which it covers. Slots that were canceled ahead are
-   * left out.
+   * One run, at the last missed slot, covers all missed slots; `context.span` holds them. Slots that were canceled
+   * ahead do not count.
    */
   | 'compressed'
-  /** The last `maxOccurrences` slots not older than `maxAge` run; at least one bound is given. */
+  /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
   | { readonly type: 'bounded_window'; readonly maxOccurrences?: number; readonly maxAge?: DurationInput }
 
 /** For how long history is kept. */
 export type RetentionInput =
-  /** Nothing is removed but by `prune`. */
+  /** Only `prune` removes history. */
   | 'forever'
   | {
-      /** Occurrences that have ended go when they were scheduled longer ago than this. Default 30 d. */
+      /** The nodes remove final occurrences that were scheduled longer ago than this. Default 30 d. */
       readonly olderThan?: DurationInput
-      /** The latest so many stay all the same, as long as the job has slots to come. Default 10. */
+      /** Number of latest occurrences that stay in any case while the job has slots to come. Default 10. */
       readonly keep?: number
     }
 
-/** Whether what a handler logs through `context.logger` is kept with its attempt. */
+/** Whether the storage keeps, with each attempt, the lines that its handler logs through `context.logger`. */
 export type KeepLogsInput =
-  /** The last 100 lines, or none. */
+  /** `true` keeps the last 100 lines, `false` none. */
   | boolean
   | {
-      /** The last so many lines, 1 to 1,000. Default 100. */
+      /** Number of last lines to keep, 1 to 1,000. Default 100. */
       readonly lines?: number
     }
 
@@ -105,18 +105,18 @@ export interface TaskSettingsInput {
   /** The longest duration of one attempt. Default: the job's `executionTimeout`. */
   readonly taskTimeout?: DurationInput
   /**
-   * Keeps what handlers log through `context.logger`, on all levels, with their attempts: the last lines, each cut after
-   * 1,000 characters, in at most 65,536 bytes for an occurrence. What is logged is stored then, with whatever secrets are in
-   * it. Default false.
+   * Keeps the last lines that handlers log through `context.logger`, on all levels, with their attempts. Each line is
+   * cut after 1,000 characters; the lines of an occurrence take at most 65,536 bytes. The storage then also holds the
+   * secrets that handlers log. Default false.
    */
   readonly keepLogs?: KeepLogsInput
 }
 
-/** Settings of a job; a scheduler takes the same as defaults for its jobs. */
+/** Settings of a job. A scheduler takes the same settings as defaults for its jobs. */
 export interface JobSettingsInput extends TaskSettingsInput {
   /** Default `sequential`. */
   readonly taskExecutionMode?: TaskExecutionMode
-  /** For a whole occurrence, from its claim. Default 1 h. */
+  /** Maximum duration of an occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
   /**
    * Default `skip` for a job with a schedule. A job without one runs every request: default `allow`, or `queue` if
@@ -124,73 +124,74 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly overlapPolicy?: OverlapPolicy
   /**
-   * Under `queue`: how many occurrences may wait. A request beyond that is refused with `QUEUE_FULL`, a slot is skipped.
-   * Default 100,000, or the storage's limit if that is lower (DynamoDB: 10,000).
+   * Under `queue`: how many occurrences may be queued. If the queue is full, a request is rejected with `QUEUE_FULL`
+   * and a slot is skipped. Default 100,000, or the storage's limit if that is lower (DynamoDB: 10,000).
    */
   readonly maxQueued?: number
   /**
-   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. What is due beyond that is queued or
-   * skipped, as the overlap policy says, which is `skip`, `queue` or `queue_one`. Default 1; under `allow` any number. A run
-   * that waits for a retry is active: with 1, runs behind it wait until it ends.
+   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. The overlap policy `skip`,
+   * `queue` or `queue_one` decides what happens to further due runs. Default 1; under `allow` the number is unlimited.
+   * A run that waits for a retry is active: with 1, the queued runs wait until it ends.
    */
   readonly maxConcurrency?: number
   /**
-   * How often runs of the job may start, on all nodes together. What is due beyond that waits for its time, in its order;
-   * nothing is dropped for it. Under `skip`, `queue` and `queue_one`. Default `unlimited`.
+   * How often runs of the job may start, on all nodes together. Further due runs wait, in their order; the rate drops
+   * none. Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
    */
   readonly startRate?: StartRateInput | 'unlimited'
   /**
-   * How urgent its runs are beside others that wait, of all jobs: a whole number from -10 to 10, **the higher goes first**.
-   * Each level counts as an hour of waiting, so that whoever has waited long enough goes first in the end. Runs keep the
-   * priority with which they were created. Default 0.
+   * Priority of its runs among the waiting runs of all jobs: an integer from -10 to 10. **A higher number runs
+   * earlier.** Each level counts as one hour of waiting, so a run of low priority does not starve. A run keeps the
+   * priority with which it was created. Default 0.
    */
   readonly priority?: number
   /** Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
-   * A slot noticed later than this is missed. If several slots of the job came due while the storage failed, they are missed
-   * too. Default 1 min.
+   * If a node notices a slot later than this, the slot is missed. If several slots of the job came due while the
+   * storage failed, they are missed too. Default 1 min.
    */
   readonly misfireThreshold?: DurationInput
   /** Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
   /**
-   * Under `onInterrupted: 'retry'`: how often an occurrence is taken from an owner that is gone before it is failed. To be
-   * handed back at a shutdown does not count. Default 3.
+   * Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence whose owner is gone. After that it fails.
+   * An occurrence that a shutdown hands back does not count. Default 3.
    */
   readonly maxRescues?: number
   /**
-   * What becomes of runs on a node none of whose heartbeats was accepted for 80 % of `deadAfter`. `abort` fires their
-   * signals, with `isolated` as the reason. Default `continue`.
+   * What happens to the runs of a node if the storage has accepted none of its heartbeats for 80 % of `deadAfter`.
+   * `abort` fires their signals, with `isolated` as the reason. Default `continue`.
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * For how long the history of the job is kept. The living nodes remove what is older, in small steps: within a day, or
-   * within hours where `olderThan` is short. A job that is data alone and whose schedule is over goes with its history.
-   * Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within
+   * a day, or within hours if `olderThan` is short. They also remove a job that is data alone after its schedule is
+   * over and its history is removed. Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
   /**
-   * The job is silent when no run of it was `completed` for so long, whatever the reason. A living node says so: by the
-   * event `job.silent`, an error in its log, and the gauge `scheduler_jobs_silent`. Counted from the last success, or from
-   * when the job was stored, changed or resumed, if that was later; not while it is paused. At least 1 s. Default `never`.
+   * If no run of the job is `completed` for this time, the job is silent, whatever the reason. A living node then emits
+   * `job.silent`, logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success,
+   * or from when the job was stored, changed or resumed, if that was later. It does not count while the job is paused.
+   * At least 1 s. Default `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
-  /** Time zone of schedules that name none. Default `UTC`. */
+  /** Time zone of schedules without one. Default `UTC`. */
   readonly timezone?: string
 }
 
 /** A retry policy, checked and in milliseconds, with its defaults filled in. */
 export interface RetryPolicy {
-  /** How many attempts may follow the first. */
+  /** Number of attempts after the first. */
   readonly maxRetries: number
-  /** Before the first retry. */
+  /** Time before the first retry. */
   readonly retryIntervalMs: number
-  /** By how much each further interval is longer. */
+  /** Factor by which each further interval grows. */
   readonly backoffFactor: number
-  /** No interval is longer. */
+  /** Maximum interval. */
   readonly maxIntervalMs: number
-  /** The part of each interval that chance may take away, 0 to 1. */
+  /** Random share of each interval, 0 to 1; it only shortens the interval. */
   readonly jitter: number
 }
 
@@ -201,15 +202,15 @@ export type RecoveryStrategy =
 
 /** For how long history is kept; `null`: for ever. */
 export interface Retention {
-  /** Occurrences that were scheduled longer ago go. */
+  /** The nodes remove final occurrences that were scheduled longer ago than this. */
   readonly olderThanMs: number
-  /** The latest so many stay all the same. */
+  /** Number of latest occurrences that stay in any case. */
   readonly keep: number
 }
 
-/** How much of what a handler logs is kept. */
+/** How much of a handler's log the storage keeps. */
 export interface KeepLogs {
-  /** The last so many lines of an attempt. */
+  /** Number of last lines of an attempt to keep. */
   readonly lines: number
 }
 
@@ -221,15 +222,15 @@ export interface TaskSettings {
   readonly retryPolicy: RetryPolicy | null
   /** The longest duration of one attempt, in ms. `null`: only `executionTimeoutMs` bounds it. */
   readonly taskTimeoutMs: number | null
-  /** Of what its handler logs; `null`: nothing is kept. */
+  /** How much of the handler's log the storage keeps; `null`: nothing. */
   readonly keepLogs: KeepLogs | null
 }
 
-/** At most so many starts in any stretch of time of a length: `{ limit: 10, interval: { minutes: 1 } }`. */
+/** Maximum number of starts in any interval of a given length: `{ limit: 10, interval: { minutes: 1 } }`. */
 export interface StartRateInput {
-  /** How many; 1 to 100. For more, divide both: 100 in 6 seconds instead of 1,000 in a minute. */
+  /** Number of starts; 1 to 100. For a higher rate, divide both: 100 in 6 seconds instead of 1,000 in a minute. */
   readonly limit: number
-  /** The length; 1 ms to 366 days. */
+  /** Length of the interval; 1 ms to 366 days. */
   readonly interval: DurationInput
 }
 
@@ -237,40 +238,43 @@ export interface StartRateInput {
 export interface JobSettings extends TaskSettings {
   /** Whether tasks run one after another or at once. */
   readonly taskExecutionMode: TaskExecutionMode
-  /** For a whole occurrence, from its claim. */
+  /** Maximum duration of an occurrence, from its claim. */
   readonly executionTimeoutMs: number
-  /** What happens when an occurrence is due while an earlier one is active. */
+  /** What happens to an occurrence that is due while an earlier one is active. */
   readonly overlapPolicy: OverlapPolicy
-  /** Under `queue`: how many occurrences may wait. */
+  /** Under `queue`: how many occurrences may be queued. */
   readonly maxQueued: number
-  /** How many may be active at once. */
+  /** How many runs of the job may be active at once. */
   readonly maxConcurrency: number
-  /** How often they may start; `null`: as often as they are due. */
+  /** How often runs of the job may start; `null`: unlimited. */
   readonly startRate: StartRate | null
-  /** How urgent its runs are, -10 to 10: the higher goes first. */
+  /** Priority of its runs, -10 to 10: a higher number runs earlier. */
   readonly priority: number
-  /** What becomes of missed slots. */
+  /** Which missed slots still run. */
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
   readonly misfireThresholdMs: number
   /** What becomes of an occurrence that was interrupted before its end. */
   readonly onInterrupted: InterruptionStrategy
-  /** Under `onInterrupted: 'retry'`: how often it is taken from an owner that is gone. */
+  /** Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence whose owner is gone. */
   readonly maxRescues: number
-  /** What becomes of runs on a node that nobody hears. */
+  /** What happens to the runs of a node while the storage accepts none of its heartbeats. */
   readonly whileIsolated: IsolationStrategy
   /** For how long history is kept; `null`: for ever. */
   readonly retention: Retention | null
-  /** Without a success for so long the job is silent; `null`: never. */
+  /** Time without a success after which the job is silent; `null`: never. */
   readonly alertAfterMs: number | null
-  /** IANA name: the zone of schedules that name none. */
+  /** IANA name of the zone of schedules without one. */
   readonly timezone: string
 }
 
-/** What one level of the cascade overrides of a task's settings, checked and in milliseconds. This is what is stored. */
+/**
+ * The task settings that one level of the cascade overrides, checked and in milliseconds. The storage keeps them in
+ * this form.
+ */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** As {@link TaskOverrides}, of a job's settings. */
+/** The job settings that one level of the cascade overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>
 
 export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
