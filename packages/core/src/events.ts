@@ -7,25 +7,28 @@ import { catchRejection } from './rejection.ts'
 import type { ExecutionReport } from './report.ts'
 import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
 
-/** What every event about an occurrence says. */
+/** Fields of every event about an occurrence. */
 export interface OccurrenceEvent {
   readonly jobId: JobId
-  /** The job's name as this node knows it; the id, where it does not know the job. */
+  /** The job's name; the job's id if this node does not know the job. */
   readonly jobName: string
   readonly occurrenceId: OccurrenceId
-  /** As in `Occurrence`: for a replay or a backfill's run not the slot, but when it was asked for, or is to start. */
+  /**
+   * As in `Occurrence`: for a replay or a run of a backfill, the instant of the request or of the planned start, not
+   * the slot.
+   */
   readonly scheduledAt: Date
 }
 
-/** What every event about another node says. */
+/** Fields of every event about another node. */
 export interface NodeEvent {
-  /** Its name. */
+  /** The name of the node. */
   readonly node: string
-  /** Which of its lives it is. */
+  /** Identifies one life of the node. */
   readonly incarnation: string
 }
 
-/** What every event about an attempt says. */
+/** Fields of every event about an attempt. */
 export interface AttemptEvent extends OccurrenceEvent {
   /** The task's name. */
   readonly task: string
@@ -33,7 +36,7 @@ export interface AttemptEvent extends OccurrenceEvent {
   readonly attempt: number
 }
 
-/** What a scheduler tells its listeners, by the name of the event. */
+/** The events of a scheduler, by name. */
 export interface SchedulerEvents {
   'scheduler.started': { readonly node: string; readonly jobs: number }
   'scheduler.stopped': { readonly node: string; readonly abandoned: number }
@@ -41,14 +44,14 @@ export interface SchedulerEvents {
     readonly jobId: JobId
     readonly jobName: string
     readonly version: number
-    /** `followed`: the storage has a newer definition, which this node obeys. */
+    /** `followed`: the storage has another definition, which this node follows. */
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
     readonly nextAt: Date | null
   }
   /**
-   * This node goes by another definition of the job than its own, said once for each version. `lower_release`: a build of
-   * a higher release has stored it. `updated`: `update` or `apply` has changed what this node has. `newer_build`: it has
-   * replaced this node's own one, and a living node has it.
+   * This node follows a definition of the job that is not its own. Emitted once for each version. `lower_release`: a
+   * build of a higher release has stored the definition. `updated`: `update` or `apply` has changed this node's
+   * definition. `newer_build`: the definition has replaced this node's own, and a living node has it.
    */
   'job.followed': {
     readonly jobId: JobId
@@ -56,7 +59,10 @@ export interface SchedulerEvents {
     readonly version: number
     readonly reason: 'lower_release' | 'updated' | 'newer_build'
   }
-  /** By this node. `until`: when the pause ends by itself, which is no event; `null`: not before somebody resumes the job. */
+  /**
+   * This node paused the job. `until`: when the pause ends by itself, without an event. `null`: the pause lasts until
+   * `resume`.
+   */
   'job.paused': {
     readonly jobId: JobId
     readonly jobName: string
@@ -66,14 +72,15 @@ export interface SchedulerEvents {
   /** By this node. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * This node, or another, removed it; what runs of it may end. Of jobs that others remove it is told by nodes that hold
-   * them: not of data beyond `heldJobs`.
+   * This node or another removed the job; active runs may end. If another node removes a job, only nodes that hold the
+   * job emit this event.
    */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * The job is gone from the storage, and nobody has removed it: the storage has lost its data. `stored_again`: this node,
-   * or another just before, has stored it again, and its schedule goes on from now. `awaited`: this node has followed
-   * another definition, and stores its own only if nobody else does. `forgotten`: it is none of this node's definitions.
+   * The storage has lost the job: it has neither the job nor a tombstone. `stored_again`: this node, or another just
+   * before, has stored the job again, and its schedule continues from now. `awaited`: this node followed another
+   * definition, and stores its own only if no other node stores the job. `forgotten`: this node does not define the
+   * job.
    */
   'job.vanished': {
     readonly jobId: JobId
@@ -81,75 +88,76 @@ export interface SchedulerEvents {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
   /**
-   * No run of the job was `completed` for its `alertAfter`. Told by one of the living nodes for all jobs, within about a
-   * minute, and again each time that `alertAfter` has passed. `since`: from when on that is counted: the last success, or
-   * when the job was stored, changed or resumed.
+   * No run of the job was `completed` for its `alertAfter`. One living node emits this event for all jobs, within about
+   * 1 min, and again after each further `alertAfter`. `since`: start of that time: the last success, or when the job
+   * was stored, changed or resumed.
    */
   'job.silent': {
     readonly jobId: JobId
     readonly jobName: string
     readonly alertAfterMs: number
     readonly since: Date
-    /** `null` when none was found. */
+    /** `null` if the job has no recorded success. */
     readonly lastSuccessAt: Date | null
   }
-  /** A run of a job that was silent was `completed`. Told by the node that has said `job.silent`, a minute later at most. */
+  /** A run of a silent job was `completed`. The node that emitted `job.silent` emits this event at most 1 min later. */
   'job.heard': { readonly jobId: JobId; readonly jobName: string; readonly succeededAt: Date }
-  /** This node created the record; it may be running, waiting or already decided. */
+  /** This node created the occurrence, which may be running, waiting or final. */
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
     readonly state: OccurrenceState
     readonly reason: OccurrenceReason | null
   }
-  /** This node took it and starts its tasks. */
+  /** This node claimed the occurrence and starts its tasks. */
   'occurrence.started': OccurrenceEvent & {
     readonly kind: OccurrenceKind
     readonly fencingToken: number
     readonly latenessMs: number
-    /** Between becoming due and being taken; 0 when it never waited. */
+    /** Time from the due instant to the claim, in ms; 0 if the occurrence did not wait. */
     readonly waitedMs: number
     readonly recovered: boolean
   }
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
-     * Only where somebody has canceled it in its owner's place, mostly by force: the node that did so has told it by
-     * `occurrence.canceled` before, so whoever counts ends counts it there. Of what was canceled through a client nobody is
-     * told that.
+     * True if another node than the owner canceled the occurrence, usually by force. That node has already emitted
+     * `occurrence.canceled`, so a listener that counts ends must not count this event. Absent if a client canceled the
+     * occurrence, because clients emit no events.
      */
     readonly isToldBefore?: true
   }
-  /** This node stopped working on it and handed it back. */
+  /** This node stopped the occurrence and handed it back. */
   'occurrence.released': OccurrenceEvent & { readonly reason: OccurrenceReason | null }
   /**
-   * Another node has it now, or it was canceled by force, which `occurrence.finished` tells then; what this one did after
-   * that was refused.
+   * Another node owns the occurrence now, or it was canceled by force; `occurrence.finished` reports a cancel by force.
+   * The storage rejected later writes of this node.
    */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
-  /** This node took it from an owner that did not settle it. */
+  /** This node took the occurrence from an owner that did not settle it. */
   'occurrence.reaped': OccurrenceEvent & {
     readonly action: 'fail' | 'retry'
     readonly reason: OccurrenceReason
-    /** The tasks whose attempts were under way, and are `lost` now. */
+    /** The tasks whose attempts were in progress; the attempts are now `lost`. */
     readonly lostTasks: readonly string[]
   }
   /**
-   * It was canceled through this node while it waited, also as its job was updated or removed, or by force. What runs tells
-   * `occurrence.finished`, when it has stopped; of what was canceled by force its owner does, if it lives.
+   * This node canceled the occurrence while it waited, or by force; an update or removal of its job also cancels
+   * waiting occurrences. A running occurrence that stops emits `occurrence.finished` instead. After a cancel by force,
+   * a living owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   'attempt.started': AttemptEvent
-  /** Its handler has said how far it has come. At most about once a second, with the last that it has said. */
+  /** The handler has reported progress. Emitted at most about once per second, with the latest report. */
   'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
   /**
-   * As this node sees it: the storage may refuse it, which `occurrence.lost` says then. Not told of handlers that end after
-   * that.
+   * The attempt has ended on this node. If the storage rejects the end, `occurrence.lost` follows. Handlers that end
+   * after `occurrence.lost` emit no event.
    */
   'attempt.ended': AttemptEvent & {
     readonly state: AttemptState
     readonly durationMs: number
     readonly error: unknown
-    /** Milliseconds until the next attempt; `null` when there is none. */
+    /** Milliseconds until the next attempt; `null` if no attempt follows. */
     readonly retryInMs: number | null
   }
   'recovery.decided': {
@@ -158,12 +166,12 @@ export interface SchedulerEvents {
     readonly strategy: RecoveryStrategy['type']
     readonly from: Date
     readonly to: Date
-    /** Missed slots in all. */
+    /** Number of missed slots. */
     readonly missed: number
-    /** How many of them are to run. */
+    /** Number of missed slots that still run. */
     readonly toRun: number
   }
-  /** A call of the engine's to the storage failed; it is repeated. */
+  /** A storage call of the engine failed. The engine repeats it. */
   'storage.failed': {
     readonly operation: string
     readonly error: unknown
@@ -172,21 +180,21 @@ export interface SchedulerEvents {
   }
   'storage.recovered': { readonly operation: string; readonly attempts: number }
   /**
-   * This node's clock is farther off the storage's than `maxClockSkew`: ahead of it by `skewMs`, behind it when that is
-   * negative. The engine follows the storage's.
+   * This node's clock differs from the storage's by more than `maxClockSkew`. It is ahead by `skewMs`, or behind if
+   * that is negative. The engine follows the storage's clock.
    */
   'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
   /**
-   * A clock that the engine follows, this node's own or the storage's, has jumped: ahead by `byMs`, back when that is
-   * negative. At a start: the storage's clock is ahead of this node's by so much. Until `clock.confirmed` this node
-   * begins nothing and takes nothing from others; what it runs goes on.
+   * The clock that the engine follows, this node's or the storage's, has jumped ahead by `byMs`, or back if that is
+   * negative. At a start, `byMs` is the lead of the storage's clock over this node's. Until `clock.confirmed` this node
+   * starts no runs and takes over none; its active runs continue.
    */
   'clock.unconfirmed': { readonly clock: 'node' | 'storage'; readonly byMs: number }
-  /** The time is in no doubt any more. It has moved by `byMs`: about 0 when the clock that had jumped was wrong. */
+  /** The time is confirmed. It has moved by `byMs`, which is about 0 if the clock that jumped was wrong. */
   'clock.confirmed': { readonly byMs: number }
   /**
-   * The slots of the job are decided up to an instant that lies ahead: a clock was wrong. None of them runs before
-   * `nextAt`, unless `realign` sets the job back.
+   * A wrong clock has decided the slots of the job up to a future instant. No slot runs before `nextAt`, unless
+   * `realign` sets the job back.
    */
   'job.ahead': {
     readonly jobId: JobId
@@ -194,26 +202,25 @@ export interface SchedulerEvents {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }
-  /** Another node has started, or a node that was declared dead is alive: this node has seen its heartbeats. */
+  /** This node has seen heartbeats of another node, which has started or was declared dead wrongly. */
   'node.joined': NodeEvent
   /** Another node shuts down. */
   'node.left': NodeEvent
-  /** Another node has said nothing for `deadAfter`: what it ran is taken over. */
+  /** This node has seen no heartbeat of another node for `deadAfter`. The living nodes take over the runs of that node. */
   'node.lost': NodeEvent & { readonly silentForMs: number }
   /**
-   * None of this node's own heartbeats was accepted for 80 % of `deadAfter`. It takes no new work, what it runs goes on or
-   * is aborted, as `whileIsolated` says, and others may take it over.
+   * The storage has accepted no heartbeat of this node for 80 % of `deadAfter`. This node takes no new work.
+   * `whileIsolated` decides whether its runs continue or are aborted; peers may take them over.
    */
   'node.isolated': { readonly node: string; readonly unheardForMs: number }
   /** The storage accepts the heartbeats of this node again. */
   'node.rejoined': { readonly node: string }
   /**
-   * Something held the event loop of this node for `blockedMs`: nothing else ran meanwhile, and no heartbeat was sent.
-   * `jobs`: the name of the one whose handler did it, or whose schedule, when it was asked for missed slots, where that is
-   * known; otherwise of those that ran then, at most ten.
+   * Code blocked the event loop of this node for `blockedMs`; the node ran nothing else and sent no heartbeat. `jobs`:
+   * the job whose handler or schedule blocked it, if known; otherwise up to ten jobs that ran then.
    */
   'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
-  /** Something that should not happen did: a schedule that throws, a storage that was closed too early. */
+  /** An unexpected failure inside the engine, such as a schedule that throws or a storage that was closed too early. */
   'engine.failed': { readonly where: string; readonly error: unknown }
   /** A hook or a listener threw. */
   'hook.failed': { readonly hook: string; readonly error: unknown; readonly jobName: string | null }
@@ -265,12 +272,12 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * What `on` takes. What it throws, and what a promise of it rejects with, never reaches the engine: it is told as
- * `hook.failed`, and the first failure of each event's listeners is logged.
+ * A listener of an event. If it throws or rejects, the scheduler emits `hook.failed` and continues. It logs the first
+ * failure of each event's listeners.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
-/** The listeners of one event. Each `on` is an entry of its own, also for a listener that was added before. */
+/** The listeners of one event. Each call of `on` adds a separate entry, even for the same listener. */
 class Listeners {
   readonly #entries = new Set<{ readonly listener: SchedulerListener<SchedulerEventName> }>()
   /** The listeners as an emission calls them; `null` after a change. Only an emission copies them. */
@@ -298,14 +305,14 @@ class Listeners {
   }
 }
 
-/** Listeners by event. What a listener throws never reaches the engine. */
+/** Listeners by event. The engine never sees an error of a listener. */
 export class EventHub {
   readonly #logger: Logger
   readonly #listeners = new Map<SchedulerEventName, Listeners>()
   readonly #failed = new Set<SchedulerEventName>()
   readonly #above: EventHub | null
 
-  /** With `above`, the listeners there hear everything too. */
+  /** The listeners of `above` receive all events too. */
   constructor(logger: Logger, above: EventHub | null = null) {
     this.#logger = logger
     this.#above = above
@@ -318,7 +325,7 @@ export class EventHub {
     return listeners.add(listener as SchedulerListener<SchedulerEventName>)
   }
 
-  /** Asked before an event is put together, so that events nobody hears cost nothing. */
+  /** Returns whether the event has listeners. Callers check it first, so that events without listeners cost nothing. */
   hears(name: SchedulerEventName): boolean {
     return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#above?.hears(name) === true
   }

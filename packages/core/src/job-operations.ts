@@ -190,24 +190,27 @@ export interface JobOperations {
    */
   resumeAll(filter: JobSelection, options?: InterventionOptions): Promise<readonly string[]>
   /**
-   * Lifts a pause on all nodes, at once, also one with an end. Slots inside it are not made up for. A job that is not paused stays as it is.
-   * With a reason or an actor, `resumed` of the job says who lifted it, and why, until it is paused again.
+   * Lifts the pause of a job on all nodes at once, even a pause with an end. The slots that the pause skipped do not
+   * run. A job that is not paused does not change. With a reason or an actor, `resumed` of the job says who lifted the
+   * pause, and why, until the next pause.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
   /**
-   * Changes a job on all nodes, as a new version. What runs keeps the version that it started with.
+   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with.
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
-   * Stores a job at run time, or up to 10,000 of them. One that is data alone (`handler`, not `run`) runs on every node
-   * with its handlers; one that exists becomes its next version.
+   * Stores up to 10,000 jobs at run time. A job that is data alone (`handler`, not `run`) runs on every node with its
+   * handlers. A job that exists gets a new version.
    *
-   * A list goes out in few calls to the storage. If one of its jobs is wrong, none is stored. Each job is stored whole, but
-   * the list is not: when the storage fails in the middle, some are stored, and the same call can be repeated.
-   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no instant any
-   * more, such as one whose end lies behind; `DUPLICATE_JOB` for two of one name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for one that the storage cannot keep
+   * A list takes few calls to the storage. If one of its jobs is invalid, none is stored. Storing a job is atomic;
+   * storing a list is not. If the storage fails in the middle, some jobs are stored, and the caller can repeat the
+   * call.
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future
+   * instant; `DUPLICATE_JOB` for a repeated name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for a job that the storage cannot
+   * keep
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**

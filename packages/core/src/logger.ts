@@ -6,15 +6,15 @@ import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
 import { systemClock } from './system-clock.ts'
 
-/** What Jobistemer logs to: `console` and a pino logger both fit. Fields come first, as pino wants them. */
+/** The logger that Jobistemer writes to. `console` and pino loggers fit. Fields come first, as in pino. */
 export interface Logger {
-  /** Steps of no interest while all is well. */
+  /** Steps that matter only for debugging. */
   debug(fields: object, message: string): void
   /** Starts, stops and changes. */
   info(fields: object, message: string): void
-  /** What the engine copes with, and people should know: an attempt that failed and is tried again. */
+  /** Problems that the engine handles itself, such as a failed attempt with a retry left. */
   warn(fields: object, message: string): void
-  /** What should not happen: a task that failed for good, a schedule, a hook or a storage that fails. */
+  /** Failures that need attention: a task without a retry left, a failing schedule, hook or storage. */
   error(fields: object, message: string): void
 }
 
@@ -24,8 +24,8 @@ const ignore = (): void => undefined
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /**
- * Writes warnings and errors to stderr, one line each. The stack of an error follows in indented lines. Control characters
- * are escaped, so that a text of a job cannot forge a line, and passwords in addresses are masked. The default.
+ * The default logger. Writes warnings and errors to stderr, one line each, and the stack of an error in indented lines.
+ * It escapes control characters, so that a text of a job cannot forge a line. It masks passwords in addresses.
  */
 export const stderrLogger: Logger = {
   debug: ignore,
@@ -64,7 +64,7 @@ function escaped(text: string): string {
   )
 }
 
-/** Whatever a field holds, its line is written: what JSON does not know is shown as Node shows it. */
+/** Prints any field without throwing. Prints values that JSON lacks as Node's `inspect` does. */
 function printField(value: unknown): string {
   if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
   try {
@@ -91,8 +91,8 @@ function print(value: unknown): string {
 }
 
 /**
- * A line as loggers know it, whoever has written it: many put the text first or give nothing else, and pino takes an error
- * in place of the fields.
+ * Normalizes the arguments of a log call. Many callers pass the text first or alone, and pino accepts an error in place
+ * of the fields.
  */
 export function lineOf(given: unknown, message: unknown): { readonly fields: unknown; readonly message: unknown } {
   const isTextFirst = typeof given === 'string' && typeof message !== 'string'
@@ -100,7 +100,7 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
   return { fields: isErrorLike(fields) ? { err: fields } : fields, message: isTextFirst ? given : message }
 }
 
-/** Fields with those of a line, whatever stands in their place: who logs must not fail of it. */
+/** Adds the fields of a line. Never throws, whatever the caller passes as fields. */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields
   try {
@@ -127,7 +127,7 @@ function readMember(fields: object, name: string): unknown {
   }
 }
 
-/** A logger of the user's that throws, or rejects, is a fault of its own: it never reaches who logs. */
+/** Wraps the user's logger so that its errors and rejections never reach the engine. */
 export function guardedLogger(logger: Logger): Logger {
   const guarded =
     (level: keyof Logger) =>
@@ -135,13 +135,13 @@ export function guardedLogger(logger: Logger): Logger {
       try {
         catchRejection(logger[level](fields, message), ignore)
       } catch {
-        // Whoever could be told of it has just thrown.
+        // The logger itself has failed, so the error cannot be logged.
       }
     }
   return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
 }
 
-/** A logger whose lines are also handed on, as whoever logs gives them. */
+/** A logger that also passes each line to `keep`, with the caller's original arguments. */
 export function keepingLogger(
   logger: Logger,
   keep: (level: LogLevel, fields: unknown, message: unknown) => void,
@@ -153,7 +153,7 @@ export function keepingLogger(
   return { debug: keeping('debug'), info: keeping('info'), warn: keeping('warn'), error: keeping('error') }
 }
 
-/** A logger that adds to each line what a trace says of the moment. */
+/** A logger that adds the current trace's fields to each line. */
 export function tracedLogger(logger: Logger, trace: { logFields(): object }): Logger {
   return loggerWith(logger, () => trace.logFields())
 }

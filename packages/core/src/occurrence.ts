@@ -12,68 +12,71 @@ import {
   slotOf,
 } from './storage/occurrence-record.ts'
 
-/** An occurrence as the storage has it, for people and programs to look at. */
+/** A stored occurrence, as the operations return it. */
 export interface Occurrence {
   readonly id: OccurrenceId
   readonly jobId: JobId
   /** How it came to be. */
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
-  /** Why it is in its state, where that alone does not say. */
+  /** Why the occurrence is in its state; `null` if the state is self-explanatory. */
   readonly reason: OccurrenceReason | null
-  /** The slot; for a trigger, a replay or a run of a backfill, when it was asked for, or is to start. Lists are in this order. */
+  /**
+   * The slot. For a trigger, a replay or a run of a backfill: the instant of the request, or of the planned start.
+   * Lists are in this order.
+   */
   readonly scheduledAt: Date
   /**
-   * The instant that the run works for, where that is not `scheduledAt`; its handler has it as `context.scheduledAt`. Of a
-   * backfill's run: its slot. Of a replay: the instant that its original worked for. `null` for other runs.
+   * The instant that the run works for, if that is not `scheduledAt`; its handler gets it as `context.scheduledAt`. A
+   * run of a backfill has its slot, a replay has the instant of its original. `null` for other runs.
    */
   readonly slot: Date | null
   readonly createdAt: Date
-  /** When the present or last owner took it; `null` before the first. */
+  /** When the present or last owner claimed the occurrence; `null` before the first claim. */
   readonly startedAt: Date | null
-  /** When it reached a final state; `null` before. */
+  /** When the occurrence reached a final state; `null` before. */
   readonly finishedAt: Date | null
-  /** The node that has it, or had it last. */
+  /** The present or last owner. */
   readonly node: string | null
-  /** How many owners it has had. */
+  /** Number of owners so far. */
   readonly fencingToken: number
-  /** The version of the job that it was created under. */
+  /** The version of the job at the creation of the occurrence. */
   readonly jobVersion: number
-  /** How urgent it is beside others that wait, -10 to 10: the higher goes first. */
+  /** Priority among waiting occurrences, -10 to 10: a higher number runs earlier. */
   readonly priority: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
-  /** The occurrence that it replays; `null` for others. */
+  /** The occurrence that this one replays; otherwise `null`. */
   readonly replayOf: OccurrenceId | null
-  /** The backfill that it is a run of, with the slot that it makes up for; `null` for others. */
+  /** The backfill of this run, with the slot that the run makes up for; otherwise `null`. */
   readonly backfill: BackfillReference | null
-  /** The key that it was triggered or replayed with; `null` without one. */
+  /** The key of the request; `null` without one. */
   readonly requestKey: string | null
-  /** Why it was triggered or replayed, as whoever asked said; `null` when nobody did. */
+  /** The reason that the caller gave for the trigger or replay; `null` without one. */
   readonly requestReason: string | null
-  /** Who triggered or replayed it; `null` when nobody said. */
+  /** The actor that the caller named for the trigger or replay; `null` without one. */
   readonly requestActor: string | null
-  /** The first request for its cancellation; `null` without one. */
+  /** The first cancel request; `null` without one. */
   readonly cancelRequest: { readonly at: Date; readonly reason: string; readonly actor: string | null } | null
-  /** How often it was taken from a node that was gone, and handed on. */
+  /** How many times a node took the occurrence from an owner that was gone and released it for another attempt. */
   readonly rescues: number
   /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
-  /** The slots that it stands for, when there are several. */
+  /** The missed slots that one run covers; `null` for a single slot. */
   readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
-  /** Those that have started, in the job's order. */
+  /** The tasks that have started, in the job's order. */
   readonly tasks: readonly TaskReport[]
 }
 
 /** An occurrence in a list. */
 export interface ListedOccurrence extends Occurrence {
-  /** The name of its job. `null` when that is gone: it was deleted, and has been pruned since the list was read. */
+  /** The name of its job. `null` if the job was deleted and pruned while the list was read. */
   readonly job: string | null
 }
 
 /** A failure in a list. */
 export interface Failure extends ListedOccurrence {
-  /** The run that was completed since and makes up for it; `null` while there is none. */
+  /** The later completed run that makes up for the failure; `null` if no run does. */
   readonly resolvedBy: OccurrenceId | null
 }
 

@@ -31,11 +31,11 @@ export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly name: string
   /** Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** Handed to its work; kept as JSON with the definition. */
+  /** Data for the handler; kept as JSON with the definition. */
   readonly data?: unknown
-  /** Its work. Either this or `handler` or `module`. */
+  /** The handler. A task has exactly one of `run`, `handler` and `module`. */
   run?(context: never): unknown
-  /** The name under which nodes have registered its work. */
+  /** The name under which nodes have registered the handler. */
   readonly handler?: string
 }
 
@@ -44,30 +44,30 @@ export interface JobOptions extends JobSettingsInput {
   /** Unique; 1 to 255 characters. The job's id derives from it. */
   readonly name: string
   /**
-   * When it runs. What the schedule leaves open (time zone, `H`) is taken from the job. Default: never by itself, only
-   * when it is triggered or an occurrence of it is replayed. `undefined` is refused: leave it out.
+   * When the job runs. The job supplies what the schedule leaves open (time zone, `H`). Without a schedule, the job
+   * runs only on triggers and replays. An explicit `undefined` is rejected.
    */
   readonly schedule?: Schedule
-  /** Default: no retry. A task's own replaces it whole. */
+  /** Default: no retry. A task's own policy replaces it completely. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** At least one. Under `sequential` they run in this order. */
+  /** At least one task. Under `sequential` the tasks run in this order. */
   readonly tasks: readonly AnyTask[]
-  /** Tag of whoever declares the job, so that definitions that were removed from the code can be found. */
+  /** Tag of the code that declares the job. With it, `plan` and `apply` find definitions that were removed from that code. */
   readonly owner?: string
-  /** Names to find it by, among others: at most 32, each of 1 to 64 characters, none twice. */
+  /** Tags to select jobs by: at most 32, each of 1 to 64 characters, without repetition. */
   readonly tags?: readonly string[]
-  /** What it is for, for people: 1 to 1,000 characters. */
+  /** What the job is for, for human readers: 1 to 1,000 characters. */
   readonly description?: string
   /**
-   * What the data of `trigger` and `replay` are to be: a Standard Schema, such as zod, valibot and arktype make. What it
-   * makes of them is kept as JSON, and handed to the tasks as `context.input`. Data that do not fit are refused with
-   * `INVALID_PAYLOAD` where the job's code is; what another process asks for, the node that runs it checks, before the
-   * first task. Slots have no data, and are not checked.
+   * Schema of the data of `trigger` and `replay`: a Standard Schema, as zod, valibot and arktype make. The storage
+   * keeps its output as JSON, and tasks get it as `context.input`. A process with the job's code rejects invalid data
+   * with `INVALID_PAYLOAD`. For requests of other processes, the node that runs the job checks the data before the
+   * first task. Slots have no data and no check.
    */
   readonly payload?: StandardSchema<unknown, unknown>
-  /** Called when an occurrence starts on this node, before its first task. What it throws is logged. */
+  /** The node calls this hook before the first task of an occurrence. It logs errors of the hook. */
   onStart?(context: OccurrenceContext): void | Promise<void>
-  /** Called when an occurrence has ended on this node, whatever its outcome. What it throws is logged. */
+  /** The node calls this hook when an occurrence has ended on it, with any outcome. It logs errors of the hook. */
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
@@ -78,13 +78,16 @@ export interface JobTask {
   readonly overrides: TaskOverrides
   /** As the handler gets it. */
   readonly data: JsonValue | undefined
-  /** Its work; `undefined` when `handler` names it. Of an isolated task what stands for it: a scheduler alone can run it. */
+  /** The handler; `undefined` if `handler` names it. For an isolated task, a stand-in that only a scheduler can run. */
   readonly run: ((context: never) => unknown) | undefined
-  /** Whether an error is retried; `undefined`: each is. As `run`, it is never stored. */
+  /** Decides whether an error is retried; `undefined`: each error is. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
-  /** The name of its work; `undefined` when `run` is there. */
+  /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
-  /** In what its work runs, as its definition says; `null`: in the process of its node. Of a `handler` each node says so. */
+  /**
+   * Where the handler runs, by its definition; `null`: in the process of the node. For a named `handler`, each node
+   * decides.
+   */
   readonly isolation: Isolation | null
 }
 
@@ -92,17 +95,17 @@ export interface JobTask {
 export interface Job<Input = unknown> {
   readonly id: JobId
   readonly name: string
-  /** The tag of whoever declared it; `null` when untagged. */
+  /** The owner tag; `null` without one. */
   readonly owner: string | null
   /** As they were given. */
   readonly tags: readonly string[]
-  /** What it is for; `null` when nobody said. */
+  /** What the job is for; `null` without a description. */
   readonly description: string | null
-  /** Bound to the job. One that never fires where none was given: it describes itself as `on request`. */
+  /** The schedule, bound to the job. Without a schedule, one that never fires and describes itself as `on request`. */
   readonly schedule: Schedule
   /**
-   * The schedule before it was bound, where neither it nor the job names a time zone: the scheduler's default zone
-   * completes it, and until then `UTC` holds. Otherwise `null`.
+   * The unbound schedule, if neither it nor the job names a time zone; otherwise `null`. The scheduler completes it
+   * with its default zone; until then `UTC` applies.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings that the definition gives, checked, durations in milliseconds. */
@@ -117,12 +120,12 @@ export interface Job<Input = unknown> {
   readonly onComplete: JobOptions['onComplete']
 }
 
-/** Tasks, each with the type of its own data. */
+/** Tasks, each with the type of its data. */
 export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undefined> = {
   readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
 
-/** What the tasks of a job find in `context.input`: slots have no data. */
+/** The type of `context.input` of a job's tasks: slots have no data. */
 export type TaskInput<Payload, Planned> =
   Payload extends StandardSchema<infer _, infer Output>
     ? Jsonify<Output> | (Planned extends Schedule ? undefined : never)
@@ -148,7 +151,7 @@ const jobOptionNames = [
 const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler', ...isolationOptionNames]
 
 /**
- * Defines a job. Nothing happens until a scheduler is given it.
+ * Defines a job. The job runs once it is passed to a scheduler.
  *
  * @example
  * const job = defineJob({
@@ -158,8 +161,8 @@ const taskOptionNames = [...taskSettingNames, 'name', 'data', 'run', 'handler', 
  *   retryPolicy: { maxRetries: 3, retryInterval: { seconds: 10 }, backoffFactor: 2 },
  * })
  *
- * @throws JobistemerError naming the field: `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
- * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `DUPLICATE_TASK`, `INVALID_SCHEDULE`.
+ * @throws JobistemerError naming the field: `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`, `INVALID_ARGUMENT`,
+ * `UNKNOWN_OPTION`, `DUPLICATE_TASK`, `INVALID_SCHEDULE`.
  */
 export function defineJob<
   const Datas extends readonly unknown[],
@@ -176,7 +179,7 @@ export function defineJob<
   const name = readName(options.name, 'name')
   const { settings, retryIf } = withoutRetryIf(options, '')
   const overrides = readJobSettings(settings)
-  // The scheduler's own settings are looked at with it; what the definition itself says is known here.
+  // Checks the definition's own settings. The scheduler checks them again together with its defaults.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
   if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
@@ -196,7 +199,7 @@ export function defineJob<
   }
 }
 
-/** A misspelt name of a schedule must not make a job that never runs by itself. */
+/** A misspelt variable must not make a job that never runs by itself. */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
     message: `schedule of job ${printValue(jobName)} is undefined.`,
@@ -206,7 +209,7 @@ function missingSchedule(jobName: string): JobistemerError {
   })
 }
 
-/** Checks a schedule, and completes one that waits for the job's name or zone. */
+/** Checks a schedule, and binds an unbound one to the job's name and zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
   if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
     throw new JobistemerError('INVALID_SCHEDULE', {
@@ -244,13 +247,13 @@ function isUnbound(schedule: Schedule): schedule is UnboundSchedule {
   return 'bind' in schedule
 }
 
-/** The job in the scheduler's default time zone, where nothing closer to the job names one. */
+/** The job in the scheduler's default time zone, if neither the schedule nor the job names one. */
 export function withDefaultTimezone(job: Job, timezone: string | undefined): Job {
   if (timezone === undefined || job.unbound === null) return job
   return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
 }
 
-/** Takes the function out of a retry policy, since settings are data. */
+/** Separates `retryIf` from the retry policy, because settings are data. */
 function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInCode }>(
   settings: Settings,
   path: string,
@@ -263,8 +266,8 @@ function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInC
 }
 
 /**
- * Checks a list of tasks. With `known`, a task of one of these names may leave out `run` and `handler`: it keeps the
- * known one's. `retryIf` holds for the tasks without a retry policy of their own.
+ * Checks a list of tasks. A task with the name of a `known` task may leave out `run` and `handler` and keeps the known
+ * ones. `retryIf` applies to tasks without their own retry policy.
  */
 export function readTasks(
   tasks: readonly AnyTask[],
@@ -305,7 +308,7 @@ export function readTasks(
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      // What keeps the known work keeps this too.
+      // A task that keeps the known handler keeps its `retryIf` too.
       retryIf: given ?? (work.run !== undefined && work.run === before?.run ? before.retryIf : undefined),
       ...work,
     }
@@ -349,7 +352,7 @@ function readWork(
 const workRemedy =
   'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
 
-/** Its work is said once, and settings of isolated work stand beside its module. */
+/** Rejects a task with two kinds of work, and isolation settings without `module`. */
 function refuseSecondWork(task: AnyTask, path: string): void {
   const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
   const [first, second] = works

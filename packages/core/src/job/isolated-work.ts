@@ -197,7 +197,7 @@ function unusable(path: string, why: string, remedy: string): JobistemerError {
   })
 }
 
-/** Node does by itself, or somebody has told it how to: children are started with the same options. */
+/** Whether this process can load TypeScript, by itself or by its Node options. Children get the same options. */
 function runsTypescript(): boolean {
   const { typescript: stripped } = process.features as { readonly typescript?: string | false }
   if (typeof stripped === 'string') return true

@@ -23,8 +23,8 @@ export interface JobDocument {
   /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
   readonly release?: number
   /**
-   * Of a version that somebody has asked for, by `update` or `apply`: the fingerprint of the build's definition that it
-   * took the place of. Nodes of that build go by it.
+   * For a version that `update` or `apply` has stored: the fingerprint of the build's definition that it replaced.
+   * Nodes of that build follow the version.
    */
   readonly updates?: string
   /** Why `update` made this version, and who called it. They are no part of the fingerprint. */

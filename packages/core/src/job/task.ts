@@ -55,36 +55,36 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   readonly scheduledAt: Date
   /** When the trigger or replay was asked for. A run of a backfill: when the run was created. `null` for a slot. */
   readonly requestedAt: Date | null
-  /** When the present owner took it. */
+  /** When the present owner claimed the occurrence. */
   readonly startedAt: Date
   /**
-   * `startedAt - scheduledAt`, in milliseconds. Of a replay and of a backfill's run: the time since that run was to start,
-   * so that a replay after eight hours is not eight hours late.
+   * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since its own planned
+   * start, so that a replay after eight hours is not eight hours late.
    */
   readonly latenessMs: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
-  /** The occurrence that this one replays; `null` for others. */
+  /** The occurrence that this one replays; otherwise `null`. */
   readonly replayOf: OccurrenceId | null
-  /** The backfill that it is a run of; `null` for others. */
+  /** The backfill of this run; otherwise `null`. */
   readonly backfill: BackfillReference | null
-  /** The missed slots that it, or the original of a replay, covers under the recovery strategy `compressed`. */
+  /** The missed slots that this run, or the original of a replay, covers under the recovery strategy `compressed`. */
   readonly span: CoveredSpan | null
   /**
-   * Grows with each owner of the occurrence. Hand it on to what the task writes to: a writer with a smaller token than
-   * one seen before was replaced while it was paused.
+   * Grows with each owner of the occurrence. Pass it to the system that the task writes to: that system can reject a
+   * writer with a smaller token than one it has seen.
    */
   readonly fencingToken: number
-  /** Data handed to `trigger` or `replay`; of a job with a payload schema what that has made of them. */
+  /** The data of `trigger` or `replay`; for a job with a payload schema, the output of the schema. */
   readonly input: Input
   /**
-   * The scheduler's. Each line says which job and occurrence it is of, and in a task which task and attempt. With
-   * `keepLogs` the lines of a task are also kept with its attempt.
+   * The scheduler's logger. Each line names the job and occurrence, and in a task also the task and attempt. With
+   * `keepLogs` the storage keeps the lines of a task with its attempt.
    */
   readonly logger: Logger
-  /** The present time, as the scheduler has it: the storage's where that has a clock, and in tests the virtual one. */
+  /** The present time of the scheduler: the storage's clock if it has one; in tests the virtual clock. */
   now(): Date
-  /** The latest finished run of the job at an earlier instant; asks the storage. */
+  /** Asks the storage for the latest finished run of the job at an earlier instant. */
   previousRun(): Promise<PreviousRun | null>
 }
 
@@ -96,53 +96,53 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   readonly taskRunId: TaskRunId
   /** This attempt. */
   readonly attemptId: AttemptId
-  /** 1 for the first try. One that was handed back before its handler was called counts too. */
+  /** Counts from 1. An attempt that was handed back before its handler was called counts too. */
   readonly attempt: number
   /** The task's own `data`, as JSON gives it back. */
   readonly data: Data
-  /** Fires on timeout, fail-fast, cancellation, shutdown, and when the occurrence was taken from this node. */
+  /** Fires on timeout, fail-fast, cancel, shutdown, and when another node has taken the occurrence. */
   readonly signal: AbortSignal
   /**
-   * Says how far the attempt has come, 0 to 1, and what it is at: a text that is cut after 200 characters. Everybody can
-   * read it, in `occurrence(id)`. The last one counts. It is written about a second later at most, with what is written
-   * anyway; so it may be called as often as one likes. Once the attempt has ended it does nothing, and a retry begins
-   * without.
-   * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a text
+   * Reports the progress of the attempt: a fraction from 0 to 1, and a message that is cut after 200 characters.
+   * `occurrence(id)` returns the latest report. The node stores it within about 1 s, together with other writes, so
+   * frequent calls are cheap. After the end of the attempt the call does nothing. A retry begins without progress.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a
+   * string
    */
   progress(fraction: number, message?: string): void
   /** Results of the tasks of this occurrence that have completed, by name. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
   /**
-   * Waits for so long by the scheduler's clock: in tests with a virtual one, no real time passes. Rejects with the
-   * reason of `signal` when that fires before.
+   * Resolves after this time by the scheduler's clock; with a virtual clock in tests, no real time passes. If `signal`
+   * fires first, rejects with its reason.
    * @throws JobistemerError `INVALID_DURATION`
    */
   sleep(duration: DurationInput): Promise<void>
   /**
-   * Ends the task in a transaction of the handler's own: what the handler writes there and the end of the task stand or
-   * fall together, under this owner's fencing token. Call it last, then commit, then return. `result` is the task's, and
-   * what the handler returns does not count.
+   * Ends the task in the handler's own transaction: the handler's writes and the end of the task commit or roll back
+   * together, under this owner's fencing token. Call it last, then commit, then return. `result` is the result of the
+   * task; the return value of the handler is ignored.
    *
-   * When the handler has ended, the stored record decides. If the completion is there, the task has completed, also when
-   * the handler has thrown. If it is not, the attempt has failed (`TRANSACTION_NOT_COMMITTED`), with a retry by the job's
-   * rules. After a rollback the same handler may try again in another transaction. A call that rejects makes the commit of
-   * its transaction impossible, also when the error is swallowed.
-   * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
-   * occurrence; what `signal` has fired with (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER` after the
-   * handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; what the storage fails with
+   * After the handler has ended, the stored record decides. If it holds the completion, the task has completed, even if
+   * the handler threw. If it does not, the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the retry policy
+   * applies. After a rollback the handler may call it again in another transaction. A call that rejects makes its
+   * transaction impossible to commit, even if the handler ignores the error.
+   * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has
+   * the occurrence; what `signal` has fired with (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER`
+   * after the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; what the storage fails with
    */
   complete(transaction: unknown, result?: unknown): Promise<void>
   /**
-   * The result of a task that has completed, typed by the task, as JSON gives it back.
+   * The result of a completed task after its JSON round trip, with the type of the task.
    * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.
    */
   result<Result>(task: TaskReference<Result>): Jsonify<Result>
 }
 
 /**
- * What the handler of an isolated task gets, in its thread or process. It is a {@link TaskContext} of its own: what it logs
- * and how far it has come goes to the node, `sleep` and `previousRun` ask it. Lines are cut after 1,000 characters, and
- * beyond 500 a second some are left out.
+ * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and
+ * progress to the node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the child logs
+ * more than 500 lines per second, it drops some.
  *
  * @example
  * // render.js
@@ -163,14 +163,14 @@ export interface TaskReference<Result> {
   run?(context: never): Result | Promise<Result>
 }
 
-/** In what the handler of an isolated task runs: a thread of the node's process, or a process of its own. */
+/** Where the handler of an isolated task runs: in a thread of the node's process, or in a separate process. */
 export type Isolation = 'thread' | 'process'
 
-/** Bounds of a child, as Node's worker threads have them, in megabytes. Default: what V8 chooses. */
+/** Memory limits of a child in megabytes, as for Node's worker threads. Default: the limits of V8. */
 export interface IsolatedResourceLimits {
-  /** The heap of what lives on. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
+  /** Maximum heap of old objects. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
   readonly maxOldGenerationSizeMb?: number
-  /** The heap of what has just been made. */
+  /** Maximum heap of new objects. */
   readonly maxYoungGenerationSizeMb?: number
   /** Memory for generated code; threads only. */
   readonly codeRangeSizeMb?: number
@@ -178,7 +178,7 @@ export interface IsolatedResourceLimits {
   readonly stackSizeMb?: number
 }
 
-/** Where the work of an isolated task is, and in what it runs. */
+/** The module of an isolated task, and where it runs. */
 export interface IsolationOptions {
   /**
    * The file whose default export does the work: `new URL('./render.js', import.meta.url)`, or what
@@ -188,8 +188,8 @@ export interface IsolationOptions {
   /** Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its node. */
   readonly isolation?: Isolation
   /**
-   * Keep children for further attempts of the same module. One is used again only when its attempt has ended by itself,
-   * and is ended when it was idle for 30 s. Default false: a fresh one for each attempt.
+   * Keeps children for further attempts of the same module. The node reuses a child only if its attempt ended by
+   * itself, and ends it after 30 s without work. Default false: a new child for each attempt.
    */
   readonly pool?: boolean
   /** Default: what V8 chooses. */
@@ -197,16 +197,16 @@ export interface IsolationOptions {
   /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
   readonly env?: Readonly<Record<string, string>>
   /**
-   * How long the handler may take to stop once its signal has fired; then its child is killed. Default 5 s, and never more
-   * than 5 s after the execution timeout, once its node is isolated under `whileIsolated: 'abort'`, or once the occurrence
-   * is lost: another node may begin it soon after, or has begun it.
+   * How long the handler may take to stop after its signal has fired; then the node kills its child. Default 5 s. At
+   * most 5 s after the execution timeout, after its node is isolated under `whileIsolated: 'abort'`, or after the
+   * occurrence is lost, because another node may then run it.
    */
   readonly killAfter?: DurationInput
 }
 
 /**
- * One unit of work of a job: its work is `run`, or the handler that nodes registered under the name `handler`, or the
- * default export of `module`, which runs in a thread or a process of its own.
+ * One task of a job. Its handler is `run`, or the handler that nodes have registered as `handler`, or the default
+ * export of `module`, which runs in a separate thread or process.
  */
 export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
   extends TaskSettingsInput,
@@ -214,29 +214,35 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
   /** Unique in its job; 1 to 255 characters. */
   readonly name: string
   /**
-   * Plain data for the handler; part of the definition. What JSON would change (a `Date`, a `Map`, `NaN`) is refused; a
-   * member that is `undefined` is left out.
+   * Plain data for the handler; part of the definition. Values that JSON would change (a `Date`, a `Map`, `NaN`) are
+   * rejected. Members that are `undefined` are left out.
    */
   readonly data?: Data
   /** Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** Does the work. What it returns is kept as JSON with the run; what JSON would change fails the attempt. */
+  /**
+   * The handler. The storage keeps its return value as JSON with the run. A value that JSON would change fails the
+   * attempt.
+   */
   run?(context: TaskContext<Jsonify<Data>, Input>): Result | Promise<Result>
-  /** Name of a handler in `createScheduler({ handlers })`: the job is data alone, and any node with it can run it. */
+  /**
+   * Name of a handler in `createScheduler({ handlers })`. The job is data alone, and any node with that handler can run
+   * it.
+   */
   readonly handler?: string
 }
 
-/** A task with its work in it. */
+/** A task with its handler in code. */
 export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefinition<Data, Result> {
-  /** Does the work. What it returns is kept as JSON with the run. */
+  /** The handler. The storage keeps its return value as JSON with the run. */
   run(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
 }
 
-/** What does the work of tasks that name it as their `handler`. */
+/** The handler of tasks that name it as their `handler`. */
 export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unknown
 
 /**
- * A task of its own, so that later tasks can ask for its result with its type.
+ * Defines a task outside a job, so that later tasks can read its result with its type.
  *
  * @example
  * const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
