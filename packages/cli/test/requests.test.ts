@@ -20,7 +20,7 @@ describe('trigger --at and --delay', () => {
     const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
     expect(asked).toMatchObject({ state: 'pending', reason: 'delayed' })
     expect(JSON.parse((await ask('run', asked.id, '--json')).out)).toMatchObject({
-      why: 'It was asked for a later time.',
+      why: 'It was requested for a later time.',
       occurrence: { state: 'pending', scheduledAt },
     })
   })

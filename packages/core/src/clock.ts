@@ -35,8 +35,9 @@ export interface Clock {
    */
   perform?<T>(call: () => T): T
   /**
-   * Told of a wait that only time may end, such as that of a shutdown for what runs: a virtual clock that nobody moves
-   * then moves by itself until the promise is settled. The real clock has no use for it.
+   * The engine calls this before it waits for something that only time may end, such as running work at a shutdown. A
+   * virtual clock that no caller moves then moves by itself until the promise settles. The real clock lacks this
+   * method.
    */
   passUntil?(promise: Promise<unknown>): void
   /**

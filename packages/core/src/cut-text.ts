@@ -1,4 +1,4 @@
-/** At most so many UTF-16 code units of a text, and no half of a character at its end. */
+/** The first `length` UTF-16 code units of a text. Never ends with half of a surrogate pair. */
 export function cutText(text: string, length: number): string {
   if (text.length <= length) return text
   const isSplit = /[\uD800-\uDBFF]/.test(text.charAt(length - 1))

@@ -120,7 +120,7 @@ export interface SchedulerEvents {
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
-     * True if another node than the owner canceled the occurrence, usually by force. That node has already emitted
+     * True if a node canceled the occurrence in its owner's place, usually by force. That node has already emitted
      * `occurrence.canceled`, so a listener that counts ends must not count this event. Absent if a client canceled the
      * occurrence, because clients emit no events.
      */

@@ -24,7 +24,8 @@ const uuid = {
   attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8', 'attempt_'),
 }
 
-// Whoever asks for many runs names the same few jobs each time. Bounded, so that many names cost no memory of their own.
+// Callers that trigger many runs name the same few jobs each time. The cache is bounded, so that many names do not fill
+// memory.
 const jobIds = new Map<string, JobId>()
 
 /** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */

@@ -1,11 +1,11 @@
 import { types } from 'node:util'
 
 /**
- * Hands on what a promise rejects with that a user's function has returned. Types that promise nothing let asynchronous
- * functions pass, and what nobody catches of them would end the process.
+ * Passes on the rejection of a promise that a user's function has returned. A type that returns `void` accepts
+ * asynchronous functions, and an unhandled rejection would end the process.
  */
 export function catchRejection(returned: unknown, failed: (error: unknown) => void): void {
-  // Also a promise of another realm; and not its own `then` or `catch`, which may be anything.
+  // Also handles promises of another realm. Does not call the promise's own `then` or `catch`, which may be overridden.
   if (types.isPromise(returned)) Promise.prototype.then.call(returned, undefined, failed)
 }
 

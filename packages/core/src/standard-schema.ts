@@ -1,7 +1,6 @@
 /**
- * A schema of whatever library: zod, valibot, arktype and others make values of this form. The interface is that of
- * Standard Schema, version 1 (https://standardschema.dev), which asks to be copied, so that nobody depends on a package
- * for it.
+ * A schema of any library: zod, valibot, arktype and others make values of this form. The interface is copied from
+ * Standard Schema, version 1 (https://standardschema.dev), which recommends the copy, so that no package is needed.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {

@@ -221,7 +221,7 @@ class LiveTicker implements Ticker {
       const { isInDoubt, now } = this.#time
       if (!isInDoubt && this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
     } catch (error) {
-      // A schedule of somebody's own that throws: its readers are told, and nobody else has to die of it.
+      // A user's schedule has thrown. The ticker passes the error to its readers, so that it does not end the process.
       this.#end({ error })
       return
     }

@@ -254,7 +254,7 @@ export interface JobSettings extends TaskSettings {
   readonly recoveryStrategy: RecoveryStrategy
   /** A slot noticed later than this is missed. */
   readonly misfireThresholdMs: number
-  /** What becomes of an occurrence that was interrupted before its end. */
+  /** What happens to an interrupted occurrence. */
   readonly onInterrupted: InterruptionStrategy
   /** Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence whose owner is gone. */
   readonly maxRescues: number

@@ -50,7 +50,7 @@ export class BoundedTalk {
     this.#parent.post({ kind: 'log', run: this.#run, ...line })
   }
 
-  /** The handler has ended: what was held back is said before that is. */
+  /** The handler has ended. Sends the delayed progress and the number of dropped lines before the end is reported. */
   end(): void {
     this.#sendProgress()
     this.#sayLeftOut()

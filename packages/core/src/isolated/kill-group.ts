@@ -6,6 +6,6 @@ export function killGroup(pid: number): void {
   try {
     process.kill(hasGroups ? -pid : pid, 'SIGKILL')
   } catch {
-    // Nobody is left in it.
+    // The process group is empty.
   }
 }

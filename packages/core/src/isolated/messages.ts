@@ -9,7 +9,7 @@ export interface ToldTime {
   readonly at: number | null
 }
 
-/** What a handler is told of its attempt. Instants are in epoch milliseconds. */
+/** The data of an attempt that the node sends to its child. Instants are in epoch milliseconds. */
 export interface IsolatedAttemptData {
   readonly job: { readonly id: string; readonly name: string; readonly version: number }
   readonly occurrence: { readonly id: string; readonly kind: OccurrenceKind }
@@ -92,5 +92,5 @@ export type FromChild =
       readonly message: string
     }
   | { readonly kind: 'call'; readonly run: number; readonly call: number; readonly asked: AskedOfNode }
-  /** Nobody has caught an error: the child is about to die of it. */
+  /** An uncaught error is about to end the child. */
   | { readonly kind: 'crashed'; readonly error: ErrorRecord }

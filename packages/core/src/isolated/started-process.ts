@@ -52,7 +52,7 @@ export class StartedProcess {
   }
 
   kill(): void {
-    // Until it is known to have ended, nobody else can have its number.
+    // The operating system does not reuse the process id before this process has seen the end of the child.
     if (this.#forked?.pid !== undefined && this.#end === null) killGroup(this.#forked.pid)
   }
 

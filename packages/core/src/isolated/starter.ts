@@ -22,7 +22,7 @@ process.on('message', (message: ToStarter) => {
   else children.get(child)?.kill()
 })
 
-// Also those that somebody has stopped, and that could not end by themselves.
+// Kills stopped children too (`SIGSTOP`), which cannot end by themselves.
 process.on('disconnect', () => {
   for (const child of children.values()) child.kill()
   process.exit()

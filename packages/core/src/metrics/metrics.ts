@@ -68,8 +68,8 @@ export interface GaugeValues {
 }
 
 /**
- * Where a scheduler's metrics go. What it throws never reaches the engine: it is told as `hook.failed`, and the first
- * failure of each method is logged.
+ * Receives the metrics of a scheduler. If a method throws, the scheduler emits `hook.failed` and continues. It logs the
+ * first failure of each method.
  */
 export interface Metrics {
   /** Adds `by` to a counter. */
@@ -80,13 +80,13 @@ export interface Metrics {
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
   /** The job was removed: its series are not to be shown any more. */
   removeJob(job: string): void
-  /** Called once by a scheduler, with what reads its gauges whenever the collector wants them. That never rejects. */
+  /** A scheduler calls this once and passes a function that reads its gauges at any time. That function never rejects. */
   gauges(read: () => Promise<GaugeValues>): void
   /**
-   * Called by a scheduler that has ended, after all that it counts, with what it has given to `gauges`: nobody is to read
-   * its gauges, or to keep it, any more. What was counted stays; another scheduler may follow. Without `read`, whoever has
-   * made the metrics says that no scheduler uses them (any more), as when `createScheduler` has thrown. A collector that
-   * keeps nothing need not have it.
+   * A scheduler calls this at its end, after its last count, with the function that it passed to `gauges`. The
+   * collector must then drop that function. The counts stay; another scheduler may follow. Without `read`, the program
+   * that made the metrics declares that no scheduler uses them, for example because `createScheduler` has thrown. A
+   * collector without state need not implement it.
    */
   end?(read?: () => Promise<GaugeValues>): void
 }

@@ -12,9 +12,9 @@ function registered(): Map<string, ScheduleType> {
 }
 
 /**
- * Makes a type of schedules known to all schedulers of this process, so that they revive stored schedules of it without
- * `scheduleTypes`. Call it where the type is defined: whoever imports the schedule has its type then. A later type of the
- * same name takes the place of the earlier one.
+ * Registers a schedule type for all schedulers of this process, which then revive stored schedules of the type without
+ * `scheduleTypes`. Call it in the module that defines the type, so that an import of the schedule registers it. A later
+ * type of the same name replaces the earlier one.
  */
 export function registerScheduleType(type: ScheduleType): void {
   registered().set(type.name, type)

@@ -110,7 +110,7 @@ export function metricsCollector(): MetricsCollector {
   }
 }
 
-/** What nobody counts would be 0 for ever, and its test would pass for ever. */
+/** Rejects unknown metric names and labels: their value would always be 0, and a test of them could never fail. */
 function refuseUnknown(known: Readonly<Record<string, readonly string[]>>, name: string, labels: object): void {
   readChoice(name, Object.keys(known), 'name')
   readObject(labels, 'labels', known[name] ?? [])

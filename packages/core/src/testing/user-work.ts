@@ -5,9 +5,9 @@ interface Work {
   readonly owner: UserWork
   /** The work on another clock that called it: a handler may run a scheduler on a clock of its own. */
   readonly caller: Work | undefined
-  /** What it waits for of the virtual clock. */
+  /** Number of waits for the virtual clock. */
   waits: number
-  /** It has shown no sign of life for too long: nobody waits for it before it does. */
+  /** True if the work has shown no activity for too long: the clock does not wait for it until it does. */
   isGivenUp: boolean
 }
 
@@ -22,7 +22,7 @@ export class UserWork {
   readonly #underWay = new Set<Work>()
   readonly #onChange: () => void
 
-  /** `onChange` is told when one begins, ends, or begins or ends to wait for the clock. */
+  /** The class calls `onChange` when work begins or ends, and when work begins or ends a wait for the clock. */
   constructor(onChange: () => void) {
     this.#onChange = onChange
   }

@@ -82,7 +82,7 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
  * @example
  * const deaf = wrapStorage(memoryStorage(), {
  *   around: async (call) => {
- *     if (call.method === 'settle') throw new Error('nobody listens')
+ * if (call.method === 'settle') throw new Error('no listener')
  *     return await call.proceed()
  *   },
  * })

@@ -28,12 +28,12 @@ export class FollowedClock {
     return this.#now
   }
 
-  /** It has jumped, and nobody knows yet whether it is right. Nothing is to be done by it. */
+  /** True after a jump until it is confirmed. Callers must not act on the time meanwhile. */
   get isInDoubt(): boolean {
     return this.#isInDoubt
   }
 
-  /** The wall time at a monotonic instant, by what is believed now. */
+  /** The wall time at a monotonic instant, by the present reading. */
   at(monotonic: number): number {
     return Math.floor(this.#difference + monotonic)
   }

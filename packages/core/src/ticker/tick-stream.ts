@@ -27,7 +27,7 @@ interface Waiting {
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** The ticks of one reader: whoever writes never waits for it, so only the newest unread ticks are kept. */
+/** The ticks of one reader. The ticker never waits for the reader, so the stream keeps only the newest unread ticks. */
 export class TickStream implements AsyncIterableIterator<Tick> {
   readonly #maxUnread: number
   readonly #onReturn: (stream: TickStream) => void

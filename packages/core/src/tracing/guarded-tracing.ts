@@ -74,8 +74,8 @@ export function guardedTracing(tracing: Tracing, { events, logger }: { events: E
 }
 
 /**
- * Calls outside of any trace, whatever is active here. Tracing that throws does not matter: it throws again when it is told
- * of something, and that is heard.
+ * Calls a function outside of any trace. Ignores errors of `outside`: broken tracing throws again in its other methods,
+ * which report the error.
  */
 export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call: () => T): T {
   if (tracing === null) return call()

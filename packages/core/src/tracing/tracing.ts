@@ -85,11 +85,14 @@ export interface RunTrace {
   readonly context: TraceContext | null
   /** Calls a hook of the user's as part of the run. Calls it once, and answers what it returns. */
   within<T>(call: () => T): T
-  /** A handler is about to be called. Answers what follows the attempt; `null`: nothing does. */
+  /** The node calls this before a handler. Returns the trace of the attempt, or `null` for no trace. */
   attempt(attempt: { readonly task: string; readonly number: number }): AttemptTrace | null
-  /** What each line of the run's own log is to say of the trace. */
+  /** The fields of the trace for each line of the run's log. */
   logFields(): object
-  /** Called once, after the end of its attempts but for those whose handlers still run: nobody waits for these. */
+  /**
+   * The node calls this once, after the end of the attempts. It does not wait for handlers that still run after a
+   * shutdown or loss.
+   */
   ended(end: RunEnd): void
 }
 
@@ -98,7 +101,7 @@ export interface AttemptEnd {
   readonly state: AttemptState
   /** What its handler threw, if it did. */
   readonly error: unknown
-  /** Milliseconds until the next attempt; `null` when there is none. */
+  /** Milliseconds until the next attempt; `null` if no attempt follows. */
   readonly retryInMs: number | null
 }
 
@@ -113,17 +116,17 @@ export interface AttemptTrace {
 }
 
 /**
- * Follows what a scheduler or a client does, for traces: `@jobistemer/opentelemetry` is one. What it throws never reaches
- * the engine: it is told as `hook.failed`, and the first failure of each method is logged.
+ * Traces the work of a scheduler or client; `@jobistemer/opentelemetry` implements it. If a method throws, the
+ * scheduler emits `hook.failed` and continues. It logs the first failure of each method.
  */
 export interface Tracing {
   /**
-   * Calls what the engine does for itself, and what is to belong to no trace, whichever is active here. A call of
-   * `requested` that comes from it, now or later, still belongs to whoever called this.
+   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. A call of
+   * `requested` from that function, now or later, still belongs to the trace that was active at this call.
    */
   outside<T>(call: () => T): T
-  /** Somebody asks for runs. Answers what follows the call; `null`: nothing does. */
+  /** A caller requests runs. Returns the trace of the request, or `null` for no trace. */
   requested(request: TracedRequest): RequestTrace | null
-  /** A run begins on this node. Answers what follows it; `null`: nothing does. */
+  /** A run begins on this node. Returns its trace, or `null` for no trace. */
   started(run: TracedRun): RunTrace | null
 }
