@@ -15,17 +15,18 @@ import type {
 /**
  * The storage protocol, version 1.
  *
- * - Arrays in, arrays out: answers stand in the order of the items. Each item is atomic by itself and never affects
- *   its neighbours; items of one call take effect in their order.
- * - Expected contention is an answer, never an exception. An exception means that the storage failed, and that nothing
- *   or anything of the call may have happened; every call can be repeated and answers as the first would have.
+ * - Arrays in, arrays out: answers stand in the order of the items. Each item is atomic by itself and never affects its
+ *   neighbours; items of one call take effect in their order.
+ * - Expected contention is an answer, never an exception. An exception means that the storage failed; the call may have
+ *   taken effect in whole, in part or not at all. The engine can repeat every call; the repetition answers as the first
+ *   call would have.
  * - Adapters read no clock: `now` is an argument. All instants are epoch milliseconds.
- * - Arguments are valid: core has checked them.
+ * - Core has checked all arguments.
  */
 export interface Storage {
-  /** The version of the protocol that the adapter speaks. */
+  /** The protocol version of the adapter. */
   readonly specVersion: 1
-  /** What tunes the engine. Safety is never a capability. */
+  /** Properties that tune the engine. Correctness never depends on them. */
   readonly capabilities: StorageCapabilities
 
   /** Creates, replaces, pauses, resumes and deletes jobs. */
@@ -40,98 +41,100 @@ export interface Storage {
   /** Takes due pending occurrences, least `orderAt` first, and makes them running with a new token. */
   claim(request: ClaimRequest): Promise<ClaimAnswer>
 
-  /** What the owner of a running occurrence says of it. Guarded by the token and the owner. */
+  /** Stores the progress or the end of running occurrences for their owner. The token and the owner guard each item. */
   settle(request: SettleRequest): Promise<readonly SettleAnswer[]>
 
-  /** Cancels waiting occurrences, and asks for or forces the cancellation of running ones. */
+  /** Cancels waiting occurrences, and requests or forces the cancellation of running ones. */
   cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]>
 
   /** Takes running occurrences from owners that do not settle them. */
   reap(request: ReapRequest): Promise<readonly ReapAnswer[]>
 
-  /** Reads by id. `null` stands for what does not exist. */
+  /** Reads records by id. `null` stands for a record that does not exist. */
   get(request: GetRequest): Promise<GetAnswer>
 
   /** Reads jobs, in the order of their ids. */
   listJobs(query: JobQuery): Promise<Page<JobRecord>>
 
-  /** Reads occurrences of one job, or of all jobs those that live or that failed. */
+  /** Reads the occurrences of one job, or the live or failed occurrences of all jobs. */
   listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>>
 
-  /** Removes finished history and raises the prune floor of the jobs concerned in the same step. */
+  /** Removes final occurrences and raises the prune floors of their jobs in the same step. */
   prune(request: PruneRequest): Promise<PruneAnswer>
 
-  /** Writes what a node says of itself, and reads what all nodes have said. */
+  /** Writes the record of the calling node and reads the records of all nodes. */
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer>
 
   /**
-   * What is written in a transaction that somebody else has begun and will end, where the storage can do that.
-   * @throws JobistemerError `INVALID_TRANSACTION` for what is none, or is one on other data; it names what is accepted
+   * Returns a storage that writes in a transaction of the caller. The caller has begun the transaction and ends it.
+   * Absent if the storage does not support this.
+   * @throws JobistemerError `INVALID_TRANSACTION` for a value that is no transaction, or a transaction on other data;
+   * the message names the accepted values
    */
   within?(transaction: unknown): StorageWithin
 
-  /** The storage's own clock in epoch milliseconds, where it has one that several nodes share. */
+  /** The storage's own clock in epoch milliseconds. Absent if the storage has no clock that several nodes share. */
   serverTime?(): Promise<number>
 
   /**
-   * Calls the listener when another connection has changed something, and not for what this one has written. Losing a call
-   * costs latency only.
+   * Calls the listener after another connection has changed something. Writes of this connection cause no call. A lost
+   * call costs latency only.
    */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
 
-  /** Ends every use; further calls reject with `STORAGE_CLOSED`. Closing twice is allowed. */
+  /** Closes the storage; further calls reject with `STORAGE_CLOSED`. Closing twice is allowed. */
   close(): Promise<void>
 }
 
 /**
- * A storage inside a transaction of somebody else's: what it writes is there for others from the commit on, and never
- * when that does not come. It neither begins nor ends the transaction. A call that rejects has written nothing in it, and
- * leaves it as it was, or makes its commit impossible.
+ * A storage inside a transaction of a user. Its writes become visible with the commit, and vanish without one. It
+ * neither begins nor ends the transaction. A call that rejects leaves the transaction unchanged, or makes its commit
+ * impossible.
  *
- * What it locks stays locked until the transaction ends.
+ * Its locks last until the transaction ends.
  */
 export interface StorageWithin extends Pick<Storage, 'createOccurrences' | 'settle'> {
   /**
-   * From here on the transaction cannot be committed, whoever tries: it can only be rolled back. What it holds, and its
-   * savepoints, may be gone at once. Also of a storage that is closed: whoever hears that and goes on must not commit the
+   * Makes the commit of the transaction impossible: the user can only roll it back. Its writes and savepoints may be
+   * gone at once. Works on a closed storage too, so that a handler that ignores `STORAGE_CLOSED` cannot commit the
    * rest.
    */
   forbidCommit(): Promise<void>
 }
 
-/** What a storage is good at. */
+/** The properties of a storage that tune the engine. */
 export interface StorageCapabilities {
-  /** Items per call that suit this storage best; the engine sends no more. At least 1. */
+  /** Maximum number of items that the engine sends in one call. At least 1. */
   readonly maxBatch: number
   /**
-   * While a call with ends is under way, so many more make a further one worthwhile. Less than `maxBatch` is for a storage that
-   * works on several calls at the same time, and to which a call costs little besides its items. Default `maxBatch`.
+   * While a call with ends is in progress, this number of further ends starts another call. Set it below `maxBatch` if
+   * the storage processes several calls at once and a call costs little beside its items. Default `maxBatch`.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
   readonly multiProcess: boolean
-  /** What a resolved write survives: nothing, `kill -9` of every node, or a power cut. */
+  /** What an acknowledged write survives: nothing, `kill -9` of every node, or a power cut. */
   readonly durability: 'none' | 'process' | 'power'
-  /** How many occurrences of one job may be queued; a larger `maxQueued` is refused. Default: any number. */
+  /** How many occurrences of one job may be queued; core rejects a larger `maxQueued`. Default: unlimited. */
   readonly maxQueued?: number
-  /** How fine `serverTime` is, in milliseconds. Default 1. */
+  /** Resolution of `serverTime`, in milliseconds. Default 1. */
   readonly serverTimeResolutionMs?: number
   /**
-   * Whether `listJobs` takes `due`: jobs are found by their next instant, at a cost that follows how many are found and
-   * not how many there are. Default false.
+   * Whether `listJobs` supports `due`: the storage finds jobs by their next instant, at a cost that grows with the
+   * number of jobs found, not of jobs stored. Default false.
    */
   readonly findsDueJobs?: boolean
-  /** Whether `settle` heeds `takeNext`. Default false: then it wakes what it would have taken. */
+  /** Whether `settle` supports `takeNext`. Default false: `settle` then wakes the occurrence that it would have taken. */
   readonly takesNext?: boolean
-  /** How often a node shall say that it lives, unless its options say otherwise, in milliseconds. Default 5,000. */
+  /** Default heartbeat interval of a node on this storage, in milliseconds. Default 5,000. */
   readonly heartbeatMs?: number
 }
 
-/** That another connection has changed something, for `subscribe`. */
+/** A message of `subscribe`: another connection has changed something. */
 export interface WakeUp {
   /**
-   * `due`: work may wait for a node. `cancel`: a running occurrence is to end. `jobs`: a definition or a pause changed.
-   * `nodes`: a node has come, or is leaving, see `isNodesNews`.
+   * `due`: an occurrence may be ready for a claim. `cancel`: a running occurrence has a cancel request. `jobs`: a
+   * definition or a pause changed. `nodes`: a node has started or is leaving, see `isNodesNews`.
    */
   readonly kind: 'due' | 'cancel' | 'jobs' | 'nodes'
 }
@@ -141,11 +144,11 @@ export interface WakeUp {
 /** What `saveJobs` takes. */
 export interface SaveJobsRequest {
   readonly now: number
-  /** Each is atomic by itself; they take effect in this order. */
+  /** Each change is atomic; the changes take effect in this order. */
   readonly changes: readonly JobChange[]
   /**
-   * At most so many waiting occurrences are canceled by each `delete`, each `replace` and each `create`, so that no call
-   * blocks for long. At least 1. Default: all of them.
+   * Maximum number of waiting occurrences that each `delete`, `replace` and `create` cancels, so that no call blocks
+   * for long. At least 1. Default: unlimited.
    */
   readonly cancelLimit?: number
 }
@@ -160,28 +163,30 @@ export type JobContent = Pick<
 export type JobChange =
   /**
    * Stores a job that does not exist, as version 1 with `createdAt = changedAt = now` and `watermark = now`. Over a
-   * tombstone: the version after the tombstone's, its prune floor, and as watermark the latest of its own, that floor and
-   * `now`.
-   * `conflict` when the tombstone's job has decided about `nextAt`, and while more of its occurrences wait than
-   * `cancelLimit` allows to cancel: each try cancels some.
+   * tombstone, the job gets the next version and the prune floor of the tombstone. Its watermark is then the latest of
+   * the tombstone's watermark, that floor and `now`. Answers `conflict` if the tombstone's job has already decided
+   * `nextAt`. Also answers `conflict` while more of its occurrences wait than `cancelLimit` allows to cancel; each try
+   * cancels some.
    */
   | { readonly kind: 'create'; readonly id: JobId; readonly content: JobContent }
   /**
-   * Replaces the content when version and watermark are still the expected ones: version + 1, the old fingerprint at
-   * the head of the lineage. Under the overlap policy `allow` every occurrence that is still queued becomes pending in
-   * the same step, or in the one that cancels the last of these; of very many some may follow in steps that come before the
-   * next claim takes anything:
+   * Replaces the content if version and watermark are still the expected ones. The version grows by 1, and the old
+   * fingerprint becomes the first of the lineage. Under the overlap policy `allow`, each queued occurrence becomes
+   * pending in the same step, or in the step that cancels the last superseded slot. If there are very many, some become
+   * pending in later steps, before the next claim takes any occurrence.
    *
-   * With `waiting: 'cancel'` pending and queued slots become `canceled` with the reason `updated`. Triggers and replays
-   * are kept, and slots that a node has started: one that is handed back by it, before or after, is finished. With more
-   * than `cancelLimit` the head keeps the new version as `cancelsBelow`, the answer says `more`, and none of the rest
-   * ever starts: the same change, repeated, cancels the next, also under a later version, unless that one cancels too;
-   * and so do the steps on the job's occurrences that come upon them.
+   * With `waiting: 'cancel'`, pending and queued slots become `canceled` with the reason `updated`. The step keeps
+   * triggers, replays, and slots that a node has started once, even if that node handed them back. If more than
+   * `cancelLimit` slots wait, the head keeps the new version as `cancelsBelow`, the answer has `more`, and none of the
+   * remaining slots ever starts. The engine repeats the change to cancel the next slots. The repetition works under a
+   * later version too, unless that version cancels as well. Other steps on the job's occurrences also cancel superseded
+   * slots that they meet.
    *
-   * `setBackTo` also sets the watermark back to an instant before it, because a clock that was wrong has moved it ahead.
-   * Nothing else ever does. The content's next instant lies after it; otherwise, and when the watermark is not after it,
-   * `conflict`. The content's next instant always lies after the prune floor: a `prune` may have raised the floor since
-   * the sender read the head, and then the answer is `conflict`. Records stay: a slot that has one is passed when its time comes again.
+   * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved it ahead. No other change
+   * moves it back. Answers `conflict` if the watermark is not after `setBackTo`, or the content's next instant is not
+   * after it. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the
+   * sender read the head, and then the answer is `conflict`. Records stay: a slot that has a record is passed when its
+   * time comes again.
    */
   | {
       readonly kind: 'replace'
@@ -193,33 +198,34 @@ export type JobChange =
       readonly setBackTo?: number
     }
   /**
-   * Sets or lifts (`null`) the pause. No new version. Of two pauses the one that holds longer wins, see `changesPause`:
-   * one that ends no later than the stored one answers `unchanged`, and so does lifting one that is over by `now`.
+   * Sets or lifts (`null`) the pause, without a new version. Of two pauses the longer one wins, see `changesPause`. A
+   * pause that ends no later than the stored one answers `unchanged`, and so does lifting a pause that has ended at
+   * `now`.
    *
-   * A pause with `until` is over then, and nothing is written for that: `paused` stays in the head, and each step compares
-   * it with its own `now`, or with the `scheduledAt` of a slot. `claim` finds what waits from then on.
+   * A pause with `until` ends then without a write: `paused` stays in the head, and each step compares it with its own
+   * `now`, or with the `scheduledAt` of a slot. From then on `claim` finds the waiting occurrences.
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
-   * Makes the job a tombstone; what waits is canceled with the reason `deleted`; what runs may end. With more waiting than
-   * `cancelLimit` the answer says `more`, and none of the rest ever starts: the same change, repeated, cancels the next,
-   * and so does what `claim` finds of it.
+   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences may
+   * end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining ones ever
+   * starts. The engine repeats the change to cancel the next ones; `claim` also cancels those that it finds.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
-/** `job` is the head as it is stored after the step. */
+/** `job` is the stored head after the step. */
 export type SaveJobAnswer =
   | {
       readonly outcome: 'saved'
       readonly job: JobRecord
-      /** What `replace` and `delete` canceled. */
+      /** The occurrences that `replace` or `delete` canceled. */
       readonly canceled: readonly OccurrenceAddress[]
-      /** Others wait that are to be canceled: repeat the change. */
+      /** Further occurrences must be canceled: repeat the change. */
       readonly more?: true
     }
-  /** The job is already as the change wants it, or (`create`) exists. */
+  /** The job already has the requested state, or (`create`) exists. */
   | { readonly outcome: 'exists' | 'unchanged'; readonly job: JobRecord }
-  /** Another version or another watermark is stored; for `create` a tombstone, see there. */
+  /** The storage has another version or watermark. For `create`, see there. */
   | { readonly outcome: 'conflict'; readonly job: JobRecord }
   /** No such job, or it was deleted. */
   | { readonly outcome: 'absent' }
@@ -229,37 +235,41 @@ export type SaveJobAnswer =
 /** What `createOccurrences` takes. */
 export interface CreateOccurrencesRequest {
   readonly now: number
-  /** Who starts what has `runs`. */
+  /** The owner of the occurrences that the call starts. */
   readonly owner: Owner
   readonly items: readonly CreateItem[]
 }
 
-/** What every item says that creates something. */
+/** Fields of every create item. */
 export interface CreateItemBase extends OccurrenceAddress {
-  /** The version that the node knows. An older one than the stored is refused. */
+  /** The version that the node knows. The storage rejects an item with an older version than the stored one. */
   readonly jobVersion: number
 }
 
 /** One slot of the job: its next instant, and the one after it. */
 export interface CreateSlot extends CreateItemBase {
   readonly kind: 'slot'
-  /** The job's next instant once this one is consumed. */
+  /** The job's next instant after this slot. */
   readonly nextAt: number | null
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
-  /** Task runs to start with, attempts already `running`: start now if the rules allow. `null`: leave it pending. */
+  /**
+   * Task runs to start with, their attempts already `running`: the storage starts the occurrence now if the rules allow
+   * it. `null`: the occurrence stays pending.
+   */
   readonly runs: readonly TaskRunRecord[] | null
 }
 
 /**
- * A trigger or a replay: outside the schedule; the watermark stays. Its id alone says whether it exists: a request that
- * is repeated comes with the `scheduledAt` of its repetition.
+ * A trigger or a replay, outside the schedule. The watermark stays. The id alone decides whether the occurrence exists,
+ * because a repeated request has the `scheduledAt` of its repetition.
  */
 export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /**
-   * Not to be claimed before. Later than `now` only for a delayed one, which `runs` may not start: it is created pending
-   * with the reason `delayed`, whatever the overlap policy and whatever else there is of the job, see `isDelayed`.
+   * No claim takes the occurrence before this instant. If it is later than `now`, the occurrence is delayed: `runs`
+   * must not start it, and the storage creates it pending with the reason `delayed`, whatever the overlap policy and
+   * the other occurrences of the job, see `isDelayed`.
    */
   readonly dueAt: number
   readonly executionTimeoutMs: number
@@ -267,28 +277,29 @@ export interface CreateRequested extends CreateItemBase {
   /** As for a slot. */
   readonly runs: readonly TaskRunRecord[] | null
   /**
-   * The id of the record when the request is skipped: its own id then stays free, and the same request may come again.
-   * Left out: its own id.
+   * The id of the record if the request is skipped. The id of the request then stays free, and the caller may send the
+   * request again. Default: the item's id.
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A key that can be used again: at most one occurrence of the job holds it. If the key's last occurrence still blocks by
-   * the scope, see `blocksKey`, the item answers `exists` with that occurrence. Otherwise it creates a record under its own
+   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks it by its
+   * scope, see `blocksKey`, the item answers `exists` with that occurrence. Otherwise it creates a record under its own
    * id, which is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that
-   * record, unless it is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks too.
+   * record, unless it is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks
+   * too.
    */
   readonly key?: ReusableKey
 }
 
-/** A key that can be used again, see {@link CreateRequested.key}. */
+/** A reusable key, see {@link CreateRequested.key}. */
 export interface ReusableKey {
-  /** The id that a request of this key without a scope is created under. */
+  /** The id of the occurrence that a request with this key but without a scope creates. */
   readonly id: OccurrenceId
   /** Until when an occurrence blocks its key: until its first start, or until its end. */
   readonly scope: 'waiting' | 'live'
 }
 
-/** A future slot that is not to run: created `canceled`; the watermark passes over it when its time comes. */
+/** Cancels a future slot: the storage creates it as `canceled`, and the watermark passes it when its time comes. */
 export interface CreateExclusion extends CreateItemBase {
   readonly kind: 'exclusion'
   readonly reason: string
@@ -296,27 +307,27 @@ export interface CreateExclusion extends CreateItemBase {
 }
 
 /**
- * Several slots that were missed: moves the watermark over all of them at once, if it is still the expected one, and
- * creates what the recovery strategy wants of them. `id` and `scheduledAt` are of the last slot.
+ * Decides several missed slots at once. If the watermark is still the expected one, the storage moves it past all of
+ * them and creates the entries of the recovery strategy. `id` and `scheduledAt` are those of the last slot.
  */
 export interface CreateRecovery extends CreateItemBase {
   readonly kind: 'recovery'
-  /** The job's watermark, as the node knows it: another one means that somebody else has decided. */
+  /** The job's watermark, as the node knows it. If the stored one differs, another node has already decided. */
   readonly expectedWatermark: number
   /** The watermark afterwards, not before `scheduledAt`. */
   readonly watermark: number
   /** The next instant afterwards. */
   readonly nextAt: number | null
-  /** In the order of their time. */
+  /** In the order of their instants. */
   readonly entries: readonly RecoveryEntry[]
 }
 
-/** What is to become of one missed slot, or of several that are not to be run. */
+/** The decision about one missed slot, or about several that do not run. */
 export type RecoveryEntry =
   /**
-   * To be run: created pending, or queued behind the active one, whatever the overlap policy (but `allow`). A slot that
-   * has its record keeps that; but of a run that stands for several slots (`details.span`) the whole item is refused then,
-   * as `off_schedule`: whoever decided so has not seen the record.
+   * The slot runs: the storage creates it pending, or, unless the policy is `allow`, queued behind the active
+   * occurrence. A slot that has a record keeps it. If a run that covers several slots (`details.span`) meets a record,
+   * the storage rejects the whole item as `off_schedule`, because the deciding node has not seen that record.
    */
   | {
       readonly kind: 'run'
@@ -326,8 +337,9 @@ export type RecoveryEntry =
       readonly details: OccurrenceDetails
     }
   /**
-   * Not to be run: one `missed` record for all slots of the span. `id` is that of the slot when there is but one; that
-   * of several is of an id space of its own, as a record of the first slot, canceled ahead, may be there.
+   * The slots do not run: one `missed` record covers all slots of the span. For a single slot, `id` is the slot's id.
+   * For several, `id` comes from a separate id space, because the first slot may already have a record that was
+   * canceled ahead.
    */
   | {
       readonly kind: 'missed'
@@ -337,37 +349,37 @@ export type RecoveryEntry =
       readonly span: SlotSpan
     }
 
-/** One occurrence to create, or the decision about several. */
+/** One occurrence to create, or a decision about several slots. */
 export type CreateItem = CreateSlot | CreateRequested | CreateExclusion | CreateRecovery
 
 /**
- * In the order in which an item is judged: `exists`, `absent`, `pruned`, `stale_version`, `off_schedule`, `queue_full`,
+ * The rules check an item in this order: `exists`, `absent`, `pruned`, `stale_version`, `off_schedule`, `queue_full`,
  * `created`.
  */
 export type CreateAnswer =
   | {
       readonly outcome: 'created'
-      /** Of the occurrence; of a recovery: of its last entry. */
+      /** The state of the occurrence; for a recovery, of its last entry. */
       readonly state: OccurrenceState
       readonly token: number
       /**
-       * For `skipped` and `canceled`; `delayed` for a request that waits for its time, `start_rate` for one that may not start
-       * yet by the start rate of its job.
+       * The reason of `skipped` and `canceled`. `delayed` for a request that waits for its time. `start_rate` if the
+       * start rate of the job allows no start yet.
        */
       readonly reason: string | null
-      /** Waiting occurrences that this one displaced (`queue_one`, `cancel_running`): now `canceled`. */
+      /** Waiting occurrences that this occurrence displaced (`queue_one`, `cancel_running`); they are now `canceled`. */
       readonly displaced: readonly OccurrenceAddress[]
-      /** Running occurrences that were asked to cancel (`cancel_running`). */
+      /** Running occurrences that got a cancel request (`cancel_running`). */
       readonly cancelRequested: readonly CancelNotice[]
     }
   /**
-   * The record was there. When the owner is the asker itself, an answer of its own got lost: it carries on. A slot
-   * item that finds its record while the job still waits for that instant moves the job past it. A recovery item
-   * answers `exists` when its last slot is already decided by a record of its own.
+   * The record exists. If its owner is the calling node, an earlier answer to that node was lost, and the node
+   * continues the run. If a slot item finds its record while `nextAt` is still that slot, the storage moves the job
+   * past it. A recovery item answers `exists` if its last slot already has a record of its own.
    */
   | {
       readonly outcome: 'exists'
-      /** The occurrence that blocks the item's `key`. Left out: the item's own id. */
+      /** The occurrence that blocks the item's `key`. Default: the item's own id. */
       readonly id?: OccurrenceId
       readonly state: OccurrenceState
       readonly token: number
@@ -377,17 +389,17 @@ export type CreateAnswer =
     }
   /** No such job, or it was deleted. */
   | { readonly outcome: 'absent' }
-  /** At or below the prune floor. */
+  /** The instant lies at or below the prune floor. */
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * The job's next instant (slot) or watermark (recovery) is another; an exclusion that is not in the future; a run of a
-   * recovery that stands for several slots finds a record in its place.
+   * The job's next instant (slot) or watermark (recovery) differs. Or an exclusion is not in the future. Or a run of a
+   * recovery that covers several slots met an existing record.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
-   * A trigger or a replay under `queue`, and `maxQueued` occurrences are queued: nothing is stored of it. A slot is
-   * created as `skipped` with the reason `queue_full` instead.
+   * A trigger or a replay under `queue` while `maxQueued` occurrences are queued: the storage keeps nothing. A slot
+   * becomes `skipped` with the reason `queue_full` instead.
    */
   | { readonly outcome: 'queue_full'; readonly maxQueued: number }
 
@@ -397,41 +409,42 @@ export type CreateAnswer =
 export interface ClaimRequest {
   readonly now: number
   readonly owner: Owner
-  /** At most so many; 0 claims nothing and still answers the rest. */
+  /** Maximum number of occurrences to claim. With 0, the storage claims nothing and fills the other fields of the answer. */
   readonly limit: number
-  /** Jobs with these handler keys are left to other nodes. */
+  /** The claim leaves out jobs with these handler keys, which this node cannot run. */
   readonly exceptHandlerKeys: readonly string[]
   /**
-   * Also wake queued occurrences whose job has no active one, and cancel some that a deleted or a replaced job left: mends
-   * what a damaged storage left behind, or a change that was not repeated.
+   * Also wakes queued occurrences of jobs without an active one, and cancels some occurrences that a deleted or
+   * replaced job left. This repairs the effects of a damaged storage, or of a change that was not repeated.
    */
   readonly sweep: boolean
 }
 
 /**
- * `claim` passes over jobs that are paused at `now`, cancels what it meets of deleted ones, and never makes a second occurrence of a job running unless its policy is `allow`:
- * such a one goes back to `queued`. Of a job with a start rate no more start than that allows: of those beyond it that are due
- * the first stays pending until then, and the others go back to `queued`; each start wakes the next.
+ * `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that it meets. It never
+ * starts more occurrences of a job than its overlap rule allows; further ones go back to `queued`. It also respects the
+ * start rate: of the due occurrences beyond it, the first stays pending until the next allowed start, and further ones
+ * go back to `queued`. Each start wakes the next.
  */
 export interface ClaimAnswer {
-  /** Now running for the owner, `runs` included; least `orderAt` first, equal ones by id. */
+  /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
   readonly claimed: readonly OccurrenceRecord[]
-  /** Running occurrences of this node and incarnation whose cancellation was asked for; least `scheduledAt` first. */
+  /** Running occurrences of this node and incarnation that have a cancel request; least `scheduledAt` first. */
   readonly cancelRequested: readonly CancelNotice[]
   /**
-   * True when more are due than `limit` allowed, and when others are left to be canceled, or to go back to `queued`, than one
-   * call does: then less than the limit may be claimed.
+   * True if more occurrences are due than `limit` allowed. Also true if more must be canceled or go back to `queued`
+   * than one call handles; the call may then have claimed fewer than `limit`.
    */
   readonly more: boolean
   /**
-   * When, after `now`, the next pending occurrence may be claimed: it becomes due, or the pause of its job ends. `null`
-   * when there is none, or only of jobs that are to be resumed. It may be the instant of one that is left to others, where
-   * that is earlier.
+   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its
+   * job ends. `null` if no pending occurrence exists, except of jobs whose pause has no end. It may be an earlier
+   * instant, of an occurrence that this claim leaves out.
    */
   readonly nextDueAt: number | null
 }
 
-/** A running occurrence that its owner is to end. */
+/** A running occurrence whose owner must end it. */
 export interface CancelNotice extends OccurrenceAddress {
   readonly token: number
   readonly reason: string
@@ -445,58 +458,62 @@ export interface SettleRequest {
   readonly items: readonly SettleItem[]
 }
 
-/** What an owner says of one occurrence. */
+/** A step of one occurrence, sent by its owner. */
 export interface SettleItem extends OccurrenceAddress {
   readonly token: number
   /**
-   * The owner that speaks: the item is `lost` if the record belongs to another incarnation. A storage that has lost
-   * acknowledged writes gives the same token a second time. `null` or left out: the token alone decides.
+   * The sending owner. If the record belongs to another incarnation, the item is `lost`: a storage that has lost
+   * acknowledged writes gives the same token a second time. Without an owner, the token alone decides.
    */
   readonly owner?: Owner | null
-  /** 1, 2, 3 … under one token. The stored one is repeated (`ok`, nothing changes); a smaller one is `lost`. */
+  /**
+   * Counts 1, 2, 3 … under one token. An item with the stored sequence is a repetition (`ok`, nothing changes); an item
+   * with a smaller one is `lost`.
+   */
   readonly sequence: number
   /**
-   * Set by an owner that has said something under a later number in a transaction, and does not know whether that is
-   * committed: when the stored sequence is above this, the item is `lost`. Only of a storage with `within`.
+   * An owner sets this after it has written a later sequence in a transaction and does not know whether that was
+   * committed. If the stored sequence is above this number, the item is `lost`. Only for a storage with `within`.
    */
   readonly upToSequence?: number
-  /** All task runs so far, whole. */
+  /** All task runs so far, complete. */
   readonly runs: readonly TaskRunRecord[]
-  /** What it means for the occurrence. */
+  /** The effect on the occurrence. */
   readonly change: SettleChange
   /**
-   * Of a `finish`: what it would wake becomes running for this owner instead, as by a claim, if it is due, the job is not
-   * paused, and its start rate allows a start that no pending one waits for. Only with the capability `takesNext`.
+   * For a `finish`: the occurrence that it would wake becomes running for this owner instead, as after a claim.
+   * Conditions: the occurrence is due, the job is not paused, and its start rate allows a start for which no pending
+   * occurrence waits. Only with the capability `takesNext`.
    */
   readonly takeNext?: Owner
 }
 
-/** What becomes of a running occurrence. */
+/** The effect of a `settle` on a running occurrence. */
 export type SettleChange =
-  /** Attempts started or ended; the occurrence goes on. */
+  /** Attempts started or ended; the occurrence continues. */
   | { readonly kind: 'progress' }
-  /** It is over. Wakes, or takes, the job's next queued occurrence (least `orderAt`) in the same step. */
+  /** The occurrence ends. The same step wakes, or takes, the job's next queued occurrence (least `orderAt`). */
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string | null }
-  /** Its owner stops working on it: pending again, for any node, not before `dueAt`. */
+  /** The owner hands the occurrence back: it is pending again for any node, not before `dueAt`. */
   | { readonly kind: 'release'; readonly dueAt: number; readonly reason: string | null }
 
-/** What a storage says to an owner. */
+/** The storage's answer to an owner. */
 export type SettleAnswer =
   | {
       readonly outcome: 'ok'
-      /** What the finish woke: pending now. */
+      /** The occurrence that the finish woke; it is now pending. */
       readonly woken: OccurrenceAddress | null
-      /** Set when somebody asked for cancellation. */
+      /** The reason of a cancel request; `null` without one. */
       readonly cancelRequested: string | null
-      /** What `takeNext` took: running now, `runs` included. Left out when it took nothing. */
+      /** The occurrence that `takeNext` took; it is now running, with its `runs`. Absent if it took none. */
       readonly taken?: OccurrenceRecord
       /**
-       * Set for an item with `takeNext` that was accepted before, and took nothing more now. What it took then, its owner
-       * finds among what is running for it.
+       * Set for a repeated item with `takeNext`, which takes nothing the second time. The owner finds the occurrence
+       * that the first call took among its running occurrences.
        */
       readonly repeated?: true
     }
-  /** The token is not live (any more). `absent` when there is no such record. */
+  /** The token is no longer valid. `absent` if the record does not exist. */
   | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
 
 // ------------------------------------------------------------------------------------------------------------- cancel
@@ -512,17 +529,17 @@ export interface CancelItem extends OccurrenceAddress {
   readonly reason: string
   readonly actor: string | null
   /**
-   * A running occurrence: `request` leaves a note for its owner; `force` ends it at once, and its owner's token is
-   * dead. Waiting ones are canceled at once in either mode. The task runs stay as they are: whoever shows them says that
-   * none goes on.
+   * For a running occurrence, `request` stores a cancel request for its owner; `force` ends it at once and invalidates
+   * its owner's token. Both modes cancel a waiting occurrence at once. The stored task runs do not change; the code
+   * that displays them shows unfinished ones as ended.
    */
   readonly mode: 'request' | 'force'
 }
 
-/** What a cancellation did. */
+/** The outcome of a cancel. */
 export type CancelAnswer =
   | { readonly outcome: 'canceled'; readonly woken: OccurrenceAddress | null }
-  /** The owner was asked; repeated requests keep the first. */
+  /** The owner has a cancel request; the first of several requests stays. */
   | { readonly outcome: 'requested'; readonly token: number; readonly owner: Owner }
   | { readonly outcome: 'final'; readonly state: FinalState }
   | { readonly outcome: 'absent' }
@@ -535,55 +552,58 @@ export interface ReapRequest {
   readonly items: readonly ReapItem[]
 }
 
-/** Takes effect when token, sequence and owner are still the given ones. */
+/** Takes effect if token, sequence and owner are still the given ones. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
-  /** The owner that loses the occurrence, as for {@link SettleItem}. */
+  /** The owner to take the occurrence from, as for {@link SettleItem}. */
   readonly owner?: Owner | null
-  /** That of the owner's last accepted `settle`: it has said nothing since. */
+  /** The sequence of the owner's last accepted `settle`; the owner has sent none since. */
   readonly sequence: number
-  /** The task runs as they are to be kept: unfinished attempts ended as `lost`. */
+  /** The task runs to store, with unfinished attempts ended as `lost`. */
   readonly runs: readonly TaskRunRecord[]
-  /** `fail`: `failed_stale`, and the next queued one is woken. `retry`: pending again, for any node. */
+  /**
+   * `fail`: the occurrence becomes `failed_stale`, and the step wakes the next queued one. `retry`: the occurrence is
+   * pending again, for any node.
+   */
   readonly action: 'fail' | 'retry'
   readonly reason: string
 }
 
-/** What a reaping did. */
+/** The outcome of a reap. */
 export type ReapAnswer =
   | { readonly outcome: 'reaped'; readonly woken: OccurrenceAddress | null }
   | { readonly outcome: 'lost'; readonly state: OccurrenceState | 'absent'; readonly token: number }
 
 // ------------------------------------------------------------------------------------------------------ get and list
 
-/** What `get` takes. What is left out is answered with an empty list. */
+/** What `get` takes. An absent member is answered with an empty list. */
 export interface GetRequest {
   /** Heads of jobs. Tombstones are found too. */
   readonly jobs?: readonly JobId[]
   /** Versions of jobs, also earlier ones. */
   readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
-  /** With their runs. */
+  /** Occurrences, with their runs. */
   readonly occurrences?: readonly OccurrenceId[]
-  /** How many live occurrences there are, of these jobs or of all jobs together. */
+  /** Counts of live occurrences, of these jobs or of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
-   * Of each of these jobs the latest occurrence that was run and has ended: final, with a token above 0, and of these the
-   * one with the greatest `scheduledAt`, equal ones by id. What was skipped, missed or canceled before it began is passed
-   * over; behind about a thousand of those in a row a storage may give up with `null`. No write is paid for it.
+   * The latest finished run of each of these jobs: the final occurrence with a token above 0 that has the greatest
+   * `scheduledAt`, ties by id. The storage ignores occurrences that were skipped, missed or canceled before their
+   * start. After about a thousand of those in a row it may answer `null`. Storages keep no extra data for this read.
    */
   readonly latest?: readonly JobId[]
 }
 
 /**
- * How many occurrences live, by state. A storage keeps these sums as it writes, so that asking for them costs the same
- * whatever their size; where keeping them has a price that nobody should pay, its guide says how it answers instead.
+ * Counts of live occurrences, by state. A storage updates these sums with each write, so that a read costs the same
+ * whatever their size. If that would cost too much, the storage answers in another way, which its guide describes.
  */
 export interface LiveCounts {
-  /** Those that wait for a node. */
+  /** Occurrences that wait for a node. */
   readonly pending: number
-  /** Those that wait for another one of their job. */
+  /** Occurrences that wait for another one of their job. */
   readonly queued: number
-  /** Those that a node owns. */
+  /** Occurrences that a node owns. */
   readonly running: number
 }
 
@@ -604,15 +624,18 @@ export interface GetAnswer {
 /** A part of a list. */
 export interface Page<T> {
   readonly items: readonly T[]
-  /** Pass it on for the next page; `null` on the last. A page may be shorter than `limit`, even empty, before that. */
+  /**
+   * Pass it to the call for the next page; `null` on the last page. Earlier pages may be shorter than `limit`, even
+   * empty.
+   */
   readonly cursor: string | null
 }
 
-/** Which part of a list is wanted. */
+/** Which part of a list to read. */
 export interface PageRequest {
   /** At least 1. */
   readonly limit: number
-  /** Of the page before; `null` for the first. */
+  /** The cursor of the previous page; `null` for the first page. */
   readonly cursor: string | null
 }
 
@@ -625,26 +648,26 @@ export interface JobQuery extends PageRequest {
   /** Include tombstones; default false. */
   readonly deleted?: boolean
   /**
-   * Only jobs whose next instant is due. Then they come in the order of their next instants, equal ones by id, and
-   * nothing else may be asked for. Jobs whose slots lie less than ten seconds apart may come so much too early in that
-   * order. Only with the capability `findsDueJobs`.
+   * Only jobs whose next instant is due, in the order of their next instants, ties by id. It excludes the other
+   * filters. A job whose slots lie less than 10 s apart may appear up to 10 s too early in that order. Only with the
+   * capability `findsDueJobs`.
    */
   readonly due?: DueJobs
 }
 
-/** Which jobs are due. Paused ones are found too: what becomes of their slots has to be written. */
+/** Which jobs are due. Includes paused jobs, because a node must record their slots as skipped. */
 export interface DueJobs {
   /** Only next instants after this, epoch milliseconds. Default: any. */
   readonly after?: number
   /** Only next instants at or before this, epoch milliseconds. */
   readonly upTo: number
-  /** Only jobs of these shards, see `shardOf`. Default: all. Rising, each once. */
+  /** Only jobs of these shards, see `shardOf`, in ascending order without repetition. Default: all. */
   readonly shards?: readonly number[]
 }
 
 /** What `listOccurrences` takes. */
 export type OccurrenceQuery =
-  /** The history of one job by `scheduledAt` (equal ones by id), `from` inclusive, `to` exclusive. */
+  /** The history of one job by `scheduledAt` (ties by id), `from` inclusive, `to` exclusive. */
   | (PageRequest & {
       readonly kind: 'job'
       readonly jobId: JobId
@@ -652,27 +675,27 @@ export type OccurrenceQuery =
       readonly to?: number
       readonly states?: readonly OccurrenceState[]
       readonly order: 'ascending' | 'descending'
-      /** False leaves `runs` empty. */
+      /** `false` leaves `runs` empty. */
       readonly runs: boolean
     })
   /** Live occurrences of all jobs, in an order of the adapter's choice. */
   | (PageRequest & {
       readonly kind: 'live'
       readonly state: 'pending' | 'queued' | 'running'
-      /** Running ones of this node only. */
+      /** Only running occurrences of this node. */
       readonly node?: string
-      /** Running ones with a deadline at or before this only. */
+      /** Only running occurrences with a deadline at or before this instant. */
       readonly deadlineBefore?: number
       readonly runs: boolean
     })
   /**
-   * Failures, by `finishedAt` (equal ones by id), `from` inclusive, `to` exclusive: what is in one of the `failedStates`.
-   * Found through an index that holds nothing else, so that the cost does not grow with the history. One that follows the
-   * data with a delay will do.
+   * Occurrences in one of the `failedStates`, by `finishedAt` (ties by id), `from` inclusive, `to` exclusive. The
+   * storage reads an index that holds only failures, so that the cost does not grow with the history. The index may be
+   * eventually consistent.
    */
   | (PageRequest & {
       readonly kind: 'failed'
-      /** Of this job only. Default: of all jobs. */
+      /** Only failures of this job. Default: of all jobs. */
       readonly jobId?: JobId
       readonly from?: number
       readonly to?: number
@@ -688,23 +711,23 @@ export interface PruneRequest {
   /** `null`: all jobs. */
   readonly jobId: JobId | null
   /**
-   * Terminal occurrences with `scheduledAt` before this are removed, of a job with a next instant only those before
-   * that: no slot lies between its watermark and there. The floor rises to the latest removed `scheduledAt` or slot at
-   * least, above the watermark if need be, and before anything is gone. Tombstones deleted before this that have no
-   * occurrences left go too, as do versions that nothing refers to.
+   * The storage removes final occurrences with `scheduledAt` before this. If the job has a next instant, it removes
+   * only occurrences before that; no slot lies between the watermark and the next instant. Before the removal, the
+   * prune floor rises at least to the latest removed `scheduledAt` or slot, even above the watermark. The storage also
+   * removes tombstones without occurrences that were deleted before this instant, and versions without a reference.
    */
   readonly before: number
-  /** Always keep so many of the latest terminal occurrences of each job. */
+  /** Number of latest final occurrences of each job to keep in any case. */
   readonly keep: number
-  /** Remove at most about so many per call, so that no call blocks for long. At least 1. */
+  /** Approximate maximum number of removals per call, so that no call blocks for long. At least 1. */
   readonly limit: number
 }
 
 /** What a call of `prune` did. */
 export interface PruneAnswer {
-  /** How many occurrences are gone. Of calls that prune at the same time, several may count the same one. */
+  /** Number of removed occurrences. Concurrent calls may count the same occurrence. */
   readonly removed: number
-  /** True when a further call would remove more. */
+  /** True if a further call would remove more. */
   readonly more: boolean
 }
 
@@ -713,34 +736,31 @@ export interface PruneAnswer {
 /** What `heartbeat` takes. */
 export interface HeartbeatRequest {
   readonly now: number
-  /**
-   * Stored when the storage has no record of this incarnation, or one with a smaller counter; otherwise the stored one
-   * stays. `null`: write nothing, only read.
-   */
+  /** The storage keeps this record if it has none of this incarnation, or one with a smaller counter. `null`: only read. */
   readonly own: NodeRecord | null
-  /** What the node can do. Stored with `own`; left out, what is stored stays. */
+  /** The handlers and definitions of the node, stored with `own`. Absent: the stored profile stays. */
   readonly profile?: NodeProfile
   /**
-   * Records that go, each with its profile, when the counter is still the given one: whoever has said something since
-   * lives. They go before `own` is stored.
+   * Node records to remove with their profiles, if their counters are still the given ones. A node whose counter has
+   * grown since is alive. The removal precedes the write of `own`.
    */
   readonly remove: readonly NodeAtCounter[]
-  /** Incarnations whose profiles are wanted. */
+  /** Incarnations whose profiles to read. */
   readonly profilesOf: readonly string[]
 }
 
-/** A node's record as it was when somebody looked. */
+/** A node record as the sender has read it. */
 export interface NodeAtCounter {
-  /** Which life of which node. */
+  /** The incarnation of the node. */
   readonly incarnation: string
-  /** What its record said then. */
+  /** The counter that the sender has read. */
   readonly counter: number
 }
 
 /** What `heartbeat` answers. */
 export interface HeartbeatAnswer {
-  /** All of them after the step, the own one too, by incarnation. */
+  /** All node records after the step, including the sender's, by incarnation. */
   readonly nodes: readonly NodeRecord[]
-  /** As asked for by `profilesOf`; `null` for those that are not there. */
+  /** The profiles of `profilesOf`; `null` for each that does not exist. */
   readonly profiles: readonly (NodeProfile | null)[]
 }
