@@ -7,26 +7,30 @@ export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_r
 
 /** The overlap rule as the storage applies it, inside its atomic steps. */
 export interface OverlapRule {
-  /** What becomes of the later one. */
+  /** What happens to the later occurrence. */
   readonly policy: OverlapPolicy
-  /** Under `queue`: how many may wait. A slot beyond that is skipped with the reason `queue_full`, a request is refused. */
+  /**
+   * Under `queue`: how many occurrences may be queued. Beyond that a slot is skipped with the reason `queue_full`, and
+   * a request is rejected.
+   */
   readonly maxQueued: number
   /**
-   * Under `skip`, `queue` and `queue_one`: how many may be active at once. Left out where it is 1, and under the others.
+   * Under `skip`, `queue` and `queue_one`: how many occurrences may be active at once. Absent if it is 1, and under the
+   * other policies.
    */
   readonly maxConcurrency?: number
-  /** Under the same: how often occurrences may start. Left out where they may as often as they like. */
+  /** Under the same policies: how often occurrences may start. Absent if unlimited. */
   readonly startRate?: StartRate
 }
 
 /**
- * How often the occurrences of a job may start: at most so many in any stretch of time of this length, wherever it begins.
- * A start is each change to running, also of one that was handed back or rescued.
+ * How often the occurrences of a job may start: at most `limit` starts in any interval of this length. Each change to
+ * running is a start, also after a hand-back or a rescue.
  */
 export interface StartRate {
   /** How many; 1 to 100. */
   readonly limit: number
-  /** How long the stretch is, in milliseconds; at least 1. A start at its end does not count. */
+  /** Length of the interval, in milliseconds; at least 1. A start at its end does not count. */
   readonly intervalMs: number
 }
 
@@ -44,14 +48,14 @@ export interface ScheduleSegment {
 export interface PauseRecord {
   /** Epoch milliseconds. */
   readonly at: number
-  /** Epoch milliseconds, exclusive: then it is over, and nothing is written for that. Left out: until it is lifted. */
+  /** End of the pause, epoch milliseconds, exclusive. The end causes no write. Absent: the pause lasts until it is lifted. */
   readonly until?: number
   readonly reason: string | null
-  /** Who paused it; `null` when nobody said. */
+  /** The actor that the caller named for the pause; `null` without one. */
   readonly actor: string | null
   /**
-   * It is none any more, and only says how the one before it ended: its `until` lies before all slots. Set when whoever
-   * resumed the job has said who or why.
+   * Set if a caller resumed the job with an actor or a reason. The record is then no pause any more; its `until` lies
+   * before all slots. It only describes how the previous pause ended.
    */
   readonly lifted?: {
     /** Epoch milliseconds. */
@@ -82,13 +86,16 @@ export interface JobRecord {
   readonly id: JobId
   /** 1 to 255 characters. */
   readonly name: string
-  /** Tag of whoever declared the job, so that removed definitions can be found; `null` when untagged. */
+  /** Tag of the code that declared the job, so that `plan` and `apply` find removed definitions; `null` without one. */
   readonly owner: string | null
   /** The version in force. Grows by one with each `replace`. */
   readonly version: number
   /** Digest of the definition of the version in force. */
   readonly fingerprint: string
-  /** The fingerprints of earlier versions, newest first, at most 32: how an older build recognises itself. */
+  /**
+   * The fingerprints of earlier versions, newest first, at most 32. A node of an older build finds its own definition
+   * there.
+   */
   readonly lineage: readonly string[]
   /** The definition of the version in force. */
   readonly definition: JsonObject
@@ -103,14 +110,17 @@ export interface JobRecord {
    * alone.
    */
   readonly watermark: number
-  /** The next slot: the only one that a `slot` item may create. Later than the watermark; `null` when there is none. */
+  /**
+   * The next slot, the only one that a `slot` item may create. Later than the watermark; `null` if the schedule has
+   * ended.
+   */
   readonly nextAt: number | null
   /**
    * Slots at or below were pruned and can never be created again; `null` before the first prune. May lie after the
    * watermark, and always before the next slot.
    */
   readonly pruneFloor: number | null
-  /** The last pause that was not lifted, also one that is over by now: see `isPausedAt`. `null` when there is none. */
+  /** The last pause that was not lifted, even if it has ended, see `isPausedAt`; otherwise `null`. */
   readonly paused: PauseRecord | null
   /**
    * Slots of versions below this one that wait and that no node has started are to be canceled, and never start: a

@@ -2,13 +2,19 @@ import type { JobId } from '../ids.ts'
 import type { JsonObject } from '../json.ts'
 import type { Owner } from './occurrence-record.ts'
 
-/** One life of a node, as it says itself. Records are kept by incarnation: no life of a node overwrites another's. */
+/**
+ * A node's own record of one incarnation. Storages key the records by incarnation, so that two lives of a node have
+ * separate records.
+ */
 export interface NodeRecord extends Owner {
-  /** Grows with each heartbeat; below 1 while the node starts. Whoever sees it stand still for long enough, by a clock of its own, takes the node for dead. */
+  /**
+   * Grows with each heartbeat; below 1 while the node starts. A peer that sees no growth for `deadAfter`, by its own
+   * clock, declares the node dead.
+   */
   readonly counter: number
-  /** Epoch milliseconds, by the node's own time: for people to read, and never compared with another node's. */
+  /** Epoch milliseconds by the node's own time. For display only; no node compares it with another node's. */
   readonly startedAt: number
-  /** It is shutting down: it takes no new work. */
+  /** True while the node shuts down: it takes no new work. */
   readonly leaving: boolean
   /** What people want to see, and what tells nodes of one build from others. At most 4,096 bytes of JSON. */
   readonly about: JsonObject

@@ -44,7 +44,7 @@ export const finalStates: readonly FinalState[] = [
 /** The terminal states of what was run and did not go well. What was canceled, skipped or missed is no failure. */
 export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
 
-/** The states of failures. A storage finds occurrences in these states without a look at the others. */
+/** The states of failures. A storage keeps an index of occurrences in these states. */
 export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
 
 /** Whether a state is that of a failure. */
@@ -95,7 +95,10 @@ export interface BackfillRecord {
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
   /** In which they are run. */
   readonly order: 'oldest_first' | 'newest_first'
-  /** How many of its runs there are at a time: each hands on to the slot that comes so many later. At least 1. */
+  /**
+   * Number of concurrent runs of the backfill. The end of each run creates the run of the slot that is `lanes` slots
+   * later. At least 1.
+   */
   readonly lanes: number
 }
 
@@ -109,7 +112,7 @@ export interface TraceContext {
 
 /** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
-  /** A whole number from -10 to 10; the higher goes first, see `orderAt`. Absent where it is 0. */
+  /** An integer from -10 to 10; a higher number runs earlier, see `orderAt`. Absent if it is 0. */
   readonly priority?: number
   /** A task set by `trigger` or `replay`: only these run. */
   readonly tasks?: readonly string[]
@@ -278,22 +281,20 @@ export interface TaskRunRecord {
   readonly omitted?: OmittedAttempts
   /** What the handler returned; absent when nothing. */
   readonly result?: JsonValue
-  /** Why it ended as it did, where that is not an error of its own. */
+  /** Why it ended so, if its error does not tell. */
   readonly reason?: string
 }
 
-/** That somebody wants an occurrence to end. */
+/** A request to end an occurrence. */
 export interface CancelRequest {
   /** Epoch milliseconds. */
   readonly at: number
   readonly reason: string
-  /** Who asked; `null` when nobody said. */
+  /** The actor that the caller named; `null` without one. */
   readonly actor: string | null
 }
 
-/**
- * One trigger of a job: at once the state, the audit entry and the lock. All instants are epoch milliseconds.
- */
+/** The record of one occurrence: its state, its history and its lock. All instants are epoch milliseconds. */
 export interface OccurrenceRecord extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState

@@ -194,10 +194,7 @@ export function askedToCancel(record: OccurrenceRecord, request: CancelRequest):
   return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
 }
 
-/**
- * Running → pending, by `release`. What a deleted job still ran has nobody to wait for: it is canceled like the rest of
- * what waited.
- */
+/** Running → pending, by `release`. If the job was deleted, the occurrence is canceled, as its waiting occurrences were. */
 export function handedBack(
   record: OccurrenceRecord,
   change: { readonly dueAt: number; readonly reason: string | null; readonly jobDeleted: boolean },
@@ -207,7 +204,7 @@ export function handedBack(
   return { ...record, state: 'pending', dueAt: change.dueAt, reason: change.reason, deadlineAt: null }
 }
 
-/** Running → pending, by `reap` with `retry`: as {@link handedBack}, and counted as a rescue when somebody will run it. */
+/** Running → pending, by `reap` with `retry`: as {@link handedBack}, and counted as a rescue unless the job was deleted. */
 export function rescued(
   record: OccurrenceRecord,
   change: { readonly reason: string; readonly jobDeleted: boolean },

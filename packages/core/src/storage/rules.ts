@@ -51,24 +51,24 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
 }
 
 /**
- * Up to where a job's slots are decided. The removal of history that lies between its last slot and its next one puts
- * the prune floor above the watermark; nothing up to there can be created again.
+ * The instant up to which a job's slots are decided. A prune between the last and the next slot raises the prune floor
+ * above the watermark; no slot up to the floor can be created again.
  */
 export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
 
 /**
- * True when the tombstone's job has decided about the first slot that a `create` brings: whoever sends it has looked
- * before the job came and went, or has a clock that is behind.
+ * True if the tombstone's job has already decided the first slot of a `create`. The sender of the `create` read the
+ * head before the job was stored and deleted, or its clock is behind.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
 /**
- * The head after a `replace`. Its watermark, unless it is set back, its pause and its prune floor stay; and what an
- * earlier one has still to cancel.
+ * The head after a `replace`. It keeps the pause, the prune floor, the slots that an earlier `replace` has still to
+ * cancel, and the watermark, unless `setBackTo` sets it back.
  */
 export function replacedJob(
   head: JobRecord,
@@ -111,7 +111,7 @@ export function deletedJob(head: JobRecord, now: number): JobRecord {
   return { ...head, nextAt: null, cancelsBelow: null, changedAt: now, deletedAt: now }
 }
 
-/** True when the stored head already is what this `replace` made of it: its first answer got lost. */
+/** True if the stored head is already the result of this `replace`, whose first answer was lost. */
 export function isRepeatedReplace(
   head: Pick<JobRecord, 'version' | 'fingerprint'>,
   change: { readonly content: Pick<JobContent, 'fingerprint'>; readonly expectedVersion: number },
@@ -120,8 +120,8 @@ export function isRepeatedReplace(
 }
 
 /**
- * True when this `replace` has taken effect, and has left slots that it is to cancel: repeated, it goes on with them. Its
- * version need not be in force any more.
+ * True if this `replace` has taken effect and has still slots to cancel. Its repetition continues with them, even if a
+ * later version is in force.
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
@@ -136,8 +136,8 @@ export function goesOnCanceling(
 }
 
 /**
- * Whether an occurrence, if it waits, is one that a `replace` has left to be canceled: no step wakes or starts it. What
- * has begun is kept, although its owner may have handed it back: it is finished.
+ * Whether a waiting occurrence is superseded: a `replace` has still to cancel it, and no step wakes or starts it. An
+ * occurrence that a node has started once is kept, even if its owner handed it back.
  */
 export function isSuperseded(
   { cancelsBelow }: Pick<JobRecord, 'cancelsBelow'>,
@@ -147,8 +147,8 @@ export function isSuperseded(
 }
 
 /**
- * Whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` none waits for
- * another, and nothing would ever look for one that does.
+ * Whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` no end of an
+ * occurrence wakes a queued one.
  */
 export function wakesAllQueued(content: Pick<JobContent, 'overlap'>): boolean {
   return content.overlap.policy === 'allow'
@@ -166,7 +166,7 @@ function pickContent(content: JobContent): JobContent {
 
 // -------------------------------------------------------------------------------------------------------------- create
 
-/** The part of a job's head that a create item is judged by. */
+/** The part of a job's head that the rules compare with a create item. */
 export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
 
 /** Why an item creates nothing. */
@@ -184,8 +184,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // An exclusion may lie on a recovery's last slot: that the record is there says nothing while the watermark is
-    // still before it.
+    // An exclusion may have created the record of a recovery's last slot. While the watermark is still the expected
+    // one, the recovery is not decided.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -212,8 +212,8 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Whether an item that was judged `exists` moves the job past its slot: an exclusion waits there, or the record's
- * creation was not seen through. An older version's next instant is not to be trusted.
+ * Whether an item that was judged `exists` moves the job past its slot: the slot was canceled ahead, or its creation
+ * did not finish. An item of an older version does not, because its next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (
@@ -225,8 +225,8 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
 }
 
 /**
- * Whether an occurrence blocks its key for another request, see `CreateRequested.key`. One that a node started once does not
- * wait, although that node may have handed it back.
+ * Whether an occurrence blocks its key for another request, see `CreateRequested.key`. An occurrence that a node has
+ * started once does not count as waiting, even if that node handed it back.
  */
 export function blocksKey(
   { state, token }: Pick<OccurrenceRecord, 'state' | 'token'>,
@@ -235,38 +235,38 @@ export function blocksKey(
   return !isFinal(state) && (scope === 'live' || token === 0)
 }
 
-/** The key that names a record from its creation on. A request that is skipped does not take its key. */
+/** The key that names a record from its creation on. A skipped request does not take its key. */
 export function namingKey({ state, details }: Pick<OccurrenceRecord, 'state' | 'details'>): OccurrenceId | undefined {
   return state === 'skipped' ? undefined : details.keyId
 }
 
 // -------------------------------------------------------------------------------------------------------------- pauses
 
-/** What the rules look at of a pause. */
+/** The part of a pause that the rules read. */
 export type PauseEnd = Pick<PauseRecord, 'until'>
 
-/** The instant before which a pause holds: infinite for one that is to be lifted, before all time for none. */
+/** The end of a pause: positive infinity for a pause without `until`, negative infinity without a pause. */
 export function pausedUntil(paused: PauseEnd | null): number {
   if (paused === null) return Number.NEGATIVE_INFINITY
   return paused.until ?? Number.POSITIVE_INFINITY
 }
 
 /**
- * Whether a job is paused at an instant. What starts is judged by the `now` of the call, a slot by its own `scheduledAt`:
- * so what becomes of it depends on no clock, and not on how late it is created.
+ * Whether a job is paused at an instant. Starts use the `now` of the call, slots their own `scheduledAt`. So the
+ * outcome of a slot depends neither on a clock nor on the delay of its creation.
  */
 export function isPausedAt({ paused }: { readonly paused: PauseEnd | null }, at: number): boolean {
   return at < pausedUntil(paused)
 }
 
-/** From when on a claim may take a pending occurrence: it is due, and its job is not paused. */
+/** The first instant at which a claim may take a pending occurrence: it is due, and its job is not paused. */
 export function claimableFrom({ paused }: { readonly paused: PauseEnd | null }, dueAt: number): number {
   return Math.max(dueAt, pausedUntil(paused))
 }
 
 /**
- * Whether a change of the pause changes anything: the pause that holds longer wins, whichever came first, and only one
- * that holds now can be lifted.
+ * Whether a new pause or a resume has an effect: of two pauses the longer one wins, and only a pause that is in force
+ * now can be lifted.
  */
 export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseEnd | null, now: number): boolean {
   return next === null ? isPausedAt({ paused }, now) : pausedUntil(next) > pausedUntil(paused)
@@ -274,54 +274,54 @@ export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseE
 
 // --------------------------------------------------------------------------------------------------------------- order
 
-/** How long an occurrence waits until it goes before a new one of the next higher priority, in milliseconds: an hour. */
+/** Waiting time that counts as one level of priority, in milliseconds: 1 h. */
 export const priorityStepMs = 3_600_000
 
-/** What the order of an occurrence that waits depends on. Nothing of it ever changes. */
+/** The members that determine the order of a waiting occurrence. They never change. */
 export type Ordered = Pick<OccurrenceRecord, 'scheduledAt' | 'details'>
 
 /**
- * By this instant what waits (pending or queued) is ordered, the least first: its scheduled time, set forward by a step
- * for each level of its priority. So whoever has waited long enough goes first, whatever comes.
+ * The sort key of waiting occurrences (pending or queued), least first: the scheduled time minus one step for each
+ * level of priority. So no occurrence starves behind later ones of higher priority.
  */
 export function orderAt({ scheduledAt, details: { priority } }: Ordered): number {
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** The order of what waits, for `sort`: equal ones by id. */
+/** The order of waiting occurrences, for `sort`; ties by id. */
 export function compareOrder(left: Ordered & { readonly id: string }, right: typeof left): number {
   return orderAt(left) - orderAt(right) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 
 // ------------------------------------------------------------------------------------------------------------- overlap
 
-/** What the overlap rule looks at when a slot, a trigger or a replay is created. */
+/** The input of the overlap rule when a step creates a slot, a trigger or a replay. */
 export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
   /** The job's rule. */
   readonly overlap: OverlapRule
-  /** Whether the job is paused now: nothing of it starts. */
+  /** Whether the job is paused now, so that none of its occurrences starts. */
   readonly paused: boolean
-  /** Whether the instant of a slot lies in the pause: it is skipped. */
+  /** Whether the instant of a slot lies in the pause, so that the slot is skipped. */
   readonly slotPaused: boolean
-  /** The item brings its first runs, is due, and the job's start rate lets it start before all others that wait. */
+  /** The item has `runs`, is due, and the job's start rate allows its start before all other waiting occurrences. */
   readonly startable: boolean
-  /** The item is a trigger or a replay that is to wait for its time. */
+  /** The item is a trigger or a replay that must wait for its time. */
   readonly delayed: boolean
-  /** How many occurrences of the job are pending, those left out that `isDelayed` holds for. */
+  /** Number of pending occurrences of the job, without delayed ones, see `isDelayed`. */
   readonly pending: number
-  /** How many occurrences of the job are running. */
+  /** Number of running occurrences of the job. */
   readonly running: number
-  /** How many occurrences of the job are queued. */
+  /** Number of queued occurrences of the job. */
   readonly queued: number
   /**
-   * Slots are left that a `replace` has still to cancel: more than this step could. They are as good as canceled, so that
-   * the counts of those that wait say too much.
+   * The job has superseded slots that this step could not cancel. They count as canceled, so the counts of waiting
+   * occurrences are too high.
    */
   readonly superseded: boolean
 }
 
-/** What an adapter does with the item: it creates an occurrence, or answers `queue_full` and stores nothing. */
+/** The decision about the item: the adapter creates an occurrence, or answers `queue_full` and stores nothing. */
 export type OverlapDecision =
   | CreateDecision
   | {
@@ -331,17 +331,17 @@ export type OverlapDecision =
       readonly cancelsRunning: false
     }
 
-/** How the occurrence is created. */
+/** The state and side effects of the created occurrence. */
 export interface CreateDecision {
   /** The state that the occurrence is created in. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
   /**
-   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`; but not those
-   * that `isDelayed` holds for.
+   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. Delayed ones
+   * stay, see `isDelayed`.
    */
   readonly displacesWaiting: boolean
-  /** All running occurrences of the job are asked to cancel with the reason `displaced`, unless they were asked. */
+  /** All running occurrences of the job without a cancel request get one with the reason `displaced`. */
   readonly cancelsRunning: boolean
 }
 
@@ -357,16 +357,16 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Whether an occurrence is a trigger or a replay that waits, or has waited, for its time, and that no node has met since.
- * It is pending, and yet none of those that keep others of its job from starting: whatever the overlap policy, it keeps
- * nobody waiting and is displaced by nobody. A claim, once it is due, starts it, or makes it queued behind one that is
- * active; from then on it is like any other. So what is active depends on no clock.
+ * Whether an occurrence is delayed: a trigger or a replay that waits for its time, or whose time has come without a
+ * claim. It is pending, but does not count as active: whatever the overlap policy, it blocks no other occurrence and is
+ * not displaced. Once it is due, a claim starts it, or makes it queued behind an active occurrence; from then on the
+ * usual rules apply. So the set of active occurrences depends on no clock.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
 }
 
-/** The rule with these members: for adapters that keep them apart. */
+/** Makes a rule of its members, for adapters that store them separately. */
 export function overlapRuleOf(
   policy: OverlapPolicy,
   maxQueued: number,
@@ -377,60 +377,60 @@ export function overlapRuleOf(
   return startRate === null ? rule : { ...rule, startRate }
 }
 
-/** How many occurrences of a job may be active at once: pending or running, those left out that {@link isDelayed} holds for. */
+/** How many occurrences of a job may be active at once: pending or running, without delayed ones, see {@link isDelayed}. */
 export function placesOf({ policy, maxConcurrency = 1 }: OverlapRule): number {
   return policy === 'allow' ? Number.POSITIVE_INFINITY : maxConcurrency
 }
 
 /**
- * So many queued occurrences a step wakes at most, of a job with several places: one for the place of what it has ended, and
- * one more where a place came free without an end, since the job has got more of them.
+ * Maximum number of queued occurrences that a step wakes, of a job with `maxConcurrency` above 1. One takes the place
+ * of the ended occurrence. The other takes a place that a higher `maxConcurrency` has added.
  */
 export const wokenAtOnce = 2
 
-/** Whether a `replace` gives a job more places, so that queued occurrences may be woken. */
+/** Whether a `replace` raises `maxConcurrency`, so that queued occurrences may be woken. */
 export function addsPlaces(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   return (after.overlap.maxConcurrency ?? 1) > (before.overlap.maxConcurrency ?? 1)
 }
 
 // -------------------------------------------------------------------------------------------------------------- starts
 
-/** The part of a job's head that says when its occurrences may start. */
+/** The part of a job's head that determines when its occurrences may start. */
 export type StartHead = Pick<JobRecord, 'overlap' | 'starts'>
 
-/** From when on the next occurrence of the job may start, as far as its start rate goes: before all time without one. */
+/** The first instant at which the start rate allows the next start of the job; negative infinity without a start rate. */
 export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead): number {
   const counted = startRate === undefined ? undefined : starts[starts.length - startRate.limit]
   return startRate === undefined || counted === undefined ? Number.NEGATIVE_INFINITY : counted + startRate.intervalMs
 }
 
 /**
- * The starts of a job with a start rate once one more occurrence has started. Whatever the clocks of those who start them,
- * each lies an interval or more behind the one that is so many before it as the limit says: so no more than these lie within
+ * The recorded starts of a job with a start rate after one more start. Whatever the clocks of the starting nodes, each
+ * start lies at least one interval after the start that is `limit` starts earlier. So at most `limit` starts lie within
  * an interval.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
   return [...starts, now].slice(-(startRate?.limit ?? 1))
 }
 
-/** Whether a `replace` changes the start rate: what waits for its time by the one before is looked at anew. */
+/** Whether a `replace` changes the start rate, so that the step reconsiders occurrences that the previous rate holds back. */
 export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   const [from, to] = [before.overlap.startRate, after.overlap.startRate]
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** The head with as many of these starts as its own start rate looks at. */
+/** The head with as many of these starts as its own start rate needs. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }
 }
 
-/** The start rate of a job and its last starts as a list of numbers: for adapters that keep them in one place. */
+/** The start rate of a job and its last starts as a list of numbers, for adapters that store them in one column. */
 export function startNumbersOf({ overlap: { startRate }, starts = [] }: StartHead): readonly number[] | null {
   return startRate === undefined ? null : [startRate.limit, startRate.intervalMs, ...starts]
 }
 
-/** What {@link startNumbersOf} has made a list of. */
+/** Parses a list that {@link startNumbersOf} has made. */
 export function readStartNumbers(numbers: readonly number[] | null): {
   readonly startRate: StartRate | null
   readonly starts?: readonly number[]
@@ -442,7 +442,7 @@ export function readStartNumbers(numbers: readonly number[] | null): {
 
 // --------------------------------------------------------------------------------------------------- what is created
 
-/** What becomes of a slot, a trigger or a replay that is created now. */
+/** Decides how a slot, a trigger or a replay is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.slotPaused && situation.kind === 'slot') return decisions.paused
@@ -450,13 +450,13 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
   const places = placesOf(overlap)
   const active = pending + running
-  // While others wait for a place, one that is free is theirs.
+  // A free place belongs to the queued occurrences, if any.
   if (active === 0 || (active < places && queued === 0)) return free
   switch (overlap.policy) {
     case 'allow':
       return free
     case 'skip':
-      // Whether any of the pending ones will ever run is seen once those that are left are canceled.
+      // Some of the pending occurrences may be superseded and never run, so the slot is queued rather than skipped.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
       if (queued < overlap.maxQueued || superseded) return decisions.queue
@@ -472,22 +472,19 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   }
 }
 
-/**
- * The id of the record that a slot, a trigger or a replay is kept under: a request that is skipped does not use up its
- * own.
- */
+/** The id of the record of a slot, a trigger or a replay. A skipped request does not use up its own id. */
 export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
   return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)
 }
 
-/** What becomes of a run that recovery creates. It is never skipped, and displaces nothing. */
+/** The state of a run that recovery creates. Recovery never skips a run and displaces no other occurrence. */
 export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pending' | 'queued' {
   return active < placesOf(overlap) ? 'pending' : 'queued'
 }
 
 /**
- * Whether a recovery is refused, as `off_schedule`, when this entry of it finds a record under its id: it is a run for
- * several slots, which must not vanish behind the record of one. Whoever decided so has not seen that record.
+ * Whether a recovery is rejected as `off_schedule` if a record with the id of this entry exists. The entry is a run for
+ * several slots, and the record of one slot must not replace it. The deciding node has not seen that record.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -496,8 +493,8 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
- * Whether token and owner are those of the record. The token alone is not enough: a storage that has lost acknowledged
- * writes gives it a second time, to another incarnation.
+ * Whether token and owner match the record. The token alone is not enough: a storage that has lost acknowledged writes
+ * gives the same token a second time, to another incarnation.
  */
 export function isHeldBy(
   record: Pick<OccurrenceRecord, 'token' | 'owner'>,
@@ -507,10 +504,10 @@ export function isHeldBy(
 }
 
 /**
- * Judges what an owner says: `apply` it, answer `ok` again without a change (`repeated`), or `lost`.
+ * Judges an item of `settle`: `apply` it, answer `ok` again without a change (`repeated`), or answer `lost`.
  *
- * A stored sequence equal to the item's under the same token proves that the item was accepted before, since one owner
- * says one thing under one number; what has become of the occurrence since decides whether that still holds.
+ * If the stored sequence equals the item's under the same token, the storage accepted this item before, because an
+ * owner uses each sequence once. The present state of the occurrence decides whether the answer is still `ok`.
  */
 export function judgeSettle(
   record: Pick<OccurrenceRecord, 'state' | 'token' | 'owner' | 'sequence'>,
@@ -535,15 +532,15 @@ export function judgeSettle(
 
 // --------------------------------------------------------------------------------------------------------------- prune
 
-/** The last slot that a record stands for: nothing at or before it may be created again once the record is gone. */
+/** The last slot that a record covers. Once the record is removed, no slot up to it may be created again. */
 export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'details'>): number {
   const span = record.details.span
   return span === undefined ? record.scheduledAt : Math.max(record.scheduledAt, span.to)
 }
 
 /**
- * Whether history may be removed as far as the record goes; the job's `keep` latest stay all the same. `nextAt` is that
- * of the job's head: before it, everything is decided, also what lies after the watermark.
+ * Whether a prune may remove the record; it keeps the job's `keep` latest ones in any case. `nextAt` is that of the
+ * job's head: all slots before it are decided, even those after the watermark.
  */
 export function isPrunable(
   record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,
@@ -556,12 +553,12 @@ export function isPrunable(
 
 // -------------------------------------------------------------------------------------------------------------- nodes
 
-/** Whether what a node says of itself is newer than what is stored of this life of it. */
+/** Whether a node's own record is newer than the stored record of the same incarnation. */
 export function isNewsOf(stored: Pick<NodeRecord, 'counter'> | null, own: Pick<NodeRecord, 'counter'>): boolean {
   return stored === null || own.counter > stored.counter
 }
 
-/** Whether the others are to be woken by a heartbeat: the first of a life, and those of a node that is leaving. */
+/** Whether a heartbeat wakes the other nodes: the first one of an incarnation, and those of a leaving node. */
 export function isNodesNews({ own }: Pick<HeartbeatRequest, 'own'>): boolean {
   return own !== null && (own.counter === 1 || own.leaving)
 }

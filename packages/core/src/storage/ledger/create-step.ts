@@ -145,7 +145,10 @@ function passSuperseded(context: StepContext, job: JobLedger): boolean {
   return job.head.cancelsBelow !== null
 }
 
-/** Cancels what waits, except for what waits for its time, and what a `replace` has left. While there is any, only so many are looked at. */
+/**
+ * Cancels the waiting occurrences of a job, except delayed and superseded ones. While superseded ones exist, it reads
+ * at most `canceledByClaim` occurrences.
+ */
 function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
   const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)
   return cancelAll(

@@ -63,7 +63,7 @@ export interface LedgerSteps {
   within?(transaction: unknown): LedgerStepsWithin
 }
 
-/** Those of them that can be carried out in a transaction of somebody else's. */
+/** The steps that a user's transaction can carry. */
 export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences' | 'settle'> {
   forbidCommit(): MaybePromise<void>
 }

@@ -42,7 +42,7 @@ export interface HistoryRemover {
  */
 export type Ledger = SyncLedger | AsyncLedger
 
-/** What a step in a transaction of somebody else's may do besides: see `Storage.within`. */
+/** Further operations of a step in a user's transaction, see `Storage.within`. */
 export interface CommitControl {
   /** As in `StorageWithin`. */
   forbidCommit(): MaybePromise<void>
@@ -51,17 +51,17 @@ export interface CommitControl {
 }
 
 /**
- * A synchronous ledger inside a transaction of somebody else's. Its `transaction` neither begins one nor commits; what a
- * step that throws has written is taken back.
+ * A synchronous ledger inside a user's transaction. Its `transaction` neither begins nor commits one; it undoes the
+ * writes of a step that throws.
  */
 export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
   extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'>,
     CommitControl {}
 
-/** An asynchronous ledger inside a transaction of somebody else's: as {@link SyncLedgerWithin}. */
+/** An asynchronous ledger inside a user's transaction, as {@link SyncLedgerWithin}. */
 export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}
 
-/** What both kinds of ledger have: reads outside steps, and what becomes of the whole. */
+/** The common part of both kinds of ledger: reads outside of steps, and the life cycle. */
 export interface LedgerBase {
   /** How a user opens such a storage, for messages: `memoryStorage()`. */
   readonly opener: string
@@ -115,7 +115,7 @@ export interface NamedKey {
   readonly occurrence: OccurrenceAddress
 }
 
-/** Which pending occurrences a claim looks for. */
+/** Which pending occurrences a claim takes. */
 export interface DueQuery {
   readonly now: number
   /** Handler keys that the node cannot serve. */
@@ -139,19 +139,22 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** A job, tombstones too. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * A quicker way for the ordinary item, where a measurement says that it pays. `null`, and nothing has changed, for any
-   * other: then the steps are gone through.
+   * An optional fast path for ordinary items. Returns `null`, without a change, for any other item; core then runs the
+   * step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
-  /** As {@link quickCreate}. For an end only where it wakes nobody. */
+  /** As {@link quickCreate}. Handles an end only if it wakes no occurrence. */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a job that is not there. */
   createJob(job: JobRecord, version: JobVersionRecord): void
-  /** Whether any pending occurrence is due whose job is not paused. Only reads. */
+  /** Whether a pending occurrence of a job that is not paused is due. Only reads. */
   hasDue(query: DueQuery): boolean
   /** The first `limit` of them, least `orderAt` first, equal ones by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
-  /** When the next pending one becomes due after `now`, or an earlier one that is left to others; `null` when there is none. */
+  /**
+   * When the next pending occurrence becomes due after `now`. May be the earlier instant of an occurrence that the
+   * query leaves out. `null` if none is pending.
+   */
   nextDueAt(query: DueQuery): number | null
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
@@ -190,10 +193,10 @@ export interface AsyncLedger extends LedgerBase {
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Quick paths for whole calls: they come before the steps, and carry out what is ordinary (slots that start, ends that wake
-   * nobody) without reading it first, under conditions of the storage's own that mean what the rules mean. Each item is of
-   * another job. They answer in the order of the items: `null` for each that the rules are to decide, of which nothing has
-   * changed.
+   * Optional fast paths for whole calls, before the steps. They carry out ordinary items (slots that start, ends that
+   * wake no occurrence) without a read, under conditions that are equivalent to the rules. Each item belongs to a
+   * different job. They answer in the order of the items: `null`, without a change, for each item that the rules must
+   * decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -254,7 +257,7 @@ export class StepTooLarge extends Error {
   }
 }
 
-/** An occurrence that a step looks for. */
+/** An occurrence that a step reads. */
 export interface NamedOccurrence extends OccurrenceAddress {
   /** False when the id alone counts: a trigger's or a replay's may lie at another instant. */
   readonly isSlot: boolean
@@ -282,18 +285,21 @@ export interface StepHeads {
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
-/** So many of a job's live occurrences in each state, from the first on, as `JobLedger.live` orders them. */
+/** How many of a job's live occurrences to read in each state, from the first on, in the order of `JobLedger.live`. */
 export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId
 }
 
-/** As {@link LiveNeed}, of a job that is known. */
+/** As {@link LiveNeed}, without the job. */
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
-  /** Whether the decision needs the exact counts of pending and running ones: guesses that are too high will not do. */
+  /**
+   * Whether the decision needs the exact counts of pending and running occurrences. If not, counts that are too high
+   * suffice.
+   */
   readonly counts: boolean
   /**
-   * Pending and queued ones as far as it takes, each from the first on, to have so many that `isSuperseded` holds for
-   * under this `cancelsBelow`. `null`: none.
+   * Read pending and queued occurrences, each from the first on, until `count` of them are superseded under this
+   * `cancelsBelow`. `null`: read none.
    */
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }

@@ -74,7 +74,10 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     }
   }
 
-  /** That the commit is over. Nobody hears of how a promise ends, so that a rejection would end the process. */
+  /**
+   * Checks that the commit was synchronous. Catches the rejection of a returned promise, which would otherwise end the
+   * process.
+   */
   #assertDone(committed: unknown): void {
     if (typeof committed !== 'object' || committed === null || !('then' in committed)) return
     Promise.resolve(committed).catch(() => {})

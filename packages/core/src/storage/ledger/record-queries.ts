@@ -47,7 +47,10 @@ export function pageOfOccurrences(
   return { items: page.items.map(({ record }) => record), cursor: page.cursor }
 }
 
-/** Failures are in the order of their end, what waits in that in which it starts, all others in that of their time. */
+/**
+ * Failures are in the order of their ends, waiting occurrences in the order of their starts, all others by their
+ * scheduled time.
+ */
 function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record
   if (query.kind === 'failed') return { id, scheduledAt: finishedAt ?? scheduledAt }

@@ -6,7 +6,7 @@ import { type NextOne, replaceRecord, type StepContext, takeNext, wakeNext } fro
 
 const nobody: NextOne = Object.freeze({ woken: null })
 
-/** What an owner says of one occurrence: one item of `settle`. */
+/** One item of `settle`. */
 export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }

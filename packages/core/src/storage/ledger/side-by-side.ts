@@ -1,4 +1,7 @@
-/** Does something with each value, so many at a time. Rejects with the first failure once all that began has ended. */
+/**
+ * Calls `work` for each value, at most `concurrency` at a time. After a failure it starts no further call, and rejects
+ * with that failure once all started calls have ended.
+ */
 export async function sideBySide<Value>(
   values: readonly Value[],
   concurrency: number,

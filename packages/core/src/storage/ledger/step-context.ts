@@ -14,9 +14,10 @@ import {
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
-// What all steps share. Each change of an occurrence goes through here, so that nobody forgets to tell others of it.
+// The common part of all steps. Each change of an occurrence goes through this module, so that no step misses a
+// wake-up.
 
-/** One step: its instant, and what others are to be told of once it is stored. */
+/** One step: its instant, and the wake-ups to send once it is stored. */
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
@@ -66,7 +67,7 @@ export interface NextOne {
   readonly taken?: OccurrenceRecord
 }
 
-/** As {@link wakeNext}, but what is due becomes running for this owner instead of pending, if the job is not paused. */
+/** As {@link wakeNext}, but a due occurrence becomes running for this owner instead of pending, if the job is not paused. */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
   cancelSuperseded(context, job, canceledInPassing)
@@ -80,7 +81,7 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   return { woken: wakeOne(context, job), taken }
 }
 
-/** As {@link wakeNext}, and nothing is canceled: nobody is woken while one that is to be canceled is the first. */
+/** As {@link wakeNext}, but cancels no superseded occurrence: if the first queued occurrence is superseded, it wakes none. */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const first = wakeOne(context, job)
   // Under a start rate each start wakes another one.
@@ -114,7 +115,7 @@ function hasStartRate({ head }: JobLedger): boolean {
   return head.overlap.startRate !== undefined
 }
 
-/** Whether a new one, or one that a finish takes, may start: under a start rate, what is pending goes first. */
+/** Whether a new occurrence, or one that a finish takes, may start. Under a start rate, pending occurrences start first. */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
   const { pending, delayed } = job.counts
@@ -133,7 +134,7 @@ export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceR
   return from > now && from > record.dueAt ? heldBack(record, from) : record
 }
 
-/** Looks anew at what waits by a start rate that is not in force any more. */
+/** Reconsiders the occurrences that a previous start rate holds back. */
 export function letGoHeld(context: StepContext, job: JobLedger): void {
   for (const entry of liveOf(job, 'pending')) {
     if (entry.record.reason !== startRateReason) continue
@@ -236,7 +237,7 @@ export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): Occurr
   return { id, jobId, scheduledAt }
 }
 
-/** The order of history: by time, equal ones by id. What waits has another one, see `compareOrder`. */
+/** The order of history: by time, ties by id. Waiting occurrences have another order, see `compareOrder`. */
 export function compareAddresses(left: OccurrenceAddress, right: OccurrenceAddress): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }

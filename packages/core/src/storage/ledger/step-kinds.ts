@@ -21,7 +21,7 @@ import { type JobShelf, saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
 import { canceledInPassing, type StepContext } from './step-context.ts'
 
-/** What an async ledger has to read for the items of a step, and what becomes of each item then. */
+/** What an async ledger reads for the items of a step, and the step of each item. */
 export interface StepKind<Item, Answer> {
   readonly wholeJobs: boolean
   jobOf(item: Item): JobId
@@ -48,8 +48,8 @@ function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
 }
 
 /**
- * Whether all active ones and so many more have a place for sure: the counts may be too high, see `StoredJob`. Under a
- * start rate places alone do not tell what may start.
+ * Whether all active occurrences and `more` further ones certainly fit into `maxConcurrency`; the counts may be too
+ * high, see `StoredJob`. False under a start rate, which also limits starts.
  */
 export function arePlacesFor({ head: { overlap }, counts }: StoredJob, more: number): boolean {
   const { startRate, maxConcurrency = 1 } = overlap
@@ -95,7 +95,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
   }
 }
 
-/** Whether what becomes of these is known without a look at how many are active. */
+/** Whether the outcome of these items is known without the exact number of active occurrences. */
 function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
   const { head, counts } = stored
   const { policy, startRate } = head.overlap
@@ -103,7 +103,7 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // The end of whoever is active wakes the next: as long as others are queued, somebody is.
+  // The end of an active occurrence wakes the next queued one, so a job with queued occurrences has an active one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

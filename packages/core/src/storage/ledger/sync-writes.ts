@@ -11,7 +11,7 @@ export type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' 
 
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
-/** `createOccurrences`, also inside a transaction of somebody else's. */
+/** `createOccurrences`, also inside a user's transaction. */
 export function createAll(
   ledger: SyncWriter,
   { now, owner, items }: CreateOccurrencesRequest,
@@ -21,7 +21,7 @@ export function createAll(
   )
 }
 
-/** `settle`, also inside a transaction of somebody else's. */
+/** `settle`, also inside a user's transaction. */
 export function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
   return runStep(ledger, now, (context) =>
     items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
