@@ -13,11 +13,11 @@ interface World {
   /** Milliseconds since the start at which slots were found due, and alarms rang. */
   readonly log: [name: string, atMs: number][]
   alarm(name: string): Alarm
-  /** A slot, put on the agenda so many milliseconds after the start. */
+  /** Puts a slot on the agenda, `atMs` milliseconds after the start. */
   slot(atMs: number, priority?: number): SlotEntry
 }
 
-/** An agenda that takes due slots out as soon as it is told of them. */
+/** An agenda whose listener removes due slots as soon as it is called. */
 function world(options: { holds?: boolean } = {}): World {
   const clock = virtualClock(start)
   const log: World['log'] = []
@@ -46,7 +46,7 @@ function world(options: { holds?: boolean } = {}): World {
 }
 
 describe('an agenda', () => {
-  it('tells of slots at their instant, the earliest first, and all of one instant together', async () => {
+  it('reports slots at their instant, the earliest first, and all slots of one instant together', async () => {
     const { clock, agenda, log, slot } = world()
     for (const at of [3000, 1000, 2000, 1000]) slot(at)
     agenda.start()
@@ -60,7 +60,7 @@ describe('an agenda', () => {
     expect(agenda.slotCount).toBe(1)
   })
 
-  it('tells at once of a slot that is due already', async () => {
+  it('reports an overdue slot at once', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -70,7 +70,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of -5000', 0]])
   })
 
-  it('moves a slot that is set again, and forgets one that is set to null', async () => {
+  it('moves a slot that is set again, and removes a slot that is set to null', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -87,7 +87,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('tells of those that are due by priority too: each level counts as an hour', () => {
+  it('reports due slots by priority too: each level counts as an hour', () => {
     const { clock, agenda, slot } = world()
     const first = slot(1000, 1)
     const second = slot(2000, 1)
@@ -106,7 +106,7 @@ describe('an agenda', () => {
     expect(clock.now()).toBe(start)
   })
 
-  it('wakes for the earliest slot, however urgent others are', async () => {
+  it('sets its timer for the earliest slot, whatever the priority of other slots', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -117,7 +117,7 @@ describe('an agenda', () => {
     expect(log).toEqual([1000, 2000, 3000].map((at) => [`slot of ${at}`, at]))
   })
 
-  it('gives a slot another priority where it is, and leaves one alone that is nowhere', () => {
+  it('changes the priority of a slot on the agenda, and ignores a slot that is not on it', () => {
     const { agenda, slot } = world()
     const [moved, other] = [slot(1000), slot(900)]
     const gone = slot(800)
@@ -130,7 +130,7 @@ describe('an agenda', () => {
     expect([agenda.slotCount, agenda.nextSlotAt]).toEqual([0, null])
   })
 
-  it('waits with slots while earlier ones are being launched, and not with alarms', async () => {
+  it('delays slots but not alarms while earlier slots are being launched', async () => {
     const { clock, agenda, log, slot, alarm } = world({ holds: true })
     slot(1000)
     slot(2000)
@@ -147,7 +147,7 @@ describe('an agenda', () => {
     expect(log.at(-1)).toEqual(['slot of 2000', 3000])
   })
 
-  it('rings alarms after their delay, in order, once', async () => {
+  it('rings each alarm once after its delay, in order', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     agenda.setAlarm(alarm('late'), 300)
@@ -205,7 +205,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('notices within a minute that the wall clock was set forward', async () => {
+  it('reports due slots within a minute after the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     agenda.start()
@@ -215,7 +215,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('notices at once that the wall clock was set forward when it is told so', async () => {
+  it('reports due slots at once when `wallTimeSet` reports a wall clock that was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)
@@ -230,7 +230,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('does not tell of a slot before its instant when the wall clock was set back', async () => {
+  it('reports no slot before its instant after the wall clock was set back', async () => {
     const { clock, agenda, log, slot } = world()
     slot(10_000)
     agenda.start()
@@ -243,7 +243,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 10000', 15_000]])
   })
 
-  it('rings alarms by the time that passes, whatever becomes of the wall clock', async () => {
+  it('rings alarms by the monotonic clock, whatever the wall clock shows', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     agenda.setAlarm(alarm('alarm'), 5000)
@@ -255,7 +255,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['alarm', 5000]])
   })
 
-  it('has one timer, however much there is to do', async () => {
+  it('has one timer for any number of slots and alarms', async () => {
     const { clock, agenda, slot, alarm } = world()
     const timers = countTimers(clock)
     agenda.start()
@@ -269,7 +269,7 @@ describe('an agenda', () => {
     expect(timers.set).toBe(1)
   })
 
-  it('that was stopped rings nothing and has no timer, whatever is set', async () => {
+  it('rings no alarm and has no timer after a stop, even if slots and alarms are set', async () => {
     const { clock, agenda, log, slot, alarm } = world()
     const timers = countTimers(clock)
     agenda.start()
@@ -327,14 +327,14 @@ describe('the timer of an agenda that holds no process', () => {
     },
   })
 
-  it('keeps the process alive exactly as long as somebody waits for an alarm', async () => {
+  it('keeps the process alive exactly as long as an alarm that is not idle is set', async () => {
     const { clock, agenda, isHeld } = clientWorld()
     expect(isHeld()).toBe(false)
     const idle = alarm(true)
     agenda.setAlarm(idle, 1000)
     expect(isHeld()).toBe(false)
     const [first, second] = [alarm(), alarm()]
-    // Later than the timer rings that is set.
+    // Later than the pending timer.
     agenda.setAlarm(first, 5000)
     expect(isHeld()).toBe(true)
     agenda.setAlarm(first, 6000)

@@ -22,7 +22,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
 }
 
 describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (unit) => {
-  it('answers and tells what the last decision says when a step begins anew', async () => {
+  it('answers and sends wake-ups by the last decision when a step is repeated', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -40,7 +40,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.told).toEqual([])
   })
 
-  it('reads anew what a step needs when it begins anew', async () => {
+  it('reads the needs of a step again when the step is repeated', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -55,7 +55,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(answer).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
   })
 
-  it('takes the items of one job in their order, and answers each in its place', async () => {
+  it('processes the items of one job in order, and answers in the order of the call', async () => {
     const { storage } = open({ unit, itemsPerStep: 1, concurrency: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'queue')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -64,13 +64,13 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(answers)).toEqual(['running', 'pending', 'queued', 'off_schedule', 'exists'])
   })
 
-  it('asks for nothing when there is nothing to do', async () => {
+  it('makes no ledger call for an empty request', async () => {
     const { ledger, storage } = open({ unit })
     expect(await storage.settle({ now: 0, items: [] })).toEqual([])
     expect(ledger.steps).toEqual([])
   })
 
-  it('divides a step that is too large for one commit, until it fits', async () => {
+  it('halves a step that is too large for one commit until it fits', async () => {
     const { ledger, storage } = open({ unit, maxWrites: 2 })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -82,7 +82,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.steps.map(({ isDivisible }) => isDivisible)).toEqual([true, true, true, false, true])
   })
 
-  it('fails with what the ledger fails with, and does not divide then', async () => {
+  it('rejects with the error of the ledger, without halving the step', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('takes out of the answer what goes on after all', async () => {
+  it('removes an occurrence that continues after all from the answer', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -109,7 +109,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
 })
 
 describe('steps with the unit call', () => {
-  it('are one step for all jobs, which names each head once, in the order of the ids', async () => {
+  it('are one step for all jobs, which reads each head once, in the order of the ids', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const names = ['alpha', 'beta', 'gamma', 'delta']
     const jobs = await createJobs(storage, names, 'allow')
@@ -125,7 +125,7 @@ describe('steps with the unit call', () => {
 })
 
 describe('steps with the unit job', () => {
-  it('are one step for each job, and no larger than the ledger wants', async () => {
+  it('are one step for each job, at most as large as the limit of the ledger', async () => {
     const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -149,7 +149,7 @@ describe('steps with the unit job', () => {
     expect(ledger.mostAtOnce).toBe(most)
   })
 
-  it('fail together once all that began has ended', async () => {
+  it('fail together once all started steps have ended', async () => {
     const { ledger, storage } = open({ unit: 'job', concurrency: 2 })
     let commits = 0
     ledger.beforeCommit = () => {
@@ -163,7 +163,7 @@ describe('steps with the unit job', () => {
 })
 
 describe('a quick settle', () => {
-  it('comes before the step, which is for what it leaves to the rules', async () => {
+  it('runs before the step, which processes the items that it leaves to the rules', async () => {
     const { ledger, storage } = open({ unit: 'job' })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -188,7 +188,7 @@ describe('a quick settle', () => {
 })
 
 describe('quick paths for whole calls', () => {
-  it('come before the steps, which are for what they leave, and for jobs with several items', async () => {
+  it('run before the steps; items that they leave, and jobs with several items, go through the steps', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
@@ -227,7 +227,7 @@ describe('quick paths for whole calls', () => {
 describe('a claim over pages', () => {
   const claim = { owner, exceptHandlerKeys: [], sweep: false }
 
-  it('finds what comes after what only seemed to be due', async () => {
+  it('finds due occurrences behind ones that only seemed to be due', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data, pageSize: 2 })
     const [paused, other, free] = await createJobs(storage, ['paused', 'other', 'open'], 'allow')
@@ -253,7 +253,7 @@ describe('a claim over pages', () => {
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
-  it.each([{}, { pageSize: 2 }])('says whether more is due than it took, with %o', async (pages) => {
+  it.each([{}, { pageSize: 2 }])('answers whether more occurrences are due than it claimed, with %o', async (pages) => {
     const { storage } = open({ unit: 'job', ...pages })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -266,7 +266,7 @@ describe('a claim over pages', () => {
     expect([last.claimed.length, last.more, last.nextDueAt]).toEqual([1, false, null])
   })
 
-  it('queues again what may not start beside another, and goes on with other jobs', async () => {
+  it('queues an occurrence that may not start beside an active one, and continues with other jobs', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data, pageSize: 1 })
     const [busy, free] = await createJobs(storage, ['busy', 'free'], 'queue')
@@ -296,7 +296,7 @@ describe('a claim over pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('tells of what is to be canceled, and of what it took that was asked to before', async () => {
+  it('reports running occurrences with a cancel request, also claimed ones', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

@@ -39,14 +39,14 @@ async function standingOf(...runs: readonly Run[]) {
   return standing?.standing
 }
 
-it('a slot whose run was displaced is to be run, and one that has run is not', async () => {
+it('a backfill runs a slot whose run was displaced, and not a slot that has run', async () => {
   expect(await standingOf(displaced)).toBe('open')
   expect(await standingOf(displaced, displaced)).toBe('open')
   expect(await standingOf(displaced, failed)).toBe('ended')
   expect(await standingOf(displaced, { ...displaced, key: 'other' })).toBe('ended')
 })
 
-it('one that has run before a number that was displaced is not to be run: early numbers come again after a prune', async () => {
+it('a backfill does not run a slot that ran before a displaced run, because a prune frees early numbers', async () => {
   expect(await standingOf(displaced, failed, displaced)).toBe('ended')
   expect(await standingOf({ ...failed, key: 'other' }, displaced)).toBe('open')
   expect(await standingOf({ state: 'pending', reason: 'delayed', token: 0 }, displaced)).toBe('live')

@@ -24,7 +24,7 @@ beforeEach(() => {
   rounds = []
 })
 
-it('runs one round at a time, and one more however often it was asked for meanwhile', async () => {
+it('runs one round at a time, and one more after any number of wake calls meanwhile', async () => {
   const work = loop()
   work.run()
   work.run()
@@ -38,7 +38,7 @@ it('runs one round at a time, and one more however often it was asked for meanwh
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('leaves it to its owner how it runs again', async () => {
+it('leaves the next start to its owner', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()
@@ -48,7 +48,7 @@ it('leaves it to its owner how it runs again', async () => {
   expect([asked, rounds.length]).toEqual([1, 1])
 })
 
-it('runs by its alarm, and says so; a later setting replaces an earlier one', async () => {
+it('runs by its alarm and reports that; a later setting replaces an earlier one', async () => {
   const work = loop()
   work.runIn(100)
   work.runIn(50)
@@ -59,7 +59,7 @@ it('runs by its alarm, and says so; a later setting replaces an earlier one', as
   expect(rounds.map(({ byAlarm }) => byAlarm)).toEqual([true, false])
 })
 
-it('reports what a round throws, but for the end of the engine, and goes on', async () => {
+it('reports the error of a round, except the end of the engine, and continues', async () => {
   const work = loop()
   const error = new Error('no')
   work.run()
@@ -72,7 +72,7 @@ it('reports what a round throws, but for the end of the engine, and goes on', as
   expect([rounds.length, failures]).toEqual([3, [['work', error]]])
 })
 
-it('stops when the round under way has ended, and runs no further one', async () => {
+it('stops after the round in progress, and runs no further round', async () => {
   const work = loop()
   work.run()
   work.run()
@@ -91,7 +91,7 @@ it('stops when the round under way has ended, and runs no further one', async ()
   expect([rounds.length, work.isStopped]).toEqual([1, true])
 })
 
-it('what is asked for within a turn is done once, after it', async () => {
+it('several wake calls in one turn cause one round after that turn', async () => {
   let done = 0
   const flush = new AfterTurn(() => done++)
   flush.ask()

@@ -42,7 +42,7 @@ function caller(): Entry['asked'] {
 
 /** A batcher on a storage whose calls a test ends, one by one. Each rule that is broken is noted. */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  // A clock that waits for calls to the storage would wait for those that are held.
+  // A clock that waits for storage calls would wait for the held ones.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -201,7 +201,7 @@ const kinds = [
 ]
 
 describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kind) => {
-  it('ends each entry once, whatever the storage and the callers do', async () => {
+  it('ends each entry once, for any behaviour of storage and callers', async () => {
     const property = fc.asyncProperty(plans, async (steps) => {
       const made = await run(steps, kind)
       await heal(made)
@@ -212,7 +212,7 @@ describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kin
     await fc.assert(property, { numRuns: byEffort(60) })
   })
 
-  it('sends nothing after it was stopped, and aborts what waits', async () => {
+  it('sends nothing after a stop, and aborts waiting entries', async () => {
     const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
       const made = await run(steps, kind)
       const answered = made.entries.filter(({ outcome }) => outcome !== null)

@@ -12,7 +12,7 @@ import { silentLogger } from '../src/logger.ts'
 import type { Storage } from '../src/storage/storage.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
 
-/** Somebody who waits until told otherwise. */
+/** A caller that waits until the test makes it give up. */
 class Caller implements Asked {
   refusal: JobistemerError | null = null
 
@@ -28,7 +28,7 @@ class Caller implements Asked {
 }
 
 function world({ maxBatch = 1000, retries = true } = {}) {
-  // A clock that waits for calls to the storage would wait for those that are held.
+  // A clock that waits for storage calls would wait for the held ones.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -78,8 +78,8 @@ async function turns(): Promise<void> {
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `item ${index}`)
 
-describe('what many ask for', () => {
-  it('leaves at once when it is alone, and together when a call is under way', async () => {
+describe('a batched request', () => {
+  it('leaves at once when no call is in progress, and otherwise together with others', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.holds = true
     const answers = [ask('first')]
@@ -96,7 +96,7 @@ describe('what many ask for', () => {
     expect(await Promise.all(answers)).toEqual(['first done', 'second done', 'third done'])
   })
 
-  it('goes out in full batches, four calls at a time', async () => {
+  it('leaves in full batches, four calls at a time', async () => {
     const { ask, calls, storageOf, answerAll } = world({ maxBatch: 10 })
     storageOf.holds = true
     const answers = names(65).map((name) => ask(name))
@@ -108,7 +108,7 @@ describe('what many ask for', () => {
     expect(await Promise.all(answers)).toHaveLength(65)
   })
 
-  it('is not sent when its caller gives up before', async () => {
+  it('is not sent if its caller gives up first', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.holds = true
     const first = ask('first')
@@ -124,7 +124,7 @@ describe('what many ask for', () => {
     expect(await Promise.all([first, third])).toEqual(['first done', 'third done'])
   })
 
-  it('is repeated without those whose callers have given up meanwhile', async () => {
+  it('is repeated without the requests whose callers have given up meanwhile', async () => {
     const { ask, calls, clock, storageOf } = world()
     let isAway = true
     storageOf.fails = () => isAway
@@ -140,7 +140,7 @@ describe('what many ask for', () => {
     expect(await second).toBe('second done')
   })
 
-  it('is repeated no more when all callers have given up', async () => {
+  it('is not repeated after all callers have given up', async () => {
     const { ask, calls, clock, storageOf } = world()
     storageOf.fails = () => true
     const callers = [new Caller(), new Caller()]
@@ -152,7 +152,7 @@ describe('what many ask for', () => {
     expect(await Promise.all(answers)).toEqual(callers.map(({ refusal }) => refusal))
   })
 
-  it('does not wait for a call that fails and is repeated', async () => {
+  it('does not wait for the repetition of a failed call', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
@@ -162,7 +162,7 @@ describe('what many ask for', () => {
     await clock.advance(20_000)
   })
 
-  it('is refused alone when it is that which the storage cannot take, within seven seconds', async () => {
+  it('is rejected alone within seven seconds if the storage cannot store it', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     const good = ['a', 'b', 'c'].map((name) => ask(name))
@@ -175,7 +175,7 @@ describe('what many ask for', () => {
     expect(refused.error).toBeInstanceOf(RangeError)
   })
 
-  it('is refused at once when the storage says itself that it does not take it, and the others go on', async () => {
+  it('is rejected at once if the storage refuses it by itself, and the other requests continue', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')
     const alone = ask('bad').catch((error: unknown) => error)
@@ -194,7 +194,7 @@ describe('what many ask for', () => {
     expect(calls.filter((items) => items.includes('bad'))).toEqual([['a', 'b', 'c', 'bad'], ['c', 'bad'], ['bad']])
   })
 
-  it('is not refused for another one, whose caller has given up meanwhile', async () => {
+  it('is not rejected because of another request whose caller has given up meanwhile', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')
     storageOf.holds = true
@@ -212,14 +212,14 @@ describe('what many ask for', () => {
     expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
   })
 
-  it('fails for all when a call is not repeated, and not for those in others', async () => {
+  it('fails with its whole call if that is not repeated, and not with other calls', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
   })
 
-  it('is told when nothing is sent any more', async () => {
+  it('rejects with EngineStopped after the batcher was stopped', async () => {
     const { ask, gathered, storage, agenda, storageOf } = world()
     storageOf.fails = () => true
     const answers = [ask('sent').catch((error) => error)]
@@ -231,7 +231,7 @@ describe('what many ask for', () => {
     for (const answer of await Promise.all(answers)) expect(answer).toBeInstanceOf(EngineStopped)
   })
 
-  it('rejects with what its own making throws, and does not take others with it', async () => {
+  it('rejects with the error that its preparation throws, without rejecting others', async () => {
     const { ask, gathered } = world()
     const bad = gathered.send(new Caller(), () => {
       throw new RangeError('not made')

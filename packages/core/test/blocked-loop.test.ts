@@ -34,7 +34,7 @@ beforeEach(() => {
   blockedLoop.start()
 })
 
-it('a loop that turns is not said to be held', async () => {
+it('a turning event loop is not reported', async () => {
   running = ['busy']
   await clock.advance({ seconds: 10 })
   heldMs += 900
@@ -42,7 +42,7 @@ it('a loop that turns is not said to be held', async () => {
   expect(told).toEqual([])
 })
 
-it('the job whose handler has held it is named, and no other', async () => {
+it('the report names only the job whose handler blocked the loop', async () => {
   running = ['innocent']
   await clock.advance({ seconds: 3 })
   heldMs += 25_000
@@ -51,7 +51,7 @@ it('the job whose handler has held it is named, and no other', async () => {
   expect(told).toEqual([{ blockedMs: 25_000, jobs: ['guilty'] }])
 })
 
-it('where nobody knows who did it, those that ran then are named, at most ten', async () => {
+it('a report without a known cause names at most ten jobs that ran then', async () => {
   running = ['before']
   await clock.advance({ seconds: 3 })
   running = Array.from({ length: 20 }, (_, index) => `after ${index}`)
@@ -60,7 +60,7 @@ it('where nobody knows who did it, those that ran then are named, at most ten', 
   expect(told).toMatchObject([{ jobs: ['before', ...Array.from({ length: 9 }, (_, index) => `after ${index}`)] }])
 })
 
-it('a handler that was quick, or slow long ago, is no cause', async () => {
+it('a handler that was quick, or slow long ago, is not named as the cause', async () => {
   blockedLoop.held('slow long ago', 700)
   await clock.advance({ seconds: 3 })
   blockedLoop.held('quick', 400)
@@ -86,7 +86,7 @@ it('no job is blamed for a gap that its handler took less than half of and that 
   expect([told.length, blamed]).toEqual([2, []])
 })
 
-it('nothing is said after the end', async () => {
+it('nothing is reported after the stop', async () => {
   blockedLoop.stop()
   heldMs += 50_000
   await clock.advance({ seconds: 10 })

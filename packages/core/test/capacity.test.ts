@@ -32,8 +32,8 @@ beforeEach(() => {
   log = []
 })
 
-describe('places', () => {
-  it('are given up to the limit, and then to who has waited longest', () => {
+describe('permits', () => {
+  it('go to holders up to the limit, and then to the holder that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const [first, second, third] = [holder('first'), holder('second'), holder('third')]
     for (const one of [first, second, third]) capacity.enter(one)
@@ -45,7 +45,7 @@ describe('places', () => {
     expect(capacity.waitingCount).toBe(1)
   })
 
-  it('are given to who is more urgent first, and of equals to who has waited longer', () => {
+  it('go to the holder of the highest priority, and among equals to the one that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     const waiting = [holder('late', 3), holder('urgent', 1), holder('as urgent', 1), holder('between', 2)]
@@ -58,7 +58,7 @@ describe('places', () => {
     expect(log).toEqual(['first', 'urgent', 'as urgent', 'between', 'late'].map((name) => `${name} starts`))
   })
 
-  it('are not given to anybody who left while it waited', () => {
+  it('do not go to a holder that left while it waited', () => {
     const capacity = capacityOf({ limit: 1 })
     const [first, second] = [holder('first'), holder('second')]
     capacity.enter(first)
@@ -69,7 +69,7 @@ describe('places', () => {
     expect(capacity.roomToClaim()).toBe(1)
   })
 
-  it('that are kept for calls under way are nobody else’s', () => {
+  it('that are reserved for calls in progress are not available', () => {
     const capacity = capacityOf({ limit: 3 })
     capacity.enter(holder('first'))
     capacity.reserve(1)
@@ -80,7 +80,7 @@ describe('places', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
-  it('are kept for requests up to one half, so that what is due finds some', () => {
+  it('are reserved for requests up to one half, so that due slots find some', () => {
     for (const [limit, share] of [
       [1, 1],
       [2, 1],
@@ -100,7 +100,7 @@ describe('places', () => {
     }
   })
 
-  it('are not kept for a request while a slot is held for one, or older work waits in the storage', () => {
+  it('are not reserved for a request while a slot waits for a permit, or older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 2 })
     capacity.enter(holder('quick'))
     capacity.reserveRequest()
@@ -115,7 +115,7 @@ describe('places', () => {
     expect(capacity.roomForRequest()).toBe(false)
   })
 
-  it('are waited for a tenth of a second at most', async () => {
+  it('are awaited for at most 100 ms', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second'))
@@ -127,7 +127,7 @@ describe('places', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are waited for no longer by who is less urgent', async () => {
+  it('are awaited for at most 100 ms by a slot of low priority too', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))
@@ -137,7 +137,7 @@ describe('places', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are not filled again after a stop', () => {
+  it('are not given out after a stop', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -159,11 +159,11 @@ describe('a burst of requests', () => {
     return capacity
   }
 
-  it('waits for places while handlers are quick, and is told when there may be some', async () => {
+  it('waits for permits while handlers are quick, and gets a signal when one may be free', async () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // What is left of a burst waits too, when it is small by now.
+    // The rest of a burst waits too, even if it is small.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -173,7 +173,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(7, 100)).toBe(7)
   })
 
-  it('waits for the end of a backlog, so that it does not become part of it', () => {
+  it('waits for the end of a backlog, so that it does not join the backlog', () => {
     const capacity = realCapacity(10)
     capacity.workAppeared()
     expect(capacity.admitRequests(60, 0)).toBe(0)
@@ -182,7 +182,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(60, 0)).toBe(5)
   })
 
-  it('goes at once when handlers are slow, when it is small, and where time stands while somebody waits', () => {
+  it('leaves at once if handlers are slow, if it is small, and under a clock that stands still while callers wait', () => {
     const slow = realCapacity(10)
     const one = holder('slow')
     slow.enter(one)
@@ -193,8 +193,8 @@ describe('a burst of requests', () => {
   })
 })
 
-describe('slots are taken ahead', () => {
-  it('by so many as will soon have found a place, but not without a word on how quick handlers are', () => {
+describe('slots are prefetched', () => {
+  it('up to the number that gets a permit within 5 ms, but not before a handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -206,7 +206,7 @@ describe('slots are taken ahead', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
-  it('by the prefetch at most', () => {
+  it('up to `prefetch`', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 3 })
     const first = holder('first')
     capacity.enter(first)
@@ -216,7 +216,7 @@ describe('slots are taken ahead', () => {
 })
 
 describe('slots that are due', () => {
-  it('are held for a place for a tenth of a second at most, and told when one is free', () => {
+  it('wait on the node for a permit for at most 100 ms, and get a signal when one is free', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -227,7 +227,7 @@ describe('slots that are due', () => {
     expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
   })
 
-  it('are not held when they are late, might soon be missed, or others wait in the storage', () => {
+  it('do not wait on the node if they are late, might soon be missed, or older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)
@@ -237,7 +237,7 @@ describe('slots that are due', () => {
     expect(capacity.heldForMs).toBe(0)
   })
 
-  it('that are not held are told nothing', () => {
+  it('that do not wait on the node get no signal', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -261,7 +261,7 @@ describe('due slots that found no permit within 100 ms', () => {
   const isHeld = (capacity: Capacity, taken: number, lateMs = 100) =>
     capacity.holds(clock.now() - lateMs, settings, taken, clock.now())
 
-  it('are stored for other nodes, as many as there are permits, and the rest is held while handlers are quick', () => {
+  it('are stored for other nodes up to the number of permits; the rest waits on the node while handlers are quick', () => {
     const capacity = busy(1)
     expect([0, 1, 2, 3].map((taken) => isHeld(capacity, taken))).toEqual([false, false, true, true])
     expect(capacity.heldForMs).toBe(100)
@@ -286,8 +286,8 @@ describe('due slots that found no permit within 100 ms', () => {
   })
 })
 
-describe('slots that are due while more waits in the storage than this node has places', () => {
-  /** Its handlers take so long, and it has taken as many as it has places. */
+describe('slots that are due while the storage has more pending work than this node has permits', () => {
+  /** A node whose handlers take `handlerMs`, and whose permits are all in use. */
   function workingOff(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 1 })
     const one = holder('one')
@@ -299,7 +299,7 @@ describe('slots that are due while more waits in the storage than this node has 
     return capacity
   }
 
-  it('wait until nothing is left there, as long as handlers are quick', () => {
+  it('wait until the backlog is empty while handlers are quick', () => {
     const capacity = workingOff(100)
     const now = clock.now()
     expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(true)
@@ -310,7 +310,7 @@ describe('slots that are due while more waits in the storage than this node has 
     expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(false)
   })
 
-  it('join what waits when handlers take longer, or none has ended for ten seconds', async () => {
+  it('join the backlog if handlers are slow, or if none has ended for ten seconds', async () => {
     const slow = workingOff(101)
     expect(slow.holds(clock.now(), settings, 0, clock.now())).toBe(false)
     const stuck = workingOff(1)
@@ -320,7 +320,7 @@ describe('slots that are due while more waits in the storage than this node has 
     expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
   })
 
-  it('join it when they have waited for half of their misfire threshold, one for two that were taken', () => {
+  it('join the backlog after half of their misfire threshold, one for two claimed occurrences', () => {
     const capacity = workingOff(1)
     const now = clock.now()
     const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)
@@ -333,7 +333,7 @@ describe('slots that are due while more waits in the storage than this node has 
   })
 })
 
-describe('slots that are more urgent than what is left in the storage', () => {
+describe('slots of higher priority than the backlog in the storage', () => {
   /** Handlers are quick, and it has claimed one of this order last, of several. */
   function workingOff(last: Ordered): Capacity {
     const capacity = capacityOf({ limit: 1 })
@@ -349,14 +349,14 @@ describe('slots that are more urgent than what is left in the storage', () => {
   const hour = priorityStepMs
   const isHeld = (capacity: Capacity, priority: number) => capacity.holds(now, { ...settings, priority }, 0, now)
 
-  it('join it at once: a claim takes them next', () => {
+  it('join the backlog at once, because the next claim takes them', () => {
     const capacity = workingOff({ scheduledAt: now - hour, details: {} })
     expect([0, 1, 2].map((priority) => isHeld(capacity, priority))).toEqual([true, true, false])
     const low = workingOff({ scheduledAt: now - hour + 1, details: { priority: -5 } })
     expect([-5, -4, -3].map((priority) => isHeld(low, priority))).toEqual([true, false, false])
   })
 
-  it('wait as others do while nothing is known of it, and once the last of it is gone', () => {
+  it('wait like other slots while the priority of the backlog is unknown, and after its end', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
     // Without room, a claim takes nothing, and what is known stays so.
@@ -368,8 +368,8 @@ describe('slots that are more urgent than what is left in the storage', () => {
   })
 })
 
-describe('what waits in the storage', () => {
-  it('is told of at once, and when there may be room for it', () => {
+describe('pending work in the storage', () => {
+  it('causes the signal `work` at once, and whenever a permit may be free', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.offerRoom()
     expect(log).toEqual([])
@@ -381,7 +381,7 @@ describe('what waits in the storage', () => {
     expect([capacity.hasBacklog, log.length]).toEqual([false, 2])
   })
 
-  it('keeps places until the claim is answered', async () => {
+  it('reserves permits until the claim is answered', async () => {
     const capacity = capacityOf({ limit: 1 })
     expect(capacity.claimAnswered()).toBeNull()
     capacity.claimBegins()

@@ -52,7 +52,7 @@ function world() {
 }
 
 describe('the time that is read from a storage', () => {
-  it('is read again after an answer that was none', async () => {
+  it('is read again after an invalid answer', async () => {
     const { truth, server, time, failures, now } = world()
     await time.start()
     server.answer = () => Number.NaN
@@ -65,7 +65,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('follows a clock of the storage that is set, forward and back, when it has said so for a minute', async () => {
+  it('follows a storage clock that was set forward or back after it has held for a minute', async () => {
     const { truth, server, time, now } = world()
     await time.start()
     for (const offsetMs of [30 * minute, -30 * minute, 0]) {
@@ -97,7 +97,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('is not followed for answers that were on their way long after it was right again', async () => {
+  it('is not followed because of delayed answers after the clock is right again', async () => {
     const { truth, server, time, now } = world()
     const wrongMs = 10_000
     server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)
@@ -125,7 +125,7 @@ describe('the time that is read from a storage', () => {
     expect(time.isInDoubt).toBe(false)
   })
 
-  it('is taken to be that of the middle of the call', async () => {
+  it('is the time of the middle of the call', async () => {
     const { truth, server, time } = world()
     server.offsetMs = 3 * minute
     server.serve = async (read) => {
@@ -141,7 +141,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 
-  it('is that of the quickest call of the three', async () => {
+  it('is the time of the fastest of three calls', async () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { toErrorRecord } from '../src/error-record.ts'
 import { JobistemerError } from '../src/errors.ts'
 
-describe('what is kept of an error', () => {
-  it('is its name, message, code and stack', () => {
+describe('the record of an error', () => {
+  it('has the name, message, code and stack of the error', () => {
     const error = new JobistemerError('TASK_TIMEOUT', { message: 'Too long.' })
     expect(toErrorRecord(error)).toEqual({
       name: 'JobistemerError',
@@ -14,13 +14,13 @@ describe('what is kept of an error', () => {
     })
   })
 
-  it('is a code only where there is one that is text', () => {
+  it('has a code only if the code of the error is a string', () => {
     expect(toErrorRecord(Object.assign(new Error('no'), { code: 'ENOENT' })).code).toBe('ENOENT')
     expect(toErrorRecord(Object.assign(new Error('no'), { code: 5 }))).not.toHaveProperty('code')
     expect(toErrorRecord(new Error('no'))).not.toHaveProperty('code')
   })
 
-  it('is a stack only where there is one', () => {
+  it('has a stack only if the error has one', () => {
     const error = new Error('no')
     Reflect.deleteProperty(error, 'stack')
     expect(toErrorRecord(error)).toEqual({ name: 'Error', message: 'no' })
@@ -38,7 +38,7 @@ describe('what is kept of an error', () => {
     expect(toErrorRecord(thrown)).toEqual({ name: 'Error', message })
   })
 
-  it('has its causes, and the errors that it stands for', () => {
+  it('has the causes of the error, and the errors of an AggregateError', () => {
     const cause = new TypeError('no space left', { cause: 'disk' })
     const error = new AggregateError([new RangeError('first'), 'second'], 'both failed', { cause })
     expect(toErrorRecord(error)).toMatchObject({
@@ -54,13 +54,13 @@ describe('what is kept of an error', () => {
     expect(toErrorRecord(new AggregateError([], 'no'))).not.toHaveProperty('errors')
   })
 
-  it('is an error of another realm too', () => {
+  it('is the same for an error of another realm', () => {
     const error = runInNewContext("Object.assign(new TypeError('far away'), { code: 'E_FAR' })")
     expect(error).not.toBeInstanceOf(Error)
     expect(toErrorRecord(error)).toMatchObject({ name: 'TypeError', message: 'far away', code: 'E_FAR' })
   })
 
-  it('is bounded where errors hang together without an end', () => {
+  it('is bounded for an endless chain of causes', () => {
     const cyclic: Error = new Error('cyclic')
     cyclic.cause = cyclic
     expect(JSON.stringify(toErrorRecord(cyclic)).match(/cyclic/g)?.length).toBeLessThan(20)
@@ -69,7 +69,7 @@ describe('what is kept of an error', () => {
     expect(JSON.stringify(toErrorRecord(many(3))).length).toBeLessThan(100_000)
   })
 
-  it('is bounded, since a failing job repeats it', () => {
+  it('is bounded in size, because a failing job repeats it', () => {
     const error = Object.assign(new Error('m'.repeat(10_000)), { code: 'c'.repeat(1000), stack: 's'.repeat(100_000) })
     const record = toErrorRecord(error)
     expect(record.message).toHaveLength(2000)
@@ -78,7 +78,7 @@ describe('what is kept of an error', () => {
     expect(toErrorRecord('x'.repeat(10_000)).message).toHaveLength(2000)
   })
 
-  it('is cut between characters, not within one: what is left can be kept by any storage', () => {
+  it('is cut between characters, so that any storage can keep it', () => {
     const error = Object.assign(new Error(`${'m'.repeat(1999)}😀 and more`), {
       stack: `${'s'.repeat(3999)}😀 and more`,
     })
@@ -87,17 +87,17 @@ describe('what is kept of an error', () => {
     expect(record.stack).toBe(`${'s'.repeat(3999)}…`)
   })
 
-  it('survives being kept as JSON', () => {
+  it('survives a JSON round trip', () => {
     const record = toErrorRecord(new TypeError('no'))
     expect(JSON.parse(JSON.stringify(record))).toEqual(record)
   })
 
-  it('is text even where a library put something else', () => {
+  it('has strings even if a library has set other values', () => {
     const error = Object.assign(new Error('no'), { name: 5, message: { reason: 'no' } })
     expect(toErrorRecord(error)).toMatchObject({ name: '5', message: '{"reason":"no"}' })
   })
 
-  it('is there even when the error refuses to be looked at', () => {
+  it('exists even if the members of the error throw', () => {
     const hostile = new Error('no')
     Object.defineProperty(hostile, 'message', {
       get() {

@@ -9,13 +9,13 @@ const error = new JobistemerError('INVALID_NAME', {
 })
 
 describe('an error', () => {
-  it('has a code, the field, the value and a way out, which is part of its message', () => {
+  it('has a code, the field, the value and a remedy, which is part of its message', () => {
     expect(error).toMatchObject({ name: 'JobistemerError', code: 'INVALID_NAME', field: 'name', value: '' })
     expect(error.message).toBe('name is not a name: "". Give a string of 1 to 255 characters.')
     expect(error).toBeInstanceOf(Error)
   })
 
-  it('has nothing but its message where there is nothing to say', () => {
+  it('has only its message if no other member is given', () => {
     const bare = new JobistemerError('ABORTED', { message: 'Stopped.' })
     expect(bare.message).toBe('Stopped.')
     expect([bare.field, bare.value, bare.remedy]).toEqual([undefined, undefined, undefined])
@@ -91,7 +91,7 @@ describe('a refused value in a message', () => {
     expect(printValue(cyclic)).toBe('[object Object]')
   })
 
-  it('is named by its class when it only looks like a date', () => {
+  it('is named by its class if it only resembles a date', () => {
     expect(printValue(Object.create(Date.prototype))).toBe('[object Object]')
   })
 

@@ -18,7 +18,7 @@ describe('an event', () => {
     ])
   })
 
-  it('does not reach a listener that was taken away, which may be said twice', () => {
+  it('does not reach a removed listener, and the removal may be repeated', () => {
     const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => heard.push('gone'))
@@ -29,7 +29,7 @@ describe('an event', () => {
     expect(heard).toEqual(['there'])
   })
 
-  it('is heard only while somebody listens', () => {
+  it('counts as heard only while it has a listener', () => {
     const hub = new EventHub(silentLogger)
     expect(hub.hears('scheduler.started')).toBe(false)
     const off = hub.on('scheduler.started', () => undefined)
@@ -39,7 +39,7 @@ describe('an event', () => {
     expect(hub.hears('scheduler.started')).toBe(false)
   })
 
-  it('reaches listeners that were there when it was emitted, although some leave or come meanwhile', () => {
+  it('reaches the listeners that existed at its emission, even if listeners are added or removed meanwhile', () => {
     const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => {
@@ -109,7 +109,7 @@ describe('many listeners of one event', () => {
 })
 
 describe('a listener that throws', () => {
-  it('is reported, and neither its emitter nor other listeners notice', () => {
+  it('is reported without an effect on the emitter or other listeners', () => {
     const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard: unknown[] = []
@@ -133,7 +133,7 @@ describe('a listener that throws', () => {
     expect(calls).toBe(1)
   })
 
-  it('later, because it is asynchronous, is reported too', async () => {
+  it('asynchronously is reported too', async () => {
     const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard = new Promise((resolve) => hub.on('hook.failed', resolve))

@@ -26,7 +26,7 @@ function world(call: () => Promise<never>) {
   return { clock, engine, told, ending: () => ending }
 }
 
-it('a start that fails ends the calls that wait to be repeated', async () => {
+it('a failed start ends the calls that wait for their repetition', async () => {
   const { clock, engine, told, ending } = world(() => Promise.reject(new Error('down')))
   await clock.settle()
   await expect(engine.start()).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })
@@ -35,7 +35,7 @@ it('a start that fails ends the calls that wait to be repeated', async () => {
   expect(told).toEqual(['serverTime'])
 })
 
-it('a start that fails leaves no call to be repeated that fails only afterwards', async () => {
+it('a call that fails after a failed start is not repeated', async () => {
   let fail = (_error: Error) => {}
   const call = new Promise<never>((_resolve, reject) => {
     fail = reject

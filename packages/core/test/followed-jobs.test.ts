@@ -23,13 +23,13 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
   return { id: jobId('job'), name: 'job', ...stored, ...changes } as JobRecord
 }
 
-it('what no other node has is not followed any longer', () => {
+it('a node stops following a definition that no other node has', () => {
   const { jobs } = followedBy()
   jobs.add(job, own, record())
   expect(jobs.returning()).toEqual([job])
 })
 
-it('a job that the storage has lost and got back is followed until nodes have had the time to say what they have', () => {
+it('a node follows a job that the storage lost and got back until peers have had time to publish their definitions', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))

@@ -64,7 +64,7 @@ describe('a plan', () => {
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
 
-  it('of one trigger has that trigger’s settings over those of job and tasks, and only the chosen tasks', () => {
+  it('for one trigger applies that trigger’s settings over those of job and tasks, and has only the chosen tasks', () => {
     const plan = planOf()
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })

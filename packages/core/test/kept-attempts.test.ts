@@ -23,7 +23,7 @@ describe('the attempts of a task', () => {
     expect(kept.omitted).toBeUndefined()
   })
 
-  it('are beyond that the first five and the last fifteen, with the number of those between', () => {
+  it('beyond twenty are the first five and the last fifteen, with the number of dropped ones', () => {
     for (const [count, firstOfLast] of [
       [21, 7],
       [22, 8],
@@ -36,7 +36,7 @@ describe('the attempts of a task', () => {
     }
   })
 
-  it('count against the retries when they failed or timed out, also those that are not kept', () => {
+  it('count against the retries if they failed or timed out, even dropped ones', () => {
     const states: readonly AttemptState[] = ['failed', 'timed_out', 'lost', 'aborted', 'succeeded']
     const stateOf = (number: number) => states[number % states.length] as AttemptState
     for (const count of [5, 20, 21, 100, 1003]) {
@@ -56,7 +56,7 @@ describe('the attempts of a task', () => {
     expect(tried(5).attempts[1]?.error).toEqual({ name: 'Error', message: 'no 2', code: 'E_NO' })
   })
 
-  it('do not change in what was kept before', () => {
+  it('do not change earlier snapshots', () => {
     const before = tried(20)
     const text = JSON.stringify(before)
     withAttempt(before, { number: 21, state: 'running', startedAt: 21, endedAt: null })

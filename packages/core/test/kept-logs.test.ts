@@ -7,13 +7,13 @@ const messagesOf = (log: AttemptLog) => log.toRecord()?.lines.map(({ message }) 
 const bytesOf = (...logs: readonly AttemptLog[]) => Buffer.byteLength(JSON.stringify(logs.map((log) => log.toRecord())))
 
 describe('the lines of an attempt', () => {
-  it('are the last ones, with how many came before', () => {
+  it('are the last lines, with the number of dropped ones', () => {
     const log = new AttemptLog(new KeptLogs(), 3)
     for (const text of ['a', 'b', 'c', 'd', 'e']) log.add(line(text))
     expect(log.toRecord()).toEqual({ lines: ['c', 'd', 'e'].map(line), dropped: 2 })
   })
 
-  it('do not change in what was given away of them', () => {
+  it('do not change earlier snapshots', () => {
     const log = new AttemptLog(new KeptLogs(), 2)
     log.add(line('a'))
     const before = log.toRecord()
@@ -22,7 +22,7 @@ describe('the lines of an attempt', () => {
     expect(before).toEqual({ lines: [line('a')], dropped: 0 })
   })
 
-  it('go on from what an earlier owner has left', () => {
+  it('continue after the lines of an earlier owner', () => {
     const log = new AttemptLog(new KeptLogs(), 2, { lines: [line('a'), line('b')], dropped: 5 })
     expect(log.toRecord()).toEqual({ lines: [line('a'), line('b')], dropped: 5 })
   })
@@ -38,7 +38,7 @@ describe('the logs of one occurrence', () => {
     expect(bytesOf(...logs)).toBeGreaterThan(50_000)
   })
 
-  it('lose lines of attempts that were followed by others first', () => {
+  it('lose lines of earlier attempts first', () => {
     const kept = new KeptLogs()
     const [first, second, third] = [new AttemptLog(kept, 100), new AttemptLog(kept, 100), new AttemptLog(kept, 100)]
     for (const log of [first, second]) for (let index = 0; index < 30; index++) log.add(line('x'.repeat(800)))
@@ -49,7 +49,7 @@ describe('the logs of one occurrence', () => {
     expect(messagesOf(second)?.length).toBeGreaterThan(20)
   })
 
-  it('of tasks that run at once: one that logs much does not take all from the others', () => {
+  it('of concurrent tasks share the space: a task that logs much leaves some to the others', () => {
     const kept = new KeptLogs()
     const [quiet, loud] = [new AttemptLog(kept, 100), new AttemptLog(kept, 1000)]
     quiet.add(line('started'))
@@ -57,7 +57,7 @@ describe('the logs of one occurrence', () => {
     expect(messagesOf(quiet)).toEqual(['started'])
   })
 
-  it('are all gone when the storage refuses them, and how many there were is known', () => {
+  it('are dropped if the storage rejects them, and their number is kept', () => {
     const kept = new KeptLogs()
     const log = new AttemptLog(kept, 100)
     expect(kept.refuse()).toBe(false)

@@ -25,7 +25,7 @@ function instantsOf(entries: readonly { readonly record: OccurrenceRecord }[]): 
 }
 
 describe('a loaded job', () => {
-  it('has its live ones in the order of their time, as many as are wanted, and by state', () => {
+  it('returns its live occurrences by state, in the order of their time, up to the limit', () => {
     const job = load([record(id, 300), record(id, 100), record(id, 200, { state: 'queued' }), record(id, 400)])
     expect(instantsOf(job.live('pending', Number.POSITIVE_INFINITY))).toEqual([100, 300, 400])
     expect(instantsOf(job.live('pending', 2))).toEqual([100, 300])
@@ -33,13 +33,13 @@ describe('a loaded job', () => {
     expect(job.live('running', 1)).toEqual([])
   })
 
-  it('has equal ones in the order of their ids', () => {
+  it('orders occurrences of one instant by their ids', () => {
     const [least, greatest] = [addressOf(id, 1).id, addressOf(id, 2).id].sort() as [`occ_${string}`, `occ_${string}`]
     const job = load([record(id, 100, { id: greatest }), record(id, 100, { id: least })])
     expect(job.live('pending', 2).map((entry) => entry.record.id)).toEqual([least, greatest])
   })
 
-  it('counts what the step changes, and the storage has counted before', () => {
+  it('counts the changes of the step on top of the stored counts', () => {
     const queued = record(id, 200, { state: 'queued' })
     const job = load([queued], { pending: 1, delayed: 0, queued: 4, running: 2 })
     job.create(record(id, 300, { state: 'running' }))
@@ -51,7 +51,7 @@ describe('a loaded job', () => {
     expect(job.counts).toEqual({ pending: 1, delayed: 0, queued: 3, running: 3 })
   })
 
-  it('finds what the step has created, as the step has left it, and nothing that was not read', () => {
+  it('finds occurrences that the step created or changed, and none that was not read', () => {
     const job = load([record(id, 100)])
     const created = record(id, 200)
     job.create(created)
@@ -70,7 +70,7 @@ describe('a loaded job', () => {
     expect(job.write).toBeNull()
   })
 
-  it('writes only what has changed, each once, with what the ledger had handed out', () => {
+  it('writes only changed records, each once, with the entries of the ledger', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())
@@ -98,7 +98,7 @@ describe('a loaded job', () => {
     expect(head.watermark).toBe(0)
   })
 
-  it('moves a head forward that was not read whole, and has no whole one to give', () => {
+  it('moves a partially read head forward, and returns no complete head', () => {
     const job = load([], undefined, null)
     job.advance(100, 200)
     expect(job.write?.after).toMatchObject({ head: { watermark: 100, nextAt: 200 }, job: null })
@@ -114,7 +114,7 @@ describe('a loaded job', () => {
     expect(job.write?.versions.map((one) => one.version)).toEqual([2])
   })
 
-  it('of a job that is new has nothing from before', () => {
+  it('of a new job has no earlier head', () => {
     const write = LoadedJob.created(head, version).write
     expect(write).toEqual({
       jobId: id,

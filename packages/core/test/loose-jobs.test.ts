@@ -16,7 +16,7 @@ function looseOf(most: number, jobs: readonly RegisteredJob[]): { loose: LooseJo
   return { loose, overflows: () => count }
 }
 
-/** The names of those that are let go. */
+/** The names of the evicted jobs. */
 function dropped(loose: LooseJobs, upTo: number): string[] {
   return Array.from(loose.unneeded(upTo), (job) => {
     loose.remove(job)
@@ -25,7 +25,7 @@ function dropped(loose: LooseJobs, upTo: number): string[] {
 }
 
 describe('jobs that a node need not hold', () => {
-  it('all stay until there are more than may be held, which is said once', () => {
+  it('all stay until their number exceeds the limit, which is reported once', () => {
     const jobs = ['a', 'b', 'c'].map((name) => dataJob(name))
     const { loose, overflows } = looseOf(2, jobs.slice(0, 2))
     expect(loose.isPartial).toBe(false)
@@ -36,14 +36,14 @@ describe('jobs that a node need not hold', () => {
     expect(overflows()).toBe(1)
   })
 
-  it('go by their last use, the longest unused first, until no more are held than may be', () => {
+  it('are evicted by their last use, the longest unused first, down to the limit', () => {
     const jobs = ['a', 'b', 'c', 'd', 'e'].map((name) => dataJob(name))
     const { loose } = looseOf(2, jobs)
     loose.use(jobs[0] as RegisteredJob)
     expect(dropped(loose, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while a slot is near or in flight, but not when they have none, or are left to others', () => {
+  it('stay while a slot is near or in flight, unless they have no slot or are left to other nodes', () => {
     const over = Number.POSITIVE_INFINITY
     const { loose } = looseOf(0, [
       dataJob('near', { at: 10 }),
@@ -57,7 +57,7 @@ describe('jobs that a node need not hold', () => {
     expect(dropped(loose, 10)).toEqual(['far', 'over', 'lacks its handler', 'left to others'])
   })
 
-  it('are none with code of their own, hooks, or a place in the option `jobs`', () => {
+  it('do not include jobs with code, with hooks, or in the option `jobs`', () => {
     const coded = (changes: object) => dataJob('', { job: { ...dataJob('').job, ...changes } as RegisteredJob['job'] })
     const { loose } = looseOf(0, [
       coded({ tasks: [{ handler: 'work' }, { handler: undefined }] }),

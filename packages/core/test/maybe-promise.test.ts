@@ -11,19 +11,19 @@ function* sum(values: readonly MaybePromise<number>[], log: string[] = []): Cour
   return total
 }
 
-describe('a course', () => {
-  it('is over at once when nothing takes its time', () => {
+describe('a sequence of steps', () => {
+  it('returns synchronously if no step returns a promise', () => {
     const log: string[] = []
     void Promise.resolve().then(() => log.push('another turn'))
     expect(run(sum([1, 2, 3], log))).toBe(6)
     expect(log).toEqual(['asked', 'went on', 'asked', 'went on', 'asked', 'went on'])
   })
 
-  it('is over at once when it has no step at all', () => {
+  it('returns synchronously if it has no step', () => {
     expect(run(sum([]))).toBe(0)
   })
 
-  it('goes on from the first step that takes its time', async () => {
+  it('continues after the first step that returns a promise', async () => {
     const log: string[] = []
     const answer = run(sum([1, Promise.resolve(2), 3, Promise.resolve(4)], log))
     expect(log).toEqual(['asked', 'went on', 'asked'])
@@ -31,7 +31,7 @@ describe('a course', () => {
     expect(await answer).toBe(10)
   })
 
-  it('goes through courses within it', async () => {
+  it('runs nested sequences', async () => {
     function* outer(inner: readonly MaybePromise<number>[]): Course<number> {
       return (yield* sum(inner)) * 2
     }
@@ -39,7 +39,7 @@ describe('a course', () => {
     expect(await run(outer([1, Promise.resolve(2)]))).toBe(6)
   })
 
-  it('fails at once, or later, as its steps do', async () => {
+  it('throws or rejects as its steps do', async () => {
     function* failing(): Course<number> {
       yield* wait(1)
       throw new Error('out of order')
@@ -53,7 +53,7 @@ describe('a course', () => {
 })
 
 describe('whenDone', () => {
-  it('goes on at once with a value, and later with a promise', async () => {
+  it('continues synchronously with a value, and asynchronously with a promise', async () => {
     expect(whenDone(1, (value) => value + 1)).toBe(2)
     const later = whenDone(Promise.resolve(1), (value) => value + 1)
     expect(later).toBeInstanceOf(Promise)

@@ -58,7 +58,7 @@ describe('of five missed slots', () => {
     expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
   })
 
-  it('execute_last runs the last and records the others as one range', async () => {
+  it('execute_last runs the last slot and records the earlier slots as one range', async () => {
     const decision = await decide({ type: 'execute_last' }, 5)
     expect(decision).toEqual({ entries: [missed(1, 4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 1 })
   })
@@ -68,7 +68,7 @@ describe('of five missed slots', () => {
     expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
   })
 
-  it('compressed runs once, at the last, for the whole span', async () => {
+  it('compressed runs once, at the last slot, for the whole span', async () => {
     const decision = await decide({ type: 'compressed' }, 5)
     const span = { from: minute, to: 5 * minute, count: 5 }
     expect(decision).toEqual({
@@ -84,25 +84,25 @@ describe('of five missed slots', () => {
     expect(decision).toEqual({ entries: [missed(1, 3), run(4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 2 })
   })
 
-  it('a window of two and a half minutes runs those that are not older', async () => {
+  it('a window of two and a half minutes runs the slots that are not older', async () => {
     const { entries } = await decide(window({ maxAgeMs: 2.5 * minute }), 5)
     expect(entries).toEqual([missed(1, 2), run(3), run(4), run(5)])
   })
 
-  it('a window with both bounds keeps to the narrower', async () => {
+  it('a window with two bounds applies the narrower one', async () => {
     const wide = await decide(window({ maxOccurrences: 9, maxAgeMs: 1.5 * minute }), 5)
     expect(wide.entries).toEqual([missed(1, 3), run(4), run(5)])
     const narrow = await decide(window({ maxOccurrences: 1, maxAgeMs: 9 * minute }), 5)
     expect(narrow.entries).toEqual([missed(1, 4), run(5)])
   })
 
-  it('a window that none lies in runs none', async () => {
+  it('a window without a slot runs none', async () => {
     const { entries, toRun } = await decide(window({ maxAgeMs: 1000 }), 5)
     expect(entries).toEqual([missed(1, 5)])
     expect(toRun).toBe(0)
   })
 
-  it('a window that all lie in runs each', async () => {
+  it('a window that contains all slots runs each', async () => {
     const { entries } = await decide(window({ maxOccurrences: 100, maxAgeMs: 100 * minute }), 5)
     expect(entries).toEqual([1, 2, 3, 4, 5].map(run))
   })
@@ -125,7 +125,7 @@ describe('of five missed slots of which some were canceled ahead', () => {
     })
   }
 
-  it('execute_last runs the last that was not', async () => {
+  it('execute_last runs the last slot that was not canceled', async () => {
     const decision = await decideWithout({ type: 'execute_last' }, 4, 5)
     expect(decision).toEqual({
       entries: [missed(1, 2), run(3), missed(4, 4), missed(5, 5)],
@@ -135,12 +135,12 @@ describe('of five missed slots of which some were canceled ahead', () => {
     })
   })
 
-  it('execute_last runs none when all were', async () => {
+  it('execute_last runs none if all were canceled', async () => {
     const { entries, toRun } = await decideWithout({ type: 'execute_last' }, 1, 2, 3, 4, 5)
     expect([entries, toRun]).toEqual([[missed(1, 5)], 0])
   })
 
-  it('a window of two runs the last two that were not', async () => {
+  it('a window of two runs the last two slots that were not canceled', async () => {
     const decision = await decideWithout(window({ maxOccurrences: 2 }), 3, 5)
     expect(decision).toEqual({
       entries: [missed(1, 1), run(2), missed(3, 3), run(4), missed(5, 5)],
@@ -156,12 +156,12 @@ describe('of five missed slots of which some were canceled ahead', () => {
     [[3], [compressed(1, 5, 4)], 1],
     [[1, 3, 5], [missed(1, 1), compressed(2, 4, 2), missed(5, 5)], 1],
     [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5].map((slot) => missed(slot, slot)), 0],
-  ])('a compressed run covers those that were not: without %j', async (gone, entries, toRun) => {
+  ])('a compressed run covers only slots that were not canceled: without %j', async (gone, entries, toRun) => {
     const decision = await decideWithout({ type: 'compressed' }, ...gone)
     expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
   })
 
-  it('a compressed run of thousands leaves them out too', async () => {
+  it('a compressed run of thousands leaves out canceled slots too', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
     const options = {
@@ -224,7 +224,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
   ])
 })
 
-it('counting a million slots lets others work in between', async () => {
+it('counting a million slots yields to other work in between', async () => {
   let passed = 0
   let counting = true
   const countTurns = () => {
@@ -248,7 +248,7 @@ it('counting a million slots lets others work in between', async () => {
   expect(passed).toBeGreaterThanOrEqual(10)
 })
 
-/** A series of every millisecond that takes so long for each answer, by a clock that nothing else moves. */
+/** A series of every millisecond that takes `stepMs` for each answer, by a clock that only the series moves. */
 function slowSeries(stepMs: number) {
   let now = 0
   const took = <T>(answer: T): T => {
@@ -296,7 +296,7 @@ describe('slots that take a millisecond each to find', () => {
     expect(await deciding).toMatchObject({ count: until, lastSlot: until })
   })
 
-  it('are looked for in short turns', async () => {
+  it('are searched in short turns', async () => {
     const { series, clock } = slowSeries(1)
     const turnsOfAll = new YieldBudget(clock)
     const missedSlots = { series, first: 1, until: 90, strategy: { type: 'compressed' } as const, turns: turnsOfAll }
@@ -434,7 +434,7 @@ describe('decisions about missed slots', () => {
     )
   })
 
-  it('run exactly those that the strategy wants, however many decisions it takes', async () => {
+  it('run exactly the slots of the strategy, in any number of decisions', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const slots = slotsOf(one)
@@ -505,7 +505,7 @@ describe('a decision', () => {
     expect(times).toBe(asked)
   })
 
-  it('of many runs that there is no room for any more ends', async () => {
+  it('about many runs ends when the storage has no room left', async () => {
     const deciding = decideMissedSlots({
       series: schedule,
       first: minute,

@@ -14,7 +14,7 @@ function newAgenda(): Agenda<SlotEntry> {
 }
 
 describe('an own context', () => {
-  it('is that in which it was made, whoever calls, and the caller keeps its own', () => {
+  it('is the context of its creation for any caller, and the caller keeps its own context', () => {
     const made = request.run('maker', () => new OwnContext())
     request.run('caller', () => {
       expect(made.run(() => request.getStore())).toBe('maker')
@@ -28,14 +28,14 @@ describe('an own context', () => {
     })
   })
 
-  it('holds nothing that was entered in it', () => {
+  it('keeps no value that was entered in it', () => {
     const made = new OwnContext()
     made.run(() => request.enterWith('entered'))
     expect(request.getStore()).toBe(undefined)
     expect(made.run(() => request.getStore())).toBe(undefined)
   })
 
-  it('goes on after what is awaited in it', async () => {
+  it('continues after an await in it', async () => {
     const made = request.run('maker', () => new OwnContext())
     const seen = await request.run('caller', () =>
       made.run(async () => {
@@ -47,7 +47,7 @@ describe('an own context', () => {
   })
 })
 
-describe('what several have asked for is done in the context of none of them', () => {
+describe('shared work does not run in the context of a requester', () => {
   it('by an alarm', async () => {
     const agenda = newAgenda()
     agenda.start()
@@ -67,7 +67,7 @@ describe('what several have asked for is done in the context of none of them', (
     expect(seen).toBe(undefined)
   })
 
-  it('by a loop, also in the round that was asked for meanwhile', async () => {
+  it('by a loop, also in a round that was requested meanwhile', async () => {
     const seen: unknown[] = []
     const round = async (): Promise<void> => {
       seen.push(request.getStore())

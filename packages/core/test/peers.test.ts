@@ -32,7 +32,7 @@ function record(node: string, counter: number, others: Partial<NodeRecord> = {})
   return { node, incarnation: `${node}-1`, counter, startedAt: 0, leaving: false, about: {}, ...others }
 }
 
-/** Looks after so many seconds, and sees these. */
+/** Observes these records after `seconds`. */
 async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean> {
   await clock.advance({ seconds })
   return peers.observe(records, clock.monotonic())
@@ -41,7 +41,7 @@ async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean>
 const namesOf = (records: readonly NodeRecord[]) => records.map(({ node }) => node)
 
 describe('a node', () => {
-  it('is dead when its counter has stood still for as long as it may, and not before', async () => {
+  it('is dead once its counter has stood still for its dead time, and not before', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     await look(4.999, record('a', 5))
@@ -52,7 +52,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a'])
   })
 
-  it('is not dead because an answer does not know it that was asked for before the last one', async () => {
+  it('is not dead because a delayed answer of an earlier question lacks it', async () => {
     await look(0, record('a', 5))
     const askedAt = clock.monotonic()
     await look(1, record('a', 5), record('b', 1))
@@ -60,14 +60,14 @@ describe('a node', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], []])
   })
 
-  it('is not dead because an answer does not know it that was on its way together with the last one', async () => {
+  it('is not dead because a concurrent answer lacks it', async () => {
     await look(0, record('a', 5))
     await clock.advance({ seconds: 1 })
     const askedFirst = clock.monotonic()
     await clock.advance({ seconds: 1 })
     const askedSecond = clock.monotonic()
     await clock.advance({ seconds: 1 })
-    // The second was read first, before the node came, and is heard later.
+    // The second answer was read before the node joined, and arrives later.
     expect(peers.observe([record('a', 6), record('b', 1)], askedFirst)).toBe(true)
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
@@ -85,7 +85,7 @@ describe('a node', () => {
     },
   )
 
-  it('says itself for how long it may say nothing', async () => {
+  it('states its own dead time', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)
     await look(7, brief)
@@ -94,7 +94,7 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('is not dead before this node has looked a few times, whatever it says', async () => {
+  it('is not dead before a minimum number of looks, whatever its dead time', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
     await look(0, brief)
     await look(6.999, brief)
@@ -103,12 +103,12 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('lives for as long as its counter moves, in whatever direction', async () => {
+  it('lives while its counter changes, in either direction', async () => {
     for (let count = 0; count < 20; count++) await look(10, record('a', count % 2 === 0 ? 3 : 2))
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is silent for as long as the question took, not as the answer did', async () => {
+  it('is silent until the question was sent, not until the answer came', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -117,7 +117,7 @@ describe('a node', () => {
     expect(peers.dead()).toEqual([])
   })
 
-  it('has joined when its counter was seen to grow, as nobody knows of a record how old it is', async () => {
+  it('has joined once its counter was seen to grow, because the age of a record is unknown', async () => {
     await look(0, record('a', 5))
     expect(told).toEqual([])
     await look(5, record('a', 6))
@@ -125,7 +125,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('that takes long to start is news once more when it has started: only then it takes work', async () => {
+  it('that starts slowly is reported again once it has started, because it takes work only then', async () => {
     expect(await look(0, record('a', -3))).toBe(true)
     expect(await look(5, record('a', -2))).toBe(true)
     expect(await look(5, record('a', -1))).toBe(false)
@@ -134,7 +134,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('that has got code, or has lost some, is news: others may go first for its jobs now', async () => {
+  it('whose code has changed is reported, because the assignment of jobs may change', async () => {
     const withCode = (counter: number, code: string) => record('b', counter, { about: { code } })
     await look(3, withCode(1, 'old'))
     await look(3, withCode(2, 'old'))
@@ -143,14 +143,14 @@ describe('a node', () => {
     expect(await look(3, withCode(5, 'new'))).toBe(false)
   })
 
-  it('that is taken for dead and beats again lives', async () => {
+  it('that was declared dead and sends a heartbeat lives', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     await look(5, record('a', 6))
     expect([namesOf(peers.living()), peers.dead(), told]).toEqual([['a'], [], ['node.lost a', 'node.joined a']])
   })
 
-  it('whose record was taken away, and who comes again, was not dead', async () => {
+  it('whose record was removed and who returns was not dead', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     await look(5)
@@ -229,14 +229,14 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('that leaves is not counted on, and has left once', async () => {
+  it('that leaves does not count as living, and is reported once', async () => {
     await look(0, record('a', 5))
     await look(5, record('a', 6, { leaving: true }))
     await look(5, record('a', 7, { leaving: true }))
     expect([peers.living(), told]).toEqual([[], ['node.left a']])
   })
 
-  it('that has ended is never dead, and may be forgotten when all can have seen it', async () => {
+  it('that has ended is never dead, and may be forgotten once all nodes can have seen its end', async () => {
     const ended = record('a', 6, { leaving: true, about: { ended: true } })
     await look(0, record('a', 5))
     await look(5, ended)
@@ -249,7 +249,7 @@ describe('a node', () => {
   })
 })
 
-describe('the count begins anew', () => {
+describe('the measurement of silence restarts', () => {
   async function silent(seconds: number): Promise<void> {
     for (let passed = 0; passed < seconds; passed += 5) await look(5, record('a', 5))
   }

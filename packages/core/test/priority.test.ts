@@ -10,8 +10,8 @@ function waiting(scheduledAt: number, priority: number | undefined) {
   return { id: occurrenceId(job, scheduledAt), scheduledAt, details: priority === undefined ? {} : { priority } }
 }
 
-describe('the order of what waits', () => {
-  it('is that of time where nothing has a priority', () => {
+describe('the order of waiting occurrences', () => {
+  it('is the order of time if no occurrence has a priority', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(), (left, right) => {
         expect(Math.sign(compareOrder(waiting(left, undefined), waiting(right, undefined)))).toBe(
@@ -29,7 +29,7 @@ describe('the order of what waits', () => {
     ])
   })
 
-  it('puts equal ones in the order of their ids', () => {
+  it('breaks ties by the ids', () => {
     const [one, other] = [waiting(priorityStepMs, 1), waiting(0, undefined)]
     expect(orderAt(one)).toBe(orderAt(other))
     expect(compareOrder(one, other)).toBe(one.id < other.id ? -1 : 1)
@@ -37,7 +37,7 @@ describe('the order of what waits', () => {
     expect(compareOrder(one, one)).toBe(0)
   })
 
-  it('lets nobody wait for more than twenty hours behind what comes later', () => {
+  it('lets no occurrence wait behind one that comes more than twenty hours later', () => {
     const priorities = fc.integer({ min: -10, max: 10 })
     fc.assert(
       fc.property(priorities, priorities, fc.integer({ min: 1 }), (first, second, ms) => {
@@ -49,7 +49,7 @@ describe('the order of what waits', () => {
 })
 
 describe('the priority of a run', () => {
-  it('is what the request says, or else that of the job, and kept where it is not 0', () => {
+  it('is that of the request, or else that of the job, and is stored if it is not 0', () => {
     expect(prioritized({}, 0)).toEqual({})
     expect(prioritized({}, 3)).toEqual({ priority: 3 })
     expect(prioritized({ priority: -2, requestKey: 'key' }, 3)).toEqual({ priority: -2, requestKey: 'key' })

@@ -17,12 +17,12 @@ interface World {
   readonly records: Records
   readonly removals: HistoryRemoval[]
   readonly forgotten: JobId[]
-  /** What is asked before each removal; `null` refuses it. */
+  /** The test calls this before each removal; `null` rejects the removal. */
   answer: ((removal: HistoryRemoval) => 'go on' | null) | null
   prune(request?: Partial<PruneRequest>): ReturnType<typeof pruneHistory>
 }
 
-/** A ledger that notes what it is told to remove. */
+/** A ledger that records its removals. */
 function world(records = new Records()): World {
   const ledger = new RecordLedger({
     opener: 'recordStorage()',
@@ -78,7 +78,7 @@ function instantsOf(records: Records): readonly number[] {
 }
 
 describe('the history that prune removes', () => {
-  it('is told with the floor of its last slot, spans counted to their ends', async () => {
+  it('is removed with the floor of its last slot, spans counted to their ends', async () => {
     const { records, removals, prune } = world()
     const id = addJob(records, 'alpha', [100, 300])
     const span = { from: 200, to: 900, count: 8 }
@@ -90,13 +90,13 @@ describe('the history that prune removes', () => {
     expect(records.jobs.get(id)?.pruneFloor).toBe(900)
   })
 
-  it('is gone at once with a ledger that answers at once', () => {
+  it('is removed synchronously by a synchronous ledger', () => {
     const { records, prune } = world()
     addJob(records, 'alpha', [100])
     expect(prune()).toEqual({ removed: 1, more: false })
   })
 
-  it('lies before the instant, before the next slot, and is final', async () => {
+  it('is final and lies before the given instant and before the next slot', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100, 200, 300, 400], 300)
     add(records, record(id, 50, { state: 'running' }))
@@ -119,7 +119,7 @@ describe('the history that prune removes', () => {
     expect(instantsOf(records)).toEqual(left)
   })
 
-  it('is the oldest when there is more than the limit, and what is left comes with the next call', async () => {
+  it('is the oldest beyond the limit, and the next call removes the rest', async () => {
     const { records, forgotten, prune } = world()
     const id = addJob(records, 'alpha', [300, 100, 200])
     expect(await prune({ limit: 2 })).toEqual({ removed: 2, more: true })
@@ -130,7 +130,7 @@ describe('the history that prune removes', () => {
     expect(await prune({ limit: 2 })).toEqual({ removed: 0, more: false })
   })
 
-  it('is counted over all jobs, and no job is begun behind the limit', async () => {
+  it('is counted over all jobs, and no further job is read after the limit', async () => {
     const { records, removals, prune } = world()
     const jobs = ['alpha', 'beta', 'gamma'].map((name) => addJob(records, name, [100, 200])).sort()
     expect(await prune({ limit: 3 })).toEqual({ removed: 3, more: true })
@@ -140,14 +140,14 @@ describe('the history that prune removes', () => {
     ])
   })
 
-  it('says that there is more when exactly the limit is gone and another job has some', async () => {
+  it('answers `more` if exactly the limit was removed and another job has history', async () => {
     const { records, prune } = world()
     for (const name of ['alpha', 'beta']) addJob(records, name, [100])
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: true })
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: false })
   })
 
-  it('is that of one job when one is asked for', async () => {
+  it('is that of one job if the request names one', async () => {
     const { records, prune } = world()
     const [alpha] = ['alpha', 'beta'].map((name) => addJob(records, name, [100]))
     expect(await prune({ jobId: alpha ?? null })).toEqual({ removed: 1, more: false })
@@ -155,7 +155,7 @@ describe('the history that prune removes', () => {
     expect(await prune({ jobId: jobId('nobody') })).toEqual({ removed: 0, more: false })
   })
 
-  it('is looked for anew when the schedule has changed since the job was read', async () => {
+  it('is read again if the schedule has changed since the job was read', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100, 200, 300], 1000)
     made.answer = () => {
@@ -169,7 +169,7 @@ describe('the history that prune removes', () => {
     expect(instantsOf(made.records)).toEqual([200, 300])
   })
 
-  it('is over when the job is gone meanwhile', async () => {
+  it('ends if the job is removed meanwhile', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100])
     made.answer = () => {
@@ -193,7 +193,7 @@ describe('the history that prune removes', () => {
     expect(records.jobs.has(id)).toBe(false)
   })
 
-  it('is the same over more than one page, and with a ledger that takes its time', async () => {
+  it('is the same over several pages, and with an asynchronous ledger', async () => {
     const data = new AsyncData()
     const instants = Array.from({ length: 2500 }, (_, index) => index + 1)
     addJob(data.records, 'alpha', instants)

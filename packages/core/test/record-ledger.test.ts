@@ -33,7 +33,7 @@ async function createOne(storage: Storage, name = 'alpha') {
 }
 
 describe('a record ledger', () => {
-  it('takes back the whole step when its commit throws, and works on', async () => {
+  it('undoes the whole step if its commit throws, and continues to work', async () => {
     const failure = { isOn: false }
     const { records, storage } = open(() => {
       if (failure.isOn) throw new Error('the disk is full')
@@ -60,7 +60,7 @@ describe('a record ledger', () => {
     expect(statesOf(await storage.createOccurrences({ now: 300, owner, items: [slot(job, 300)] }))).toEqual(['queued'])
   })
 
-  it('refuses a commit that answers a promise, keeps nothing of the step, and lets no rejection loose', async () => {
+  it('rejects a commit that returns a promise, undoes the step, and leaves no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)
@@ -81,13 +81,13 @@ describe('a record ledger', () => {
     const removal = { jobId: job, occurrences: [addressOf(job, 100)], keys: [], floor: 100 }
     expect(() => ledger.removeHistory(removal)).toThrow('answered a promise')
     expect(stored(records)).toBe(before)
-    // Node tells of rejections that nobody handles once the microtasks are through.
+    // Node reports unhandled rejections after the microtasks.
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])
   })
 
-  it('commits what a step has changed, in its order, and nothing for a step without a change', async () => {
+  it('commits the changes of a step in order, and nothing for a step without a change', async () => {
     const commits: string[][] = []
     const { storage } = open((changes) => commits.push(changes.map(({ table }) => table)))
     const job = await createOne(storage)
@@ -133,7 +133,7 @@ describe('a record ledger', () => {
     expect(stored(records)).toBe(before)
   })
 
-  it('closes once, and then refuses every call', async () => {
+  it('closes once, and then rejects every call', async () => {
     const { state, storage } = open()
     await storage.close()
     await storage.close()
@@ -145,7 +145,7 @@ describe('a record ledger', () => {
 describe('records', () => {
   const job = jobId('alpha')
 
-  it('have an inverse for each change: of what is new, replaced and taken away', () => {
+  it('have an inverse for each change: an addition, a replacement and a removal', () => {
     const records = new Records()
     const first = record(job, 100)
     const changes: readonly RecordChange[] = [

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { RenewedMap } from '../src/engine/runtime/renewed-map.ts'
 import { RenewedSet } from '../src/engine/runtime/renewed-set.ts'
 
-describe('a map for what comes and goes', () => {
-  it('holds what a map holds, in the same order', () => {
+describe('a renewed map', () => {
+  it('has the same entries as a Map, in the same order', () => {
     const renewed = new RenewedMap<number, number>()
     const plain = new Map<number, number>()
     // Numbers of a linear congruential generator: the same in each run.
@@ -29,7 +29,7 @@ describe('a map for what comes and goes', () => {
     expect(new RenewedMap().first()).toBeUndefined()
   })
 
-  it('iterates over what is there, also when it is deleted meanwhile', () => {
+  it('iterates over its entries, even over entries that are deleted meanwhile', () => {
     const renewed = new RenewedSet<number>()
     for (let number = 0; number < 500; number++) renewed.add(number)
     let count = 0
@@ -41,7 +41,7 @@ describe('a map for what comes and goes', () => {
     expect(renewed.size).toBe(0)
   })
 
-  it('keeps nothing alive that was deleted, once a table of it has become old', () => {
+  it('keeps no deleted entry alive after one of its tables has become old', () => {
     // A plain map does: each of its tables takes the next one along into the old part of the heap.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())

@@ -5,11 +5,11 @@ import { defaultSettings } from '../src/configuration/settings.ts'
 const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
 
 describe('effective settings', () => {
-  it('are the defaults where no level says anything', () => {
+  it('are the defaults if no level sets any', () => {
     expect(resolveJobSettings({}, {})).toEqual(defaultSettings)
   })
 
-  it('of a later level win, field by field', () => {
+  it('of a later level override earlier ones, field by field', () => {
     const settings = resolveJobSettings(
       { taskTimeoutMs: 1, executionTimeoutMs: 10, overlapPolicy: 'allow' },
       { taskTimeoutMs: 2, executionTimeoutMs: 20 },
@@ -34,13 +34,13 @@ describe('effective settings', () => {
     })
   })
 
-  it('that are equal are one object, which nobody can change', () => {
+  it('that are equal are one frozen object', () => {
     const settings = resolveJobSettings({ maxQueued: 5 })
     expect(resolveJobSettings({ maxQueued: 5 })).toBe(settings)
     expect(Object.isFrozen(settings)).toBe(true)
   })
 
-  it('stay right when there are more different ones than are kept', () => {
+  it('stay correct beyond the size of the cache', () => {
     for (let taskTimeoutMs = 1; taskTimeoutMs <= 2500; taskTimeoutMs++) {
       expect(resolveJobSettings({ taskTimeoutMs }).taskTimeoutMs).toBe(taskTimeoutMs)
     }

@@ -87,7 +87,7 @@ describe('a task that was to be tried again when its owner ended', () => {
     return resumesAt(settings({ ...policy, jitter }), { attempts: list, omitted: undefined }, now)
   }
 
-  it('waits until the retry was due that waited when it was lost or handed back', () => {
+  it('waits until the due instant of the retry that waited when the attempt was lost or handed back', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 1100, endedAt: 400 })).toBe(1100)
       expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 1100)).toBeNull()
@@ -95,7 +95,7 @@ describe('a task that was to be tried again when its owner ended', () => {
     }
   })
 
-  it('waits for nothing when an attempt had begun', () => {
+  it('does not wait if an attempt had begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
       // By a clock that stood ahead of this one.
@@ -103,19 +103,19 @@ describe('a task that was to be tried again when its owner ended', () => {
     }
   })
 
-  it('waits for nothing when none has failed', () => {
+  it('does not wait if no attempt has failed', () => {
     const attempt: AttemptRecord = { number: 1, state: 'lost', startedAt: 9000, endedAt: 10 }
     expect(resumesAt(settings(policy), { attempts: [attempt], omitted: undefined }, 500)).toBeNull()
     expect(resumesAt(settings(policy), { attempts: [], omitted: undefined }, 500)).toBeNull()
   })
 
-  it('waits for the shortest interval after a failure that none was announced after', () => {
+  it('waits for the shortest interval after a failure without an announced retry', () => {
     expect(resumed(null)).toBe(100 + interval)
     expect(resumed(null, 500, 0.5)).toBe(100 + interval / 2)
     expect(resumed(null, 700, 0.5)).toBeNull()
   })
 
-  it('never waits for longer than its interval, whatever the clock of an earlier owner said', () => {
+  it('never waits longer than its interval, whatever the clock of an earlier owner', () => {
     expect(resumed({ state: 'lost', startedAt: 50_000_000, endedAt: 400 })).toBe(500 + interval)
     expect(resumed(null, -50_000_000)).toBe(-50_000_000 + interval)
   })

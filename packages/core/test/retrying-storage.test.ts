@@ -12,7 +12,7 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world() {
-  // A clock that waits for calls to the storage would wait for those that are held.
+  // A clock that waits for storage calls would wait for the held ones.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
@@ -23,8 +23,8 @@ function world() {
   return { clock, agenda, caller, failures }
 }
 
-describe('calls of a storage that are repeated', () => {
-  it('end when the engine stops while they wait to be repeated', async () => {
+describe('repeated storage calls', () => {
+  it('end if the engine stops while they wait for their repetition', async () => {
     const { clock, agenda, caller } = world()
     const ended = caller.repeated('get', () => Promise.reject(new Error('down'))).catch((error) => error)
     await clock.advance(10)
@@ -33,7 +33,7 @@ describe('calls of a storage that are repeated', () => {
     expect(await ended).toBeInstanceOf(EngineStopped)
   })
 
-  it('end when the storage fails only after the engine has stopped', async () => {
+  it('end if the storage fails after the engine has stopped', async () => {
     const { agenda, caller, failures } = world()
     let fail = (_error: Error) => {}
     const call = () =>
@@ -48,7 +48,7 @@ describe('calls of a storage that are repeated', () => {
     expect(failures).toEqual([])
   })
 
-  it('send no half of what has failed whole only after the engine has stopped', async () => {
+  it('are not halved if they fail after the engine has stopped', async () => {
     const { clock, agenda, caller } = world()
     const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     const calls: string[][] = []

@@ -7,7 +7,7 @@ const sources = fileURLToPath(new URL('../src', import.meta.url))
 const engine = resolve(sources, 'engine')
 const map = readFileSync(new URL('../docs/engine.md', import.meta.url), 'utf8')
 
-/** The folder of a file below the engine's own; `engine` for those that put the rooms together. */
+/** The folder of a file below the engine's own; `engine` for the files that assemble the layers. */
 function roomOf(file: string): string {
   const [first = '', ...rest] = relative(engine, file).split(sep)
   return rest.length === 0 ? 'engine' : first
@@ -33,7 +33,8 @@ const layers = [
 
 /** The layer of each file or folder, below `src`; a file's own entry counts before that of its folder. */
 const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
-  // What is not named is the ground: definitions of jobs, records, rules, and what belongs to none of the others.
+  // Unnamed files belong to `protocol`: definitions of jobs, records, rules, and everything outside of the other
+  // layers.
   '': 'protocol',
   isolated: 'execution',
   'isolated/programs.ts': 'protocol',
@@ -81,7 +82,7 @@ function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): 
   )
 }
 
-/** Each source file of core, with the source files that it imports, those that it imports types from included. */
+/** Each source file of core, with the source files that it imports, type imports included. */
 const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
@@ -104,7 +105,7 @@ function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   return rooms
 }
 
-/** A way from a node of the graph back to itself; `null` when there is none. */
+/** A path from a node of the graph back to itself; `null` without one. */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
   const onNoCircle = new Set<string>()
   const visit = (node: string, way: readonly string[]): readonly string[] | null => {

@@ -7,7 +7,7 @@ import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/sto
 
 const maxBatch = 2
 
-/** A storage that answers a call when it is told to. */
+/** A storage that answers a call when the test calls `answer`. */
 function slowStorage(worthwhileBatch = maxBatch) {
   const calls: { readonly names: readonly number[]; readonly answer: () => Promise<void> }[] = []
   const settle = ({ items }: SettleRequest): Promise<readonly SettleAnswer[]> => {
@@ -16,7 +16,7 @@ function slowStorage(worthwhileBatch = maxBatch) {
       const answer = async () => {
         resolve(answers)
         await turn()
-        // What goes on from an answer leaves at the end of the turn after it.
+        // Calls that follow an answer leave at the end of the next turn.
         await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })

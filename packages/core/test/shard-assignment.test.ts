@@ -23,7 +23,7 @@ function codeWith(jobs: readonly RegisteredJob[], handlers: readonly string[] = 
   return codeOf({ jobs: own, definitions: own, handlers, defaults: {} })
 }
 
-/** What the node of this name thinks of who goes first, when these live beside it. */
+/** The shard assignment of the node with this name, beside these living nodes. */
 async function assignmentOf(
   self: Member,
   others: readonly Member[],
@@ -74,7 +74,7 @@ function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] 
   } as unknown as RegisteredJob
 }
 
-/** By job: who goes first, when each of these nodes knows all others. */
+/** By job: the node of rank 0, if each of these nodes knows all others. */
 async function firsts(members: readonly Member[]): Promise<string[]> {
   const all = await Promise.all(
     members.map(async (self) => ({
@@ -94,7 +94,7 @@ async function firsts(members: readonly Member[]): Promise<string[]> {
 
 const members = (count: number): Member[] => Array.from({ length: count }, (_, index) => ({ name: `node ${index}` }))
 
-describe('who goes first', () => {
+describe('the shard assignment', () => {
   it('a node that is alone does, everywhere', async () => {
     const assignment = await assignmentOf({ name: 'a' }, [])
     expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
@@ -110,7 +110,7 @@ describe('who goes first', () => {
     }
   })
 
-  it('what a node of many goes first for it knows without a look at its code', async () => {
+  it('a node of a large fleet computes its rank without reading its code', async () => {
     let looks = 0
     const [self = { name: 'self' }, ...others] = members(8)
     const assignment = await assignmentOf(self, others, { onLook: () => looks++ })
@@ -121,7 +121,7 @@ describe('who goes first', () => {
     expect(looks).toBe(0)
   })
 
-  it('whoever comes or goes moves only what it gets or had', async () => {
+  it('a node that joins or leaves moves only its own jobs', async () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { minLength: 2, maxLength: 6 })
     await fc.assert(
       fc.asyncProperty(names, async ([comer, ...rest]) => {
@@ -142,7 +142,7 @@ describe('who goes first', () => {
     expect(jobs.some((job) => assignment.rankOf(job) > 0)).toBe(true)
   })
 
-  it('a node goes first for what it has code for, and has not told the others of', async () => {
+  it('a node has rank 0 for a job whose code it has not published yet', async () => {
     const assignment = await assignmentOf({ name: 'a' }, members(5))
     expect(assignment.rankOf(jobNamed('new here', [{}]))).toBe(0)
   })
@@ -154,7 +154,7 @@ describe('who goes first', () => {
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('a node whose code nobody knows yet goes before nobody', async () => {
+  it('a node with unknown code precedes no other node', async () => {
     const assignment = await assignmentOf({ name: 'a' }, [{ name: 'b', profile: null }])
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
@@ -214,7 +214,7 @@ describe('a profile', () => {
     expect(digest).toBe(codeWith(manyOfData.toReversed(), ['work']).digest)
   })
 
-  it('of those that stand by for a job, each has a place of its own, and the one that goes first has none', async () => {
+  it('each standby node of a job has its own rank, and the first node has none', async () => {
     const members: Member[] = ['a', 'b', 'c', 'd'].map((name) => ({ name }))
     // It has no code for these jobs.
     members.push({ name: 'e', profile: { handlers: [], jobs: '' } })

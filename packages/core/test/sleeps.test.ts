@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import { Sleeps } from '../src/engine/runtime/sleeps.ts'
 
-/** A clock that rings when it is told to, and knows what keeps the process alive. */
+/** A clock whose timers the test rings, and that counts the timers that keep the process alive. */
 function handClock() {
   let now = 0
   const timers = new Set<{ readonly at: number; readonly ring: () => void; readonly keeps: boolean }>()

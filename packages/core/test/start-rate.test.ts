@@ -17,7 +17,7 @@ function rated(limit: number, intervalMs: number): { readonly overlap: OverlapRu
 const plain = { overlap: overlapRuleOf('queue', 10, 5) }
 
 describe('a start rate', () => {
-  it('allows a start once the one so many before it lies an interval back', () => {
+  it('allows a start once the start `limit` starts earlier lies an interval back', () => {
     const job = rated(2, 60)
     expect(nextStartAt(job)).toBe(Number.NEGATIVE_INFINITY)
     expect(nextStartAt({ ...job, starts: [100] })).toBe(Number.NEGATIVE_INFINITY)
@@ -25,7 +25,7 @@ describe('a start rate', () => {
     expect(nextStartAt({ ...rated(1, 60), starts: [100, 130] })).toBe(190)
   })
 
-  it('is none where the job has none, whatever started', () => {
+  it('does not limit a job without one, whatever its starts', () => {
     expect(nextStartAt({ ...plain, starts: [100, 130] })).toBe(Number.NEGATIVE_INFINITY)
   })
 

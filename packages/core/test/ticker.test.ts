@@ -17,7 +17,7 @@ const everyType: ScheduleType = {
   revive: ({ milliseconds }) => new Every(Number(milliseconds)),
 }
 
-/** Every so many milliseconds from the epoch. */
+/** A schedule of every `milliseconds` from the epoch. */
 class Every extends WindowedSchedule {
   readonly milliseconds: number
 
@@ -185,7 +185,7 @@ describe('a live ticker', () => {
     expect(live.isEnabled).toBe(false)
   })
 
-  it('is active inside the window that a schedule of somebody’s own declares, and always where it declares none', () => {
+  it('is active inside the window that a user’s schedule declares, and always without a window', () => {
     const bare: Schedule = {
       type: everyType,
       next: () => null,
@@ -206,7 +206,7 @@ describe('a live ticker', () => {
 })
 
 describe('a live ticker that notices late', () => {
-  it('gives one tick for the newest of the due instants, and counts the others', async () => {
+  it('gives one tick for the newest due instant, and counts the skipped ones', async () => {
     const { clock, ticks } = startedTicker(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + hour + 500)
@@ -358,7 +358,7 @@ describe('the ticks of a live ticker', () => {
     expect((await later.next()).value?.scheduledAt).toEqual(new Date(noon + 2 * minute))
   })
 
-  it('go on when nobody reads: of too many unread ones the newest are kept and the others counted', async () => {
+  it('continue without a reader: the newest unread ticks are kept, and dropped ones are counted', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(second), { clock, maxUnread: 3 })
     const lazy = live[Symbol.asyncIterator]()
@@ -470,7 +470,7 @@ describe('bad arguments of a ticker', () => {
   })
 })
 
-it('a schedule that answers wrongly at once is refused by whoever calls, and nothing begins', () => {
+it('each call rejects a schedule whose first answer is invalid, and the ticker does not start', () => {
   class Faulty extends Every {
     override nextMs(): number {
       return Number.NaN

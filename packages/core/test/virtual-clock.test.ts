@@ -21,7 +21,7 @@ describe('a virtual clock', () => {
     expect([clock.now(), clock.monotonic()]).toEqual([start, 0])
   })
 
-  it('moves both of its times when it is told to', async () => {
+  it('moves its wall time and its monotonic time by `advance` and `advanceTo`', async () => {
     const { clock } = world()
     await clock.advance({ minutes: 5 })
     await clock.advance('PT1S')
@@ -130,7 +130,7 @@ describe('a virtual clock', () => {
     ])
   })
 
-  it('waits for calls that it is told of, however long they really take', async () => {
+  it('waits for tracked calls, however long they take in real time', async () => {
     const { clock, log, note } = world()
     const read = (): Promise<unknown> => readFile(new URL(import.meta.url))
     const readOften = async (): Promise<void> => {

@@ -69,7 +69,7 @@ it('what callers ask for goes on one by one, in its order, and after what the en
   expect(order).toEqual(['asked 1', 'own 1', 'own 2', 'asked 2', 'asked 3'])
 })
 
-it('a call that is asked for does not overtake others that wait', async () => {
+it('a requested call does not overtake waiting calls', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.pass(true)

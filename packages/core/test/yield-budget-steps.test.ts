@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 import { workClock } from './work-clock.ts'
 
-/** Takes so many steps of so long, and notes in which turn of the event loop each was taken. */
+/** Takes `steps` steps of `stepMs` each, and records the turn of the event loop of each step. */
 async function stepsOf(turns: YieldBudget, clock: ReturnType<typeof workClock>, { steps = 100, stepMs = 0 }) {
   let turn = 0
   let isOver = false
@@ -60,8 +60,8 @@ describe('steps', () => {
   })
 })
 
-describe('several who count', () => {
-  /** Each takes so many steps of so long. Notes in which turn of the event loop whose steps were taken. */
+describe('several concurrent counts', () => {
+  /** Each count takes its `steps` steps of `stepMs`. Records which counts took steps in each turn of the event loop. */
   async function together(counting: readonly { name: string; steps: number; stepMs: number }[]) {
     const clock = workClock()
     const turns = new YieldBudget(clock)
@@ -115,7 +115,7 @@ describe('several who count', () => {
   })
 })
 
-it('it is known how long the steps took after which somebody waits, and not what others did before', async () => {
+it('`lastStepsMs` is the duration of the steps before a wait, without earlier work', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.begin()
