@@ -1,37 +1,33 @@
 /** A timer that was set. */
 export interface Timer {
-  /** It does not call back any more. Does nothing once it has called back. */
+  /** Cancels the call. Does nothing after the call. */
   cancel(): void
 }
 
 /**
- * Where the engine gets its time from. {@link systemClock} is the real one; `virtualClock` of
- * `@jobistemer/core/testing` is one for tests.
+ * The clock of the engine. {@link systemClock} is the real clock; `virtualClock` of `@jobistemer/core/testing` is for
+ * tests.
  */
 export interface Clock {
-  /**
-   * True for a clock that decides what time it is, as a virtual one does: then a storage's own clock is not followed.
-   * Default false.
-   */
+  /** True if this clock overrides the clock of the storage, as a virtual clock does. Default false. */
   readonly isAuthoritative?: boolean
   /** Wall time in epoch milliseconds. May jump. */
   now(): number
-  /** Milliseconds since some moment; never jumps and never runs backwards. */
+  /** Milliseconds since an arbitrary instant; never jumps or runs backwards. */
   monotonic(): number
   /**
-   * Calls back once after `delayMs`, or earlier: callers compare the clock again when called. A clock whose wall time may
-   * jump, or that rests on `setTimeout`, cuts delays to 60 s.
-   * A timer does not keep the process alive when `unref` is true.
+   * Calls back once after `delayMs` or earlier; callbacks compare the clock again. A clock whose wall time may jump, or
+   * that uses `setTimeout`, cuts delays to 60 s. With `unref`, the timer does not keep the process alive.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * Told of each call to the storage, and of work that takes several turns, so that a virtual clock can wait for it
-   * before it moves on. The real clock has no use for it.
+   * The engine passes the promise of each storage call, and of work that takes several turns. A virtual clock waits for
+   * it before it moves. The real clock lacks this method.
    */
   track?(promise: Promise<unknown>): void
   /**
-   * Calls a handler or a hook, and answers what it returns: a promise of the language, or what is no promise. A virtual
-   * clock stands still while it waits for something real. Default: it is called without further ado.
+   * Calls a handler or a hook, and returns its result: a native promise or a value. A virtual clock stands still while
+   * the call waits for real work. Default: a plain call.
    */
   perform?<T>(call: () => T): T
   /**
@@ -40,14 +36,11 @@ export interface Clock {
    * method.
    */
   passUntil?(promise: Promise<unknown>): void
-  /**
-   * What `context.sleep` waits with; rejects with the signal's reason when that fires first. Default: timers of
-   * `setTimer`.
-   */
+  /** Implements `context.sleep`. If the signal fires first, rejects with its reason. Default: timers of `setTimer`. */
   wait?(delayMs: number, signal: AbortSignal): Promise<void>
   /**
-   * A number in `[0, 1)`, for the jitter of retries and the names of lives: a virtual clock gives the same ones for the
-   * same seed. Default: the machine's chance.
+   * A number in `[0, 1)`, for the jitter of retries and the ids of incarnations. A virtual clock returns the same
+   * numbers for the same seed. Default: a random number.
    */
   random?(): number
 }

@@ -12,7 +12,7 @@ import type {
   TaskRunState,
 } from './storage/occurrence-record.ts'
 
-/** What became of one occurrence: handed to `onComplete`. */
+/** The report of a finished occurrence, which `onComplete` receives. */
 export interface ExecutionReport {
   /** The job, in the version that the occurrence ran under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
@@ -20,7 +20,7 @@ export interface ExecutionReport {
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** The instant that the run worked for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** When its last owner took it. */
+  /** When its last owner claimed it. */
   readonly startedAt: Date
   readonly finishedAt: Date
   /** From its start to its end. */

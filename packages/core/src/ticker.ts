@@ -12,45 +12,44 @@ import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
 import { longestTimerMs, mostItems, rememberedJumps } from './tuning.ts'
 
-/** What {@link ticker} takes besides the schedule. */
+/** Options of {@link ticker}. */
 export interface TickerOptions {
   /** Default: the machine's clock. */
   readonly clock?: Clock
-  /** A tick is flagged as late when it, or one that it stands for, is noticed later than this. Default: one minute. */
+  /** A tick is late if it, or an instant that it covers, is noticed later than this. Default: 1 min. */
   readonly lateAfter?: DurationInput
-  /** How many unread ticks a reader keeps; of more, the newest. 1 to 1,000,000, default 1000. */
+  /** How many of the newest unread ticks a reader keeps. 1 to 1,000,000, default 1000. */
   readonly maxUnread?: number
   /** Whether a running ticker keeps the process alive. Default: true. */
   readonly keepAlive?: boolean
 }
 
 /**
- * A schedule that runs: it says when each instant has come. Iterate over it for its {@link Tick}s; every iteration is a
- * reader of its own, gets what comes from then on, and never holds the ticker up.
+ * A running schedule that emits a {@link Tick} for each instant. Iterate over it to read the ticks. Each iteration is a
+ * separate reader, gets the ticks from its beginning on, and never delays the ticker.
  *
- * - No instant ticks twice, also when the clock is set back. As long as it is not, instants come in order.
- * - A clock that jumps by more than 5 seconds, as it also does when the machine has slept, is followed once it has stayed
- *   where it is for 15 seconds; until then nothing ticks. A clock that was wrong for a moment moves nothing.
- * - A schedule that throws, or answers what is no later instant, ends the ticker: its iterations fail with
- *   `INVALID_SCHEDULE`.
- * - When several instants are due at once, because the process stalled, the machine slept or the clock was put forward,
- *   one tick comes for the newest, and it counts the others as `skipped`.
+ * - No instant ticks twice, even if the clock is set back. Instants tick in order unless the clock is set back.
+ * - After a jump of the clock by more than 5 s, for example because the machine slept, the ticker pauses until the new
+ *   time has held for 15 s. A shorter wrong reading has no effect.
+ * - If the schedule throws or returns no later instant, the ticker ends: its iterations reject with `INVALID_SCHEDULE`.
+ * - If several instants are due at once, because the process stalled, the machine slept or the clock was set forward,
+ *   the ticker emits one tick for the newest and counts the earlier ones in `skipped`.
  */
 export interface Ticker extends AsyncIterable<Tick> {
-  /** What it ticks by. */
+  /** The schedule. */
   readonly schedule: Schedule
   /**
-   * Begins with the first instant after now. Does nothing while the ticker is enabled.
-   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails already here: nothing has begun then
+   * Starts with the first instant after now. Does nothing while the ticker is enabled.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails here; the ticker does not start then
    */
   start(): void
-  /** Ends every iteration. A stopped ticker can be started anew. */
+  /** Ends every iteration. A stopped ticker can be started again. */
   stop(): void
-  /** No ticks until {@link resume}. Iterations go on. */
+  /** Stops ticks until {@link resume}. Iterations continue. */
   pause(): void
   /**
-   * Goes on with the first instant after now: what came during the pause is not made up for.
-   * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails here: the ticker is still paused then
+   * Continues with the first instant after now. Instants during the pause do not tick.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails here; the ticker stays paused then
    */
   resume(): void
   /** Now lies between the schedule's start and its end. */
@@ -60,7 +59,8 @@ export interface Ticker extends AsyncIterable<Tick> {
   /** Started, not stopped, and the schedule still has an instant to come. */
   readonly isEnabled: boolean
   /**
-   * The instant that the ticker waits for; while it is not running, the first one after now. `null`: there is none.
+   * The next instant of the ticker; while it is not running, the first instant after now. `null` if the schedule has
+   * none.
    * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
    */
   nextRun(): Date | null
@@ -70,14 +70,14 @@ export interface Ticker extends AsyncIterable<Tick> {
   [Symbol.dispose](): void
 }
 
-/** Instants that have ticked, and those between them that were skipped. */
+/** Instants that have ticked, and the skipped instants between them. */
 interface TickedSpan {
   readonly first: number
   last: number
 }
 
 /**
- * A live ticker around a schedule. It does nothing until it is started.
+ * Makes a ticker of a schedule. It does nothing until `start`.
  *
  * @example
  * const everyMinute = ticker(cron('* * * * *'))
@@ -115,16 +115,16 @@ class LiveTicker implements Ticker {
   /** Between its start and its end. */
   #isRunning = false
   #isPaused = false
-  /** It ran, and does not any more: there is nothing to iterate over. */
+  /** True after the end of a ticker that ran: iterations have no ticks. */
   #isOver = false
   #time: FollowedClock
-  /** The instant that is waited for, in epoch milliseconds. */
+  /** The awaited instant, in epoch milliseconds. */
   #awaited: number | null = null
   /** Monotonic instant of a {@link resume} after which the time has been in doubt: what is awaited is to be found. */
   #resumedAt: number | null = null
   /** The newest last. */
   #ticked: TickedSpan[] = []
-  /** The next tick begins a span: what a clock jumps over may come yet, should it go back. */
+  /** The next tick begins a span: instants that a clock jumps over can still tick if the clock goes back. */
   #beginsSpan = true
   #timer: Timer | undefined
 
@@ -232,7 +232,7 @@ class LiveTicker implements Ticker {
     const lastLook = this.#time.look()
     if (lastLook === null) return
     this.#beginsSpan = true
-    // What was waited for may lie far ahead: it was found by a time that is not believed any more.
+    // The awaited instant may lie far ahead, because a wrong time determined it.
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
@@ -243,14 +243,14 @@ class LiveTicker implements Ticker {
     this.#resumedAt = null
   }
 
-  /** The first instant after this one that has neither ticked nor been skipped. */
+  /** The first later instant that has neither ticked nor been skipped. */
   #notTickedAfter(after: number): number | null {
     let at = this.#series.nextMs(after)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at)) at = this.#series.nextMs(span.last)
     return at
   }
 
-  /** The last such instant that is due; at least this one. */
+  /** The last such instant that is due; at least the given one. */
   #newestDue(firstDue: number, now: number): number {
     let at = this.#series.previousMs(now + 1)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))

@@ -4,8 +4,9 @@ import { catchRejection } from '../rejection.ts'
 import type { Metrics } from './metrics.ts'
 
 /**
- * Metrics that throw, or reject, are a fault of their own: it never reaches who measures, and one that fails keeps none of
- * the others from being told. Each failure is an event, `hook.failed`; the first of each method is logged.
+ * Metrics that throw, or reject, are a fault of their own: it never reaches who measures, and one that fails keeps none
+ * of the other methods from being called. The wrapper emits `hook.failed` for each failure, and logs the first failure
+ * of each method.
  */
 export function guardedMetrics(
   metrics: Metrics,

@@ -1,19 +1,19 @@
 /** Counters, by name, with their labels. */
 export interface CounterLabels {
   /**
-   * Attempts that ended, by how. One that has `succeeded` is counted by the node on which its run ends, when it ends; one
-   * that was `lost` with its owner by the node that took it over.
+   * Ended attempts, by state. The node on which a run ends counts its `succeeded` attempts at the end of the run. The
+   * node that takes over a run counts its `lost` attempts.
    */
   readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
-  /** Occurrences that reached a final state through this node, by that state. */
+  /** Occurrences that reached a final state on this node, by that state. */
   readonly scheduler_job_occurrences_total: { readonly job: string; readonly status: string }
-  /** Missed slots that recovery made run. */
+  /** Missed slots that recovery runs. */
   readonly scheduler_recovery_runs_total: { readonly job: string; readonly strategy: string }
-  /** Occurrences that this node took from an owner that was gone, by why. */
+  /** Occurrences that this node reaped, by reason. */
   readonly scheduler_takeovers_total: { readonly job: string; readonly reason: string }
-  /** Occurrences that this node ran and has lost: another node has taken them, or they were canceled by force. */
+  /** Occurrences that this node has lost while it ran them: another node took them, or they were canceled by force. */
   readonly scheduler_losses_total: { readonly job: string }
-  /** Calls to the storage that failed, by operation; each is repeated. */
+  /** Failed storage calls, by operation. The engine repeats each. */
   readonly scheduler_storage_failures_total: { readonly operation: string }
 }
 
@@ -25,45 +25,42 @@ export interface HistogramLabels {
   readonly scheduler_task_execution_duration_seconds: { readonly job: string; readonly task: string }
   /** Between the scheduled instant and the start. */
   readonly scheduler_start_lateness_seconds: { readonly job: string }
-  /** Between becoming due and being taken, of what had to wait. */
+  /** From the due instant to the claim, of occurrences that had to wait. */
   readonly scheduler_queue_wait_seconds: { readonly job: string }
 }
 
-/** Gauges that are set when something has happened, by name, with their labels. */
+/** Gauges that the scheduler sets at events, by name, with their labels. */
 export interface EventGaugeLabels {
-  /** When a run of the job was last `completed` on this node, in seconds since the epoch. */
+  /** The last end of a `completed` run of the job on this node, in seconds since the epoch. */
   readonly scheduler_job_last_success_timestamp_seconds: { readonly job: string }
 }
 
-/** What is measured when it is asked for. */
+/** Gauges that the collector reads. */
 export interface GaugeValues {
-  /** Occurrences that this node runs, those of calls of `runDue` among them. */
+  /** Occurrences that this node runs, including those of calls of `runDue`. */
   readonly scheduler_jobs_running: number
   /**
-   * Occurrences that wait in the storage, of all nodes. Left out when the storage has not said so within 2 s, and from
+   * Waiting occurrences in the storage, of all nodes. Absent if the storage has not answered within 2 s, and from
    * `shutdown` on.
    */
   readonly scheduler_jobs_in_queue?: number
   /** Paused jobs, as far as this node knows. */
   readonly scheduler_jobs_paused: number
-  /** Jobs whose slots are decided up to an instant that lies ahead, as far as this node knows. */
+  /** Jobs whose slots are decided up to a future instant, as far as this node knows. */
   readonly scheduler_jobs_ahead: number
   /**
-   * Jobs that had no success for their `alertAfter`. One of the living nodes looks for them; the others leave it out. So
-   * does a node that has ended or is not started, is isolated, or waits for its clock to be confirmed; calls of `runDue` do
-   * not look.
+   * Jobs without a success for their `alertAfter`. One living node counts them; on other nodes the gauge is absent. It
+   * is also absent before the start, after the end, while the node is isolated, and while its clock is unconfirmed.
+   * Calls of `runDue` do not count silent jobs.
    */
   readonly scheduler_jobs_silent?: number
-  /** How far this node's clock is ahead of the storage's; 0 where the storage has none of its own. */
+  /** Lead of this node's clock over the storage's; 0 if the storage has no clock. */
   readonly scheduler_clock_skew_seconds: number
-  /**
-   * Living nodes, this one among them, as far as this node knows. Left out where this one is none of them: it has ended, or
-   * is not started.
-   */
+  /** Living nodes, including this one, as far as this node knows. Absent before the start and after the end of this node. */
   readonly scheduler_nodes?: number
   /** 1 while no heartbeat of this node is accepted, and it takes no new work; otherwise 0. */
   readonly scheduler_node_isolated: number
-  /** 1 while a clock that has jumped is not confirmed, and nothing begins on this node; otherwise 0. */
+  /** 1 while a clock jump is unconfirmed and this node starts no runs; otherwise 0. */
   readonly scheduler_clock_unconfirmed: number
 }
 
@@ -78,7 +75,7 @@ export interface Metrics {
   observe<Name extends keyof HistogramLabels>(name: Name, labels: HistogramLabels[Name], value: number): void
   /** Sets a gauge. */
   set<Name extends keyof EventGaugeLabels>(name: Name, labels: EventGaugeLabels[Name], value: number): void
-  /** The job was removed: its series are not to be shown any more. */
+  /** The job was removed: the collector drops its series. */
   removeJob(job: string): void
   /** A scheduler calls this once and passes a function that reads its gauges at any time. That function never rejects. */
   gauges(read: () => Promise<GaugeValues>): void

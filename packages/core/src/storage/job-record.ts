@@ -34,17 +34,17 @@ export interface StartRate {
   readonly intervalMs: number
 }
 
-/** One stretch of a job's timeline: `schedule` decides every slot in `(after, until]`. */
+/** One segment of a job's timeline: `schedule` determines every slot in `(after, until]`. */
 export interface ScheduleSegment {
   /** Epoch milliseconds, exclusive; `null` = from the beginning. */
   readonly after: number | null
   /** Epoch milliseconds, inclusive; `null` = for ever. */
   readonly until: number | null
-  /** As plain data: nodes revive it. */
+  /** The schedule as plain data, which nodes revive. */
   readonly schedule: SerializedSchedule
 }
 
-/** Since when a job is paused, until when, and why. */
+/** The pause of a job: its start, its end and its reason. */
 export interface PauseRecord {
   /** Epoch milliseconds. */
   readonly at: number
@@ -65,22 +65,22 @@ export interface PauseRecord {
   }
 }
 
-/** What a job is, apart from its course: everything that a version of it fixes. Immutable once stored. */
+/** A version of a job: all members that a version fixes. Immutable once stored. */
 export interface JobVersionRecord {
   readonly jobId: JobId
   /** 1, 2, 3 … */
   readonly version: number
   /** Digest of the definition: equal definitions have equal fingerprints. */
   readonly fingerprint: string
-  /** The definition with its configuration and its tasks. Storages keep it as it is and never look inside. */
+  /** The definition with its settings and its tasks. Storages keep it unchanged and never read its members. */
   readonly definition: JsonObject
   /** Epoch milliseconds. */
   readonly createdAt: number
 }
 
 /**
- * A job's head: the one small record that every atomic step on the job goes through.
- * All instants are epoch milliseconds.
+ * A job's head: the small record that every atomic step on the job reads and changes. All instants are epoch
+ * milliseconds.
  */
 export interface JobRecord {
   readonly id: JobId
@@ -99,15 +99,15 @@ export interface JobRecord {
   readonly lineage: readonly string[]
   /** The definition of the version in force. */
   readonly definition: JsonObject
-  /** What a node must have to run this job. `claim` leaves out the keys that the node says it cannot serve. */
+  /** Names the handlers that a node needs to run this job. `claim` leaves out keys that the node cannot serve. */
   readonly handlerKey: string
   /** The rule of the version in force. */
   readonly overlap: OverlapRule
   /** Its schedules, in the order of time, without gaps. */
   readonly timeline: readonly ScheduleSegment[]
   /**
-   * Every slot up to here has been decided. Starts at the job's creation, and moves back by a `replace` with `setBackTo`
-   * alone.
+   * Every slot up to this instant is decided. Starts at the job's creation. Only a `replace` with `setBackTo` moves it
+   * back.
    */
   readonly watermark: number
   /**
@@ -116,20 +116,20 @@ export interface JobRecord {
    */
   readonly nextAt: number | null
   /**
-   * Slots at or below were pruned and can never be created again; `null` before the first prune. May lie after the
-   * watermark, and always before the next slot.
+   * Slots up to this instant were pruned and can never be created again; `null` before the first prune. It may lie
+   * after the watermark, and always lies before the next slot.
    */
   readonly pruneFloor: number | null
   /** The last pause that was not lifted, even if it has ended, see `isPausedAt`; otherwise `null`. */
   readonly paused: PauseRecord | null
   /**
-   * Slots of versions below this one that wait and that no node has started are to be canceled, and never start: a
-   * `replace` with `waiting: 'cancel'` has left them. `null` when there are none.
+   * Waiting slots of versions below this one, which no node has started, are superseded: a `replace` with `waiting:
+   * 'cancel'` has still to cancel them, and they never start. `null` if there are none.
    */
   readonly cancelsBelow: number | null
   /**
-   * When the last occurrences started, in the order in which they did: as many as the start rate of the version in force
-   * allows, by the clocks of those who started them. Left out where there are none, and of a job without a start rate.
+   * The instants of the last starts, in order, by the clocks of the starting nodes: as many as the limit of the start
+   * rate in force. Absent without starts or without a start rate.
    */
   readonly starts?: readonly number[]
   readonly createdAt: number

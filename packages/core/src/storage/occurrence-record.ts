@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from '../json.ts'
 
 /** The states of an occurrence. The last seven are terminal. */
 export type OccurrenceState =
-  /** Waits for a node with a free slot; has no owner. */
+  /** Waits for a node with a free permit; has no owner. */
   | 'pending'
   /** Waits until the active occurrence of its job ends; has no owner. */
   | 'queued'
@@ -18,16 +18,16 @@ export type OccurrenceState =
   | 'failed_stale'
   /** Not run, with the reason: overlap, a full queue, a pause. */
   | 'skipped'
-  /** Not run, decided by the recovery strategy. May stand for many slots, see `span`. */
+  /** Not run, by the recovery strategy. May cover many slots, see `span`. */
   | 'missed'
 
-/** The terminal states: nothing changes any more. */
+/** The terminal states, which never change. */
 export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
 
-/** The states of an occurrence that is not over. */
+/** The states of a live occurrence. */
 export type LiveState = Exclude<OccurrenceState, FinalState>
 
-/** `active` ones block later ones of their job, unless its overlap policy is `allow`. */
+/** Occurrences in an `active` state block later ones of their job, unless its overlap policy is `allow`. */
 export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
 
 /** The terminal states. */
@@ -41,7 +41,7 @@ export const finalStates: readonly FinalState[] = [
   'missed',
 ]
 
-/** The terminal states of what was run and did not go well. What was canceled, skipped or missed is no failure. */
+/** The terminal states of runs that failed. Canceled, skipped and missed occurrences are no failures. */
 export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
 
 /** The states of failures. A storage keeps an index of occurrences in these states. */
@@ -57,7 +57,7 @@ export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
 }
 
-/** Names an occurrence. Adapters may find it by the id alone, or by whichever part suits their layout. */
+/** Addresses an occurrence. Adapters may find it by the id alone, or by the part that suits their layout. */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
   readonly jobId: JobId
@@ -65,15 +65,15 @@ export interface OccurrenceAddress {
   readonly scheduledAt: number
 }
 
-/** A process that owns work: the node's name, and which of its lives this is. */
+/** The owner of an occurrence: a node and its incarnation. */
 export interface Owner {
   /** The node's name. */
   readonly node: string
-  /** Unique to one start of one process: tells a node's own record from one of its earlier life. */
+  /** Unique to one start of one process: distinguishes the lives of a node. */
   readonly incarnation: string
 }
 
-/** Several slots that one record stands for. */
+/** Several slots that one record covers. */
 export interface SlotSpan {
   /** First slot, epoch milliseconds, inclusive. */
   readonly from: number
@@ -83,7 +83,7 @@ export interface SlotSpan {
   readonly count: number
 }
 
-/** The slot that a run of a backfill is for, and what its backfill is. The backfill's key is the `requestKey`. */
+/** The slot of a run of a backfill, and the parameters of the backfill. The backfill's key is the `requestKey`. */
 export interface BackfillRecord {
   /** Epoch milliseconds. */
   readonly slot: number
@@ -91,9 +91,9 @@ export interface BackfillRecord {
   readonly from: number
   /** The end of the span, epoch milliseconds, exclusive. */
   readonly to: number
-  /** Which of its slots are run. */
+  /** Which slots the backfill runs. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** In which they are run. */
+  /** The order of its runs. */
   readonly order: 'oldest_first' | 'newest_first'
   /**
    * Number of concurrent runs of the backfill. The end of each run creates the run of the slot that is `lanes` slots
@@ -102,51 +102,51 @@ export interface BackfillRecord {
   readonly lanes: number
 }
 
-/** Where a trace stands, as the recommendation Trace Context of the W3C writes it. */
+/** The position in a trace, in the format of the W3C recommendation Trace Context. */
 export interface TraceContext {
   /** Version, trace, span and flags: 55 characters. */
   readonly traceparent: string
-  /** What the makers of traces add; at most 512 characters. */
+  /** Vendor-specific data; at most 512 characters. */
   readonly tracestate?: string
 }
 
-/** What only some occurrences have. Storages keep it as JSON; absent members stay absent. */
+/** Members that only some occurrences have. Storages keep them as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
   /** An integer from -10 to 10; a higher number runs earlier, see `orderAt`. Absent if it is 0. */
   readonly priority?: number
-  /** A task set by `trigger` or `replay`: only these run. */
+  /** The tasks that `trigger` or `replay` has chosen; only these run. */
   readonly tasks?: readonly string[]
   /** Data handed to `trigger` or `replay`. */
   readonly data?: JsonValue
-  /** The data have been through the job's payload schema. */
+  /** The job's payload schema has checked the data. */
   readonly isParsed?: true
-  /** Configuration of this one trigger, over the job's and the tasks' own. */
+  /** Settings of this trigger, which override those of the job and the tasks. */
   readonly overrides?: JsonObject
   /** The occurrence that this one replays. */
   readonly replayOf?: OccurrenceId
-  /** Of a replay: the instant that its original worked for, epoch milliseconds. */
+  /** For a replay: the instant of its original, epoch milliseconds. */
   readonly slot?: number
-  /** Of a replay of a replay: the occurrence that the first of them replays. */
+  /** For a replay of a replay: the occurrence that the first of them replays. */
   readonly root?: OccurrenceId
-  /** Of a replay: unique to the request for it, which tells a repeated call from another request. */
+  /** For a replay: unique to its request, to distinguish a repeated call from another request. */
   readonly requestId?: string
-  /** Of a replay: it leaves out a task that the original has not completed, so its success makes up for no failure. */
+  /** For a replay: it leaves out a task that the original has not completed, so its success does not resolve the failure. */
   readonly isPartial?: true
   /** Results of the replayed occurrence's tasks that do not run again. */
   readonly results?: JsonObject
-  /** The key of the request, when it had one. */
+  /** The key of the request, if it had one. */
   readonly requestKey?: string
-  /** Of a request whose key can be used again: the id of the key, see `CreateRequested.key`. */
+  /** For a request with a reusable key: the id of the key, see `CreateRequested.key`. */
   readonly keyId?: OccurrenceId
   /** Why it was triggered or replayed. */
   readonly requestReason?: string
   /** Who triggered or replayed it. */
   readonly requestActor?: string
-  /** The slots that a `missed` record stands for, or that a compressed run or its replay covers. */
+  /** The slots that a `missed` record, a compressed run or its replay covers. */
   readonly span?: SlotSpan
-  /** The backfill that it is a run of. */
+  /** The backfill of the run. */
   readonly backfill?: BackfillRecord
-  /** The call that asked for it, where that was traced. */
+  /** The trace context of the requesting call, if that was traced. */
   readonly trace?: TraceContext
   /**
    * Set by the storage on a row that it cannot read: the damaged part, `details` or `runs`. The node that starts such an
@@ -156,8 +156,8 @@ export interface OccurrenceDetails {
 }
 
 /**
- * The instant that an occurrence works for, where that is not its `scheduledAt`: of a backfill's run and of a replay.
- * `null` for other occurrences. Their `scheduledAt` orders them among waiting occurrences.
+ * The instant that a run of a backfill or a replay works for. `null` for other occurrences, which work for their
+ * `scheduledAt`. Waiting occurrences of all kinds are ordered by `scheduledAt`.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
@@ -180,86 +180,89 @@ export type AttemptState =
   | 'succeeded'
   | 'failed'
   | 'timed_out'
-  /** Told to stop, see its reason. */
+  /** Aborted, see its reason. */
   | 'aborted'
-  /** Its owner went away; whether the handler ran to its end is unknown. */
+  /** Its owner is gone; whether the handler ended is unknown. */
   | 'lost'
 
-/** An error as it is kept with an attempt. */
+/** The stored error of an attempt. */
 export interface ErrorRecord {
   readonly name: string
   readonly message: string
-  /** The error's `code`, where it is a string. */
+  /** The error's `code`, if it is a string. */
   readonly code?: string
-  /** Shortened. Of the attempts of one task, only the first and the last three have it, and what follows. */
+  /** Shortened. Of the attempts of one task, only the first and the last three have this and the next members. */
   readonly stack?: string
   /** What caused it: `error.cause`. */
   readonly cause?: ErrorRecord
-  /** The errors that it stands for: those of an `AggregateError`, the first ten. */
+  /** The first ten errors of an `AggregateError`. */
   readonly errors?: readonly ErrorRecord[]
 }
 
-/** How far an attempt has come, as its handler has said last. */
+/** The latest progress that the handler of an attempt has reported. */
 export interface ProgressRecord {
   /** 0 to 1. */
   readonly fraction: number
-  /** At most 200 characters; `null` when nothing was said. */
+  /** At most 200 characters; `null` without a message. */
   readonly message: string | null
-  /** When it was said, in epoch milliseconds. */
+  /** When the handler reported it, in epoch milliseconds. */
   readonly at: number
 }
 
-/** How much a line of a log matters. */
+/** The level of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A line that a handler has logged. */
 export interface LogLineRecord {
   /** When, in epoch milliseconds. */
   readonly at: number
-  /** As its handler has said. */
+  /** The level that the handler chose. */
   readonly level: LogLevel
   readonly message: string
   /** Made printable; absent when there are none. */
   readonly fields?: JsonObject
-  /** The line was longer than 1,000 characters: something of it is not here. */
+  /** The line was longer than 1,000 characters and is cut. */
   readonly cut?: true
 }
 
-/** What is kept of what the handler of an attempt has logged. */
+/** The kept log of an attempt. */
 export interface LogsRecord {
-  /** The last ones, in their order. */
+  /** The last lines, in order. */
   readonly lines: readonly LogLineRecord[]
-  /** How many came before them, and are not kept. */
+  /** Number of dropped earlier lines. */
   readonly dropped: number
 }
 
-/** One try of a task. Written before its handler is called. All instants are epoch milliseconds. */
+/** One attempt of a task. The owner writes it before it calls the handler. All instants are epoch milliseconds. */
 export interface AttemptRecord {
   /** 1, 2, 3 … without gap or repeat, across owners. */
   readonly number: number
   readonly state: AttemptState
-  /** When its handler was called, or is to be: after `endedAt` where it ended while it waited for its retry interval. */
+  /**
+   * When the owner called the handler, or will call it. Later than `endedAt` if the attempt ended during its retry
+   * interval.
+   */
   readonly startedAt: number
   /** `null` while it runs or waits. */
   readonly endedAt: number | null
-  /** What its handler threw. */
+  /** The error of its handler. */
   readonly error?: ErrorRecord
   /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
   readonly reason?: string
-  /** How far it has come; absent when its handler has not said. */
+  /** Its progress; absent if the handler has not reported any. */
   readonly progress?: ProgressRecord
-  /** Absent when nothing was logged that is kept. */
+  /** Absent without kept lines. */
   readonly logs?: LogsRecord
-  /** The `traceparent` of the run that it is part of, where that is traced: it tells the next owner. */
+  /** The `traceparent` of its run, if that is traced; the next owner reads it. */
   readonly traceparent?: string
-  /** Of an attempt that is lost because its node counted as dead: the incarnation of that node. */
+  /** For an attempt that is lost because its node was declared dead: the incarnation of that node. */
   readonly lostBy?: string
 }
 
 /** The states of a task that has started. `retrying`: between attempts, or between owners. */
 export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'canceled'
 
-/** Attempts that are not kept. */
+/** Counts of dropped attempts. */
 export interface OmittedAttempts {
   /** How many. */
   readonly attempts: number
@@ -273,13 +276,13 @@ export interface TaskRunRecord {
   readonly task: string
   readonly state: TaskRunState
   /**
-   * In the order of their numbers; at least one, unless it was canceled before its first. Of more than twenty the first
-   * five and the last fifteen.
+   * In the order of their numbers; at least one, unless the task was canceled before its first attempt. Of more than
+   * twenty, the first five and the last fifteen.
    */
   readonly attempts: readonly AttemptRecord[]
-  /** Those between the first and the last ones; absent when all are kept. */
+  /** Counts of the dropped attempts in between; absent if all are kept. */
   readonly omitted?: OmittedAttempts
-  /** What the handler returned; absent when nothing. */
+  /** The result of the handler; absent without one. */
   readonly result?: JsonValue
   /** Why it ended so, if its error does not tell. */
   readonly reason?: string
@@ -298,34 +301,34 @@ export interface CancelRequest {
 export interface OccurrenceRecord extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
-  /** Fencing token: 0 before the first claim, grows by one with each. Only `running` has a live one. */
+  /** Fencing token: 0 before the first claim, grows by one with each claim. It is valid only while the state is `running`. */
   readonly token: number
   /** Number of the owner's last accepted `settle` under this token; 0 after a claim. */
   readonly sequence: number
-  /** Who holds, or held last, the token; `null` before the first claim. */
+  /** The present or last owner; `null` before the first claim. */
   readonly owner: Owner | null
   /** The version of the job that it runs under. */
   readonly jobVersion: number
-  /** Not to be claimed before this instant. */
+  /** No claim takes the occurrence before this instant. */
   readonly dueAt: number
   readonly createdAt: number
   /** When the present or last owner claimed it. */
   readonly startedAt: number | null
   /** When it reached a final state; `null` before. */
   readonly finishedAt: number | null
-  /** How long one claim may run, in milliseconds. */
+  /** Maximum duration of a run from its claim, in milliseconds. */
   readonly executionTimeoutMs: number
   /** While running: `startedAt + executionTimeoutMs`. Otherwise `null`. */
   readonly deadlineAt: number | null
-  /** Why it is in its state, where the state alone does not say: `overlap`, `queue_full`, `paused`, `displaced` … */
+  /** Why it is in its state, if the state alone does not tell: `overlap`, `queue_full`, `paused`, `displaced` … … */
   readonly reason: string | null
   /** Created by recovery of missed slots. */
   readonly recovered: boolean
-  /** How often it was taken from an owner that was gone and handed on: raised by `reap` with `retry` alone. */
+  /** Number of rescues; only `reap` with `retry` increments it. */
   readonly rescues: number
   /** The first request for its cancellation; `null` without one. */
   readonly cancelRequest: CancelRequest | null
   readonly details: OccurrenceDetails
-  /** Written whole by the owner with each `settle`; empty when a query asked to leave them out. */
+  /** The owner replaces all of them with each `settle`. Empty if the query left them out. */
   readonly runs: readonly TaskRunRecord[]
 }

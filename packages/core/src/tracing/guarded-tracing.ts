@@ -6,8 +6,8 @@ import type { AttemptTrace, RequestTrace, RunTrace, Tracing } from './tracing.ts
 const noFields: object = Object.freeze({})
 
 /**
- * Tracing that throws is a fault of its own: it never reaches what is traced, which goes on as if nothing followed it.
- * Each failure is an event, `hook.failed`; the first of each method is logged.
+ * Wraps tracing so that its errors never affect the traced work, which continues untraced. The wrapper emits
+ * `hook.failed` for each failure, and logs the first failure of each method.
  */
 export function guardedTracing(tracing: Tracing, { events, logger }: { events: EventHub; logger: Logger }): Tracing {
   const failed = new Set<string>()
@@ -88,7 +88,7 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
   }, call)
 }
 
-/** Whatever `enter` does, the call is made once, and what it returns or throws is its own. */
+/** Makes the call exactly once, whatever `enter` does, and returns or throws the result of the call. */
 function madeOnce<T>(enter: (call: () => void) => void, call: () => T): T {
   let outcome: { readonly value: T } | { readonly error: unknown } | null = null
   const once = (): void => {

@@ -1,8 +1,8 @@
 import type { Tracing } from './tracing.ts'
 
 /**
- * The same object, whose methods begin outside of any trace: what a caller has active when it starts a scheduler, or asks
- * it for something, would otherwise hold all that the engine does ever after, since timers and promises inherit it.
+ * The same object, with methods that begin outside of any trace. Otherwise timers and promises would inherit the active
+ * trace of the caller, and all later work of the engine would belong to that trace.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

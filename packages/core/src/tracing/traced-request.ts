@@ -2,7 +2,7 @@ import type { OccurrenceId } from '../ids.ts'
 import type { OccurrenceDetails, OccurrenceState, TraceContext } from '../storage/occurrence-record.ts'
 import type { TracedRequest, Tracing } from './tracing.ts'
 
-/** Sends a request, followed by tracing from its beginning to its answer. */
+/** Sends a request and traces it from its beginning to its answer. */
 export async function traced<Answer>(
   tracing: Tracing,
   request: TracedRequest,
@@ -21,7 +21,7 @@ export async function traced<Answer>(
   }
 }
 
-/** The details of a request, with what traces it. */
+/** The details of a request, with its trace context. */
 export function withTrace(details: OccurrenceDetails, trace: TraceContext | null): OccurrenceDetails {
   return trace === null ? details : { ...details, trace }
 }

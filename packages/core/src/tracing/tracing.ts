@@ -7,23 +7,23 @@ import type {
   TraceContext,
 } from '../storage/occurrence-record.ts'
 
-/** A call that asks for runs. */
+/** A call that requests runs. */
 export interface TracedRequest {
-  /** Which method was called. */
+  /** The called method. */
   readonly operation: 'trigger' | 'trigger_many' | 'replay' | 'backfill'
-  /** The job, where the request is for one alone. */
+  /** The job, if the request is for a single job. */
   readonly jobName: string | null
-  /** How many runs are asked for; of a backfill that is not known yet: 1. */
+  /** Number of requested runs; 1 for a backfill, whose number is not known yet. */
   readonly count: number
-  /** The name of the request, when it has one. */
+  /** The key of the request, if it has one. */
   readonly key: string | null
-  /** The occurrence that is replayed. */
+  /** The occurrence to replay. */
   readonly replayOf: OccurrenceId | null
-  /** What traced the run that is replayed, if anything did. */
+  /** The trace context of the run to replay, if it was traced. */
   readonly original: TraceContext | null
 }
 
-/** What became of a call that asked for runs. */
+/** The outcome of a call that requested runs. */
 export type RequestEnd =
   | {
       readonly error: null
@@ -34,9 +34,9 @@ export type RequestEnd =
     }
   | { readonly error: unknown }
 
-/** Follows a call that asks for runs. */
+/** The trace of a call that requests runs. */
 export interface RequestTrace {
-  /** Kept with each occurrence that the call creates; `null`: nothing is kept. */
+  /** The trace context to keep with each occurrence that the call creates; `null` for none. */
   readonly context: TraceContext | null
   /** Called once. */
   ended(end: RequestEnd): void
@@ -52,38 +52,38 @@ export interface TracedRun {
   readonly node: string
   /** The instant that the run works for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** As `context.latenessMs`: of a replay since that was to start. */
+  /** As `context.latenessMs`: for a replay, the delay since its planned start. */
   readonly latenessMs: number
   /** Grows with each owner. */
   readonly fencingToken: number
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
-  /** The occurrence that it replays; `null` for others. */
+  /** The occurrence that it replays; otherwise `null`. */
   readonly replayOf: OccurrenceId | null
-  /** The name of its request, or of its backfill; `null` without one. */
+  /** The key of its request or of its backfill; `null` without one. */
   readonly requestKey: string | null
-  /** The call that asked for it, where that was traced. */
+  /** The trace context of the requesting call, if that was traced. */
   readonly request: TraceContext | null
-  /** What its earlier owner has done of it, where that was traced. */
+  /** The trace context of its earlier owner's run, if that was traced. */
   readonly earlier: TraceContext | null
 }
 
 /** How a run ended for a node. */
 export interface RunEnd {
   /**
-   * Beside the final states: `released`, it was handed back; `lost`, another node has it; `abandoned`, its node has stopped
-   * while its handler went on.
+   * The final state, or `released` (the node handed the run back), `lost` (another node owns it), or `abandoned` (the
+   * node stopped while its handler continued).
    */
   readonly outcome: FinalState | 'released' | 'lost' | 'abandoned'
-  /** Why, where the outcome alone does not say. */
+  /** Why, if the outcome alone does not tell. */
   readonly reason: string | null
 }
 
-/** Follows a run on a node, from its start to its end there. */
+/** The trace of a run on a node, from its start to its end on that node. */
 export interface RunTrace {
-  /** Kept with the attempts, so that the next owner of a run whose node dies can tell; `null`: nothing is kept. */
+  /** The trace context to keep with the attempts, for the next owner if this node dies; `null` for none. */
   readonly context: TraceContext | null
-  /** Calls a hook of the user's as part of the run. Calls it once, and answers what it returns. */
+  /** Calls a user's hook exactly once as part of the run, and returns its result. */
   within<T>(call: () => T): T
   /** The node calls this before a handler. Returns the trace of the attempt, or `null` for no trace. */
   attempt(attempt: { readonly task: string; readonly number: number }): AttemptTrace | null
@@ -99,19 +99,19 @@ export interface RunTrace {
 /** How an attempt ended. */
 export interface AttemptEnd {
   readonly state: AttemptState
-  /** What its handler threw, if it did. */
+  /** The error of its handler, if any. */
   readonly error: unknown
   /** Milliseconds until the next attempt; `null` if no attempt follows. */
   readonly retryInMs: number | null
 }
 
-/** Follows an attempt. */
+/** The trace of an attempt. */
 export interface AttemptTrace {
-  /** Calls the handler as part of the attempt. Calls it once, and answers what it returns. */
+  /** Calls the handler exactly once as part of the attempt, and returns its result. */
   within<T>(call: () => T): T
-  /** What each line of the attempt's own log is to say of the trace. */
+  /** The fields of the trace for each line of the attempt's log. */
   logFields(): object
-  /** Called once; not at all when its run has ended before. */
+  /** The node calls this at most once; not if the run has ended before. */
   ended(end: AttemptEnd): void
 }
 
