@@ -1,21 +1,23 @@
 /**
- * Why an occurrence is in its state, where that alone does not say.
+ * Why an occurrence is in its state, if the state alone does not tell.
  *
- * - Skipped: `overlap` (another one of its job was there), `queue_full`, `paused`.
+ * - Skipped: `overlap` (another occurrence of its job was active), `queue_full`, `paused`.
  * - Canceled: `displaced` (by a newer one under `queue_one` or `cancel_running`), `updated` (an update with `waiting:
- *   'cancel'`), `deleted` (its job), `canceled`, or whatever reason the canceller gave.
+ *   'cancel'`), `deleted` (its job), `canceled`, or the reason that the caller gave.
  * - Failed: `fail_fast` (a task failed), `execution_timeout`, `shutdown` (interrupted, under `onInterrupted: 'fail'`),
- *   `invalid_payload` (its data do not fit the job's schema), `storage_refused` (the storage cannot keep what it returned or threw).
- * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node came back
- *   without it), `execution_timeout`, `event_loop_blocked` (two nodes counted as dead while a handler blocked them).
- * - Waiting: `delayed` (a trigger whose time has not come), `start_rate` (its job's start rate allows no start before its
- *   `dueAt`). After it was handed back: `shutdown`, `no_capacity` (taken ahead, and its place did not become free),
- *   `no_handler` (that node cannot run it), `unanswered` (claimed by a call whose answer got lost), `clock_unconfirmed`
- *   (that node's clock jumped before it began).
- * - Canceled: `backfill_stopped` (it waited in a backfill that was stopped), with why after a colon, where that was said.
- * - Missed: the recovery strategy that decided so, or `paused`.
+ *   `invalid_payload` (its data do not fit the job's schema), `storage_refused` (the storage cannot keep its result or
+ *   error).
+ * - Failed as stale, or waiting after a rescue: `node_lost` (its node is dead), `owner_restarted` (its node restarted
+ *   without it), `execution_timeout`, `event_loop_blocked` (a handler blocked two nodes until they were declared dead).
+ * - Waiting: `delayed` (a trigger whose time has not come), `start_rate` (its job's start rate allows no start before
+ *   its `dueAt`). After a hand-back: `shutdown`, `no_capacity` (prefetched, and no permit became free), `no_handler`
+ *   (that node cannot run it), `unanswered` (claimed by a call whose answer was lost), `clock_unconfirmed` (that node's
+ *   clock jumped before the run began).
+ * - Canceled: `backfill_stopped` (it waited in a backfill that was stopped), with the caller's reason after a colon, if
+ *   given.
+ * - Missed: the deciding recovery strategy, or `paused`.
  *
- * Reasons of users are any text, and later versions may know more.
+ * Users can give any text as a reason, and later versions may add reasons.
  */
 export type OccurrenceReason =
   | 'overlap'
@@ -48,15 +50,15 @@ export type OccurrenceReason =
   | (string & {})
 
 /**
- * Why a task or an attempt of it has ended, or was handed over, where its state alone does not say.
+ * Why a task or an attempt has ended or changed its owner, if its state alone does not tell.
  *
  * - Failed: `not_retryable` (a retry was left, and the error or `retryIf` ruled it out).
  * - Stopped from outside: `fail_fast` (another task failed), `canceled`, `execution_timeout`, `invalid_payload`.
- * - Handed over to another owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
- * - Given up by others: `node_lost`, `owner_restarted`, `execution_timeout`, `event_loop_blocked`, `no_handler` (no node has
- *   code for it any more).
+ * - Handed back by its owner: `shutdown`, `no_capacity`, `clock_unconfirmed`.
+ * - Ended by another node: `node_lost`, `owner_restarted`, `execution_timeout`, `event_loop_blocked`, `no_handler` (no
+ *   node has its code any more).
  *
- * Later versions may know more.
+ * Later versions may add reasons.
  */
 export type TaskReason =
   | 'not_retryable'

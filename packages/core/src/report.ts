@@ -27,7 +27,7 @@ export interface ExecutionReport {
   readonly durationMs: number
   /** How it ended. */
   readonly outcome: FinalState
-  /** Why, where the outcome alone does not say. */
+  /** Why, if the outcome alone does not tell. */
   readonly reason: OccurrenceReason | null
   /** As it was in force for this occurrence. */
   readonly taskExecutionMode: TaskExecutionMode
@@ -35,13 +35,13 @@ export interface ExecutionReport {
   readonly failureStrategy: FailureStrategy
   /** True when recovery of missed slots created it. */
   readonly recovered: boolean
-  /** The backfill that it was a run of; `null` for others. */
+  /** The backfill of this run; otherwise `null`. */
   readonly backfill: BackfillReference | null
   /** In the job's order; tasks that never started are `canceled` with the reason. */
   readonly tasks: readonly TaskReport[]
 }
 
-/** What became of one task of an occurrence. */
+/** The report of one task of an occurrence. */
 export interface TaskReport {
   readonly id: TaskId
   /** The task inside this occurrence. */
@@ -49,52 +49,52 @@ export interface TaskReport {
   readonly name: string
   readonly state: TaskRunState
   readonly reason: TaskReason | null
-  /** From the start of the first attempt to the end of the last; `null` when it never started. */
+  /** From the start of the first attempt to the end of the last; `null` if the task never started. */
   readonly durationMs: number | null
-  /** What its handler returned, as JSON keeps it; `undefined` unless it completed. */
+  /** The result of its handler after its JSON round trip; `undefined` unless the task completed. */
   readonly result: JsonValue | undefined
   /** Of the last attempt. */
   readonly error: ErrorRecord | null
   /** Of the last attempt. */
   readonly progress: ProgressReport | null
-  /** The tries, across owners. Of more than twenty the first five and the last fifteen are kept. */
+  /** The attempts, across owners. Of more than twenty, the storage keeps the first five and the last fifteen. */
   readonly attempts: readonly AttemptReport[]
-  /** How many tries there were. */
+  /** Number of attempts. */
   readonly attemptCount: number
 }
 
-/** What became of one try of a task; `number` counts from 1. */
+/** The report of one attempt; `number` counts from 1. */
 export interface AttemptReport {
   readonly id: AttemptId
   readonly number: number
   readonly state: AttemptState
   /**
-   * When its handler was called; of one that waits for its retry interval, when it will be. The same as `endedAt` where it
-   * ended while it waited.
+   * When the owner called its handler; for an attempt that waits for its retry interval, when it will call it. Equal to
+   * `endedAt` if the attempt ended while it waited.
    */
   readonly startedAt: Date
   /** `null` while it runs or waits. */
   readonly endedAt: Date | null
   /** From its start to its end; `null` while it runs or waits. */
   readonly durationMs: number | null
-  /** What its handler threw; `null` when it threw nothing. */
+  /** The error of its handler; `null` without one. */
   readonly error: ErrorRecord | null
   readonly reason: TaskReason | null
-  /** How far it has come, as its handler has said last; `null` when it has not. */
+  /** The latest progress that its handler reported; `null` without one. */
   readonly progress: ProgressReport | null
-  /** With `keepLogs`: the last lines that its handler has logged, as far as there was room for them. */
+  /** With `keepLogs`: the last lines that its handler logged, within the size limits. */
   readonly logs: readonly LogLine[]
-  /** How many lines came before these, and are not kept. */
+  /** Number of dropped earlier lines. */
   readonly droppedLogs: number
 }
 
-/** How far an attempt has come. */
+/** The progress of an attempt. */
 export interface ProgressReport {
   /** 0 to 1. */
   readonly fraction: number
-  /** What it was at; `null` when its handler gave no text. */
+  /** The message of the handler; `null` without one. */
   readonly message: string | null
-  /** When its handler said so. */
+  /** When the handler reported it. */
   readonly at: Date
 }
 
@@ -102,11 +102,11 @@ export interface ProgressReport {
 export interface LogLine {
   /** When it was logged. */
   readonly at: Date
-  /** How much it matters, as its handler has said. */
+  /** The level that the handler chose. */
   readonly level: LogLevel
   readonly message: string
-  /** The fields that the handler gave, made printable; `null` when it gave none. */
+  /** The fields of the handler, made printable; `null` without fields. */
   readonly fields: JsonObject | null
-  /** It was longer than 1,000 characters, and is not whole. */
+  /** True if the line was longer than 1,000 characters and is cut. */
   readonly isCut: boolean
 }

@@ -5,7 +5,7 @@ import type { ParentLink } from './parent-link.ts'
 import { revivedError } from './revived-error.ts'
 import { mostOpenRequests } from '../tuning.ts'
 
-/** What the handler of one attempt has asked its node for, and waits for. */
+/** The pending requests of one attempt's handler to its node. */
 export class AskedParent {
   readonly #parent: ParentLink
   readonly #run: number
@@ -39,7 +39,7 @@ export class AskedParent {
     else waiting?.reject(revivedError(error))
   }
 
-  /** The signal has fired: what is waited for is over. */
+  /** The signal has fired and ends the pending requests. */
   abort(reason: unknown): void {
     for (const { reject } of this.#open.values()) reject(reason)
     this.#open.clear()

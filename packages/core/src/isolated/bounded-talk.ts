@@ -5,7 +5,7 @@ import { linesPerSecond, progressEveryMs } from '../tuning.ts'
 type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
 type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
 
-/** What the handler of one attempt says of itself: as much as its node can bear. */
+/** The reports of one attempt's handler, limited to a rate that its node can process. */
 export class BoundedTalk {
   readonly #parent: ParentLink
   readonly #run: number
@@ -21,11 +21,11 @@ export class BoundedTalk {
     this.#run = run
   }
 
-  /** The last one counts. */
+  /** Only the latest progress is sent. */
   progress(fraction: number, message: string | null): void {
     this.#progress = { kind: 'progress', run: this.#run, fraction, message }
     const waitMs = this.#progressSentAt + progressEveryMs - systemClock.monotonic()
-    // A handler that holds its event loop is heard too.
+    // Sends at once if the interval is over, because a handler that blocks its event loop delays timers.
     if (waitMs <= 0) this.#sendProgress()
     else if (!this.#isWaiting) {
       this.#isWaiting = true

@@ -9,17 +9,17 @@ import type { AskedParent } from './asked-parent.ts'
 import type { BoundedTalk } from './bounded-talk.ts'
 import type { IsolatedAttemptData } from './messages.ts'
 
-/** What the context of an isolated task is made from. */
+/** The parts of the context of an isolated task. */
 export interface IsolatedContextSource {
   readonly attempt: IsolatedAttemptData
   readonly signal: AbortSignal
   readonly talk: BoundedTalk
   readonly asked: AskedParent
-  /** Epoch milliseconds, as the engine has them. */
+  /** The present time of the engine, in epoch milliseconds. */
   now(): number
 }
 
-/** What the handler of an isolated task gets. Its members are functions of their own: handlers take them apart. */
+/** The context of an isolated task. Its functions do not use `this`, because handlers destructure the context. */
 export function isolatedContext(source: IsolatedContextSource): IsolatedTaskContext<never, never> {
   const { attempt, signal, talk, asked } = source
   const { backfill, span, results } = attempt

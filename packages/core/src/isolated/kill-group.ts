@@ -1,7 +1,7 @@
-/** Whether a process can lead a group that is killed as one. */
+/** Whether this platform has process groups that can be killed as a whole. */
 export const hasGroups: boolean = process.platform !== 'win32'
 
-/** Kills a process that leads a group, with all that it has started; where there are no groups, it alone. */
+/** Kills the process group of a leader. Without process groups, kills only the process. */
 export function killGroup(pid: number): void {
   try {
     process.kill(hasGroups ? -pid : pid, 'SIGKILL')

@@ -1,9 +1,9 @@
 import type { JsonValue } from '../json.ts'
 import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
 
-// All of it is plain data: threads are handed copies, processes JSON.
+// All messages are plain data: threads get copies, processes JSON.
 
-/** What time it is for the engine, and at which instant of the machine's monotonic clock; `null`: time stands still. */
+/** The time of the engine at an instant of the machine's monotonic clock; `null`: time stands still. */
 export interface ToldTime {
   readonly now: number
   readonly at: number | null
@@ -31,7 +31,7 @@ export interface IsolatedAttemptData {
   readonly results: Readonly<Record<string, JsonValue>>
 }
 
-/** What a node says to its child. `run` counts the attempts of a child that is kept. */
+/** Messages of a node to its child. `run` counts the attempts of a pooled child. */
 export type ToChild =
   | {
       readonly kind: 'run'
@@ -39,7 +39,7 @@ export type ToChild =
       readonly module: string
       readonly time: ToldTime
       readonly attempt: IsolatedAttemptData
-      /** The child is not used again: it ends when the handler has. */
+      /** The node does not reuse the child: it ends after its handler. */
       readonly isLast: boolean
     }
   | { readonly kind: 'abort'; readonly run: number; readonly error: ErrorRecord }
@@ -52,35 +52,35 @@ export type ToChild =
       readonly error?: ErrorRecord
     }
 
-/** What a handler asks its node for. */
+/** A request of a handler to its node. */
 export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
 
 /**
- * Who says a message to a node: the program of its child. A handler can send what it likes through the same channel.
- * A node of an earlier version whose files were replaced meanwhile does not look for it.
+ * Marks messages of the child's program, because a handler can send any message through the same channel. A node of an
+ * earlier version, whose files were replaced meanwhile, ignores the mark.
  */
 const program = '@jobistemer/core'
 
-/** A message as it is sent. */
+/** A message in its sent form. */
 export type SentFromChild = FromChild & { readonly by: typeof program }
 
 export function fromProgram(message: FromChild): SentFromChild {
   return { ...message, by: program }
 }
 
-/** Whether the program of a child says it, and no handler of its own accord. */
+/** Whether the child's program sent the message, and not the handler itself. */
 export function isFromProgram(message: unknown): message is SentFromChild {
   return typeof message === 'object' && message !== null && 'by' in message && message.by === program
 }
 
-/** What a child says to its node. */
+/** Messages of a child to its node. */
 export type FromChild =
   | { readonly kind: 'returned'; readonly run: number; readonly result?: JsonValue }
   | {
       readonly kind: 'threw'
       readonly run: number
       readonly error: ErrorRecord
-      /** The error says that a further attempt is useless. */
+      /** True if the error is not retryable. */
       readonly isNonRetryable?: true
     }
   | { readonly kind: 'progress'; readonly run: number; readonly fraction: number; readonly message: string | null }

@@ -1,10 +1,10 @@
 import type { FromChild, ToChild } from './messages.ts'
 
-/** A child's way to its node. */
+/** The channel of a child to its node. */
 export interface ParentLink {
   post(message: FromChild): void
-  /** Calls back with all that the node says. */
+  /** Calls back with each message of the node. */
   listen(hear: (message: ToChild) => void): void
-  /** The last attempt has ended, and the node has been told: nothing that it has left open keeps the child alive. */
+  /** The last attempt has ended and was reported. Open handles of the handler do not keep the child alive. */
   leave(): void
 }

@@ -8,18 +8,18 @@ import { serve } from './serve.ts'
 
 if (process.send === undefined) throw new Error('process-child is started by a scheduler, with a channel to it.')
 
-// A handler that never comes back to the event loop does not hear that its node is gone: a thread of its own does.
+// A handler that blocks the event loop cannot notice the end of its node, so a separate thread watches for it.
 new Worker(new URL('./watchdog.js', import.meta.url), {
   execArgv: [],
   env: {},
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref()
 process.on('disconnect', () => endGroup())
-// Who ends a service by signals to all of its processes means the node, which tells the handler and knows how long it may take.
+// Service managers signal all processes of a service. Only the node reacts: it stops the handler in time.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {
-  // The node may be gone: then the channel says so, and this process ends.
+  // If the node is gone, the end of the channel ends this process.
   process.send?.(fromProgram(message), undefined, undefined, () => then?.())
 }
 

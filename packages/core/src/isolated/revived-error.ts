@@ -1,7 +1,7 @@
 import { type ErrorCode, JobistemerError } from '../errors.ts'
 import type { ErrorRecord } from '../storage/occurrence-record.ts'
 
-/** The error that a record was made of, as far as it tells: on the other side of a thread or a process. */
+/** Revives the error of a record on the other side of a thread or process. */
 export function revivedError(record: ErrorRecord): Error {
   const { name, message, code, stack, cause, errors } = record
   const options = cause === undefined ? undefined : { cause: revivedError(cause) }

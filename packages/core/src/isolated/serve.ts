@@ -10,7 +10,7 @@ import type { ToChild, ToldTime } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { revivedError } from './revived-error.ts'
 
-/** Runs the attempts that its node hands to this child, one at a time. */
+/** Runs the attempts that the node sends to this child, one at a time. */
 export function serve(parent: ParentLink): void {
   let present: RunningAttempt | null = null
   parent.listen((message) => {
@@ -98,7 +98,7 @@ async function handlerOf(module: string): Promise<(context: unknown) => unknown>
       cause,
     })
   }
-  // What TypeScript makes of a default export in CommonJS is a member of what is exported.
+  // TypeScript compiles a default export in CommonJS to a member of the exports.
   const given = exported.default
   const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
   if (typeof inner === 'function') return inner as (context: unknown) => unknown

@@ -11,7 +11,7 @@ import { outputGraceMs } from '../tuning.ts'
 
 type Ended = Extract<FromStarter, { kind: 'ended' }>
 
-/** A process that this one has started for its node, and what they say to each other. */
+/** A child process that the starter has started for its node, and their messages. */
 export class StartedProcess {
   readonly #child: number
   readonly #post: (message: FromStarter, then?: () => void) => void
@@ -36,7 +36,7 @@ export class StartedProcess {
         env: { ...env },
         ...(folder !== null && { cwd: folder }),
         stdio,
-        // It leads a group of its own, so that what it has started can be ended with it.
+        // The child leads a process group, so that its own children are killed with it.
         detached: hasGroups,
       })
       this.#forked = forked
@@ -47,7 +47,7 @@ export class StartedProcess {
   }
 
   post(message: ToChild): void {
-    // A channel that is closed is followed by the end of the process, which says more.
+    // The end of the process follows the end of the channel, and carries more information.
     if (this.#forked?.connected) this.#forked.send(message, () => undefined)
   }
 
@@ -59,21 +59,21 @@ export class StartedProcess {
   #listen(forked: ChildProcess): void {
     const { pid, stderr } = forked
     if (pid !== undefined) this.#post({ kind: 'started', child: this.#child, pid })
-    // They only have to close.
+    // Errors of these pipes have no effect; only their end matters.
     for (const stream of [forked.stdio[watchedDescriptor], stderr]) stream?.on('error', () => undefined)
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      // What the node does not take up waits in the pipe, and holds up who writes.
+      // Output that the node does not read stays in the pipe and blocks the writer.
       stderr.pause()
       this.#post({ kind: 'wrote', child: this.#child, text }, () => stderr.resume())
     })
     forked.on('message', (message) => this.#post({ kind: 'heard', child: this.#child, message }))
     forked.on('error', (error) => {
-      // Also said of a message that could not be sent.
+      // Also emitted for a message that could not be sent.
       if (pid === undefined) this.#couldNotStart(error)
     })
     forked.on('exit', (exitCode, signal) => {
       this.#end = { kind: 'ended', child: this.#child, exitCode, signal }
-      // What it has started must not outlive it when it has died of something.
+      // The child's own children must not outlive it after a crash.
       if (exitCode !== 0 && hasGroups && pid !== undefined) killGroup(pid)
       systemClock.setTimer(outputGraceMs, () => this.#sayEnd())
     })

@@ -1,9 +1,9 @@
 import type { ErrorRecord } from '../storage/occurrence-record.ts'
 import type { ToChild } from './messages.ts'
 
-// All of it travels as JSON. `child` counts the children of one starter.
+// All messages travel as JSON. `child` counts the children of one starter.
 
-/** What a node says to the process that starts others for it. */
+/** Messages of a node to its starter. */
 export type ToStarter =
   | {
       readonly kind: 'start'
@@ -11,16 +11,16 @@ export type ToStarter =
       /** The options of Node. */
       readonly execArgv: readonly string[]
       readonly env: Readonly<Record<string, string | undefined>>
-      /** `null`: the starter's own, since the node's is gone. */
+      /** `null`: the starter's own working directory, because the node's is gone. */
       readonly folder: string | null
     }
   | { readonly kind: 'post'; readonly child: number; readonly message: ToChild }
   | { readonly kind: 'kill'; readonly child: number }
 
-/** What it says to its node. */
+/** Messages of a starter to its node. */
 export type FromStarter =
   | { readonly kind: 'started'; readonly child: number; readonly pid: number }
-  /** A handler can send what it likes. */
+  /** A handler can send any message. */
   | { readonly kind: 'heard'; readonly child: number; readonly message: unknown }
   /** To stderr. */
   | { readonly kind: 'wrote'; readonly child: number; readonly text: string }
@@ -29,6 +29,6 @@ export type FromStarter =
       readonly child: number
       readonly exitCode: number | null
       readonly signal: string | null
-      /** It could not be started. */
+      /** The child could not be started. */
       readonly error?: ErrorRecord
     }

@@ -1,15 +1,15 @@
 import type { FromStarter, ToStarter } from './starter-messages.ts'
 import { StartedProcess } from './started-process.ts'
 
-// The program of the process that starts others for a node. It is small, whatever the node has in memory: to start a process
-// copies the page tables of the one that does, and holds up its event loop meanwhile.
+// The program of the starter, which starts processes for a node. It stays small, because a fork copies the page tables
+// of the forking process and blocks its event loop meanwhile.
 
 if (process.send === undefined) throw new Error('starter is started by a scheduler, with a channel to it.')
 
 const children = new Map<number, StartedProcess>()
 
 const post = (message: FromStarter, then?: () => void): void => {
-  // The node may be gone: then the channel says so, and all of this ends.
+  // If the node is gone, the end of the channel ends the starter and its children.
   process.send?.(message, undefined, undefined, () => then?.())
 }
 
@@ -28,5 +28,5 @@ process.on('disconnect', () => {
   process.exit()
 })
 
-// Who ends a service by signals to all of its processes means the node.
+// Service managers signal all processes of a service. Only the node reacts.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

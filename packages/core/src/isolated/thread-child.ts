@@ -10,6 +10,7 @@ if (port === null) throw new Error('thread-child is started by a scheduler, as a
 serve({
   post: (message) => port.postMessage(fromProgram(message)),
   listen: (hear) => port.on('message', (message: ToChild) => hear(message)),
-  // Not process.exit(): what was printed is on its way through the event loops of both threads. The node ends what stays.
+  // Not process.exit(): printed output still passes through the event loops of both threads. The node ends a thread
+  // that stays.
   leave: () => port.close(),
 })

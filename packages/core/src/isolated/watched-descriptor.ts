@@ -1,2 +1,2 @@
-/** The descriptor of a pipe to the node on which nothing is ever written: it closes when the node is gone. */
+/** The descriptor of a pipe to the node that carries no data: it closes when the node ends. */
 export const watchedDescriptor: number = 4

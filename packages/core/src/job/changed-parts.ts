@@ -18,7 +18,7 @@ export interface ChangedPart {
   readonly after: JsonValue
 }
 
-/** What differs between two stored definitions of a job. */
+/** The differences between two stored definitions of a job. */
 export function changedPartsBetween(before: JobDocument, after: JobDocument): readonly ChangedPart[] {
   const [old, fresh] = [partsOf(before), partsOf(after)]
   const { schedule, ...others } = differencesOf(old, fresh)

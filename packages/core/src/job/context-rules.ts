@@ -3,9 +3,9 @@ import { JobistemerError, printValue } from '../errors.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { TaskReference } from './task.ts'
 
-// What a handler may say and ask is judged the same here, on its node and in the child of an isolated task.
+// The node and the child of an isolated task share these checks of a handler's calls.
 
-/** Checks what a handler says of how far it is. @throws JobistemerError `INVALID_ARGUMENT` */
+/** Checks the arguments of `progress`. @throws JobistemerError `INVALID_ARGUMENT` */
 export function checkProgress(fraction: number, message: string | undefined): void {
   readNumber(fraction, 'fraction', 0, 1)
   if (message === undefined || typeof message === 'string') return
@@ -17,7 +17,7 @@ export function checkProgress(fraction: number, message: string | undefined): vo
   })
 }
 
-/** What an earlier task has returned. @throws JobistemerError `RESULT_NOT_AVAILABLE` */
+/** The result of an earlier task. @throws JobistemerError `RESULT_NOT_AVAILABLE` */
 export function resultOf<Result>(
   { name }: TaskReference<Result>,
   results: Readonly<Record<string, JsonValue | undefined>>,

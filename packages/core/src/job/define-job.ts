@@ -112,11 +112,11 @@ export interface Job<Input = unknown> {
   readonly overrides: JobOverrides
   /** In their order. */
   readonly tasks: readonly JobTask[]
-  /** The schema of the data of triggers and replays; `null` where none was given. */
+  /** The schema of the data of triggers and replays; `null` without one. */
   readonly payload: StandardSchema<Input, unknown> | null
-  /** Called before the first task of an occurrence, when it was given. */
+  /** The hook that the node calls before the first task of an occurrence. */
   readonly onStart: JobOptions['onStart']
-  /** Called with the report of an occurrence that has ended, when it was given. */
+  /** The hook that the node calls with the report of a finished occurrence. */
   readonly onComplete: JobOptions['onComplete']
 }
 

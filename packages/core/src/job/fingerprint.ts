@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 import { rememberedValues } from '../tuning.ts'
 
 /**
- * A digest of plain data: equal data have equal fingerprints, whatever the order of their members and whether they have
- * been through a storage, which keeps them as JSON. 32 hex digits.
+ * A digest of plain data, 32 hex digits. Equal data have equal fingerprints, whatever the order of their members, and
+ * before and after a JSON round trip.
  */
 export function fingerprintOf(value: unknown): string {
   return hash('sha256', canonicalJson(value), 'hex').slice(0, 32)
@@ -11,7 +11,7 @@ export function fingerprintOf(value: unknown): string {
 
 /** Whether two pieces of plain data have equal fingerprints. */
 export function isSameData(left: unknown, right: unknown): boolean {
-  // Nearly always the members stand in the same order.
+  // The members are nearly always in the same order.
   return isAlike(left, right) || canonicalJson(left) === canonicalJson(right)
 }
 
@@ -49,7 +49,7 @@ function sortedNames(object: object): readonly string[] {
   return names
 }
 
-// The same few members stand in every definition. Bounded, since a user's data may have any.
+// All definitions have the same few members. The cache is bounded, because a user's data may have any.
 const quotedNames = new Map<string, string>()
 
 function quoted(name: string): string {

@@ -32,13 +32,13 @@ const threadLimits: readonly string[] = ['codeRangeSizeMb', 'stackSizeMb']
 
 const works = new WeakMap<object, IsolatedWork>()
 
-/** What a handler that {@link isolatedHandler} has made stands for; `null` for any other function. */
+/** The isolated work of a handler of {@link isolatedHandler}; `null` for any other function. */
 export function isolatedWorkOf(run: (context: never) => unknown): IsolatedWork | null {
   return works.get(run) ?? null
 }
 
 /**
- * A handler that runs in a thread or a process of its own, for `createScheduler({ handlers })`.
+ * A handler that runs in a separate thread or process, for `createScheduler({ handlers })`.
  *
  * @example
  * const render = isolatedHandler({ module: new URL('./render.js', import.meta.url), isolation: 'process' })
@@ -51,7 +51,7 @@ export function isolatedHandler(options: IsolationOptions): TaskHandler {
   return standInFor(readIsolatedWork(options, ''))
 }
 
-/** The function that stands for isolated work wherever others have the work itself. */
+/** Makes the stand-in function of isolated work. */
 export function standInFor(work: IsolatedWork): TaskHandler {
   const standIn: TaskHandler = () => {
     throw new JobistemerError('INVALID_ARGUMENT', {
@@ -65,7 +65,7 @@ export function standInFor(work: IsolatedWork): TaskHandler {
   return standIn
 }
 
-/** Checks where isolated work is. `path` is put before the names of fields: `tasks[0].`. */
+/** Checks the options of isolated work. `path` precedes the names of fields: `tasks[0].`. */
 export function readIsolatedWork(options: IsolationOptions, path: string): IsolatedWork {
   const isolation = readChoice<Isolation>(
     orDefault(options.isolation, 'thread'),
@@ -132,7 +132,7 @@ function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly
 const typescript = ['.ts', '.mts', '.cts']
 
 /**
- * Looks whether these handlers can be found where they are said to be, as far as that can be seen without running them.
+ * Checks that the modules of these handlers exist, without running them.
  * @throws JobistemerError `INVALID_MODULE`
  */
 export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
@@ -173,7 +173,7 @@ export function* worksOf(
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 
-/** Isolated tasks are run by programs of this package. */
+/** Programs of this package run isolated tasks. */
 function assertProgramExists(program: URL): void {
   if (isFile(fileURLToPath(program))) return
   throw new JobistemerError('INVALID_MODULE', {

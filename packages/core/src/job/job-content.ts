@@ -12,14 +12,15 @@ import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts
 import { refuseBoundsOf } from './overlap-bounds.ts'
 import { mostJsonBytes } from '../tuning.ts'
 
-/** Who has brought a definition into force. */
+/** The origin of a definition. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
-/** Bytes of JSON: some storages limit a record to 400 kB, and a definition that fits here fits everywhere. */
+/** Bytes of JSON. Some storages limit a record to 400 kB; a definition within this limit fits all storages. */
 const mostBytes = 2 * mostJsonBytes
 
 function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
-  // Far from it, as nearly all are: a name and a few settings need no count, and a little data a rough one.
+  // Nearly all definitions are far below the limit: a name and a few settings need no count, and a little data a rough
+  // one.
   const few = mostBytes / 4
   const unbounded = [definition.schedule, ...tasks.map((task) => task.data)]
   if (tasks.length < 100 && mostBytesOf(unbounded, few) <= few) return
@@ -33,7 +34,7 @@ function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
   })
 }
 
-/** More than the JSON of the data takes, in bytes; what exceeds `enough` is not counted. */
+/** An upper bound of the bytes of the JSON; it stops counting beyond `enough`. */
 function mostBytesOf(data: unknown, enough: number): number {
   // A UTF-16 unit takes six bytes at most, as an escape.
   if (typeof data === 'string') return 6 * data.length + 2
@@ -65,10 +66,13 @@ function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
-/** By defaults and definition: neither changes, and each step on the way into the storage needs the digest. */
+/** Cached by defaults and definition, which never change: each step on the way into the storage needs the digest. */
 const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
-/** Digest of a definition. Equal ones on different nodes have equal fingerprints, whatever their order of members. */
+/**
+ * Digest of a definition. Equal definitions on different nodes have equal fingerprints, whatever the order of their
+ * members.
+ */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
   const known = fingerprints.get(defaults) ?? new WeakMap<Job, string>()
   fingerprints.set(defaults, known)
@@ -77,18 +81,18 @@ export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
   return fingerprint
 }
 
-/** What is stored of a definition. */
+/** The stored form of a definition. */
 export function contentOf(
   job: Job,
   options: {
     readonly defaults: JobOverrides
-    /** How many occurrences of one job the storage may hold queued. */
+    /** Maximum number of queued occurrences of one job in the storage. */
     readonly mostQueued: number
     readonly timeline: readonly ScheduleSegment[]
     readonly nextAt: number | null
     /** Default: that of the definition. */
     readonly fingerprint?: string
-    /** As the definition is stored with it. */
+    /** The origin to store with the definition. */
     readonly origin: DefinitionOrigin
   },
 ): JobContent {

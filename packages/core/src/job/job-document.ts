@@ -9,25 +9,25 @@ import type { Isolation } from './task.ts'
 
 /** A definition as it is stored with each version of a job. */
 export interface JobDocument {
-  /** What the scheduler overrides, of the node that saved the version. */
+  /** The `defaults` of the scheduler that saved the version. */
   readonly defaults: JobOverrides
   readonly settings: JobOverrides
   readonly tasks: readonly TaskDocument[]
-  /** Left out where there are none. */
+  /** Absent without any. */
   readonly tags?: readonly string[]
   readonly description?: string
-  /** Left out where the job has no owner tag. */
+  /** Absent without an owner tag. */
   readonly owner?: string
-  /** As it was asked for: from when on it holds, the timeline says. */
+  /** The requested schedule. The timeline holds the instant from which it applies. */
   readonly schedule?: SerializedSchedule
-  /** The release of the build that brought it into force, where that gives one. It is no part of the fingerprint. */
+  /** The release of the build that stored the definition, if that has one. It is not part of the fingerprint. */
   readonly release?: number
   /**
    * For a version that `update` or `apply` has stored: the fingerprint of the build's definition that it replaced.
    * Nodes of that build follow the version.
    */
   readonly updates?: string
-  /** Why `update` made this version, and who called it. They are no part of the fingerprint. */
+  /** The reason and the actor of the `update` that made this version. They are not part of the fingerprint. */
   readonly reason?: string
   readonly actor?: string
   /** The stored definition is damaged, see `unreadablePartOf`. Never stored. */
@@ -37,10 +37,10 @@ export interface JobDocument {
 export interface TaskDocument {
   readonly name: string
   readonly settings: TaskOverrides
-  /** Name of the handler, where the task has no function of its own. */
+  /** Name of the handler, if the task has no function. */
   readonly handler?: string
   readonly data?: JsonValue
-  /** In what its work runs, where that is isolated. Where the work is, each node knows for itself. */
+  /** Where the handler runs, if it is isolated. Each node has its own module path. */
   readonly isolation?: Isolation
 }
 
@@ -64,10 +64,10 @@ export function toJobDocument(
   }
 }
 
-/** A definition that cannot be read: no task is known, so no node runs it. */
+/** An unreadable definition: it has no tasks, so no node runs it. */
 const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, tasks: [], isUnreadable: true })
 
-/** What a storage gave back as the definition that {@link toJobDocument} made. */
+/** Reads a stored definition that {@link toJobDocument} made. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
 }
@@ -77,23 +77,23 @@ export function settingsOf({ defaults, settings, schedule }: JobDocument): JobSe
   return resolveScheduledSettings({ isOnRequest: schedule !== undefined && isNoSchedule(schedule) }, defaults, settings)
 }
 
-/** The priority of what is created of a stored job, unless a request says otherwise. */
+/** The default priority of occurrences of a stored job. */
 export function priorityOf({ definition }: { readonly definition: JsonObject }): number {
   const { defaults, settings } = readJobDocument(definition)
   return settings.priority ?? defaults.priority ?? defaultSettings.priority
 }
 
-/** What a stored definition says of its job beside what is to be done. */
+/** The descriptive members of a stored definition. */
 export function labelsOf({ tags = [], description }: JobDocument): Pick<Job, 'tags' | 'description'> {
   return { tags, description: description ?? null }
 }
 
-/** Whether the tasks name handlers, and none of them has code of its own. */
+/** Whether all tasks name handlers, and none has a function. */
 export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boolean {
   return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
-/** The tasks of a stored definition; those that are not data alone have the functions of `own`, where it has them. */
+/** The tasks of a stored definition. Tasks with code get their functions from `own`, if it has them. */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
     const task = handler === undefined ? own.find((one) => one.name === name) : undefined
@@ -101,9 +101,7 @@ export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonl
   })
 }
 
-/**
- * What a node must have to run the job: its handlers, when the job is data alone; otherwise the job's own code.
- */
+/** Names what a node needs to run the job: its handlers if the job is data alone, otherwise the job's code. */
 export function handlerKeyOf(job: Pick<Job, 'id' | 'tasks'>): string {
   const names = new Set<string>()
   for (const { handler } of job.tasks) {

@@ -1,7 +1,7 @@
 import type { JobOverrides } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 
-/** Refuses bounds that the overlap policy has no use for. @throws JobistemerError `INVALID_ARGUMENT` */
+/** Rejects limits that the overlap policy does not support. @throws JobistemerError `INVALID_ARGUMENT` */
 export function refuseBoundsOf(
   job: string,
   { overlapPolicy, maxConcurrency = 1, startRate = null }: JobOverrides,

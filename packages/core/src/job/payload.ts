@@ -4,7 +4,7 @@ import { isThenable } from '../rejection.ts'
 import type { SchemaIssue, StandardSchema } from '../standard-schema.ts'
 import { mostListed } from '../tuning.ts'
 
-/** What the schema of a job's data makes of any value. */
+/** The validation function of a job's payload schema. */
 export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
 
 /** Checks that a value is a schema. @throws JobistemerError `INVALID_ARGUMENT` */
@@ -21,7 +21,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   })
 }
 
-/** Where data come from, for messages. */
+/** The source of the data, for messages. */
 interface PayloadPlace {
   readonly jobName: string
   /** `data`, `items[3].data`. */
@@ -29,8 +29,8 @@ interface PayloadPlace {
 }
 
 /**
- * What the schema makes of data, as JSON; `undefined` for none. A promise only where the schema needs one.
- * @throws JobistemerError `INVALID_PAYLOAD`; `INVALID_ARGUMENT`, `DATA_TOO_LARGE` for what JSON cannot keep
+ * The output of the schema as JSON; `undefined` without data. Returns a promise only if the schema does.
+ * @throws JobistemerError `INVALID_PAYLOAD`; `INVALID_ARGUMENT`, `DATA_TOO_LARGE` for an output that JSON cannot keep
  */
 export function parsePayload(
   schema: PayloadSchema,
@@ -64,7 +64,7 @@ export function parsePayload(
     .then(judge)
 }
 
-/** What a schema makes of a value, or a text that names what is wrong with the value. */
+/** The output of a schema, or a text that describes the errors of the value. */
 type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result; and what its getters throw */
@@ -112,7 +112,7 @@ function describeIssues(issues: readonly SchemaIssue[]): string {
 }
 
 function describeIssue({ message, path = [] }: SchemaIssue): string {
-  // The sentence that it becomes part of has its own end.
+  // Removes the final period, because the text becomes part of a sentence.
   const text = message.replace(/\.$/, '')
   const keys = path.map((step) => (typeof step === 'object' ? step.key : step))
   const place = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')

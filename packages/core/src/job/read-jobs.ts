@@ -48,20 +48,20 @@ function isJob(value: Partial<Job> | null | undefined): boolean {
   return hasParts && typeof schedule?.nextMs === 'function' && isWellFormed(value.name) && id === jobId(value.name)
 }
 
-/** The name of a job as a call gets it; a job object is the mistake that is made most. */
+/** Reads a job's name from an argument. The most frequent mistake is a job object. */
 export function readJobName(name: unknown, field = 'name'): string {
   const isJob = typeof name === 'object' && name !== null && 'name' in name && typeof name.name === 'string'
   return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)
 }
 
-/** The name of what is a job, for calls that take a name or a job; any other value as it is. */
+/** The name of a job object, for calls that take a name or a job; any other value unchanged. */
 export function nameOfJob(value: unknown): unknown {
   return isJob(value as Partial<Job>) ? (value as Job).name : value
 }
 
 /**
- * What is to be said of a new job whose schedule has no instant any more, so that its next one, `nextAt`, is `null`:
- * `SCHEDULE_NEVER_FIRES`. `null` of any other, and of one that runs on request alone.
+ * The error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant, so that `nextAt` is `null`.
+ * Returns `null` for any other job, and for a job that runs only on request.
  */
 export function errorOfWhatIsOver(
   { name, schedule }: Pick<Job, 'name' | 'schedule'>,

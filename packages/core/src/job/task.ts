@@ -8,7 +8,7 @@ import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage
 /** A run of the job before the present one. */
 export interface PreviousRun {
   readonly id: OccurrenceId
-  /** The instant that it worked for, as its handler had it. */
+  /** The instant that the run worked for, as its handler got it. */
   readonly scheduledAt: Date
   /** When it ended. */
   readonly finishedAt: Date
@@ -16,7 +16,7 @@ export interface PreviousRun {
   readonly state: OccurrenceState
 }
 
-/** Slots that one run stands for. */
+/** Slots that one run covers. */
 export interface CoveredSpan {
   /** The first missed slot. */
   readonly from: Date
@@ -36,24 +36,24 @@ export interface BackfillReference {
   readonly from: Date
   /** The end of the span of the backfill, exclusive. */
   readonly to: Date
-  /** Which of its slots are run. With this, `from`, `to`, `order` and `key`, `backfill` says how far it is. */
+  /** Which slots the backfill runs. With this, `from`, `to`, `order` and `key`, a call of `backfill` reports the progress. */
   readonly which: BackfillRecord['which']
-  /** In which they are run. */
+  /** The order of its runs. */
   readonly order: BackfillRecord['order']
 }
 
-/** What an occurrence is: handed to hooks, and part of every task's context. */
+/** Describes an occurrence. Hooks get it, and every task's context contains it. */
 export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /**
-   * The instant that the run works for: its slot. A run of a backfill has the slot that it makes up for. A trigger has the
-   * instant for which it was asked. A replay has that of its original.
+   * The instant that the run works for: its slot. A run of a backfill has the slot that it makes up for. A trigger has
+   * the requested instant. A replay has the instant of its original.
    */
   readonly scheduledAt: Date
-  /** When the trigger or replay was asked for. A run of a backfill: when the run was created. `null` for a slot. */
+  /** When the trigger or replay was requested. For a run of a backfill: when the run was created. `null` for a slot. */
   readonly requestedAt: Date | null
   /** When the present owner claimed the occurrence. */
   readonly startedAt: Date

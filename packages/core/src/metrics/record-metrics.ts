@@ -3,15 +3,16 @@ import { isFinal } from '../storage/occurrence-record.ts'
 import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
 import { rememberedValues } from '../tuning.ts'
 
-/** What {@link recordMetrics} has to be told, as no event says it. */
+/** A report to {@link recordMetrics} for which no event exists. */
 export interface RecordedMetrics {
-  /** A job was removed that this node did not hold. */
+  /** A job that this node did not hold was removed. */
   removed(jobName: string): void
 }
 
 /** Turns events into metrics: a listener like any other. `now` is in epoch milliseconds. */
 export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): RecordedMetrics {
-  // What runs of a removed job may end, and would bring its series back for ever. With when this node has heard of it.
+  // Removed jobs, with the instant at which this node learned of the removal. Their active runs may still end, and
+  // would create their series again.
   const removed = new Map<string, number>()
 
   function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
@@ -37,8 +38,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // One that came due since is of a job that was added again: that a node looks it up is no event. What had come due
-    // before may have waited here for a place.
+    // A slot that came due after the removal belongs to a job that was added again; loading that job emits no event. A
+    // slot that came due before may have waited here for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -48,7 +49,7 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
     for (const { name: task, durationMs, state } of report.tasks) {
       if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
-      // Not when its handler has returned: the storage refuses that of a run which this node has lost.
+      // Counts at the end of the run, not of the handler: the storage rejects the end of a lost run.
       if (state === 'completed' && durationMs !== null)
         count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }
@@ -75,7 +76,7 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
-    // A compressed run stands for all of them; otherwise what does not run is missed.
+    // A compressed run covers all missed slots; otherwise slots that do not run are missed.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })

@@ -1,7 +1,7 @@
 import type { ScheduleType, SerializedSchedule } from './schedule.ts'
 import { WindowedSchedule } from './windowed-schedule.ts'
 
-/** The schedule of a job that has none: it has no slots, and runs on request alone. */
+/** The schedule of a job without one: it has no slots, and the job runs only on request. */
 class NoSchedule extends WindowedSchedule {
   get type(): ScheduleType {
     return noScheduleType
@@ -26,13 +26,10 @@ class NoSchedule extends WindowedSchedule {
 
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
-/**
- * It stands in a job's timeline like any other: what takes over from when, and in which window, holds for it too, and a
- * timeline has no gaps.
- */
+/** It is an ordinary segment of a job's timeline, so that a timeline has no gaps and all rules for segments apply. */
 export const noSchedule: NoSchedule = new NoSchedule()
 
-/** Whether a stored schedule stands for none. */
+/** Whether a stored schedule means no schedule. */
 export function isNoSchedule({ type }: Pick<SerializedSchedule, 'type'>): boolean {
   return type === noScheduleType.name
 }

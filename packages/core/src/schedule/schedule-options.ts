@@ -6,7 +6,7 @@ import type { InstantInput, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 import { dayMs, longestReadable } from '../tuning.ts'
 
-/** What every schedule of Jobistemer can be told. */
+/** Options of every schedule of Jobistemer. */
 export interface ScheduleOptions {
   /**
    * IANA time zone in which the schedule is read. Default: the `timezone` of the job that it is given to, else that of
@@ -14,16 +14,16 @@ export interface ScheduleOptions {
    */
   readonly timezone?: string
   /**
-   * Nothing happens before. A start does not fire by itself, but an instant of the schedule that equals it does.
-   * Default: none. A string without an offset is read in the schedule's time zone.
+   * No instant lies before it. The start itself fires only if it is an instant of the schedule. Default: none. A string
+   * without an offset is read in the schedule's time zone.
    */
   readonly start?: InstantInput
-  /** Nothing happens after. An instant of the schedule that equals it still fires. Default: none. */
+  /** No instant lies after it. An instant that equals it still fires. Default: none. */
   readonly end?: InstantInput
 }
 
 /**
- * Checks that the options of a schedule are an object with none but known members.
+ * Checks that the options of a schedule are an object with known members only.
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function readScheduleOptions<T extends ScheduleOptions>(options: T, known: readonly string[]): T {
@@ -31,8 +31,8 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
 }
 
 /**
- * Epoch milliseconds of an instant; a string without an offset is a local time in `timezone`. One that the local clock
- * leaves out is shifted forward by the length of the gap; of one that it shows twice, the first is taken.
+ * Epoch milliseconds of an instant; a string without an offset is a local time in `timezone`. A local time in a gap is
+ * shifted forward by the length of the gap; of an ambiguous local time, the first instant counts.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {
@@ -43,8 +43,8 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * The instant of a local time. luxon begins with the zone's offset of today, and takes a time for one in a gap when that
- * is far from the offset of then, as in Samoa, which crossed the date line.
+ * The instant of a local time. luxon starts from the zone's present offset, and mistakes a time for one in a gap if the
+ * offset was very different then, as in Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)
@@ -54,7 +54,7 @@ function instantOf(localMs: number, offsetAt: (at: number) => number): number {
 }
 
 /**
- * An instant as it is serialised: a local time stays one, because it means another instant in another zone.
+ * The serialized form of an instant: a local time stays local, because it means another instant in another zone.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantText(input: InstantInput, field: string): string {
@@ -64,7 +64,7 @@ export function toZonedInstantText(input: InstantInput, field: string): string {
 }
 
 /**
- * The window that `start` and `end` describe.
+ * The window from `start` to `end`.
  * @throws JobistemerError `INVALID_INSTANT`; `INVALID_SCHEDULE` when the end lies before the start
  */
 export function readScheduleWindow(options: ScheduleOptions, timezone: string): ScheduleWindow {
@@ -82,8 +82,8 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 }
 
 /**
- * True for a string with neither `Z` nor an offset behind its time of day: what it means depends on a time zone. One of
- * more than 100 characters is no instant at all, nor is one with a time zone in brackets and no offset.
+ * True for a string with neither `Z` nor an offset behind its time of day: its instant depends on a time zone. A string
+ * of more than 100 characters is no instant, nor is one with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestReadable) return false

@@ -1,6 +1,6 @@
 import type { ScheduleType } from './schedule.ts'
 
-/** A global one: several copies of this package in one process know the same types. */
+/** The registry is global, so that several copies of this package in one process share the types. */
 const key: unique symbol = Symbol.for('jobistemer.schedule-types')
 
 type Holder = { [key]?: Map<string, ScheduleType> }
@@ -20,7 +20,7 @@ export function registerScheduleType(type: ScheduleType): void {
   registered().set(type.name, type)
 }
 
-/** The type of this name that was registered. */
+/** The registered type of this name. */
 export function registeredScheduleType(name: string): ScheduleType | undefined {
   return registered().get(name)
 }

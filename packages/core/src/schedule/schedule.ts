@@ -4,12 +4,12 @@ import type { JsonObject } from '../json.ts'
 export type InstantInput = Date | number | string | { toMillis(): number }
 
 /**
- * A schedule as plain data: what storages keep and other nodes revive.
- * `type` names the {@link ScheduleType} that revives it.
+ * A schedule as plain data, which storages keep and other nodes revive. `type` names the {@link ScheduleType} that
+ * revives it.
  */
 export type SerializedSchedule = JsonObject & { readonly type: string }
 
-/** The stretch of time in which a schedule is active. Both ends belong to it. Epoch milliseconds. */
+/** The window in which a schedule is active, both ends included. Epoch milliseconds. */
 export interface ScheduleWindow {
   /** `-Infinity` when the schedule has no start. */
   readonly startMs: number
@@ -18,21 +18,19 @@ export interface ScheduleWindow {
 }
 
 /**
- * When something happens: a pure, immutable value. All of its methods depend on nothing but the schedule and the
- * argument: from wherever one starts, the same instants come, strictly increasing.
+ * A series of instants: a pure, immutable value. Its methods depend only on the schedule and the argument: from any
+ * start, they return the same instants, strictly increasing.
  *
- * What is no instant is refused with `INVALID_INSTANT` by the schedules of Jobistemer.
+ * The schedules of Jobistemer reject an invalid argument with `INVALID_INSTANT`.
  */
 export interface Schedule {
-  /** The kind that revives this schedule from its serialised form on another node. */
+  /** The type that revives this schedule from its serialized form on another node. */
   readonly type: ScheduleType
-  /**
-   * When it is active: no instant lies outside. A live ticker's `isActive` goes by it. Left out: always active.
-   */
+  /** The window of the schedule: no instant lies outside. A live ticker's `isActive` uses it. Absent: always active. */
   readonly window?: ScheduleWindow
-  /** The first instant strictly after `after`, or `null` when there is none. */
+  /** The first instant strictly after `after`, or `null` if the schedule has none. */
   next(after: InstantInput): Date | null
-  /** The last instant strictly before `before`, or `null` when there is none. */
+  /** The last instant strictly before `before`, or `null` if the schedule has none. */
   previous(before: InstantInput): Date | null
   /** Every instant in `[from, to)`, lazily and in order. */
   between(from: InstantInput, to: InstantInput): IterableIterator<Date>

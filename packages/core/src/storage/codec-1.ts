@@ -12,8 +12,8 @@ import type {
 } from './occurrence-record.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
-// Version 1 of the stored form that adapters share. Data of users have this form: this file only ever gains names at the
-// end of its lists. Another form is a codec of its own, which each adapter adopts with a migration.
+// Version 1 of the stored form that adapters share. Data of users have this form: this file only ever gains names at
+// the end of its lists. Another form is another codec, which each adapter adopts with a migration.
 
 const states: readonly OccurrenceState[] = [
   'pending',

@@ -16,11 +16,14 @@ export interface NodeRecord extends Owner {
   readonly startedAt: number
   /** True while the node shuts down: it takes no new work. */
   readonly leaving: boolean
-  /** What people want to see, and what tells nodes of one build from others. At most 4,096 bytes of JSON. */
+  /** Data for display, and the digest that identifies the node's code. At most 4,096 bytes of JSON. */
   readonly about: JsonObject
 }
 
-/** What a node can do: said when it starts, and when that has changed. At most 131,072 bytes of JSON. Storages never look inside. */
+/**
+ * The handlers, functions and definitions of a node, stored at its start and at each change. At most 131,072 bytes of
+ * JSON. Storages never read its members.
+ */
 export type NodeProfile = JsonObject
 
 /** The order in which nodes are listed. */
@@ -28,7 +31,7 @@ export function byIncarnation(left: NodeRecord, right: NodeRecord): number {
   return left.incarnation < right.incarnation ? -1 : 1
 }
 
-/** How many shards the jobs are spread over. */
+/** The number of shards of all jobs. */
 export const shardCount = 256
 
 /** The shard of a job, 0 to 255: the first byte of the UUID in its id. */

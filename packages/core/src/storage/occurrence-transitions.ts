@@ -9,8 +9,8 @@ import type {
 import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
-// What the record of an occurrence is at first, and after each step of its life. Pure functions, for adapters to share:
-// each gives a whole new record, and keeps what it does not speak of.
+// The record of an occurrence at its creation and after each step. Pure functions that adapters share: each returns a
+// complete new record and keeps the members that it does not change.
 
 // --------------------------------------------------------------------------------------------------------- new records
 
@@ -51,12 +51,12 @@ function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
   return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
-/** Whether the item may start in the step that creates it, as far as the item itself goes. */
+/** Whether the item itself allows a start in the step that creates it. */
 export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.runs !== null && dueAtOf(item) <= now
 }
 
-/** Whether the item is a request that is to wait for its time. */
+/** Whether the item is a request that must wait for its time. */
 export function isForLater(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.kind !== 'slot' && item.dueAt > now
 }
@@ -65,7 +65,7 @@ function dueAtOf(item: CreateSlot | CreateRequested): number {
   return item.kind === 'slot' ? item.scheduledAt : item.dueAt
 }
 
-/** The record of a slot that is not to run. */
+/** The record of a slot that was canceled ahead. */
 export function excludedOccurrence(item: CreateExclusion, now: number): OccurrenceRecord {
   return {
     ...blank(item, now),
@@ -79,7 +79,7 @@ export function excludedOccurrence(item: CreateExclusion, now: number): Occurren
   }
 }
 
-/** The record of one entry of a recovery; `state` is for a run that {@link decideRecoveredRun} decided. */
+/** The record of one entry of a recovery; `state` is the decision of {@link decideRecoveredRun} for a run. */
 export function recoveredOccurrence(
   item: Pick<CreateItem, 'jobId' | 'jobVersion'>,
   entry: RecoveryEntry,
@@ -136,7 +136,7 @@ export function claimed(record: OccurrenceRecord, owner: Owner, now: number): Oc
   }
 }
 
-/** Pending → queued: a claim met it while another of its job runs. */
+/** Pending → queued: a claim met it while the places of its job are taken. */
 export function requeued(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'queued', reason: null }
 }
@@ -146,15 +146,15 @@ export function woken(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'pending', reason: null }
 }
 
-/** The reason of a pending one that waits for its time by the start rate of its job. */
+/** The reason of a pending occurrence that the start rate of its job holds back. */
 export const startRateReason = 'start_rate'
 
-/** Pending, and not to be claimed before this: the start rate of its job allows no earlier start. */
+/** Pending, with the next start that the start rate of its job allows as its `dueAt`. */
 export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
   return { ...record, dueAt: until, reason: startRateReason }
 }
 
-/** What {@link heldBack} has made wait waits no longer: the start rate is another one. */
+/** Reverts {@link heldBack} after a change of the start rate. */
 export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
   return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
 }
@@ -184,12 +184,12 @@ export function finished(
   return { ...record, state, reason, runs, sequence, finishedAt: now, deadlineAt: null }
 }
 
-/** Waiting, or running and forced → canceled, by `cancel`. The request stays with the record, with who made it. */
+/** Waiting, or running and forced → canceled, by `cancel`. The record keeps the request with its actor. */
 export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
   return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
 }
 
-/** Running, with a note for its owner. The first request stands. */
+/** Running, with a cancel request for its owner. The first request stays. */
 export function askedToCancel(record: OccurrenceRecord, request: CancelRequest): OccurrenceRecord {
   return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
 }

@@ -2,9 +2,9 @@ import type { JsonObject } from '../json.ts'
 import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
 import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
 
-// A storage answers a row that it cannot read as a record with a mark, and never with an exception: one damaged row must
-// not keep the node from the other rows of the same call. The mark is a member of what is stored as JSON, so that it
-// stays when a later step writes the record.
+// A storage returns a damaged row as a record with a mark and never throws, because an exception would also withhold
+// the other rows of the call. The mark is a member of the stored JSON, so that it stays when a later step writes the
+// record.
 
 /** Parses JSON. `undefined` stands for text that is no JSON. */
 export function parseStored(text: string): unknown {
@@ -69,7 +69,7 @@ export function cancelRequestOfStored(value: unknown): CancelRequest {
   return isObject(value) ? (value as unknown as CancelRequest) : { at: 0, reason: 'unreadable', actor: null }
 }
 
-/** What a node says of itself, or what it can do. A damaged one is answered as an empty object. */
+/** The `about` of a node record, or a profile. A damaged one is answered as an empty object. */
 export function objectOfStored(value: unknown): JsonObject {
   return isObject(value) ? (value as JsonObject) : {}
 }

@@ -5,24 +5,26 @@ import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 /** Keeps all metrics in memory, for tests. */
 export interface MetricsCollector extends Metrics {
   /**
-   * The sum of a counter over all series whose labels include the given ones; 0 when nothing was counted.
-   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such counter, `UNKNOWN_OPTION` when it has no such label
+   * The sum of a counter over all series whose labels include the given ones; 0 without any count.
+   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such counter, `UNKNOWN_OPTION` when it has no such
+   * label
    */
   counter<Name extends keyof CounterLabels>(name: Name, labels?: Partial<CounterLabels[Name]>): number
   /**
-   * Every value that was observed, in seconds and in order, over all series whose labels include the given ones.
-   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such histogram, `UNKNOWN_OPTION` when it has no such label
+   * All observed values, in seconds and in order, over all series whose labels include the given ones.
+   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such histogram, `UNKNOWN_OPTION` when it has no such
+   * label
    */
   observations<Name extends keyof HistogramLabels>(
     name: Name,
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
   /**
-   * What a gauge was last set to, for the first series whose labels include the given ones; `null` when it was not set.
+   * The last value of a gauge, for the first series whose labels include the given ones; `null` if it was never set.
    * @throws JobistemerError `INVALID_ARGUMENT` when there is no such gauge, `UNKNOWN_OPTION` when it has no such label
    */
   lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null
-  /** Reads the gauges of the scheduler. Rejects with `SCHEDULER_STATE` when none was given the collector. */
+  /** Reads the gauges of the scheduler. Rejects with `SCHEDULER_STATE` if no scheduler has the collector. */
   readGauges(): Promise<GaugeValues>
 }
 

@@ -19,19 +19,19 @@ import { virtualClock } from './virtual-clock.ts'
 
 /** How to run one task in a test. */
 export interface RunTaskOptions {
-  /** Where the run is kept: an empty one, such as a new `memoryStorage()`. It is not closed. */
+  /** An empty storage for the run, such as a new `memoryStorage()`. The function does not close it. */
   readonly storage: Storage
-  /** When the run begins, by its virtual clock. Default: the present time. */
+  /** Start of the run on its virtual clock. Default: the present time. */
   readonly now?: InstantInput
-  /** What the tasks get as `context.input`. Default: nothing. */
+  /** The `context.input` of the tasks. Default: none. */
   readonly data?: unknown
-  /** Results of tasks that do not run, by the name of the task, as `context.result` gives them. Default: none. */
+  /** Results of tasks that do not run, by task name, for `context.result`. Default: none. */
   readonly results?: Readonly<Record<string, unknown>>
-  /** Settings for this run, over the job's and the tasks' own. */
+  /** Settings of this run, which override those of the job and the tasks. */
   readonly overrides?: RunOverrides
-  /** What does the work of tasks that name a `handler`. Default: none. */
+  /** Handlers of tasks that name a `handler`. Default: none. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
-  /** Default: none, since the report tells what failed. */
+  /** Default: none, because the report contains the errors. */
   readonly logger?: Logger
   /** As for `virtualClock`. Default 100 ms. */
   readonly patience?: DurationInput
@@ -46,8 +46,8 @@ export interface RunJobOptions extends RunTaskOptions {
 const optionNames = ['storage', 'now', 'data', 'results', 'overrides', 'handlers', 'logger', 'patience']
 
 /**
- * Runs a job once in a test, and answers its report. The engine runs it as it does when it is triggered, with retries,
- * timeouts and hooks, on a virtual clock that moves by itself; the job's schedule has no part in it.
+ * Runs a job once in a test, and returns its report. The engine runs it as after a trigger, with retries, timeouts and
+ * hooks, on a virtual clock that moves by itself. The job's schedule has no effect.
  *
  * @example
  * const report = await runJob(job, { storage: memoryStorage(), data: { day: '2026-01-31' } })
@@ -88,8 +88,8 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
 }
 
 /**
- * Runs one task of a job in a test, and answers its report: the attempts, and the result or the error. What it asks of
- * the tasks before it comes from `results`. Otherwise like {@link runJob}.
+ * Runs one task of a job in a test, and returns its report: the attempts, and the result or the error. `results`
+ * supplies the results of earlier tasks. Otherwise like {@link runJob}.
  *
  * @example
  * const mail = await runTask(job, 'mail', { storage: memoryStorage(), results: { count: { rows: 3 } } })

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** One call of a handler or a hook that has not ended. */
 interface Work {
   readonly owner: UserWork
-  /** The work on another clock that called it: a handler may run a scheduler on a clock of its own. */
+  /** The calling work on another clock: a handler may run a scheduler on a different clock. */
   readonly caller: Work | undefined
   /** Number of waits for the virtual clock. */
   waits: number
@@ -11,12 +11,12 @@ interface Work {
   isGivenUp: boolean
 }
 
-/** One for all clocks: each further one would cost something at every promise of the process, for as long as that lives. */
+/** One storage for all clocks, because each further AsyncLocalStorage slows down every promise of the process. */
 const current = new AsyncLocalStorage<Work>()
 
 /**
- * Handlers and hooks that run. One that waits for the virtual clock lets time pass; any other may wait for something
- * real, and holds time still, until it is given up.
+ * The active handlers and hooks. Work that waits for the virtual clock lets time pass. Other work may wait for real
+ * events and stops virtual time until the clock gives it up.
  */
 export class UserWork {
   readonly #underWay = new Set<Work>()
@@ -27,18 +27,18 @@ export class UserWork {
     this.#onChange = onChange
   }
 
-  /** Some of it may wait for something real. */
+  /** Whether some work may wait for real events. */
   get holdsTime(): boolean {
     for (const work of this.#underWay) if (work.waits === 0 && !work.isGivenUp) return true
     return false
   }
 
-  /** What holds time still does so no longer, unless it gives a sign of life. */
+  /** Gives up the work that stops virtual time, until it shows activity. */
   giveUp(): void {
     for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true
   }
 
-  /** Calls a handler or a hook, and follows what it returns to its end. */
+  /** Calls a handler or a hook, and tracks its promise to its end. */
   perform<T>(call: () => T): T {
     const caller = nearest((one) => one.owner !== this)
     const work: Work = { owner: this, caller, waits: 0, isGivenUp: false }
@@ -52,7 +52,7 @@ export class UserWork {
     try {
       const returned = current.run(work, call)
       if (returned instanceof Promise) {
-        // Not its own `then`, which may be anything.
+        // Does not call the promise's own `then`, which may be overridden.
         Promise.prototype.then.call(returned, end, end)
         isUnderWay = true
       }
@@ -62,7 +62,7 @@ export class UserWork {
     }
   }
 
-  /** The work that calls, if any does, waits for the clock from now on; call what is returned when that is over. */
+  /** Marks the calling work as waiting for the clock. The returned function ends the wait. */
   beginWait(): () => void {
     const work = nearest(({ owner }) => owner === this)
     if (work === undefined) return nothing
@@ -76,7 +76,7 @@ export class UserWork {
   }
 }
 
-/** Of the work that calls, the innermost one that fits. */
+/** The innermost calling work that fits. */
 function nearest(fits: (work: Work) => boolean): Work | undefined {
   let work = current.getStore()
   while (work !== undefined && !fits(work)) work = work.caller

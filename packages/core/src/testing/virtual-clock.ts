@@ -20,28 +20,28 @@ export interface VirtualClock extends Clock {
   /** Moves time forward to an instant. @throws JobistemerError `INVALID_INSTANT` when it lies in the past. */
   advanceTo(instant: InstantInput): Promise<void>
   /**
-   * Sets the wall clock, forwards or backwards, without the monotonic one: what NTP or an operator does.
+   * Sets the wall clock forward or back without the monotonic clock, as NTP or an operator does.
    * @throws JobistemerError `INVALID_INSTANT`
    */
   jumpTo(instant: InstantInput): Promise<void>
-  /** Lets everything that can happen at this instant happen. */
+  /** Lets all work of the present instant finish. */
   settle(): Promise<void>
   /**
-   * Resolves when this much virtual time has passed: what tests wait with, and handlers that have no `context.sleep`.
-   * Rejects with the signal's reason when that fires before.
+   * Resolves after this virtual time, for tests and for handlers without `context.sleep`. If the signal fires first,
+   * rejects with its reason.
    * @throws JobistemerError `INVALID_DURATION`
    */
   sleep(duration: DurationInput, signal?: AbortSignal): Promise<void>
 }
 
-/** What {@link virtualClock} takes besides the start. */
+/** Options of {@link virtualClock}. */
 export interface VirtualClockOptions {
-  /** Its chance repeats itself for the same seed. Default 1. */
+  /** Equal seeds give equal random numbers. Default 1. */
   readonly seed?: number
   /**
-   * For how long, in real time, a handler or a hook may wait for something real before time goes on without it. Counted
-   * anew whenever the process hears from outside, such as of a file that was read, and up to fifty times as long in all.
-   * 0: time goes on at once. Default 100 ms.
+   * How long, in real time, a handler or a hook may wait for real events before virtual time continues without it. Each
+   * event from outside the process, such as the end of a file read, restarts it, up to fifty times its length in all.
+   * 0: virtual time continues at once. Default 100 ms.
    */
   readonly patience?: DurationInput
 }
@@ -49,7 +49,7 @@ export interface VirtualClockOptions {
 interface VirtualTimer {
   at: number
   heapIndex: number
-  /** How many timers were set before. */
+  /** Number of timers set before this one. */
   readonly number: number
   readonly callback: () => void
   cancelled: boolean
@@ -58,10 +58,10 @@ interface VirtualTimer {
 /**
  * A clock for tests, starting at `start`.
  *
- * Time passes only when nothing is left to do at the present instant. Calls to the storage are waited for, however long
- * they really take. So are handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`), or for
- * longer than the `patience`: then they wait for something that only time can bring, such as their timeout, or for
- * nothing at all.
+ * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they
+ * take in real time. It also waits for handlers and hooks, unless they wait for this clock (`context.sleep`,
+ * `clock.sleep`) or exceed the `patience`. After that the clock assumes that they wait for virtual time, such as their
+ * timeout, or hang.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -108,7 +108,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     }
   }
 
-  /** Waits for what handlers really do; false when none of them has given a sign of life for too long. */
+  /** Waits for real work of handlers. Returns false if none of them has shown activity for too long. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
     for (let idle = 0, parts = 0; idle < partsOfPatience && parts < 50 * partsOfPatience; parts++) {
@@ -120,7 +120,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return false
   }
 
-  /** Resolves at the next change, or when so much real time has passed. */
+  /** Resolves at the next change, or after this real time. */
   function changeOrPause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
@@ -234,7 +234,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     track(promise) {
       changed()
       pending.add(promise)
-      // A handler that asks the storage gives a sign of life.
+      // A storage call of a handler counts as activity.
       const endWait = work.beginWait()
       const done = () => {
         changed()
@@ -243,7 +243,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       }
       promise.then(done, done)
     },
-    // To follow handlers costs more than most of them do, and is of no use where nothing is waited for.
+    // Tracking costs more than most handlers, and is useless without patience.
     ...(patienceMs > 0 && { perform: <T>(call: () => T): T => work.perform(call) }),
     passUntil,
     setTimer(delayMs, callback): Timer {

@@ -1,6 +1,6 @@
 import type { Storage, StorageCapabilities, StorageWithin } from '../storage/index.ts'
 
-/** The methods with which a storage does its work. */
+/** The working methods of a storage. */
 export type StorageMethod =
   | 'saveJobs'
   | 'createOccurrences'
@@ -14,7 +14,7 @@ export type StorageMethod =
   | 'prune'
   | 'heartbeat'
 
-/** All of them, those that write first. */
+/** All methods, writing methods first. */
 export const storageMethods: readonly StorageMethod[] = [
   'saveJobs',
   'createOccurrences',
@@ -29,7 +29,7 @@ export const storageMethods: readonly StorageMethod[] = [
   'heartbeat',
 ]
 
-/** One call on its way to a storage; `method` tells of which type `request` and the answer are. */
+/** One call to a storage; `method` determines the types of `request` and of the answer. */
 export type StorageCall =
   | {
       readonly [Method in StorageMethod]: {
@@ -41,7 +41,7 @@ export type StorageCall =
     }[StorageMethod]
   | { readonly method: 'serverTime'; readonly request: undefined; proceed(): Promise<number> }
 
-/** One call on its way to a storage inside a transaction, see `Storage.within`. */
+/** One call to a storage inside a transaction, see `Storage.within`. */
 export type StorageCallWithin =
   | {
       readonly [Method in 'createOccurrences' | 'settle']: {
@@ -54,8 +54,8 @@ export type StorageCallWithin =
   | { readonly method: 'forbidCommit'; readonly request: undefined; proceed(): Promise<void> }
 
 /**
- * What is to be different: `around`, and any method or member of a storage by its name. `undefined` takes `serverTime`,
- * `subscribe` or `within` away.
+ * The hooks: `around`, and replacements of methods and members of a storage by name. `undefined` removes `serverTime`,
+ * `subscribe` or `within`.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
   /** In place of the storage's own. */
@@ -65,8 +65,8 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
   /** In place of the storage's own; `undefined` takes it away. */
   readonly subscribe?: Storage['subscribe'] | undefined
   /**
-   * Stands around every call of every method and of `serverTime`, given ones too, but not of `close`, `subscribe` and `within`.
-   * Answers what `call.proceed()` answers, or what it likes.
+   * Wraps every call of every method and of `serverTime`, replaced ones too, but not of `close`, `subscribe` and
+   * `within`. Returns the answer of `call.proceed()` or any other answer.
    */
   readonly around?: (call: StorageCall) => Promise<unknown>
   /** In place of the storage's own; `undefined` takes it away. */
@@ -76,13 +76,13 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
 }
 
 /**
- * A storage that does what the given one does, apart from some hooks: for tests that record calls, lose answers or
- * break rules. What the storage does not have, the wrapped one has not either.
+ * A storage that forwards to the given one, except for some hooks: for tests that record calls, lose answers or break
+ * rules. It lacks the optional members that the given storage lacks.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {
  *   around: async (call) => {
- * if (call.method === 'settle') throw new Error('no listener')
+ *     if (call.method === 'settle') throw new Error('no listener')
  *     return await call.proceed()
  *   },
  * })

@@ -3,16 +3,16 @@ import { JumpCheck } from '../engine/time/jump-check.ts'
 import { confirmMs, jumpMs } from '../engine/time/tuning.ts'
 
 /**
- * A wall clock, as a ticker goes by it. One that jumps is in doubt until it has stayed where it is for a while: it may be
- * right again a moment later.
+ * The wall clock of a ticker. After a jump the time is in doubt until the new time has held for 15 s, because the
+ * reading may be wrong.
  */
 export class FollowedClock {
   readonly #clock: Clock
   readonly #check = new JumpCheck()
-  /** Wall minus monotonic clock, as far as that is believed. */
+  /** Wall clock minus monotonic clock, by the last accepted reading. */
   #difference: number
   #now: number
-  /** Monotonic instant of the last look that was believed. */
+  /** Monotonic instant of the last accepted reading. */
   #believedAt: number
   #isInDoubt = false
 
@@ -23,7 +23,7 @@ export class FollowedClock {
     this.#difference = this.#now - this.#believedAt
   }
 
-  /** Wall time at the last look, in epoch milliseconds. While in doubt it is the one that is not believed yet. */
+  /** Wall time of the last reading, in epoch milliseconds; while in doubt, the unconfirmed one. */
   get now(): number {
     return this.#now
   }
@@ -39,8 +39,8 @@ export class FollowedClock {
   }
 
   /**
-   * Compares the clocks. When the wall clock has jumped, and is believed from here on: what the time was, by that, at the
-   * last look before. `null` otherwise.
+   * Compares the clocks. If this reading confirms a jump, returns the time of the previous reading by the new clock;
+   * otherwise `null`.
    */
   look(): number | null {
     const readAt = this.#clock.monotonic()

@@ -1,22 +1,19 @@
-/** What a live ticker says when an instant of its schedule has come. */
+/** A tick: an instant of the schedule that has come. */
 export interface Tick {
   /** The instant of the schedule. */
   readonly scheduledAt: Date
   /** When the ticker noticed it, by the wall clock. */
   readonly firedAt: Date
-  /** From the one to the other, in milliseconds. */
+  /** `firedAt - scheduledAt`, in milliseconds. */
   readonly lateMs: number
   /**
-   * It, or an earlier one that it stands for, was noticed later than the ticker's `lateAfter`: the process stalled, the
-   * machine slept or its clock jumped.
+   * True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`: the
+   * process stalled, the machine slept or its clock jumped.
    */
   readonly isLate: boolean
-  /**
-   * How many earlier instants were due as well when this one was noticed. They get no ticks of their own. Counted up to
-   * 10,000.
-   */
+  /** Number of earlier instants that were due as well and get no tick. Counted up to 10,000. */
   readonly skipped: number
-  /** How many ticks this reader lost just before this one, because it had too many unread. */
+  /** Number of ticks that this reader lost just before this one, because it had too many unread ticks. */
   readonly dropped: number
 }
 
@@ -55,7 +52,7 @@ export class TickStream implements AsyncIterableIterator<Tick> {
     this.#unread.push(tick)
   }
 
-  /** What is unread can still be read; then the stream is over, or fails. */
+  /** Unread ticks can still be read; then the stream ends or rejects. */
   end(failure?: { readonly error: unknown }): void {
     this.#isOver = true
     this.#failure = failure

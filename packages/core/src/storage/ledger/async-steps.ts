@@ -29,7 +29,10 @@ import {
   wokenByEach,
 } from './step-kinds.ts'
 
-/** Steps over an asynchronous ledger: it reads what a step needs, the step decides, and it writes what was decided. */
+/**
+ * Steps over an asynchronous ledger: the ledger reads the needs of a step, the step decides, and the ledger writes the
+ * decision.
+ */
 export class AsyncSteps implements LedgerSteps {
   readonly #ledger: AsyncLedger
   readonly #writes: AsyncWrites
@@ -73,9 +76,8 @@ export class AsyncSteps implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // What seems to be due may be a paused job's, another node's or queued again: however much of it there is, what comes
-    // after it is found; but what deleted and replaced jobs have left is canceled by the claims that
-    // follow too.
+    // An occurrence that seems to be due may belong to a paused job or another node, or be queued again. The claim
+    // reads past any number of these. Occurrences of deleted and replaced jobs are left to the following claims too.
     while (taken.length < limit && tally.left < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -94,7 +96,7 @@ export class AsyncSteps implements LedgerSteps {
       ledger.cancelRequested(owner),
       seen === undefined ? ledger.nextDueAt(query) : seen,
     ])
-    // A request outlives a release: what was taken just now may be one that was to be canceled before.
+    // A cancel request outlives a release, so a claimed occurrence may have one.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
       claimed: taken.sort(compareOrder),
@@ -108,7 +110,7 @@ export class AsyncSteps implements LedgerSteps {
   }
 }
 
-/** Looks after jobs that have queued occurrences and no active one. */
+/** Repairs jobs with queued occurrences and without an active one. */
 const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,
@@ -122,13 +124,13 @@ const tends: StepKind<JobId, boolean> = {
     if (cancelsBelow !== null) {
       return { ...needsNothing, queued, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
     }
-    // Whether anybody is active is what this is about.
+    // The repair depends on the exact number of active occurrences.
     return stored.counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length * queued, counts: true }
   },
   step: (context, { job }) => job !== undefined && tend(context, job),
 }
 
-/** Takes what seemed to be due, if it still is; `passedOver` gets the jobs of which nothing may be claimed. */
+/** Claims the occurrences of a page that are still due. `passedOver` receives the jobs that allow no claim. */
 function claims(
   request: ClaimRequest,
   passedOver: Set<JobId>,

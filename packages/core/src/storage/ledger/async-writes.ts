@@ -92,7 +92,7 @@ export class AsyncWrites {
     return await this.each(now, items, reaps)
   }
 
-  /** Carries out the items of a call, and answers in their order. */
+  /** Executes the items of a call, and answers in their order. */
   async each<Item, Answer>(
     now: number,
     items: readonly Item[],
@@ -106,7 +106,7 @@ export class AsyncWrites {
     return answers
   }
 
-  /** Groups of steps that may run side by side; the steps of a group follow one another. */
+  /** Groups of steps that may run concurrently; the steps of a group run in sequence. */
   #groupsOf<Item, Answer>(
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
@@ -161,7 +161,7 @@ export class AsyncWrites {
         })
       },
       decide(found) {
-        // A step that begins anew begins with nothing changed and nothing to tell.
+        // A repeated step starts without changes and wake-ups.
         const context: StepContext = { now, wakeUps: new Set() }
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
@@ -188,7 +188,7 @@ export class AsyncWrites {
   }
 }
 
-/** The items that share their job with no other one go the quick way first; the rules are for the rest. */
+/** Items that share their job with no other item first use the fast path; the rules process the rest. */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
@@ -216,7 +216,7 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   return answers
 }
 
-/** The places of items that share their job with no other; `null` for all of them. */
+/** The indexes of items that share their job with no other item; `null` if all do. */
 function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly number[] | null {
   if (new Set(items.map(({ jobId }) => jobId)).size === items.length) return null
   const counts = new Map<JobId, number>()
@@ -224,12 +224,12 @@ function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly nu
   return [...items.keys()].filter((index) => counts.get((items[index] as { readonly jobId: JobId }).jobId) === 1)
 }
 
-/** A commit that is tried once more where its outcome is not known would not know what it took. */
+/** A repeated commit with an unknown outcome would not know which occurrence it took. */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item
 }
 
-/** An item with its place among the answers. */
+/** An item with its index among the answers. */
 interface Placed<Item> {
   readonly item: Item
   readonly index: number

@@ -4,7 +4,7 @@ import type { CancelAnswer, CancelItem } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { replaceRecord, type StepContext, wakeNext } from './step-context.ts'
 
-/** Cancels one occurrence, or asks its owner to: one item of `cancel`. */
+/** One item of `cancel`: cancels an occurrence, or stores a request for its owner. */
 export function cancelStep(context: StepContext, job: JobLedger | undefined, item: CancelItem): CancelAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'absent' }

@@ -13,23 +13,23 @@ import {
   wakeOne,
 } from './step-context.ts'
 
-/** What claims do besides taking what is due. */
+/** The side effects of claims. */
 export interface ClaimTally {
-  /** How many occurrences they have canceled that deleted and replaced jobs had left. */
+  /** Number of canceled occurrences of deleted and replaced jobs. */
   left: number
-  /** Whether one was woken in place of those, or behind a start, which may be due before others that were seen. */
+  /** Whether the claim woke an occurrence, instead of those or after a start, that may precede occurrences already read. */
   woke: boolean
   /**
-   * When the first pause ends of those that something was passed over for, or a start rate allows the first start that it
-   * has not allowed yet; infinite when none does.
+   * The earliest instant at which a pause ends, or a start rate allows a start, for an occurrence that this claim left
+   * out; infinite without one.
    */
   resumesAt: number
 }
 
 /**
- * Starts one pending occurrence for the owner, and wakes the next under a start rate, which may allow its start too; `null` when another of its job runs, or one that has waited for its time
- * finds another active: then it is queued again, and when its
- * job was deleted, or a `replace` has left it: then it is canceled, or others of its kind are that come before it.
+ * Starts one pending occurrence for the owner. Under a start rate it also wakes the next one, which may start too.
+ * Returns `null` without a start in these cases. The places of the job are taken: the occurrence is queued again. The
+ * job was deleted, or the occurrence is superseded: it is canceled, or earlier ones of its kind are.
  */
 export function claimStep(
   context: StepContext,
@@ -71,7 +71,7 @@ export function claimStep(
   return record
 }
 
-/** The first that the start rate does not let start waits for its time; others that have become due are queued behind it. */
+/** The first occurrence that the start rate delays waits for its time; further due ones are queued behind it. */
 function holdBack(context: StepContext, job: JobLedger, entry: LedgerEntry, until: number): void {
   context.heldJobs ??= new Set()
   const held = context.heldJobs
@@ -87,7 +87,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // For a clock that is behind, its time has not come.
+  // By a clock that is behind, it is not due yet.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)
@@ -97,20 +97,22 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   tally.woke = true
 }
 
-/** Whether one that was woken meanwhile, and may start too, comes before it. */
+/** Whether an occurrence that was woken meanwhile may start too and precedes it. */
 function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
   return wokenBehind?.get(head.id)?.some((woken) => compareOrder(woken, record) < 0) === true
 }
 
 /**
- * A pending one has a place, unless it was delayed: then others may have taken them; or the job has got fewer places. */
+ * A pending occurrence has a place, with two exceptions: it was delayed and others have taken the places, or the job's
+ * `maxConcurrency` was lowered.
+ */
 function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolean {
   const places = placesOf(head.overlap)
   const { pending, delayed, running } = counts
   return running >= places || (isDelayed(record) && pending - delayed + running >= places)
 }
 
-/** Whether a claim may take it, looked at again within the step that takes it. */
+/** Whether a claim may take the occurrence, checked again within the claiming step. */
 export function isClaimable(
   job: JobLedger,
   { record }: LedgerEntry,

@@ -21,8 +21,8 @@ import type {
   SettleRequest,
 } from '../storage.ts'
 
-// For ledgers that keep objects: what crosses the boundary is copied, in and out, as a storage that serialises would. What
-// changes rarely (a job's definition) is copied in and frozen instead, and then handed out as it is.
+// For ledgers that keep objects: core copies all values that cross the boundary, in both directions, as serialization
+// would. Values that rarely change (a job's definition) are copied once and frozen, and then returned without a copy.
 
 // --------------------------------------------------------------------------------------------------------- what goes in
 
@@ -150,7 +150,7 @@ export function ownPage<T>({ items, cursor }: Page<T>, copy: (item: T) => T): Pa
   return { items: items.map(copy), cursor }
 }
 
-/** Its nested values are frozen, so that a copy of the outermost object is enough; but for the lineage. */
+/** The nested values except the lineage are frozen, so a shallow copy is enough. */
 export function copyJob(job: JobRecord): JobRecord {
   return { ...job, lineage: [...job.lineage] }
 }
@@ -205,7 +205,7 @@ function copyAttempt(attempt: AttemptRecord): AttemptRecord {
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
-/** A copy; slots have no details as a rule, and share one object that is frozen. */
+/** A copy. Slots usually have no details, and share one frozen object. */
 function copyDetails(details: OccurrenceDetails): OccurrenceDetails {
   for (const _ in details) return copyJson(details)
   return noDetails
@@ -222,7 +222,7 @@ function copyJson<T>(value: T): T {
   return copy as T
 }
 
-/** The value itself when it is frozen through and through, else a copy that is. */
+/** The value itself if it is deeply frozen, otherwise a deeply frozen copy. */
 function frozenJson<T>(value: T): T {
   if (isDeeplyFrozen(value)) return value
   if (Array.isArray(value)) return Object.freeze(value.map(frozenJson)) as T

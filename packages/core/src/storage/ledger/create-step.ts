@@ -42,7 +42,7 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** Creates one occurrence, or decides about several: one item of `createOccurrences`. */
+/** One item of `createOccurrences`: creates an occurrence, or decides about several slots. */
 export function createStep(
   context: StepContext,
   job: JobLedger | undefined,
@@ -74,7 +74,7 @@ export function createStep(
   }
 }
 
-/** The occurrence that keeps the key of a request from being used again. */
+/** The occurrence that blocks the key of a request. */
 function blockingKey(job: JobLedger, item: CreateRequested): OccurrenceRecord | undefined {
   const { key } = item
   if (key === undefined) return undefined
@@ -126,7 +126,7 @@ function createDue(
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
-  // The answer to a request that was skipped got lost: it is recorded already.
+  // The answer to a skipped request was lost; its record exists.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
   if (record.state === 'running') noteStart(context, job)
@@ -135,8 +135,8 @@ function createDue(
 }
 
 /**
- * Cancels some that a `replace` has left, and wakes the next, so that what is created meets what it would meet if all of
- * them were canceled. Answers whether others are left.
+ * Cancels some superseded slots and wakes the next occurrence, so that the created occurrence meets the state without
+ * superseded slots. Returns whether some remain.
  */
 function passSuperseded(context: StepContext, job: JobLedger): boolean {
   if (job.head.cancelsBelow === null || job.head.overlap.policy === 'allow') return false
@@ -168,7 +168,7 @@ function createRecovery(context: StepContext, job: JobLedger, item: CreateRecove
   let last: Pick<OccurrenceRecord, 'state' | 'token' | 'reason'> = { state: 'missed', token: 0, reason: null }
   passSuperseded(context, job)
   for (const entry of item.entries) {
-    // A slot that was excluded ahead keeps its record.
+    // A slot that was canceled ahead keeps its record.
     const present = find(entry)
     if (present !== undefined) {
       last = present.record

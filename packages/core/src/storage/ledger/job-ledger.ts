@@ -4,7 +4,7 @@ import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord 
 import { isDelayed, type PauseEnd } from '../rules.ts'
 import type { LiveCounts } from '../storage.ts'
 
-/** The part of a job's head that steps on its occurrences look at. A whole {@link JobRecord} will do. */
+/** The part of a job's head that steps on its occurrences read. A complete {@link JobRecord} also fits. */
 export type LedgerHead = Pick<
   JobRecord,
   | 'id'
@@ -22,65 +22,68 @@ export type LedgerHead = Pick<
   readonly paused: PauseEnd | null
 }
 
-/** How many occurrences of a job live. */
+/** Counts of a job's live occurrences. */
 export interface JobCounts extends LiveCounts {
-  /** Those of the pending ones that `isDelayed` holds for. */
+  /** Number of delayed occurrences among the pending, see `isDelayed`. */
   readonly delayed: number
 }
 
-/** A {@link JobCounts} that is counted on, as steps change records. */
+/** A mutable {@link JobCounts} that steps update. */
 export type RunningCounts = { -readonly [Name in keyof JobCounts]: JobCounts[Name] }
 
-/** Adds a record to the counts of its job, or takes it away from them. */
+/** Adds a record to the counts of its job, or removes it. */
 export function countRecord(counts: RunningCounts, record: OccurrenceRecord, by: 1 | -1): void {
   if (isFinal(record.state)) return
   counts[record.state as LiveState] += by
   if (isDelayed(record)) counts.delayed += by
 }
 
-/** An occurrence as a ledger found it. Adapters may hand out more than the record, and get it back with a change. */
+/** An occurrence that a ledger has read. Adapters may add members, and get them back with a change. */
 export interface LedgerEntry {
-  /** As it was found. */
+  /** The record as read. */
   readonly record: OccurrenceRecord
 }
 
 /**
- * One job within one step: its head, its occurrences, and the changes that the step makes. What a step has changed, it
- * sees at once; others see all of it, or nothing, when the step is over.
+ * One job within one step: its head, its occurrences, and the changes that the step makes. A step sees its own changes
+ * at once. Other steps see all of them, or none, after the end of the step.
  */
 export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
-  /** With the changes of this step. */
+  /** The head, with the changes of this step. */
   readonly head: LedgerHead
-  /** How many of the job's occurrences live. */
+  /** Counts of the job's live occurrences. */
   readonly counts: JobCounts
 
-  /** The occurrence of this id. A trigger's or a replay's may lie at another instant than the address says. */
+  /** The occurrence with this id. The instant of a trigger or a replay may differ from that of the address. */
   find(address: OccurrenceAddress): Entry | undefined
-  /** As {@link find}, for an id that fixes its instant: a slot, or what a recovery creates. */
+  /** As {@link find}, for an id that determines the instant: a slot, or an entry of a recovery. */
   findSlot(address: OccurrenceAddress): Entry | undefined
-  /** The last occurrence with this `namingKey`; `undefined` when there is none or it was pruned. */
+  /** The last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
   findByKey(keyId: OccurrenceId): Entry | undefined
-  /** The first `limit` live ones in a state, equal ones by id: of pending and queued ones least `orderAt`, of running ones least `scheduledAt` first. */
+  /**
+   * The first `limit` live occurrences in a state, ties by id: pending and queued ones by `orderAt`, running ones by
+   * `scheduledAt`.
+   */
   live(state: LiveState, limit: number): readonly Entry[]
-  /** As {@link live}, of those that `isSuperseded` holds for. Asked only while `cancelsBelow` is set. */
+  /** As {@link live}, restricted to superseded slots, see `isSuperseded`. Steps call it only while `cancelsBelow` is set. */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
   /** Adds an occurrence whose id the ledger does not hold. Its `namingKey`, if it has one, names it from now on. */
   create(record: OccurrenceRecord): void
-  /** Puts a record in the place of a live one. */
+  /** Replaces the record of a live occurrence. */
   replace(entry: Entry, record: OccurrenceRecord): void
-  /** Sets the next instant, and the watermark unless that would move it back. */
+  /** Sets the next instant, and moves the watermark forward, never back. */
   advance(watermark: number, nextAt: number | null): void
   /** Sets `cancelsBelow` to `null`. */
   endCancel(): void
-  /** Sets the starts. Called only of a job with a start rate. */
+  /** Sets the starts. Steps call it only for a job with a start rate. */
   noteStarts(starts: readonly number[]): void
 
   /** The whole head. */
   readonly job: JobRecord
   /**
-   * Replaces the whole head. `version` is a new version to keep, `null` when the version in force stays. A pause that
-   * begins, is replaced or is lifted decides from when on the job's pending occurrences are due, see `claimableFrom`.
+   * Replaces the whole head. `version` is a new version to keep, `null` when the version in force stays. A change of
+   * the pause changes the instants at which the job's pending occurrences become claimable, see `claimableFrom`.
    */
   save(job: JobRecord, version: JobVersionRecord | null): void
 }

@@ -51,7 +51,7 @@ import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { isNodesNews } from '../rules.ts'
 import { pruneHistory } from './prune-history.ts'
 
-/** The methods that write, as a kind of ledger carries them out. */
+/** The writing methods, as a kind of ledger implements them. */
 export interface LedgerSteps {
   saveJobs(request: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]>
   createOccurrences(request: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]>
@@ -68,7 +68,7 @@ export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences'
   forbidCommit(): MaybePromise<void>
 }
 
-/** One connection to a ledger: what all storages do alike, whatever they store in. */
+/** One connection to a ledger: the behaviour that all storages share. */
 export class LedgerStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities
@@ -113,7 +113,7 @@ export class LedgerStorage implements Storage {
     return whenDone(this.#steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
   }
 
-  /** Also of a storage that is closed: the commit can be forbidden all the same. */
+  /** Works on a closed storage too. */
   #within(steps: LedgerStepsWithin): StorageWithin {
     const create = async (request: CreateOccurrencesRequest) => {
       this.#assertOpen()

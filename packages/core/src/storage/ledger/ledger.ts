@@ -21,12 +21,12 @@ import type {
 import type { JobCounts, JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 
-/** How history is removed. */
+/** The removal of history. */
 export interface HistoryRemover {
   /**
    * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
-   * Answers how many are gone, of which another call may have removed some at the same time; `null`, and changes nothing,
-   * when the job is gone or its next instant lies at or before the floor.
+   * Returns the number of removed occurrences; concurrent calls may count the same one. Returns `null`, without a
+   * change, if the job does not exist or its next instant lies at or before the floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
   /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
@@ -34,11 +34,11 @@ export interface HistoryRemover {
 }
 
 /**
- * What an adapter supplies; `storageFromLedger` makes a whole `Storage` of it.
+ * The part that an adapter supplies; `storageFromLedger` makes a complete `Storage` of it.
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
- * - `async`: reading and writing take their time (a server, a key-value store). Core tells what a step needs, decides
- *   on what was read, and tells what to write.
+ * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states the needs of a step, decides
+ *   on the records read, and states the writes.
  */
 export type Ledger = SyncLedger | AsyncLedger
 
@@ -46,7 +46,7 @@ export type Ledger = SyncLedger | AsyncLedger
 export interface CommitControl {
   /** As in `StorageWithin`. */
   forbidCommit(): MaybePromise<void>
-  /** Tells the other connections what a step has changed, once the transaction is committed. */
+  /** Sends wake-ups for the changes of a step to the other connections, after the commit of the transaction. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
 }
 
@@ -68,19 +68,19 @@ export interface LedgerBase {
   /** As in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
-   * True for a ledger that keeps and hands out the objects themselves: core then copies what goes in and what comes out
-   * of its steps. False for one that serialises.
+   * True for a ledger that keeps and returns the objects themselves: core then copies the inputs and outputs of its
+   * steps. False for a ledger that serializes.
    */
   readonly keepsObjects: boolean
 
-  /** As in `Storage`. What comes out is the caller's. Task runs of `latest` may be there: core takes them out. */
+  /** As in `Storage`. The caller owns the result. `latest` may contain task runs, which core removes. */
   get(request: GetRequest): MaybePromise<GetAnswer>
   /** As in `Storage`. What comes out is the caller's. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
-  /** As in `Storage`. What comes out is the caller's. Task runs that were not asked for may be there: core takes them out. */
+  /** As in `Storage`. The caller owns the result. It may contain task runs that were not requested, which core removes. */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
-  /** What core's `prune` needs; or all of `prune`, for a ledger that removes history in a better way of its own. */
+  /** The primitives of core's `prune`, or a complete `prune` of the ledger. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
 
   /** As in `Storage`. What comes out is the caller's. */
@@ -90,7 +90,7 @@ export interface LedgerBase {
   serverTime?(): Promise<number>
   /** As in `Storage`. */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
-  /** Tells the other connections what a step has changed, once it is stored. Losing it costs latency only. */
+  /** Sends wake-ups for the changes of a stored step to the other connections. A lost one costs latency only. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): void
   /** Called once. */
   close(): MaybePromise<void>
@@ -99,7 +99,7 @@ export interface LedgerBase {
 /** What `removeHistory` takes. */
 export interface HistoryRemoval {
   readonly jobId: JobId
-  /** Final ones, oldest first. */
+  /** Final occurrences, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
   /** The keys that these occurrences had when they were created. Each is freed if it still names that occurrence. */
   readonly keys: readonly NamedKey[]
@@ -107,7 +107,7 @@ export interface HistoryRemoval {
   readonly floor: number
 }
 
-/** A `details.keyId`, and an occurrence that was created with it. */
+/** A `details.keyId`, and an occurrence with that key. */
 export interface NamedKey {
   /** The id of the key. */
   readonly keyId: OccurrenceId
@@ -122,19 +122,19 @@ export interface DueQuery {
   readonly exceptHandlerKeys: readonly string[]
 }
 
-/** A ledger whose steps are synchronous. All that a step reads and writes happens within one call of `transaction`. */
+/** A ledger with synchronous steps. All reads and writes of a step happen within one call of `transaction`. */
 export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends LedgerBase {
   readonly kind: 'sync'
 
   /** For `Storage.within`. @throws JobistemerError `INVALID_TRANSACTION` */
   within?(transaction: unknown): SyncLedgerWithin<Entry>
 
-  /** Runs a step that may write, alone. It is stored when this resolves; nothing of it when it rejects. */
+  /** Runs a writing step exclusively. If this resolves, the step is stored; if it rejects, nothing is. */
   transaction<T>(now: number, step: () => T): MaybePromise<T>
-  /** Runs a step that only reads; all of it sees one state. */
+  /** Runs a reading step on one consistent state. */
   read<T>(step: () => T): MaybePromise<T>
 
-  // What follows is called within a step only.
+  // Steps call the following members.
 
   /** A job, tombstones too. */
   job(id: JobId): JobLedger<Entry> | undefined
@@ -145,11 +145,11 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /** As {@link quickCreate}. Handles an end only if it wakes no occurrence. */
   quickSettle?(item: SettleItem): SettleAnswer | null
-  /** Stores a job that is not there. */
+  /** Stores a new job. */
   createJob(job: JobRecord, version: JobVersionRecord): void
-  /** Whether a pending occurrence of a job that is not paused is due. Only reads. */
+  /** Whether an unpaused job has a due pending occurrence. Only reads. */
   hasDue(query: DueQuery): boolean
-  /** The first `limit` of them, least `orderAt` first, equal ones by id. */
+  /** The first `limit` due occurrences, least `orderAt` first, ties by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
   /**
    * When the next pending occurrence becomes due after `now`. May be the earlier instant of an occurrence that the
@@ -162,33 +162,33 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   stranded(): readonly JobId[]
 }
 
-/** A ledger whose steps wait for answers. */
+/** A ledger with asynchronous steps. */
 export interface AsyncLedger extends LedgerBase {
   readonly kind: 'async'
-  /** What one `run` covers: all jobs of a call in one transaction, or each job in a guarded commit of its own. */
+  /** The scope of one `run`: all jobs of a call in one transaction, or each job in a separate guarded commit. */
   readonly unit: 'call' | 'job'
-  /** With the unit `job`: how many items of one job go into one step at most. Default: all. */
+  /** With the unit `job`: maximum number of items of one job in a step. Default: all. */
   readonly itemsPerStep?: number
-  /** With the unit `job`: how many steps run side by side. Default 1. */
+  /** With the unit `job`: number of concurrent steps. Default 1. */
   readonly concurrency?: number
 
   /** For `Storage.within`; only with the unit `call`. @throws JobistemerError `INVALID_TRANSACTION` */
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads what it names, asks it for what else it needs, lets it decide, and writes all of it in one
-   * atomic commit. Where something that was read may have been changed by others before the commit, it begins anew.
+   * Runs one step: reads the named records, asks the step for its further needs, lets it decide, and writes the result
+   * in one atomic commit. If another commit may have changed the records read, it repeats the step.
    *
-   * Order matters. A storage that locks locks the heads first, in the order in which the step names them; it reads
-   * occurrences in a later statement than the one that got the lock.
+   * Order matters. A locking storage first locks the heads, in the order of the step. It reads occurrences in a later
+   * statement than the one that acquires the lock.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
   run(step: LedgerStep): Promise<void>
 
   /**
-   * A quick path that comes before the step: settles one occurrence without reading it first, under a condition of the
-   * storage's own that means what the rules mean. Answers `null`, and has changed nothing, when the rules are to decide.
+   * An optional fast path before the step: settles one occurrence without a read, under a condition that is equivalent
+   * to the rules. Returns `null`, without a change, if the rules must decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
@@ -205,9 +205,9 @@ export interface AsyncLedger extends LedgerBase {
   /** As {@link quickCreates}. */
   quickSettles?(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]>
 
-  /** Pending ones that seem to be due, as a hint: the step that claims them looks again. Least `orderAt` first. */
+  /** Pending occurrences that seem to be due, least `orderAt` first. Only a hint: the claiming step checks again. */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
-  /** As of a {@link SyncLedger}. */
+  /** As in {@link SyncLedger}. */
   nextDueAt(query: DueQuery): Promise<number | null>
   /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
@@ -215,35 +215,35 @@ export interface AsyncLedger extends LedgerBase {
   stranded(): Promise<readonly JobId[]>
 }
 
-/** A part of what seems to be due. */
+/** A page of occurrences that seem to be due. */
 export interface DuePage {
-  /** Least `orderAt` first, equal ones by id. */
+  /** Least `orderAt` first, ties by id. */
   readonly occurrences: readonly OccurrenceAddress[]
-  /** For the next page; `null` on the last. */
+  /** The cursor of the next page; `null` on the last page. */
   readonly cursor: string | null
-  /** On the last page: what `nextDueAt` would answer, when reading the pages has shown it. */
+  /** On the last page: the answer of `nextDueAt`, if the pages determine it. */
   readonly nextDueAt?: number | null
 }
 
-/** One step on one job, or on several that are to change together. */
+/** One step on one job, or on several that change together. */
 export interface LedgerStep {
   /** In the order of their ids, each once: the order in which heads are locked. */
   readonly jobs: readonly JobId[]
-  /** What the items of the step name. Each may exist or not. */
+  /** The occurrences that the items name, whether they exist or not. */
   readonly occurrences: readonly NamedOccurrence[]
   /** Reusable keys whose last occurrence the step needs. */
   readonly keys: readonly { readonly jobId: JobId; readonly keyId: OccurrenceId }[]
-  /** Whether whole heads are needed, with definition and timeline. */
+  /** Whether the step needs complete heads, with definition and timeline. */
   readonly wholeJobs: boolean
-  /** Whether it has several items: when they are too large for one commit, they come again in halves. */
+  /** Whether the step has several items: if they are too large for one commit, core repeats the step in halves. */
   readonly isDivisible: boolean
-  /** Which of the live ones the step needs. Called again when the step begins anew. */
+  /** The live occurrences that the step needs. A repeated step calls it again. */
   needs(found: StepHeads): readonly LiveNeed[]
-  /** Decides, and says what to write; jobs without a change are left out. Called again when the step begins anew. */
+  /** Decides, and returns the writes, without unchanged jobs. A repeated step calls it again. */
   decide(found: StepState): readonly JobWrite[]
   /**
-   * For a ledger that commits a large step before it has written all of it: which occurrences it could not end after all,
-   * since they had been started meanwhile. Called before `run` resolves.
+   * For a ledger that commits a large step in parts: reports occurrences that it could not end because they were
+   * started meanwhile. The ledger calls it before `run` resolves.
    */
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
@@ -259,29 +259,29 @@ export class StepTooLarge extends Error {
 
 /** An occurrence that a step reads. */
 export interface NamedOccurrence extends OccurrenceAddress {
-  /** False when the id alone counts: a trigger's or a replay's may lie at another instant. */
+  /** False if only the id counts, because the instant of a trigger or a replay may differ. */
   readonly isSlot: boolean
 }
 
-/** A job as an async ledger has read it. Adapters may hand out more, a revision say, and get it back with the write. */
+/** A job that an async ledger has read. Adapters may add members, such as a revision, and get them back with the write. */
 export interface StoredJob {
-  /** As it was read, or as it is to be written. */
+  /** The head, as read or to write. */
   readonly head: LedgerHead
   /**
-   * `queued` is exact from the first reading on. A ledger that has to look for the other two may guess them, until the
-   * step needs them: see {@link LiveNeeds.counts}. Together its guesses must not be too low: some that have ended may be
-   * among them, and delayed ones that it does not know as such.
+   * `queued` is always exact. A ledger that would have to search for the other counts may estimate them until the step
+   * needs them, see {@link LiveNeeds.counts}. The sum of the estimates must not be too low; it may include ended and
+   * delayed occurrences.
    */
   readonly counts: JobCounts
-  /** With `wholeJobs`. */
+  /** The complete head, with `wholeJobs`. */
   readonly job: JobRecord | null
 }
 
-/** What was read first. */
+/** The first records read. */
 export interface StepHeads {
   /** By id. Jobs that do not exist are left out. */
   readonly jobs: ReadonlyMap<JobId, StoredJob>
-  /** By id: what the step names, and the last occurrence of each of its keys. Occurrences that do not exist are left out. */
+  /** By id: the named occurrences, and the last occurrence of each key. Occurrences that do not exist are left out. */
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
@@ -304,31 +304,31 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
 
-/** All that was read. */
+/** All records read. */
 export interface StepState extends StepHeads {
   /** By `keyId`: the last occurrence with this `namingKey`. Keys that name none are left out. */
   readonly keys: ReadonlyMap<OccurrenceId, OccurrenceId>
-  /** By job: at least what was asked for, each state in the order that `JobLedger.live` has. */
+  /** By job: at least the requested occurrences, each state in the order of `JobLedger.live`. */
   readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
 }
 
-/** What a step changes of one job. */
+/** The writes of a step on one job. */
 export interface JobWrite {
   readonly jobId: JobId
-  /** As it was read; `null` for a job that is new. */
+  /** The head as read; `null` for a new job. */
   readonly before: StoredJob | null
-  /** As it is now. `job` is there when the definition, the pause or the deletion changed. */
+  /** The head to write. `job` is present if the definition, the pause or the deletion changed. */
   readonly after: StoredJob
-  /** New versions to keep. */
+  /** New versions to store. */
   readonly versions: readonly JobVersionRecord[]
   /** Each at most once. */
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
-/** What a step changes of one occurrence. The `namingKey` of one that is new names it from now on. */
+/** The write of a step on one occurrence. The `namingKey` of a new one names it from now on. */
 export interface OccurrenceWrite {
-  /** As it was read; `null` for one that is new. */
+  /** The entry as read; `null` for a new occurrence. */
   readonly before: LedgerEntry | null
-  /** As it is now. */
+  /** The record to write. */
   readonly after: OccurrenceRecord
 }

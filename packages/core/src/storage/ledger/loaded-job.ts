@@ -6,14 +6,14 @@ import { compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
-/** An occurrence as the step leaves it. */
+/** An occurrence with the changes of the step. */
 interface LoadedEntry extends LedgerEntry {
-  /** As it was read; `null` for one that the step creates. */
+  /** The entry as read; `null` for an occurrence that the step creates. */
   readonly before: LedgerEntry | null
   record: OccurrenceRecord
 }
 
-/** One job of an async ledger: what was read of it, and over it what the step changes. */
+/** One job of an async ledger: the records read, overlaid by the changes of the step. */
 export class LoadedJob implements JobLedger<LoadedEntry> {
   head: LedgerHead
   readonly counts: RunningCounts
@@ -24,7 +24,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   readonly #versions: JobVersionRecord[] = []
   #isChanged = false
 
-  /** `read` are the occurrences of this job that were read. */
+  /** `read` are the occurrences of this job that the ledger has read. */
   constructor(
     stored: StoredJob,
     read: Iterable<LedgerEntry>,
@@ -119,7 +119,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.#isChanged = true
   }
 
-  /** What the step has changed; `null` when nothing. */
+  /** The changes of the step; `null` without any. */
   get write(): JobWrite | null {
     const occurrences = [...this.#entries.values()]
       .filter(({ before, record }) => before?.record !== record)

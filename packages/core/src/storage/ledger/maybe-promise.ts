@@ -1,10 +1,10 @@
-// A synchronous ledger is done when a call returns. What happens then happens at once, and not some turns later: another call
-// may come in between, and every turn costs time.
+// A synchronous ledger finishes within the call. Its continuation runs synchronously, because another call could
+// interleave in a later turn, and each turn costs time.
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>
 
-/** What comes of a value, at once when it is there. */
+/** Applies a function to a value synchronously, or to a promise once it resolves. */
 export function whenDone<T, Result>(
   value: MaybePromise<T>,
   next: (value: T) => MaybePromise<Result>,
@@ -12,14 +12,14 @@ export function whenDone<T, Result>(
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
-/** A course of steps, each of which may take its time: `yield* wait(…)` gives what comes of one. */
+/** A sequence of steps, each synchronous or asynchronous: `yield* wait(…)` returns the result of a step. */
 export type Course<Result> = Generator<MaybePromise<unknown>, Result, unknown>
 
 export function* wait<T>(value: MaybePromise<T>): Course<T> {
   return (yield value) as T
 }
 
-/** Goes through a course, without a turn in between where nothing takes its time. */
+/** Runs a sequence, synchronously while its steps are. */
 export function run<Result>(course: Course<Result>): MaybePromise<Result> {
   let step = course.next()
   while (step.done !== true) {

@@ -3,8 +3,8 @@ import { isNewsOf } from '../rules.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
 
 /**
- * What nodes say of themselves, held in memory: for a ledger all of whose connections are in one process. When that ends,
- * all of its nodes do.
+ * Node records in memory, for a ledger whose connections are all in one process. The records end with the process, and
+ * so do its nodes.
  */
 export class NodeList {
   readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly profile: NodeProfile | null }>()

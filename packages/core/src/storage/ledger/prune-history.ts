@@ -9,7 +9,7 @@ import { addressOf, compareAddresses } from './step-context.ts'
 
 const pageSize = 1000
 
-/** `prune`, one job after the other, over the reads of a ledger and its two ways to remove. */
+/** `prune`, job by job, over the reads and the two removal primitives of a ledger. */
 export function pruneHistory(
   ledger: LedgerBase,
   history: HistoryRemover,
@@ -73,7 +73,7 @@ class HistoryPruner {
     return yield* wait(this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), keys, floor }))
   }
 
-  /** The oldest occurrences of the job that may go, at most `limit`. */
+  /** The oldest removable occurrences of the job, at most `limit`. */
   *#victimsOf({ id, nextAt }: JobRecord, limit: number): Course<OccurrenceRecord[]> {
     const { before, keep } = this.#request
     const end = nextAt === null ? before : Math.min(before, nextAt)
@@ -96,7 +96,7 @@ class HistoryPruner {
     return victims
   }
 
-  /** The oldest of the latest `count` finished ones; `null` when there are no more than those. */
+  /** The oldest of the latest `count` final occurrences; `null` if the job has no more than `count`. */
   *#oldestOfLatest(job: JobId, count: number): Course<OccurrenceRecord | null> {
     let left = count
     let cursor: string | null = null

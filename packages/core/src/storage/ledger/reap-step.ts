@@ -4,7 +4,7 @@ import type { ReapAnswer, ReapItem } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { replaceRecord, type StepContext, wakeNext } from './step-context.ts'
 
-/** Takes one occurrence from an owner that does not settle it: one item of `reap`. */
+/** One item of `reap`: takes an occurrence from an owner that does not settle it. */
 export function reapStep(context: StepContext, job: JobLedger | undefined, item: ReapItem): ReapAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }

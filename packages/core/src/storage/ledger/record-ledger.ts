@@ -19,7 +19,7 @@ import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
 import { compareAddresses } from './step-context.ts'
 
-/** What {@link RecordLedger} takes. */
+/** Options of {@link RecordLedger}. */
 export interface RecordLedgerOptions {
   /** How a user opens such a storage, for messages: `journalStorage()`. */
   readonly opener: string
@@ -28,8 +28,8 @@ export interface RecordLedgerOptions {
   /** Shared by all connections to the same data. */
   readonly records: Records
   /**
-   * Makes what one step has changed durable before it returns. When it throws, the step has not happened. A promise is
-   * refused with `STORAGE_FAILED`: the step would be answered before it is stored.
+   * Makes the changes of one step durable before it returns. If it throws, the ledger undoes the step. If it returns a
+   * promise, the call rejects with `STORAGE_FAILED`, because it would answer before the step is stored.
    */
   commit(changes: readonly RecordChange[]): void
   /** Called once, when this connection is closed. */
@@ -37,8 +37,8 @@ export interface RecordLedgerOptions {
 }
 
 /**
- * A ledger for a store that is small enough to be held in memory and looked through: a journal, a file, a browser's
- * storage. An adapter supplies how changes are kept.
+ * A ledger for a store that fits into memory and can be scanned: a journal, a file, a browser's storage. An adapter
+ * supplies the persistence of changes.
  */
 export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly kind = 'sync'
@@ -49,7 +49,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly close: () => void
   readonly #records: Records
   readonly #commit: (changes: readonly RecordChange[]) => unknown
-  /** What the step under way has changed, and how it is taken back. */
+  /** The changes of the step in progress, and their inverses. */
   #changes: RecordChange[] = []
   #inverses: RecordChange[] = []
 
@@ -124,7 +124,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return Number.isFinite(next) ? next : null
   }
 
-  /** Pending ones that a claim may take now or later, with the instant from when on it may. */
+  /** Pending occurrences that a claim may take now or later, with the instants from which it may. */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
     const pending = sorted(this.#records.live, ({ state }) => state === 'pending', compareOrder)
     return pending.flatMap((record) => {

@@ -6,7 +6,7 @@ import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
 import { orderAt } from '../rules.ts'
 import { compareAddresses } from './step-context.ts'
 
-/** The page of these jobs that a query asks for. */
+/** The page of a query, from these jobs. */
 export function pageOfJobs(jobs: Iterable<JobRecord>, query: JobQuery): Page<JobRecord> {
   if (query.due !== undefined) return pageOfDueJobs(jobs, query, query.due)
   const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false, cursor, limit } = query
@@ -31,7 +31,7 @@ function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, d
   return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
 
-/** The page of these occurrences that a query asks for. */
+/** The page of a query, from these occurrences. */
 export function pageOfOccurrences(
   occurrences: Iterable<OccurrenceRecord>,
   query: OccurrenceQuery,
@@ -57,7 +57,7 @@ function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   return { id, scheduledAt: query.kind === 'live' && query.state !== 'running' ? orderAt(record) : scheduledAt }
 }
 
-/** Of each job the latest of these occurrences that was run and has ended. */
+/** Each job's latest finished run among these occurrences. */
 export function latestOf(
   occurrences: Iterable<OccurrenceRecord>,
   jobs: readonly JobId[],

@@ -3,31 +3,31 @@ import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { NodeList } from './node-list.ts'
 import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 
-/** One record that is put, or taken away: `null`. */
+/** A put of one record, or its removal: `null`. */
 export type RecordChange =
   | { readonly table: 'jobs'; readonly key: JobId; readonly value: JobRecord | null }
   | { readonly table: 'versions'; readonly key: string; readonly value: JobVersionRecord | null }
   | { readonly table: 'keys'; readonly key: OccurrenceId; readonly value: OccurrenceId | null }
   | { readonly table: 'occurrences'; readonly key: OccurrenceId; readonly value: OccurrenceRecord | null }
 
-/** All records of a small storage, held in memory. What stands in a file leads to them change by change. */
+/** All records of a small storage in memory. A file holds the changes that build them. */
 export class Records {
   /** By id, tombstones too. */
   readonly jobs: Map<JobId, JobRecord> = new Map()
   /** By {@link versionKey}. */
   readonly versions: Map<string, JobVersionRecord> = new Map()
-  /** By id: the live ones and the history. */
+  /** By id: live occurrences and history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
   /** The last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** The occurrences that are not over: nothing that a step asks for makes it go through the history. */
+  /** The live occurrences, so that no step scans the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The occurrences that failed: so they are found without the rest of the history. */
+  /** The failures, so that a query finds them without a scan of the history. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** What nodes say of themselves: it ends with their process, and is kept nowhere else. */
+  /** The node records. They end with the process and are not persisted. */
   readonly nodes: NodeList = new NodeList()
 
-  /** Makes a change, and answers the one that takes it back. */
+  /** Makes a change, and returns its inverse. */
   apply(change: RecordChange): RecordChange {
     switch (change.table) {
       case 'jobs':
@@ -45,7 +45,7 @@ export class Records {
     }
   }
 
-  /** The changes that lead from nothing to what is there. */
+  /** The changes that build all records from an empty state. */
   snapshot(): readonly RecordChange[] {
     return [
       ...[...this.jobs].map(([key, value]) => ({ table: 'jobs', key, value }) as const),

@@ -21,9 +21,9 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
-  /** Jobs of which a pending one waits for its time by the start rate, as this step has seen to. Made when needed. */
+  /** Jobs of which this step has made a pending occurrence wait because of the start rate. Created lazily. */
   heldJobs?: Set<JobId>
-  /** By job with a start rate: what this step has woken behind a start, and may start at once. Made when needed. */
+  /** By job with a start rate: occurrences that this step woke after a start and that may start at once. Created lazily. */
   wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
 
@@ -44,15 +44,15 @@ export function replaceRecord(
   if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
 }
 
-/** How many occurrences of deleted and of replaced jobs a claim cancels at most, so that it does not block for long. */
+/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that it does not block for long. */
 export const canceledByClaim = 1000
 
-/** How many slots that a `replace` has left a step on one occurrence cancels at most. */
+/** Maximum number of superseded slots that a step on one occurrence cancels. */
 export const canceledInPassing = 50
 
 /**
- * Wakes the job's next queued occurrences, while there are places for them; what a `replace` has left before it is canceled
- * first. What a deleted job has left is never woken.
+ * Wakes the job's next queued occurrences while places are free. Cancels superseded slots before them first. Never
+ * wakes occurrences of a deleted job.
  */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return null
@@ -60,10 +60,10 @@ export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddres
   return wakeFirst(context, job)
 }
 
-/** What an end has done to the next occurrence of its job. */
+/** The effect of an end on the next occurrence of the job. */
 export interface NextOne {
   readonly woken: OccurrenceAddress | null
-  /** As the owner has it now; left out when none was taken. */
+  /** The taken occurrence, now running for the owner; absent if none was taken. */
   readonly taken?: OccurrenceRecord
 }
 
@@ -90,7 +90,7 @@ export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddre
   return first
 }
 
-/** As {@link wakeFirst}, and no more than one. */
+/** As {@link wakeFirst}, but wakes at most one occurrence. */
 export function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const next = firstToWake(job)
   return next === undefined ? null : wake(context, job, next)
@@ -122,12 +122,12 @@ export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   return pending === delayed && nextStartAt(job.head) <= now
 }
 
-/** To be called with each start. */
+/** Records a start. Each start must call it. */
 export function noteStart({ now }: StepContext, job: JobLedger): void {
   if (hasStartRate(job)) job.noteStarts(startsAfter(job.head, now))
 }
 
-/** A record that becomes pending, as it is to be kept: it waits where the start rate allows no start yet. */
+/** The record to store for an occurrence that becomes pending: held back if the start rate allows no start yet. */
 export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceRecord): OccurrenceRecord {
   if (record.state !== 'pending' || isDelayed(record)) return record
   const from = nextStartAt(job.head)
@@ -144,8 +144,8 @@ export function letGoHeld(context: StepContext, job: JobLedger): void {
 }
 
 /**
- * For a job with queued occurrences: wakes the next when no active one is left, and cancels some that a deleted job or a
- * `replace` has left. Answers whether there are more of those.
+ * For a job with queued occurrences: wakes the next one if none is active, and cancels some occurrences of a deleted
+ * job, or superseded slots. Returns whether more of those remain.
  */
 export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {
@@ -156,7 +156,7 @@ export function tend(context: StepContext, job: JobLedger): boolean {
   const isActive = pending - delayed + running > 0
   const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  // Who named the job may have been wrong, and an active one wakes the next by itself, at its time.
+  // The hint that named the job may be outdated; the end of an active occurrence wakes the next one.
   if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }
@@ -173,15 +173,15 @@ export function hasWaiting({ counts }: JobLedger): boolean {
   return counts.pending > 0 || counts.queued > 0
 }
 
-/** Cancels up to `limit` of what a deleted job has left waiting. */
+/** Cancels up to `limit` waiting occurrences of a deleted job. */
 export function cancelLeft(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
   return hasWaiting(job) ? cancelAll(context, job, waitingOf(job, limit), 'deleted') : []
 }
 
-/** Cancels up to `limit` slots that a `replace` has left, and notes when these were the last. */
+/** Cancels up to `limit` superseded slots, and clears `cancelsBelow` after the last one. */
 export function cancelSuperseded(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
   if (job.head.cancelsBelow === null) return []
-  // One more tells whether others are left.
+  // Reads one more to find out whether some remain.
   const pending = job.superseded('pending', limit + 1)
   const queued = pending.length > limit ? [] : job.superseded('queued', limit + 1 - pending.length)
   const found = [...pending, ...queued]
@@ -218,7 +218,7 @@ export function cancelAll(
   })
 }
 
-/** Asks all running occurrences of the job to cancel. */
+/** Stores a cancel request for all running occurrences of the job. */
 export function askAllToCancel(context: StepContext, job: JobLedger): readonly CancelNotice[] {
   const request = { at: context.now, reason: 'displaced', actor: null }
   return liveOf(job, 'running').map((entry) => {
@@ -228,7 +228,7 @@ export function askAllToCancel(context: StepContext, job: JobLedger): readonly C
   })
 }
 
-/** For a running occurrence that was asked to cancel. */
+/** The notice for a running occurrence with a cancel request. */
 export function cancelNoticeOf(record: OccurrenceRecord): CancelNotice {
   return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? 'canceled' }
 }

@@ -25,21 +25,21 @@ import { canceledInPassing, type StepContext } from './step-context.ts'
 export interface StepKind<Item, Answer> {
   readonly wholeJobs: boolean
   jobOf(item: Item): JobId
-  /** What the item names. */
+  /** The occurrences that the item names. */
   occurrencesOf(item: Item): readonly NamedOccurrence[]
   /** The reusable keys of the item. Default: none. */
   keysOf?(item: Item): LedgerStep['keys']
-  /** Which live ones the items of one job need, once its head and what they name are known. */
+  /** The live occurrences that the items of one job need, given its head and the named occurrences. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   step(context: StepContext, shelf: JobShelf, item: Item): Answer
-  /** The answer when some of what the step was to end goes on. */
+  /** The answer if some occurrences that the step should end continue. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
 
 const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
-/** Each item ends one at most, and wakes one at most, or several of a job with several places. */
+/** Each item ends at most one occurrence, and wakes at most one, or `wokenAtOnce` if `maxConcurrency` is above 1. */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
   if (counts.queued === 0) return needsNothing
@@ -60,13 +60,13 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
   return Math.min(maxConcurrency, wokenAtOnce)
 }
 
-/** As {@link needsNext}, and each item cancels some that a `replace` has left. */
+/** As {@link needsNext}, and each item cancels some superseded slots. */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
   return { ...needsNothing, queued: length * wokenByEach(head), counts: true, superseded }
 }
 
-/** One more than are to be canceled tells whether others are left. */
+/** Reads one more than it cancels, to find out whether some remain. */
 export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNeeds['superseded'] {
   return { cancelsBelow, count: canceled + 1 }
 }
@@ -174,7 +174,7 @@ function needsOfChanges(changes: readonly JobChange[], { head }: StoredJob, canc
     return { ...needsNothing, pending: all, queued: all, counts: true }
   }
   const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
-  // What a deleted job has left is canceled before another one takes its place.
+  // The step cancels waiting occurrences of a deleted job before a new job replaces it.
   const cancelsLeft = changes.some(({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null))
   const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
   if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }

@@ -26,7 +26,7 @@ import { saveStep } from './save-step.ts'
 import { canceledByClaim, cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { createAll, runStep, settleAll } from './sync-writes.ts'
 
-/** Steps over a synchronous ledger: the items of a call one after the other, in one transaction. */
+/** Steps over a synchronous ledger: the items of a call in sequence, in one transaction. */
 export class SyncSteps implements LedgerSteps {
   readonly #ledger: SyncLedger
 
@@ -68,13 +68,13 @@ export class SyncSteps implements LedgerSteps {
     return this.#each(now, items, reapStep)
   }
 
-  /** Looks first: nodes that poll do not contend for the right to write. */
+  /** Reads first, so that polling nodes do not contend for the write lock. */
   claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
     const idle = this.#ledger.read(() => this.#answerIdle(request))
     return whenDone(idle, (answer) => answer ?? this.#step(request.now, (context) => this.#claim(context, request)))
   }
 
-  /** The answer to a claim that finds nothing to do; `null` when there is something. */
+  /** The answer to a claim without work; `null` if there is work. */
   #answerIdle(request: ClaimRequest): ClaimAnswer | null {
     const ledger = this.#ledger
     if (ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)) return null
@@ -91,23 +91,23 @@ export class SyncSteps implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
-    // What is queued again, or was left by a deleted or a replaced job, makes room for others.
+    // Occurrences that are queued again or canceled make room for others.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
       let isStale = false
       for (const { job, entry } of due) {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
-        // Others of these may be canceled with it.
+        // The same step may cancel further ones.
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
-        // What was woken may come before the next of these.
+        // A woken occurrence may precede the next ones.
         if (tally.woke) isStale = hasWoken = true
         tally.woke = false
         if (isStale) break
       }
-      // And before what was taken.
+      // It may also precede the claimed ones.
       if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)

@@ -28,7 +28,7 @@ export function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): Ma
   )
 }
 
-/** A transaction that begins anew begins with nothing to tell. */
+/** A repeated transaction starts without wake-ups. */
 export function runStep<T>(ledger: SyncWriter, now: number, work: (context: StepContext) => T): MaybePromise<T> {
   let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
   const answer = ledger.transaction(now, () => {
