@@ -184,7 +184,7 @@ describe('run', () => {
       "run        occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4
       job        nightly-report, version 1
       state      failed
-      why        A task failed, and by the failure strategy nothing more starts.
+      why        A task failed, and the failure strategy starts no further tasks.
       reason     fail_fast
       kind       slot
       scheduled  2026-01-02 01:00:00Z (11 h ago)
