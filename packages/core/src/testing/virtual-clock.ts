@@ -9,11 +9,11 @@ import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
 import { idleLookMs, longestTimerMs, partsOfPatience, quietTurns } from '../tuning.ts'
 
-/** A clock that stands still until it is told to move. */
+/** A clock that stands still until its caller moves it. */
 export interface VirtualClock extends Clock {
   /**
-   * Moves time forward by a duration, running everything that is due on the way, in order. Really waits only for what
-   * is real: the storage, and handlers and hooks that do something real.
+   * Moves time forward by a duration and calls the timers that come due, in order. Waits in real time only for real
+   * work: the storage, and handlers and hooks that do real work.
    * @throws JobistemerError `INVALID_DURATION`
    */
   advance(duration: DurationInput): Promise<void>
@@ -80,11 +80,11 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let changes = 0
   const onChange = new Set<() => void>()
   let timerCount = 0
-  /** How often somebody has begun to move the clock, and how many do so now. */
+  /** Number of moves begun so far, and of moves in progress. */
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** What the clock moves for by itself. */
+  /** Promises for which the clock moves by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
@@ -138,7 +138,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return sleepOn(clock, milliseconds, signal).finally(endWait)
   }
 
-  /** Somebody moves the clock. A handler that does waits for it meanwhile. */
+  /** Counts a move of the clock. If a handler moves the clock, it counts as waiting meanwhile. */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()
     moves++
@@ -168,12 +168,12 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // Whoever moves the clock decides how far.
+      // While a caller moves the clock, that caller decides how far.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }
 
-  /** Moves to a monotonic instant, and calls what is due there. */
+  /** Moves to a monotonic instant and calls the timers that are due then. */
   function moveTo(at: number): void {
     const step = Math.max(0, at - monotonic)
     monotonic += step
