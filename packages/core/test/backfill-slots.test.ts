@@ -5,7 +5,7 @@ import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 const old = { type: 'old' }
 const newer = { type: 'newer' }
 
-describe('the schedule in force', () => {
+describe('the schedule in force of a timeline', () => {
   const whole = [{ after: null, until: null, schedule: old }]
   const windowed = [
     { after: null, until: 100, schedule: old },

@@ -16,7 +16,7 @@ function define(change: Record<string, unknown>): Job {
 const defineTasks = (...tasks: unknown[]) => define({ tasks })
 
 describe('a job', () => {
-  it('has the id of its name, and holds what was defined', () => {
+  it('has the id of its name, and the defined members', () => {
     const onStart = () => undefined
     const onComplete = () => undefined
     const job = define({ owner: 'team', onStart, onComplete, overlapPolicy: 'allow' })
@@ -47,20 +47,20 @@ describe('a job', () => {
     expect(defineTasks({ name, run }).tasks[0]?.name).toBe(name)
   })
 
-  it('may have tasks that name a handler and have no code of their own', () => {
+  it('may have tasks that name a handler and have no code', () => {
     expect(defineTasks({ name: 'work', handler: 'export' }).tasks).toEqual([
       { name: 'work', overrides: {}, data: undefined, run: undefined, handler: 'export', isolation: null },
     ])
   })
 
-  it('keeps a copy of the data of its tasks, as JSON has it', () => {
+  it('keeps a JSON copy of the data of its tasks', () => {
     const data = { rows: [1, 2], at: new Date(0).toISOString(), gone: undefined }
     const [task] = defineTasks({ name: 'work', run, data }).tasks
     data.rows.push(3)
     expect(task?.data).toEqual({ rows: [1, 2], at: '1970-01-01T00:00:00.000Z' })
   })
 
-  it('tells a schedule that asks for it its name and its zone', () => {
+  it('binds an unbound schedule to its name and its zone', () => {
     const told: ScheduleContext[] = []
     class Unbound extends Every implements UnboundSchedule {
       bind(context: ScheduleContext) {
@@ -79,7 +79,7 @@ type BadInput = [what: string, change: Record<string, unknown>, code: ErrorCode,
 
 const long = 'x'.repeat(256)
 
-describe('a definition is refused, with the field and its value, when', () => {
+describe('defineJob rejects a definition, with the field and its value, if', () => {
   it.each<BadInput>([
     ['its name is empty', { name: '' }, 'INVALID_NAME', 'name', ''],
     ['its name has 256 characters', { name: long }, 'INVALID_NAME', 'name', long],

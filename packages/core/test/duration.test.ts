@@ -18,7 +18,7 @@ describe('a duration', () => {
     expect(toDurationMs(input, 'timeout')).toBe(milliseconds)
   })
 
-  it('is the same by its parts as in ISO 8601', () => {
+  it('is the same from parts and from ISO 8601', () => {
     const part = fc.integer({ min: 0, max: 500 })
     fc.assert(
       fc.property(part, part, part, part, (days, hours, minutes, seconds) => {
@@ -59,7 +59,7 @@ describe('a duration', () => {
     })
   })
 
-  it('keeps to its bounds, and the message names the one that was crossed', () => {
+  it('is rejected beyond its bounds, and the message names the exceeded bound', () => {
     const bounds = { min: 10, max: 1000 }
     expect(toDurationMs(10, 'interval', bounds)).toBe(10)
     expect(toDurationMs(1000, 'interval', bounds)).toBe(1000)
@@ -68,7 +68,7 @@ describe('a duration', () => {
   })
 })
 
-it('a text of 500 KB is refused before it is parsed', () => {
+it('toDurationMs rejects a text of 500 KB before it parses it', () => {
   const text = `PT${'5'.repeat(500_000)}M`
   const refused = { code: 'INVALID_DURATION', field: 'wait', value: text, remedy: expect.stringContaining('100') }
   expect(() => toDurationMs(text, 'wait')).toThrow(expect.objectContaining(refused))

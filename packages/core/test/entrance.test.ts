@@ -21,7 +21,7 @@ function closedEntrance() {
 }
 
 describe('calls before a client has connected', () => {
-  it('connect once and enter in their order, at most 500 per turn of the event loop', async () => {
+  it('connect once and enter in order, at most 500 per turn of the event loop', async () => {
     const { entrance, connections } = closedEntrance()
     const entered: number[] = []
     const calls = Array.from({ length: 1800 }, (_, index) => entrance.enter(call()).then(() => entered.push(index)))
@@ -38,7 +38,7 @@ describe('calls before a client has connected', () => {
     expect(entrance.isEmpty).toBe(true)
   })
 
-  it('reject with the error of the connection, and a call that follows at once connects again', async () => {
+  it('reject with the error of the connection, and the next call connects again', async () => {
     const { entrance, connections } = closedEntrance()
     const again = entrance.enter(call()).catch(() => entrance.enter(call()))
     connections[0]?.reject(new Error('away'))
@@ -58,7 +58,7 @@ describe('calls before a client has connected', () => {
     await second
   })
 
-  it('stop waiting when their signal fires, and name the failure of the storage when they time out', async () => {
+  it('reject when their signal fires, and name the failure of the storage when they time out', async () => {
     const { entrance, connections } = closedEntrance()
     const controller = new AbortController()
     const aborted = entrance.enter(call({ signal: controller.signal }))

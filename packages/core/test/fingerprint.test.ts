@@ -26,7 +26,7 @@ describe('a fingerprint', () => {
     )
   })
 
-  it('is that of the data as JSON keeps it', () => {
+  it('is the same before and after a JSON round trip', () => {
     fc.assert(
       fc.property(data, (value) => {
         expect(fingerprintOf(JSON.parse(JSON.stringify(value)))).toBe(fingerprintOf(value))
@@ -36,7 +36,7 @@ describe('a fingerprint', () => {
     expect(fingerprintOf([undefined])).toBe(fingerprintOf([null]))
   })
 
-  it('tells different data apart', () => {
+  it('differs for different data', () => {
     const canonical = (value: unknown) => JSON.stringify(reordered(JSON.parse(JSON.stringify(value))), sortedMembers)
     fc.assert(
       fc.property(data, data, (left, right) => {

@@ -22,7 +22,7 @@ describe.each(golden.vectors)('the golden ids of $jobName, $taskName at $schedul
   const occurrence = occurrenceId(job, vector.scheduledAt)
   const run = taskRunId(occurrence, task)
 
-  it('are the ids that are derived', () => {
+  it('are the derived ids', () => {
     expect({ job, task, occurrence, run }).toEqual({
       job: vector.jobId,
       task: vector.taskId,
@@ -51,7 +51,7 @@ it('there are eleven golden vectors', () => {
 const names = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: 'grapheme', maxLength: 3000 }))
 
 describe('a UUIDv5', () => {
-  it('is the one that the uuid package makes, for any name in any namespace', () => {
+  it('equals the UUID of the uuid package, for any name in any namespace', () => {
     fc.assert(
       fc.property(fc.uuid(), names, (namespace, name) => {
         expect(uuidV5In(namespace)(name)).toBe(v5(Buffer.from(name, 'utf8'), namespace))
@@ -74,7 +74,7 @@ describe('ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('of requests are never those of slots, nor those of another kind, job, key, original or number', () => {
+  it('of requests differ from those of slots, and from those of another kind, job, key, original or number', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const slot = occurrenceId(job, at)
@@ -90,7 +90,7 @@ describe('ids', () => {
     expect(triggerOccurrenceId(job, at)).toBe(ids[1])
   })
 
-  it('of missed ranges are never those of slots or requests, and tell jobs and first slots apart', () => {
+  it('of missed ranges differ from those of slots and requests, and by job and first slot', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const ids = [
@@ -104,21 +104,21 @@ describe('ids', () => {
     expect(missedRangeId(job, Date.parse(at))).toBe(ids[0])
   })
 
-  it('are not made of what is no instant', () => {
+  it('are not made of an invalid instant', () => {
     for (const make of [occurrenceId, missedRangeId]) {
       expect(thrownBy(() => make(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
     }
   })
 })
 
-describe('names that differ in half a surrogate pair alone', () => {
+describe('names with half a surrogate pair', () => {
   it.each(['\ud800', 'report \udfff', '\udc00\ud800', undefined, 5, { name: 'report' }])('are refused: %j', (name) => {
     const refused = { code: 'INVALID_NAME', value: name, remedy: expect.any(String) }
     expect(() => jobId(name as string)).toThrow(expect.objectContaining({ ...refused, field: 'name' }))
     expect(() => taskId(jobId('a'), name as string)).toThrow(expect.objectContaining({ ...refused, field: 'taskName' }))
   })
 
-  it('are no names with whole pairs', () => {
+  it('do not include names with whole pairs, which have distinct ids', () => {
     expect(jobId('\ud83d\ude00')).not.toBe(jobId('\ud83d\ude01'))
   })
 })

@@ -30,7 +30,7 @@ describe('an instant', () => {
     expect(toInstantMs(input)).toBe(at)
   })
 
-  it('in the form that is stored is read as luxon reads it, whether it means an instant or not', () => {
+  it('in the stored form is parsed as luxon parses it, valid or not', () => {
     const two = fc.integer({ min: 0, max: 70 }).map((number) => String(number).padStart(2, '0'))
     const fraction = fc.constantFrom('', '.5', '.25', '.125')
     fc.assert(
@@ -54,11 +54,11 @@ describe('an instant', () => {
     }
   })
 
-  it('given as a date alone is its first moment in UTC', () => {
+  it('from a date alone is its first millisecond in UTC', () => {
     expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
   })
 
-  it('loses what is finer than a millisecond', () => {
+  it('is truncated to milliseconds', () => {
     expect(toInstantMs(1.9)).toBe(1)
     expect(toInstantMs(-1.9)).toBe(-1)
     expect(toInstantMs('2026-01-31T02:00:00.0009Z')).toBe(at)
@@ -120,7 +120,7 @@ describe('the text of an instant', () => {
     expect(toInstantText(milliseconds)).toBe(text)
   })
 
-  it('is the shortest one that says the same', () => {
+  it('is the shortest text of the instant', () => {
     const instants = fc.date({
       noInvalidDate: true,
       min: new Date('0000-01-01T00:00:00Z'),

@@ -49,7 +49,7 @@ describe('a plan', () => {
     ])
   })
 
-  it('is the same from the stored definition, which is plain JSON', () => {
+  it('is the same from the stored JSON definition', () => {
     const defaults = { taskTimeoutMs: 5 }
     expect(planFromDocument(stored(defaults), 3, { tasks: job.tasks, handlers })).toEqual(planOf(defaults))
   })

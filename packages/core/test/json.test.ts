@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { toJsonValue } from '../src/json.ts'
 import { refusalOf } from './support/thrown-by.ts'
 
-describe('a value that is kept', () => {
-  it('is what JSON makes of it', () => {
+describe('a stored value', () => {
+  it('equals its JSON round trip', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(toJsonValue(value, 'data')).toEqual(JSON.parse(JSON.stringify(value)))
@@ -24,7 +24,7 @@ describe('a value that is kept', () => {
     expect(kept).toEqual({ rows: [1] })
   })
 
-  it('of nothing is null', () => {
+  it('is null for undefined', () => {
     expect(toJsonValue(undefined, 'data')).toBeNull()
   })
 
@@ -45,7 +45,7 @@ describe('a value that is kept', () => {
     expect(toJsonValue(Object.assign(Object.create(null), { a: 1 }), 'data')).toEqual({ a: 1 })
   })
 
-  it('may be there twice, but not inside itself', () => {
+  it('may occur twice, but not inside itself', () => {
     const shared = { a: 1 }
     expect(toJsonValue([shared, shared], 'data')).toEqual([{ a: 1 }, { a: 1 }])
     const cyclic: Record<string, unknown> = {}
@@ -63,7 +63,7 @@ describe('a value that is kept', () => {
     expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
-  it('as a result is RESULT_TOO_LARGE, and is not copied first', () => {
+  it('that is too large is rejected with RESULT_TOO_LARGE before a copy', () => {
     let shared: unknown = ['x']
     for (let level = 0; level < 60; level++) shared = [shared, shared]
     for (const value of ['x'.repeat(131_073), shared, new Array(1_000_000)]) {
@@ -80,7 +80,7 @@ describe('a value that is kept', () => {
   })
 })
 
-describe('what JSON would drop or change without a word is refused by its path', () => {
+describe('a value that JSON would drop or change is rejected with its path', () => {
   class Amount {
     readonly cents = 5
     toJSON(): string {
@@ -127,7 +127,7 @@ describe('what JSON would drop or change without a word is refused by its path',
     expect(refusalOf(() => toJsonValue([1, undefined], 'data'))).toMatchObject({ field: 'data[1]', value: undefined })
   })
 
-  it('a member that throws when it is read, and the reason is kept', () => {
+  it('a getter that throws, with its error as the cause', () => {
     const reason = new Error('no')
     const value = {
       get rows(): number {

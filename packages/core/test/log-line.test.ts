@@ -4,8 +4,8 @@ import { toLogLine } from '../src/engine/execution/log-line.ts'
 const lineOf = (fields: unknown, message: unknown = 'said') => toLogLine(7, 'info', fields, message)
 const fieldsOf = (fields: unknown) => lineOf(fields).fields
 
-describe('a line that is kept', () => {
-  it('is what was logged, and survives JSON as it is', () => {
+describe('a kept log line', () => {
+  it('has the logged fields and text, and survives a JSON round trip', () => {
     const line = lineOf({ rows: 3, file: 'a.csv', tags: ['x', null], done: false, gone: undefined })
     const fields = { rows: 3, file: 'a.csv', tags: ['x', null], done: false }
     expect(line).toEqual({ at: 7, level: 'info', message: 'said', fields })
@@ -13,12 +13,12 @@ describe('a line that is kept', () => {
     expect(lineOf({})).toEqual({ at: 7, level: 'info', message: 'said' })
   })
 
-  it('is the text, for a handler that gives nothing else', () => {
+  it('has only the text if the handler gives no fields', () => {
     expect(toLogLine(7, 'warn', 'low on space', undefined)).toEqual({ at: 7, level: 'warn', message: 'low on space' })
     expect(lineOf(undefined, { not: 'a text' }).message).toBe('[object Object]')
   })
 
-  it('has fields that JSON does not know in a printable form', () => {
+  it('has a printable form of field values that JSON lacks', () => {
     class Point {
       x = 1
     }
@@ -77,7 +77,7 @@ describe('a line that is kept', () => {
     expect(lineOf(refusing)).toMatchObject({ message: 'said' })
   })
 
-  it('is cut after 1,000 characters, and says so', () => {
+  it('is cut after 1,000 characters and marked as cut', () => {
     expect(lineOf({ a: 1 }, 'x'.repeat(1001))).toEqual({ at: 7, level: 'info', message: 'x'.repeat(1000), cut: true })
     const { fields, cut } = lineOf({ first: 'y'.repeat(900), second: 'z'.repeat(900), third: 1 })
     expect(cut).toBe(true)

@@ -32,7 +32,7 @@ describe('the default logger', () => {
     vi.restoreAllMocks()
   })
 
-  it('writes a line whatever its fields hold', () => {
+  it('writes a line with any field values', () => {
     const cyclic: { name: string; self?: unknown } = { name: 'c' }
     cyclic.self = cyclic
     const fieldOf = (field: unknown) => written(({ error }) => error({ field }, 'said'))
@@ -56,7 +56,7 @@ describe('the default logger', () => {
     }
   })
 
-  it('writes a line whose members cannot be read', () => {
+  it('writes a line whose fields throw when they are read', () => {
     expect(written(({ warn }) => warn(throwing, 'said'))).toBe(
       'warn jobistemer: said job=report good=1 bad="[unreadable]"\n',
     )
@@ -79,7 +79,7 @@ describe('the default logger', () => {
     expect(lines.join('')).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
   })
 
-  it('writes message and stack of an error in place of the fields, also of one of another realm', () => {
+  it('writes message and stack of an error in place of the fields, even of another realm', () => {
     const declined = new Error('card was declined', { cause: new Error('no money') })
     const text = written(({ error }) => error(declined, 'not paid'))
     expect(text).toMatch(/^error jobistemer: not paid job=report\n {2}Error: card was declined\n {6}at .*logger\.test/)
@@ -97,13 +97,13 @@ describe('the default logger', () => {
 })
 
 describe('a line of a handler', () => {
-  it('has an error as `err` that was given in place of the fields, as pino takes it', () => {
+  it('has an error in place of the fields as `err`, as in pino', () => {
     const err = new Error('card was declined')
     expect(given(err, 'not paid')).toEqual([{ job: 'report', trace_id: 't', err }, 'not paid'])
     expect(given(err)).toEqual([{ job: 'report', trace_id: 't', err }, undefined])
   })
 
-  it('has the text that stands first, or alone', () => {
+  it('has a text that is the first or the only argument', () => {
     const fields = { job: 'report', trace_id: 't' }
     const err = new Error('card was declined')
     expect(given('low on space')).toEqual([fields, 'low on space'])
@@ -111,7 +111,7 @@ describe('a line of a handler', () => {
     expect(given('paid', { amount: 3 })).toEqual([{ ...fields, amount: 3 }, 'paid'])
   })
 
-  it('is handed on whatever its members do', () => {
+  it('is passed on even if its members throw', () => {
     const fields = { job: 'report', trace_id: 't' }
     expect(given(throwing, 'said')).toEqual([{ ...fields, good: 1, bad: '[unreadable]' }, 'said'])
     expect(given(refusing, 'said')).toEqual([{ ...fields, fields: '[unreadable]' }, 'said'])

@@ -152,7 +152,7 @@ describe('the history that prune removes', () => {
     const [alpha] = ['alpha', 'beta'].map((name) => addJob(records, name, [100]))
     expect(await prune({ jobId: alpha ?? null })).toEqual({ removed: 1, more: false })
     expect(records.occurrences.size).toBe(1)
-    expect(await prune({ jobId: jobId('nobody') })).toEqual({ removed: 0, more: false })
+    expect(await prune({ jobId: jobId('absent') })).toEqual({ removed: 0, more: false })
   })
 
   it('is read again if the schedule has changed since the job was read', async () => {

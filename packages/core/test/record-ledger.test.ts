@@ -109,7 +109,7 @@ describe('a record ledger', () => {
     commits.length = 0
     const occurrences = [addressOf(job, 100), addressOf(job, 150)]
     expect(ledger.removeHistory({ jobId: job, occurrences, keys: [], floor: 200 })).toBeNull()
-    expect(ledger.removeHistory({ jobId: jobId('nobody'), occurrences, keys: [], floor: 100 })).toBeNull()
+    expect(ledger.removeHistory({ jobId: jobId('absent'), occurrences, keys: [], floor: 100 })).toBeNull()
     expect(commits).toEqual([])
     expect(ledger.removeHistory({ jobId: job, occurrences, keys: [], floor: 100 })).toBe(1)
     expect(commits.map((changes) => changes.map(({ table }) => table))).toEqual([['jobs', 'occurrences']])

@@ -136,7 +136,7 @@ describe('the source files of core', () => {
     expect(importsOfLaterLayers(new Map(paths))).toEqual([])
   })
 
-  it('would not pass with an import from a later layer', () => {
+  it('fail the check with an import from a later layer', () => {
     const graph = new Map([
       ['engine/time/now.ts', new Set(['engine/cluster/peers.ts', 'engine/runtime/agenda.ts', 'ids.ts'])],
     ])
@@ -148,7 +148,7 @@ describe('the source files of core', () => {
   })
 })
 
-describe('the rooms of the engine', () => {
+describe('the layers of the engine', () => {
   const rooms = arrows()
 
   it('import one another without a circle', () => {
@@ -156,11 +156,11 @@ describe('the rooms of the engine', () => {
     expect(findCircle(rooms)).toBeNull()
   })
 
-  it('know nothing of what puts them together', () => {
+  it('do not import the files that assemble them', () => {
     expect([...rooms].filter(([, targets]) => targets.has('engine'))).toEqual([])
   })
 
-  it('are drawn on the map, with their arrows', () => {
+  it('are in the table of engine.md, with their imports', () => {
     const drawn = [...map.matchAll(/^\| `([\w-]+)\/` \|.*\|([^|]*)\|$/gm)].map(([, room, targets = '']) => [
       room,
       [...targets.matchAll(/`([\w-]+)`/g)].map(([, target]) => target).sort(),
@@ -169,7 +169,7 @@ describe('the rooms of the engine', () => {
     expect(Object.fromEntries(drawn)).toEqual(Object.fromEntries(built))
   })
 
-  it('would not pass with a circle', () => {
+  it('fail the check with a circle', () => {
     const circle = new Map([
       ['a', new Set(['b'])],
       ['b', new Set(['c'])],

@@ -95,7 +95,7 @@ describe('the password of a connection string', () => {
     )
   })
 
-  it('is in no message that a driver has put it into, as it is', () => {
+  it('is masked in messages of drivers', () => {
     fc.assert(
       fc.property(connection, ({ parts, text }) => {
         const error = new JobistemerError('STORAGE_FAILED', { message: `Cannot reach ${text}, connect ECONNREFUSED.` })
@@ -134,7 +134,7 @@ describe('a secret', () => {
     }
   })
 
-  it('behind a name that says so is masked in values', () => {
+  it('behind a telling name is masked in values', () => {
     const values = [
       ['tokens', ['hunter2-of-24-characters']],
       ['token', 'hunter2'],
@@ -170,7 +170,7 @@ it('the time to mask a text grows with its length alone', () => {
   }
 })
 
-describe('what holds no secret', () => {
+describe('a value without a secret', () => {
   it.each([
     'redis://localhost:6379/0',
     'postgres://localhost/jobs',
@@ -199,7 +199,7 @@ describe('what holds no secret', () => {
       expect(maskAddress(text)).toBe(text)
   })
 
-  it('is the same value as the one that was given', () => {
+  it('is returned unchanged', () => {
     const value = { schedule: { type: 'cron' }, names: ['a', 'b@c'] }
     expect(new JobistemerError('INVALID_ARGUMENT', { message: 'm', value }).value).toBe(value)
   })

@@ -14,7 +14,7 @@ describe('settings', () => {
     expect(readJob({ retryPolicy: undefined, overlapPolicy: undefined })).toEqual({})
   })
 
-  it('are kept in milliseconds, with every field of their own', () => {
+  it('are kept in milliseconds, with every given field', () => {
     expect(
       readJob({
         taskExecutionMode: 'parallel',
@@ -139,7 +139,7 @@ const badJobSettings: BadSetting[] = [
   ['timezone', 2, 'INVALID_TIMEZONE'],
 ]
 
-describe('a bad setting is refused with its field, its value and the way out:', () => {
+describe('a bad setting is rejected with its field, its value and a remedy:', () => {
   it.each(badJobSettings)('%s %j of a job', (name, value, code) => {
     expect(refusalOf(() => readJob({ [name]: value }))).toEqual({ code, field: `defaults.${name}`, value })
   })
@@ -183,7 +183,7 @@ describe('a bad setting is refused with its field, its value and the way out:', 
     })
   })
 
-  it('and the message lists what is allowed', () => {
+  it('and the message lists the allowed values', () => {
     const { message } = thrownBy(() => readJob({ overlapPolicy: 'replace' }))
     for (const allowed of ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']) {
       expect(message).toContain(`"${allowed}"`)

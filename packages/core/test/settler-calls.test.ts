@@ -59,7 +59,7 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
-  it('sends less than a full batch while a call is under way, where that is worthwhile', async () => {
+  it('sends a partial batch while a call is in progress, from the worthwhile size on', async () => {
     const { calls, engine } = slowStorage(1)
     const settler = new Settler(engine)
     for (const name of [1, 2, 3, 4, 5, 6]) {
@@ -72,7 +72,7 @@ describe('the settler', () => {
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4], [5, 6]])
   })
 
-  it('sends a full batch while a call is under way, and lets less than that gather', async () => {
+  it('sends a full batch while a call is in progress, and lets a smaller one gather', async () => {
     const { calls, engine } = slowStorage()
     const settler = new Settler(engine)
     settler.enqueue(speaker(1))
@@ -91,7 +91,7 @@ describe('the settler', () => {
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [4]])
   })
 
-  it('sends nothing more of a run before its last word was answered', async () => {
+  it('sends no further step of a run before the answer to its last step', async () => {
     const { calls, engine } = slowStorage()
     const settler = new Settler(engine)
     const first = speaker(1)

@@ -95,13 +95,13 @@ async function firsts(members: readonly Member[]): Promise<string[]> {
 const members = (count: number): Member[] => Array.from({ length: count }, (_, index) => ({ name: `node ${index}` }))
 
 describe('the shard assignment', () => {
-  it('a node that is alone does, everywhere', async () => {
+  it('a lone node has rank 0 for each job', async () => {
     const assignment = await assignmentOf({ name: 'a' }, [])
     expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('of nodes that know each other exactly one does for each job, and each for about its share', async () => {
+  it('of nodes that know each other exactly one has rank 0 for each job, and each for about its share', async () => {
     const names = await firsts(members(8))
     for (const { name } of members(8)) {
       const share = names.filter((one) => one === name).length / jobs.length
@@ -133,7 +133,7 @@ describe('the shard assignment', () => {
     )
   })
 
-  it('a node that lacks the code does not count, whatever its place', async () => {
+  it('a node that lacks the code does not count, whatever its rank', async () => {
     const code = jobNamed('coded', [{}])
     const able: Member = { name: 'able', profile: codeWith([code], ['work']).profile }
     const lacking: Member[] = members(5)
@@ -147,7 +147,7 @@ describe('the shard assignment', () => {
     expect(assignment.rankOf(jobNamed('new here', [{}]))).toBe(0)
   })
 
-  it('a node that is starting does not count', async () => {
+  it('a starting node does not count', async () => {
     const others = members(5).map((member) => ({ ...member, counter: -7 }))
     const assignment = await assignmentOf({ name: 'a' }, others)
     expect(assignment.isAlone).toBe(true)
@@ -165,14 +165,14 @@ describe('a profile', () => {
   const data = jobNamed('data', [{ handler: 'work' }, { handler: 'other' }])
   const fingerprint = fingerprintOfJob(coded.job, {})
 
-  it('says what a node has code for', () => {
+  it('contains the code of a node', () => {
     const capabilities = readNodeCapabilities(codeWith([coded], ['work', 'other']).profile)
     expect([capabilities.canRun(coded.job), capabilities.canRun(data.job)]).toEqual([true, true])
     const less = readNodeCapabilities(codeWith([jobNamed('another', [{}])], ['work']).profile)
     expect([less.canRun(coded.job), less.canRun(data.job)]).toEqual([false, false])
   })
 
-  it('says which definitions a node has, each of its job', () => {
+  it('contains the definitions of a node, by job', () => {
     const { hasDefinition } = readNodeCapabilities(codeWith([coded, data]).profile)
     expect(hasDefinition(coded.job.id, fingerprint)).toBe(true)
     expect(hasDefinition(coded.job.id, 'another')).toBe(false)
@@ -180,7 +180,7 @@ describe('a profile', () => {
     expect(readNodeCapabilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
   })
 
-  it('goes by the defaults of the scheduler, which are a part of its definitions', () => {
+  it('depends on the defaults of the scheduler, which are a part of its definitions', () => {
     const own = [coded.job]
     const of = (defaults: object) => codeOf({ jobs: own, definitions: own, handlers: [], defaults }).digest
     expect(of({ maxRescues: 1 })).not.toBe(of({}))
@@ -193,7 +193,7 @@ describe('a profile', () => {
     expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
   })
 
-  it('fits into what storages hold: of a node with too much code it says none, and of one with too many definitions none of these', () => {
+  it('fits the limit of storages: it omits too much code, and too many definitions', () => {
     const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
     const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
     expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)

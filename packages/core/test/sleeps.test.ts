@@ -29,7 +29,7 @@ function handClock() {
   }
 }
 
-it('a sleep lasts as long as it says, or until its signal fires', async () => {
+it('a sleep lasts its full duration, or until its signal fires', async () => {
   const { clock, timers, pass } = handClock()
   const sleeps = new Sleeps(clock)
   const controller = new AbortController()
@@ -44,7 +44,7 @@ it('a sleep lasts as long as it says, or until its signal fires', async () => {
   expect(timers.size).toBe(0)
 })
 
-it('once the engine has ended none keeps the process alive, and each still lasts as long as it says', async () => {
+it('after the end of the engine no sleep keeps the process alive, and each still lasts its full duration', async () => {
   const { clock, timers, pass } = handClock()
   const sleeps = new Sleeps(clock)
   const { signal } = new AbortController()

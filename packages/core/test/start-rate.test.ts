@@ -29,12 +29,12 @@ describe('a start rate', () => {
     expect(nextStartAt({ ...plain, starts: [100, 130] })).toBe(Number.NEGATIVE_INFINITY)
   })
 
-  it('keeps as many starts as it looks at', () => {
+  it('keeps as many starts as its limit', () => {
     expect(startsAfter(rated(2, 60), 100)).toEqual([100])
     expect(startsAfter({ ...rated(2, 60), starts: [100, 130] }, 160)).toEqual([130, 160])
   })
 
-  it('lets no more start within an interval, wherever it begins and whatever the clocks of those who start', () => {
+  it('limits the starts in any interval, whatever the clocks of the starting nodes', () => {
     const clocks = fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 200 })
     const world = fc.record({
       limit: fc.integer({ min: 1, max: 5 }),
@@ -60,7 +60,7 @@ describe('a start rate', () => {
     )
   })
 
-  it('lets as many start as it says, where one clock asks again and again', () => {
+  it('allows as many starts as its limit under repeated requests by one clock', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0
@@ -72,7 +72,7 @@ describe('a start rate', () => {
     expect(count).toBe(30)
   })
 
-  it('is another one when either number is, or when it comes or goes', () => {
+  it('counts as changed if either number differs, or if it is added or removed', () => {
     expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
     expect(changesStartRate(plain, plain)).toBe(false)
     for (const other of [rated(3, 60), rated(2, 61), plain]) {
@@ -81,7 +81,7 @@ describe('a start rate', () => {
     }
   })
 
-  it('is read back from the numbers that it is kept as', () => {
+  it('is read back from its stored numbers', () => {
     const head = { ...rated(2, 60), starts: [100, 130] }
     expect(readStartNumbers(startNumbersOf(head))).toEqual({
       startRate: { limit: 2, intervalMs: 60 },

@@ -74,14 +74,14 @@ function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}
 describe('the overlap rule', () => {
   const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-  it('starts what may start when nothing is active, and else leaves it pending, under every policy', () => {
+  it('starts a startable occurrence of an inactive job, and leaves others pending, under every policy', () => {
     for (const policy of policies) {
       expect(decideOverlap(situation(policy)).state).toBe('running')
       expect(decideOverlap(situation(policy, { startable: false })).state).toBe('pending')
     }
   })
 
-  it('decides by the policy when one runs', () => {
+  it('applies the policy while an occurrence runs', () => {
     const table: Readonly<Record<OverlapPolicy, OverlapDecision>> = {
       skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
       queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
@@ -92,7 +92,7 @@ describe('the overlap rule', () => {
     for (const policy of policies) expect(decideOverlap(situation(policy, { running: 1 }))).toEqual(table[policy])
   })
 
-  it('takes a pending one for active, and lets the newest take its place where only one may wait', () => {
+  it('treats a pending occurrence as active, and replaces it by the newest under queue_one and cancel_running', () => {
     expect(decideOverlap(situation('skip', { pending: 1 })).state).toBe('skipped')
     expect(decideOverlap(situation('queue', { pending: 1 })).state).toBe('queued')
     for (const policy of ['queue_one', 'cancel_running'] as const) {
@@ -102,7 +102,7 @@ describe('the overlap rule', () => {
     }
   })
 
-  it('lets maxQueued wait and skips the rest', () => {
+  it('queues up to maxQueued slots and skips further ones', () => {
     expect(decideOverlap(situation('queue', { running: 1, queued: 1 })).state).toBe('queued')
     const full = decideOverlap(situation('queue', { running: 1, queued: 2 }))
     expect([full.state, full.reason]).toEqual(['skipped', 'queue_full'])
@@ -124,14 +124,14 @@ describe('the overlap rule', () => {
     }
   })
 
-  it('never skips what recovery wants to run', () => {
+  it('never skips a run of recovery', () => {
     for (const policy of policies) {
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 0)).toBe('pending')
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 1)).toBe(policy === 'allow' ? 'pending' : 'queued')
     }
   })
 
-  it('neither skips nor refuses while slots are left that a replace has still to cancel, unless one runs', () => {
+  it('neither skips nor rejects while superseded slots exist, unless an occurrence runs', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
     expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
@@ -146,7 +146,7 @@ describe('the overlap rule', () => {
 describe('judging a create', () => {
   const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
 
-  it('asks for exists, absent, pruned, stale_version and off_schedule, in this order', () => {
+  it('checks exists, absent, pruned, stale_version and off_schedule, in this order', () => {
     const wrong = { ...slot, scheduledAt: 40, jobVersion: 1 }
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, true)).toBe('exists')
     expect(judgeCreate(wrong, { ...head, deletedAt: 1 }, false)).toEqual({ outcome: 'absent' })
@@ -159,12 +159,12 @@ describe('judging a create', () => {
     expect(judgeCreate(slot, head, false)).toBe('create')
   })
 
-  it('refuses a version that is not stored yet as well', () => {
+  it('rejects a version that is not stored yet as well', () => {
     const ahead = { ...slot, jobVersion: 3 }
     expect(judgeCreate(ahead, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
   })
 
-  it('takes a trigger at any time, and an exclusion after the watermark alone', () => {
+  it('accepts a trigger at any time, and an exclusion only after the watermark', () => {
     const { nextAt: _, ...base } = slot
     const trigger: CreateItem = { ...base, kind: 'trigger', dueAt: 50, scheduledAt: 50 }
     expect(judgeCreate(trigger, head, false)).toBe('create')
@@ -173,7 +173,7 @@ describe('judging a create', () => {
     expect(judgeCreate(exclusion(100), head, false)).toMatchObject({ outcome: 'off_schedule' })
   })
 
-  it('takes a recovery by its watermark, even when its last slot was excluded', () => {
+  it('accepts a recovery by its watermark, even if its last slot was canceled ahead', () => {
     const { id, jobId, scheduledAt, jobVersion } = slot
     const address = { id, jobId, scheduledAt, jobVersion }
     const recovery = (expectedWatermark: number): CreateItem => ({
@@ -190,7 +190,7 @@ describe('judging a create', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('lets a slot that exists move the job on, but not by an older version, nor when the job is elsewhere', () => {
+  it('moves the job past an existing slot, unless the version is older or the next instant differs', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
@@ -217,7 +217,7 @@ describe('the head of a job', () => {
     })
   })
 
-  it('takes a new version with a replace, and keeps its course', () => {
+  it('gets a new version by a replace, and keeps its watermark', () => {
     const paused = { at: 1, reason: null, actor: null }
     const running = { ...head, watermark: 200, nextAt: 300, paused, pruneFloor: 50 }
     const next = { content: { ...content, fingerprint: 'print-2', nextAt: 250 }, waiting: 'keep' } as const
@@ -229,7 +229,7 @@ describe('the head of a job', () => {
     expect(isRepeatedReplace(replaced, { content: { fingerprint: 'print-3' }, expectedVersion: 1 })).toBe(false)
   })
 
-  it('is set back by a replace that says so, behind its watermark and with its next slot after what was pruned', () => {
+  it('is set back by a replace with setBackTo before the watermark and a next slot after the prune floor', () => {
     const ahead = { ...head, watermark: 500, nextAt: 600, pruneFloor: 200 }
     const back = (setBackTo: number, nextAt: number | null) => mayReplace(ahead, { content: { nextAt }, setBackTo })
     expect([back(499, 500), back(100, 201), back(300, null)]).toEqual([true, true, true])
@@ -247,7 +247,7 @@ describe('the head of a job', () => {
     expect(mayReplace({ ...pruned, pruneFloor: null }, { content: { nextAt: 50 } })).toBe(true)
   })
 
-  it('keeps below which version slots are to be canceled, until another replace cancels, or the job is deleted', () => {
+  it('keeps cancelsBelow until another replace cancels, or the job is deleted', () => {
     const change = (fingerprint: string, waiting: 'keep' | 'cancel', expectedVersion: number) => {
       return { content: { ...content, fingerprint }, waiting, expectedVersion }
     }
@@ -267,7 +267,7 @@ describe('the head of a job', () => {
     ])
   })
 
-  it('cancels slots of versions before a replace that no node has started', () => {
+  it('supersedes unstarted slots of versions before a replace', () => {
     const waits = { kind: 'slot', jobVersion: 1, token: 0 } as const
     expect(isSuperseded({ cancelsBelow: 2 }, waits)).toBe(true)
     expect(isSuperseded({ cancelsBelow: null }, waits)).toBe(false)
@@ -275,7 +275,7 @@ describe('the head of a job', () => {
     for (const change of kept) expect(isSuperseded({ cancelsBelow: 2 }, { ...waits, ...change })).toBe(false)
   })
 
-  it('becomes a tombstone, over which versions, watermark, floor and lineage go on', () => {
+  it('becomes a tombstone, over which versions, watermark, floor and lineage continue', () => {
     const dead = { ...deletedJob({ ...head, watermark: 500, nextAt: 600 }, 300), pruneFloor: 50 }
     expect(dead).toMatchObject({ deletedAt: 300, changedAt: 300, nextAt: null, watermark: 500 })
     const again = createdJob(job, { ...content, fingerprint: 'print-2' }, dead, 400)
@@ -324,12 +324,12 @@ describe('the record of an occurrence', () => {
     expect(handed).toMatchObject({ state: 'canceled', reason: 'deleted', finishedAt: 230, deadlineAt: null })
   })
 
-  it('goes between pending and queued with nothing but its state', () => {
+  it('changes only its state between pending and queued', () => {
     expect(requeued({ ...pending, reason: 'shutdown' })).toEqual({ ...pending, state: 'queued' })
     expect(woken(requeued(pending))).toEqual(pending)
   })
 
-  it('ends with its state, reason and instant, and keeps who had it', () => {
+  it('ends with its state, reason and instant, and keeps its owner', () => {
     const change = { state: 'failed', reason: 'task_failed', runs: [], sequence: 3 } as const
     const expected = { state: 'failed', reason: 'task_failed', finishedAt: 240, deadlineAt: null, token: 1, owner }
     expect(finished(running, change, 240)).toEqual({ ...running, ...expected, runs: [], sequence: 3 })
@@ -345,7 +345,7 @@ describe('the record of an occurrence', () => {
     expect(canceledBy(pending, second, 240).cancelRequest).toEqual(second)
   })
 
-  it('of a recovery says that it is one', () => {
+  it('of a recovery is marked as recovered', () => {
     const run = { kind: 'run', id: slot.id, scheduledAt: 200, executionTimeoutMs: 50, details: {} } as const
     const recovered = recoveredOccurrence(slot, run, 'queued', 900)
     expect(recovered).toMatchObject({ state: 'queued', recovered: true, dueAt: 200, createdAt: 900, finishedAt: null })
@@ -356,7 +356,7 @@ describe('the record of an occurrence', () => {
   })
 })
 
-describe('judging what an owner says', () => {
+describe('judging a settle', () => {
   const finish: SettleChange = { kind: 'finish', state: 'completed', reason: null }
   const release: SettleChange = { kind: 'release', dueAt: 1, reason: null }
   const progress: SettleChange = { kind: 'progress' }
@@ -364,7 +364,7 @@ describe('judging what an owner says', () => {
   const owner = { node: 'a', incarnation: 'a-1' }
   const stored = (state: OccurrenceState) => ({ state, token: 2, owner, sequence: 5 })
 
-  it('applies what is new, repeats what is stored and refuses what is older', () => {
+  it('applies a new sequence, repeats the stored one and rejects an older one', () => {
     for (const change of [finish, release, progress]) {
       expect(judgeSettle(stored('running'), said(6, change))).toBe('apply')
       expect(judgeSettle(stored('running'), said(9, change))).toBe('apply')
@@ -373,7 +373,7 @@ describe('judging what an owner says', () => {
     }
   })
 
-  it('refuses another incarnation under the same token, whatever its sequence', () => {
+  it('rejects another incarnation under the same token, whatever its sequence', () => {
     const other = { node: 'a', incarnation: 'a-2' }
     for (const change of [finish, release, progress]) {
       for (const sequence of [5, 6]) {
@@ -386,14 +386,14 @@ describe('judging what an owner says', () => {
     expect(judgeSettle(stored('completed'), { ...said(5, finish), owner: other })).toBe('lost')
   })
 
-  it('refuses every token but the live one', () => {
+  it('rejects every token except the valid one', () => {
     for (const token of [0, 1, 3]) expect(judgeSettle(stored('running'), said(6, finish, token))).toBe('lost')
     for (const state of ['pending', 'failed_stale', 'canceled'] as const) {
       expect(judgeSettle(stored(state), said(6, finish))).toBe('lost')
     }
   })
 
-  it('knows the finish that ended it and the release that handed it back', () => {
+  it('repeats the finish that ended the occurrence and the release that handed it back', () => {
     expect(judgeSettle(stored('completed'), said(5, finish))).toBe('repeated')
     expect(judgeSettle(stored('failed'), said(5, finish))).toBe('lost')
     expect(judgeSettle(stored('completed'), said(5, progress))).toBe('lost')
@@ -408,7 +408,7 @@ describe('pruning', () => {
   const record: OccurrenceRecord = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
   const span = { from: 200, to: 500, count: 4 }
 
-  it('spares what is live, recent, undecided, or stands for a slot that is', () => {
+  it('keeps records that are live, recent or undecided, or that cover such a slot', () => {
     expect(isPrunable(record, 201, 201)).toBe(true)
     expect(isPrunable(record, 200, 201)).toBe(false)
     expect(isPrunable(record, 201, 200)).toBe(false)
@@ -419,7 +419,7 @@ describe('pruning', () => {
     expect(isPrunable({ ...record, details: { span } }, 501, 500)).toBe(false)
   })
 
-  it('raises the floor to the last slot that a record stands for', () => {
+  it('raises the floor to the last slot that a record covers', () => {
     expect(lastSlotOf(record)).toBe(200)
     expect(lastSlotOf({ ...record, details: { span } })).toBe(500)
   })

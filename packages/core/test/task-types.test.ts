@@ -49,7 +49,7 @@ describe('types flow', () => {
     expect(job.tasks).toHaveLength(3)
   })
 
-  it('from a task of its own into the context of later ones', () => {
+  it('from a task of defineTask into the context of later tasks', () => {
     const job = defineJob({
       name: 'typed',
       schedule,
@@ -80,8 +80,8 @@ describe('types flow', () => {
   })
 })
 
-describe('what comes back of data and results', () => {
-  it('is what JSON keeps, and nothing of what is refused', () => {
+describe('the type of data and results after the round trip', () => {
+  it('is the type of their JSON form, without rejected values', () => {
     interface Row {
       readonly id: number
       readonly note?: string
@@ -145,7 +145,7 @@ describe('the compiler refuses', () => {
     for (const define of refused) expect(define).toThrow()
   })
 
-  it('to change a definition that was made', () => {
+  it('a change of a definition', () => {
     expectTypeOf<Job['tasks']>().toExtend<readonly unknown[]>()
     expectTypeOf<Job['tasks']>().not.toExtend<unknown[]>()
     expectTypeOf<RetryPolicyInput>().toEqualTypeOf<Readonly<RetryPolicyInput>>()

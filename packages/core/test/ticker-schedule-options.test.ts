@@ -29,7 +29,7 @@ describe('an instant in the options of a schedule', () => {
     expect(isLocalTime(input)).toBe(isLocal)
   })
 
-  it('is read in the time zone when it is a local time, and as what it is otherwise', () => {
+  it('is read in the time zone if it is a local time, and unchanged otherwise', () => {
     const iso = (input: Parameters<typeof toZonedInstantMs>[0]) =>
       new Date(toZonedInstantMs(input, 'America/New_York', 'start')).toISOString()
     expect(iso('2026-01-31T02:00:00')).toBe('2026-01-31T07:00:00.000Z')
@@ -44,14 +44,14 @@ describe('an instant in the options of a schedule', () => {
     expect(iso('2025-11-02T01:30:00')).toBe('2025-11-02T05:30:00.000Z')
   })
 
-  it('is serialised as an instant, but a local time as it is', () => {
+  it('is serialized in UTC, and a local time unchanged', () => {
     expect(toZonedInstantText(0, 'start')).toBe('1970-01-01T00:00:00Z')
     expect(toZonedInstantText('2026-01-31T02:00:00+09:00', 'start')).toBe('2026-01-30T17:00:00Z')
     expect(toZonedInstantText('2026-01-31T11:00+09:00[Asia/Tokyo]', 'start')).toBe('2026-01-31T02:00:00Z')
     expect(toZonedInstantText('2026-01-31T02:00', 'start')).toBe('2026-01-31T02:00')
   })
 
-  it('is refused when it is none', () => {
+  it('is rejected if it is invalid', () => {
     const refused = expect.objectContaining({ code: 'INVALID_INSTANT', field: 'start' })
     const texts = [
       'soon',
@@ -71,7 +71,7 @@ describe('an instant in the options of a schedule', () => {
 })
 
 describe('the window of a schedule', () => {
-  it('is open where nothing is given', () => {
+  it('is open without start and end', () => {
     expect(readScheduleWindow({}, 'UTC')).toBe(openWindow)
     expect(readScheduleWindow({ start: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: Number.POSITIVE_INFINITY })
     expect(readScheduleWindow({ end: 5 }, 'UTC')).toEqual({ startMs: Number.NEGATIVE_INFINITY, endMs: 5 })

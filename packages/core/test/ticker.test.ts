@@ -83,7 +83,7 @@ describe('a live ticker', () => {
     await reading
   })
 
-  it('waits for instants that are further away than a timer reaches', async () => {
+  it('waits for instants beyond the longest timer', async () => {
     const { clock, live, times } = startedTicker(new Every(100 * 24 * hour))
     const due = live.nextRun()?.getTime() ?? 0
     await clock.advanceTo(due - 1)
@@ -109,7 +109,7 @@ describe('a live ticker', () => {
     expect(ticks).toHaveLength(2)
   })
 
-  it('says which instant it waits for', async () => {
+  it('returns the next instant', async () => {
     const { clock, live } = startedTicker(new Every(minute))
     expect(live.nextRun()).toEqual(new Date(noon + minute))
     await clock.advance({ seconds: 90 })
@@ -146,7 +146,7 @@ describe('a live ticker', () => {
     expect(live.isEnabled).toBe(false)
   })
 
-  it('does not make up for what came during a pause', async () => {
+  it('does not tick for instants during a pause', async () => {
     const { clock, live, ticks, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     live.pause()
@@ -257,7 +257,7 @@ describe('a live ticker that notices late', () => {
 describe('a live ticker whose clock is wrong', () => {
   const year = 365 * 24 * hour
 
-  it('does not tick by a time that was there for a moment, and goes on where it was', async () => {
+  it('ignores a short wrong reading of the clock, and continues', async () => {
     const { clock, ticks, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + year)
@@ -269,7 +269,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(ticks[2]).toMatchObject({ skipped: 3, isLate: false })
   })
 
-  it('follows a jump that holds, with one tick for all that it went over', async () => {
+  it('follows a lasting jump, with one tick for all skipped instants', async () => {
     const { clock, ticks, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + hour)
@@ -282,7 +282,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
   })
 
-  it('goes on at once when a wrong clock, which it has followed, is right again, and ticks nothing twice', async () => {
+  it('continues at once after a followed wrong clock is right again, and ticks no instant twice', async () => {
     const { clock, times } = startedOnMachine(new Every(10 * second))
     await clock.advance({ seconds: 25 })
     await clock.jumpTo(noon + year)
@@ -302,7 +302,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(new Set(times()).size).toBe(times().length)
   })
 
-  it('goes on as soon as the clock that it was started by is right', async () => {
+  it('continues as soon as the clock is right after a start by a wrong clock', async () => {
     const clock = { ...virtualClock(noon + year), isAuthoritative: false }
     const { live, times } = startedOn(clock, new Every(minute))
     await clock.jumpTo(noon + second)
@@ -311,7 +311,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(live.nextRun()).toEqual(new Date(noon + 3 * minute))
   })
 
-  it('is not held up by a resume under the wrong time', async () => {
+  it('is not delayed by a resume under a wrong time', async () => {
     const { clock, live, times } = startedOnMachine(new Every(minute))
     await clock.advance({ seconds: 90 })
     live.pause()
@@ -349,7 +349,7 @@ describe('a live ticker whose clock is wrong', () => {
 })
 
 describe('the ticks of a live ticker', () => {
-  it('reach every reader, each from when it began to read', async () => {
+  it('reach every reader from the beginning of its iteration', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     const later = live[Symbol.asyncIterator]()
@@ -374,7 +374,7 @@ describe('the ticks of a live ticker', () => {
     ])
   })
 
-  it('can be asked for ahead', async () => {
+  it('can be requested in advance', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(minute), { clock })
     live.start()
@@ -389,7 +389,7 @@ describe('the ticks of a live ticker', () => {
     ])
   })
 
-  it('are no longer kept for a reader that has left', async () => {
+  it('are not kept for a reader that has left', async () => {
     const { clock, live } = startedTicker(new Every(minute))
     const reader = live[Symbol.asyncIterator]()
     await clock.advance({ minutes: 1 })
@@ -438,7 +438,7 @@ describe('the ticks of a live ticker', () => {
     expect([live.isEnabled, calls]).toEqual([false, 2])
   })
 
-  it('fail when the schedule finds what is not before', async () => {
+  it('fail when the schedule returns a previous instant that is not earlier', async () => {
     class Faulty extends Every {
       override previousMs(beforeMs: number): number {
         return beforeMs

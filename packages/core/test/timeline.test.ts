@@ -62,7 +62,7 @@ const timeline = fc
 const everyOne = every(1)
 
 describe('the series of a timeline', () => {
-  it('is in each stretch that of the stretch’s schedule', () => {
+  it('is in each segment that of the segment’s schedule', () => {
     fc.assert(
       fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
         const expected = segments
@@ -91,13 +91,13 @@ describe('the series of a timeline', () => {
     expect([series.nextMs(0), series.nextMs(7), series.previousMs(20)]).toEqual([7, 14, 14])
   })
 
-  it('ends where its last stretch does', () => {
+  it('ends with its last segment', () => {
     const series = seriesOf([{ after: 10, until: 30, schedule: every(10).toJSON() }], reviver)
     expect([series.nextMs(0), series.nextMs(20), series.nextMs(30)]).toEqual([20, 30, null])
     expect([series.previousMs(100), series.previousMs(20)]).toEqual([30, null])
   })
 
-  it('cannot be made of a type of schedule that the node does not know, and the error says what to do', () => {
+  it('cannot be made of an unknown schedule type, and the error names the remedy', () => {
     const serialized = { type: 'lunar' }
     expect(reviver.knows(serialized)).toBe(false)
     const error = thrownBy(() => seriesOf([wholeTime(serialized)], reviver))
@@ -114,8 +114,8 @@ const situation = fc.record({
   lag: fc.integer({ min: 0, max: 100 }),
 })
 
-describe('a schedule that takes over', () => {
-  it('decides every slot from then on, and none before', () => {
+describe('a new schedule of a timeline', () => {
+  it('determines every slot from its start on, and none before', () => {
     fc.assert(
       fc.property(situation, ({ segments, fresh, watermark, lag }) => {
         const from = watermark + lag
@@ -126,7 +126,7 @@ describe('a schedule that takes over', () => {
     )
   })
 
-  it('leaves nothing behind of stretches that have been decided', () => {
+  it('removes decided segments', () => {
     const first = switchSchedule([wholeTime(every(10).toJSON())], every(7).toJSON(), { from: 100, watermark: 90 })
     expect(first).toHaveLength(2)
     expect(switchSchedule(first, every(3).toJSON(), { from: 200, watermark: 200 })).toEqual([
@@ -168,7 +168,7 @@ describe('an update', () => {
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 5)).toEqual([40, 50, 60, 63, 70])
   })
 
-  it('for a window holds inside it alone', () => {
+  it('for a window applies only inside it', () => {
     const policy: UpdatePolicy = { type: 'windowed', from: 49, to: 63 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 6)).toEqual([
       40, 49, 56, 63, 70, 80,

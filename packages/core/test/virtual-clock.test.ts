@@ -30,7 +30,7 @@ describe('a virtual clock', () => {
     expect(clock.monotonic()).toBe(86_400_000)
   })
 
-  it('calls timers at their time and in their order, and the time that they see is that of their call', async () => {
+  it('calls timers in order at their instants, and callbacks read that instant', async () => {
     const { clock, log, note } = world()
     clock.setTimer(300, note('late'))
     clock.setTimer(100, note('early'))
@@ -72,7 +72,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([])
   })
 
-  it('calls timers that were set on the way, when they are due before the end', async () => {
+  it('calls timers that callbacks set, if they are due before the end', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, () => {
       clock.setTimer(50, note('inside'))
@@ -116,7 +116,7 @@ describe('a virtual clock', () => {
     ])
   })
 
-  it('lets work that waits for promises alone get to its end before time moves', async () => {
+  it('lets work that only awaits promises finish before time moves', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, async () => {
       for (let turn = 0; turn < 50; turn++) await Promise.resolve()
@@ -150,7 +150,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual(calls.map(() => ['answered', 100]))
   })
 
-  it('knows who waits for it, also in work on another clock', async () => {
+  it('knows the work that waits for it, also inside work on another clock', async () => {
     const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
     let isDone = false
     outer.perform?.(async () => {
@@ -161,7 +161,7 @@ describe('a virtual clock', () => {
     expect(isDone).toBe(true)
   })
 
-  it('leaves nothing behind that each later promise of the process has to carry', async () => {
+  it('leaves no async context behind that slows down later promises', async () => {
     const carried = async () => {
       let properties = 0
       await virtualClock(start).perform?.(async () => {
@@ -175,7 +175,7 @@ describe('a virtual clock', () => {
     expect(await carried()).toBe(first)
   })
 
-  it('is set forwards and backwards by a jump, without the time that passes', async () => {
+  it('is set forward and back by a jump, without a change of the monotonic time', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, note('timer'))
     await clock.jumpTo(start + 3_600_000)
@@ -185,7 +185,7 @@ describe('a virtual clock', () => {
     expect([clock.now(), clock.monotonic(), log]).toEqual([start - 3_600_000 + 100, 100, [['timer', 100]]])
   })
 
-  it('is not advanced to the past, and says how to get there', async () => {
+  it('rejects an advance to the past, and names the remedy', async () => {
     const { clock } = world()
     const error = await clock.advanceTo(start - 1).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'INVALID_INSTANT', field: 'instant', value: start - 1 })
@@ -193,7 +193,7 @@ describe('a virtual clock', () => {
     expect(clock.now()).toBe(start)
   })
 
-  it('refuses what is no instant and no duration', () => {
+  it('rejects an invalid instant or duration', () => {
     const { clock } = world()
     expect(refusalOf(() => virtualClock('soon'))).toEqual({ code: 'INVALID_INSTANT', field: 'start', value: 'soon' })
     expect(thrownBy(() => clock.advance(-1)).code).toBe('INVALID_DURATION')
@@ -202,7 +202,7 @@ describe('a virtual clock', () => {
 })
 
 describe('a sleep', () => {
-  it('ends when its time has passed, also after days', async () => {
+  it('ends after its duration, even after days', async () => {
     const { clock, log, note } = world()
     void clock.sleep({ days: 3 }).then(note('awake'))
     await clock.advance({ days: 2 })
@@ -236,7 +236,7 @@ describe('a sleep', () => {
     await expect(clock.sleep(1000, AbortSignal.abort(reason))).rejects.toBe(reason)
   })
 
-  it('that has ended does not listen to its signal any more', async () => {
+  it('that has ended has no listener on its signal', async () => {
     const { clock, log, note } = world()
     const controller = new AbortController()
     void clock.sleep(1000, controller.signal).then(note('awake'))

@@ -23,7 +23,7 @@ function namedStorage(members: Partial<Storage> = {}): Storage & { readonly clos
 }
 
 describe('wrapStorage', () => {
-  it('passes on every method, what the storage says of itself, and close', async () => {
+  it('forwards every method, the storage’s properties, and close', async () => {
     const inner = namedStorage({ serverTime: async () => 5, subscribe: () => () => {} })
     const storage = wrapStorage(inner, {})
     for (const method of storageMethods) {
@@ -48,7 +48,7 @@ describe('wrapStorage', () => {
     expect(['serverTime' in taken, 'subscribe' in taken]).toEqual([false, false])
   })
 
-  it('hands listeners to the storage, and its way to end them back', () => {
+  it('passes listeners to the storage, and returns its function to remove them', () => {
     const heard: unknown[] = []
     const inner = namedStorage({
       subscribe(listener) {
@@ -76,7 +76,7 @@ describe('wrapStorage', () => {
     expect([closed, inner.closed()]).toEqual([['hook'], 0])
   })
 
-  it('stands around every call, those of hooks and serverTime too, and decides what is answered', async () => {
+  it('wraps every call, those of hooks and serverTime too, and decides the answer', async () => {
     const seen: unknown[] = []
     const storage = wrapStorage(namedStorage({ serverTime: async () => 5 }), {
       settle: async () => [],

@@ -49,7 +49,7 @@ describe('calls that follow one another', () => {
   })
 })
 
-it('what callers ask for goes on one by one, in its order, and after what the engine has to do', async () => {
+it('requests continue one by one, in order, and after the work of the engine', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []

@@ -39,7 +39,7 @@ describe('steps', () => {
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
   })
 
-  it('that are quick share it by thousands, and the clock is looked at for few of them', async () => {
+  it('that are quick share a turn by thousands, and few of them read the clock', async () => {
     const clock = workClock()
     let looks = 0
     const counted = {
@@ -54,7 +54,7 @@ describe('steps', () => {
     expect(looks).toBeLessThan(steps / 10)
   })
 
-  it('are interrupted also where time stands still', async () => {
+  it('are interrupted even while time stands still', async () => {
     const clock = workClock()
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { steps: 200_000 }))).toBeLessThan(51_000)
   })
@@ -87,14 +87,14 @@ describe('several concurrent counts', () => {
     return taken.filter((names) => names.length > 0)
   }
 
-  it('go on in the order in which they wait, and a long step ends the turn', async () => {
+  it('continue in the order in which they wait, and a long step ends the turn', async () => {
     const counting = ['first', 'second', 'third'].map((name) => ({ name, steps: 3, stepMs: 10 }))
     const later = ['second', 'third', 'first', 'second', 'third']
     const taken = await together(counting)
     expect(taken).toEqual([['first', 'second', 'third'], ['first'], ...later.map((name) => [name])])
   })
 
-  it('share a turn when each needs a part of it', async () => {
+  it('share a turn if each needs a part of it', async () => {
     const long = { name: 'long', steps: 3, stepMs: 7 }
     const short = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => ({ name, steps: 2, stepMs: 1 }))
     const taken = await together([long, ...short])
@@ -107,7 +107,7 @@ describe('several concurrent counts', () => {
     ])
   })
 
-  it('share a turn where time stands still, too', async () => {
+  it('share a turn while time stands still, too', async () => {
     const counting = ['a', 'b', 'c'].map((name) => ({ name, steps: 60_000, stepMs: 0 }))
     const taken = await together(counting)
     expect(taken.length).toBeLessThan(6)
@@ -128,7 +128,7 @@ it('`lastStepsMs` is the duration of the steps before a wait, without earlier wo
   expect(turns.lastStepsMs).toBe(1)
 })
 
-it('what those took who went on before in the same turn is not counted, either', async () => {
+it('`lastStepsMs` excludes earlier counts of the same turn, too', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const lasted: number[] = []
