@@ -117,10 +117,10 @@ export interface JobOperations {
    * Triggers up to 10,000 runs in few calls to the storage. Each item works as in {@link trigger}.
    *
    * Each item is a separate request: the items are not atomic. A list with an invalid item is rejected before anything
-   * is sent. After that the call resolves with one result for each item, in order. A result has an `error` if the queue
-   * of the job is full (`QUEUE_FULL`), if the storage rejects the item (`STORAGE_REFUSED`), if the job was deleted
-   * meanwhile (`JOB_NOT_FOUND`), or if no answer came in time (`STORAGE_TIMEOUT`, `ABORTED`). An item with a `key` can
-   * be sent again.
+   * is sent. After that the call resolves with one result for each item, in order. The `error` of a result is
+   * `QUEUE_FULL` if the queue of the job is full, `STORAGE_REFUSED` if the storage rejects the item, `JOB_NOT_FOUND` if
+   * the job was deleted meanwhile. It is `STORAGE_TIMEOUT` or `ABORTED` if no answer came in time. An item with a `key`
+   * can be sent again.
    *
    * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails; if some
    * items were already written, the transaction can only be rolled back.

@@ -29,11 +29,11 @@ export interface TickerOptions {
  * separate reader, gets the ticks from its beginning on, and never delays the ticker.
  *
  * - No instant ticks twice, even if the clock is set back. Instants tick in order unless the clock is set back.
- * - After a jump of the clock by more than 5 s, for example because the machine slept, the ticker pauses until the new
- *   time has held for 15 s. A shorter wrong reading has no effect.
+ * - After a jump of the clock by more than 5 s, or a sleep of the machine, the ticker pauses until the new time has
+ *   held for 15 s. A shorter wrong reading has no effect.
  * - If the schedule throws or returns no later instant, the ticker ends: its iterations reject with `INVALID_SCHEDULE`.
- * - If several instants are due at once, because the process stalled, the machine slept or the clock was set forward,
- *   the ticker emits one tick for the newest and counts the earlier ones in `skipped`.
+ * - If several instants are due at once, the ticker emits one tick for the newest and counts the earlier ones in
+ *   `skipped`. This happens after the process stalled, the machine slept or the clock was set forward.
  */
 export interface Ticker extends AsyncIterable<Tick> {
   /** The schedule. */

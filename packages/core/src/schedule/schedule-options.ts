@@ -43,8 +43,8 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * The instant of a local time. luxon starts from the zone's present offset, and mistakes a time for one in a gap if the
- * offset was very different then, as in Samoa, which crossed the date line.
+ * The instant of a local time. luxon starts from the zone's present offset. If the offset was very different then, as
+ * in Samoa, which crossed the date line, luxon mistakes the time for one in a gap.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)
