@@ -2,7 +2,7 @@ import { readMethods } from './configuration/read-value.ts'
 import { type InstantInput, toInstantMs } from './instant.ts'
 import type { Schedule } from './schedule/schedule.ts'
 
-/** What a change of schedule does to the slots of a stretch of time. */
+/** The effect of a change of schedule on the slots of a time span. */
 export interface ScheduleDifference {
   /** Slots that only the second schedule has. */
   readonly added: readonly Date[]

@@ -3,13 +3,13 @@ import { JobistemerError, printValue } from './errors.ts'
 import { dayMs, longestReadable } from './tuning.ts'
 
 /**
- * A length of time given by its parts, which may be fractions; the sum is rounded to milliseconds. Months and years have
- * no fixed length and are not accepted.
+ * A duration in parts, which may be fractions; the sum is rounded to milliseconds. Months and years have no fixed
+ * length and are not accepted.
  */
 export interface DurationParts {
   /** Of 7 days. */
   readonly weeks?: number
-  /** Of 24 hours, whatever the clocks do. */
+  /** Of 24 hours, whatever the time zone. */
   readonly days?: number
   readonly hours?: number
   readonly minutes?: number

@@ -3,7 +3,7 @@ import { withoutOwnFrames } from './own-frames.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
 import { deepestCause, longestMessage, longestStack, mostErrorRecords, mostListed } from './tuning.ts'
 
-/** What is kept of whatever a handler threw: its cause and the errors that it stands for too. */
+/** The record of a value that a handler threw, with its cause and the errors of an `AggregateError`. */
 export function toErrorRecord(error: unknown): ErrorRecord {
   return new ErrorRecorder().of(error, 0)
 }
@@ -26,7 +26,7 @@ class ErrorRecorder {
         ...this.#inner(thrown, depth),
       }
     } catch {
-      // Members of an error can be getters that throw, and a proxy can refuse everything.
+      // Members of an error can be getters that throw, and a proxy can reject every access.
       return { name: 'Error', message: classOf(thrown) }
     }
   }
@@ -56,7 +56,10 @@ export interface ErrorLike {
   readonly errors?: unknown
 }
 
-/** Also errors of another realm, as of a worker or a `vm`, which are no instance of this one's `Error`. Never throws. */
+/**
+ * True also for errors of another realm, such as a worker or a `vm`, which are no instances of this realm's `Error`.
+ * Never throws.
+ */
 export function isErrorLike(thrown: unknown): thrown is ErrorLike {
   try {
     return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
@@ -70,7 +73,7 @@ function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown
   try {
     const text = String(thrown)
-    // An object that was thrown in place of an error says more by its members than by its class.
+    // The members of a thrown object that is no error tell more than its class.
     if (typeof thrown === 'object' && thrown !== null && text === '[object Object]') {
       return JSON.stringify(thrown) ?? text
     }

@@ -60,7 +60,7 @@ export type ErrorCode =
   | 'STORAGE_FAILED'
   | 'STORAGE_REFUSED'
 
-/** HTTP status by code, for requests that a client of a web server caused. Other codes are faults of the server. */
+/** HTTP status by code, for errors that a client of a web server caused. Other codes are server errors. */
 const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   INVALID_PAYLOAD: 400,
   JOB_NOT_FOUND: 404,
@@ -74,34 +74,34 @@ const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
 
 const brand = Symbol.for('jobistemer.error')
 
-/** What a {@link JobistemerError} is made of. */
+/** The members of a {@link JobistemerError}. */
 export interface JobistemerErrorOptions {
   /** One sentence: what is wrong with what. */
   readonly message: string
   /** The field, option or thing that is wrong, as a path: `tasks[1].retryPolicy.maxRetries`. */
   readonly field?: string
-  /** The value that was refused. Passwords in it are masked. */
+  /** The rejected value. Passwords in it are masked. */
   readonly value?: unknown
-  /** What to do about it. Appended to the message. */
+  /** The remedy, which is appended to the message. */
   readonly remedy?: string
   /** The error that led to this one. */
   readonly cause?: unknown
 }
 
 /**
- * The one error class of Jobistemer. Look at `code`, not at the message.
+ * The error class of Jobistemer. Check `code`, not the message.
  *
- * Expected contention is never an error: storages answer it with values.
+ * Expected contention is never an error: storages return values for it.
  */
 export class JobistemerError extends Error {
   override readonly name = 'JobistemerError'
-  /** Stable: programs decide by it. */
+  /** The stable code, for programs. */
   readonly code: ErrorCode
   /** The field, option or thing that is wrong, as a path. */
   readonly field: string | undefined
-  /** The value that was refused. */
+  /** The rejected value. */
   readonly value: unknown
-  /** What to do about it; part of the message. */
+  /** The remedy; part of the message. */
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {
@@ -141,14 +141,14 @@ export class JobistemerError extends Error {
   }
 }
 
-/** Prints a refused value for a message: JSON where possible, without passwords, shortened to 80 characters. */
+/** Prints a rejected value for a message: JSON if possible, without passwords, cut to 80 characters. */
 export function printValue(value: unknown): string {
   const text = textOf(value)
   return text.length > longestPrintedValue ? `${text.slice(0, longestPrintedValue - 3)}...` : text
 }
 
 function textOf(value: unknown): string {
-  // What is cut off need not be printed first.
+  // Cuts the text before printing it, to save work.
   if (typeof value === 'string')
     return JSON.stringify(maskSecrets(value.slice(0, longestMessage)).slice(0, longestPrintedValue))
   if (typeof value === 'bigint') return `${value}n`
@@ -163,7 +163,7 @@ function textOf(value: unknown): string {
   }
 }
 
-/** JSON has no such numbers, and would print `null`. */
+/** JSON would print such numbers as `null`. */
 function withoutNull(_: string, member: unknown): unknown {
   return typeof member === 'number' && !Number.isFinite(member) ? String(member) : member
 }

@@ -54,7 +54,7 @@ function idOf<Id extends string>(id: Id, field: string): Id {
   })
 }
 
-/** All halves of surrogate pairs are one and the same in UTF-8: names that differ in them alone would share an id. */
+/** UTF-8 encodes all halves of surrogate pairs alike, so names that differ only in them would share an id. */
 function readText(text: unknown, field: string): string {
   if (typeof text === 'string' && isWellFormed(text)) return text
   throw new JobistemerError('INVALID_NAME', {
@@ -66,7 +66,7 @@ function readText(text: unknown, field: string): string {
 }
 
 /**
- * The id of a job's occurrence at an instant. Every node derives the same one, and races to create it.
+ * The id of a job's occurrence at an instant. Every node derives the same id, and the nodes race to create the record.
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
@@ -74,31 +74,30 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * The id of the one record that stands for several missed slots, the first of them at `from`, whether they are recorded
- * as missed or covered by one run: an id space of its own, because any of these slots can have a record already. It has
- * one when it was canceled ahead.
+ * The id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. The
+ * id space is separate, because any of these slots can have its own record after it was canceled ahead.
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
-/** The id of a trigger: an id space of its own, so that it never takes the place of a slot. */
+/** The id of a trigger. The id space is separate, so that a trigger never replaces a slot. */
 export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
   return uuid.occurrence(`${job}:trigger:${key}`)
 }
 
 /**
- * The id of a replay. `number` counts the replays of an original from 1, those of its replays included. So all of them are
- * found by the id of the original alone.
+ * The id of a replay. `number` counts the replays of an original from 1, including replays of its replays. So the id of
+ * the original leads to all of them.
  */
 export function replayOccurrenceId(original: OccurrenceId, number: number): OccurrenceId {
   return uuid.occurrence(`${original}:replay:${number}`)
 }
 
 /**
- * The id of a run of a backfill. `round` counts the runs that backfills have given the slot, from 1, whatever their keys:
- * so they are found by the slot alone.
+ * The id of a run of a backfill. `round` counts the runs of the slot in all backfills, from 1. So the slot leads to all
+ * of them.
  */
 export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: number): OccurrenceId {
   return uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)
@@ -109,7 +108,7 @@ export function taskRunId(occurrence: OccurrenceId, task: TaskId): TaskRunId {
   return uuid.run(`${idOf(occurrence, 'occurrence')}:${idOf(task, 'task')}`)
 }
 
-/** The id of one try of a task run; `number` counts from 1. @throws JobistemerError `INVALID_ARGUMENT` */
+/** The id of an attempt of a task run; `number` counts from 1. @throws JobistemerError `INVALID_ARGUMENT` */
 export function attemptId(run: TaskRunId, number: number): AttemptId {
   return uuid.attempt(`${idOf(run, 'run')}:${readInteger(number, 'number', 0, Number.MAX_SAFE_INTEGER)}`)
 }

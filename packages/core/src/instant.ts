@@ -6,9 +6,9 @@ import { lastInstantMs, longestReadable } from './tuning.ts'
 export type { InstantInput } from './schedule/schedule.ts'
 
 /**
- * Epoch milliseconds of an instant given in any accepted form. A string is ISO 8601 with a whole date: one that lacks the
- * year, the month or the day is refused. Without an offset it is taken as UTC. A time zone in brackets may stand behind
- * an offset or a `Z`, as in `2026-06-01T09:00+09:00[Asia/Tokyo]`; it has to have that offset then.
+ * Epoch milliseconds of an instant in any accepted form. A string is ISO 8601 with a complete date. Without an offset
+ * it is UTC. A time zone in brackets may follow an offset or a `Z`, as in `2026-06-01T09:00+09:00[Asia/Tokyo]`; the
+ * zone must then have that offset.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
@@ -35,7 +35,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // An object that only looks like a date.
+    // An object that only resembles a date.
   }
   return Number.NaN
 }
@@ -43,14 +43,14 @@ function readInstant(input: InstantInput): number {
 const plainInstant = /^\d{4}-\d{2}-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?Z$/
 
 /**
- * Epoch milliseconds of a text in the form that {@link toInstantText} writes, a hundred times as quick as luxon reads it:
- * stored schedules are full of them. `null`: it is of another form, or means no instant.
+ * Epoch milliseconds of a text in the form that {@link toInstantText} writes, a hundred times faster than luxon,
+ * because stored schedules contain many of them. `null` for another form or an invalid instant.
  */
 function readPlainInstant(text: string): number | null {
   const day = plainInstant.exec(text)?.[1]
   if (day === undefined) return null
   const milliseconds = Date.parse(text)
-  // A day that its month does not have is taken for one of the next month.
+  // `Date.parse` moves a day beyond its month into the next month.
   return new Date(milliseconds).getUTCDate() === Number(day) ? milliseconds : null
 }
 
@@ -61,7 +61,7 @@ const offsetAtEnd = /T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i
 /** Epoch milliseconds of ISO 8601, with or without a time zone in brackets (RFC 9557); `NaN` when it means no instant. */
 function readText(text: string): number {
   const [, plain = text, zone] = /^([^[]*)\[([^[\]]*)\]$/.exec(text) ?? []
-  // What a date lacks, luxon takes from today: that would be another instant each day.
+  // luxon completes a partial date from today, which would give another instant each day.
   if (!wholeDate.test(plain)) return Number.NaN
   const time = DateTime.fromISO(plain, { zone: 'utc', setZone: true })
   if (zone === undefined || (hasOffset(plain) && agrees(time, zone, plain))) return time.toMillis()
@@ -82,8 +82,8 @@ function agrees(time: DateTime, name: string, text: string): boolean {
 }
 
 /**
- * UTC in RFC 3339 with no fraction for whole seconds and the shortest fraction otherwise: the form that ids are made
- * from, so it never changes.
+ * UTC in RFC 3339 without a fraction for whole seconds, and with the shortest fraction otherwise. Ids derive from this
+ * form, so it never changes.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantText(input: InstantInput): string {
@@ -95,7 +95,7 @@ export function toInstantText(input: InstantInput): string {
   return lastText
 }
 
-// Hundreds of jobs are due at one instant, and each of their ids contains its text.
+// Hundreds of jobs may be due at one instant, and each of their ids derives from its text.
 let lastMs = Number.NaN
 let lastText = ''
 

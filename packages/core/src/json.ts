@@ -9,8 +9,8 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 export type JsonObject = { readonly [key: string]: JsonValue }
 
 /**
- * What comes back of a value of this type that was kept as JSON. What JSON would change is refused when it is to be
- * kept, so it never comes back: `never`. A member that is `undefined` is left out.
+ * The type of a value after its JSON round trip. Values that JSON would change are rejected before they are stored:
+ * their type is `never`. Members that are `undefined` are left out.
  */
 export type Jsonify<T> = unknown extends T
   ? T
@@ -38,8 +38,9 @@ export type Jsonify<T> = unknown extends T
 const longestPlainString = Math.floor((mostJsonBytes - 2) / 6)
 
 /**
- * A copy of the value, as JSON keeps it. Members that are `undefined` are left out; `undefined` alone is `null`.
- * @throws JobistemerError of the given code, naming the path, for what JSON would drop or change without a word;
+ * A copy of the value after its JSON round trip. Members that are `undefined` are left out; `undefined` itself becomes
+ * `null`.
+ * @throws JobistemerError of the given code, with the path, for a value that JSON would drop or change;
  * `DATA_TOO_LARGE` or `RESULT_TOO_LARGE` above 131,072 bytes of JSON, escaped and in UTF-8.
  */
 export function toJsonValue(
@@ -47,7 +48,7 @@ export function toJsonValue(
   field: string,
   code: Extract<ErrorCode, 'INVALID_ARGUMENT' | 'RESULT_NOT_SERIALISABLE'> = 'INVALID_ARGUMENT',
 ): JsonValue {
-  // Most results are of these types, and are their own copy.
+  // Most results have these types, which need no copy.
   if (value === undefined || value === null) return null
   if (typeof value === 'boolean') return value
   if (typeof value === 'string' && value.length <= longestPlainString) return value
@@ -57,12 +58,12 @@ export function toJsonValue(
   return copy
 }
 
-/** Copies one value, and refuses it at the first member that JSON would change. */
+/** Copies a value, and rejects it at the first member that JSON would change. */
 class JsonCopy {
   readonly #field: string
   readonly #code: ErrorCode
   readonly #open = new Set<object>()
-  /** Of bytes that the JSON has at least: a value that is far too large is not copied first. */
+  /** A lower bound of the bytes of the JSON, so that a value that is far too large is rejected before it is copied. */
   #bytes = 0
 
   constructor(field: string, code: ErrorCode) {

@@ -1,23 +1,24 @@
 /** A part of a list. */
 export interface ListPage<T> {
   readonly items: readonly T[]
-  /** Where the next page begins: give it to the same call with the same filter. `null` on the last page. */
+  /** The cursor of the next page, for the same call with the same filter. `null` on the last page. */
   readonly cursor: string | null
 }
 
 /**
- * What a method that lists something returns. Await it for one page, or go through everything from that page on:
+ * The result of a listing method. Await it for one page, or loop over all items from that page on:
  *
- * ```ts
- * const { items, cursor } = await client.failures({ limit: 20 })
- * for await (const failure of client.failures({ from: yesterday })) console.log(failure.job)
- * ```
+ * ```ts const { items, cursor } = await client.failures({ limit: 20 }) for await (const failure of client.failures({
+ * from: yesterday })) console.log(failure.job) ```
  *
- * A loop reads page by page as it gets there, `limit` items at a time, and stops reading when it is left.
+ * A loop reads pages of `limit` items lazily, and stops when the caller leaves it.
  */
 export type Listing<T> = Promise<ListPage<T>> & AsyncIterable<T>
 
-/** The listing whose pages are read so: the first one at once, the others by the cursor of the one before. */
+/**
+ * Makes a listing of a page reader: it reads the first page at once, and further pages by the cursor of the previous
+ * page.
+ */
 export function listing<T>(read: (cursor: string | undefined) => Promise<ListPage<T>>): Listing<T> {
   const first = read(undefined)
   async function* iterate(): AsyncGenerator<T, void, undefined> {
@@ -29,7 +30,7 @@ export function listing<T>(read: (cursor: string | undefined) => Promise<ListPag
   return Object.assign(first, { [Symbol.asyncIterator]: iterate })
 }
 
-/** The filter for the page that begins at a cursor; the filter itself for the first one. */
+/** The filter for the page at a cursor; for the first page, the filter itself. */
 export function pageOf<Filter extends object>(filter: Filter, cursor: string | undefined): Filter {
   return cursor === undefined ? filter : { ...filter, cursor }
 }

@@ -15,14 +15,14 @@ export function withoutOwnFrames(stack: string): string {
   return last !== -1 && lines.slice(last + 1).some(isOwn) ? lines.slice(0, last + 1).join('\n') : stack
 }
 
-/** Where the engine is, as stacks may name it; nothing in bundles, whose modules have no file of their own. */
+/** The location of the engine in stacks; empty in bundles, whose modules have no separate files. */
 export function placesOf(moduleUrl: string): readonly string[] {
   if (!moduleUrl.startsWith('file://')) return []
   try {
     const root = new URL('..', moduleUrl)
     return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
   } catch {
-    // Some bundlers make up addresses that no file can have.
+    // Some bundlers invent addresses that no file can have.
     return []
   }
 }

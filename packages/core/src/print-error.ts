@@ -2,7 +2,7 @@ import { isErrorLike } from './error-record.ts'
 import { withoutOwnFrames } from './own-frames.ts'
 import { longestPrintedError } from './tuning.ts'
 
-/** What was thrown as text for people: its stack, with what caused it. */
+/** A thrown value as text for people: its stack and its causes. */
 export function printError(error: unknown): string {
   const parts: string[] = []
   let cause: unknown = error
@@ -28,7 +28,7 @@ function printOne(error: unknown): string {
     if (isErrorLike(error)) return withoutOwnFrames(typeof error.stack === 'string' ? error.stack : String(error))
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
   } catch {
-    // A getter or a toJSON of what was thrown throws itself.
+    // A getter or a toJSON of the thrown value throws itself.
     return 'something that cannot be printed was thrown'
   }
 }

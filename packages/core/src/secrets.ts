@@ -7,7 +7,7 @@ const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
 const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
 /** An address whose parts are certain: one `@`, no `#`, and no delimiter within the part before the `@`. */
 const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
-/** A text that is an address as a whole, perhaps quoted, or behind the name of a variable. */
+/** A text that is a complete address, optionally quoted or after the name of a variable. */
 const wholeAddress = new RegExp(
   String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})(${scheme}[\s\S]*)$`,
   'i',
@@ -22,7 +22,7 @@ const noPort = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s"'`/?#@*
 /** `postgres:user:password@host` */
 const withoutSlashes = /(?<![a-z\d+.-])(?!file:|node:)([a-z][a-z\d+.-]{0,30}):(?!\/)[^\s:@/]{0,100}:[^\s]{0,1000}@/gi
 const secretName = String.raw`[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|api_?key|access_?key|credential)s?`
-/** A secret that stands behind its name. Numbers such as those of fencing tokens are none. */
+/** A secret after its name. Numbers, such as fencing tokens, are no secrets. */
 const named = new RegExp(
   String.raw`((?<![\w-])${secretName}(?:["']?\s*:\s*(?=["'])|["']?\s*=\s*))(?!\d+(?!\w))("[^"]*"|'[^']*'|[^\s&,;"')}\]]+)`,
   'gi',
@@ -30,8 +30,8 @@ const named = new RegExp(
 const namesSecret = new RegExp(`^${secretName}$`, 'i')
 
 /**
- * What may be shown of an address that may contain a password: scheme, host, port and database, if it is certain where they
- * are. A password with a `#`, `/` or `@` would otherwise pass for a host or a path.
+ * The visible part of an address with a possible password: scheme, host, port and database, if their positions are
+ * certain. Otherwise a password with a `#`, `/` or `@` could pass for a host or a path.
  */
 export function maskAddress(address: string): string {
   if (plain.test(address)) return address
@@ -78,12 +78,12 @@ function masked(value: unknown, name: string, depth: number, left: { members: nu
     if (shown.every(([, member], index) => Object.is(member, members[index]?.[1]))) return value
     if (Array.isArray(value)) return shown.map(([, member]) => member)
     const prototype: unknown = Object.getPrototypeOf(value)
-    // Another class keeps more than its members show.
+    // An instance of another class may hold more than its members show.
     return prototype === Object.prototype || prototype === null
       ? Object.fromEntries(shown)
       : Object.prototype.toString.call(value)
   } catch {
-    // A getter or a proxy that throws has no members that a logger could print.
+    // A getter or a proxy may throw; a logger cannot print such members.
     return value
   }
 }

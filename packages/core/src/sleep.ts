@@ -1,6 +1,6 @@
 import type { Clock, Timer } from './clock.ts'
 
-/** Resolves when so much time has passed by a clock; rejects with the signal's reason when that fires first. */
+/** Resolves after this time by a clock. If the signal fires first, rejects with its reason. */
 export function sleepOn(
   clock: Pick<Clock, 'monotonic' | 'setTimer'>,
   milliseconds: number,
@@ -18,7 +18,7 @@ export function sleepOn(
       reject(signal?.reason)
     }
     const look = () => {
-      // Timers are cut to a minute.
+      // Clocks cut timers to 1 min.
       if (clock.monotonic() < end) {
         timer = clock.setTimer(end - clock.monotonic(), look)
         return

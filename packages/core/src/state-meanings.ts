@@ -1,6 +1,6 @@
 import type { OccurrenceState } from './storage/occurrence-record.ts'
 
-/** What each state of a run means, in a sentence: for legends, tooltips and help. {@link whyOf} says it of one run. */
+/** The meaning of each state of a run in a sentence, for legends, tooltips and help. {@link whyOf} explains one run. */
 export const stateMeanings: Readonly<Record<OccurrenceState, string>> = {
   pending: 'Waits for a node with capacity, or for its time.',
   queued: 'Waits until an earlier run of its job ends.',

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.ts'
 import { longestTimerMs } from './tuning.ts'
 
-// The one place where the product reads the machine's clocks, sets timers and asks for chance.
+// The only module that reads the machine's clocks, sets timers and draws random numbers.
 
 /** The machine's own clock and timers. */
 export const systemClock: Clock = {
@@ -27,19 +27,19 @@ class MachineTimer implements Timer {
   }
 }
 
-/** Milliseconds of the machine's monotonic clock: the same ones in all threads and processes. */
+/** Milliseconds of the machine's monotonic clock, which is the same in all threads and processes. */
 export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls back once the present turn of the event loop has done its work: lets what belongs together gather. */
+/** Calls back after the present turn of the event loop, so that related work gathers. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * How often the event loop has heard of something from outside, such as a file that was read; timers do not count.
- * Always 0 in Node 21 and Node 22 before 22.8, which do not tell.
+ * Number of events from outside the process, such as the end of a file read; timers do not count. Always 0 in Node 21
+ * and Node 22 before 22.8, which do not report it.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }
@@ -54,7 +54,7 @@ export function cpuMs(): number {
   return (user + system) / 1000
 }
 
-/** A number in `[0, 1)`. For jitter only: nothing that nodes coordinate on is ever random. */
+/** A number in `[0, 1)`. For jitter only: the coordination of nodes never uses random numbers. */
 export function random(): number {
   return Math.random()
 }

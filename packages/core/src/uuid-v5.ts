@@ -2,10 +2,10 @@ import { hash } from 'node:crypto'
 import { rememberedValues } from './tuning.ts'
 
 const buffer = Buffer.alloc(2048)
-/** The first bytes of {@link buffer}, by their number: names have few lengths, and each view is garbage otherwise. */
+/** Views of the first bytes of {@link buffer}, by length. Names have few lengths, so the cache avoids garbage. */
 const views: Buffer[] = []
 
-/** Makes the UUIDv5 function of one namespace; its answers begin with `prefix`. */
+/** Makes the UUIDv5 function of one namespace; its results begin with `prefix`. */
 export function uuidV5In<Prefix extends string = ''>(
   namespace: string,
   prefix: Prefix = '' as Prefix,
@@ -20,7 +20,7 @@ export function uuidV5In<Prefix extends string = ''>(
 }
 
 // RFC 9562, section 5.5. Own code because every occurrence needs one on the hot path: with Node's one-shot `hash` it
-// takes 1.0 µs where the uuid package takes 6.4 µs. The tests hold it against that package.
+// takes 1.0 µs where the uuid package takes 6.4 µs. The tests compare it with that package.
 function digestOf(namespace: Buffer, name: string): string {
   // A UTF-16 unit takes at most three bytes in UTF-8.
   const room = namespace.length + name.length * 3
@@ -36,7 +36,7 @@ function viewOf(length: number): Buffer {
   return views[length]
 }
 
-/** Into one text: what is put together of pieces stays a tree of them until it is read, and is kept for long at times. */
+/** Flattens a text: V8 keeps a concatenated text as a tree of its parts until the first read, and some ids live long. */
 function printUuid(text: Buffer, start: number, digest: string): void {
   const hyphen = 0x2d
   let position = start
