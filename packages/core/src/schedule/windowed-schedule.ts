@@ -33,9 +33,15 @@ export abstract class WindowedSchedule implements Schedule {
   abstract describe(): string
   abstract toJSON(): SerializedSchedule
 
-  /** The first instant strictly after, in epoch milliseconds, whatever the window; `null` when there is none. */
+  /**
+   * The first instant strictly after `afterMs`, in epoch milliseconds, without regard to the window; `null` if none
+   * follows.
+   */
   protected abstract nextAfter(afterMs: number): number | null
-  /** The last instant strictly before, in epoch milliseconds, whatever the window; `null` when there is none. */
+  /**
+   * The last instant strictly before `beforeMs`, in epoch milliseconds, without regard to the window; `null` if none
+   * precedes.
+   */
   protected abstract previousBefore(beforeMs: number): number | null
 
   nextMs(afterMs: number): number | null {

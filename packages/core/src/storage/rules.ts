@@ -175,7 +175,7 @@ export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' 
 /**
  * Judges a create item, in the protocol's order.
  *
- * @param head the job's head, tombstones included; `null` when there is none.
+ * @param head the job's head, tombstones included; `null` for a job without a head.
  * @param recordExists whether a record with the item's id is stored.
  */
 export function judgeCreate(
