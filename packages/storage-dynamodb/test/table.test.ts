@@ -150,11 +150,11 @@ describe('createTable', () => {
   })
 
   it('rejects with STORAGE_UNREACHABLE where no server listens', async () => {
-    const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
-    const error = await rejection(createTable({ client: nobody, tableName: 'jobs', timeout: 50 }))
+    const unreachable = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
+    const error = await rejection(createTable({ client: unreachable, tableName: 'jobs', timeout: 50 }))
     expect(error.code).toBe('STORAGE_UNREACHABLE')
     expect(error.message).toContain('ECONNREFUSED')
-    nobody.destroy()
+    unreachable.destroy()
   })
 
   it('ends at its time limit if CreateTable says that the table exists and DescribeTable never finds it', async () => {
@@ -206,8 +206,8 @@ describe('createTable', () => {
   })
 
   it('without any right says which ones are needed', async () => {
-    const nobody = answering(() => failure('AccessDeniedException'))
-    const error = await rejection(createTable({ client: nobody, tableName: 'there' }))
+    const unreachable = answering(() => failure('AccessDeniedException'))
+    const error = await rejection(createTable({ client: unreachable, tableName: 'there' }))
     expect([error.code, (error.cause as Error).name]).toEqual(['STORAGE_UNREADABLE', 'AccessDeniedException'])
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
@@ -391,12 +391,12 @@ describe('a service that refuses or is not there', () => {
   })
 
   it('an endpoint without a server ends in STORAGE_UNREACHABLE', async () => {
-    const nobody = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
-    const storage = dynamodbStorage({ client: nobody, tableName: 'jobs', retryTimeout: 100 })
+    const unreachable = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
+    const storage = dynamodbStorage({ client: unreachable, tableName: 'jobs', retryTimeout: 100 })
     const error = await rejection(storage.listJobs(look))
     expect(error.code).toBe('STORAGE_UNREACHABLE')
     expect(error.message).toContain('ECONNREFUSED')
-    nobody.destroy()
+    unreachable.destroy()
   })
 
   it('an endpoint that never answers ends in STORAGE_BUSY, too', async () => {

@@ -6,7 +6,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-const somebody = 65_534
+const otherUser = 65_534
 
 let scratch: Scratch
 
@@ -21,7 +21,7 @@ const modeOf = (file: string): number => statSync(file).mode & 0o777
 /** Does something as a user to whom the rights of a file apply: they do not to root. */
 function asUser<T>(action: () => T): T {
   const isRoot = process.geteuid?.() === 0
-  if (isRoot) process.seteuid?.(somebody)
+  if (isRoot) process.seteuid?.(otherUser)
   try {
     return action()
   } finally {

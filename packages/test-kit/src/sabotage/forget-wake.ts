@@ -2,12 +2,12 @@ import type { OccurrenceAddress, SettleAnswer, Storage } from '@jobistemer/core/
 import { wrapStorage } from '@jobistemer/core/testing'
 
 const farAheadMs = 10 * 365 * 86_400_000
-const nobody = { node: 'sabotage', incarnation: 'sabotage' }
+const noNode = { node: 'sabotage', incarnation: 'sabotage' }
 
 /** Delays for years each occurrence that the end of another one wakes. */
 export function forgetWake(storage: Storage): Storage {
   async function putToSleep(now: number, woken: OccurrenceAddress): Promise<void> {
-    const { claimed } = await storage.claim({ now, owner: nobody, limit: 1000, exceptHandlerKeys: [], sweep: false })
+    const { claimed } = await storage.claim({ now, owner: noNode, limit: 1000, exceptHandlerKeys: [], sweep: false })
     const items = claimed.map(({ id, jobId, scheduledAt, token, runs }) => {
       const dueAt = id === woken.id ? now + farAheadMs : now
       return {

@@ -47,7 +47,7 @@ export class Recording {
     return { witness: witness.lines, history: history.lines, torn: witness.torn + history.torn }
   }
 
-  /** Adds the contents of the storage. Its server, if there is one, ends before anyone can read the recording. */
+  /** Adds the contents of the storage. Its server, if there is one, ends before a check can read the recording. */
   keepLedger({ jobs, occurrences }: StoredLedger): void {
     const lines = [...jobs, ...occurrences.values()].map((record) => `${JSON.stringify(record)}\n`)
     writeFileSync(join(this.folder, 'ledger.jsonl'), lines.join(''))

@@ -57,13 +57,13 @@ export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
     case 'off_schedule':
       return 'another'
     case 'exists':
-      return answer.watermark <= slot && answer.state === 'canceled' && answer.token === 0 ? 'nobody' : 'another'
+      return answer.watermark <= slot && answer.state === 'canceled' && answer.token === 0 ? 'no node' : 'another'
     default:
-      return 'nobody'
+      return 'no node'
   }
 }
 
-type Launcher = 'this node' | 'another' | 'nobody'
+type Launcher = 'this node' | 'another' | 'no node'
 
 /**
  * Launches overdue slots that their assigned node has not launched. That node is slow, blocked, or dead and not yet
@@ -168,7 +168,7 @@ export class OverdueTakeover {
   /** Which node has launched a slot that this node has tried to launch. */
   answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
-      if (launcher !== 'nobody' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      if (launcher !== 'no node' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
       return
     }
     if (launcher === 'this node') this.#launched++

@@ -116,7 +116,7 @@ export class Recovery {
       answered: (decided, _item, answer) => this.#answered(decided, answer),
       rejected: ({ pending: { late } }, _item, error) => {
         leaveOut(engine, this.#registry, late.job, error)
-        this.#overdue.answered(late.job, late.slot, 'nobody')
+        this.#overdue.answered(late.job, late.slot, 'no node')
       },
       aborted: ({ pending }) => this.#unanswered(pending),
       failed: (error) => failInBackground(engine, 'launch', error),
@@ -251,7 +251,7 @@ export class Recovery {
   #undecided(late: LateSlot, error: unknown): void {
     const { job, slot } = late
     if (this.#isStopped || error instanceof EngineStopped) return
-    this.#overdue.answered(job, slot, 'nobody')
+    this.#overdue.answered(job, slot, 'no node')
     if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
     // If the job was removed meanwhile, the registry may hold another object for the same id.
     else if (this.#registry.holds(job)) this.#registry.reload(job)
@@ -261,7 +261,7 @@ export class Recovery {
   #unanswered(pending: Pending): void {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
-      this.#overdue.answered(job, slot, 'nobody')
+      this.#overdue.answered(job, slot, 'no node')
       lookAgain(this.#engine, this.#registry, job)
     }
     this.#end(pending)
@@ -286,7 +286,7 @@ export class Recovery {
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     if (holds) {
-      this.#overdue.answered(late.job, late.slot, 'nobody')
+      this.#overdue.answered(late.job, late.slot, 'no node')
       agenda.setSlot(late.job, late.slot)
     } else this.#undecided(late, superseded)
     this.#end(pending)

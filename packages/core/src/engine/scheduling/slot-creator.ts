@@ -70,7 +70,7 @@ export class SlotCreator {
       },
       rejected: ({ job }, item, error) => {
         leaveOut(engine, this.#registry, job, error)
-        this.#overdue.answered(job, item.scheduledAt, 'nobody')
+        this.#overdue.answered(job, item.scheduledAt, 'no node')
       },
       failed,
     })
@@ -125,7 +125,7 @@ export class SlotCreator {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
       leaveUnscheduled(this.#engine, this.#registry, job, error)
-      this.#overdue.answered(job, slot, 'nobody')
+      this.#overdue.answered(job, slot, 'no node')
       return null
     }
     const { settings, tasks } = plan

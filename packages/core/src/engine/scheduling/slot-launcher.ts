@@ -176,7 +176,7 @@ export class SlotLauncher {
       }
       // This node lacks a handler of the job. Peers launch the slot.
       if (plan === null) {
-        this.#overdue.answered(job, job.at, 'nobody')
+        this.#overdue.answered(job, job.at, 'no node')
         continue
       }
       if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job)) {

@@ -4,7 +4,7 @@ import type { SettleAnswer, SettleItem } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { type NextOne, replaceRecord, type StepContext, takeNext, wakeNext } from './step-context.ts'
 
-const nobody: NextOne = Object.freeze({ woken: null })
+const nothingWoken: NextOne = Object.freeze({ woken: null })
 
 /** One item of `settle`. */
 export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
@@ -30,7 +30,7 @@ function apply(context: StepContext, job: JobLedger, entry: LedgerEntry, item: S
   switch (change.kind) {
     case 'progress':
       replaceRecord(context, job, entry, withRuns(record, runs, sequence))
-      return nobody
+      return nothingWoken
     case 'finish': {
       const { state, reason } = change
       replaceRecord(context, job, entry, finished(record, { state, reason, runs, sequence }, context.now))
@@ -42,7 +42,7 @@ function apply(context: StepContext, job: JobLedger, entry: LedgerEntry, item: S
       const jobDeleted = job.head.deletedAt !== null
       const kept = withRuns(record, runs, sequence)
       replaceRecord(context, job, entry, handedBack(kept, { dueAt, reason, jobDeleted }, context.now))
-      return nobody
+      return nothingWoken
     }
   }
 }

@@ -16,7 +16,7 @@ export interface ChildListener {
 }
 
 /** The listener of a new child. The starter replaces it before the child can send a message. */
-export const nobody: ChildListener = { heard: () => undefined, ended: () => undefined }
+export const noListener: ChildListener = { heard: () => undefined, ended: () => undefined }
 
 /** A thread or a process in which isolated tasks run. */
 export interface Child {

@@ -1,7 +1,7 @@
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
 import type { ToChild } from '../../../isolated/messages.ts'
-import { type Child, type ChildEnd, type ChildListener, nobody } from './child.ts'
+import { type Child, type ChildEnd, type ChildListener, noListener } from './child.ts'
 import { LastLines } from './last-lines.ts'
 
 /** The starter process, as its children use it. */
@@ -13,7 +13,7 @@ export interface StarterOfChild {
 
 /** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
 export class ProcessChild implements Child {
-  listener: ChildListener = nobody
+  listener: ChildListener = noListener
   readonly number: number
   readonly work: IsolatedWork
   readonly #starter: StarterOfChild

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { threadProgram } from '../../../isolated/programs.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
-import { type Child, nobody } from './child.ts'
+import { type Child, noListener } from './child.ts'
 import { LastLines } from './last-lines.ts'
 
 export function startThread({ resourceLimits, env }: IsolatedWork): Child {
@@ -9,7 +9,7 @@ export function startThread({ resourceLimits, env }: IsolatedWork): Child {
   const worker = new Worker(threadProgram, { resourceLimits, ...(env !== null && { env }), stderr: true })
   let error: unknown
   const child: Child = {
-    listener: nobody,
+    listener: noListener,
     name: `thread ${worker.threadId}`,
     post: (message) => worker.postMessage(message),
     kill: () => void worker.terminate(),
