@@ -17,15 +17,15 @@ import { livesHere } from './process/process-mark.ts'
 
 /** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
 const partitionedAfter = 0.8
-/** Heartbeat intervals that a heartbeat may take before the next one is sent. */
+/** Timeout of a heartbeat, in heartbeat intervals. After it, the heartbeat has failed and is repeated. */
 const answersWithin = 2
-/** Looks, one per heartbeat, that a node makes before it declares another node dead. */
+/** Minimum silence of a dead node, in heartbeat intervals: this node has looked at least four times meanwhile. */
 const leastLooks = 4
-/** Counter of a node that starts: it stays below 1 until the start is over. */
+/** First counter of a node. It grows, and stays below 1 until the start is over: peers assign no jobs to such a node. */
 const counterAtStart = -1_000_000
-/** Milliseconds until a failed heartbeat is repeated. */
+/** Maximum pause before a failed heartbeat is repeated, in ms. A shorter heartbeat interval shortens it. */
 const longestRetryMs = 1000
-/** Milliseconds between a wake-up and its look, so that one look covers several nodes that start or leave. */
+/** Milliseconds between a wake-up and the heartbeat that it causes. One heartbeat covers several nodes that start or leave. */
 const wakeDelayMs = 200
 /** Jobs in a heartbeat that have blocked the event loop. Bounds its size. */
 const mostBlocking = 10
@@ -33,12 +33,13 @@ const mostBlocking = 10
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
+  /** While no other node exists, this node sends one heartbeat per day. */
   readonly restsAlone: boolean
   /** What the record states of this node for people and for nodes of its name. */
   readonly about: JsonObject
-  /** How long the node waits at its end for the storage to answer. */
+  /** Maximum wait at the end of the node for each of two answers of the storage, in ms. */
   readonly farewellMs: number
-  /** For a call of `runDue`: how much of its time is left. */
+  /** For a call of `runDue`: how much of its budget is left, in ms. */
   readonly callLeftMs?: () => number
   /** How many occurrences the node runs. */
   readonly running: () => number
@@ -48,11 +49,18 @@ export interface HeartbeatOptions {
   readonly onAnswer: (records: readonly NodeRecord[]) => void
 }
 
-/** Stores in each interval that this node lives, and reads which other nodes do. */
+/**
+ * Sends the heartbeats of this node and looks for the other nodes. A heartbeat stores this node's record with a larger
+ * counter, and its answer contains the records of all nodes. To read all records is a look: `look` reads them without a
+ * heartbeat. `Peers` derives from the looks which nodes live.
+ */
 export class Heartbeats {
-  /** Other nodes have started, shut down or died, or their code has changed. */
+  /**
+   * Other nodes have started, shut down or died, or code of a node has changed. Also sent after each heartbeat while this node
+   * knows a dead or ended node, so that the reaper searches again for runs of that node.
+   */
   readonly changed: Signal = new Signal()
-  /** Another node has started, and this node ends its rest. */
+  /** This node rested because it was alone. It sends heartbeats again, because another node has started or was found. */
   readonly restEnded: Signal = new Signal()
   /** The storage has accepted no heartbeat for 80 % of `deadAfter`. Peers may soon declare this node dead. */
   readonly partitioned: Signal = new Signal()
@@ -64,19 +72,23 @@ export class Heartbeats {
   readonly #options: HeartbeatOptions
   readonly #loop: BackgroundLoop
   readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
+  /** Records that the next heartbeat removes, by incarnation. */
   readonly #remove = new Map<string, NodeAtCounter>()
   /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
   readonly #blockedBy = new Set<JobId>()
   #startedAt = 0
   #callEndsAt: number | null = null
+  /** Counter of the last heartbeat that this node prepared. */
   #counter = counterAtStart
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
+  /** A wake-up has set the alarm of the next heartbeat, so the heartbeat in progress leaves the alarm as it is. */
   #isWoken = false
   #isSaidPartitioned = false
   #isResting = false
   /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first. */
   #heardAt: number | null = null
+  /** Heartbeats that have failed since the last accepted one. */
   #failures = 0
   #endLife: () => void = () => undefined
 
@@ -103,12 +115,12 @@ export class Heartbeats {
     return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
   }
 
-  /** The start is over and the storage has a heartbeat: if this node dies, other nodes take over its runs. */
+  /** The start is over and the storage has a heartbeat. If this node dies from now on, other nodes take over its runs. */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
   }
 
-  /** The last heartbeat found no other node, and a wake-up reports the next one: this node sends no heartbeats until then. */
+  /** The last heartbeat found no other node. This node sends one heartbeat per day until a wake-up reports another node. */
   get isResting(): boolean {
     return this.#isResting
   }
@@ -121,12 +133,15 @@ export class Heartbeats {
     return Math.min(this.#options.heartbeatMs, longestRetryMs)
   }
 
-  /** A handler of this job blocked the event loop for this long. */
+  /** Notes a job that blocked the event loop for `forMs`, if peers may have declared this node dead meanwhile. */
   loopWasBlocked(job: JobId, forMs: number): void {
     if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
   }
 
-  /** Whether a node that was declared dead is alive, and reports that a handler of this job has blocked its event loop. */
+  /**
+   * Returns whether an incarnation lives and has noted that this job blocked its event loop. The caller asks about an
+   * incarnation that was declared dead wrongly.
+   */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
     const peer = this.peers.get(incarnation)
@@ -134,13 +149,13 @@ export class Heartbeats {
     return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
-  /** Stores a change of this node's code now, instead of with the next heartbeat. */
+  /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted it. */
   async tell(): Promise<void> {
     this.code.changed()
     await this.#sayUntilHeard()
   }
 
-  /** Reads the other nodes, and the profiles that are wanted. */
+  /** Reads all node records without a heartbeat, and the profiles that `FleetCode` wants. Repeats until the storage answers. */
   async look(): Promise<readonly NodeRecord[]> {
     const asked = this.code.ask()
     const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: asked.profilesOf }
@@ -155,8 +170,8 @@ export class Heartbeats {
   }
 
   /**
-   * Stores which definitions this node has, before it brings them into force: then a living node has each definition that
-   * is in force. This node takes no work yet, and its counter is below 1.
+   * Begins the start of this node: stores its first heartbeat, with its definitions. The node brings its definitions into
+   * force only afterwards, so a living node has each definition in force. The node takes no work yet: its counter is below 1.
    */
   async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
@@ -166,7 +181,7 @@ export class Heartbeats {
     await this.#introduce()
   }
 
-  /** Resolves when other nodes can know of this node: it may take work from then on. */
+  /** Ends the start: resolves when the storage has a heartbeat with a counter above 0. From then on this node may take work. */
   async start(): Promise<void> {
     this.#isStarting = false
     this.#counter = 0
@@ -181,7 +196,7 @@ export class Heartbeats {
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
-  /** Another node starts or leaves. */
+  /** The storage reports that another node starts or leaves. This node ends its rest and sends the next heartbeat early. */
   wake(): void {
     if (this.#heardAt === null || this.#isWoken) return
     this.#isWoken = true
@@ -189,14 +204,17 @@ export class Heartbeats {
     this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
   }
 
-  /** The node shuts down: other nodes learn it now, and this node sends heartbeats until its end. */
+  /** Begins the shutdown: a heartbeat announces it to the other nodes at once. Heartbeats continue until `end`. */
   leave(): void {
     if (this.#heardAt === null) return
     this.#phase = 'leaving'
     this.#loop.run()
   }
 
-  /** The node ends. If it leaves runs behind, it sends no last heartbeat, and peers take the runs over after the dead time. */
+  /**
+   * Stops the heartbeats. If the node leaves no runs behind (`isEmpty`), a last heartbeat marks its record as ended. Otherwise
+   * peers declare the node dead after its `deadAfter` and release its runs.
+   */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const isHeard = this.#heardAt !== null
     this.#engine.agenda.cancelAlarm(this.#partition)
@@ -208,12 +226,18 @@ export class Heartbeats {
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
-  /** The reaper has found no run of a node that is gone. The next heartbeat removes the record of that node. */
+  /**
+   * Lets the next heartbeat remove the record of a node, unless its counter has grown. Called if the reaper found no run of
+   * a node that is gone, and for an outdated statement of a death.
+   */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
 
-  /** Instant of the last heartbeat of a dead node, by the time of this node. */
+  /**
+   * Since when this node counts the silence of a dead node, by the time of this node. Later than the last heartbeat of the
+   * dead node if the storage was unavailable meanwhile.
+   */
   deadSince({ incarnation }: NodeRecord): number {
     return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
   }
@@ -260,7 +284,7 @@ export class Heartbeats {
   async #say(): Promise<void> {
     const { clock, storage } = this.#engine
     const hasNewCode = this.code.isStale
-    // Other nodes may have removed the record of a partitioned node, and its profile with it.
+    // Other nodes may have removed the record and the profile of a partitioned node: it sends its profile again.
     if (hasNewCode || this.isPartitioned) this.code.refresh()
     const { profile } = this.code
     const asked = this.code.ask()
@@ -293,7 +317,7 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** Begins a rest: no other node exists that could declare this node dead. */
+  /** Begins a rest: no other node exists that could declare this node dead, so this node cannot be partitioned. */
   #rest(): void {
     this.#isResting = true
     this.#engine.agenda.cancelAlarm(this.#partition)

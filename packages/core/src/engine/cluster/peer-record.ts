@@ -2,9 +2,12 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 
 // What the engine itself stores in the `about` of a node record, and reads from it.
 
-/** The death of a node. Its record is kept for a day. */
+/**
+ * The death of a node, as its record states it. Nodes remove that record after a day. They remove it earlier if the dead node
+ * starts again under its name, or if more than 20 deaths are stored.
+ */
 export interface NodeDeath {
-  /** When the observer saw its last heartbeat. */
+  /** Since when the observer counts its silence: the last heartbeat, or the end of a later outage of the storage. */
   readonly since: Date
   /** The node that took over the runs of the dead node; `null` until then, and if the dead node had no runs. */
   readonly takenOverBy: string | null
@@ -52,8 +55,10 @@ export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDea
 }
 
 /**
- * The record of a node that has died. Its counter is below that of the last heartbeat: the next heartbeat of a node that
- * was not dead replaces this record. A record that names a successor replaces one that names none, never the reverse.
+ * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the larger
+ * counter. Let `n` be the counter of the last heartbeat. The counter is `n - 1` if the record names a successor, else `n - 2`:
+ * - If the node was not dead, its next heartbeat replaces this record.
+ * - A record that names a successor replaces a record that names none, never the reverse.
  */
 export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
   const dead = { since, takenOverBy }

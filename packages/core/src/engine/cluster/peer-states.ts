@@ -1,24 +1,24 @@
 /**
  * What this node knows of another incarnation:
- * - `unknown`: nothing, or nothing any more.
- * - `unrecorded`: it owns a run, and this node has never read a node record of it.
- * - `present`: its record is stored, and it has not been silent for its dead time.
+ * - `unknown`: this node has never read of the incarnation, or has forgotten it.
+ * - `unrecorded`: the incarnation owns a run, and this node has never read a node record of it.
+ * - `present`: its record is stored, and it has not been silent for its `deadAfter`.
  * - `absent`: its record disappeared. The storage may have lost the record of a living node.
- * - `dead`, `dead_absent`: it was silent for its dead time, with and without a record.
- * - `settled`: it owns no run any more, and its record is about to be removed.
+ * - `dead`, `dead_absent`: it was silent for its `deadAfter`, with and without a record.
+ * - `settled`: the reaper found no run of it. The next heartbeat of this node removes its record.
  * - `ended`: its record says that it has shut down.
  */
 export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead' | 'dead_absent' | 'settled' | 'ended'
 
 /**
- * What this node learns of an incarnation:
- * - `owns`: a run has this owner.
- * - `read`: its record has the counter of the last look.
- * - `beat`: its record has another counter.
- * - `ended`: its record says that it has shut down.
- * - `missed`: the storage has no record of it.
- * - `silent`: its dead time is over.
- * - `stated`: another node has stated its death and released its runs.
+ * What this node learns of an incarnation. A look reads all node records, see `Heartbeats`.
+ * - `owns`: the reaper found a run with this owner.
+ * - `read`: a look found its record for the first time, or with the counter of the previous look.
+ * - `beat`: a look found its record with another counter than the previous look.
+ * - `ended`: a look found its record, and the record says that the incarnation has shut down.
+ * - `missed`: a look found no record of it.
+ * - `silent`: it was silent for its `deadAfter`.
+ * - `stated`: a look found a record in which another node, after its search for runs, states the death.
  * - `settled`: the reaper found no run of it.
  */
 export type PeerEvent = 'owns' | 'read' | 'beat' | 'ended' | 'missed' | 'silent' | 'stated' | 'settled'
@@ -64,7 +64,10 @@ export function hasRecord(state: PeerState): boolean {
   return state === 'present' || state === 'dead' || state === 'settled' || state === 'ended'
 }
 
-/** What other parts of the node hear of a transition: a death, or that a peer that was declared dead is alive. */
+/**
+ * Which event the node emits for a transition. `lost`: the peer is dead. `revived`: a peer that was declared dead sends
+ * heartbeats, or has shut down since. `null`: no event.
+ */
 export function newsOf(from: PeerState, event: PeerEvent): 'lost' | 'revived' | null {
   const to = nextState(from, event)
   if (isDead(from)) return to === 'present' || to === 'ended' ? 'revived' : null

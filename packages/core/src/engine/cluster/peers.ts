@@ -8,11 +8,11 @@ import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } 
 export interface Peer {
   record: NodeRecord
   state: PeerState
-  /** Monotonic instant at which the observation of its silence began. */
+  /** Monotonic instant from which its silence counts: its last heartbeat, or a later restart of the observation. */
   since: number
-  /** Monotonic instant at which its counter last moved, or at which this node first read its record. */
+  /** Monotonic instant at which its counter last moved, or at which this node first read its record. Never restarted. */
   heardAt: number
-  /** How long this node has been connected to the storage since the counter moved, in ms. Outages do not reset it. */
+  /** How long this node has been connected to the storage since that instant, in ms. Outages do not reset it. */
   connectedMs: number
   /** This node has seen its counter move. Before that, the record may be of any age. */
   isProven: boolean
@@ -21,13 +21,19 @@ export interface Peer {
 interface Silence {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
-  /** Looks that are farther apart mean that this node stood still. */
+  /** Maximum distance between two looks, in ms. A larger one means that this node stood still. */
   readonly longestGapMs: number
-  /** Minimum silence of a dead node, regardless of its record: the storage may have been unavailable between two looks. */
+  /**
+   * Minimum silence of a dead node, in ms, even if its record states a shorter `deadAfter`: the storage may have been
+   * unavailable between two looks.
+   */
   readonly leastSilenceMs: number
 }
 
-/** Milliseconds after the end of a call of `runDue` at which it is over: clocks differ, and calls may be in flight. */
+/**
+ * Milliseconds between the end that the record of a `runDue` call states and the instant at which peers may release its
+ * runs: clocks differ, and storage calls may be in flight.
+ */
 const callMarginMs = 5000
 
 /** Counter of an owner without a node record: below every counter that a node writes. */
@@ -39,31 +45,38 @@ const unrecordedCounter = Number.NEGATIVE_INFINITY
  */
 const interruptedFactor = 1.5
 
-/** Incarnations whose record is gone after their death, and that this node remembers. Bounds memory. */
+/** Forgotten incarnations that this node remembers in `#buried`. Bounds memory. */
 const mostBuried = 1000
 
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes. A node is dead when its counter has stood still for its `deadAfter`, measured by the monotonic clock of
- * this node. Clocks of other nodes do not count.
+ * The other nodes, each as a state machine (`peer-states.ts`) that looks feed. A node is dead when its counter has stood still
+ * for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not count.
  *
- * A failed look and a stall of this node restart the observation: after an outage of the storage, no node is dead. To
- * bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter` of connected silence. Each
- * answered look counts as connected time, for one heartbeat interval at most.
+ * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet: an outage of the
+ * storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter`
+ * of connected silence. Each answered look adds the time since the previous look, for one heartbeat interval at most.
  */
 export class Peers {
   readonly #engine: PeersContext
   readonly #silence: Silence
   readonly #peers = new Map<string, Peer>()
-  /** Incarnations that were dead when their record went: if a record reappears, the death was declared wrongly. */
+  /**
+   * Incarnations that this node forgot because they were gone without a shutdown. If such a record reappears, this node took
+   * a living node for dead.
+   */
   readonly #buried = new Set<string>()
   /** Versions of time zone data of other nodes that this node has warned of. */
   readonly #warnedOf = new Set<string>()
+  /** The next look restarts the observation of silence. */
   #restarts = true
   #isQuiet = false
+  /** Node records may be missing, see {@link takeGap}. */
   #hasGap = true
+  /** Monotonic instant of the last answer. */
   #lookedAt = Number.NEGATIVE_INFINITY
+  /** Monotonic instant of the newest request that was answered. */
   #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(engine: PeersContext, silence: Silence) {
@@ -71,7 +84,7 @@ export class Peers {
     this.#silence = silence
   }
 
-  /** Whether this node knows of no other node, dead or alive, whose runs may be left. */
+  /** Whether this node knows no other incarnation, dead or alive. A record that states a death does not count. */
   get isEmpty(): boolean {
     return this.#peers.size === 0
   }
@@ -80,7 +93,7 @@ export class Peers {
     return this.#peers.get(incarnation)
   }
 
-  /** Returns how long a peer has been silent, in ms; 0 for an unknown peer. */
+  /** Returns for how long a peer has been silent, in ms, see `Peer.since`; 0 for an unknown peer. */
   silentForMs(incarnation: string): number {
     const now = this.#engine.clock.monotonic()
     return now - (this.#peers.get(incarnation)?.since ?? now)
@@ -103,8 +116,8 @@ export class Peers {
   }
 
   /**
-   * Nodes that shut down at least one dead time ago, so that every node has seen it. A storage call of theirs that took
-   * effect late or twice may have left a run that they never learned of.
+   * Nodes that shut down at least one `deadAfter` ago, so that every node has seen it. A storage call of such a node may have
+   * taken effect late or twice. Then a run has an owner that never learned of it.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
@@ -120,8 +133,8 @@ export class Peers {
   }
 
   /**
-   * Returns whether node records may be missing since the last call: after the start, a failed look, a stall, and the
-   * disappearance of a record. The caller then looks for owners that have no record.
+   * Returns whether node records may have got lost since the last call of this method: true after the start, a failed
+   * heartbeat, a stall, and the disappearance of a record. The caller then searches for owners that have no record.
    */
   takeGap(): boolean {
     const hasGap = this.#hasGap
@@ -129,7 +142,7 @@ export class Peers {
     return hasGap
   }
 
-  /** A run has this owner. If the storage has no record of that incarnation, its silence begins now. */
+  /** Takes in the owner of a run. If this node knows no record of that incarnation, the silence of the owner begins now. */
   expect({ node, incarnation }: Owner): void {
     if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
     // The `deadAfter` of this node is unknown. The longest known value protects a living node whose record is lost.
@@ -139,14 +152,14 @@ export class Peers {
     this.#move(peerOf(record, this.#engine.clock.monotonic()), 'owns')
   }
 
-  /** The reaper found no run of a node that is gone. Returns whether the storage may have a record to remove. */
+  /** The reaper found no run of this incarnation. Returns whether the storage may have a record of it to remove. */
   settle(incarnation: string): boolean {
     const peer = this.#peers.get(incarnation)
     if (peer === undefined) return true
     return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** A look has failed: the observed silence of other nodes does not count. */
+  /** A heartbeat has failed: the next look restarts the observation of silence. */
   beginAnew(): void {
     this.#restarts = true
   }
@@ -161,11 +174,11 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    // Of two overlapping looks, the older one does not contain the nodes that have started since.
+    // A newer request was answered first. This answer may lack nodes that have started since.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
-    // This look overlapped with the previous look, and may have read the storage earlier.
+    // The request was sent before the previous answer came. It may have read the storage earlier, so absence proves nothing.
     const isOverlapping = askedAt < this.#lookedAt
     this.#pass(answeredAt)
     let hasChanged = false
@@ -194,7 +207,7 @@ export class Peers {
     return hasChanged
   }
 
-  /** Time has passed since the last look, and this node has observed it unless it stood still or the look failed. */
+  /** Adds the time since the last look to the observation, or restarts it after a failed heartbeat or a stall. */
   #pass(now: number): void {
     const { longestGapMs, heartbeatMs } = this.#silence
     const gapMs = now - this.#lookedAt

@@ -5,13 +5,14 @@ import { type NodeCapabilities, readNodeCapabilities } from './code/node-capabil
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peer-record.ts'
 
-/** A node whose capabilities are not known yet counts as one that can run no job. */
+/** Capabilities of a peer whose profile this node has not read yet: the peer counts as able to run no job. */
 const unknown = readNodeCapabilities(null)
 
 /** Index of the score for work that one node does for all jobs. It follows the indexes of the shards. */
 const common = shardCount
 
 interface Peer {
+  /** By shard, see {@link scoresOf}; the last one is for common work. */
   readonly scores: Uint32Array
   /** `null`: the peer has the same code as this node. */
   readonly capabilities: NodeCapabilities | null
@@ -29,10 +30,10 @@ export class ShardAssignment {
   readonly #own: Uint32Array
   readonly #isCall: boolean
   #peers: readonly Peer[] = []
-  /** Rank by shard, while all nodes have the same code. */
+  /** Rank of this node by shard, while all nodes have the same code; `null` if codes differ or this node is alone. */
   #ranks: Uint16Array | null = null
 
-  /** `isCall`: a call of `runDue` takes no part in the ranks. */
+  /** `isCall`: the node lives for one call of `runDue`. It has rank 0 everywhere, and peers leave it out of their ranks. */
   constructor({ node, heartbeats, isCall = false }: { node: string; heartbeats: Heartbeats; isCall?: boolean }) {
     this.#isCall = isCall
     this.#heartbeats = heartbeats
@@ -41,7 +42,7 @@ export class ShardAssignment {
     heartbeats.code.learned.listen(() => this.#rank())
   }
 
-  /** Whether no other node is known to live. */
+  /** Whether this node ranks no peers: no other started scheduler is known to live, or this node is a call of `runDue`. */
   get isAlone(): boolean {
     return this.#peers.length === 0
   }
@@ -58,7 +59,8 @@ export class ShardAssignment {
     if (this.#peers.length === 0) return 0
     const shard = shardOf(job.id)
     const rank = this.#ranks === null ? null : (this.#ranks[shard] as number)
-    // Other nodes do not know code that this node has got since its last heartbeat. This check comes last: it is slow.
+    // Peers do not know code that this node has got since its last heartbeat. It launches slots of such a job itself.
+    // This check comes last, because it is slow.
     if (rank === 0 || !this.#heartbeats.code.canRun(job)) return 0
     return rank ?? this.#rankIn(shard, ({ capabilities }) => capabilities === null || capabilities.canRun(job))
   }
@@ -99,7 +101,7 @@ export class ShardAssignment {
 
   #rank(): void {
     if (this.#isCall) return
-    // A node that starts takes no work yet.
+    // A node with a counter below 1 is starting and takes no work yet.
     const { code, peers } = this.#heartbeats
     const living = peers.living().filter((record) => record.counter > 0 && callEndsAtOf(record) === null)
     this.#peers = living.map((record) => ({

@@ -4,16 +4,16 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { ClockSteps } from '../time/clock-steps.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
 
-/** Milliseconds beyond its deadline in which an owner may settle an occurrence: twice what a handler has to stop. */
+/** Milliseconds after a run's deadline before nodes release the run: twice the time that an aborted handler has to stop. */
 const graceMs = 10_000
 
 /**
- * Milliseconds until the first repeated look for runs of an earlier life: its last calls may take effect late. Each pause
- * is twice the one before, until that life would be dead for every node.
+ * Milliseconds until the first repeated search for runs of earlier lives, whose last storage calls may take effect late. Each
+ * pause is twice the previous one. The searches end after `deadAfter`, when that life would be dead for every node.
  */
 const firstLookAgainMs = 250
 
-/** A sweep that is this late, in ms, was delayed by a stall. Owners on this machine may have stalled too. */
+/** A sweep that begins this many ms late was delayed by a stall. Owners on this machine may have stalled too. */
 const stallMs = 5000
 
 /**
@@ -23,8 +23,10 @@ const stallMs = 5000
 const sweepsPerOwnerSearch = 240
 
 /**
- * Releases runs whose owner is gone: its node is dead or has ended, or it was an earlier life of this node. Also releases
- * runs beyond their deadline.
+ * Finds runs to release, in three loops. `RunRelease` releases them.
+ * - A sweep, each `reapInterval`: runs beyond their deadline. Sometimes it also searches for owners without a node record.
+ * - A takeover, after heartbeats: runs of nodes that are dead, have ended, or were calls of `runDue` that are over.
+ * - Searches after the start: runs of earlier lives of this node.
  */
 export class Reaper {
   readonly #engine: EngineContext
@@ -41,9 +43,9 @@ export class Reaper {
   #looksAgainUntil = 0
   #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
-  /** The last takeover has found runs: some of them may not have gone through. */
+  /** The last takeover has found runs. A further takeover shows whether the storage has released them all. */
   #hasFoundRuns = false
-  /** Dead nodes from which this node has taken runs, and since when they are dead. */
+  /** Dead nodes whose runs this node has released, and since when they are dead; until this node states the deaths. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   #sweepsToOwnerSearch = sweepsPerOwnerSearch
   /** Monotonic instant at which the next sweep is due. */
@@ -62,19 +64,19 @@ export class Reaper {
     })
   }
 
-  /** Begins no further sweep. */
+  /** Begins no further round. A search in progress ends with its current page. */
   async stop(): Promise<void> {
     this.#runs.stop()
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
   }
 
-  /** The first sweep follows after an interval. */
+  /** Plans the next sweep after an interval: at the start of the node, and when the node ends a rest. */
   start(): void {
     this.#steps.look(this.#engine)
     this.#setAlarm()
   }
 
-  /** Releases the runs whose owner is known to be gone; resolves when it is done. */
+  /** For a call of `runDue`: one sweep, and takeovers until one finds no run. Resolves when they are done. */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
     do {
@@ -88,7 +90,7 @@ export class Reaper {
     const { deadAfterMs } = this.#options
     this.#earlierRecords = records
     for (const { incarnation } of records) this.#earlierLives.add(incarnation)
-    // A run that the second look still finds has not gone through.
+    // The second search finds runs that the storage has not released at the first attempt.
     if ((await this.#reapOwn({ isStart: true })) > 0) await this.#reapOwn({ isStart: true })
     if (this.#earlierLives.size === 0) return
     this.#looksAgainUntil = this.#engine.clock.monotonic() + deadAfterMs
@@ -126,8 +128,9 @@ export class Reaper {
   }
 
   /**
-   * Releases the runs of earlier lives; if there are none, their records may go. Returns how many there were. At the start,
-   * every owner of this node's name is an earlier life. Later it may be another node that is about to start.
+   * Releases the runs of earlier lives. If it finds none, the next heartbeat removes the records of these lives. Returns how
+   * many runs it found. At the start of this node, each other owner with its name is an earlier life. Later, an unknown
+   * owner may be a second node of this name.
    */
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
@@ -154,8 +157,8 @@ export class Reaper {
   }
 
   /**
-   * Reads the owners of all running occurrences, because the storage may have lost node records. An owner without a record
-   * counts as silent from now on, and as dead after `deadAfter`.
+   * Searches for owners without a node record, because the storage may have lost records: reads the owners of all running
+   * occurrences. Such an owner counts as silent from now on, and as dead after `deadAfter`.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -167,7 +170,10 @@ export class Reaper {
     })
   }
 
-  /** Releases the runs of nodes that are dead or have ended, and forgets each node of which no run is left. */
+  /**
+   * Releases the runs of nodes that are gone. If a search finds no run of a node, the node's death is stated in its record,
+   * or, for an ended node, the record is removed.
+   */
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
     this.#hasFoundRuns = false
@@ -184,7 +190,7 @@ export class Reaper {
   async #takeOverFrom(record: NodeRecord, isGone: () => boolean): Promise<void> {
     const { heartbeats } = this.#options
     const { node, incarnation } = record
-    // If this node knows the dead node by its runs alone, there is no record to state the death in.
+    // If this node knows the dead node by its runs alone, it has no record in which to state the death.
     const isDeath = heartbeats.peers.dead().includes(record) && Number.isFinite(record.counter)
     const since = heartbeats.deadSince(record)
     const { found, reaped } = await this.#runs.release(
@@ -196,14 +202,17 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The next heartbeat leads to another look: a release may not have gone through.
+    // The storage may not have released all of them. `Heartbeats.changed` starts another takeover after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isGone()) return
     else if (!isDeath) heartbeats.forget(record)
     else if (!this.#deaths.has(incarnation)) await heartbeats.stateDeath(record, { since, takenOverBy: null })
   }
 
-  /** States that this node took over the runs of dead nodes. Another node may have stated a death without a successor. */
+  /**
+   * States in the records of dead nodes that this node took over their runs. This replaces a statement by another node that
+   * found no run any more, and therefore named no successor.
+   */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options
     for (const [incarnation, { record, since }] of this.#deaths) {

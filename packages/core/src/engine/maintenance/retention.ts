@@ -20,16 +20,19 @@ const firstPassWithinMs = 120_000
 /** One call of `runDue` in 60 makes a pass: calls that come each minute make one an hour. */
 const callsPerPass = 60
 
-/** Visits of a job within its retention age, at most one per pass, */
+/**
+ * Visits of a job within the age that its retention sets, at most one per pass. So history is removed late by at most 1/30 of
+ * that age, or by one pass.
+ */
 const visitsPerAge = 30
 
-/** and at least one in this many passes. */
+/** Maximum passes between two visits of a job, however large the age of its retention is. */
 const mostPassesBetween = 24
 
 const headsPerPage = 100
 const removedPerStep = 500
 
-/** A step that removes history uses at most 1/4 of the time of a connection, and a step that looks for it 1/60. */
+/** Pause after a step, as a multiple of its duration: 4 after a removal, 60 after a read of jobs. Bounds the database load. */
 const restsPerRemoval = 4
 const restsPerLook = 60
 const shortestRestMs = 20
@@ -37,18 +40,20 @@ const longestRestMs = 5000
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
- * and their history is gone. The living node with common rank 0 does so for all jobs.
+ * and their history is gone. The living node with common rank 0 does so for all jobs. It makes one pass over all jobs per
+ * hour, in steps: each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
-  /** Jobs of the present page that are not checked yet. */
+  /** Jobs of the present page that this pass has not checked yet, as they were when the page was read. */
   #heads: JobRecord[] = []
   /** Cursor of the next page; `null` for the first. */
   #cursor: string | null = null
+  /** A pass is in progress. */
   #isUnderWay = false
-  /** Number of the pass: it decides which jobs are visited. It begins at random, because a node may live shortly. */
+  /** Number of the pass; it decides which jobs the pass visits. Starts at random, because a node may live for one pass only. */
   #pass: number
 
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
@@ -117,7 +122,7 @@ export class Retainer {
     this.#cursor = page.cursor
   }
 
-  /** The next job of the page that may have history beyond its retention. */
+  /** Takes the next job of the page that this pass visits and that is older than its retention. `undefined`: none is left. */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
       const retention = retentionOf(head)
@@ -144,7 +149,7 @@ export class Retainer {
     else if (head.deletedAt === null && isOver) await this.#removeIfForgotten(head, now)
   }
 
-  /** Deletes a job whose history is gone. */
+  /** Deletes a job, unless it still has an occurrence or its definition has changed since the page was read. */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
     const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
     const left = await firstItems((cursor) =>

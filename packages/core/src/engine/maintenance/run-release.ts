@@ -39,7 +39,10 @@ export interface ReleaseParts {
   readonly heartbeats: Heartbeats
 }
 
-/** Takes running occurrences from owners that are gone: each becomes pending again, or fails. */
+/**
+ * Takes running occurrences from their owners: each becomes pending again, or fails. The owner is gone, or the deadline has
+ * passed. The storage compares owner and token, so an owner that settled its run in the meantime keeps that result.
+ */
 export class RunRelease {
   readonly #engine: EngineContext
   readonly #parts: ReleaseParts
@@ -50,14 +53,14 @@ export class RunRelease {
     this.#parts = parts
   }
 
-  /** Reads no further page. */
+  /** Reads no further page. A release in progress then returns the counts of the pages that it has read. */
   stop(): void {
     this.#isStopped = true
   }
 
   /**
-   * Releases the running occurrences that `isWanted` accepts. Returns how many it accepted, and how many of them this node
-   * took from their owners.
+   * Releases the running occurrences that `isWanted` accepts. `found`: how many it accepted. `reaped`: how many of them this
+   * node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
    */
   async release(
     filter: RunningFilter,
@@ -74,6 +77,7 @@ export class RunRelease {
     return { found, reaped }
   }
 
+  /** Reads the running occurrences page by page. `runs`: whether the records contain the runs of their tasks. */
   async eachRunning(
     filter: RunningFilter & { readonly runs: boolean },
     read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
@@ -118,7 +122,7 @@ export class RunRelease {
     const { name: jobName, definition } = await this.#jobOf(record)
     const settings = definition?.settings
     const left = definition === null ? record.runs : runsOfLeft(record, definition)
-    // The owner had only to store the end: no handler is called again.
+    // All tasks had ended, and the owner only had to store the end. A retry calls no handler again.
     const isDone = definition !== null && hasEndedTasks(record, left, definition)
     const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
     const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
@@ -128,11 +132,11 @@ export class RunRelease {
       ...(reason === 'node_lost' && owner !== null && { lostBy: owner.incarnation }),
       ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(jobName)) }),
     }
-    // No task of an occurrence that has ended stays running.
+    // If the occurrence fails, its unfinished tasks fail with it.
     const runs = left.map((run) =>
       retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
     )
-    // A failed occurrence is final: what follows it must exist before.
+    // A failed occurrence is final. If it belongs to a backfill, the next run of the backfill must exist before.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
@@ -140,8 +144,9 @@ export class RunRelease {
   }
 
   /**
-   * Whether an earlier owner of a run was declared dead, is alive, and reports that the job has blocked its event loop.
-   * The present owner then probably hangs in the same handler, unless its process is known to be gone.
+   * Returns whether this job blocks the event loop of its owners. That is likely if an earlier owner of the run was declared
+   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same
+   * handler, unless its process is known to be gone.
    */
   #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
     const { heartbeats } = this.#parts
@@ -161,7 +166,10 @@ export class RunRelease {
     if (action === 'retry' || hasWoken) this.#parts.capacity.workAppeared()
   }
 
-  /** The job of an occurrence. This node may neither hold it nor have its handlers. */
+  /**
+   * Returns name and definition of an occurrence's job, also of a job that this node neither holds nor can run. The definition
+   * is `null` if the storage has no readable one. The occurrence then fails.
+   */
   async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Beginning | null }> {
     const { registry } = this.#parts
     const job = registry.get(jobId)
@@ -177,7 +185,7 @@ export class RunRelease {
   }
 }
 
-/** The error of a run that has kept two nodes from sending heartbeats. */
+/** The error of a run whose handler has kept two nodes from sending heartbeats. */
 function eventLoopBlocked(jobName: string): JobistemerError {
   return new JobistemerError('EVENT_LOOP_BLOCKED', {
     message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,

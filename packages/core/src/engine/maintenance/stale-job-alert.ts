@@ -13,13 +13,13 @@ import { WatchedJob } from './watched-job.ts'
 /** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
 const lookEveryMs = 60_000
 
-// Milliseconds that a read of changes goes back further than the last one. A change carries the wall time of its node:
-// one read in 60 goes back far, for a node whose clock is wrong.
+// Overlap of a read of changes with the previous read, in ms. A change carries the wall time of its node: one read in 60
+// goes back far, for a node whose clock is wrong.
 const marginMs = 5000
 const farMarginMs = 600_000
 const looksPerFarLook = 60
 
-/** A step uses at most 1/60 of the time of a connection: a node with a million jobs stays idle. */
+/** Pause after a step, as a multiple of its duration: a node with a million jobs stays idle most of the time. */
 const restsPerStep = 60
 const shortestRestMs = 20
 const longestRestMs = 5000
@@ -43,17 +43,19 @@ export class StaleJobAlert {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #heartbeats: Heartbeats
+  /** Maximum time in ms from the death of the watching node to the first step of its successor. */
   readonly #handOverMs: number
-  /** A node with at least this counter has lived longer than a hand-over takes. */
+  /** A node whose heartbeat counter is at least this has lived longer than a hand-over takes. */
   readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
   readonly #checks = new IndexedHeap<WatchedJob>()
   #startedAt = 0
-  /** Other nodes have reported all alerts up to this instant; `null` while this node does not watch. */
+  /** An earlier watching node has reported all alerts up to this instant; `null` while this node does not watch. */
   #saidUpTo: number | null = null
+  /** The read in progress. */
   #listing: Listing | null = null
-  /** Start of the last complete read; `null` before the first. */
+  /** Start of the last complete read, epoch ms; `null` before the first. */
   #lookedAt: number | null = null
   #looks = 0
   /** A definition or a pause has changed since the last read. */
@@ -151,7 +153,8 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // An earlier watcher has reported the alerts up to then, if there was one. Heartbeat counters show that, not clocks.
+    // If a node has lived since `before`, a node has watched until then and has reported the alerts. Otherwise no alert was
+    // reported. Heartbeat counters show how old a peer is; its clock does not.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY

@@ -11,12 +11,12 @@ export class WatchedJob implements HeapEntry {
   readonly id: JobId
   readonly name: string
   readonly rule: SilenceRule
-  /** The last success that a check has found; `null` if none has. */
+  /** Epoch milliseconds of the last success that a check has found; `null` if no check has found one. */
   lastSuccessAt: number | null = null
-  /** Instant of the last check for a success. */
+  /** Epoch milliseconds of the last check for a success; `null` before the first. */
   checkedAt: number | null = null
   isSilent = false
-  /** Alerts up to this instant have been reported. */
+  /** This node has reported the alerts of this job up to this instant, epoch milliseconds. */
   saidUpTo: number = Number.NEGATIVE_INFINITY
 
   constructor({ id, name }: Pick<JobRecord, 'id' | 'name'>, rule: SilenceRule) {

@@ -3,7 +3,7 @@ import type { HeartbeatAnswer } from '../../../storage/storage.ts'
 import { Signal } from '../../runtime/signal.ts'
 import { type JobCode, type NodeCapabilities, type NodeCode, readNodeCapabilities } from './node-capabilities.ts'
 
-/** Digests whose capabilities are remembered. Bounds memory. */
+/** Digests of peers' code whose capabilities this node remembers. Bounds memory. */
 const mostKnown = 100
 
 interface WantedProfile {
@@ -12,8 +12,9 @@ interface WantedProfile {
 }
 
 /**
- * The code of this node, as it has told other nodes, and the code of its peers. A heartbeat carries this node's profile
- * until the storage has accepted it. The profile of a peer is read once for all nodes with the same digest.
+ * The code of this node, as of its last prepared heartbeat, and the code of its peers. Each node record carries the digest of
+ * the node's code, and the storage holds the full profile. Heartbeats carry the profile of this node until the storage has
+ * accepted it. This node reads a profile of a peer once for all nodes with the same digest.
  */
 export class FleetCode {
   /** Sent when the capabilities of some peers have become known. */
@@ -21,9 +22,11 @@ export class FleetCode {
   readonly #read: () => NodeCode
   readonly #known = new Map<string, NodeCapabilities>()
   readonly #asked = new Map<string, Promise<void>>()
+  /** The code in the last prepared heartbeat. */
   #told: NodeCode = { profile: null, digest: '', capabilities: readNodeCapabilities(null) }
   #profile: NodeProfile | null = null
   #isStale = false
+  /** Profiles that the next look requests. */
   #wanted: readonly WantedProfile[] = []
 
   /** `read`: what this node can run now, and which definitions it has. */
@@ -46,7 +49,7 @@ export class FleetCode {
     return this.#isStale
   }
 
-  /** Whether this node has told other nodes that it can run a job. */
+  /** Whether the code in the last prepared heartbeat can run a job. */
   canRun(job: JobCode): boolean {
     return this.#told.capabilities.canRun(job)
   }
@@ -73,7 +76,7 @@ export class FleetCode {
     return digestIn(record) === this.digest
   }
 
-  /** Capabilities of a peer; `null` until the next look has read them. */
+  /** Capabilities of a peer. `null`: unknown. The next look then requests the profile, and {@link learned} follows. */
   of(record: NodeRecord): NodeCapabilities | null {
     const digest = digestIn(record)
     const known = this.#known.get(digest)
@@ -81,12 +84,12 @@ export class FleetCode {
     return known ?? null
   }
 
-  /** Resolves when the profiles that are wanted now are read; `null` if there are none. */
+  /** Resolves when a look has read all profiles that are wanted now; `null` if none is wanted. */
   get learning(): Promise<unknown> | null {
     return this.#asked.size === 0 ? null : Promise.all(this.#asked.values())
   }
 
-  /** Returns the profiles that a look requests, and the function for its answer. */
+  /** Returns the incarnations whose profiles a look requests, and the function that takes the answer of that look. */
   ask(): { readonly profilesOf: readonly string[]; answer(answer: HeartbeatAnswer): void } {
     const asked = this.#wanted
     return {

@@ -11,7 +11,10 @@ const mostFunctions = 8000
 const mostHandlerBytes = 20_000
 const mostDefinitions = 8000
 
-/** Bytes of a mark: it equals one of 8,000 others by chance once in 10^8 times. */
+/**
+ * Bytes of a mark, the beginning of a hash of a job's id and of a task's name or the definition's fingerprint. A mark equals
+ * one of 8,000 others by chance once in 10^8 times.
+ */
 const bytesPerMark = 5
 
 /** The part of a job that determines which code it needs. */
@@ -73,7 +76,7 @@ export function codeOf(build: {
   return { profile, digest, capabilities }
 }
 
-/** Reads a profile, as `heartbeat` of a storage returns it. Of `null`: the node can run no job. */
+/** Reads a profile, as `heartbeat` of a storage returns it. Without a profile (`null`), the node can run no job. */
 export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilities {
   const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<CapabilitiesProfile>
   return capabilitiesOf({

@@ -15,6 +15,7 @@ export class PeerDefinitions {
 
   async look(): Promise<void> {
     const { code, peers } = this.#heartbeats
+    // This look reads the digests. A second one reads the profiles of unknown digests.
     await this.#heartbeats.look()
     for (const record of peers.living()) if (!code.isSame(record)) code.of(record)
     const { learning } = code

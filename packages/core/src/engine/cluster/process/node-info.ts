@@ -42,7 +42,10 @@ export interface NodeInfo {
   readonly running: number
 }
 
-/** Returns the description of a node in its record, for people. */
+/**
+ * Returns what the record of this node states about it. People read it, and so do other nodes: `deadAfterMs`, `process` and
+ * the version of the time zone data.
+ */
 export function aboutOf({
   maxConcurrentJobs,
   deadAfterMs,
@@ -79,8 +82,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats. It compares the records of several calls to find silent nodes. A lone node may rest, and is
-  // silent without being dead.
+  // A client sends no heartbeats. It finds silent nodes by comparing the records of several calls. A lone node may rest: then
+  // it is silent without being dead, so the client does not observe it.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })

@@ -4,10 +4,10 @@ import type { EngineContext } from '../../storage-access/engine-context.ts'
 import type { Heartbeats } from '../heartbeats.ts'
 import { lives } from './process-mark.ts'
 
-/** Heartbeat intervals in which each living node sends a heartbeat. */
+/** Heartbeat intervals for which `claim` waits: a living node sends at least one heartbeat meanwhile. */
 const beatsWithin = 2
 
-/** Watches that this node's name belongs to one living node alone. */
+/** Checks that no other living node has the name of this node: at the start (`claim`), and after each heartbeat. */
 export class NodeName {
   readonly #engine: EngineContext
   readonly #heartbeats: Heartbeats
@@ -27,7 +27,7 @@ export class NodeName {
   async claim(): Promise<readonly NodeRecord[]> {
     const { agenda, owner, isOnSystemClock, logger } = this.#engine
     const earlier = (await this.#heartbeats.look()).filter(({ node }) => node === owner.node)
-    // Under another clock all nodes are in one process, and its owner knows which of them live.
+    // Under a virtual clock all nodes are in one process. The test that made them knows which of them live.
     if (!isOnSystemClock) return earlier
     const doubtful = earlier.filter((record) => {
       if (record.leaving) return false
@@ -45,14 +45,17 @@ export class NodeName {
     return earlier
   }
 
-  /** Reports a living node of this name. Two nodes that start at the same moment do not see each other at their start. */
+  /**
+   * Logs an error for each other living node of this name, once per incarnation. Two nodes that start at the same moment do
+   * not see each other in `claim`.
+   */
   reportOthers(records: readonly NodeRecord[]): void {
     const { owner, logger } = this.#engine
     for (const record of records) {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Its next heartbeat shows whether it lives.
+      // Only a counter that has moved in this look shows that the node lives. A later heartbeat is reported instead.
       if (this.#heartbeats.peers.silentForMs(incarnation) > 0 || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'two living nodes have one name')

@@ -13,23 +13,26 @@ export interface ProcessMark extends JsonObject {
   readonly began: string
 }
 
-/** Incarnations that live in this process. */
+/** Incarnations that live in this thread. `globalThis` is per thread: each worker thread has a set of its own. */
 const livingHere: Set<string> = inProcess('jobistemer.incarnations', () => new Set())
 
-/** `null` if a process cannot be identified for certain. */
+/** Returns the mark of this process; `null` if this platform does not identify processes for certain. */
 export function ownProcessMark(): ProcessMark | null {
   const began = beganAt(process.pid)
   const machine = machineMark()
   return began === null || machine === null ? null : { machine, pid: process.pid, began }
 }
 
-/** The scheduler of this incarnation lives in this process, until the returned function is called. */
+/** Notes that an incarnation lives in this thread, until the caller calls the returned function. */
 export function livesHere(incarnation: string): () => void {
   livingHere.add(incarnation)
   return () => livingHere.delete(incarnation)
 }
 
-/** Whether the process of an incarnation lives; `null` if that is not known for certain. */
+/**
+ * Returns whether an incarnation lives, by the mark in its node record. `null`: unknown. In this process only the incarnations
+ * of this thread count as alive. In another process on this machine, an incarnation counts as alive while that process lives.
+ */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
   const own = ownProcessMark()
@@ -62,7 +65,7 @@ function beganAt(pid: number): string | null {
   }
 }
 
-/** One value for all copies of this package in the process. */
+/** Returns one value for all copies of this package in this thread. */
 function inProcess<T>(key: string, make: () => T): T {
   const store = globalThis as unknown as Record<symbol, T | undefined>
   const symbol = Symbol.for(key)
