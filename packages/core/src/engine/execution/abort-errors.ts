@@ -1,7 +1,13 @@
 import { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../definitions/job-plan.ts'
 
-/** Why the engine stops an attempt. */
+/**
+ * Why the engine stops an attempt. Reasons that the names do not explain:
+ * - `timeout`: the `taskTimeout` of the attempt, as opposed to `execution_timeout`.
+ * - `no_capacity`: a prefetched occurrence has found no permit in time.
+ * - `isolated`: the node is partitioned, and the job has `whileIsolated: 'abort'`. Not related to isolated tasks.
+ * - `lost`: the occurrence has another owner, or was canceled by force.
+ */
 export type AbortReason =
   | 'timeout'
   | 'fail_fast'

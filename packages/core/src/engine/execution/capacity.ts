@@ -87,15 +87,16 @@ export class Capacity implements Alarm {
   #held = 0
   readonly #waiting = new PriorityQueue<PermitHolder>()
   #reserved = 0
-  /** The part of the reserved permits that requests in progress use. */
+  /** How many of the reserved permits belong to requests that are being created. */
   #requested = 0
+  /** See {@link hasBacklog}. */
   #backlog = false
   /** The last occurrence of a claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
   #heldForMs = 0
-  /** Monotonic instant at which the handlers of a run last ended by themselves. */
+  /** Monotonic instant at which a run last gave its permit back without being lost. */
   #leftAt = Number.NEGATIVE_INFINITY
-  /** How many due slots may join the backlog. */
+  /** How many due slots may be stored behind the backlog. Each claim from the backlog adds {@link joinShare} per run. */
   #mayJoin = 0
   #holdsRequests = false
   #claimEnds: Promise<void> | null = null
@@ -136,7 +137,7 @@ export class Capacity implements Alarm {
     return Math.max(0, this.#free + ahead - this.#waiting.size)
   }
 
-  /** How many waiting occurrences a claim may take. */
+  /** How many pending occurrences a claim may take. Claims never prefetch. */
   roomToClaim(): number {
     return Math.max(0, this.#free)
   }
@@ -162,9 +163,9 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns how many of the waiting requests the caller sends now. `waitedMs`: the wait of the oldest request. If the class
-   * expects permits within {@link longestRequestHoldMs}, it returns the number of free permits, and sends
-   * {@link requestRoom} later. Otherwise it returns all, and requests without a permit wait in the storage.
+   * Returns how many of the `waiting` requests the caller sends now. `waitedMs`: the wait of the oldest request. If a burst
+   * will probably find permits within {@link longestRequestHoldMs}, the result is the number of free permits, and
+   * {@link requestRoom} follows. Otherwise the caller sends all, and requests without a permit become pending in the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -241,8 +242,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * The holder gives its permit back, or stops waiting for one. `heldMs`: how long its handlers ran before they ended by
-   * themselves; `null` if they did not.
+   * The holder gives its permit back, or stops waiting for one. `heldMs`: how long its handlers ran, also if the engine
+   * aborted them; `null` if the run was lost, so that its end tells nothing about handlers. A second call has no effect.
    */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
@@ -303,9 +304,17 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a due slot waits on this node for a permit, behind `taken` other slots. The backlog in the storage is
-   * older and has precedence. So the slot joins the backlog, unless this node works off the backlog quickly. A slot that
-   * is more urgent than the backlog joins it at once, because the next claim takes that slot.
+   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If not, the launcher creates its
+   * occurrence, which starts if a permit is free and is stored as pending otherwise. `taken`: how many slots of the same
+   * launch come before it.
+   *
+   * - Without a backlog, a slot without a permit is held for {@link longestHoldMs}. If `limit` slots before it find no
+   *   permit either and runs are quick, it is held until half of its misfire threshold has passed.
+   * - With a backlog, which is older and has precedence, the slot is held if this node works off the backlog quickly. After
+   *   half of its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
+   * - A slot that is more urgent than the backlog is not held, because the next claim takes it from the storage.
+   *
+   * `slot` and `now` are epoch ms.
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
@@ -337,13 +346,14 @@ export class Capacity implements Alarm {
     return !isUrgent && this.#worksQuickly && !this.#joins(slot + patienceMs - now)
   }
 
+  /** Returns whether the slot is stored behind the backlog now, and counts it. `leftMs`: the rest of its patience. */
   #joins(leftMs: number): boolean {
     if (leftMs > 0 || this.#mayJoin < 1) return false
     this.#mayJoin--
     return true
   }
 
-  /** Handlers are quick, and a handler has ended within {@link longestRestMs}. */
+  /** Whether handlers are quick, and a run has given its permit back within {@link longestRestMs}. */
   get #worksQuickly(): boolean {
     return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }

@@ -22,8 +22,9 @@ export interface Completion {
  * completion was committed. See decision 0014.
  */
 export class Completions {
-  /** The last sequence that was assigned before the first completion; `null`: no completion can still be committed. */
+  /** See {@link upTo}. The last sequence that was assigned before the first completion. */
   #upTo: number | null = null
+  /** The completions whose transactions may be committed, or may still commit. */
   #said: Completion[] = []
   /** The task whose handler has called `complete` and may still commit. */
   #open: CompletingTask | null = null
@@ -41,8 +42,8 @@ export class Completions {
   }
 
   /**
-   * The storage accepts an item from outside a transaction only if its stored sequence is not above this number; `null`: no
-   * such condition.
+   * Each settle item carries this number. The storage rejects the item if the stored sequence is above the number, because
+   * then a completion was committed that this execution has not read. `null`: no completion can still commit.
    */
   get upTo(): number | null {
     return this.#upTo
@@ -73,12 +74,18 @@ export class Completions {
     return this.#said.find((completion) => completion.sequence === sequence) ?? null
   }
 
-  /** A transaction was committed after its handler had ended. The record tells which one. */
+  /**
+   * A transaction was committed after {@link close}. Holds settles back again until the execution has read from the record
+   * which completion is stored.
+   */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null
   }
 
-  /** The record was read after the handler ended. A transaction that is not stored yet may still commit later. */
+  /**
+   * The execution has read the record after the handler's end, so it may settle again. Keeps {@link upTo}, because a
+   * transaction that the record did not show may still commit.
+   */
   close(): void {
     this.#open = null
     for (const go of [...this.#waiting]) go()

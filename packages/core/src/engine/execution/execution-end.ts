@@ -3,7 +3,7 @@ import type { SettleChange } from '../../storage/storage.ts'
 import type { AbortReason } from './abort-errors.ts'
 import type { TaskProgress } from './task-progress.ts'
 
-/** A request to end an execution before its tasks have ended by themselves. */
+/** Why an execution ends before its tasks have ended by themselves: the occurrence ends, or another owner continues it. */
 export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
@@ -11,7 +11,10 @@ export type Halt =
 // Shared by all executions: a node may end tens of thousands of them per second.
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
-/** Returns the last change of an occurrence on this node, derived from its halt and from the states of its tasks. */
+/**
+ * Returns the last change of an occurrence on this node. A `finish` halt has precedence over the states of the tasks. A
+ * `release` halt counts only if a task has not ended: otherwise the occurrence ends as if no halt were set.
+ */
 export function finalChange(
   halt: Halt | null,
   tasks: readonly TaskProgress[],
@@ -34,7 +37,10 @@ function resumableAt(tasks: readonly TaskProgress[], now: number): number {
   return Number.isFinite(at) ? Math.max(now, at) : now
 }
 
-/** The reason of a task that has not ended by itself when its occurrence ends. */
+/**
+ * Returns the reason of a task that has not ended by itself when its occurrence ends. A release that `onInterrupted: 'fail'`
+ * has turned into a failure keeps its reason, `shutdown` or `isolated`.
+ */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'
   if (halt.reason === 'storage_refused' || halt.reason === 'isolated' || halt.reason === 'invalid_payload') {

@@ -95,7 +95,7 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
 }
 
-/** `isToldBefore`: the node that canceled the occurrence by force has already emitted its end. */
+/** `isToldBefore`: the node that canceled the occurrence by force has already emitted `occurrence.finished`. */
 export function emitFinished(source: OccurrenceSource, report: ExecutionReport, isToldBefore: boolean): void {
   const event = { ...namesOf(source), report }
   source.engine.events.emit('occurrence.finished', isToldBefore ? { ...event, isToldBefore } : event)

@@ -14,7 +14,7 @@ import { Settler } from './settler.ts'
 import type { StartedOccurrence } from './started-occurrence.ts'
 import { DelayedReports } from './delayed-reports.ts'
 
-/** The executions of this node. An execution starts as soon as it has a permit. */
+/** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it has a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
@@ -23,18 +23,26 @@ export class ExecutionPool implements ExecutionOwner {
   readonly delayedReports: DelayedReports
   readonly #capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
-  /** Occurrences that are still `running` in the storage, and whose executions this node has ended. */
+  /**
+   * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage they are still
+   * `running` with this owner, so the claimer must not treat them as claims with a lost answer.
+   */
   readonly #left = new Set<OccurrenceId>()
-  /** Promises that a shutdown waits for: calls of `onComplete`, and taken occurrences that have not started. */
+  /**
+   * Number of promises that a shutdown waits for: calls of `onComplete`, taken occurrences that have not started, and reports
+   * of forced cancels.
+   */
   #hooks = 0
   /** The synchronous part of an `onComplete` hook is on the call stack. */
   #isCallingBack = false
   /** That hook has requested a shutdown. */
   #isToldToStop = false
   #whenEmpty: (() => void)[] = []
+  /** See {@link keepUntil}; `null`: no limit. */
   #waitsUntil: number | null = null
   #relay: Relay | null = null
   #isDraining = false
+  /** The node is partitioned. */
   #isIsolated = false
 
   constructor(engine: EngineContext, capacity: Capacity, children: Children) {
@@ -64,7 +72,7 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size - this.#capacity.waitingCount
   }
 
-  /** Executions that only wait for retries after this monotonic instant are handed back. */
+  /** From now on, new executions are handed back if they only wait for retries after this monotonic instant. */
   keepUntil(monotonic: number): void {
     this.#waitsUntil = monotonic
   }
@@ -83,6 +91,7 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.has(id) || this.#left.has(id)
   }
 
+  /** Adds an execution, which starts now or when it has a permit. The storage already names this node as the owner. */
   run(options: {
     readonly job: RegisteredJob
     readonly plan: JobPlan
@@ -111,7 +120,10 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isIsolated) execution.isolate()
   }
 
-  /** The storage accepts no heartbeats of this node. Aborts the runs of jobs with `whileIsolated: 'abort'`. */
+  /**
+   * The node is partitioned: the storage accepts no heartbeats of it. Aborts the runs of jobs with `whileIsolated: 'abort'`,
+   * also those that are added before {@link rejoined}.
+   */
   isolated(): void {
     this.#isIsolated = true
     for (const execution of [...this.#executions.values()]) execution.isolate()
@@ -152,7 +164,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.#isCallingBack = true
     this.#isToldToStop = false
     const hook = call()
-    // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook.
+    // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook. After its first `await`, a
+    // hook cannot be recognized as the caller of a shutdown.
     if (!this.#isToldToStop) this.reporting(hook)
     this.#isCallingBack = outer.isCallingBack
     this.#isToldToStop = outer.isToldToStop

@@ -47,7 +47,10 @@ export interface ExecutionOwner {
   readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
   readonly delayedReports: DelayedReports
-  /** All tasks of the execution have ended, and it still has to settle. It needs no permit any more. */
+  /**
+   * No task of the execution has an attempt, and none may start. The execution still has to settle its end or its release,
+   * which needs no permit.
+   */
   closing(execution: Execution): void
   /** The handlers were called, but the storage rejected the end. The reaper will release the occurrence. */
   leftToReaper(execution: Execution): void
@@ -55,7 +58,10 @@ export interface ExecutionOwner {
   closed(execution: Execution): void
   /** A shutdown waits for this promise: a taken occurrence that is about to start, or the report of a forced cancel. */
   reporting(starting: Promise<void>): void
-  /** Calls the hook `onComplete`. A shutdown waits for the hook, unless the hook itself requested the shutdown. */
+  /**
+   * Calls the hook `onComplete`. A shutdown waits for the hook, unless the synchronous part of the hook requested the
+   * shutdown.
+   */
   callingBack(hook: () => Promise<void>): void
   /** The storage has a pending occurrence: this one after a release, or another one that this end woke. */
   woken(): void
@@ -90,26 +96,36 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   /** Monotonic instant from which handlers may be called. Unless the attempts are fresh, the first acknowledgement sets it. */
   #worksSince: number | null = null
   readonly #isFresh: boolean
-  /** Monotonic instant at which the grace period of a shutdown ends; `null`: no shutdown. */
+  /**
+   * The execution hands the occurrence back as soon as it only waits for retries after this monotonic instant. A shutdown
+   * sets the end of its grace period, and `runDue` the end of its budget. `null`: no limit.
+   */
   #drainsUntil: number | null = null
   #phase: StateOf<typeof executionTransitions> = 'open'
+  /** The settler has this execution in its queue and has not called {@link takeItem} yet. */
   #saying = false
   /** Handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
   /** Completions in transactions of handlers; `null` until the first one, because most handlers never write one. */
   #completions: Completions | null = null
-  /** A settle waits until the record has shown whether a completion was committed. */
+  /**
+   * A settle was requested while a completion was open. {@link decided} requests it again. Not related to
+   * `EngineContext.isHeldBack`, which concerns the whole node.
+   */
   #isHeldBack = false
   /** The settle in progress may take the next occurrence of the job. */
   #isTaking = false
   #trace: RunTrace | null = null
   /** The trace context of an earlier owner's run. */
   readonly #earlierTrace: TraceContext | null
+  /** The storage has rejected an item without kept logs. Its next rejection leaves the occurrence to the reaper. */
   #isRefused = false
   #misfit: JobistemerError | null = null
+  /** A task has failed whose failure strategy ends the occurrence. Only tasks that always run may still start. */
   #failedFast = false
   #halt: Halt | null = notHalted
+  /** The end or release in the last settle item; `null`: no item carries one. */
   #finalChange: SettleChange | null = null
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
@@ -152,7 +168,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
   }
 
-  /** Milliseconds since handlers may be called. Measures the latency of the handlers without that of the storage. */
+  /**
+   * Milliseconds since the first handler could be called: the latency of hooks and handlers, without that of the storage.
+   * 0 if no handler could be called.
+   */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
     return now - (this.#worksSince ?? now)
@@ -294,7 +313,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     else this.#handBackIfWaiting()
   }
 
-  /** Hands the occurrence back as soon as it only waits for retries after this monotonic instant. */
+  /** As {@link drain}, for the budget of `runDue`: an occurrence that has not begun may still begin. */
   waitAtMostUntil(monotonic: number): void {
     this.#drainsUntil = monotonic
     if (this.#beganAt !== null) this.#handBackIfWaiting()
@@ -308,14 +327,18 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (isAtRest && this.#tasks.some(isWaiting)) this.shutDown()
   }
 
-  /** Aborts the attempts. If a task has not ended by itself then, the occurrence is handed back. */
+  /**
+   * Aborts the attempts and waits for running handlers, without a limit. If a task has not ended by itself then, hands the
+   * occurrence back.
+   */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
 
   /**
-   * The storage has accepted no heartbeat of this node for too long, so peers may take over its runs. Hands the occurrence
-   * back if its job has `whileIsolated: 'abort'`, because the job must not run twice at the same time.
+   * This node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over its
+   * runs soon. Hands the occurrence back if its job has `whileIsolated: 'abort'`, because the job must not run twice at the
+   * same time. Not related to isolated tasks.
    */
   isolate(): void {
     if (this.#plan.settings.whileIsolated !== 'abort') return
@@ -370,7 +393,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
-      // `lost` for the latest item: another owner has the same token, which the storage reassigned after a loss of data.
+      // `lost`, although the record shows this owner: the storage has a later item, and that is a completion. The settle item
+      // was sent before the first completion, or carries `upToSequence`. If the item is the latest of this execution, another
+      // owner has the same token, which the storage reassigned after a loss of data.
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
@@ -472,7 +497,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.say()
   }
 
-  /** A transaction was committed after its handler had ended. The task has completed, even if it was judged as failed. */
+  /**
+   * A handler's transaction was committed after {@link decide} had not found it. The task has completed, although this
+   * execution has recorded its attempt as failed.
+   */
   #adoptCommitted(): void {
     this.#completions?.reopen()
     this.decide()
@@ -534,7 +562,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.advance()
   }
 
-  /** Starts the tasks that may start now. If all tasks have ended, ends the occurrence. */
+  /**
+   * Starts the tasks that may start now. If no task has an attempt then, frees the permit and settles the end or the release.
+   * Under a halt, a task without an attempt starts none, although it may not have ended.
+   */
   advance(): void {
     if (this.#phase !== 'open') return
     const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
@@ -561,7 +592,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     else void handingOn.then(() => this.say())
   }
 
-  /** A run of a backfill creates the next run before it settles its end. `null`: there is nothing to wait for. */
+  /**
+   * Creates the next run of a backfill. The execution requests the settle of its end after that. `null`: the occurrence is
+   * released, or no relay exists.
+   */
   #handOn(): Promise<void> | null {
     const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
     return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
@@ -617,6 +651,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
 
+  /** Sets the halt, if the present halt allows it, and aborts the attempts. Has no effect once the execution is closing. */
   #stop(halt: Halt, reason: AbortReason): void {
     const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
     if (this.#phase !== 'open' || !isAllowed) return
@@ -625,6 +660,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.advance()
   }
 
+  /** Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as `canceled`. */
   #runs(): TaskRunRecord[] {
     const releasing = this.#halt?.kind === 'release'
     let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
@@ -647,6 +683,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return results
   }
 
+  /** Requests a settle. The item is made when the settler sends it, and carries the state of that moment. */
   say(): void {
     if (this.#saying) return
     if (this.#completions?.isOpen === true) {

@@ -1,6 +1,9 @@
 import type { Clock } from '../../clock.ts'
 
-/** After a look that found no other job, the next look follows after this many ms, unless a newcomer appears. */
+/**
+ * Milliseconds until the next look, if the last look left out a single job and found no other. A newcomer makes the next look
+ * earlier.
+ */
 const pauseMs = 1000
 
 /** Looks take at most 1/20 of the time, because a storage may read all waiting work of the busy jobs during a look. */
@@ -47,12 +50,18 @@ export class FairTurns {
     return served.length === 0 ? null : served
   }
 
-  /** Returns whether a job waits for its turn, although other jobs hold the node. */
+  /**
+   * Returns whether the job is a newcomer: it had no turn in the last round, and has had none in this round. Before the first
+   * round has ended, no job is a newcomer.
+   */
   isNewcomer(handlerKey: string): boolean {
     return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && !this.#hasHadTurn(handlerKey)
   }
 
-  /** This node has stored work of a job that is due. The jobs of the last round have had their turn before a newcomer. */
+  /**
+   * This node has stored due work of a job. If the job is a newcomer, the jobs of the last round count as served, so that the
+   * next look leaves them out.
+   */
   stored(handlerKey: string): void {
     if (!this.isNewcomer(handlerKey)) return
     for (const key of this.#lastRound ?? []) this.#begun.set(key, runsPerTurn)

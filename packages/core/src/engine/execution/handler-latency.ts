@@ -7,7 +7,7 @@ const decay = 0.95
 /** Milliseconds. If the slowest recent handler took at most this long, handlers count as quick. */
 const quickMs = 100
 
-/** How fast permits become free, estimated from the slowest of the last handlers. */
+/** Estimates how fast permits become free. The estimate assumes that all handlers are as slow as the slowest recent one. */
 export class HandlerLatency {
   readonly #permits: number
   /** Infinite until the first handler has ended. */
@@ -17,13 +17,13 @@ export class HandlerLatency {
     this.#permits = permits
   }
 
-  /** An occurrence has held its permit for this many milliseconds. */
+  /** An occurrence has given its permit back. Its handlers ran for this many milliseconds, without storage calls. */
   held(durationMs: number): void {
     const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * decay : 0
     this.#slowestMs = Math.max(durationMs, remembered)
   }
 
-  /** No permit has become free for this many milliseconds. */
+  /** A prefetched occurrence has found no permit for this many milliseconds. */
   stalled(durationMs: number): void {
     if (durationMs > this.#slowestMs) this.#slowestMs = durationMs
   }

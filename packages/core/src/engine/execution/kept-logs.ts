@@ -47,7 +47,7 @@ export class KeptLogs {
 
 /** The last log lines of one attempt's handler. */
 export class AttemptLog {
-  /** Its task has begun a further attempt. */
+  /** A later attempt of the task exists, or an earlier owner has stored this log. Superseded logs lose their lines first. */
   isSuperseded = false
   bytes = 0
   readonly #kept: KeptLogs

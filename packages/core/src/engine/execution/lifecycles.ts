@@ -1,5 +1,6 @@
-// The lifecycles of an attempt and of an execution as transition tables. TaskProgress and Execution change their state
-// through `transition` only. An event that a state does not list changes nothing.
+// The lifecycles of an attempt and of an execution as transition tables. TaskProgress changes its step, and Execution its
+// phase, through `transition` only. An event that a state does not list changes nothing.
+// The storage keeps neither steps nor phases: engine.md shows the states that it keeps.
 
 type Table = Readonly<Record<string, Readonly<Record<string, string>>>>
 
@@ -18,10 +19,10 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
  * - `acknowledge`: the storage has the attempt.
  * - `due`: the retry interval is over.
  * - `call`: the task calls the handler.
- * - `abort`: the attempt ends before its handler is called.
+ * - `abort`: the attempt ends before its handler is called. The step becomes `none`, although the task may not have ended.
  * - `stop`: the signal of the attempt fires.
- * - `decide`: the handler has ended after it wrote in a transaction.
- * - `end`: the result of the attempt is known.
+ * - `decide`: the handler has ended after it called `complete`, which writes in the handler's own transaction.
+ * - `end`: the result of the attempt is known, or the engine has given up on a handler that does not stop.
  */
 export const attemptTransitions = {
   /** The task has no attempt now: it has not started, is between two owners, or has ended. */
@@ -43,20 +44,23 @@ export const attemptTransitions = {
 
 /**
  * Events:
- * - `tasks_ended`: all tasks have ended.
- * - `acknowledge`: the storage has the end.
+ * - `tasks_ended`: no task has an attempt, and none may start. Without a halt, all tasks have ended.
+ * - `acknowledge`: the storage has the end, or the release.
  * - `lose`: the occurrence has another owner, or was canceled by force.
  */
 export const executionTransitions = {
   /** Attempts begin, and their ends count. */
   open: { tasks_ended: 'closing', lose: 'closed' },
-  /** All tasks have ended, and the execution settles its end. */
+  /** No task has an attempt. The execution settles its end or its release. */
   closing: { acknowledge: 'closed', lose: 'closed' },
   closed: {},
 } as const
 
 /**
  * The halt of an open execution. A `finish` is final. A `release` can be replaced by a `finish` or by a later `release`.
+ *
+ * `Execution` sets a halt without this table in two cases: a release becomes a failure (`interrupted`), and the storage has
+ * rejected the end (`refused`).
  */
 export const haltTransitions = {
   none: { release: 'release', finish: 'finish' },

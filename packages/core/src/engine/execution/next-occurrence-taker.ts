@@ -13,15 +13,19 @@ export interface TakenRunner {
 }
 
 /**
- * Decides which ends take the next occurrence of their job in the same step (decision 0012). An end does so if its job is
- * known to have a queue, and if the node has a permit for the next occurrence.
+ * Decides which ends take the next occurrence of their job in the same step (decision 0012). An end does so if an earlier
+ * end has shown that its job has a queue, and if the node has a permit for the next occurrence. At most one end of a job
+ * does so at a time.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext
   readonly #capacity: Capacity
-  /** Jobs whose last end has woken or taken another occurrence. */
+  /**
+   * Jobs that probably have a queue: an end of the job has woken another occurrence. A job stays here until an end that may
+   * take the next occurrence finds none.
+   */
   readonly #queued = new Set<JobId>()
-  /** Jobs with an end in progress that may take one, and the monotonic instant of its request. */
+  /** Jobs with an end in progress that may take the next occurrence, and the monotonic instant at which that end was sent. */
   readonly #requested = new Map<JobId, number>()
   #runner: TakenRunner | null = null
 
@@ -30,12 +34,18 @@ export class NextOccurrenceTaker {
     this.#capacity = capacity
   }
 
-  /** Not called if the storage cannot take the next occurrence: then no end takes one. */
+  /**
+   * Sets the runner of taken occurrences. If the storage does not support taking, the engine sets no runner, and no end takes
+   * an occurrence.
+   */
   runBy(runner: TakenRunner): void {
     this.#runner = runner
   }
 
-  /** Returns whether an end of this job takes the next occurrence. If so, the caller calls {@link answered} later. */
+  /**
+   * Returns whether an end of this job takes the next occurrence. If so, this method reserves a permit for that occurrence,
+   * and the caller has to call {@link answered} exactly once.
+   */
   mayTake(jobId: JobId): boolean {
     const mayTake = this.#runner !== null && this.#queued.has(jobId) && !this.#requested.has(jobId)
     if (!mayTake || this.#engine.isHeldBack || !this.#capacity.roomForNext()) return false
@@ -54,14 +64,14 @@ export class NextOccurrenceTaker {
     return new Set(this.#requested.keys())
   }
 
-  /** The storage has answered an end. */
+  /** The storage has accepted an end of this job, whether or not that end might take the next occurrence. */
   ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
     if (woken !== null) this.#queued.add(jobId)
   }
 
   /**
-   * The storage has answered an end that may take the next occurrence; `null`: it refused the end. The promise resolves
-   * when the taken occurrence runs; `null` if none was taken.
+   * The storage has answered an end for which {@link mayTake} returned true; `answer` is `null` if it rejected the end. Runs
+   * the taken occurrence. Returns a promise that resolves when that occurrence runs; `null` if the end took none.
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()

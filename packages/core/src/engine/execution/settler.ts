@@ -5,7 +5,10 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 
 /** A sender of settle items for one running occurrence. {@link Execution} implements it. */
 export interface Settling {
-  /** Returns the item for the next `settle` call; `null`: there is nothing to settle any more. */
+  /**
+   * Returns the item for the next `settle` call. `null`: the occurrence is over on this node, or an open completion holds its
+   * settles back.
+   */
   takeItem(now: number): SettleItem | null
   settled(item: SettleItem, answer: SettleAnswer): void
   /** The storage rejected the item, and would reject it again. */
@@ -39,6 +42,7 @@ export class Settler {
 
 /** Returns the items of a repeated call. If the node may start nothing now, the items no longer take a next occurrence. */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
+  // Reads the clocks, as `isHeldBack` requires.
   engine.now()
   return engine.isHeldBack ? items.map(withoutTaking) : items
 }

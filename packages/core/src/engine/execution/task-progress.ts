@@ -53,7 +53,7 @@ export interface TaskOwner extends TaskContextSource {
   readonly keptLogs: KeptLogs
   /** The occurrence has not ended: attempts may begin, and their ends count. */
   readonly isOpen: boolean
-  /** The occurrence will be handed back. */
+  /** The occurrence will be handed back, unless all its tasks end by themselves or a `finish` halt follows. */
   readonly isHandedBack: boolean
   /** The job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
   readonly failsInterrupted: boolean
@@ -75,7 +75,7 @@ export interface TaskOwner extends TaskContextSource {
   noted(): void
   /** A task has failed whose failure strategy ends the occurrence. */
   failFast(): void
-  /** A task has become idle: other tasks may start. */
+  /** A task has no attempt any more: other tasks may start, or the occurrence may end. */
   advance(): void
   /** The handler of an attempt completes its task in the handler's own transaction. */
   complete(
@@ -99,15 +99,16 @@ export class TaskProgress implements Alarm {
   heapIndex: number = -1
   readonly plan: TaskPlan
   readonly #owner: TaskOwner
-  /** `null` until its first attempt. */
+  /** The state of the task for the storage; `null` until its first attempt. */
   #state: TaskRunState | null = null
+  /** The step of the current attempt on this node. `none` does not imply {@link ended}: the task may be handed back. */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
   #result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
   #retryDueAt: number | null = null
-  /** Why the engine aborted the last attempt. */
+  /** The first reason for which the engine aborted the last attempt. Later reasons do not replace it. */
   #abortReason: AbortReason | undefined = undefined
   /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
   #context: RunningTaskContext | null = null
@@ -130,7 +131,7 @@ export class TaskProgress implements Alarm {
     return this.#result
   }
 
-  /** Whether the task has ended. */
+  /** Whether the task is over for all owners. A task that is handed back has not ended. */
   get ended(): boolean {
     return this.#state === 'completed' || this.#state === 'failed' || this.#state === 'canceled'
   }
@@ -174,7 +175,7 @@ export class TaskProgress implements Alarm {
 
   // --------------------------------------------------------------------------------------------------------- beginning
 
-  /** Adopts an attempt of this execution that the storage already has. */
+  /** Adopts a first attempt that the storage already has, or for which the claim stands. */
   begin(record: TaskRunRecord): void {
     this.#state = record.state
     this.#attempts = record.attempts
@@ -216,7 +217,10 @@ export class TaskProgress implements Alarm {
     this.announce(dueAt === null ? 0 : Math.max(0, dueAt - this.#owner.engine.now()))
   }
 
-  /** Announces the next attempt to the storage. The attempt begins after `delayMs`. */
+  /**
+   * Announces the next attempt to the storage. After the acknowledgement, and at least `delayMs` from now, the task calls the
+   * handler.
+   */
   announce(delayMs: number): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
     const waits = delayMs > 0
@@ -407,7 +411,10 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Aborts the current attempt. A running handler gets its signal, and has the abort grace period to stop. */
+  /**
+   * Aborts the current attempt. A handler that has not been called is not called. A running handler gets its signal. After
+   * the abort grace period the engine gives up on the handler, unless the occurrence is handed back.
+   */
   abort(reason: AbortReason): void {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
@@ -431,7 +438,10 @@ export class TaskProgress implements Alarm {
     this.#aborted(reason)
   }
 
-  /** The storage rejected the result or error of the last attempt. Replaces it with `STORAGE_REFUSED`. */
+  /**
+   * The storage rejected an item of the occurrence, and does not tell which member is at fault. If the last attempt of this
+   * task has a result or an error, replaces it with `STORAGE_REFUSED`. The errors of its earlier attempts are dropped too.
+   */
   refuse(error: unknown): void {
     const last = this.#lastAttempt
     if (last === undefined || (this.#result === undefined && last.error === undefined)) return

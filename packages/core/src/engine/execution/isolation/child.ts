@@ -15,7 +15,7 @@ export interface ChildListener {
   ended(end: ChildEnd): void
 }
 
-/** The listener of a new child. The starter replaces it before the child can send a message. */
+/** The listener of a new child. `Children` replaces it in the same turn, before the child can send a message. */
 export const noListener: ChildListener = { heard: () => undefined, ended: () => undefined }
 
 /** A thread or a process in which isolated tasks run. */

@@ -25,7 +25,10 @@ interface IdleChild {
   readonly timer: Timer
 }
 
-/** The threads and processes of one node: at most `most` at a time. */
+/**
+ * The threads and processes of one node: at most `most` at a time. Seekers wait in the order of arrival. A child of a pool is
+ * reused by attempts with the same key; any other child runs one attempt.
+ */
 export class Children {
   readonly #engine: Pick<EngineContext, 'fail'>
   readonly #most: number
@@ -73,7 +76,10 @@ export class Children {
     return index >= 0
   }
 
-  /** Takes a child back after its attempt. `isUsable`: the attempt ended by itself, so a pool may reuse the child. */
+  /**
+   * Takes a child back after its attempt. `isUsable`: the attempt ended by itself, so a pool may reuse the child. A child
+   * without a pool ends by itself, and is killed if it still lives after {@link outputGraceMs}.
+   */
   give(child: Child, work: IsolatedWork, isUsable: boolean): void {
     if (!this.#living.has(child)) return
     child.listener = { heard: () => undefined, ended: () => this.#gone(child) }

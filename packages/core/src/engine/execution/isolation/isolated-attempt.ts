@@ -37,7 +37,10 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
   #isOver = false
   #wasKilled = false
 
-  /** `onBegin`: called when the attempt has its child. Until then it waits, because the number of children is limited. */
+  /**
+   * `onBegin`: called when the attempt has its child, perhaps during this constructor. Until then the attempt waits, because
+   * the number of children is limited.
+   */
   constructor(
     engine: EngineContext,
     children: Children,

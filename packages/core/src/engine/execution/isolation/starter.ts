@@ -2,7 +2,10 @@ import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import type { Child } from './child.ts'
 import { StarterProcess } from './starter-process.ts'
 
-/** Starts processes for a node, through a small starter process that lives as long as the node. */
+/**
+ * Starts processes for a node, through a small starter process. A new starter process replaces it after its death, and after
+ * the node has changed its user or groups.
+ */
 export class Starter {
   readonly #living = new Set<StarterProcess>()
   #present: { readonly process: StarterProcess; readonly identity: string } | null = null
