@@ -36,7 +36,10 @@ export class Agenda<Slot extends SlotEntry> {
   #running = false
   /** Due slots are being launched, or the node has not started: the timer ignores slots until {@link slotsLaunched}. */
   #slotsHeld = true
-  /** Monotonic instant until which the timer ignores due slots, because they wait for permits and not for time. */
+  /**
+   * Monotonic instant until which the timer ignores due slots, because the launcher could not launch them: the node lacks
+   * permits, or it is held back.
+   */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
   /** `holdsProcess` false: the timer keeps the process alive only while an alarm is set that is not idle. Default true. */
@@ -52,7 +55,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Cancels the timer. No alarm rings any more. */
+  /** Cancels the timer. No alarm rings until the agenda starts again; alarms and slots stay on it. */
   stop(): void {
     this.#running = false
     this.#timer?.cancel()
@@ -64,7 +67,7 @@ export class Agenda<Slot extends SlotEntry> {
     return this.#slots.size
   }
 
-  /** Adds a slot at its instant, or moves it; `null` removes it. */
+  /** Adds a slot at its instant (epoch ms), or moves it; `null` removes it. */
   setSlot(slot: Slot, at: number | null): void {
     if (at === null) {
       this.#slots.remove(slot)
@@ -112,8 +115,8 @@ export class Agenda<Slot extends SlotEntry> {
   }
 
   /**
-   * The launcher has launched the due slots: the timer waits for the next one. `waitMs`: slots that are still due come up
-   * again after this time.
+   * The launcher has finished its round, so the timer considers slots again. `waitMs`: if slots are still due, the agenda
+   * reports them after this time at the earliest.
    */
   slotsLaunched(waitMs: number = 0): void {
     this.#slotsHeld = false
@@ -127,7 +130,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Moves the timer to a later instant, if it is set for an alarm that has moved: the process wakes less often. */
+  /** Sets the timer anew. If an alarm was canceled or moved to a later instant, the timer no longer rings too early. */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()

@@ -31,18 +31,22 @@ export function failInBackground(engine: FailureReporter, where: string, error: 
 interface LoopOptions {
   /** The name of the loop in error reports. */
   readonly name: string
-  /** The work of one round. `byAlarm`: the loop's own alarm has started the round, not a call of `run`. */
+  /**
+   * The work of one round. `byAlarm`: the loop's own alarm has started the round. False for a round that a call of `run`
+   * has started, and for a further round after an alarm that rang during a round.
+   */
   readonly round: (byAlarm: boolean) => Promise<void>
-  /** Called when a round ends during which `run` was called. Default: runs a further round at once. */
+  /** Called when a round ends during which `run` was called or the alarm rang. Default: runs a further round at once. */
   readonly again?: () => void
   /** The alarm of this loop does not keep the process alive, see {@link Alarm}. Default false. */
   readonly isIdle?: boolean
 }
 
 /**
- * Runs background work in rounds, one at a time. If `run` is called during a round, one further round follows. An alarm can
- * start the next round. The loop reports an error of a round and continues. Rounds run in the async context in which the
- * loop was created.
+ * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If that happens during a
+ * round, one further round follows, or `again` decides. The loop sets no alarm by itself: a round calls `runIn`. The loop
+ * reports an error of a round; a round that fails before it calls `runIn` has set no alarm. Rounds run in the async context
+ * in which the loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0
@@ -70,12 +74,12 @@ export class BackgroundLoop implements Alarm {
     return this.#underWay
   }
 
-  /** Whether a further round follows the current one. */
+  /** Whether `run` was called, or the alarm rang, during the current round. */
   get isAskedAgain(): boolean {
     return this.#isAskedAgain
   }
 
-  /** Runs a round now, or after the round in progress. */
+  /** Runs a round now, or after the round in progress. An alarm that is set stays set. */
   run(): void {
     this.#start(false)
   }

@@ -25,8 +25,8 @@ interface BlockedLoopContext {
 }
 
 /**
- * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. The
- * report follows when the event loop runs again.
+ * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. An
+ * alarm rings each second. If it rings a second or more too late, this class reports the delay.
  */
 export class BlockedLoop implements Alarm {
   at: number = 0
@@ -38,14 +38,15 @@ export class BlockedLoop implements Alarm {
   readonly #causes = new Map<string, number>()
   /** `cpuMs` at the last check. */
   #cpuMs = 0
+  /** Monotonic instant at which the next check is due. */
   #dueAt = 0
-  /** The jobs that ran at the last check. */
+  /** The jobs that ran at the last check. They are suspects if no call was measured. */
   #ranBefore: readonly string[] = []
 
   /**
    * `running`: returns the names of the jobs that run now. `blamed`: called if exactly one job can have blocked the event
-   * loop. A suspended process (SIGSTOP, a sleeping machine) uses no CPU, and no measured call explains the gap. Then
-   * `blamed` is not called.
+   * loop, and if CPU time or a measured call explains half of the delay. A suspended process (SIGSTOP, a sleeping machine)
+   * used no CPU, so its delay is no fault of a job.
    */
   constructor(
     engine: BlockedLoopContext,
@@ -69,7 +70,7 @@ export class BlockedLoop implements Alarm {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** A handler or the schedule of this job has blocked the event loop for `forMs`. Short delays are ignored. */
+  /** Records a measured call of this job's handler or schedule. Ignores a call shorter than half of `saidFromMs`. */
   held(jobName: string, forMs: number): void {
     if (forMs < saidFromMs / 2 || this.#causes.size >= mostNames) return
     this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))

@@ -1,4 +1,4 @@
-/** A counting semaphore. Waiting holders get their permits in the order of their calls. */
+/** A counting semaphore. Waiting holders get their permits in the order of their calls, and cannot stop waiting. */
 export class Semaphore<Holder> {
   readonly #permits: number
   readonly #holders = new Set<Holder>()
@@ -14,7 +14,10 @@ export class Semaphore<Holder> {
     return this.#waiting.length
   }
 
-  /** `null`: the holder has a permit. Otherwise the promise resolves when the holder has one, or when the semaphore stops. */
+  /**
+   * `null`: the holder has a permit, or the semaphore has stopped. Otherwise the promise resolves when the holder has a
+   * permit, or when the semaphore stops.
+   */
   acquire(holder: Holder): Promise<void> | null {
     if (this.#isStopped) return null
     if (this.#holders.size >= this.#permits) {
@@ -33,7 +36,7 @@ export class Semaphore<Holder> {
     next.goOn()
   }
 
-  /** Ends all waiting. */
+  /** From now on, no call of {@link acquire} waits, and permits are no longer counted. */
   stop(): void {
     this.#isStopped = true
     for (const { goOn } of this.#waiting.splice(0)) goOn()

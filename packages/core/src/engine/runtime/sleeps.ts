@@ -24,7 +24,10 @@ export class Sleeps {
     return this.#clock.wait?.(milliseconds, signal) ?? sleepOn(this, milliseconds, signal)
   }
 
-  /** The engine has ended: from now on, sleeps do not keep the process alive. */
+  /**
+   * The engine has ended: from now on, sleeps do not keep the process alive. They continue: each callback runs early,
+   * compares the clock, and sets a further timer, which is unreferenced.
+   */
   end(): void {
     this.#isOver = true
     for (const { timer, look } of [...this.#timers]) {

@@ -14,8 +14,9 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, due slots by instant and priority. There is one heap per priority in use. The
- * first slot of a heap is the first of its priority in both orders. Without priorities there is a single heap.
+ * Slots in two orders. All slots are in order by instant. Among due slots, each level of priority moves a slot forward by
+ * {@link priorityStepMs}. There is one heap per priority that has been used. The first slot of a heap is the first of its
+ * priority in both orders. Without priorities there is a single heap.
  */
 export class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []

@@ -19,14 +19,17 @@ const quickMs = 0.2
  * A sequence of calls or steps would block timers and signals. So each storage call first awaits {@link pass}, and each
  * step of counting slots awaits {@link stepped}.
  *
- * When the budget of a turn is used up, callers wait for the next turn. There, all waiting calls of the engine continue
- * first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one after the
- * other, until the budget is used up again.
+ * When the budget of a turn is used up, calls and counting tasks wait for the next turn. There, all waiting calls of the
+ * engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one
+ * after the other, until the budget is used up again. While a call of a user waits, further ones wait behind it.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
+  /** Waiting calls of the engine. */
   readonly #own: (() => void)[] = []
+  /** Waiting calls of users, and all waiting calls of `RetryingStorage.once`. */
   readonly #asked: (() => void)[] = []
+  /** Waiting tasks that count slots. */
   readonly #counting: (() => void)[] = []
   /** Monotonic instant at which the engine began to work in the current turn; `null`: it has not. */
   #beganAt: number | null = null
@@ -53,13 +56,16 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** Called before the first step. The duration of the step counts from here. */
+  /** A counting task calls this before its first step. The duration of that step counts from here. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAfterNextStep(this.#clock.monotonic())
   }
 
-  /** Called after a step. `null`: continue now. Otherwise the promise resolves in the turn of the next step. */
+  /**
+   * A counting task calls this after a step. `null`: continue now. Otherwise the promise resolves in the turn of the next
+   * step.
+   */
   stepped(): Promise<void> | null {
     this.#steps++
     if (this.#steps < this.#readAtStep) return null
@@ -74,7 +80,10 @@ export class YieldBudget {
     return null
   }
 
-  /** Milliseconds for which the last steps before a wait blocked the event loop. */
+  /**
+   * Duration of the steps before the last reading of the clock, in ms. Read it directly after {@link stepped} returned a
+   * promise: the steps of the calling task blocked the event loop for this time.
+   */
   get lastStepsMs(): number {
     return this.#lastStepsMs
   }

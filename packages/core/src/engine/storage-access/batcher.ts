@@ -7,18 +7,24 @@ import type { EngineContext } from './engine-context.ts'
 import { RenewedSet } from '../runtime/renewed-set.ts'
 import type { Asked } from './retrying-storage.ts'
 
-/** Maximum number of concurrent calls of one batcher. */
+/**
+ * Maximum number of concurrent calls of one batcher. Calls that are being retried for waiting callers are counted apart, up
+ * to the same maximum before further calls are held back.
+ */
 export const callsAtOnce = 4
 
 /** Number of items from which a batcher sends a further call while another call is in progress. */
 export const worthACall = 50
 
-/** The calls of a batcher, and the callbacks for their answers. The batcher awaits none of the callbacks. */
+/**
+ * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is what the owner
+ * adds. An item is what `make` creates of an entry for one storage call.
+ */
 export interface BatchKind<Entry, Item, Answer> {
   readonly operation: string
   /** Number of items from which a further call leaves while another call is in progress. Default {@link worthACall}. */
   readonly worthwhile?: number
-  /** Default true. A call that is not retried fails for all entries in it. */
+  /** Default true. False: each call is sent once, and an error of the call aborts all entries in it. */
   readonly retries?: boolean
   /** Holds an entry back while an earlier item of the same entry has no answer. Default false. */
   readonly isSerial?: boolean
@@ -31,19 +37,34 @@ export interface BatchKind<Entry, Item, Answer> {
   admit?(waiting: number, oldest: Entry): number
   /** The caller that waits for the answer. If the caller has given up, the entry is not sent. Default: the engine. */
   callerOf?(entry: Entry): Asked
-  /** Called once, when the batcher prepares the call. `null`: nothing to send. An error aborts the entry. */
+  /**
+   * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
+   * callback follows. If `make` throws, only `aborted` receives the error, not `failed`.
+   */
   make(entry: Entry, now: number): Item | null
-  /** `attempt` is 1 for the first call with these items. Earlier attempts may have taken effect. */
+  /**
+   * Sends all items of the batch, or some of them after a failure. `now`: the time at which the batcher prepared the call;
+   * retries keep it. `attempt`: the number of this call for the batch, from 1. From 2, an earlier call may have taken effect.
+   */
   send(storage: Storage, items: readonly Item[], now: number, attempt: number): Promise<readonly Answer[]>
   /** `repeated`: an earlier attempt with this item may have taken effect, and its answer was lost. */
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
-  /** The storage rejected the item, and would reject it again. */
+  /**
+   * The storage rejected the item, and would reject it again. For an entry that has a caller and is retried alone, `error`
+   * may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the storage was closed.
+   */
   rejected(entry: Entry, item: Item, error: unknown): void
-  /** The entry never gets an answer: its caller gave up, the engine stopped, or the storage was closed. */
+  /**
+   * The entry gets no answer: its caller gave up, the engine stopped, or the storage was closed. Also called if `make` or
+   * the work on the answer throws. Not called for an entry without a caller that is retried alone when the engine stops.
+   */
   aborted?(entry: Entry, error: unknown): void
-  /** A call, or the work on an answer, failed. Called once per failure, before `aborted`. */
+  /**
+   * The batch ended with an error and is no longer retried, or `answered` or `rejected` threw. Called once per error, before
+   * `aborted`. Not called for failures that are retried.
+   */
   failed?(error: unknown): void
-  /** The call is over. Entries without an answer are retried alone, see `BisectingCalls`. */
+  /** The call has ended with its retries. Entries without an answer may still be retried alone, see `BisectingCalls`. */
   callEnded?(entries: readonly Entry[]): void
 }
 
@@ -51,8 +72,9 @@ type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'st
 
 /**
  * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
- * progress, further entries form the next batch. The batch leaves when the call ends, or as soon as it reaches `worthwhile`.
- * With two calls, the storage processes one while the node processes the answer to the other.
+ * progress, further entries form the next batch. The batch leaves when no call is in progress, or as soon as it reaches
+ * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress. Concurrent calls overlap: the storage processes
+ * one while the node processes the answer to another.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext
@@ -61,7 +83,10 @@ export class Batcher<Entry, Item, Answer> {
   readonly #flushing = new AfterTurn(() => this.#flush())
   #waiting: Entry[] = []
   #calls = 0
-  /** Calls that failed for callers who wait. They are retried, and later calls do not wait for them. */
+  /**
+   * Number of calls with waiting callers that have failed and are being retried. `#calls` no longer counts them, so a bad item
+   * does not delay other callers. While {@link callsAtOnce} or more are being retried, no further call leaves.
+   */
   #retried = 0
   /** With `isSerial`: entries with an item that is in a call without an answer. */
   readonly #open = new RenewedSet<Entry>()
@@ -89,7 +114,10 @@ export class Batcher<Entry, Item, Answer> {
     return this.#calls === 0 ? count > 0 : this.#calls < callsAtOnce && count >= this.#enough
   }
 
-  /** Sends these entries now, in one call. Resolves when the call is over. Never rejects. */
+  /**
+   * Sends these entries now, in one call, without regard to `hasRoom`. Entries beyond `maxSize` go back to the head of the
+   * waiting entries. Resolves when the call has ended with its retries. An entry may still be retried alone. Never rejects.
+   */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
     const entries: Entry[] = []
@@ -133,7 +161,8 @@ export class Batcher<Entry, Item, Answer> {
         throw error
       }
     }
-    // Entries that were answered apart from the others, or aborted: each entry ends once.
+    // Indexes of entries that were answered alone, or aborted. An entry whose caller gave up may still get an answer; the
+    // batcher ignores that answer, because each entry ends once.
     const ended = new Set<number>()
     const abort = (index: number, error: unknown): void => {
       if (ended.has(index)) return
@@ -154,7 +183,7 @@ export class Batcher<Entry, Item, Answer> {
         const answer = answers[index]
         if (answer !== undefined) this.#answered(entry, items[index] as Item, answer, attempts > 1)
         else {
-          // An entry that failed alone is answered later.
+          // The caller gave up, or the entry is retried alone and `later` receives its answer.
           const refusal = kind.callerOf?.(entry).refusal ?? null
           if (refusal !== null) abort(index, refusal)
         }
@@ -171,7 +200,7 @@ export class Batcher<Entry, Item, Answer> {
     }
   }
 
-  /** Aborts all waiting entries, and entries that are added later. */
+  /** Aborts all waiting entries, and entries that are added later. Calls in progress continue. */
   stop(): void {
     this.#isStopped = true
     this.#flush()
@@ -185,7 +214,7 @@ export class Batcher<Entry, Item, Answer> {
     for (let group = this.#next(); group.length > 0; group = this.#next()) void this.sendNow(group)
   }
 
-  /** Removes and returns the entries of the next call; an empty list if they have to wait. */
+  /** Removes the entries of the next call from the waiting ones, and returns them. An empty list: no call may leave now. */
   #next(): Entry[] {
     const [oldest] = this.#waiting
     const gathered = Math.min(this.#waiting.length, this.#engine.maxBatch)
@@ -259,8 +288,9 @@ export class CallerBatcher<Item, Answer> {
 
   /**
    * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call. Rejects with the error
-   * of `make`, with the refusal if the caller gives up, or with {@link ItemRefused} if the storage rejects the item. A call
-   * that is not retried also rejects with the error of the storage.
+   * of `make`, with the refusal if the caller gives up, or with {@link ItemRefused} if the storage rejects the item. If the
+   * item is retried alone, `ItemRefused` may also contain the refusal of the caller. {@link refusedItem} returns the error
+   * for the caller in both cases. A call that is not retried also rejects with the error of the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))
@@ -272,7 +302,10 @@ export class CallerBatcher<Item, Answer> {
   }
 }
 
-/** Returns the error for a caller whose item the storage has rejected. */
+/**
+ * Returns the error for a caller whose item got no answer. `error`: the content of {@link ItemRefused}. An error of this
+ * library stays as it is; only a foreign error becomes `STORAGE_REFUSED`.
+ */
 export function refusedItem(error: unknown, what: string, field: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   return new JobistemerError('STORAGE_REFUSED', {

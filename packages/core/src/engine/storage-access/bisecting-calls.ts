@@ -3,7 +3,10 @@ import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from '../runtime/background-loop.ts'
 import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
 
-/** Takes the place of an answer: the storage rejected the item, and would reject it again. */
+/**
+ * Takes the place of an answer: the storage rejected the item, and would reject it again. For an item with a caller, `error`
+ * may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the storage was closed.
+ */
 export class ItemRefused {
   readonly error: unknown
 
@@ -25,13 +28,19 @@ const outages: readonly ErrorCode[] = [
   'SCHEDULER_STATE',
 ]
 
-/** Number of failures after which a call may contain a bad item. With exponential backoff, that is after 300 ms. */
+/** Number of the attempt from which a failed list is halved. With exponential backoff, it begins after 300 ms. */
 const worthHalving = 3
-/** While the storage has accepted no call since the first attempt, one attempt in 4 sends halves. */
+/**
+ * If the storage has accepted no call since the first attempt, it is probably unavailable, and halves would only multiply the
+ * failing calls. Then one attempt in 4 sends halves.
+ */
 const attemptsPerTry = 4
-/** Number of failures of a single item after which it is rejected, while the storage answers other calls: about 10 s. */
+/**
+ * Number of failures of an item that is sent alone, after which it is rejected. A failure counts only if the storage answers
+ * a probe right afterwards. With exponential backoff, the item is rejected after 11 s at the earliest.
+ */
 const enoughFailures = 5
-/** The same for an item with a waiting caller: after 3 s to 7 s, because callers have a timeout. */
+/** As {@link enoughFailures}, for an item with a waiting caller: after 3 s to 7 s, because callers have a timeout. */
 const enoughWhileAsked = 3
 
 /** One call with a list of items. */
@@ -39,7 +48,7 @@ interface Batch<Item, Answer> {
   readonly operation: string
   readonly items: readonly Item[]
   readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
-  /** Receives the answer to an item that failed alone. */
+  /** Receives the answer to an item that is retried alone, and the rejection of an item. */
   readonly later: (index: number, answer: Answer | ItemRefused) => void
   /** The caller of each item; `null`: the engine itself. */
   readonly asked: readonly Asked[] | null
@@ -51,12 +60,17 @@ interface BisectingContext extends FailureReporter {
 
 /**
  * Calls with a list of items that may contain a bad one. A bad item makes the whole call fail, so all items would be retried
- * forever. This class halves the list to find the bad item. It rejects the item if the storage accepts other calls
- * meanwhile. After the error `STORAGE_REFUSED`, it halves and rejects at once.
+ * forever. This class halves the list to find the bad item.
+ *
+ * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the storage has judged an item. The class halves the list at once,
+ *   and rejects each item that gets such an error alone.
+ * - Another error may come from an item or from the storage. The class halves from the third attempt, and retries each item
+ *   that fails alone in the background. It rejects such an item only if the storage accepts other calls meanwhile.
+ * - After an error in `outages`, it never halves: {@link RetryingStorage} repeats all items without an answer.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
-  /** Number of calls that the storage has accepted. */
+  /** Number of calls of this class that the storage has accepted, of all batches. */
   #taken = 0
 
   constructor(engine: BisectingContext) {
@@ -64,8 +78,9 @@ export class BisectingCalls {
   }
 
   /**
-   * Retries until each item has its answer. An item that fails alone is retried in the background: it has no answer here,
-   * and `later` receives its answer. With `asked`, an item whose caller gives up has no answer either, and is not resent.
+   * Retries until each item has an answer or is passed to `later`. Returns `undefined` for an item that `later` receives:
+   * the storage rejects it, or it failed alone and is retried in the background. With `asked`, also returns `undefined` for
+   * an item whose caller gives up; that item is not resent.
    */
   async send<Item, Answer>(
     operation: string,
@@ -78,6 +93,7 @@ export class BisectingCalls {
     const takenBefore = this.#taken
     const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
     let answers: (Answer | undefined)[] = []
+    // Indexes of the items without an answer; `null` until the fast path has failed.
     let open: number[] | null = null
     let attempts = 0
     const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
@@ -97,6 +113,7 @@ export class BisectingCalls {
       open ??= items.map((_, index) => index)
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
+      // A sign that the failure comes from an item, not from an outage.
       const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
       const mayHalve = attempts >= worthHalving && hasSign
       const left: number[] = []
@@ -129,12 +146,14 @@ export class BisectingCalls {
           } else (indexes.length === 1 && attempts >= worthHalving ? alone : left).push(...indexes)
         }
       }
-      // If a caller has given up, the refusal may concern its item. Then the call is sent again without that item.
+      // The first call was rejected: halve its list without sending the whole list again. If a caller has given up, the
+      // rejection may concern its item. Then the call is sent again without that item.
       await sendSome(open, open.length < items.length ? null : refusal)
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
       for (const [index, error] of refused) this.#refuse(batch, index, error)
       open = left
       if (left.length > 0) throw lastError
+      // `movedOn`: this attempt does not show that the storage answers, so it does not end an outage.
       return hasAnswers ? null : movedOn
     }
     await this.#engine.storage.repeated(operation, attemptOnce, asked === null ? null : anyOf(asked))
@@ -147,6 +166,7 @@ export class BisectingCalls {
       .catch((failure) => failInBackground(this.#engine, operation, failure))
   }
 
+  /** Retries one item in the background until it has an answer or counts as rejected. The result goes to `later`. */
   #tryAlone<Item, Answer>(
     { operation, items, call, later, asked }: Batch<Item, Answer>,
     index: number,

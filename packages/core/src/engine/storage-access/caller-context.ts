@@ -21,14 +21,16 @@ export interface CallOptions {
 /** The options that every method takes in addition to its own. */
 export const callOptionNames = ['timeout', 'signal'] as const
 
+/** Maximum delay of the timer of a wait, in ms. A longer wait sets the timer again. */
 const longestTimerMs = 60_000
 
 /** The part that a caller waits for: the storage, or the payload schema of a job. */
 type Answering = 'storage' | 'schema'
 
 /**
- * The storage calls of one API call, with its timeout and signal. After the caller has given up, no further storage call
- * begins. A storage call in progress may still take effect.
+ * The storage calls of one API call, with its timeout and signal. The timeout applies to each wait, not to the whole call.
+ * A caller gives up when a wait exceeds the timeout or the signal fires. Its refusal is the error that it then receives.
+ * After that, no further storage call begins. A storage call in progress may still take effect.
  */
 export class CallerContext implements Asked, StorageCalls {
   readonly clock: Clock
@@ -109,7 +111,7 @@ export class CallerContext implements Asked, StorageCalls {
     return new Wait(this, refuse, answering)
   }
 
-  /** Sets the refusal of this caller. The first one stays. Returns the refusal. */
+  /** Records that the caller gives up. Only the first refusal counts. Returns it. */
   refuse(refusal: JobistemerError): JobistemerError {
     this.#refusal ??= refusal
     return this.#refusal

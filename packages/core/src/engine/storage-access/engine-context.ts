@@ -21,10 +21,10 @@ export interface EngineContext {
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
   readonly sleeps: Sleeps
-  /** Shared by storage calls and by the counting of slots. */
+  /** Bounds the work per turn of the event loop. Storage calls and the counting of slots share it. */
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  /** Calls with a list of items that may contain a bad one. */
+  /** Sends calls with a list of items, and finds the items that the storage rejects. */
   readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: Logger
@@ -44,8 +44,9 @@ export interface EngineContext {
   /** Returns the time by which the engine schedules, in epoch ms: the storage's time if the storage has a clock. */
   now(): number
   /**
-   * A clock has jumped and is not confirmed yet. `now` continues from the last confirmed time. Meanwhile the node must not
-   * create, recover, claim, begin or reap anything. The caller calls `now` first, which reads the clocks.
+   * A clock jump is not confirmed yet. `now` continues from the last confirmed time. Meanwhile the node must not create,
+   * recover, claim, begin or reap anything. The caller calls `now` first, because `now` reads the clocks and notices the
+   * jump.
    */
   readonly isTimeInDoubt: boolean
   /**
@@ -53,9 +54,12 @@ export interface EngineContext {
    * The caller calls `now` first.
    */
   readonly isHeldBack: boolean
-  /** Returns the ms until the next poll: `intervalMs`, or one day while this node is alone and rests. */
+  /**
+   * Returns the ms until the next poll or heartbeat. Usually `intervalMs`. While this node rests, because no other node
+   * exists, at least one day: wake-ups of the storage replace polls.
+   */
   untilNextLook(intervalMs: number): number
-  /** A handler or the schedule of this job has blocked the event loop for `forMs`. */
+  /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */
   heldLoop(jobName: string, forMs: number): void
   /** Reports an internal error. The engine continues, unless its storage is gone for good. */
   fail(where: string, error: unknown): void

@@ -17,12 +17,15 @@ export class Entrance {
   #entering = new Set<Entering>()
   #isAdmitting = false
 
-  /** `connect` runs once for all calls that wait. If it rejects, all of them reject; the next call runs it again. */
+  /**
+   * `connect` runs once for all calls that wait. If it rejects, all of them reject. A call that enters while no call waits
+   * runs it again, so the engine asks {@link isEmpty} and does not enter after it has connected.
+   */
   constructor(connect: () => Promise<void>) {
     this.#connect = connect
   }
 
-  /** Whether no call waits. */
+  /** Whether no call waits. While calls wait, a new call enters too; otherwise it would overtake them. */
   get isEmpty(): boolean {
     return this.#entering.size === 0
   }
@@ -41,7 +44,7 @@ export class Entrance {
     })
   }
 
-  /** The storage has failed while the calls wait: each names the failure if it times out. */
+  /** Records a failure of the storage for each waiting call. If the call times out, its error names the failure. */
   failed(error: unknown): void {
     for (const { asked } of this.#entering) asked.failed(error)
   }

@@ -13,7 +13,7 @@ import { YieldBudget } from '../runtime/yield-budget.ts'
 const firstRetryMs = 100
 const longestRetryMs = 5000
 
-// A person has to fix the cause of these errors. `start` and calls of users reject at once. A running scheduler keeps
+// Errors whose cause a person has to fix. `start` and calls of users reject with them at once. A running scheduler keeps
 // retrying its own calls, because an administrator may restore permissions or tables.
 const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
@@ -22,10 +22,13 @@ export function isStorageGone(error: unknown): boolean {
   return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
 }
 
-/** The result of a call without an answer whose items are retried in other calls. */
+/**
+ * A call returns this symbol if it has no answer and must not be retried, because it has no items left. Other calls retry
+ * them, the storage rejected them, or their callers gave up. The symbol does not count as an answer of the storage.
+ */
 export const movedOn: unique symbol = Symbol('moved on')
 
-/** A caller that waits for an answer. */
+/** A caller (a method call of the user) that waits for an answer. A call without one is a call of the engine itself. */
 export interface Asked {
   /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
@@ -35,7 +38,7 @@ export interface Asked {
   failed(error: unknown): void
 }
 
-/** The state of a call that its caller repeats. */
+/** The state of a call that its caller repeats, see {@link RetryingStorage.tried}. */
 interface Repetition {
   /** Number of consecutive failures. */
   readonly failures: number
@@ -45,9 +48,9 @@ interface Repetition {
 
 /** Options for the retries of a call. */
 interface Repeating {
-  /** Default 1. */
+  /** Number of the first attempt. Above 1, it continues the backoff of an earlier call. Default 1. */
   readonly firstAttempt?: number
-  /** Default 5 s. */
+  /** Maximum pause between two attempts, in ms. Default 5 s. */
   readonly longestPauseMs?: number
 }
 
@@ -71,7 +74,9 @@ export class RetryingStorage implements StorageCalls {
   readonly #events: EventHub
   readonly #yieldBudget: YieldBudget
   readonly #outage: StorageOutage
+  /** Ends a pause early. One function per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
+  /** The scheduler has started, see {@link started}. */
   #isAtWork = false
   #stopped = false
 
@@ -93,13 +98,16 @@ export class RetryingStorage implements StorageCalls {
     this.#outage = new StorageOutage(options)
   }
 
-  /** Calls the storage once. Rejects with its error. */
+  /** Calls the storage once, also after {@link stop}. Rejects with its error. The yield budget counts it as a user's call. */
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
     const turn = this.turn()
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
   }
 
-  /** For work between calls. `null`: continue now. Otherwise the promise resolves in the turn in which work may continue. */
+  /**
+   * For loops of an API call that work between storage calls. `null`: continue now. Otherwise the promise resolves in the
+   * turn of the event loop in which the work may continue.
+   */
   turn(): Promise<void> | null {
     return this.#yieldBudget.pass(true)
   }
@@ -148,8 +156,10 @@ export class RetryingStorage implements StorageCalls {
   /**
    * Repeats a call until the storage answers.
    *
-   * @throws EngineStopped, and an error that no retry can fix. With `asked`, also an error that a person has to fix, and
-   * the refusal if the caller gives up
+   * `asked`: the caller that waits; `null`: the engine itself. A caller that gives up ends the retries at the next attempt.
+   *
+   * @throws EngineStopped, and an error that no retry can fix. With `asked`, and before {@link started}, also an error that
+   * a person has to fix. With `asked`, also the refusal if the caller gives up
    */
   async repeated<T>(
     operation: string,
@@ -191,6 +201,7 @@ export class RetryingStorage implements StorageCalls {
 
   /**
    * Makes one attempt of a call that its caller repeats itself. Reports an error as {@link repeated} does, and throws it.
+   * After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage} counts the call as failed.
    *
    * @throws EngineStopped, and the error of the storage
    */
@@ -223,12 +234,12 @@ export class RetryingStorage implements StorageCalls {
     return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
-  /** Whether the engine has stopped and sends no calls any more. */
+  /** Whether the engine has stopped: {@link repeated} and {@link tried} begin no further calls. */
   get isStopped(): boolean {
     return this.#stopped
   }
 
-  /** Ends all pauses. Calls without an answer reject with {@link EngineStopped}. */
+  /** Ends all pauses. A call in progress may still get its answer; otherwise `repeated` rejects with {@link EngineStopped}. */
   stop(): void {
     this.#stopped = true
     for (const wake of this.#waiting) wake()

@@ -34,6 +34,7 @@ const nodes: readonly Kind[] = ['nodes']
 export class SharedStorage {
   readonly #storage: Storage
   readonly #listeners = new Map<Listener, object>()
+  /** Number of engines that have ever joined. An engine that ends stays counted. */
   #engines = 0
   /** Due time of the next waiting occurrence, from the last claim that took an occurrence. */
   #nextDueAt: number | null = null
@@ -71,7 +72,8 @@ export class SharedStorage {
   tellingFor(engine: object): Storage {
     const storage = this.#storage
     const tell = (kinds: readonly Kind[]) => this.#tell(engine, kinds)
-    // A call without an answer may have changed anything that its operation can change.
+    // Notifies the other engines of the changes in an answer. `unanswered`: the news of a failed call, which may have taken
+    // effect.
     const told = async <Answer>(
       answer: Promise<Answer>,
       newsOf: (answer: Answer) => readonly Kind[],
@@ -110,9 +112,11 @@ export class SharedStorage {
   }
 
   /**
-   * A claim may make a further occurrence pending, also with a later due time. A claim that takes nothing notifies no
-   * engine; otherwise two engines would notify each other forever. An unchanged `nextDueAt` notifies no engine either;
-   * otherwise every claim would wake all engines.
+   * A claim notifies the other engines if it leaves claimable occurrences (`more`), or if `nextDueAt` differs from the last
+   * claim's. Also a later `nextDueAt` is news, because the other engines set their timers by it.
+   *
+   * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
+   * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.
    */
   #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
     if (claimed.length === 0) return nothing
@@ -121,7 +125,7 @@ export class SharedStorage {
     return more || isNext ? due : nothing
   }
 
-  /** Notifies in a microtask, because a listener may call the storage. */
+  /** Notifies the other engines in a microtask, because a listener may call the storage. */
   #tell(engine: object, kinds: readonly Kind[]): void {
     if (kinds.length === 0) return
     for (const [listener, listening] of this.#listeners) {
@@ -140,7 +144,7 @@ function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnsw
   for (const [index, { outcome }] of answers.entries()) {
     if (outcome !== 'saved') continue
     const change = changes[index]
-    // After these changes, waiting occurrences may start.
+    // After a new version of a job or the end of a pause, waiting occurrences may start.
     if (change?.kind === 'replace' || (change?.kind === 'pause' && change.paused === null)) return jobsAndDue
     news = jobs
   }

@@ -13,7 +13,8 @@ const repeatMs = 60_000
 
 /**
  * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It
- * ends when all failed calls have an answer.
+ * ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that
+ * call delays the end no longer, but only an answer ends the outage.
  */
 export class StorageOutage {
   readonly #clock: Clock
@@ -67,7 +68,7 @@ export class StorageOutage {
     this.#waiting--
   }
 
-  /** The storage has answered a call. */
+  /** The storage has answered a call. A call that failed before calls {@link left} first. */
   answered(): void {
     if (this.#failures === 0 || this.#waiting > 0) return
     const endedAt = this.#clock.monotonic()
