@@ -684,6 +684,21 @@ describe('in real time', () => {
     await third.shutdown()
   })
 
+  it('a node logs an error when another node with its nodeId sends heartbeats', async () => {
+    const storage = memoryStorage()
+    const { logger, lines } = collectingLogger()
+    const node = createScheduler({ storage, nodeId: 'same', ...quick, logger })
+    await node.start()
+    onTestFinished(() => node.shutdown())
+    const other = { node: 'same', incarnation: 'elsewhere', startedAt: 0, leaving: false, about: {} }
+    let counter = 1
+    const timer = setInterval(() => {
+      void storage.heartbeat({ now: 0, own: { ...other, counter: ++counter }, remove: [], profilesOf: [] })
+    }, 20)
+    onTestFinished(() => clearInterval(timer))
+    await expect.poll(() => lines.map(({ message }) => message)).toContain('two living nodes have one name')
+  })
+
   it('start rejects while another node with its nodeId sends heartbeats, and succeeds afterwards', async () => {
     const storage = memoryStorage()
     const own: NodeRecord = {

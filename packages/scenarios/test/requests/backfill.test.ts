@@ -1,4 +1,12 @@
-import { createClient, defineJob, type JobOptions, type Scheduler, type TaskContext } from '@jobistemer/core'
+import {
+  createClient,
+  createScheduler,
+  defineJob,
+  type JobOptions,
+  type Scheduler,
+  silentLogger,
+  type TaskContext,
+} from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
@@ -41,6 +49,43 @@ async function runsOf(node: Scheduler): Promise<string[]> {
 }
 
 describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
+  it('creates the next run before the end of a run is settled, also if the trace of the run waits to be stored', async () => {
+    const world = createWorld(place)
+    const intercepted = new InterceptedStorage(world.connect())
+    const steps: string[] = []
+    intercepted.intercept = async ({ operation, request, proceed }) => {
+      // The next run takes longer to create than a settle takes to leave.
+      if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
+      const answer = await proceed()
+      if (operation === 'createOccurrences') steps.push('created')
+      if (operation === 'settle') {
+        const { items } = request as { readonly items: readonly { readonly change: { readonly kind: string } }[] }
+        for (const { change } of items) if (change.kind === 'finish') steps.push('ended')
+      }
+      return answer
+    }
+    const context = { traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01` }
+    const untold = { within: <T>(call: () => T): T => call(), logFields: () => ({}), ended: () => undefined }
+    const tracing = {
+      outside: <T>(call: () => T): T => call(),
+      requested: () => ({ context, ended: () => undefined }),
+      started: () => ({ ...untold, context, attempt: () => untold }),
+    }
+    const ran: string[] = []
+    const node = createScheduler({
+      ...{ storage: intercepted.storage, clock: world.clock, logger: silentLogger, tracing },
+      ...{ scheduleTypes: [everyType], jobs: [minutely(ran)] },
+    })
+    await node.start()
+    await node.backfill('job', past)
+    steps.length = 0
+    await world.clock.advance({ seconds: 5 })
+    await node.shutdown()
+    expect(ran).toHaveLength(5)
+    // The last run has no next run.
+    expect(steps.slice(0, 8)).toEqual(Array.from({ length: 4 }, () => ['created', 'ended']).flat())
+  })
+
   it('of a client reports its slots in a dry run, then runs each slot once, also when it is repeated', async () => {
     const world = createWorld(place)
     const ran: string[] = []

@@ -99,6 +99,11 @@ export class Peers {
     return now - (this.#peers.get(incarnation)?.since ?? now)
   }
 
+  /** Returns whether the last look found another counter than the look before, or the first record of this incarnation. */
+  hasBeaten(incarnation: string): boolean {
+    return this.#peers.get(incarnation)?.since === this.#lookedAt
+  }
+
   /**
    * Living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared dead, so that its
    * definitions stay in force. It does not count if a later life of the node has a record.

@@ -116,6 +116,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #isHeldBack = false
   /** The settle in progress may take the next occurrence of the job. */
   #isTaking = false
+  /** The run after this one is being created. A settle that was requested before carries no end meanwhile. */
+  #isHandingOn = false
   #trace: RunTrace | null = null
   /** The trace context of an earlier owner's run. */
   readonly #earlierTrace: TraceContext | null
@@ -372,7 +374,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (this.#isNoted) for (const task of this.#tasks) task.tellProgress()
     this.#isNoted = false
     let change = progressed
-    if (this.#phase === 'closing') {
+    if (this.#phase === 'closing' && !this.#isHandingOn) {
       change = finalChange(this.#halt, this.#tasks, this.#failedFast, now)
       this.#finalRuns = runs
       this.#finalChange = change
@@ -589,7 +591,13 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#owner.closing(this)
     const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
     if (handingOn === null) this.say()
-    else void handingOn.then(() => this.say())
+    else {
+      this.#isHandingOn = true
+      void handingOn.then(() => {
+        this.#isHandingOn = false
+        this.say()
+      })
+    }
   }
 
   /**

@@ -56,7 +56,7 @@ export class NodeName {
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
       // Only a counter that has moved in this look shows that the node lives. A later heartbeat is reported instead.
-      if (this.#heartbeats.peers.silentForMs(incarnation) > 0 || record.counter <= 1) continue
+      if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'two living nodes have one name')
     }
