@@ -110,7 +110,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   it('an endless loop is killed at its task timeout', async () => {
     const { run, lines } = await isolatedScene({ job: { ...task(isolation, 'loops'), taskTimeout: 500 } })
     expect(lastAttempt(await run('job'))).toMatchObject({ state: 'timed_out', error: { code: 'TASK_TIMEOUT' } })
-    expect(lines.filter(({ message }) => message.includes('is killed'))).toMatchObject([{ job: 'job', task: 'work' }])
+    expect(lines.filter(({ message }) => message.includes('killing its child'))).toMatchObject([{ job: 'job', task: 'work' }])
   })
 
   it('an endless loop is killed when it is canceled', async () => {
@@ -171,7 +171,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       })
       await clock.advance({ seconds: 55 })
       if (by === 'a cancellation') await scheduler.cancel(id)
-      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      const killed = () => lines.filter(({ message }) => message.includes('killing its child')).length
       await clock.advance({ seconds: 9 })
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
@@ -204,7 +204,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     const released = new Promise((resolve) => scheduler.on('occurrence.released', resolve))
     isAway = true
     while (!isIsolated) await clock.advance({ seconds: 1 })
-    const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+    const killed = () => lines.filter(({ message }) => message.includes('killing its child')).length
     await clock.advance({ seconds: 3 })
     expect(killed()).toBe(0)
     await clock.advance({ seconds: 2 })
@@ -239,7 +239,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       expect(answers).toMatchObject([{ outcome: 'reaped' }])
       await clock.advance(0)
       expect(isLost).toBe(true)
-      const killed = () => lines.filter(({ message }) => message.includes('is killed')).length
+      const killed = () => lines.filter(({ message }) => message.includes('killing its child')).length
       await clock.advance({ seconds: 3 })
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 2 })
@@ -260,7 +260,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     })
     const told = lines.filter(({ message }) => message === 'told to stop')
     expect(told).toMatchObject([{ code: 'ABORTED', name: 'JobistemerError' }])
-    expect(lines.filter(({ message }) => message.includes('is killed'))).toEqual([])
+    expect(lines.filter(({ message }) => message.includes('killing its child'))).toEqual([])
   })
 
   it('at most maxChildren children live at once, and a waiting attempt can be canceled', async () => {
