@@ -46,5 +46,7 @@ function linksOf(text) {
 function isPublished(file, files) {
   if (file.startsWith('node_modules')) return false
   // npm always publishes these two files.
-  return file === 'README.md' || file === 'LICENSE' || files.some((one) => file === one || file.startsWith(`${one}/`))
+  if (file === 'README.md' || file === 'LICENSE') return true
+  const isIn = (/** @type {string} */ one) => file === one || file.startsWith(`${one}/`)
+  return files.some(isIn) && !files.some((one) => one.startsWith('!') && isIn(one.slice(1)))
 }
