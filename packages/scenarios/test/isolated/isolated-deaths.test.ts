@@ -110,7 +110,9 @@ describe.each(isolations)('in a %s', (isolation) => {
   it('an endless loop is killed at its task timeout', async () => {
     const { run, lines } = await isolatedScene({ job: { ...task(isolation, 'loops'), taskTimeout: 500 } })
     expect(lastAttempt(await run('job'))).toMatchObject({ state: 'timed_out', error: { code: 'TASK_TIMEOUT' } })
-    expect(lines.filter(({ message }) => message.includes('killing its child'))).toMatchObject([{ job: 'job', task: 'work' }])
+    expect(lines.filter(({ message }) => message.includes('killing its child'))).toMatchObject([
+      { job: 'job', task: 'work' },
+    ])
   })
 
   it('an endless loop is killed when it is canceled', async () => {
