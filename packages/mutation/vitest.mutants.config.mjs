@@ -20,7 +20,7 @@ function builtModule(specifier, importer) {
   return existsSync(built) ? built : null
 }
 
-const { include, limitMs } = readPlan()
+const { include, limitMs, record } = readPlan()
 
 /** Runs files in the order of the plan, which has the quickest first. */
 class AsPlanned extends BaseSequencer {
@@ -49,5 +49,7 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: limitMs,
     hookTimeout: limitMs,
+    // The first run has no mutant. A test that fails once there failed because the machine is busy.
+    retry: record === undefined ? 0 : 2,
   },
 })

@@ -297,8 +297,8 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it('the task timeout of an attempt starts when its child starts', async () => {
-    const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 1500 }
-    const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 1000 }
+    const first = { ...task(isolation, 'obeys'), name: 'first', taskTimeout: 5000 }
+    const second = { ...task(isolation, 'returns', { value: 'in time' }), name: 'second', taskTimeout: 4000 }
     const { run } = await isolatedScene(
       { job: [{ ...first, failureStrategy: 'continue' }, second] },
       { maxChildren: 1 },
