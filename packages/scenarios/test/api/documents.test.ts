@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import * as os from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -80,6 +80,8 @@ const modules = {
   vitest: { describe: (_: string, body: () => void) => body(), it: () => undefined },
 }
 
+const packages = new URL('../../../', import.meta.url)
+
 /** Each document, the entry points whose exports it shows, and the minimum number of its lines that are compared. */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 3 },
@@ -107,9 +109,19 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'ticker-cron/README.md', shows: ['@jobistemer/ticker-cron'], compared: 15 },
   { file: 'ticker-iso8601/README.md', shows: ['@jobistemer/ticker-iso8601'], compared: 8 },
   { file: 'ticker-once/README.md', shows: ['@jobistemer/ticker-once'], compared: 8 },
+  ...sitePages(),
 ]
 
-const packages = new URL('../../../', import.meta.url)
+/** Lists the pages of the documentation site. Each line with a stated result is compared. */
+function sitePages(): typeof documents {
+  return readdirSync(new URL('site/docs/', packages), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => {
+      const file = `site/docs/${path}`
+      const stated = examplesOf(readFileSync(new URL(file, packages), 'utf8')).match(/ \/\/ (=>|throws) /g)
+      return { file, shows: [], compared: stated?.length ?? 0 }
+    })
+}
 
 describe.each(documents)('$file', ({ file, shows, compared }) => {
   const text = readFileSync(new URL(file, packages), 'utf8')

@@ -1,0 +1,1 @@
+export { sharedSettings as default } from '../workspace/vitest.shared.ts'
