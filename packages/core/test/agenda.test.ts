@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import { Agenda, type Alarm } from '../src/engine/runtime/agenda.ts'
-import type { SlotEntry } from '../src/engine/runtime/slot-levels.ts'
+import { Agenda, type Alarm, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { countTimers } from './support/count-timers.ts'
 

@@ -1,8 +1,7 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { RenewedMap } from '../src/engine/runtime/renewed-map.ts'
-import { RenewedSet } from '../src/engine/runtime/renewed-set.ts'
+import { RenewedMap, RenewedSet } from '../src/engine/runtime/renewed-map.ts'
 
 describe('a renewed map', () => {
   it('has the same entries as a Map, in the same order', () => {

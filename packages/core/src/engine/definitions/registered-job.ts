@@ -1,6 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { SlotEntry } from '../runtime/slot-levels.ts'
+import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
 

@@ -1,7 +1,6 @@
 import { JobistemerError } from '../../errors.ts'
-import type { Agenda, Alarm } from './agenda.ts'
+import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
-import type { SlotEntry } from './slot-levels.ts'
 
 export interface FailureReporter {
   fail(where: string, error: unknown): void

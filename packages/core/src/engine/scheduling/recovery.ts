@@ -16,8 +16,14 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
-import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
-import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
+import {
+  RecordedSlots,
+  type JobSlot,
+  type RecordedAhead,
+  decideMissedSlots,
+  type RecoveryDecision,
+  slotsToLookAt,
+} from './missed-slots.ts'
 import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})

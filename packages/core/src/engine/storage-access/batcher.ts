@@ -4,7 +4,7 @@ import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import { ItemRefused } from './bisecting-calls.ts'
 import type { EngineContext } from './engine-context.ts'
-import { RenewedSet } from '../runtime/renewed-set.ts'
+import { RenewedSet } from '../runtime/renewed-map.ts'
 import type { Asked } from './retrying-storage.ts'
 
 /**
