@@ -228,7 +228,7 @@ export class DueCall {
   async #nextAt(): Promise<number | null> {
     if (this.#ended !== null) return null
     const { claimer, registry } = this.#parts
-    const known = [this.#engine.agenda.nextSlotAt, claimer.nextDueAt]
+    const known = [this.#engine.agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
     if (registry.loose.isPartial) known.push(await this.#firstStored())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)

@@ -556,7 +556,7 @@ export class FairTurns {
   }
 
   /** This node begins a run of a job. */
-  begun(handlerKey: string, priority: number): void {
+  begun(handlerKey: string, { details: { priority = 0 } }: Ordered): void {
     if (priority < 0) this.#hasLowPriority = true
     if (priority > 0) return
     this.#begun.set(handlerKey, (this.#begun.get(handlerKey) ?? 0) + 1)

@@ -111,7 +111,7 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isDraining) execution.shutDown()
     else {
       if (this.#capacity.hasBacklog) {
-        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
       }
       this.#capacity.enter(execution)
     }

@@ -1,6 +1,5 @@
 import { occurrenceId, type OccurrenceId } from '../../ids.ts'
-import { handlerKeyOf } from '../../job/job-document.ts'
-import { prioritized } from '../../job/prioritized.ts'
+import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
 import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
@@ -137,7 +136,7 @@ export class SlotCreator {
       jobVersion: job.version,
       nextAt,
       executionTimeoutMs: settings.executionTimeoutMs,
-      details: prioritized(noDetails, settings.priority),
+      details: prioritized(noDetails, settings),
       runs,
     }
   }
