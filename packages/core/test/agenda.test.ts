@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import { Agenda, type Alarm } from '../src/engine/runtime/agenda.ts'
-import type { SlotEntry } from '../src/engine/runtime/slot-levels.ts'
+import { Agenda, type Alarm, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
 import { countTimers } from './support/count-timers.ts'
 
 const start = Date.UTC(2026, 0, 1)
+const hourMs = 3_600_000
 
 interface World {
   readonly clock: VirtualClock
@@ -38,7 +38,7 @@ function world(options: { holds?: boolean } = {}): World {
     log,
     alarm: (name) => ({ at: 0, heapIndex: -1, ring: () => log.push([name, clock.monotonic()]) }),
     slot(atMs, priority = 0) {
-      const slot = { at: 0, heapIndex: -1, priority }
+      const slot = { at: 0, heapIndex: -1, forwardMs: priority * hourMs }
       agenda.setSlot(slot, start + atMs)
       return slot
     },
@@ -57,7 +57,6 @@ describe('an agenda', () => {
       ['slot of 1000', 1000],
       ['slot of 2000', 2000],
     ])
-    expect(agenda.slotCount).toBe(1)
   })
 
   it('reports an overdue slot at once', async () => {
@@ -87,7 +86,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('reports due slots by priority too: each level counts as an hour', () => {
+  it('reports due slots by instant minus `forwardMs`', () => {
     const { clock, agenda, slot } = world()
     const first = slot(1000, 1)
     const second = slot(2000, 1)
@@ -95,14 +94,13 @@ describe('an agenda', () => {
     const low = slot(500, -1)
     const ahead = slot(3000, 10)
     const old = slot(-3_600_000 + 1500)
-    expect(agenda.slotCount).toBe(6)
     const told: SlotEntry[] = []
     for (let next = agenda.peekDueSlot(start + 2000); next !== undefined; next = agenda.peekDueSlot(start + 2000)) {
       agenda.setSlot(next, null)
       told.push(next)
     }
     expect(told).toEqual([first, old, second, plain, low])
-    expect([agenda.peekSlot(), agenda.nextSlotAt, agenda.slotCount]).toEqual([ahead, ahead.at, 1])
+    expect(agenda.peekSlot()).toBe(ahead)
     expect(clock.now()).toBe(start)
   })
 
@@ -122,12 +120,12 @@ describe('an agenda', () => {
     const [moved, other] = [slot(1000), slot(900)]
     const gone = slot(800)
     agenda.setSlot(gone, null)
-    for (const one of [moved, gone]) agenda.setPriority(one, 5)
-    expect([agenda.slotCount, agenda.peekDueSlot(start + 1000), agenda.peekSlot()]).toEqual([2, moved, other])
+    for (const one of [moved, gone]) agenda.setForward(one, 5 * hourMs)
+    expect([agenda.peekDueSlot(start + 1000), agenda.peekSlot()]).toEqual([moved, other])
     agenda.setSlot(gone, start + 800)
     expect(agenda.peekDueSlot(start + 1000)).toBe(gone)
     for (const one of [moved, gone, other]) agenda.setSlot(one, null)
-    expect([agenda.slotCount, agenda.nextSlotAt]).toEqual([0, null])
+    expect(agenda.peekSlot()).toBeUndefined()
   })
 
   it('delays slots but not alarms while earlier slots are being launched', async () => {
@@ -215,14 +213,14 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('reports due slots at once when `wallTimeSet` reports a wall clock that was set forward', async () => {
+  it('reports due slots at once when `rearm` is called after the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)
     agenda.start()
     agenda.slotsLaunched()
     await clock.jumpTo(start + 7_200_000)
-    agenda.wallTimeSet()
+    agenda.rearm()
     await clock.advance(1000)
     expect(log).toEqual([
       ['slot of 3600000', 0],
@@ -317,39 +315,16 @@ describe('the timer of an agenda that holds no process', () => {
     return { clock, agenda, isHeld: () => held.includes(true) }
   }
 
-  const alarm = (isIdle?: boolean): Alarm & { rung: number } => ({
-    at: 0,
-    heapIndex: -1,
-    ...(isIdle !== undefined && { isIdle }),
-    rung: 0,
-    ring() {
-      this.rung++
-    },
-  })
-
-  it('keeps the process alive exactly as long as an alarm that is not idle is set', async () => {
+  it('sets only unreferenced timers, because the callers of a client hold the process', async () => {
     const { clock, agenda, isHeld } = clientWorld()
+    let rung = 0
+    const ring = (): void => {
+      rung++
+    }
+    agenda.setAlarm({ at: 0, heapIndex: -1, ring }, 5000)
+    agenda.setAlarm({ at: 0, heapIndex: -1, ring }, 500)
     expect(isHeld()).toBe(false)
-    const idle = alarm(true)
-    agenda.setAlarm(idle, 1000)
-    expect(isHeld()).toBe(false)
-    const [first, second] = [alarm(), alarm()]
-    // Later than the pending timer.
-    agenda.setAlarm(first, 5000)
-    expect(isHeld()).toBe(true)
-    agenda.setAlarm(first, 6000)
-    agenda.setAlarm(second, 500)
-    await clock.advance(2000)
-    expect([idle.rung, first.rung, second.rung, isHeld()]).toEqual([1, 0, 1, true])
-    agenda.cancelAlarm(first)
-    agenda.cancelAlarm(first)
-    expect(isHeld()).toBe(false)
-    agenda.setAlarm(first, 100)
-    agenda.setAlarm(idle, 200)
-    expect(isHeld()).toBe(true)
-    await clock.advance(100)
-    expect([idle.rung, first.rung, isHeld()]).toEqual([1, 1, false])
-    await clock.advance({ minutes: 5 })
-    expect([idle.rung, isHeld()]).toEqual([2, false])
+    await clock.advance(5000)
+    expect([rung, isHeld()]).toEqual([2, false])
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LastLines } from '../src/engine/execution/isolation/last-lines.ts'
-import { ownOptions } from '../src/engine/execution/isolation/child-options.ts'
+import { LastLines } from '../src/engine/execution/isolation/child.ts'
+import { ownOptions } from '../src/engine/execution/isolation/starter-process.ts'
 
 describe('the options of Node that a child gets', () => {
   it.each([

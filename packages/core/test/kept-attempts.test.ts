@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { failuresOf, type KeptAttempts, withAttempt } from '../src/engine/execution/kept-attempts.ts'
+import { failuresOf, type KeptAttempts, withAttempt } from '../src/engine/execution/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
 /** What is kept when a task was tried so often. */

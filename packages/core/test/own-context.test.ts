@@ -1,10 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, it } from 'vitest'
 import { AfterTurn } from '../src/engine/runtime/after-turn.ts'
-import { Agenda } from '../src/engine/runtime/agenda.ts'
+import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import { BackgroundLoop } from '../src/engine/runtime/background-loop.ts'
 import { OwnContext } from '../src/engine/runtime/own-context.ts'
-import type { SlotEntry } from '../src/engine/runtime/slot-levels.ts'
 import { systemClock } from '../src/system-clock.ts'
 
 const request = new AsyncLocalStorage<string>()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { occurrenceId, jobId } from '../src/index.ts'
-import { prioritized } from '../src/job/prioritized.ts'
+import { prioritized } from '../src/job/job-document.ts'
 import { compareOrder, orderAt, priorityStepMs } from '../src/storage/index.ts'
 
 const job = jobId('job')
@@ -50,9 +50,12 @@ describe('the order of waiting occurrences', () => {
 
 describe('the priority of a run', () => {
   it('is that of the request, or else that of the job, and is stored if it is not 0', () => {
-    expect(prioritized({}, 0)).toEqual({})
-    expect(prioritized({}, 3)).toEqual({ priority: 3 })
-    expect(prioritized({ priority: -2, requestKey: 'key' }, 3)).toEqual({ priority: -2, requestKey: 'key' })
-    expect(prioritized({ priority: 0, requestKey: 'key' }, 3)).toEqual({ requestKey: 'key' })
+    expect(prioritized({}, { priority: 0 })).toEqual({})
+    expect(prioritized({}, { priority: 3 })).toEqual({ priority: 3 })
+    expect(prioritized({ priority: -2, requestKey: 'key' }, { priority: 3 })).toEqual({
+      priority: -2,
+      requestKey: 'key',
+    })
+    expect(prioritized({ priority: 0, requestKey: 'key' }, { priority: 3 })).toEqual({ requestKey: 'key' })
   })
 })

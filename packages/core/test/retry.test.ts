@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FailureStrategy, RetryPolicy } from '../src/configuration/settings.ts'
-import { failuresOf } from '../src/engine/execution/kept-attempts.ts'
-import { resumesAt, retryDelay } from '../src/engine/execution/retry.ts'
+import { failuresOf, resumesAt, retryDelay } from '../src/engine/execution/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
 const policy: RetryPolicy = { maxRetries: 4, retryIntervalMs: 1000, backoffFactor: 2, maxIntervalMs: 5000, jitter: 0 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Agenda } from '../src/engine/runtime/agenda.ts'
+import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
-import type { SlotEntry } from '../src/engine/runtime/slot-levels.ts'
 import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { EventHub } from '../src/events.ts'

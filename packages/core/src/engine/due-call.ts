@@ -7,7 +7,7 @@ import type { SlotLauncher } from './scheduling/slot-launcher.ts'
 import type { JobRegistry } from './definitions/job-registry.ts'
 import type { Alarm } from './runtime/agenda.ts'
 import type { EngineContext } from './storage-access/engine-context.ts'
-import { firstItems } from './storage-access/pages.ts'
+import { firstItems } from './storage-access/retrying-storage.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
@@ -228,7 +228,7 @@ export class DueCall {
   async #nextAt(): Promise<number | null> {
     if (this.#ended !== null) return null
     const { claimer, registry } = this.#parts
-    const known = [this.#engine.agenda.nextSlotAt, claimer.nextDueAt]
+    const known = [this.#engine.agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
     if (registry.loose.isPartial) known.push(await this.#firstStored())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)

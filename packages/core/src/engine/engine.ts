@@ -28,9 +28,8 @@ import { ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
-import type { EngineContext } from './storage-access/engine-context.ts'
+import { type EngineContext, clientClosed, type Phase, stateError } from './storage-access/engine-context.ts'
 import { BisectingCalls } from './storage-access/bisecting-calls.ts'
-import { Entrance } from './storage-access/entrance.ts'
 import { OwnContext } from './runtime/own-context.ts'
 import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
@@ -50,12 +49,11 @@ import { History } from './api/history.ts'
 import { Operations } from './api/operations.ts'
 import type { WaitOptions } from './api/waits.ts'
 import { Recovery } from './scheduling/recovery.ts'
-import { clientClosed, type Phase, stateError } from './storage-access/refusals.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
 import { Sleeps } from './runtime/sleeps.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
-import { killedGraceMs } from './execution/isolation/tuning.ts'
+import { killedGraceMs } from './execution/tuning.ts'
 import { longestName } from '../tuning.ts'
 
 /** Maximum wait of a metrics scrape for the storage, in ms. */
@@ -126,7 +124,8 @@ export class Engine implements EngineContext {
   #call: DueCall | null = null
   /** The calls of `runDue` in progress on this scheduler. */
   readonly #calls = new Set<DueCall>()
-  readonly #entrance = new Entrance(() => this.context.run(() => this.#connect()))
+  /** For a client: the connection in progress; `null`: none. */
+  #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
   readonly #isClient: boolean
   #isStorageGone = false
@@ -480,9 +479,16 @@ export class Engine implements EngineContext {
 
   /** For a client: resolves when the time is confirmed. After a failure, the next call connects again. */
   async connect(options: CallOptions): Promise<void> {
-    if (this.#phase === 'running' && this.#entrance.isEmpty) return
-    if (this.#phase !== 'new' && this.#phase !== 'running') throw clientClosed()
-    await this.#entrance.enter(this.#asked(options))
+    if (this.#phase === 'running') return
+    if (this.#phase !== 'new') throw clientClosed()
+    const asked = this.#asked(options)
+    // If the call times out, its error names the failure of the storage.
+    const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
+    const connected = (): Promise<void> => {
+      this.#connecting ??= this.context.run(() => this.#connect()).finally(() => (this.#connecting = null))
+      return this.#connecting
+    }
+    await asked.within(connected).finally(stopListening)
   }
 
   /**
@@ -505,8 +511,7 @@ export class Engine implements EngineContext {
   async #connect(): Promise<void> {
     void this.#claimer.stop()
     this.agenda.start()
-    const stopListening = this.events.on('storage.failed', ({ error }) => this.#entrance.failed(error))
-    await this.#time.start().finally(stopListening)
+    await this.#time.start()
     if (this.#stopping !== undefined) throw clientClosed()
     this.#phase = 'running'
     this.storage.started()

@@ -1,3 +1,5 @@
+import type { OccurrenceDetails } from '../storage/occurrence-record.ts'
+import { priorityStepMs } from '../storage/rules.ts'
 import { resolveScheduledSettings } from '../configuration/resolve-settings.ts'
 import { defaultSettings, type JobOverrides, type JobSettings, type TaskOverrides } from '../configuration/settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
@@ -81,6 +83,19 @@ export function settingsOf({ defaults, settings, schedule }: JobDocument): JobSe
 export function priorityOf({ definition }: { readonly definition: JsonObject }): number {
   const { defaults, settings } = readJobDocument(definition)
   return settings.priority ?? defaults.priority ?? defaultSettings.priority
+}
+
+/** Returns how far the priority of a stored job moves its due slots forward, in ms. */
+export function forwardMsOf(head: { readonly definition: JsonObject }): number {
+  return priorityOf(head) * priorityStepMs
+}
+
+/** Returns the details to store: with their own priority, or else that of the job, unless it is 0. */
+export function prioritized(details: OccurrenceDetails, job: { readonly priority: number }): OccurrenceDetails {
+  if (details.priority === undefined) return job.priority === 0 ? details : { ...details, priority: job.priority }
+  if (details.priority !== 0) return details
+  const { priority: _, ...rest } = details
+  return rest
 }
 
 /** The descriptive members of a stored definition. */

@@ -1,8 +1,7 @@
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { priorityOf } from '../../job/job-document.ts'
-import { prioritized } from '../../job/prioritized.ts'
+import { priorityOf, prioritized } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -77,7 +76,7 @@ export class Backfills {
       // The job may no longer have the tasks of an earlier call. This check is necessary only if a run begins.
       if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
       // The relay copies the details, with their priority, to all further runs.
-      const details = prioritized(wanted, priorityOf(head))
+      const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
       const { tracing } = this.#engine

@@ -1,9 +1,8 @@
-import type { PayloadSchema } from '../../job/payload.ts'
-import { parsePayload } from '../../job/payload.ts'
+import { type PayloadSchema, parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
-import { performOn } from '../runtime/perform.ts'
+import { performOn } from '../runtime/own-context.ts'
 import { detailsOf, type RequestOptions } from './request-options.ts'
 
 /** The job that a request is for. */

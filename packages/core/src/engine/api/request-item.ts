@@ -1,5 +1,5 @@
+import { prioritized } from '../../job/job-document.ts'
 import { type JobId, type OccurrenceId, replayOccurrenceId, triggerOccurrenceId } from '../../ids.ts'
-import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested, ReusableKey } from '../../storage/storage.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
@@ -127,7 +127,7 @@ export function requestItemOf(
     dueAt,
     jobVersion: job.version,
     executionTimeoutMs,
-    details: prioritized(kind === 'replay' ? { ...details, requestId: ids.unique } : details, plan.settings.priority),
+    details: prioritized(kind === 'replay' ? { ...details, requestId: ids.unique } : details, plan.settings),
     runs: starts ? initialRuns(plan.tasks, taskExecutionMode === 'parallel', now) : null,
   }
   const { ofKey, skippedId } = ids

@@ -2,7 +2,7 @@ import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
-import { isDataAlone, labelsOf, priorityOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { isDataAlone, labelsOf, forwardMsOf, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule, SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -301,7 +301,7 @@ export class JobRegistry implements HeldJobs {
       if (unreadablePartOf(record) === null) this.plans.sayMissing(job, registered.missing)
       else this.sayUnreadable(record)
     }
-    this.#engine.agenda.setPriority(registered, priorityOf(record))
+    this.#engine.agenda.setForward(registered, forwardMsOf(record))
     // A new version may come from `realign`, which sets the watermark back.
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
     registered.isOverdue = false

@@ -1,6 +1,6 @@
 import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { SlotEntry } from '../runtime/slot-levels.ts'
+import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
 
@@ -28,8 +28,8 @@ export class RegisteredJob implements SlotEntry {
   /** The next slot as far as this node knows, in epoch milliseconds; infinite without one. The storage decides. */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
-  /** Priority of the version in force. Only the agenda changes it. */
-  priority: number = 0
+  /** Follows from the priority of the version in force. Only the agenda changes it. */
+  forwardMs: number = 0
   job: Job
   origin: JobOrigin
   version: number

@@ -1,5 +1,6 @@
 import { JobistemerError } from '../../errors.ts'
 import type { TaskPlan } from '../definitions/job-plan.ts'
+import type { OccurrenceId } from '../../ids.ts'
 
 /**
  * Why the engine stops an attempt. Reasons that the names do not explain:
@@ -52,4 +53,14 @@ function abortError(reason: AbortReason): JobistemerError {
       value: reason,
     },
   )
+}
+
+/** The error of a run whose stored row is damaged. */
+export function unreadableRun(jobName: string, id: OccurrenceId, part: string): JobistemerError {
+  return new JobistemerError('RECORD_UNREADABLE', {
+    message: `The stored ${part} of run ${id} of job ${JSON.stringify(jobName)} cannot be read.`,
+    field: part,
+    value: id,
+    remedy: 'Find out what changed the row. Then request the run again, with its data.',
+  })
 }

@@ -3,9 +3,7 @@ import { type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
-import { FairTurns } from './fair-turns.ts'
-import { HandlerLatency } from './handler-latency.ts'
-import { type Prioritized, PriorityQueue } from './priority-queue.ts'
+import type { Clock } from '../../clock.ts'
 
 /** Milliseconds after which the node hands back a prefetched occurrence that has found no permit. */
 const longestWaitMs = 100
@@ -395,5 +393,200 @@ export class Capacity implements Alarm {
   /** Tells the claimer that there may be room for the backlog. */
   offerRoom(): void {
     if (this.#backlog) this.work.send()
+  }
+}
+
+/** Target wait of a prefetched slot for a permit, in ms. */
+const aheadMs = 5
+
+/** Factor by which the remembered latency shrinks with each further handler. After 60 quick handlers, 5 % of it is left. */
+const decay = 0.95
+
+/** Milliseconds. If the slowest recent handler took at most this long, handlers count as quick. */
+const quickMs = 100
+
+/** Estimates how fast permits become free. The estimate assumes that all handlers are as slow as the slowest recent one. */
+export class HandlerLatency {
+  readonly #permits: number
+  /** Infinite until the first handler has ended. */
+  #slowestMs = Number.POSITIVE_INFINITY
+
+  constructor(permits: number) {
+    this.#permits = permits
+  }
+
+  /** An occurrence has given its permit back. Its handlers ran for this many milliseconds, without storage calls. */
+  held(durationMs: number): void {
+    const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * decay : 0
+    this.#slowestMs = Math.max(durationMs, remembered)
+  }
+
+  /** A prefetched occurrence has found no permit for this many milliseconds. */
+  stalled(durationMs: number): void {
+    if (durationMs > this.#slowestMs) this.#slowestMs = durationMs
+  }
+
+  get isQuick(): boolean {
+    return this.#slowestMs <= quickMs
+  }
+
+  /** How many occurrences beyond the permits will find a permit within {@link aheadMs}. */
+  get soonStarted(): number {
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#permits * aheadMs) / this.#slowestMs)
+  }
+
+  /** Milliseconds until the last of `count` occurrences finds a permit; 0 before the first handler has ended. */
+  waitMs(count: number): number {
+    return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#permits : 0
+  }
+}
+
+/** An entry of a {@link PriorityQueue}. */
+export interface Prioritized {
+  /** The order of waiting work in the storage: the least leaves the queue first. */
+  readonly orderAt: number
+}
+
+interface Entry<T> {
+  readonly item: T
+  /** Instant of the monotonic clock at which the item joined. */
+  readonly since: number
+}
+
+/**
+ * Items by `orderAt`; items with equal `orderAt` in the order of arrival. Items are sorted on insertion, because the queue
+ * holds few items and nearly all of them join at the end.
+ */
+export class PriorityQueue<T extends Prioritized> {
+  readonly #entries: Entry<T>[] = []
+
+  get size(): number {
+    return this.#entries.length
+  }
+
+  add(item: T, since: number): void {
+    const entries = this.#entries
+    let index = entries.length
+    while (index > 0 && (entries[index - 1] as Entry<T>).item.orderAt > item.orderAt) index--
+    entries.splice(index, 0, { item, since })
+  }
+
+  /** Removes the first item and returns it. */
+  shift(): T | undefined {
+    return this.#entries.shift()?.item
+  }
+
+  delete(item: T): void {
+    const index = this.#entries.findIndex((entry) => entry.item === item)
+    if (index >= 0) this.#entries.splice(index, 1)
+  }
+
+  /** The entries in the order of arrival. */
+  byWait(): readonly Entry<T>[] {
+    return this.#entries.toSorted((left, right) => left.since - right.since)
+  }
+}
+
+/**
+ * Milliseconds until the next look, if the last look left out a single job and found no other. A newcomer makes the next look
+ * earlier.
+ */
+const pauseMs = 1000
+
+/** Looks take at most 1/20 of the time, because a storage may read all waiting work of the busy jobs during a look. */
+const pauseFactor = 20
+
+/** Jobs per round, at most. Among more jobs, none holds most of the node. */
+const mostInRound = 100
+
+/** Runs of a job that make up its turn. In shorter backlogs a claim takes the oldest work of all jobs. */
+const runsPerTurn = 10
+
+/**
+ * Gives each job with waiting work its turn while more waits in the storage than this node has room for. A claim takes
+ * the oldest work first, so thousands of requests of one job would delay all other jobs.
+ *
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look
+ * is a claim that leaves out the jobs that have had their turn. The round ends with the look that finds nothing; the next
+ * claim takes from all jobs.
+ *
+ * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has
+ * begun, its round has no further looks.
+ *
+ * A handler key identifies a job here. Jobs whose tasks name the same handlers share a turn.
+ */
+export class FairTurns {
+  readonly #clock: Pick<Clock, 'monotonic'>
+  /** Runs that this node has begun in this round, by handler key. */
+  #begun = new Map<string, number>()
+  #hasLowPriority = false
+  /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
+  #lastRound: ReadonlySet<string> | null = null
+  /** Monotonic instants: of the next look, and of the first that the cost of the last look allows. */
+  #nextAt = Number.NEGATIVE_INFINITY
+  #soonestAt = Number.NEGATIVE_INFINITY
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock
+  }
+
+  /** Handler keys that the next claim leaves out; `null`: the claim takes from all jobs. */
+  leftOut(): readonly string[] | null {
+    if (this.#hasLowPriority || this.#clock.monotonic() < this.#nextAt) return null
+    const served = this.#served()
+    return served.length === 0 ? null : served
+  }
+
+  /**
+   * Returns whether the job is a newcomer: it had no turn in the last round, and has had none in this round. Before the first
+   * round has ended, no job is a newcomer.
+   */
+  isNewcomer(handlerKey: string): boolean {
+    return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && !this.#hasHadTurn(handlerKey)
+  }
+
+  /**
+   * This node has stored due work of a job. If the job is a newcomer, the jobs of the last round count as served, so that the
+   * next look leaves them out.
+   */
+  stored(handlerKey: string): void {
+    if (!this.isNewcomer(handlerKey)) return
+    for (const key of this.#lastRound ?? []) this.#begun.set(key, runsPerTurn)
+    this.#nextAt = this.#soonestAt
+  }
+
+  /** This node begins a run of a job. */
+  begun(handlerKey: string, { details: { priority = 0 } }: Ordered): void {
+    if (priority < 0) this.#hasLowPriority = true
+    if (priority > 0) return
+    this.#begun.set(handlerKey, (this.#begun.get(handlerKey) ?? 0) + 1)
+    if (this.#begun.size > mostInRound) this.clear()
+  }
+
+  /** A claim from all jobs leaves nothing, so no job waits for its turn. */
+  clear(): void {
+    this.#begun.clear()
+    this.#hasLowPriority = false
+    this.#lastRound = null
+  }
+
+  /** Records a look. `tookMs`: the duration of the storage call. */
+  looked(hasFound: boolean, tookMs: number): void {
+    const now = this.#clock.monotonic()
+    this.#soonestAt = now + pauseFactor * tookMs
+    this.#nextAt = this.#soonestAt
+    if (hasFound) return
+    const served = this.#served()
+    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + pauseMs)
+    this.#lastRound = new Set(served)
+    this.#begun.clear()
+  }
+
+  #hasHadTurn(handlerKey: string): boolean {
+    return (this.#begun.get(handlerKey) ?? 0) >= runsPerTurn
+  }
+
+  #served(): readonly string[] {
+    return [...this.#begun.keys()].filter((key) => this.#hasHadTurn(key))
   }
 }

@@ -3,7 +3,7 @@ import { catchRejection, isThenable } from '../../rejection.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace } from '../../tracing/tracing.ts'
-import { perform } from '../runtime/perform.ts'
+import { perform } from '../runtime/own-context.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
 // Events, log lines and hooks of one running occurrence. These are functions, to avoid an allocation per occurrence.

@@ -8,11 +8,9 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
-import { NextOccurrenceTaker } from './next-occurrence-taker.ts'
-import type { Relay } from './relay.ts'
-import { Settler } from './settler.ts'
-import type { StartedOccurrence } from './started-occurrence.ts'
-import { DelayedReports } from './delayed-reports.ts'
+import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
+import { Settler, DelayedReports } from './settler.ts'
+import type { StartedOccurrence } from './execution-report.ts'
 
 /** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it has a permit. */
 export class ExecutionPool implements ExecutionOwner {
@@ -113,7 +111,7 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isDraining) execution.shutDown()
     else {
       if (this.#capacity.hasBacklog) {
-        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence.details.priority ?? 0)
+        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
       }
       this.#capacity.enter(execution)
     }

@@ -8,9 +8,10 @@ import {
   type OccurrenceDetails,
   slotOf,
   type TaskRunRecord,
+  type OccurrenceAddress,
+  type OccurrenceKind,
 } from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
-import type { StartedOccurrence } from './started-occurrence.ts'
 
 const noLines: readonly LogLine[] = Object.freeze([])
 
@@ -96,4 +97,17 @@ function progressOf(attempt: AttemptRecord | undefined): ProgressReport | null {
 
 function logLineOf({ at, level, message, fields, cut }: LogLineRecord): LogLine {
   return { at: new Date(at), level, message, fields: fields ?? null, isCut: cut === true }
+}
+
+/** A running occurrence whose owner is this node. */
+export interface StartedOccurrence extends OccurrenceAddress {
+  readonly kind: OccurrenceKind
+  readonly token: number
+  readonly jobVersion: number
+  readonly createdAt: number
+  readonly startedAt: number
+  readonly dueAt: number
+  readonly executionTimeoutMs: number
+  readonly recovered: boolean
+  readonly details: OccurrenceDetails
 }

@@ -25,10 +25,9 @@ import type { AttemptTrace, RunTrace } from '../../tracing/tracing.ts'
 import type { TaskPlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { firstItems } from '../storage-access/pages.ts'
+import { firstItems } from '../storage-access/retrying-storage.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
-import { backfillOf } from './execution-report.ts'
-import type { StartedOccurrence } from './started-occurrence.ts'
+import { backfillOf, type StartedOccurrence } from './execution-report.ts'
 
 const longestProgressMessage = 200
 

@@ -8,7 +8,7 @@ import { isPausedAt } from '../../storage/rules.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { firstItems } from '../storage-access/pages.ts'
+import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /** Milliseconds, one hour, between two passes over all jobs. */

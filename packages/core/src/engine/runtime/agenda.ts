@@ -1,16 +1,11 @@
 import type { Clock, Timer } from '../../clock.ts'
 import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
 import { OwnContext } from './own-context.ts'
-import { type SlotEntry, SlotLevels } from './slot-levels.ts'
 
 /** An action that is due after a delay, by the monotonic clock. */
 export interface Alarm extends HeapEntry {
-  /** No caller waits for this alarm, so it does not keep the process of a client alive. Default false. */
-  readonly isIdle?: boolean
   ring(): void
 }
-
-const unreferenced = { unref: true } as const
 
 /** Milliseconds, one day: the delay of the timer when the agenda has no earlier entry. Clocks may use a shorter timer. */
 const longestSleepMs = 86_400_000
@@ -23,16 +18,13 @@ export class Agenda<Slot extends SlotEntry> {
   readonly #clock: Clock
   readonly #wallNow: () => number
   readonly #onSlotsDue: () => void
-  readonly #holdsProcess: boolean
-  /** Number of set alarms that are not idle. Counted only if `holdsProcess` is false. */
-  #awaited = 0
+  readonly #timerOptions: Parameters<Clock['setTimer']>[2]
   readonly #slots = new SlotLevels<Slot>()
   readonly #alarms = new IndexedHeap<Alarm>()
   readonly #context = new OwnContext()
   #timer: Timer | undefined
   /** Monotonic instant for which the timer is set. */
   #timerAt = Number.POSITIVE_INFINITY
-  #isTimerUnref = false
   #running = false
   /** Due slots are being launched, or the node has not started: the timer ignores slots until {@link slotsLaunched}. */
   #slotsHeld = true
@@ -42,10 +34,10 @@ export class Agenda<Slot extends SlotEntry> {
    */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
-  /** `holdsProcess` false: the timer keeps the process alive only while an alarm is set that is not idle. Default true. */
+  /** `holdsProcess` false: the timer does not keep the process alive. Callers of a client have timers of their own. */
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void; holdsProcess?: boolean }) {
     this.#clock = options.clock
-    this.#holdsProcess = options.holdsProcess ?? true
+    this.#timerOptions = options.holdsProcess === false ? { unref: true } : undefined
     this.#wallNow = options.wallNow
     this.#onSlotsDue = options.onSlotsDue
   }
@@ -63,10 +55,6 @@ export class Agenda<Slot extends SlotEntry> {
     this.#timerAt = Number.POSITIVE_INFINITY
   }
 
-  get slotCount(): number {
-    return this.#slots.size
-  }
-
   /** Adds a slot at its instant (epoch ms), or moves it; `null` removes it. */
   setSlot(slot: Slot, at: number | null): void {
     if (at === null) {
@@ -77,16 +65,16 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Sets the priority of a slot, on the agenda or not. */
-  setPriority(slot: Slot, priority: number): void {
-    if (slot.priority === priority) return
+  /** Sets how far a slot, on the agenda or not, moves forward among due slots. */
+  setForward(slot: Slot, forwardMs: number): void {
+    if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
     this.#slots.remove(slot)
-    slot.priority = priority
+    slot.forwardMs = forwardMs
     if (isThere) this.#slots.update(slot, slot.at)
   }
 
-  /** Returns the first due slot, in the order of waiting work: by instant and priority. */
+  /** Returns the first due slot, in the order of waiting work: by instant minus `forwardMs`. */
   peekDueSlot(now: number): Slot | undefined {
     return this.#slots.peekDue(now)
   }
@@ -96,22 +84,14 @@ export class Agenda<Slot extends SlotEntry> {
     return this.#slots.peek()
   }
 
-  /** Instant of the earliest slot, in epoch ms; `null`: the agenda has no slot. */
-  get nextSlotAt(): number | null {
-    return this.#slots.peek()?.at ?? null
-  }
-
   /** Sets the alarm to ring after `delayMs`. Replaces an earlier setting. */
   setAlarm(alarm: Alarm, delayMs: number): void {
-    if (alarm.heapIndex < 0) this.#count(alarm, 1)
     this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)
-    if (alarm.at < this.#timerAt || (this.#isTimerUnref && this.#awaited > 0)) this.#arm()
+    if (alarm.at < this.#timerAt) this.#arm()
   }
 
   cancelAlarm(alarm: Alarm): void {
-    if (alarm.heapIndex >= 0) this.#count(alarm, -1)
     this.#alarms.remove(alarm)
-    if (this.#isTimerHeldInVain) this.#arm()
   }
 
   /**
@@ -125,24 +105,10 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** The result of `wallNow` has jumped, so slots may be due earlier than the timer rings. */
-  wallTimeSet(): void {
-    this.#arm()
-  }
-
-  /** Sets the timer anew. If an alarm was canceled or moved to a later instant, the timer no longer rings too early. */
+  /** Sets the timer anew, after a jump of `wallNow`, or if the timer must not ring for alarms that were canceled or moved. */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()
-  }
-
-  #count(alarm: Alarm, by: number): void {
-    if (!this.#holdsProcess && alarm.isIdle !== true) this.#awaited += by
-  }
-
-  /** The timer keeps the process alive although no alarm needs it any more. */
-  get #isTimerHeldInVain(): boolean {
-    return !this.#holdsProcess && this.#awaited === 0 && this.#timer !== undefined && !this.#isTimerUnref
   }
 
   #arm(): void {
@@ -157,13 +123,11 @@ export class Agenda<Slot extends SlotEntry> {
     }
     delay = Math.max(0, delay)
     const at = monotonic + delay
-    const unref = !this.#holdsProcess && this.#awaited === 0
     // A timer that rings too early is harmless, and most alarms are canceled before they ring. So keep it.
-    if (this.#timerAt <= at && unref === this.#isTimerUnref) return
+    if (this.#timerAt <= at) return
     this.#timer?.cancel()
     this.#timerAt = at
-    this.#isTimerUnref = unref
-    this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring, unref ? unreferenced : undefined)
+    this.#timer = this.#clock.setTimer(Math.ceil(delay), this.#ring, this.#timerOptions)
   }
 
   readonly #ring = (): void => this.#context.run(this.#look)
@@ -173,7 +137,6 @@ export class Agenda<Slot extends SlotEntry> {
     this.#timerAt = Number.POSITIVE_INFINITY
     const monotonic = this.#clock.monotonic()
     for (let alarm = this.#alarms.peek(); alarm !== undefined && alarm.at <= monotonic; alarm = this.#alarms.peek()) {
-      this.#count(alarm, -1)
       this.#alarms.remove(alarm)
       alarm.ring()
     }
@@ -184,5 +147,63 @@ export class Agenda<Slot extends SlotEntry> {
       this.#onSlotsDue()
     }
     this.#arm()
+  }
+}
+
+/** A slot on the agenda. */
+export interface SlotEntry extends HeapEntry {
+  /** Milliseconds by which the priority of the job moves this slot forward among due slots. {@link Agenda.setForward} sets it. */
+  forwardMs: number
+}
+
+interface Level<Slot> {
+  readonly forwardMs: number
+  readonly heap: IndexedHeap<Slot & SlotEntry>
+}
+
+/**
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. There is one heap per `forwardMs`
+ * that has been used; its first slot is the first in both orders. Without priorities there is a single heap.
+ */
+class SlotLevels<Slot extends SlotEntry> {
+  readonly #levels: Level<Slot>[] = []
+
+  /** Returns the slot with the earliest instant. */
+  peek(): Slot | undefined {
+    let earliest: Slot | undefined
+    for (const { heap } of this.#levels) {
+      const slot = heap.peek()
+      if (slot !== undefined && (earliest === undefined || slot.at < earliest.at)) earliest = slot
+    }
+    return earliest
+  }
+
+  /** Returns the first due slot. */
+  peekDue(now: number): Slot | undefined {
+    let first: Slot | undefined
+    let firstOrder = Number.POSITIVE_INFINITY
+    for (const { heap, forwardMs } of this.#levels) {
+      const slot = heap.peek()
+      if (slot === undefined || slot.at > now || slot.at - forwardMs >= firstOrder) continue
+      first = slot
+      firstOrder = slot.at - forwardMs
+    }
+    return first
+  }
+
+  /** Adds a slot at its instant, or moves it. */
+  update(slot: Slot, at: number): void {
+    this.#levelOf(slot).heap.update(slot, at)
+  }
+
+  remove(slot: Slot): void {
+    this.#levelOf(slot).heap.remove(slot)
+  }
+
+  #levelOf({ forwardMs }: SlotEntry): Level<Slot> {
+    for (const level of this.#levels) if (level.forwardMs === forwardMs) return level
+    const level: Level<Slot> = { forwardMs, heap: new IndexedHeap() }
+    this.#levels.push(level)
+    return level
   }
 }

@@ -1,7 +1,6 @@
 import { JobistemerError } from '../../errors.ts'
-import type { Agenda, Alarm } from './agenda.ts'
+import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
 import { OwnContext } from './own-context.ts'
-import type { SlotEntry } from './slot-levels.ts'
 
 export interface FailureReporter {
   fail(where: string, error: unknown): void
@@ -38,8 +37,6 @@ interface LoopOptions {
   readonly round: (byAlarm: boolean) => Promise<void>
   /** Called when a round ends during which `run` was called or the alarm rang. Default: runs a further round at once. */
   readonly again?: () => void
-  /** The alarm of this loop does not keep the process alive, see {@link Alarm}. Default false. */
-  readonly isIdle?: boolean
 }
 
 /**
@@ -51,7 +48,6 @@ interface LoopOptions {
 export class BackgroundLoop implements Alarm {
   at: number = 0
   heapIndex: number = -1
-  readonly isIdle: boolean
   readonly #engine: LoopContext
   readonly #options: LoopOptions
   readonly #context = new OwnContext()
@@ -62,7 +58,6 @@ export class BackgroundLoop implements Alarm {
   constructor(engine: LoopContext, options: LoopOptions) {
     this.#engine = engine
     this.#options = options
-    this.isIdle = options.isIdle ?? false
   }
 
   get isStopped(): boolean {

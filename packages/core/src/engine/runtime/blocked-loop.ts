@@ -2,8 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import { cpuMs } from '../../system-clock.ts'
-import type { Agenda, Alarm } from './agenda.ts'
-import type { SlotEntry } from './slot-levels.ts'
+import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
 
 /** Interval of the checks, in ms. */
 const lookEveryMs = 1000

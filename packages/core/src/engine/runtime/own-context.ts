@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { Clock } from '../../clock.ts'
 
 /**
  * The async context in which this object was created, with the value of each `AsyncLocalStorage`. Timers, immediates and
@@ -17,4 +18,16 @@ export class OwnContext {
 
 function newResource(): AsyncResource {
   return new AsyncResource('Jobistemer')
+}
+
+/**
+ * Calls a handler or hook of the user in the engine's own async context. A virtual clock waits for the call.
+ */
+export function perform<T>({ clock, context }: { clock: Clock; context: OwnContext }, call: () => T): T {
+  return context.run(clock.perform === undefined ? call : () => performOn(clock, call))
+}
+
+/** Calls code of the user in the caller's async context. A virtual clock waits for the call. */
+export function performOn<T>(clock: Pick<Clock, 'perform'>, call: () => T): T {
+  return clock.perform === undefined ? call() : clock.perform(call)
 }

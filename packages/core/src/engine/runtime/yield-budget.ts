@@ -10,10 +10,6 @@ const longestTurnMs = 5
 /** Maximum number of steps in one turn. It takes effect with a virtual clock, which stands still while the engine works. */
 const mostStepsPerTurn = 50_000
 
-/** Maximum number of quick steps between two readings of the clock. After a slow step, every step reads the clock. */
-const mostStepsPerReading = 16
-const quickMs = 0.2
-
 /**
  * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow.
  * A sequence of calls or steps would block timers and signals. So each storage call first awaits {@link pass}, and each
@@ -33,11 +29,10 @@ export class YieldBudget {
   readonly #counting: (() => void)[] = []
   /** Monotonic instant at which the engine began to work in the current turn; `null`: it has not. */
   #beganAt: number | null = null
+  /** Monotonic instant at which the last step ended. */
   #readAt = 0
   #steps = 0
-  #readAtStep = 0
-  #stepsPerReading = 1
-  #lastStepsMs = 0
+  #lastStepMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>) {
     this.#clock = clock
@@ -59,7 +54,7 @@ export class YieldBudget {
   /** A counting task calls this before its first step. The duration of that step counts from here. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
-    else this.#readAfterNextStep(this.#clock.monotonic())
+    else this.#readAt = this.#clock.monotonic()
   }
 
   /**
@@ -67,31 +62,20 @@ export class YieldBudget {
    * step.
    */
   stepped(): Promise<void> | null {
-    this.#steps++
-    if (this.#steps < this.#readAtStep) return null
     const beganAt = this.#beganAt ?? this.#begin()
     const now = this.#clock.monotonic()
-    this.#lastStepsMs = now - this.#readAt
+    this.#steps++
+    this.#lastStepMs = now - this.#readAt
     this.#readAt = now
-    if (this.#isUsedUp(beganAt, now)) return this.#nextTurn()
-    const isQuick = this.#lastStepsMs < quickMs
-    this.#stepsPerReading = isQuick ? Math.min(2 * this.#stepsPerReading, mostStepsPerReading) : 1
-    this.#readAtStep = this.#steps + this.#stepsPerReading
-    return null
-  }
-
-  /**
-   * Duration of the steps before the last reading of the clock, in ms. Read it directly after {@link stepped} returned a
-   * promise: the steps of the calling task blocked the event loop for this time.
-   */
-  get lastStepsMs(): number {
-    return this.#lastStepsMs
-  }
-
-  #nextTurn(): Promise<void> {
+    if (!this.#isUsedUp(beganAt, now)) return null
     const turn = new Promise<void>((resolve) => this.#counting.push(resolve))
     this.#clock.track?.(turn)
     return turn
+  }
+
+  /** Duration of the last step, in ms. Read it directly after {@link stepped} returned a promise. */
+  get lastStepMs(): number {
+    return this.#lastStepMs
   }
 
   #isUsedUp(beganAt: number, now: number): boolean {
@@ -99,25 +83,14 @@ export class YieldBudget {
   }
 
   #begin(): number {
-    const now = this.#clock.monotonic()
-    this.#beganAt = now
+    this.#beganAt = this.#readAt = this.#clock.monotonic()
     this.#steps = 0
-    this.#readAfterNextStep(now)
     afterThisTurn(this.#next)
-    return now
-  }
-
-  /** Reads the clock after the next step, because the steps of another schedule may be slower. */
-  #readAfterNextStep(now: number): void {
-    this.#readAt = now
-    this.#readAtStep = 0
-    this.#stepsPerReading = 1
+    return this.#beganAt
   }
 
   readonly #next = (): void => {
     this.#beganAt = null
-    this.#steps = 0
-    this.#readAtStep = 0
     if (this.#own.length + this.#asked.length + this.#counting.length === 0) return
     this.#begin()
     const own = this.#own.splice(0)
@@ -142,9 +115,7 @@ export class YieldBudget {
   readonly #countInTurn = (): void => {
     // The turn has ended. The waiting tasks continue in the next turn, which is already scheduled.
     if (this.#beganAt === null) return
-    const now = this.#clock.monotonic()
-    if (this.#isUsedUp(this.#beganAt, now)) return
-    this.#readAfterNextStep(now)
-    this.#count()
+    this.#readAt = this.#clock.monotonic()
+    if (!this.#isUsedUp(this.#beganAt, this.#readAt)) this.#count()
   }
 }

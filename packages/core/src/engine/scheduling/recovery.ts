@@ -1,6 +1,6 @@
+import { prioritized } from '../../job/job-document.ts'
 import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../../ids.ts'
-import { prioritized } from '../../job/prioritized.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
@@ -16,8 +16,14 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
-import { RecordedSlots, type JobSlot } from './recorded-slots.ts'
-import { type RecordedAhead, decideMissedSlots, type RecoveryDecision, slotsToLookAt } from './missed-slots.ts'
+import {
+  RecordedSlots,
+  type JobSlot,
+  type RecordedAhead,
+  decideMissedSlots,
+  type RecoveryDecision,
+  slotsToLookAt,
+} from './missed-slots.ts'
 import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
@@ -302,7 +308,7 @@ export class Recovery {
       stepped: () => {
         const turn = yieldBudget.stepped()
         if (turn === null) return null
-        this.#engine.heldLoop(name, yieldBudget.lastStepsMs)
+        this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => this.#assertWanted(late))
       },
     }
@@ -328,7 +334,7 @@ export class Recovery {
           return { kind: 'missed', id, scheduledAt: span.from, reason, span }
         }
         const { span } = entry
-        const details = prioritized(span === null ? noDetails : { span }, plan.settings.priority)
+        const details = prioritized(span === null ? noDetails : { span }, plan.settings)
         // A run that covers several slots has the id of its own slot, so that no second record can exist for this instant.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }

@@ -1,7 +1,6 @@
-import { occurrenceId } from '../../ids.ts'
-import { handlerKeyOf } from '../../job/job-document.ts'
-import { prioritized } from '../../job/prioritized.ts'
-import type { OccurrenceDetails, TaskRunRecord } from '../../storage/occurrence-record.ts'
+import { occurrenceId, type OccurrenceId } from '../../ids.ts'
+import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
+import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
 import { ForgottenSlots } from '../definitions/forgotten-slots.ts'
@@ -15,8 +14,6 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { launcherOf, type OverdueTakeover } from './overdue-takeover.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
-import { displace } from './displace.ts'
-import { readOwnStart } from './own-start.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -139,7 +136,7 @@ export class SlotCreator {
       jobVersion: job.version,
       nextAt,
       executionTimeoutMs: settings.executionTimeoutMs,
-      details: prioritized(noDetails, settings.priority),
+      details: prioritized(noDetails, settings),
       runs,
     }
   }
@@ -224,4 +221,43 @@ export class SlotCreator {
 
 function namesOf(job: RegisteredJob) {
   return { jobId: job.job.id, jobName: job.job.name }
+}
+
+/** Applies the effects of a new occurrence under `queue_one` and `cancel_running`: cancels runs and reports displaced ones. */
+export function displace(
+  engine: EngineContext,
+  pool: ExecutionPool,
+  job: RegisteredJob,
+  answer: Extract<CreateAnswer, { readonly outcome: 'created' }>,
+): void {
+  for (const notice of answer.cancelRequested) pool.get(notice.id)?.cancel(notice.reason)
+  if (answer.displaced.length === 0) return
+  void pool.relay?.displaced(answer.displaced)
+  if (!engine.events.hears('occurrence.canceled')) return
+  for (const { id: occurrenceId, jobId, scheduledAt } of answer.displaced) {
+    const event = {
+      jobId,
+      jobName: job.job.name,
+      occurrenceId,
+      scheduledAt: new Date(scheduledAt),
+      reason: 'displaced',
+    }
+    engine.events.emit('occurrence.canceled', event)
+  }
+}
+
+/**
+ * Reads an occurrence that this incarnation has created and started, if the answer to that create was lost. Such a record
+ * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A
+ * claimed occurrence has no task runs at first; the claimer receives it with the answer to its claim.
+ */
+export async function readOwnStart(
+  { owner, storage }: EngineContext,
+  id: OccurrenceId,
+): Promise<OccurrenceRecord | null> {
+  const { occurrences } = await storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+  const record = occurrences[0] ?? null
+  if (record === null || record.state !== 'running') return null
+  const isMine = record.owner?.node === owner.node && record.owner.incarnation === owner.incarnation
+  return isMine && record.token === 1 && record.sequence === 0 && record.runs.length > 0 ? record : null
 }

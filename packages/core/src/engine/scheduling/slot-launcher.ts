@@ -7,7 +7,7 @@ import type { Agenda } from '../runtime/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
 import { worthACall } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { RenewedSet } from '../runtime/renewed-set.ts'
+import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from './recovery.ts'
@@ -57,7 +57,7 @@ export class SlotLauncher {
   readonly #loop: BackgroundLoop
   /** One launch per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
-  readonly #callsUnderWay = new RenewedSet<Promise<void>>()
+  readonly #callsUnderWay = new RenewedMap<Promise<void>, true>()
 
   constructor(
     engine: EngineContext,
@@ -90,7 +90,7 @@ export class SlotLauncher {
   async stop(): Promise<void> {
     const recovered = this.#recovery.stop()
     await this.#loop.stop()
-    await Promise.all(this.#callsUnderWay)
+    await Promise.all(this.#callsUnderWay.keys())
     await recovered
   }
 
@@ -107,7 +107,7 @@ export class SlotLauncher {
     await this.#loop.underWay
     this.#loop.run()
     await this.#loop.underWay
-    await Promise.all(this.#callsUnderWay)
+    await Promise.all(this.#callsUnderWay.keys())
   }
 
   /** Whether decisions about missed slots are in progress. */
@@ -258,7 +258,7 @@ export class SlotLauncher {
         for (const { job } of due) this.#letGo(job)
         this.#kick.ask()
       })
-    this.#callsUnderWay.add(call)
+    this.#callsUnderWay.set(call, true)
   }
 
   #letGo(job: RegisteredJob): void {

@@ -4,7 +4,7 @@ import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import { ItemRefused } from './bisecting-calls.ts'
 import type { EngineContext } from './engine-context.ts'
-import { RenewedSet } from '../runtime/renewed-set.ts'
+import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { Asked } from './retrying-storage.ts'
 
 /**
@@ -89,7 +89,7 @@ export class Batcher<Entry, Item, Answer> {
    */
   #retried = 0
   /** With `isSerial`: entries with an item that is in a call without an answer. */
-  readonly #open = new RenewedSet<Entry>()
+  readonly #open = new RenewedMap<Entry, true>()
   #isStopped = false
 
   constructor(engine: BatcherContext, kind: BatchKind<Entry, Item, Answer>) {
@@ -227,7 +227,7 @@ export class Batcher<Entry, Item, Answer> {
     for (const entry of this.#waiting) {
       if (group.length === count || this.#open.has(entry)) left.push(entry)
       else {
-        this.#open.add(entry)
+        this.#open.set(entry, true)
         group.push(entry)
       }
     }

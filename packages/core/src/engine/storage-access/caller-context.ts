@@ -21,9 +21,6 @@ export interface CallOptions {
 /** The options that every method takes in addition to its own. */
 export const callOptionNames = ['timeout', 'signal'] as const
 
-/** Maximum delay of the timer of a wait, in ms. A longer wait sets the timer again. */
-const longestTimerMs = 60_000
-
 /** The part that a caller waits for: the storage, or the payload schema of a job. */
 type Answering = 'storage' | 'schema'
 
@@ -132,7 +129,7 @@ export class Wait {
     this.#answering = answering
     const { clock, timeoutMs, signal } = asked
     this.#endAt = clock.monotonic() + timeoutMs
-    this.#timer = clock.setTimer(Math.min(timeoutMs, longestTimerMs), this.#look)
+    this.#timer = clock.setTimer(timeoutMs, this.#look)
     signal?.addEventListener('abort', this, { once: true })
   }
 
@@ -150,7 +147,7 @@ export class Wait {
   readonly #look = (): void => {
     const { clock } = this.#asked
     const leftMs = this.#endAt - clock.monotonic()
-    if (leftMs > 0) this.#timer = clock.setTimer(Math.min(leftMs, longestTimerMs), this.#look)
+    if (leftMs > 0) this.#timer = clock.setTimer(leftMs, this.#look)
     else this.#over(this.#asked.timedOut(this.#answering))
   }
 

@@ -5,12 +5,12 @@ import type { Logger } from '../../logger.ts'
 import type { Sleeps } from '../runtime/sleeps.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
-import type { Agenda } from '../runtime/agenda.ts'
-import type { SlotEntry } from '../runtime/slot-levels.ts'
+import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { BisectingCalls } from './bisecting-calls.ts'
 import type { OwnContext } from '../runtime/own-context.ts'
 import type { RetryingStorage } from './retrying-storage.ts'
+import { JobistemerError } from '../../errors.ts'
 
 /** The services and settings that the parts of one engine share. */
 export interface EngineContext {
@@ -63,4 +63,25 @@ export interface EngineContext {
   heldLoop(jobName: string, forMs: number): void
   /** Reports an internal error. The engine continues, unless its storage is gone for good. */
   fail(where: string, error: unknown): void
+}
+
+/** The phases of a scheduler's life. */
+export type Phase = 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
+
+export function stateError(action: string, phase: Phase, remedy: string): JobistemerError {
+  return new JobistemerError('SCHEDULER_STATE', {
+    message: `Cannot ${action} a scheduler that is ${phase}.`,
+    field: 'scheduler',
+    value: phase,
+    remedy,
+  })
+}
+
+export function clientClosed(): JobistemerError {
+  return new JobistemerError('SCHEDULER_STATE', {
+    message: 'Cannot use a client that is closed.',
+    field: 'client',
+    value: 'closed',
+    remedy: 'Create another one.',
+  })
 }

@@ -19,14 +19,6 @@ type Listener = (wakeUp: WakeUp) => void
 
 const sharedStorages = new WeakMap<Storage, SharedStorage>()
 
-const nothing: readonly Kind[] = []
-const due: readonly Kind[] = ['due']
-const cancel: readonly Kind[] = ['cancel']
-const dueAndCancel: readonly Kind[] = ['due', 'cancel']
-const jobs: readonly Kind[] = ['jobs']
-const jobsAndDue: readonly Kind[] = ['jobs', 'due']
-const nodes: readonly Kind[] = ['nodes']
-
 /**
  * The engines of this process (schedulers and clients) that use the same storage object. For the storage they are one
  * connection, and it sends a connection no wake-ups for its own changes. So the engines notify each other.
@@ -71,41 +63,35 @@ export class SharedStorage {
   /** Returns the storage for one engine. Calls through it notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
-    const tell = (kinds: readonly Kind[]) => this.#tell(engine, kinds)
     // Notifies the other engines of the changes in an answer. `unanswered`: the news of a failed call, which may have taken
     // effect.
-    const told = async <Answer>(
-      answer: Promise<Answer>,
-      newsOf: (answer: Answer) => readonly Kind[],
-      unanswered: readonly Kind[],
-    ): Promise<Answer> => {
+    const told = async <Answer>(answer: Promise<Answer>, newsOf: (answer: Answer) => Kind[], unanswered: Kind[]) => {
       let news = unanswered
       try {
         const value = await answer
         news = newsOf(value)
         return value
       } finally {
-        tell(news)
+        this.#tell(engine, news)
       }
     }
     return {
       specVersion: storage.specVersion,
       capabilities: storage.capabilities,
       saveJobs: (request) =>
-        told(storage.saveJobs(request), (answers) => newsOfSave(request.changes, answers), jobsAndDue),
+        told(storage.saveJobs(request), (answers) => newsOfSave(request.changes, answers), ['jobs', 'due']),
       createOccurrences: (request) =>
-        told(storage.createOccurrences(request), (answers) => newsOfCreate(request.items, answers), dueAndCancel),
-      claim: (request) => told(storage.claim(request), (answer) => this.#newsOfClaim(answer), nothing),
-      settle: (request) => told(storage.settle(request), (answers) => newsOfSettle(request.items, answers), due),
-      cancel: (request) => told(storage.cancel(request), newsOfCancel, dueAndCancel),
-      reap: (request) => told(storage.reap(request), (answers) => newsOfReap(request.items, answers), due),
+        told(storage.createOccurrences(request), (answers) => newsOfCreate(request.items, answers), ['due', 'cancel']),
+      claim: (request) => told(storage.claim(request), (answer) => this.#newsOfClaim(answer), []),
+      settle: (request) => told(storage.settle(request), (answers) => newsOfSettle(request.items, answers), ['due']),
+      cancel: (request) => told(storage.cancel(request), newsOfCancel, ['due', 'cancel']),
+      reap: (request) => told(storage.reap(request), (answers) => newsOfReap(request.items, answers), ['due']),
       get: (request) => storage.get(request),
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
       // Every node repeats a failed heartbeat, so a failure notifies no engine.
-      heartbeat: (request) =>
-        isNodesNews(request) ? told(storage.heartbeat(request), () => nodes, nothing) : storage.heartbeat(request),
+      heartbeat: (request) => told(storage.heartbeat(request), () => (isNodesNews(request) ? ['nodes'] : []), []),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),
     }
@@ -118,19 +104,18 @@ export class SharedStorage {
    * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
    * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.
    */
-  #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): readonly Kind[] {
-    if (claimed.length === 0) return nothing
+  #newsOfClaim({ claimed, more, nextDueAt }: ClaimAnswer): Kind[] {
+    if (claimed.length === 0) return []
     const isNext = nextDueAt !== null && nextDueAt !== this.#nextDueAt
     this.#nextDueAt = nextDueAt
-    return more || isNext ? due : nothing
+    return kinds({ due: more || isNext })
   }
 
   /** Notifies the other engines in a microtask, because a listener may call the storage. */
-  #tell(engine: object, kinds: readonly Kind[]): void {
-    if (kinds.length === 0) return
+  #tell(engine: object, news: readonly Kind[]): void {
     for (const [listener, listening] of this.#listeners) {
       if (listening === engine) continue
-      for (const kind of kinds) {
+      for (const kind of news) {
         queueMicrotask(() => {
           if (this.#listeners.has(listener)) listener({ kind })
         })
@@ -139,57 +124,45 @@ export class SharedStorage {
   }
 }
 
-function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnswer[]): readonly Kind[] {
-  let news = nothing
-  for (const [index, { outcome }] of answers.entries()) {
-    if (outcome !== 'saved') continue
-    const change = changes[index]
-    // After a new version of a job or the end of a pause, waiting occurrences may start.
-    if (change?.kind === 'replace' || (change?.kind === 'pause' && change.paused === null)) return jobsAndDue
-    news = jobs
-  }
-  return news
+function kinds(news: Readonly<Partial<Record<Kind, boolean>>>): Kind[] {
+  return (Object.keys(news) as Kind[]).filter((kind) => news[kind])
 }
 
-function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): readonly Kind[] {
-  let isDue = false
-  let isCancel = false
-  for (const [index, answer] of answers.entries()) {
-    if (answer.outcome !== 'created') continue
-    const item = items[index]
-    // The answer to a recovery describes only its last entry.
-    const isPending =
-      item?.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : answer.state === 'pending'
-    isDue ||= isPending
-    isCancel ||= answer.cancelRequested.length > 0
-  }
-  if (isDue) return isCancel ? dueAndCancel : due
-  return isCancel ? cancel : nothing
+function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnswer[]): Kind[] {
+  const saved = changes.filter((_, index) => answers[index]?.outcome === 'saved')
+  // After a new version of a job or the end of a pause, waiting occurrences may start.
+  const mayStart = (change: JobChange) =>
+    change.kind === 'replace' || (change.kind === 'pause' && change.paused === null)
+  return kinds({ jobs: saved.length > 0, due: saved.some(mayStart) })
 }
 
-function newsOfSettle(items: readonly SettleItem[], answers: readonly SettleAnswer[]): readonly Kind[] {
-  for (const [index, answer] of answers.entries()) {
-    if (answer.outcome !== 'ok') continue
-    if (answer.woken !== null || items[index]?.change.kind === 'release') return due
-  }
-  return nothing
+function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
+  const created = answers.map((answer) => (answer.outcome === 'created' ? answer : null))
+  // The answer to a recovery describes only its last entry.
+  const isPending = (item: CreateItem, index: number) =>
+    created[index] != null &&
+    (item.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : created[index].state === 'pending')
+  return kinds({
+    due: items.some(isPending),
+    cancel: created.some((answer) => answer !== null && answer.cancelRequested.length > 0),
+  })
 }
 
-function newsOfCancel(answers: readonly CancelAnswer[]): readonly Kind[] {
-  let isDue = false
-  let isCancel = false
-  for (const answer of answers) {
-    if (answer.outcome === 'requested') isCancel = true
-    if (answer.outcome === 'canceled' && answer.woken !== null) isDue = true
-  }
-  if (isDue) return isCancel ? dueAndCancel : due
-  return isCancel ? cancel : nothing
+function newsOfSettle(items: readonly SettleItem[], answers: readonly SettleAnswer[]): Kind[] {
+  const isDue = (answer: SettleAnswer, index: number) =>
+    answer.outcome === 'ok' && (answer.woken !== null || items[index]?.change.kind === 'release')
+  return kinds({ due: answers.some(isDue) })
 }
 
-function newsOfReap(items: readonly ReapItem[], answers: readonly ReapAnswer[]): readonly Kind[] {
-  for (const [index, answer] of answers.entries()) {
-    if (answer.outcome !== 'reaped') continue
-    if (answer.woken !== null || items[index]?.action === 'retry') return due
-  }
-  return nothing
+function newsOfCancel(answers: readonly CancelAnswer[]): Kind[] {
+  return kinds({
+    due: answers.some((answer) => answer.outcome === 'canceled' && answer.woken !== null),
+    cancel: answers.some(({ outcome }) => outcome === 'requested'),
+  })
+}
+
+function newsOfReap(items: readonly ReapItem[], answers: readonly ReapAnswer[]): Kind[] {
+  const isDue = (answer: ReapAnswer, index: number) =>
+    answer.outcome === 'reaped' && (answer.woken !== null || items[index]?.action === 'retry')
+  return kinds({ due: answers.some(isDue) })
 }

@@ -58,8 +58,7 @@ export class EngineTime {
     const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
     this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
     this.#heads = new HeadsWitness(engine)
-    // `isIdle`: callers that wait for the time have their own timers.
-    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure(), isIdle: true })
+    this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
   }
 
   /**
@@ -198,7 +197,7 @@ export class EngineTime {
     this.#origin = isTold ? origin : difference
     this.#check.clear()
     this.#followsNotBefore = Number.NEGATIVE_INFINITY
-    this.#engine.agenda.wallTimeSet()
+    this.#engine.agenda.rearm()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
   }

@@ -1,6 +1,6 @@
 import type { JobId } from '../../ids.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { firstItems } from '../storage-access/pages.ts'
+import { firstItems } from '../storage-access/retrying-storage.ts'
 import { jumpMs } from './tuning.ts'
 
 /**

@@ -1,4 +1,7 @@
 import type { ToChild } from '../../../isolated/messages.ts'
+import { mostListed } from '../../../tuning.ts'
+import { longestOutputLine } from '../tuning.ts'
+import { JobistemerError } from '../../../errors.ts'
 
 /** The end of a child. */
 export interface ChildEnd {
@@ -30,4 +33,44 @@ export interface Child {
   lastLines(): string
   /** Sets whether the child keeps the process of the node alive. */
   keepsAlive(does: boolean): void
+}
+
+/** Native stack frames, of which V8 prints many when a process runs out of memory. */
+const nativeFrame = /^\s*\d+: 0x/
+
+/** The last lines of an output stream. */
+export class LastLines {
+  #lines: string[] = []
+  #open = ''
+
+  add(text: string): void {
+    const lines = (this.#open + text).split('\n')
+    this.#open = (lines.pop() as string).slice(0, longestOutputLine)
+    this.#keep(lines)
+  }
+
+  get(): string {
+    this.#keep([this.#open])
+    this.#open = ''
+    return this.#lines.join('\n')
+  }
+
+  #keep(lines: readonly string[]): void {
+    const kept = lines.filter((line) => line.trim() !== '' && !nativeFrame.test(line))
+    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestOutputLine))].slice(-mostListed)
+  }
+}
+
+/** Returns the error of an attempt whose child has ended before the handler, with exit code, signal and last output. */
+export function childDied(taskName: string, child: Child, { exitCode, signal, error }: ChildEnd): JobistemerError {
+  const how = signal !== null ? `signal ${signal}` : exitCode !== null ? `exit code ${exitCode}` : 'it never began'
+  const lines = child.lastLines()
+  const wrote = lines === '' ? '' : ` It wrote last: ${lines}`
+  return new JobistemerError('CHILD_DIED', {
+    message: `The ${child.name} of task ${JSON.stringify(taskName)} died before its handler had ended: ${how}.${wrote}`,
+    field: 'module',
+    value: { exitCode, signal },
+    ...(exitCode === 0 && { remedy: 'A handler ends by returning: it must not call process.exit().' }),
+    ...(error !== undefined && { cause: error }),
+  })
 }

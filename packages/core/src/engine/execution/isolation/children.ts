@@ -3,11 +3,12 @@ import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
 import type { Timer } from '../../../clock.ts'
 import type { EngineContext } from '../../storage-access/engine-context.ts'
-import type { Child, ChildListener } from './child.ts'
-import { Starter } from './starter.ts'
-import { startThread } from './thread.ts'
+import { type Child, type ChildListener, noListener, LastLines } from './child.ts'
+import { Starter } from './starter-process.ts'
 import { outputGraceMs } from '../../../tuning.ts'
-import { idleChildMs, killedGraceMs } from './tuning.ts'
+import { idleChildMs, killedGraceMs } from '../tuning.ts'
+import { Worker } from 'node:worker_threads'
+import { threadProgram } from '../../../isolated/programs.ts'
 
 /** An attempt that waits for a child. */
 export interface ChildSeeker {
@@ -210,4 +211,28 @@ function keyOf(work: IsolatedWork): string {
     keys.set(work, key)
   }
   return key
+}
+
+export function startThread({ resourceLimits, env }: IsolatedWork): Child {
+  const lastLines = new LastLines()
+  const worker = new Worker(threadProgram, { resourceLimits, ...(env !== null && { env }), stderr: true })
+  let error: unknown
+  const child: Child = {
+    listener: noListener,
+    name: `thread ${worker.threadId}`,
+    post: (message) => worker.postMessage(message),
+    kill: () => void worker.terminate(),
+    lastLines: () => lastLines.get(),
+    keepsAlive: (does) => (does ? worker.ref() : worker.unref()),
+  }
+  worker.stderr.setEncoding('utf8').on('data', (text: string) => {
+    lastLines.add(text)
+    process.stderr.write(text)
+  })
+  worker.on('message', (message) => child.listener.heard(message))
+  worker.on('error', (thrown) => {
+    error = thrown
+  })
+  worker.on('exit', (exitCode) => child.listener.ended({ exitCode, signal: null, error }))
+  return child
 }

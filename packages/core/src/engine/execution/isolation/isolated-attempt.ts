@@ -2,16 +2,20 @@ import { AsyncResource } from 'node:async_hooks'
 import { toDurationMs } from '../../../duration.ts'
 import { toErrorRecord } from '../../../error-record.ts'
 import { JobistemerError } from '../../../errors.ts'
-import { type AskedOfNode, type FromChild, isFromProgram, type ToldTime } from '../../../isolated/messages.ts'
+import {
+  type AskedOfNode,
+  type FromChild,
+  isFromProgram,
+  type ToldTime,
+  type IsolatedAttemptData,
+} from '../../../isolated/messages.ts'
 import { revivedError } from '../../../isolated/revived-error.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import type { TaskContext } from '../../../job/task.ts'
 import type { JsonValue } from '../../../json.ts'
 import { machineMonotonic } from '../../../system-clock.ts'
 import type { EngineContext } from '../../storage-access/engine-context.ts'
-import { attemptData } from './attempt-data.ts'
-import type { Child, ChildEnd, ChildListener } from './child.ts'
-import { childDied } from './child-died.ts'
+import { type Child, type ChildEnd, type ChildListener, childDied } from './child.ts'
 import type { Children, ChildSeeker } from './children.ts'
 
 let attempts = 0
@@ -196,5 +200,30 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
 
   #time(): ToldTime {
     return { now: this.#engine.now(), at: this.#engine.clock.isAuthoritative === true ? null : machineMonotonic() }
+  }
+}
+
+/** Returns the data of an attempt that its child receives: all context members except those that call the node. */
+export function attemptData(context: TaskContext): IsolatedAttemptData {
+  const { backfill, span, input, data } = context
+  return {
+    job: context.job,
+    occurrence: context.occurrence,
+    scheduledAt: context.scheduledAt.getTime(),
+    requestedAt: context.requestedAt?.getTime() ?? null,
+    startedAt: context.startedAt.getTime(),
+    latenessMs: context.latenessMs,
+    recovered: context.recovered,
+    replayOf: context.replayOf,
+    backfill: backfill === null ? null : { key: backfill.key, slot: backfill.slot.getTime() },
+    span: span === null ? null : { from: span.from.getTime(), to: span.to.getTime(), count: span.count },
+    fencingToken: context.fencingToken,
+    ...(input !== undefined && { input }),
+    task: context.task,
+    taskRunId: context.taskRunId,
+    attemptId: context.attemptId,
+    attempt: context.attempt,
+    ...(data !== undefined && { data: data as JsonValue }),
+    results: context.results as Readonly<Record<string, JsonValue>>,
   }
 }

@@ -6,11 +6,11 @@ import { revivedError } from '../../../isolated/revived-error.ts'
 import type { FromStarter, ToStarter } from '../../../isolated/starter-messages.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
-import type { ChildEnd } from './child.ts'
-import { optionsOf, ownOptions } from './child-options.ts'
-import { ProcessChild, type StarterOfChild } from './process.ts'
-import { obeyGraceMs } from './tuning.ts'
+import { type ChildEnd, type Child, type ChildListener, noListener, LastLines } from './child.ts'
+import { obeyGraceMs } from '../tuning.ts'
 import { outputGraceMs } from '../../../tuning.ts'
+import { killGroup } from '../../../isolated/kill-group.ts'
+import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
 let children = 0
 
@@ -167,4 +167,137 @@ function presentFolder(): string | null {
     // Then the child starts in the working directory of the starter process.
     return null
   }
+}
+
+/** The starter process, as its children use it. */
+export interface StarterOfChild {
+  post(child: ProcessChild, message: ToChild): void
+  kill(child: ProcessChild): void
+  keepsAlive(child: ProcessChild, does: boolean): void
+}
+
+/** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
+export class ProcessChild implements Child {
+  listener: ChildListener = noListener
+  readonly number: number
+  readonly work: IsolatedWork
+  readonly #starter: StarterOfChild
+  readonly #lastLines = new LastLines()
+  #pid: number | null = null
+
+  constructor(starter: StarterOfChild, number: number, work: IsolatedWork) {
+    this.#starter = starter
+    this.number = number
+    this.work = work
+  }
+
+  get name(): string {
+    return this.#pid === null ? 'process' : `process ${this.#pid}`
+  }
+
+  post(message: ToChild): void {
+    this.#starter.post(this, message)
+  }
+
+  kill(): void {
+    this.#starter.kill(this)
+  }
+
+  lastLines(): string {
+    return this.#lastLines.get()
+  }
+
+  keepsAlive(does: boolean): void {
+    this.#starter.keepsAlive(this, does)
+  }
+
+  started(pid: number): void {
+    this.#pid = pid
+  }
+
+  wrote(text: string): void {
+    this.#lastLines.add(text)
+    process.stderr.write(text)
+  }
+
+  ended(end: ChildEnd): void {
+    this.listener.ended(end)
+  }
+
+  /** Kills the process directly, because the starter process is gone. */
+  killItself(): void {
+    if (this.#pid !== null) killGroup(this.#pid)
+  }
+}
+
+/**
+ * Starts processes for a node, through a small starter process. A new starter process replaces it after its death, and after
+ * the node has changed its user or groups.
+ */
+export class Starter {
+  readonly #living = new Set<StarterProcess>()
+  #present: { readonly process: StarterProcess; readonly identity: string } | null = null
+
+  /**
+   * Starts the starter process early: a fork is cheaper while the node uses little memory.
+   *
+   * @throws the system error if the starter process cannot be started
+   */
+  prepare(): void {
+    this.#get()
+  }
+
+  /** @throws the system error if the process cannot be started */
+  start(work: IsolatedWork): Child {
+    return this.#get().start(work)
+  }
+
+  /** Ends the starter processes and all their children. Resolves when the starter processes have exited. */
+  async end(graceMs: number): Promise<void> {
+    await Promise.all(Array.from(this.#living, (process) => process.end(graceMs)))
+  }
+
+  #get(): StarterProcess {
+    const present = identity()
+    if (this.#present !== null) {
+      if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
+      // After the node has dropped privileges, its children must not keep them.
+      this.#present.process.letEnd()
+      this.#present = null
+    }
+    const started: StarterProcess = new StarterProcess(() => this.#living.delete(started))
+    this.#living.add(started)
+    this.#present = { process: started, identity: present }
+    return started
+  }
+}
+
+/** Returns the user and group ids of this process. Windows has none of these. */
+function identity(): string {
+  const { getuid, geteuid, getgid, getegid, getgroups } = process
+  return JSON.stringify([getuid?.(), geteuid?.(), getgid?.(), getegid?.(), getgroups?.()])
+}
+
+/** Returns the limits as command-line options of Node.js. */
+export function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
+  const options: string[] = []
+  if (maxOldGenerationSizeMb !== undefined) options.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
+  // V8 counts three semi-spaces as the young generation.
+  if (maxYoungGenerationSizeMb !== undefined) {
+    options.push(`--max-semi-space-size=${Math.ceil(maxYoungGenerationSizeMb / 3)}`)
+  }
+  return options
+}
+
+const withArgument = ['-e', '--eval', '-p', '--print', '-pe']
+
+/** Returns the Node.js options of this process that also apply to a child, without those for debugging and evaluation. */
+export function ownOptions(given: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let index = 0; index < given.length; index++) {
+    const option = given[index] as string
+    if (withArgument.includes(option)) index++
+    else if (!/^--(inspect|input-type|watch|test|eval|print|cpu-prof|heap-prof|prof$)/.test(option)) kept.push(option)
+  }
+  return kept
 }
