@@ -267,6 +267,31 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(capacity.heldForMs).toBe(100)
   })
 
+  it('are not stored for other nodes after this node had to claim half of such slots itself', () => {
+    const capacity = busy(1)
+    const store = (count: number, claimed: number) => {
+      for (let slot = 0; slot < count; slot++) capacity.workStored('a handler')
+      capacity.workLeft(true, 0)
+      capacity.workLeft(false, claimed)
+    }
+    store(4, 2)
+    expect(isHeld(capacity, 0)).toBe(true)
+    // A claim that finds nothing tells nothing.
+    capacity.workLeft(false, 0)
+    expect(isHeld(capacity, 0)).toBe(true)
+    store(4, 1)
+    expect(isHeld(capacity, 0)).toBe(false)
+  })
+
+  it('are stored again once another node has launched a slot of this node', () => {
+    const capacity = busy(1)
+    capacity.workStored('a handler')
+    capacity.workLeft(false, 1)
+    expect(isHeld(capacity, 0)).toBe(true)
+    capacity.peerHasRoom()
+    expect(isHeld(capacity, 0)).toBe(false)
+  })
+
   it('are all stored while handlers are slow, or if none has ended for 10 s', async () => {
     expect(isHeld(busy(101), 5)).toBe(false)
     const capacity = busy(1)

@@ -73,9 +73,9 @@ describe.each(isolations)('in a %s', (isolation) => {
     'a handler that dies of $what fails its attempt with CHILD_DIED, and harms no other run',
     async ({ kind, data = {}, ...expected }) => {
       const resourceLimits = kind === 'fillsMemory' ? { maxOldGenerationSizeMb: 32 } : {}
-      const { run, begin, scheduler } = await isolatedScene({
+      const { run, begin, scheduler, lines } = await isolatedScene({
         dying: { ...task(isolation, kind, data), resourceLimits },
-        beside: task(isolation, 'obeys'),
+        beside: { ...task(isolation, 'obeys'), killAfter: { minutes: 1 } },
         here: { name: 'work', run: () => 'unharmed' },
       })
       const beside = await begin('beside')
@@ -87,6 +87,11 @@ describe.each(isolations)('in a %s', (isolation) => {
       })
       expect(resultOf(await run('here'))).toBe('unharmed')
       expect((await scheduler.occurrence(beside.id)).state).toBe('running')
+      // The child of this run is alive: its handler answers to the abort.
+      await scheduler.cancel(beside.id)
+      const { tasks } = await scheduler.waitFor(beside.id)
+      expect(tasks[0]?.attempts).toMatchObject([{ number: 1, state: 'aborted' }])
+      expect(lines.filter(({ message }) => message === 'told to stop')).toHaveLength(1)
     },
   )
 

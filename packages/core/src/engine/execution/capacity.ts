@@ -96,6 +96,11 @@ export class Capacity implements Alarm {
   #leftAt = Number.NEGATIVE_INFINITY
   /** How many due slots may be stored behind the backlog. Each claim from the backlog adds {@link joinShare} per run. */
   #mayJoin = 0
+  /** Occurrences of the present backlog that this node has stored, and those that it has claimed. */
+  #stored = 0
+  #claimed = 0
+  /** False if this node had to claim at least half of what it stored in the last backlog. */
+  #othersHaveRoom = true
   #holdsRequests = false
   #claimEnds: Promise<void> | null = null
   #endClaim: () => void = () => undefined
@@ -306,8 +311,9 @@ export class Capacity implements Alarm {
    * occurrence, which starts if a permit is free and is stored as pending otherwise. `taken`: how many slots of the same
    * launch come before it.
    *
-   * - Without a backlog, a slot without a permit is held for {@link longestHoldMs}. If `limit` slots before it find no
-   *   permit either and runs are quick, it is held until half of its misfire threshold has passed.
+   * - Without a backlog, a slot without a permit is held for {@link longestHoldMs}. Then the node stores up to `limit`
+   *   slots for other nodes, unless it had to claim such slots itself. While runs are quick, it holds the rest until half
+   *   of their misfire threshold has passed.
    * - With a backlog, which is older and has precedence, the slot is held if this node works off the backlog quickly. After
    *   half of its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
    * - A slot that is more urgent than the backlog is not held, because the next claim takes it from the storage.
@@ -325,9 +331,9 @@ export class Capacity implements Alarm {
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestHoldMs) return Math.min(longestHoldMs, patienceMs) - lateMs
-    // Other nodes may have permits: this node stores up to `limit` slots for them. If this node has to claim those slots
-    // itself, the other nodes have no permits. Storing more slots would only take time from runs.
-    return beyond >= this.#limit && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+    // Storing more slots than other nodes have permits for would only take time from runs.
+    const isOffered = beyond < this.#limit && this.#othersHaveRoom
+    return !isOffered && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
   }
 
   /** Lowers {@link heldForMs} to at most `ms`, for another held slot. */
@@ -376,6 +382,7 @@ export class Capacity implements Alarm {
 
   /** As {@link workAppeared}, for work that this node has stored. */
   workStored(handlerKey: string): void {
+    this.#stored++
     this.turns.stored(handlerKey)
     this.workAppeared()
   }
@@ -383,11 +390,22 @@ export class Capacity implements Alarm {
   /** A claim has taken `taken` occurrences; the last of them is `last`. `more`: the claim left due work in the storage. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.#backlog = more
+    this.#claimed += taken
+    if (!more) {
+      if (this.#stored > 0) this.#othersHaveRoom = this.#claimed < this.#stored / 2
+      this.#stored = 0
+      this.#claimed = 0
+    }
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
     if (!more && this.#heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
+  }
+
+  /** Another node has launched a due slot of this node before this node found a permit. */
+  peerHasRoom(): void {
+    this.#othersHaveRoom = true
   }
 
   /** Tells the claimer that there may be room for the backlog. */

@@ -180,7 +180,10 @@ export class SlotCreator {
         else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The node that launched the slot is alive, and will launch the next slot too. Creating that slot here as well
         // would delay all nodes further.
-        if (launcher === 'another') job.isOverdue = false
+        if (launcher === 'another') {
+          if (!job.isOverdue) this.#capacity.peerHasRoom()
+          job.isOverdue = false
+        }
         return
       case 'off_schedule':
         if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
