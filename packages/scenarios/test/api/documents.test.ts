@@ -87,6 +87,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 3 },
   { file: 'core/README.md', shows: [], compared: 8 },
   { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 48 },
+  { file: 'core/docs/errors.md', shows: [], compared: 2 },
   { file: 'core/docs/before-production.md', shows: [], compared: 0 },
   { file: 'core/docs/failures.md', shows: [], compared: 3 },
   { file: 'core/docs/isolated-tasks.md', shows: [], compared: 0 },
