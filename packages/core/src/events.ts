@@ -9,9 +9,11 @@ import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/oc
 
 /** Fields of every event about an occurrence. */
 export interface OccurrenceEvent {
+  /** The id of the job. */
   readonly jobId: JobId
   /** The job's name; the job's id if this node does not know the job. */
   readonly jobName: string
+  /** The id of the occurrence. */
   readonly occurrenceId: OccurrenceId
   /**
    * As in `Occurrence`: for a replay or a run of a backfill, the instant of the request or of the planned start, not
@@ -38,8 +40,11 @@ export interface AttemptEvent extends OccurrenceEvent {
 
 /** The events of a scheduler, by name. */
 export interface SchedulerEvents {
+  /** This node has registered its jobs, and starts runs. */
   'scheduler.started': { readonly node: string; readonly jobs: number }
+  /** This node has shut down. `abandoned`: the number of its runs whose handlers have not ended. */
   'scheduler.stopped': { readonly node: string; readonly abandoned: number }
+  /** This node has stored the definition of a job, or has found it in the storage. */
   'job.registered': {
     readonly jobId: JobId
     readonly jobName: string
@@ -69,7 +74,7 @@ export interface SchedulerEvents {
     readonly reason: string | null
     readonly until: Date | null
   }
-  /** By this node. */
+  /** This node ended the pause of the job. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /**
    * This node or another removed the job; active runs may end. If another node removes a job, only nodes that hold the
@@ -117,6 +122,7 @@ export interface SchedulerEvents {
     readonly waitedMs: number
     readonly recovered: boolean
   }
+  /** An occurrence that this node ran has ended, with any outcome. */
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
@@ -146,6 +152,7 @@ export interface SchedulerEvents {
    * a living owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
+  /** The storage has the attempt, and this node calls the handler. */
   'attempt.started': AttemptEvent
   /** The handler has reported progress. Emitted at most about once per second, with the latest report. */
   'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
@@ -160,6 +167,7 @@ export interface SchedulerEvents {
     /** Milliseconds until the next attempt; `null` if no attempt follows. */
     readonly retryInMs: number | null
   }
+  /** This node has applied the recovery strategy of a job to its missed slots. */
   'recovery.decided': {
     readonly jobId: JobId
     readonly jobName: string
@@ -178,6 +186,7 @@ export interface SchedulerEvents {
     readonly attempt: number
     readonly retryInMs: number
   }
+  /** A storage call that had failed has succeeded. */
   'storage.recovered': { readonly operation: string; readonly attempts: number }
   /**
    * This node's clock differs from the storage's by more than `maxClockSkew`. It is ahead by `skewMs`, or behind if

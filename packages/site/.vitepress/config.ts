@@ -2,11 +2,14 @@ import { fileURLToPath } from 'node:url'
 import { slug } from 'github-slugger'
 import { defineConfig } from 'vitepress'
 import { drawDiagram } from '../src/diagram.ts'
-import { readPages, sections, sidebarOf } from '../src/pages.ts'
+import { addressOf, readPages, sections, sidebarOf } from '../src/pages.ts'
 import { stage } from '../src/stage.ts'
 
 const title = 'Jobistemer'
 const description = 'A persistent, distributed job scheduler for Node.js.'
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="#3451b2"/><path d="M8 4v4l3 2" fill="none" stroke="#fff" stroke-width="1.5"/></svg>',
+)}`
 const folder = fileURLToPath(new URL('../.data/pages', import.meta.url))
 const pages = readPages()
 stage(folder, pages, title, description)
@@ -18,6 +21,7 @@ export default defineConfig({
   // The service that hosts the site decides in which folder.
   base: (process.env.SITE_BASE ?? '/') as `/${string}`,
   cleanUrls: true,
+  head: [['link', { rel: 'icon', href: icon }]],
   srcDir: folder,
   outDir: 'dist',
   cacheDir: '.data/cache',
@@ -37,11 +41,15 @@ export default defineConfig({
   themeConfig: {
     nav: sections.flatMap(([section, text]) => {
       const first = pages.find(({ file }) => file.startsWith(`${section}/`))
-      return first === undefined ? [] : [{ text, link: `/${first.file}`, activeMatch: `/${section}/` }]
+      return first === undefined ? [] : [{ text, link: addressOf(first), activeMatch: `/${section}/` }]
     }),
     sidebar: sidebarOf(pages),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      // A guide answers a question better than a reference page that has the same words.
+      options: { miniSearch: { searchOptions: { boostDocument: (id) => (id.startsWith('/reference/') ? 1 : 2) } } },
+    },
     socialLinks: [{ icon: 'github', link: 'https://github.com/jobistemer/jobistemer' }],
   },
 })

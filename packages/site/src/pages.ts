@@ -51,6 +51,11 @@ function documentsOf(name: string): readonly string[] {
     .map((file) => `${name}/${file}`)
 }
 
+/** Returns the address of a page within the site: `/concepts/slot`, `/reference/core/`. */
+export function addressOf({ file }: Pick<SitePage, 'file'>): string {
+  return `/${file.replace(/(index)?\.md$/, '')}`
+}
+
 function fileOf(source: string): string {
   if (source.startsWith('site/docs/')) return source.slice('site/docs/'.length)
   return `reference/${source.replace('/docs/', '/').replace(/README\.md$/, 'index.md')}`
@@ -80,7 +85,7 @@ export function sidebarOf(pages: readonly SitePage[]) {
           .filter((page) => groupOf(page) === group)
           .map(({ title, file }) => ({
             text: title === `@jobistemer/${group}` ? 'Overview' : title,
-            link: `/${file}`,
+            link: addressOf({ file }),
           })),
       }))
       return [`/${folder}/`, items.filter((group) => group.items.length > 0)]

@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
+import { withMembers } from './members.ts'
 import { packagesFolder, type SitePage, sections } from './pages.ts'
 
 const repository = 'https://github.com/jobistemer/jobistemer'
@@ -13,7 +14,8 @@ export function stage(folder: string, pages: readonly SitePage[], title: string,
   rmSync(folder, { recursive: true, force: true })
   const pictures = new Set<string>()
   for (const page of pages) {
-    const text = siteMarkdown(readFileSync(packagesFolder + page.source, 'utf8'), page, pages, pictures)
+    const markdown = withMembers(readFileSync(packagesFolder + page.source, 'utf8'))
+    const text = siteMarkdown(markdown, page, pages, pictures)
     write(join(folder, page.file), text)
     write(join(folder, 'public', page.file), text)
   }

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { packagesFolder } from './pages.ts'
+
+const directive = /^<!-- members of (\w+) in (\S+) -->$/gm
+
+/** Replaces each line `<!-- members of NAME in FILE -->` by a section for each member of that interface in the sources. */
+export function withMembers(markdown: string): string {
+  return markdown.replaceAll(directive, (_, name: string, file: string) =>
+    membersOf(readFileSync(packagesFolder + file, 'utf8'), name)
+      .map(({ member, type, text }) => `### ${member}\n\n${text}\n\n\`\`\`typescript\n${type}\n\`\`\``)
+      .join('\n\n'),
+  )
+}
+
+interface Member {
+  readonly member: string
+  /** The declaration. */
+  readonly type: string
+  /** The documentation comment. */
+  readonly text: string
+}
+
+/** Reads the members of an interface as the formatter of this repository lays them out: indented by two spaces. */
+export function membersOf(source: string, name: string): readonly Member[] {
+  const body = new RegExp(`^export interface ${name}\\b[^\\n]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source)?.[1]
+  if (body === undefined) throw new Error(`There is no interface ${name}.`)
+  const members = [...body.matchAll(/(?:^ {2}\/\*\*([\s\S]*?)\*\/\n)?^ {2}(?:readonly )?'?([\w.]+)'?\??(?=[:(<])[^\n]*(?:\n(?! {2}[\w'/]).*)*/gm)]
+  return members.map(([whole, comment = '', member = '']) => ({
+    member,
+    type: whole
+      .replace(/^ *\/\*\*[\s\S]*?\*\/\n/, '')
+      .replaceAll(/^ {2}/gm, '')
+      .trim(),
+    text: comment
+      .replaceAll(/^ *\* ?/gm, '')
+      .replaceAll(/\{@link (.+?)\}/g, '`$1`')
+      .trim(),
+  }))
+}

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { membersOf, withMembers } from '../src/members.ts'
+import { packagesFolder } from '../src/pages.ts'
+
+const source = `export interface Other {
+  readonly no: 1
+}
+
+/** Options. */
+export interface Options {
+  /** The first one,
+   * a {@link Duration}. Default 1. */
+  readonly first?: number
+  'second.one': Base & {
+    /** Inner. */
+    readonly inner: string
+  }
+}
+`
+
+it('a member has its declaration and its documentation comment', () => {
+  expect(membersOf(source, 'Options')).toEqual([
+    { member: 'first', type: 'readonly first?: number', text: 'The first one,\na `Duration`. Default 1.' },
+    { member: 'second.one', type: "'second.one': Base & {\n  /** Inner. */\n  readonly inner: string\n}", text: '' },
+  ])
+})
+
+it('an unknown interface is an error', () => {
+  expect(() => membersOf(source, 'Missing')).toThrow('There is no interface Missing.')
+})
+
+it.each(['options', 'events'])('each member on the page of %s has a text', (page) => {
+  const sections = withMembers(readFileSync(`${packagesFolder}site/docs/reference/${page}.md`, 'utf8')).split(/^### /m)
+  expect(sections.length).toBeGreaterThan(20)
+  expect(sections.filter((section) => /^.*\n\n\n/.test(section)).map((section) => section.split('\n')[0])).toEqual([])
+})
+
+it.each([
+  ['core/src/scheduler-options.ts', 'SchedulerOptions', /^ {2}'(\w+)',$/gm],
+  ['core/src/events.ts', 'SchedulerEvents', /^ {2}'([a-z]+\.[a-z]+)':/gm],
+])('%s: each member of %s is found', (file, name, names) => {
+  const text = readFileSync(packagesFolder + file, 'utf8')
+  const wanted = [...text.matchAll(names)].map(([, member]) => member)
+  expect(wanted.length).toBeGreaterThan(20)
+  expect(membersOf(text, name).map(({ member }) => member)).toEqual(expect.arrayContaining(wanted))
+  expect(membersOf(text, name).length).toBe(new Set(wanted).size)
+})

@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from '@jobistemer/test-servers/browser'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
+import { addressOf, packagesFolder, readPages } from '../src/pages.ts'
+import { serveSite } from '../src/serve-site.mjs'
+import { builtFiles, buildSite } from './built-site.ts'
+
+const pages = readPages().map(addressOf)
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+let site: Awaited<ReturnType<typeof serveSite>>
+let browser: TestBrowser
+
+beforeAll(async () => {
+  buildSite()
+  site = await serveSite()
+  browser = await openBrowser()
+}, 300_000)
+
+afterAll(async () => {
+  await browser?.close()
+  site?.close()
+})
+
+it('each link leads to a page and an anchor of it', () => {
+  const files = builtFiles('.html')
+  const anchors = new Map(
+    files.map(({ path, text }) => [
+      path.replace(/(index)?\.html$/, ''),
+      new Set([...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)),
+    ]),
+  )
+  const wrong = files.flatMap(({ path, text }) =>
+    [...text.matchAll(/<a [^>]*?href="([^"]+)"/g)]
+      .map(([, link]) => new URL(String(link).replaceAll('&amp;', '&'), `http://site${path}`))
+      .filter(({ host, pathname, hash }) => {
+        if (host !== 'site') return false
+        const target = anchors.get(pathname.replace(/\.html$/, ''))
+        if (target === undefined) return !existsSync(dist + pathname)
+        return hash !== '' && !target.has(decodeURIComponent(hash.slice(1)))
+      })
+      .map(({ pathname, hash }) => `${path}: ${pathname}${hash}`),
+  )
+  expect([...new Set(wrong)]).toEqual([])
+})
+
+it('llms.txt lists the Markdown of each page, and its relative links lead to files', () => {
+  const listed = [...readFileSync(`${dist}/llms.txt`, 'utf8').matchAll(/\]\((.+?)\)/g)].map(([, file]) => `/${file}`)
+  const files = builtFiles('.md')
+  expect(listed.sort()).toEqual(files.map(({ path }) => path).filter((path) => path !== '/index.md').sort())
+  const wrong = files.flatMap(({ path, text }) =>
+    [...text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '').matchAll(/\]\(([^)\s#]+)/g)]
+      .map(([, link]) => new URL(String(link), `http://site${path}`))
+      .filter(({ host, pathname }) => host === 'site' && !existsSync(dist + pathname))
+      .map(({ pathname }) => `${path}: ${pathname}`),
+  )
+  expect(wrong).toEqual([])
+})
+
+/** `npm test` opens the home page, a page with a diagram and a page of tables. */
+const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
+
+describe.each(opened)('%s', (path) => {
+  it.each(['light', 'dark'] as const)('has no error and is accessible in the %s color scheme', async (colorScheme) => {
+    const { page } = browser
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.goto(site.origin + path)
+    await page.locator('h1').first().waitFor()
+    expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
+    expect(await accessibilityFindings(page)).toEqual([])
+    expect(browser.complaints()).toEqual([])
+  })
+
+  it('fits into a window of 390 pixels', async () => {
+    const { page } = browser
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.goto(site.origin + path)
+    expect(await overflow(page)).toBeLessThanOrEqual(0)
+    await page.setViewportSize({ width: 1280, height: 900 })
+  })
+})
+
+it('the first Tab reaches a link that skips the navigation', async () => {
+  const { page } = browser
+  await page.goto(`${site.origin}/reference/core/log`)
+  await page.locator('h1').waitFor()
+  await page.keyboard.press('Tab')
+  expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Skip to content')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Tab')
+  expect(await page.evaluate('document.activeElement.closest("main, .VPDoc") !== null')).toBe(true)
+})
+
+describe('the search', () => {
+  /** Opens the search, types a question, and returns the pages of the first three results. */
+  async function search(question: string): Promise<readonly string[]> {
+    const { page } = browser
+    await page.keyboard.press('Control+k')
+    await page.locator('#localsearch-input').fill(question)
+    const results = page.locator('.VPLocalSearchBox .result')
+    await results.first().waitFor()
+    const links = await results.evaluateAll((all) => all.map((one) => String(one.getAttribute('href'))))
+    return links.slice(0, 3).map((link) => link.replace(/#.*/, ''))
+  }
+
+  it.each([
+    ['cron timezone daylight saving', '/concepts/time-zones'],
+    ['run job only once in cluster', '/concepts/occurrence'],
+    ['retry failed job', '/how-to/runbook'],
+    ['job stuck running', '/how-to/runbook'],
+    ['delete old history', '/how-to/size-and-cost'],
+  ])('answers %j with the page %s', async (question, answer) => {
+    await browser.page.goto(`${site.origin}/reference/`)
+    expect(await search(question)).toContain(answer)
+    await browser.page.keyboard.press('Escape')
+  })
+
+  it('answers without a network, and Enter opens the first result', async () => {
+    const { context, page } = browser
+    await page.goto(`${site.origin}/reference/`)
+    await search('glossary')
+    await context.setOffline(true)
+    expect(await search('STORAGE_BUSY')).toContain('/reference/core/errors')
+    await context.setOffline(false)
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/reference/core/errors*')
+    expect(browser.complaints()).toEqual([])
+  })
+})
+
+function pageWithDiagram(): string {
+  const page = readPages().find(({ source }) => readFileSync(packagesFolder + source, 'utf8').includes('```mermaid'))
+  if (page === undefined) throw new Error('No page has a diagram.')
+  return addressOf(page)
+}
