@@ -85,7 +85,7 @@ export default {
     // VitePress finds its configuration and theme by their paths.
     'packages/site': {
       entry: ['.vitepress/config.ts', '.vitepress/theme/index.js', 'serve.mjs'],
-      project: ['*.mjs', '{src,test}/**/*.ts', '.vitepress/**/*.{ts,js}'],
+      project: ['*.mjs', '{src,test}/**/*.{ts,mjs}', '.vitepress/**/*.{ts,js}'],
     },
     // Vitest receives its configuration by path.
     'packages/mutation': {
