@@ -405,17 +405,4 @@ describe('pending work in the storage', () => {
     capacity.offerRoom()
     expect([capacity.hasBacklog, log.length]).toEqual([false, 2])
   })
-
-  it('reserves permits until the claim is answered', async () => {
-    const capacity = capacityOf({ limit: 1 })
-    expect(capacity.claimAnswered()).toBeNull()
-    capacity.claimBegins()
-    const answered = capacity.claimAnswered()?.then(() => log.push('answered'))
-    await clock.settle()
-    expect(log).toEqual([])
-    capacity.claimEnded()
-    await answered
-    expect(log).toEqual(['answered'])
-    expect(capacity.claimAnswered()).toBeNull()
-  })
 })

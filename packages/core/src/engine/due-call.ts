@@ -28,7 +28,7 @@ export interface CallTimes {
   readonly farewellMs: number
 }
 
-/** @param abortGraceMs maximum wait of the scheduler for aborted handlers */
+/** `abortGraceMs`: maximum wait of the scheduler for aborted handlers. */
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
   const farewellMs = Math.min(1000, Math.floor(budgetMs / 20))
@@ -52,168 +52,99 @@ export interface CallParts {
   shutDown(graceMs: number, abortGraceMs: number): Promise<void>
 }
 
-/**
- * One call of `runDue`: a node that lives until it has no due work, and at most for its budget. The call takes over runs
- * that earlier calls have left behind, runs due work, and shuts down (decision 15).
- */
-export class DueCall {
-  readonly #engine: EngineContext
-  readonly #parts: CallParts
-  readonly #times: CallTimes
-  readonly #begunAt: number
-  readonly #budgetMs: number
-  readonly #budget: Alarm = { at: 0, heapIndex: -1, ring: () => this.#end('budget') }
-  readonly #ending: Promise<void>
-  #resolveEnding: () => void = () => undefined
-  #ended: RunDueReport['ended'] | null = null
-  #stopping: Promise<void> | null = null
-  /** The error that has ended the call; `null`: no error. */
-  #failure: { readonly error: unknown } | null = null
-  #finished = 0
-  #failed = 0
-  #handedBack = 0
-  #takenOver = 0
-
-  constructor(
-    engine: EngineContext,
-    parts: CallParts,
-    options: { readonly times: CallTimes; readonly budgetMs: number },
-  ) {
-    this.#engine = engine
-    this.#parts = parts
-    this.#times = options.times
-    this.#budgetMs = options.budgetMs
-    this.#begunAt = engine.clock.monotonic()
-    this.#ending = new Promise((resolve) => {
-      this.#resolveEnding = resolve
-    })
-    engine.events.on('occurrence.finished', ({ report }) => {
-      this.#finished++
-      if (isFailure(report.outcome)) this.#failed++
-    })
-    engine.events.on('occurrence.released', () => this.#handedBack++)
-    engine.events.on('occurrence.reaped', () => this.#takenOver++)
-  }
-
-  /** Number of occurrences that the call runs. */
-  get begun(): number {
-    return this.#parts.pool.begun
-  }
-
-  /** A caller shuts the scheduler down, maybe while this call ends. If the caller is a hook, this call does not wait for it. */
-  shutdownAsked(): void {
-    this.#parts.pool.shutdownAsked()
-  }
-
+/** One call of `runDue` in progress. */
+export interface DueCall {
+  /** Rejects if the call ended before it could begin, with the error of `start`, or with the error of {@link fail}. */
+  readonly report: Promise<RunDueReport>
   /** Ends the call before its budget is used up. Resolves when the call is over. */
-  async abort(): Promise<void> {
-    this.#end('aborted')
-    await this.#stopping
-  }
+  abort(): Promise<void>
+  /** Ends the call at once, because it cannot continue. */
+  fail(error: unknown): void
+}
 
-  /** Ends the call at once, because it cannot continue. {@link run} rejects with the first error. */
-  fail(error: unknown): void {
-    this.#failure ??= { error }
-    this.#end('aborted', { graceMs: 0, abortGraceMs: 0 })
-  }
+/**
+ * Runs due work on a node that lives until it has no due work, and at most for its budget. The call takes over runs that
+ * earlier calls have left behind, runs due work, and shuts the node down (decision 15).
+ */
+export function callDue(
+  engine: EngineContext,
+  { registry, capacity, pool, launcher, claimer, reaper, retainer, start, shutDown }: CallParts,
+  { budgetMs, times, signal }: { budgetMs: number; times: CallTimes; signal: CheckedRunDue['signal'] },
+): DueCall {
+  const { agenda, clock, events, owner, storage } = engine
+  const begunAt = clock.monotonic()
+  const counts = { finished: 0, failed: 0, handedBack: 0, takenOver: 0 }
+  let ended: RunDueReport['ended'] | null = null
+  let failure: { readonly error: unknown } | null = null
+  let stopping: Promise<void> | null = null
+  let resolveEnding = (): void => undefined
+  const ending = new Promise<void>((resolve) => {
+    resolveEnding = resolve
+  })
 
-  /**
-   * @throws JobistemerError `STORAGE_TIMEOUT` or `ABORTED` if the call ended before it could begin; the error of `start`; the
-   * error of {@link fail}
-   */
-  async run(signal: CheckedRunDue['signal']): Promise<RunDueReport> {
-    const abort = (): void => this.#end('aborted')
-    signal?.addEventListener('abort', abort, { once: true })
-    this.#engine.agenda.setAlarm(this.#budget, this.#times.beginsForMs)
-    try {
-      if (signal?.aborted) abort()
-      await this.#begin()
-      const nextAt = await this.#workOff()
-      this.#end('idle')
-      await this.#stopping
-      if (this.#failure !== null) throw this.#failure.error
-      return this.#report(nextAt)
-    } finally {
-      signal?.removeEventListener('abort', abort)
-    }
+  function end(why: RunDueReport['ended'], graceMs: number, abortGraceMs = times.abortGraceMs): void {
+    if (ended !== null) return
+    ended = why
+    agenda.cancelAlarm(budget)
+    stopping = shutDown(graceMs, abortGraceMs)
+    resolveEnding()
   }
-
-  #end(
-    why: RunDueReport['ended'],
-    { graceMs, abortGraceMs }: Pick<CallTimes, 'graceMs' | 'abortGraceMs'> = this.#times,
-  ): void {
-    if (this.#ended !== null) return
-    this.#ended = why
-    this.#engine.agenda.cancelAlarm(this.#budget)
-    this.#stopping = this.#parts.shutDown(why === 'budget' ? graceMs : 0, abortGraceMs)
-    this.#resolveEnding()
+  const budget: Alarm = { at: 0, heapIndex: -1, ring: () => end('budget', times.graceMs) }
+  const abort = (): void => end('aborted', 0)
+  const fail = (error: unknown): void => {
+    failure ??= { error }
+    end('aborted', 0, 0)
   }
 
   /** Resolves when the work is done or the call ends. After the end of the call, errors of the work are ignored. */
-  async #orEnding(work: Promise<void>): Promise<void> {
-    await Promise.race([work, this.#ending])
-    if (this.#ended !== null) work.catch(() => undefined)
+  async function orEnding(work: Promise<void>): Promise<void> {
+    await Promise.race([work, ending])
+    if (ended !== null) work.catch(() => undefined)
   }
 
-  async #begin(): Promise<void> {
+  async function begin(): Promise<void> {
     let isStarted = false
-    const starting = this.#parts.start().then(() => {
+    const starting = start().then(() => {
       isStarted = true
     })
     try {
-      await this.#orEnding(starting)
+      await orEnding(starting)
     } catch (error) {
       // If the call has ended meanwhile, the code below throws the error of that end.
-      if (this.#ended === null) throw error
+      if (ended === null) throw error
     }
     if (isStarted) return
-    await this.#stopping
-    if (this.#failure !== null) throw this.#failure.error
-    throw this.#ended === 'budget' ? notBegunInTime(this.#budgetMs) : abortedBefore()
+    await stopping
+    if (failure !== null) throw failure.error
+    throw ended === 'budget' ? notBegunInTime(budgetMs) : abortedBefore()
   }
 
-  /** Runs due work. Returns the instant at which work is due next. An error ends the call, and its node with it. */
-  async #workOff(): Promise<number | null> {
-    try {
-      await this.#work()
-      return await this.#nextAt()
-    } catch (error) {
-      // After the end of the call, work in progress may fail because of that end.
-      if (this.#ended === null) this.fail(error)
-      return null
-    }
+  async function work(): Promise<void> {
+    pool.keepUntil(begunAt + times.beginsForMs + times.graceMs)
+    await orEnding(reaper.sweepOnce())
+    await orEnding(untilIdle())
+    if (ended === null) await orEnding(retainer.passSometimes())
   }
 
-  async #work(): Promise<void> {
-    const { pool, reaper, retainer } = this.#parts
-    pool.keepUntil(this.#begunAt + this.#times.beginsForMs + this.#times.graceMs)
-    await this.#orEnding(reaper.sweepOnce())
-    await this.#orEnding(this.#untilIdle())
-    if (this.#ended === null) await this.#orEnding(retainer.passSometimes())
-  }
-
-  async #untilIdle(): Promise<void> {
-    const { capacity, claimer, launcher, pool } = this.#parts
-    while (this.#ended === null) {
+  async function untilIdle(): Promise<void> {
+    while (ended === null) {
       await launcher.launched()
       // Counting missed slots may take minutes. Other work runs meanwhile.
-      if (launcher.isRecovering) await this.#orAlarm(launcher.recovered())
+      if (launcher.isRecovering) await orAlarm(launcher.recovered())
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
         await pool.emptied()
         continue
       }
       if (hasTaken || launcher.isRecovering) continue
-      const now = this.#engine.now()
-      const isDue = this.#engine.agenda.peekDueSlot(now) !== undefined
-      if (!isDue && !capacity.hasBacklog && !this.#engine.isHeldBack) return
-      await this.#orAlarm(null)
+      const isDue = agenda.peekDueSlot(engine.now()) !== undefined
+      if (!isDue && !capacity.hasBacklog && !engine.isHeldBack) return
+      await orAlarm(null)
     }
   }
 
   /** Resolves when `work` is done, or after {@link lookAgainMs}. */
-  #orAlarm(work: Promise<void> | null): Promise<void> {
-    const { agenda } = this.#engine
+  function orAlarm(work: Promise<void> | null): Promise<void> {
     return new Promise((resolve) => {
       const alarm = { at: 0, heapIndex: -1, ring: resolve }
       agenda.setAlarm(alarm, lookAgainMs)
@@ -225,48 +156,67 @@ export class DueCall {
   }
 
   /** Returns the instant at which work is due next, as far as this node knows; `null`: unknown, or no work. */
-  async #nextAt(): Promise<number | null> {
-    if (this.#ended !== null) return null
-    const { claimer, registry } = this.#parts
-    const known = [this.#engine.agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
-    if (registry.loose.isPartial) known.push(await this.#firstStored())
+  async function nextDueAt(): Promise<number | null> {
+    const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
+    const look = async () => {
+      const due = { upTo: lastInstantMs }
+      const read = (cursor: string | null) =>
+        storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
+      known.push((await firstItems(read))[0]?.nextAt ?? null)
+    }
+    // The stored jobs include jobs that this node does not hold.
+    if (registry.loose.isPartial && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)
   }
 
-  /** Reads the earliest next slot of all stored jobs, including jobs that this node does not hold. */
-  async #firstStored(): Promise<number | null> {
-    let first: number | null = null
-    const look = async () => {
-      const due = { upTo: lastInstantMs }
-      const [head] = await firstItems((cursor) =>
-        this.#engine.storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor })),
-      )
-      first = head?.nextAt ?? null
+  async function run(): Promise<RunDueReport> {
+    signal?.addEventListener('abort', abort, { once: true })
+    agenda.setAlarm(budget, times.beginsForMs)
+    let nextAt: number | null = null
+    try {
+      if (signal?.aborted) abort()
+      await begin()
+      try {
+        await work()
+        nextAt = await nextDueAt()
+      } catch (error) {
+        // After the end of the call, work in progress may fail because of that end. Otherwise the node ends too.
+        if (ended === null) fail(error)
+      }
+      end('idle', 0)
+      await stopping
+    } finally {
+      signal?.removeEventListener('abort', abort)
     }
-    await this.#orEnding(look())
-    return first
-  }
-
-  #report(nextAt: number | null): RunDueReport {
-    const { clock, owner } = this.#engine
-    const durationMs = clock.monotonic() - this.#begunAt
-    const now = this.#engine.now()
-    const ended = this.#ended as RunDueReport['ended']
-    const isLeft = ended !== 'idle'
-    const next = isLeft ? now : nextAt
+    if (failure !== null) throw failure.error
+    const durationMs = Math.round(clock.monotonic() - begunAt)
+    const now = engine.now()
+    const next = ended === 'idle' ? nextAt : now
     return {
       node: owner.node,
-      startedAt: new Date(now - Math.round(durationMs)),
-      durationMs: Math.round(durationMs),
-      ended,
-      finished: this.#finished,
-      failed: this.#failed,
-      handedBack: this.#handedBack,
-      leftBehind: this.#parts.pool.size,
-      takenOver: this.#takenOver,
+      startedAt: new Date(now - durationMs),
+      durationMs,
+      ended: ended as unknown as RunDueReport['ended'],
+      ...counts,
+      leftBehind: pool.size,
       nextAt: next === null ? null : new Date(next),
     }
+  }
+
+  events.on('occurrence.finished', ({ report }) => {
+    counts.finished++
+    if (isFailure(report.outcome)) counts.failed++
+  })
+  events.on('occurrence.released', () => counts.handedBack++)
+  events.on('occurrence.reaped', () => counts.takenOver++)
+  return {
+    report: run(),
+    fail,
+    abort: async () => {
+      abort()
+      await stopping
+    },
   }
 }
 

@@ -14,7 +14,7 @@ import type { ShutdownOptions } from '../scheduler.ts'
 import { random, systemClock } from '../system-clock.ts'
 import { guardedTracing, outsideTraces } from '../tracing/guarded-tracing.ts'
 import { Capacity } from './execution/capacity.ts'
-import { type CallTimes, callTimesOf, DueCall } from './due-call.ts'
+import { callDue, type CallTimes, callTimesOf, type DueCall } from './due-call.ts'
 import { Claimer } from './scheduling/claimer.ts'
 import { Horizon } from './scheduling/horizon.ts'
 import { SlotCreator } from './scheduling/slot-creator.ts'
@@ -122,8 +122,8 @@ export class Engine implements EngineContext {
   readonly #callOf: CallOf | null
   /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
-  /** The calls of `runDue` in progress on this scheduler. */
-  readonly #calls = new Set<DueCall>()
+  /** The nodes of the calls of `runDue` in progress on this scheduler. */
+  readonly #calls = new Set<Engine>()
   /** For a client: the connection in progress; `null`: none. */
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
@@ -342,7 +342,7 @@ export class Engine implements EngineContext {
   /** Number of running occurrences, including those of calls of `runDue`. */
   #begunCount(): number {
     let count = this.#pool.begun
-    for (const call of this.#calls) count += call.begun
+    for (const node of this.#calls) count += node.#pool.begun
     return count
   }
 
@@ -545,38 +545,39 @@ export class Engine implements EngineContext {
     const suffix = `/${uniqueSuffix(this.random())}`
     const nodeId = this.nodeId.slice(0, longestName - suffix.length) + suffix
     const node = new Engine({ ...this.#options, nodeId }, { callOf: { budgetMs, times, events: this.events } })
-    const call = node.#asCall({ budgetMs, times })
-    this.#calls.add(call)
+    this.#calls.add(node)
     const { handleSignals } = this.#options
     const removeSignalHandlers =
       handleSignals.length > 0
-        ? onShutdownSignals(handleSignals, () => call.abort(), { endsProcess: false })
+        ? onShutdownSignals(handleSignals, () => node.#abortCall(), { endsProcess: false })
         : undefined
     try {
-      return await call.run(signal)
+      const parts = {
+        registry: node.#registry,
+        capacity: node.#capacity,
+        pool: node.#pool,
+        launcher: node.#launcher,
+        claimer: node.#claimer,
+        reaper: node.#reaper,
+        retainer: node.#retainer,
+        start: () => node.start(),
+        shutDown: (graceMs: number, abortGraceMs: number) => node.#stop(graceMs, abortGraceMs),
+      }
+      node.#call = callDue(node, parts, { budgetMs, times, signal })
+      return await node.#call.report
     } finally {
       removeSignalHandlers?.()
-      this.#calls.delete(call)
+      this.#calls.delete(node)
     }
   }
 
-  #asCall(options: { readonly budgetMs: number; readonly times: CallTimes }): DueCall {
-    const parts = {
-      registry: this.#registry,
-      capacity: this.#capacity,
-      pool: this.#pool,
-      launcher: this.#launcher,
-      claimer: this.#claimer,
-      reaper: this.#reaper,
-      retainer: this.#retainer,
-      start: () => this.start(),
-      shutDown: (graceMs: number, abortGraceMs: number) => {
-        this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
-        return this.#stopping
-      },
-    }
-    this.#call = new DueCall(this, parts, options)
-    return this.#call
+  async #abortCall(): Promise<void> {
+    await this.#call?.abort()
+  }
+
+  #stop(graceMs: number, abortGraceMs: number): Promise<void> {
+    this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
+    return this.#stopping
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
@@ -587,15 +588,14 @@ export class Engine implements EngineContext {
       'abortGracePeriod',
     )
     this.#pool.shutdownAsked()
-    for (const call of this.#calls) call.shutdownAsked()
-    this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
-    return this.#stopping
+    for (const node of this.#calls) node.#pool.shutdownAsked()
+    return this.#stop(graceMs, abortGraceMs)
   }
 
   async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
     const started = this.#phase !== 'new' && this.#phase !== 'stopped'
     this.#phase = 'stopping'
-    const calls = Promise.all(Array.from(this.#calls, (call) => call.abort()))
+    const calls = Promise.all(Array.from(this.#calls, (node) => node.#abortCall()))
     await this.#endStart()
     this.#unsubscribe?.()
     void this.#time.stop()

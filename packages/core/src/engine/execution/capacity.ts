@@ -1,3 +1,17 @@
+import {
+  aheadMs,
+  backlogLookMs,
+  decay,
+  joinShare,
+  longestRestMs,
+  longestWaitMs,
+  mostInRound,
+  mostJoining,
+  pauseFactor,
+  pauseMs,
+  requestBurst,
+  runsPerTurn,
+} from './tuning.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../runtime/agenda.ts'
@@ -5,47 +19,10 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { Clock } from '../../clock.ts'
 
-/** Milliseconds after which the node hands back a prefetched occurrence that has found no permit. */
-const longestWaitMs = 100
-
-/** Minimum execution timeout for prefetch, in ms. The wait for a permit counts towards that timeout. */
-const shortestTimeoutMs = 10 * longestWaitMs
-
-/**
- * Milliseconds for which a due slot waits for a permit of this node. A slot that starts in the step that creates it costs
- * half as much as a slot that is stored as pending first. After that time, the slot is stored for other nodes.
- */
-const longestHoldMs = 100
-
-/**
- * Milliseconds without the end of a run after which the node no longer counts as working off its backlog. Where each call
- * is slow, seconds pass between a claim and the end of its runs.
- */
-const longestRestMs = 10_000
-
-/** Milliseconds between two attempts to launch slots that wait behind a backlog. */
-const lookAgainMs = 1000
-
-/**
- * Slots that may join the backlog for each run that this node takes from it. With 1 or more, storing work that cannot run
- * yet would starve the work that can.
- */
-const joinShare = 0.5
-
-/** Most slots that may join at once, after many were taken. */
-const mostJoining = 1000
-
-/**
- * Milliseconds for which a burst of requests waits for permits while handlers are quick. A run that starts in the step
- * that creates it costs the storage half as much.
- */
-const longestRequestHoldMs = 100
-
-/** Least number of requests that counts as a burst. Fewer requests never wait. */
-const requestBurst = 50
-
 /** An occurrence that needs a permit to run. */
-export interface PermitHolder extends Prioritized {
+export interface PermitHolder {
+  /** The order of waiting work in the storage: the least gets its permit first. */
+  readonly orderAt: number
   /** Set by {@link Capacity} only. */
   permit: 'none' | 'awaited' | 'held'
   /** Called when the holder gets its permit. */
@@ -77,13 +54,16 @@ export class Capacity implements Alarm {
   readonly requestRoom: Signal = new Signal()
   readonly work: Signal = new Signal()
   readonly turns: FairTurns
+  /** Resolves when the claim in progress has ended; `null`: no claim is in progress. A claim reserves permits that it may not need. */
+  claimAnswered: () => Promise<void> | null = () => null
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
   readonly #requestHold: Alarm
   readonly #limit: number
   readonly #prefetch: number
   readonly #latency: HandlerLatency
   #held = 0
-  readonly #waiting = new PriorityQueue<PermitHolder>()
+  /** Holders without a permit by `orderAt`, then in the order of arrival. `since`: monotonic instant of the arrival. */
+  readonly #waiting: { readonly holder: PermitHolder; readonly since: number }[] = []
   #reserved = 0
   /** How many of the reserved permits belong to requests that are being created. */
   #requested = 0
@@ -102,8 +82,6 @@ export class Capacity implements Alarm {
   /** False if this node had to claim at least half of what it stored in the last backlog. */
   #othersHaveRoom = true
   #holdsRequests = false
-  #claimEnds: Promise<void> | null = null
-  #endClaim: () => void = () => undefined
   #filling = false
   #stopped = false
 
@@ -123,7 +101,7 @@ export class Capacity implements Alarm {
 
   /** How many occurrences wait for a permit. Their handlers have not been called. */
   get waitingCount(): number {
-    return this.#waiting.size
+    return this.#waiting.length
   }
 
   /** Permits that are neither held nor reserved. Negative while more are reserved than there are. */
@@ -135,9 +113,10 @@ export class Capacity implements Alarm {
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
     // A crash also interrupts prefetched occurrences. If `onInterrupted` fails interrupted occurrences, the node prefetches
     // none. With a start rate it prefetches none either, because a prefetched occurrence that is handed back uses up a start.
-    const canWait = executionTimeoutMs >= shortestTimeoutMs && onInterrupted === 'retry' && startRate === null
+    // The wait for a permit counts towards the execution timeout.
+    const canWait = executionTimeoutMs >= 10 * longestWaitMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
-    return Math.max(0, this.#free + ahead - this.#waiting.size)
+    return Math.max(0, this.#free + ahead - this.#waiting.length)
   }
 
   /** How many pending occurrences a claim may take. Claims never prefetch. */
@@ -161,20 +140,20 @@ export class Capacity implements Alarm {
 
   /** Returns whether an end may take the next occurrence of its job. Other waiting work may be older and has precedence. */
   roomForNext(): boolean {
-    const isAwaited = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.size > 0
+    const isAwaited = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.length > 0
     return this.#free > 0 && !this.#backlog && !isAwaited && !this.#stopped
   }
 
   /**
    * Returns how many of the `waiting` requests the caller sends now. `waitedMs`: the wait of the oldest request. If a burst
-   * will probably find permits within {@link longestRequestHoldMs}, the result is the number of free permits, and
+   * will probably find permits within {@link longestWaitMs}, the result is the number of free permits, and
    * {@link requestRoom} follows. Otherwise the caller sends all, and requests without a permit become pending in the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
     this.#holdsRequests = waiting > room && this.#findRoomSoon(waiting, waitedMs)
     if (!this.#holdsRequests) return waiting
-    this.#engine.agenda.setAlarm(this.#requestHold, longestRequestHoldMs - waitedMs)
+    this.#engine.agenda.setAlarm(this.#requestHold, longestWaitMs - waitedMs)
     return room
   }
 
@@ -183,7 +162,7 @@ export class Capacity implements Alarm {
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
     // The rest of a held burst stays held. A request that is stored as pending creates a backlog for all later requests.
     const isBurst = waiting >= requestBurst || this.#holdsRequests
-    return isBurst && waitedMs < longestRequestHoldMs && this.#latency.waitMs(waiting) < longestRequestHoldMs
+    return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
 
   /** Reserves a permit for a request that is being created. */
@@ -208,23 +187,6 @@ export class Capacity implements Alarm {
     this.#reserved -= count
   }
 
-  /** Until {@link claimEnded}, a claim reserves permits that it may not need. */
-  claimBegins(): void {
-    this.#claimEnds = new Promise((resolve) => {
-      this.#endClaim = resolve
-    })
-  }
-
-  claimEnded(): void {
-    this.#claimEnds = null
-    this.#endClaim()
-  }
-
-  /** Resolves when the claim in progress has ended; `null`: no claim is in progress. */
-  claimAnswered(): Promise<void> | null {
-    return this.#claimEnds
-  }
-
   // ---------------------------------------------------------------------------------------------------------- permits
 
   /** Starts the holder, or lets it wait for a permit. */
@@ -233,9 +195,12 @@ export class Capacity implements Alarm {
       this.#start(holder)
       return
     }
-    if (this.#waiting.size === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
+    if (this.#waiting.length === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
     holder.permit = 'awaited'
-    this.#waiting.add(holder, this.#engine.clock.monotonic())
+    // Sorted on insertion, because the queue is short and nearly all holders join at the end.
+    let index = this.#waiting.length
+    while (index > 0 && (this.#waiting[index - 1]?.holder.orderAt ?? 0) > holder.orderAt) index--
+    this.#waiting.splice(index, 0, { holder, since: this.#engine.clock.monotonic() })
   }
 
   #start(holder: PermitHolder): void {
@@ -251,7 +216,10 @@ export class Capacity implements Alarm {
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
     holder.permit = 'none'
-    if (permit === 'awaited') this.#waiting.delete(holder)
+    if (permit === 'awaited') {
+      const index = this.#waiting.findIndex((one) => one.holder === holder)
+      if (index >= 0) this.#waiting.splice(index, 1)
+    }
     if (permit !== 'held') return
     this.#held--
     if (heldMs !== null) {
@@ -269,21 +237,21 @@ export class Capacity implements Alarm {
 
   #fill(): void {
     // A handler that ends at once calls this method again while it is being started.
-    if (this.#stopped || this.#filling || this.#waiting.size === 0) return
+    if (this.#stopped || this.#filling || this.#waiting.length === 0) return
     this.#filling = true
     while (this.#held < this.#limit) {
-      const holder = this.#waiting.shift()
-      if (holder === undefined) break
-      this.#start(holder)
+      const next = this.#waiting.shift()
+      if (next === undefined) break
+      this.#start(next.holder)
     }
     this.#filling = false
-    if (this.#waiting.size === 0) this.#engine.agenda.cancelAlarm(this)
+    if (this.#waiting.length === 0) this.#engine.agenda.cancelAlarm(this)
   }
 
   /** Hands back the occurrences that have waited longer than {@link longestWaitMs}, for nodes with a free permit. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
-    for (const { item: holder, since } of this.#waiting.byWait()) {
+    for (const { holder, since } of this.#waiting.toSorted((one, other) => one.since - other.since)) {
       const waitedMs = now - since
       if (waitedMs < longestWaitMs) {
         this.#engine.agenda.setAlarm(this, longestWaitMs - waitedMs)
@@ -311,7 +279,7 @@ export class Capacity implements Alarm {
    * occurrence, which starts if a permit is free and is stored as pending otherwise. `taken`: how many slots of the same
    * launch come before it.
    *
-   * - Without a backlog, a slot without a permit is held for {@link longestHoldMs}. Then the node stores up to `limit`
+   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the node stores up to `limit`
    *   slots for other nodes, unless it had to claim such slots itself. While runs are quick, it holds the rest until half
    *   of their misfire threshold has passed.
    * - With a backlog, which is older and has precedence, the slot is held if this node works off the backlog quickly. After
@@ -322,7 +290,7 @@ export class Capacity implements Alarm {
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
-    if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookAgainMs : 0
+    if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? backlogLookMs : 0
     else this.#heldForMs = this.#holdForPermit(taken - this.roomForSlot(settings), now - slot, patienceMs)
     return this.#heldForMs > 0
   }
@@ -330,10 +298,10 @@ export class Capacity implements Alarm {
   /** `beyond`: how many earlier slots find no permit either; negative if this slot finds one. */
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
-    if (lateMs < longestHoldMs) return Math.min(longestHoldMs, patienceMs) - lateMs
+    if (lateMs < longestWaitMs) return Math.min(longestWaitMs, patienceMs) - lateMs
     // Storing more slots than other nodes have permits for would only take time from runs.
     const isOffered = beyond < this.#limit && this.#othersHaveRoom
-    return !isOffered && this.#worksQuickly ? Math.min(longestHoldMs, patienceMs - lateMs) : 0
+    return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
 
   /** Lowers {@link heldForMs} to at most `ms`, for another held slot. */
@@ -414,15 +382,6 @@ export class Capacity implements Alarm {
   }
 }
 
-/** Target wait of a prefetched slot for a permit, in ms. */
-const aheadMs = 5
-
-/** Factor by which the remembered latency shrinks with each further handler. After 60 quick handlers, 5 % of it is left. */
-const decay = 0.95
-
-/** Milliseconds. If the slowest recent handler took at most this long, handlers count as quick. */
-const quickMs = 100
-
 /** Estimates how fast permits become free. The estimate assumes that all handlers are as slow as the slowest recent one. */
 export class HandlerLatency {
   readonly #permits: number
@@ -445,7 +404,7 @@ export class HandlerLatency {
   }
 
   get isQuick(): boolean {
-    return this.#slowestMs <= quickMs
+    return this.#slowestMs <= longestWaitMs
   }
 
   /** How many occurrences beyond the permits will find a permit within {@link aheadMs}. */
@@ -458,67 +417,6 @@ export class HandlerLatency {
     return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#permits : 0
   }
 }
-
-/** An entry of a {@link PriorityQueue}. */
-export interface Prioritized {
-  /** The order of waiting work in the storage: the least leaves the queue first. */
-  readonly orderAt: number
-}
-
-interface Entry<T> {
-  readonly item: T
-  /** Instant of the monotonic clock at which the item joined. */
-  readonly since: number
-}
-
-/**
- * Items by `orderAt`; items with equal `orderAt` in the order of arrival. Items are sorted on insertion, because the queue
- * holds few items and nearly all of them join at the end.
- */
-export class PriorityQueue<T extends Prioritized> {
-  readonly #entries: Entry<T>[] = []
-
-  get size(): number {
-    return this.#entries.length
-  }
-
-  add(item: T, since: number): void {
-    const entries = this.#entries
-    let index = entries.length
-    while (index > 0 && (entries[index - 1] as Entry<T>).item.orderAt > item.orderAt) index--
-    entries.splice(index, 0, { item, since })
-  }
-
-  /** Removes the first item and returns it. */
-  shift(): T | undefined {
-    return this.#entries.shift()?.item
-  }
-
-  delete(item: T): void {
-    const index = this.#entries.findIndex((entry) => entry.item === item)
-    if (index >= 0) this.#entries.splice(index, 1)
-  }
-
-  /** The entries in the order of arrival. */
-  byWait(): readonly Entry<T>[] {
-    return this.#entries.toSorted((left, right) => left.since - right.since)
-  }
-}
-
-/**
- * Milliseconds until the next look, if the last look left out a single job and found no other. A newcomer makes the next look
- * earlier.
- */
-const pauseMs = 1000
-
-/** Looks take at most 1/20 of the time, because a storage may read all waiting work of the busy jobs during a look. */
-const pauseFactor = 20
-
-/** Jobs per round, at most. Among more jobs, none holds most of the node. */
-const mostInRound = 100
-
-/** Runs of a job that make up its turn. In shorter backlogs a claim takes the oldest work of all jobs. */
-const runsPerTurn = 10
 
 /**
  * Gives each job with waiting work its turn while more waits in the storage than this node has room for. A claim takes

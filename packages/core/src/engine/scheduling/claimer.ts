@@ -60,6 +60,7 @@ export class Claimer implements TakenRunner {
       round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
       again: () => this.#kick.ask(),
     })
+    this.#capacity.claimAnswered = () => this.#loop.underWay
     this.#capacity.work.listen(() => this.#kick.ask())
     if (options.takesNext) this.#pool.nextTaker.runBy(this)
   }
@@ -118,12 +119,7 @@ export class Claimer implements TakenRunner {
   }
 
   async #claimAll(sweep: Sweep): Promise<void> {
-    this.#capacity.claimBegins()
-    try {
-      while (await this.#claimOnce(sweep));
-    } finally {
-      this.#capacity.claimEnded()
-    }
+    while (await this.#claimOnce(sweep));
   }
 
   /** Returns whether the storage has more pending work and this node has permits for it. */

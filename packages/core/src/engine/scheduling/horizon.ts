@@ -5,16 +5,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import {
-  aheadMs,
-  beforeSecondMs,
-  dueLookMs,
-  goOnMs,
-  longOverlapMs,
-  looksPerFullLook,
-  looksPerLongOverlap,
-  shortestLookMs,
-} from './tuning.ts'
+import { aheadMs, beforeSecondMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs, shortestLookMs } from './tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
 /** An incomplete look, with the cursor at which it continues. */
@@ -114,11 +105,9 @@ export class Horizon {
   }
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
-    const look = this.#looks++
-    // `min` covers a clock that was set back. The overlap covers jobs that peers have changed since the last look. Jobs that
-    // are overdue for longer are already held.
-    const after = Math.min(this.#lookedAt, now) - (look % looksPerLongOverlap === 0 ? longOverlapMs : dueLookMs)
-    const since = look % looksPerFullLook === 0 || !Number.isFinite(after) ? {} : { after }
+    const isFull = this.#looks++ % looksPerFullLook === 0 || !Number.isFinite(this.#lookedAt)
+    // `min` covers a clock that was set back. Jobs that are overdue for longer than the overlap are already held.
+    const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - overlapMs }
     return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }
 

@@ -4,6 +4,8 @@ import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import { fewRuns, slotsPerLook, slotsTogether } from './tuning.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
+import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
 /** Which missed slots run, and which are recorded as missed: the decision of one recovery. */
@@ -116,24 +118,6 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * Returns slots whose records the decision will surely need. The caller reads them for many jobs in one call.
- */
-export async function slotsToLookAt(
-  missed: Pick<MissedSlots, 'series' | 'first' | 'until' | 'strategy' | 'turns'>,
-): Promise<readonly number[]> {
-  const { series, first, until, strategy, turns } = missed
-  if (strategy.type === 'compressed') {
-    const slots = await take(fromFirst(missed), slotsPerLook + 1, turns)
-    return slots.length <= slotsPerLook ? slots : []
-  }
-  if (!countsSlots(strategy)) return []
-  const last = Math.max(series.previousMs(until + 1) ?? first, first)
-  const turn = turns.stepped()
-  if (turn !== null) await turn
-  return [last]
-}
-
-/**
  * Returns the first slot that the strategy runs; `null`: it runs none. Adds the later slots that have a record to
  * `recorded`.
  */
@@ -224,62 +208,68 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
   return { from: first, to, count }
 }
 
-/** A slot of a job. */
-export interface JobSlot {
-  readonly jobId: JobId
-  readonly slot: number
+/** Rejection of a read that the storage did not answer. The reader has reported the error. */
+export const unread: unique symbol = Symbol('unread')
+
+/** A slot whose record is being read. */
+interface Read {
+  readonly id: OccurrenceId
+  readonly resolve: (isRecorded: boolean) => void
+  readonly reject: (reason: typeof unread) => void
 }
 
-/** Cache of one recovery: which slots already have a record. They were canceled ahead, or created while a clock was wrong. */
+/**
+ * Reads which slots have a record: they were canceled ahead, or created while a clock was wrong. Decisions that ask
+ * together share one call.
+ */
 export class RecordedSlots {
-  readonly #engine: Pick<EngineContext, 'storage' | 'maxBatch'>
-  readonly #isRecorded = new Map<OccurrenceId, boolean>()
+  readonly #engine: EngineContext
+  readonly #reads: Batcher<Read, OccurrenceId, OccurrenceRecord | null>
 
-  constructor(engine: Pick<EngineContext, 'storage' | 'maxBatch'>) {
+  constructor(engine: EngineContext) {
     this.#engine = engine
+    this.#reads = new Batcher<Read, OccurrenceId, OccurrenceRecord | null>(engine, {
+      operation: 'get',
+      make: ({ id }) => id,
+      send: async (storage, occurrences) => (await storage.get({ occurrences })).occurrences,
+      answered: ({ resolve }, _id, record) => resolve(record !== null),
+      rejected: ({ reject }, _id, error) => {
+        failInBackground(engine, 'launch', error)
+        reject(unread)
+      },
+      aborted: ({ reject }) => reject(unread),
+      failed: (error) => failInBackground(engine, 'launch', error),
+    })
   }
 
-  /** Reads the records of slots of several jobs in few calls. {@link among} needs no further call for these slots. */
-  async look(slots: readonly JobSlot[]): Promise<void> {
-    const { storage, maxBatch } = this.#engine
-    const ids = slots.map(({ jobId, slot }) => occurrenceId(jobId, slot)).filter((id) => !this.#isRecorded.has(id))
-    for (let start = 0; start < ids.length; start += maxBatch) {
-      const group = ids.slice(start, start + maxBatch)
-      const { occurrences } = await storage.repeated('get', (calls) => calls.get({ occurrences: group }))
-      for (const [index, id] of group.entries()) this.#isRecorded.set(id, occurrences[index] != null)
-    }
+  of(jobId: JobId): RecordedAhead {
+    return { among: (slots) => this.#among(jobId, slots), between: (from, to) => this.#between(jobId, from, to) }
   }
 
-  /**
-   * Returns all slots of a job in `[from, to]` that have a record. The cost grows with the number of records, which is small
-   * for slots that no recovery has decided yet.
-   */
-  async between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
+  /** Rejects all waiting reads. */
+  stop(): void {
+    this.#reads.stop()
+  }
+
+  async #among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
+    const read = (slot: number) =>
+      new Promise<boolean>((resolve, reject) => this.#reads.add({ id: occurrenceId(jobId, slot), resolve, reject }))
+    const isRecorded = await Promise.all(slots.map(read))
+    return new Set(slots.filter((_, index) => isRecorded[index]))
+  }
+
+  /** The cost grows with the number of records, which is small for slots that no recovery has decided yet. */
+  async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
     const found = new Set<number>()
-    const part = {
-      kind: 'job',
-      jobId,
-      from,
-      to: to + 1,
-      order: 'ascending',
-      runs: false,
-    } as const
+    const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
     let cursor: string | null = null
     do {
-      const page = await storage.repeated('listOccurrences', (calls) =>
-        calls.listOccurrences({ ...part, limit, cursor }),
-      )
+      const page = await storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
       for (const record of page.items) if (isOfItsSlot(record)) found.add(record.scheduledAt)
       cursor = page.cursor
     } while (cursor !== null)
     return found
-  }
-
-  /** Returns those of a job's `slots` that have a record. */
-  async among(jobId: JobId, slots: readonly number[]): Promise<ReadonlySet<number>> {
-    await this.look(slots.map((slot) => ({ jobId, slot })))
-    return new Set(slots.filter((slot) => this.#isRecorded.get(occurrenceId(jobId, slot))))
   }
 }
 

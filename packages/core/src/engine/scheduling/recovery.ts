@@ -16,14 +16,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
-import {
-  RecordedSlots,
-  type JobSlot,
-  type RecordedAhead,
-  decideMissedSlots,
-  type RecoveryDecision,
-  slotsToLookAt,
-} from './missed-slots.ts'
+import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
 import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
@@ -93,6 +86,7 @@ export class Recovery {
   readonly #waiting: Pending[] = []
   /** Late jobs whose decision is in progress or is being stored. */
   readonly #atWork = new Set<Pending>()
+  readonly #recorded: RecordedSlots
   readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
   /**
    * Permits for large decisions, each held until the decision is stored. They keep small decisions from waiting behind many
@@ -112,6 +106,7 @@ export class Recovery {
     this.#registry = options.registry
     this.#capacity = options.capacity
     this.#enough = Math.min(worthACall, engine.maxBatch)
+    this.#recorded = new RecordedSlots(engine)
     const { owner } = engine
     this.#creates = new Batcher(engine, {
       operation: 'createOccurrences',
@@ -156,6 +151,7 @@ export class Recovery {
   stop(): Promise<void> {
     this.#isStopped = true
     this.#large.stop()
+    this.#recorded.stop()
     this.#creates.stop()
     this.#waiting.length = 0
     this.#sayIdle()
@@ -171,9 +167,7 @@ export class Recovery {
     const group = this.#waiting.splice(0, count)
     for (const pending of group) this.#atWork.add(pending)
     const now = this.#engine.now()
-    const looking = this.#lookForRecorded(group, now)
-    looking.catch((error) => failInBackground(this.#engine, 'launch', error))
-    for (const pending of group) void this.#decide(pending, now, looking)
+    for (const pending of group) void this.#decide(pending, now)
   }
 
   #end(pending: Pending): void {
@@ -191,54 +185,29 @@ export class Recovery {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  /** Reads the records that most decisions need, of all jobs of the group in one call. */
-  async #lookForRecorded(group: readonly Pending[], now: number): Promise<RecordedSlots> {
-    const slots: JobSlot[] = []
-    for (const { late } of group) {
-      const jobId = late.job.job.id
-      try {
-        const looking = slotsToLookAt({ ...missedSlotsOf(late, now), turns: this.#turnsOf(late) })
-        for (const slot of await looking) slots.push({ jobId, slot })
-      } catch {
-        // The decision about this job calls the same schedule, and reports its error.
-      }
-    }
-    if (this.#isStopped) throw new EngineStopped()
-    const recorded = new RecordedSlots(this.#engine)
-    await recorded.look(slots)
-    return recorded
-  }
-
-  async #decide(pending: Pending, now: number, looking: Promise<RecordedSlots>): Promise<void> {
+  async #decide(pending: Pending, now: number): Promise<void> {
     const { late } = pending
-    const recorded = await looking.catch(() => null)
-    if (recorded === null) {
-      this.#unanswered(pending)
-      return
-    }
     try {
-      this.#assertWanted(late)
-      const { id } = late.job.job
-      const ofJob: RecordedAhead = {
-        among: (slots) => {
-          this.#assertWanted(late)
-          return recorded.among(id, slots)
-        },
-        between: (from, to) => recorded.between(id, from, to),
-      }
       const turns = this.#turnsOf(late)
-      const missed = missedSlotsOf(late, now)
-      const judged = { ...missed, now, limit: recoveryStep, recorded: ofJob, turns }
-      const decision = await decideMissedSlots({ ...judged, roomForMany: () => this.#roomForMany(pending) })
+      const decision = await decideMissedSlots({
+        ...missedSlotsOf(late, now),
+        now,
+        limit: recoveryStep,
+        recorded: this.#recorded.of(late.job.job.id),
+        turns,
+        roomForMany: () => this.#roomForMany(pending),
+      })
       const item = this.#itemFor(late, decision)
       // A last step, so that `turns` also reports a slow `nextMs` of the item.
-      const turn = turns.stepped()
-      if (turn !== null) await turn
+      await turns.stepped()
       this.#assertWanted(late)
       this.#creates.add({ pending, decision, item })
     } catch (error) {
-      this.#undecided(late, error)
-      this.#end(pending)
+      if (error === unread) this.#unanswered(pending)
+      else {
+        this.#undecided(late, error)
+        this.#end(pending)
+      }
     }
   }
 

@@ -10,10 +10,11 @@ export const shortestLookMs = 300
 export const goOnMs = 100
 /** One look in 60 reads all due jobs. The other looks read jobs that became due since the previous look. */
 export const looksPerFullLook = 60
-/** One look in 10 uses the long overlap with the previous look, for jobs whose nodes were slow to write. */
-export const looksPerLongOverlap = 10
-/** The long overlap, in ms. */
-export const longOverlapMs = 20_000
+/**
+ * Overlap with the previous look, in ms, for jobs whose nodes were slow to write. Launched jobs have moved on in the index,
+ * so a long overlap returns few jobs.
+ */
+export const overlapMs = 20_000
 
 /** Milliseconds between two sweeps, which repair inconsistent records of a damaged storage. */
 export const sweepMs = 60_000
