@@ -65,9 +65,9 @@ export type { ChangedPart } from './job/changed-parts.ts'
 export type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
 export type { WaitOptions } from './engine/api/waits.ts'
 export type { RealignedJob } from './engine/api/realign.ts'
-export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/code/node-capabilities.ts'
+export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/node-code.ts'
 export type { NodeDeath } from './engine/cluster/peer-record.ts'
-export type { NodeInfo } from './engine/cluster/process/node-info.ts'
+export type { NodeInfo } from './engine/cluster/node-info.ts'
 export type { RemoveOptions } from './engine/api/removals.ts'
 export type {
   KeyScope,

@@ -1,6 +1,6 @@
 import type { DurationInput } from './duration.ts'
 import type { CallOptions } from './engine/storage-access/caller-context.ts'
-import type { NodeInfo } from './engine/cluster/process/node-info.ts'
+import type { NodeInfo } from './engine/cluster/node-info.ts'
 import type {
   BackfillOptions,
   BackfillResult,

@@ -208,6 +208,18 @@ describe('a node', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
+  it('that owns a run although another node has stated its death is dead until its runs are released', async () => {
+    const stated = record('a', 3, { leaving: true, about: { ended: true, dead: { since: 1, takenOverBy: null } } })
+    await look(0, stated)
+    peers.expect({ node: 'a', incarnation: 'a-1' })
+    expect(await look(5, stated)).toBe(true)
+    for (let count = 0; count < 3; count++) expect(await look(5, stated)).toBe(false)
+    expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
+    expect(peers.settle('a-1')).toBe(false)
+    await look(5, stated)
+    expect([peers.dead(), told]).toEqual([[], ['node.lost a']])
+  })
+
   it('that owns a run and whose record appears later counts as a new node', async () => {
     await look(0)
     peers.expect({ node: 'a', incarnation: 'a-1' })

@@ -34,11 +34,11 @@ import { OwnContext } from './runtime/own-context.ts'
 import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
 import { uniqueSuffix } from './runtime/unique-suffix.ts'
-import { codeOf, type NodeCode } from './cluster/code/node-capabilities.ts'
+import { codeOf, type NodeCode } from './cluster/node-code.ts'
 import { Heartbeats } from './cluster/heartbeats.ts'
-import { PeerDefinitions } from './cluster/code/peer-definitions.ts'
-import { aboutOf, readNodeInfos } from './cluster/process/node-info.ts'
-import { NodeName } from './cluster/process/node-name.ts'
+import { PeerDefinitions } from './cluster/peer-definitions.ts'
+import { aboutOf, readNodeInfos } from './cluster/node-info.ts'
+import { NodeName } from './cluster/node-name.ts'
 import { endsAsFailed, onShutdownSignals } from './api/process-signals.ts'
 import { ShardAssignment } from './cluster/shard-assignment.ts'
 import { Reaper } from './maintenance/reaper.ts'
@@ -241,7 +241,7 @@ export class Engine implements EngineContext {
     this.#retainer = new Retainer(this, { assignment })
     const { heartbeatMs, deadAfterMs } = options
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
-    registry.definitions.listen(() => heartbeats.code.changed())
+    registry.definitions.listen(() => heartbeats.codeChanged())
     assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
     heartbeats.changed.listen(() => {
       this.#overdue.membersChanged()
@@ -263,7 +263,7 @@ export class Engine implements EngineContext {
       capacity.workAppeared()
     })
     this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
-    for (const signal of [heartbeats.changed, heartbeats.code.learned]) signal.listen(() => this.#restorer.look())
+    heartbeats.changed.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(
       this,
       () => pool.jobNames(),

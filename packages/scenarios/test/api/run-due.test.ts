@@ -158,6 +158,29 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(await client.nodes()).toHaveLength(1)
   })
 
+  it('ends although the storage rejects the release of a run each time', async () => {
+    const world = createWorld(place)
+    const ran: string[] = []
+    await call(world, callable(world, ran), 60.5)
+    const killed = callable(world, ran, 30)
+    void killed.runDue({ budget: 40_000 })
+    await world.clock.advance({ seconds: 10 })
+    world.crash(killed)
+    await world.clock.advance({ seconds: 40 })
+    let reaps = 0
+    const storage = wrapStorage(world.connect(), {
+      around: ({ method, proceed }) => {
+        // Without an end of the rejections, a fault would be an endless test.
+        if (method !== 'reap' || ++reaps > 50) return proceed()
+        throw new RangeError('too deep')
+      },
+    })
+    const run = jobEvery(60, async () => undefined)
+    const next = world.scheduler({ jobs: [run], storage })
+    expect(await call(world, next, 5)).toMatchObject({ ended: 'idle', takenOver: 0 })
+    expect(reaps).toBeLessThan(5)
+  })
+
   it('runs concurrently with other calls, and each slot runs once', async () => {
     const world = createWorld(place)
     const ran: string[] = []

@@ -1,3 +1,8 @@
+import { once as eventOf } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import {
   createClient,
   createScheduler,
@@ -12,9 +17,11 @@ import {
 import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { collectingLogger, type Line } from '../support/collecting-logger.ts'
+import { withEmptyPages } from '../support/empty-pages.ts'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
@@ -64,11 +71,15 @@ function namesIn(lines: readonly Line[], wanted: string): readonly unknown[] {
 }
 
 /** Two nodes with the long job. The first one starts it. */
-async function twoNodes(world: World, settings: JobSettingsInput = {}) {
+async function twoNodes(
+  world: World,
+  settings: JobSettingsInput = {},
+  wrap: (storage: Storage) => Storage = (storage) => storage,
+) {
   const { job, called } = longJob(world, settings)
   const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
   await world.clock.advance({ seconds: 12 })
-  const second = await world.start({ jobs: [job], nodeId: 'second', ...life })
+  const second = await world.start({ jobs: [job], nodeId: 'second', storage: wrap(world.connect()), ...life })
   return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
 }
 
@@ -329,6 +340,26 @@ describe.each(everywhere)('on $name', (place) => {
       ['first', true],
       ['second', false],
     ])
+  })
+
+  it('a node that stops during a takeover states no death, and a node that starts later takes over the runs', async () => {
+    const world = createWorld(place)
+    const { first, second, called } = await twoNodes(world, { onInterrupted: 'retry' }, withEmptyPages)
+    world.crash(first)
+    const lost = new Promise<void>((resolve) => {
+      second.on('node.lost', () => {
+        void second.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
+        resolve()
+      })
+    })
+    await world.clock.advance({ seconds: 45 })
+    await lost
+    const records = await recordsIn(world.connect())
+    expect(records.find(({ node }) => node === 'first')?.about.dead).toBe(undefined)
+    const { job, called: calledAgain } = longJob(world, { onInterrupted: 'retry' })
+    await world.start({ jobs: [job], nodeId: 'third', ...life })
+    await world.clock.advance({ seconds: 60 })
+    expect([called.length, calledAgain.length]).toEqual([1, 1])
   })
 
   it('no node is declared dead when the storage was away for all nodes', async () => {
@@ -682,6 +713,21 @@ describe('in real time', () => {
     const third = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
     await third.start()
     await third.shutdown()
+  })
+
+  it('start rejects while another node with its nodeId lives in another thread of the process', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jobistemer-threads-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'jobs.db')
+    const worker = new Worker(new URL('../fixtures/threaded-node.mjs', import.meta.url), { workerData: { file } })
+    onTestFinished(async () => void (await worker.terminate()))
+    expect(await eventOf(worker, 'message')).toEqual(['running'])
+    const storage = sqliteStorage({ file })
+    onTestFinished(() => storage.close())
+    const second = createScheduler({ storage, nodeId: 'same', ...quick })
+    await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE', value: 'same' })
+    const client = createClient({ storage, logger: silentLogger })
+    expect((await client.occurrences({ job: 'long' })).items).toMatchObject([{ state: 'running', fencingToken: 1 }])
   })
 
   it('a node logs an error when another node with its nodeId sends heartbeats', async () => {

@@ -239,6 +239,37 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
   })
 
+  it('nodes with the same new code share the slots, although the first heartbeat with that code failed', async () => {
+    const world = createWorld(place)
+    const { define } = secondly(world)
+    const counts = new Map<string, number>()
+    let fails = false
+    const nodes: Scheduler[] = []
+    for (const nodeId of ['a', 'b']) {
+      const options = counting(world, counts, nodeId)
+      const storage = wrapStorage(options.storage as Storage, {
+        around: ({ method, request, proceed }) => {
+          if (method !== 'heartbeat' || !fails || request.own?.node !== 'a') return proceed()
+          fails = false
+          throw new Error('away')
+        },
+      })
+      nodes.push(await world.start({ ...options, storage, jobs: define(nodeId) }))
+    }
+    await world.clock.advanceTo(at(20.5))
+    const more = defineJob({ name: 'more', tasks: [{ name: 'work', run: () => undefined }] })
+    await nodes[1]?.add([more])
+    await world.clock.advanceTo(at(30.5))
+    await nodes[0]?.add([more])
+    // The next heartbeat is the first that carries the code with the added job.
+    fails = true
+    await world.clock.advanceTo(at(40.5))
+    counts.clear()
+    await world.clock.advanceTo(at(50.5))
+    expect(fails).toBe(false)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(10 * names.length)
+  })
+
   it('the cost of a job on nodes that are not assigned to it does not grow with its slots', async () => {
     const world = createWorld(place)
     const looked = { count: 0 }
@@ -374,12 +405,14 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
           tasks: tasks.map((name) => ({ name, run: () => undefined })),
         }),
       )
+    const old: Scheduler[] = []
     for (const nodeId of ['old 1', 'old 2']) {
-      await world.start({ nodeId, jobs: [...define(nodeId), ...mixed(['work'])], ...life })
+      old.push(await world.start({ nodeId, jobs: [...define(nodeId), ...mixed(['work'])], ...life }))
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    world.crash(newer)
+    // Without the newer node the mixed jobs stay overdue. Each build launches the other jobs itself.
+    for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))
     expect(ran.filter(({ slot }) => slot <= 80)).toHaveLength(20 * names.length)

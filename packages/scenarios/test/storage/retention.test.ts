@@ -1,4 +1,5 @@
-import { defineJob, type RetentionInput } from '@jobistemer/core'
+import { createClient, defineJob, type RetentionInput, silentLogger } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { withEmptyPages } from '../support/empty-pages.ts'
@@ -110,6 +111,35 @@ describe.each(everyStorage)('on $name', (place) => {
     const { items } = await storage.listJobs({ limit: 10, cursor: null })
     expect(items.map(({ name }) => name).sort()).toEqual(['code', 'to come'])
     expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
+  })
+
+  it('a job that is over and is rescheduled while retention works on its page keeps the history of `keep`', async () => {
+    const world = createWorld(place)
+    const tasks = [{ name: 'work', handler: 'note' }]
+    const retention = { olderThan: { hours: 2 }, keep: 3 }
+    const define = (instant: Date) => defineJob({ name: 'over', schedule: once(instant), retention, tasks })
+    const node = await world.start({ ...rarely, handlers, jobs: [] })
+    await node.add([define(at(minute))])
+    await world.clock.advance({ minutes: 90 })
+    await node.shutdown()
+    let isRescheduled = false
+    const storage = wrapStorage(world.connect(), {
+      around: async ({ method, request, proceed }) => {
+        const answer = await proceed()
+        const isPage = method === 'listJobs' && !('due' in request) && !('changedSince' in request)
+        // At this instant the only run is older than its retention.
+        if (isPage && !isRescheduled && +world.clock.now() > +at(2.1 * hour)) {
+          isRescheduled = true
+          await editor.update('over', { schedule: once(at(3 * day)) })
+        }
+        return answer
+      },
+    })
+    const editor = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+    const later = await world.start({ ...rarely, handlers, jobs: [], storage })
+    await world.clock.advance({ hours: 3 })
+    expect(isRescheduled).toBe(true)
+    expect((await later.occurrences({ job: 'over' })).items).toHaveLength(1)
   })
 
   it('a job whose history begins behind an empty page stays', async () => {

@@ -1,10 +1,8 @@
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
-import { type NodeCapabilities, readNodeCapabilities } from '../cluster/code/node-capabilities.ts'
+import { KnownCapabilities } from '../cluster/node-code.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { rememberedBuilds } from './tuning.ts'
 
 /**
  * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
@@ -16,35 +14,22 @@ export type HasCode = (job: JobRecord) => boolean | null
 
 /** Determines from the stored profiles of living nodes which jobs they have code for. */
 export class LivingCode {
-  /** Capabilities by the digest of the code, because most nodes have the same build. */
-  readonly #known = new Map<string, NodeCapabilities>()
+  readonly #known = new KnownCapabilities()
 
   /** Reads the nodes, and the profiles of builds that this process does not know yet. */
   async read(storage: StorageCalls, now: number): Promise<HasCode> {
     const request = { now, own: null, remove: [] }
     const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
     const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
-    const unknown = new Map(living.map((record) => [digestOf(record), record.incarnation]))
-    for (const digest of this.#known.keys()) unknown.delete(digest)
-    if (unknown.size > 0) {
-      const profilesOf = [...unknown.values()]
-      const { profiles } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf }))
-      if (this.#known.size >= rememberedBuilds) this.#known.clear()
-      for (const [index, digest] of [...unknown.keys()].entries()) {
-        const profile = profiles[index] ?? null
-        if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))
-      }
-    }
+    await this.#known.learn(living, (profilesOf) =>
+      storage.once((calls) => calls.heartbeat({ ...request, profilesOf })),
+    )
     const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
-    const capabilities = living.map((record) => this.#known.get(digestOf(record)))
+    const capabilities = living.map((record) => this.#known.of(record))
     return ({ id, definition }) => {
       const job = { id, tasks: readJobDocument(definition).tasks }
       if (capabilities.some((one) => one?.canRun(job))) return true
       return isCertain && !capabilities.includes(undefined) ? false : null
     }
   }
-}
-
-function digestOf({ about }: NodeRecord): string {
-  return String(about.code)
 }

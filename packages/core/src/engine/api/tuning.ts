@@ -27,9 +27,6 @@ export const mostSuccessSearches = 10
 /** Characters of the digest with which a cursor begins. Enough to detect forged cursors, and short. */
 export const cursorDigestLength = 8
 
-/** Builds whose capabilities a process remembers. Beyond this number, it forgets all of them. */
-export const rememberedBuilds = 100
-
 /** Slots that a plan shows for a definition. */
 export const slotsInPlan = 3
 

@@ -1,34 +1,20 @@
 import { JobistemerError } from '../../errors.ts'
 import type { JobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
-import type { NodeRecord } from '../../storage/node-record.ts'
-import type { HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
+import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
+import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
+import { wakeDelayMs } from '../../tuning.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
-import type { NodeCode } from './code/node-capabilities.ts'
-import { FleetCode } from './code/fleet-code.ts'
+import type { NodeCode } from './node-code.ts'
 import { outdatedDeaths, recordOfDead } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
-import { livesHere } from './process/process-mark.ts'
-
-/** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
-const partitionedAfter = 0.8
-/** Timeout of a heartbeat, in heartbeat intervals. After it, the heartbeat has failed and is repeated. */
-const answersWithin = 2
-/** Minimum silence of a dead node, in heartbeat intervals: this node has looked at least four times meanwhile. */
-const leastLooks = 4
-/** First counter of a node. It grows, and stays below 1 until the start is over: peers assign no jobs to such a node. */
-const counterAtStart = -1_000_000
-/** Maximum pause before a failed heartbeat is repeated, in ms. A shorter heartbeat interval shortens it. */
-const longestRetryMs = 1000
-/** Milliseconds between a wake-up and the heartbeat that it causes. One heartbeat covers several nodes that start or leave. */
-const wakeDelayMs = 200
-/** Jobs in a heartbeat that have blocked the event loop. Bounds its size. */
-const mostBlocking = 10
+import { livesHere } from './process-mark.ts'
+import { answersWithin, counterAtStart, leastLooks, longestRetryMs, mostBlocking, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
@@ -67,7 +53,6 @@ export class Heartbeats {
   /** The storage has accepted a heartbeat again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
-  readonly code: FleetCode
   readonly #engine: EngineContext
   readonly #options: HeartbeatOptions
   readonly #loop: BackgroundLoop
@@ -76,6 +61,14 @@ export class Heartbeats {
   readonly #remove = new Map<string, NodeAtCounter>()
   /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
   readonly #blockedBy = new Set<JobId>()
+  /** The code in the last prepared heartbeat. */
+  #code: NodeCode = { profile: null, digest: '' }
+  /** The code has changed since that heartbeat was prepared. */
+  #isCodeStale = true
+  /** The digest in the last accepted heartbeat: peers assign jobs by it. */
+  #acceptedDigest = ''
+  /** The profile that the next heartbeat carries; `null` if the storage has it. */
+  #profile: NodeProfile | null = null
   #startedAt = 0
   #callEndsAt: number | null = null
   /** Counter of the last heartbeat that this node prepared. */
@@ -95,7 +88,6 @@ export class Heartbeats {
   constructor(engine: EngineContext, options: HeartbeatOptions) {
     this.#engine = engine
     this.#options = options
-    this.code = new FleetCode(options.code)
     const { deadAfterMs, heartbeatMs } = options
     this.peers = new Peers(engine, {
       heartbeatMs,
@@ -149,24 +141,32 @@ export class Heartbeats {
     return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
+  /** Equal on nodes with the same code and definitions, see `codeDigestOf`. */
+  get codeDigest(): string {
+    return this.#code.digest
+  }
+
+  /** This node has got or lost code or definitions: the next heartbeat carries its new profile. */
+  codeChanged(): void {
+    this.#isCodeStale = true
+  }
+
   /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted it. */
   async tell(): Promise<void> {
-    this.code.changed()
+    this.#isCodeStale = true
     await this.#sayUntilHeard()
   }
 
-  /** Reads all node records without a heartbeat, and the profiles that `FleetCode` wants. Repeats until the storage answers. */
-  async look(): Promise<readonly NodeRecord[]> {
-    const asked = this.code.ask()
-    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf: asked.profilesOf }
+  /** Reads all node records without a heartbeat, and the profiles of these incarnations. Repeats until the storage answers. */
+  async look(profilesOf: readonly string[] = []): Promise<HeartbeatAnswer> {
+    const request = { now: this.#engine.now(), own: null, remove: [], profilesOf }
     let askedAt = 0
     const answer = await this.#engine.storage.repeated('heartbeat', (calls) => {
       askedAt = this.#engine.clock.monotonic()
       return calls.heartbeat(request)
     })
-    asked.answer(answer)
     if (this.peers.observe(answer.nodes, askedAt)) this.changed.send()
-    return answer.nodes
+    return answer
   }
 
   /**
@@ -191,7 +191,7 @@ export class Heartbeats {
   }
 
   async #introduce(): Promise<void> {
-    this.code.refresh()
+    this.#isCodeStale = true
     await this.#sayUntilHeard()
     this.#loop.runIn(this.#options.heartbeatMs)
   }
@@ -283,25 +283,29 @@ export class Heartbeats {
   /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` if it does not answer in time */
   async #say(): Promise<void> {
     const { clock, storage } = this.#engine
-    const hasNewCode = this.code.isStale
     // Other nodes may have removed the record and the profile of a partitioned node: it sends its profile again.
-    if (hasNewCode || this.isPartitioned) this.code.refresh()
-    const { profile } = this.code
-    const asked = this.code.ask()
+    if (this.#isCodeStale || this.isPartitioned) {
+      this.#isCodeStale = false
+      this.#code = this.#options.code()
+      this.#profile = this.#code.profile
+    }
+    const { digest } = this.#code
+    const profile = this.#profile
     const request: HeartbeatRequest = {
       now: this.#engine.now(),
       own: this.#record(),
       ...(profile !== null && { profile }),
       remove: [...this.#remove.values()],
-      profilesOf: asked.profilesOf,
+      profilesOf: [],
     }
     const askedAt = clock.monotonic()
     const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
-    this.code.accepted(profile)
+    if (this.#profile === profile) this.#profile = null
+    const hasNewCode = digest !== this.#acceptedDigest
+    this.#acceptedDigest = digest
     for (const { incarnation } of request.remove) this.#remove.delete(incarnation)
     this.#setHeardAt(Math.max(this.#heardAt ?? 0, askedAt))
     if (this.#isSaidPartitioned) this.#sayRejoined()
-    asked.answer(answer)
     const { peers } = this
     const hasChanged = peers.observe(answer.nodes, askedAt)
     if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
@@ -340,7 +344,7 @@ export class Heartbeats {
       leaving: this.#phase !== 'living',
       about: {
         ...this.#options.about,
-        code: this.code.digest,
+        code: this.#code.digest,
         running: this.#options.running(),
         ...(this.#callEndsAt !== null && { callEndsAt: this.#callEndsAt }),
         ...(hasEnded && { ended: true }),

@@ -1,4 +1,5 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
+import { deadKeptMs, mostDeadKept } from './tuning.ts'
 
 // What the engine itself stores in the `about` of a node record, and reads from it.
 
@@ -35,11 +36,6 @@ export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.ver
 export function timeZoneVersionOf({ about: { versions } }: Pick<NodeRecord, 'about'>): string | null {
   return (versions as { readonly timeZones?: string } | undefined)?.timeZones ?? null
 }
-
-/** Milliseconds, one day: how long the record of a dead node is kept. */
-const deadKeptMs = 86_400_000
-/** Records of dead nodes that are kept. Each heartbeat reads all records, and a node in a crash loop leaves many. */
-const mostDeadKept = 20
 
 /** How a death is stored in the node's record. */
 interface StoredDeath {

@@ -18,7 +18,8 @@ export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead'
  * - `ended`: a look found its record, and the record says that the incarnation has shut down.
  * - `missed`: a look found no record of it.
  * - `silent`: it was silent for its `deadAfter`.
- * - `stated`: a look found a record in which another node, after its search for runs, states the death.
+ * - `stated`: a look found a record in which another node, after its search for runs, states the death. If this node has
+ *   found a run of the incarnation since, the event is `silent` instead.
  * - `settled`: the reaper found no run of it.
  */
 export type PeerEvent = 'owns' | 'read' | 'beat' | 'ended' | 'missed' | 'silent' | 'stated' | 'settled'
@@ -28,14 +29,7 @@ type Transitions = Readonly<Partial<Record<PeerEvent, PeerState>>>
 /** The next state. An event that a row does not name leaves the state as it is. */
 const transitions: Readonly<Record<PeerState, Transitions>> = {
   unknown: { owns: 'unrecorded', read: 'present', beat: 'present', ended: 'ended' },
-  unrecorded: {
-    read: 'present',
-    beat: 'present',
-    ended: 'ended',
-    silent: 'dead_absent',
-    stated: 'unknown',
-    settled: 'unknown',
-  },
+  unrecorded: { read: 'present', beat: 'present', ended: 'ended', silent: 'dead_absent', settled: 'unknown' },
   present: { ended: 'ended', missed: 'absent', silent: 'dead', stated: 'unknown', settled: 'settled' },
   absent: {
     read: 'present',
@@ -71,5 +65,5 @@ export function hasRecord(state: PeerState): boolean {
 export function newsOf(from: PeerState, event: PeerEvent): 'lost' | 'revived' | null {
   const to = nextState(from, event)
   if (isDead(from)) return to === 'present' || to === 'ended' ? 'revived' : null
-  return isDead(to) || (event === 'stated' && from !== 'unknown' && from !== 'ended') ? 'lost' : null
+  return isDead(to) || (event === 'stated' && to !== from && from !== 'ended') ? 'lost' : null
 }

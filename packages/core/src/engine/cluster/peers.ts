@@ -3,6 +3,7 @@ import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
+import { callMarginMs, interruptedFactor, mostBuried } from './tuning.ts'
 
 /** Another node, as this node has observed it. */
 export interface Peer {
@@ -30,23 +31,8 @@ interface Silence {
   readonly leastSilenceMs: number
 }
 
-/**
- * Milliseconds between the end that the record of a `runDue` call states and the instant at which peers may release its
- * runs: clocks differ, and storage calls may be in flight.
- */
-const callMarginMs = 5000
-
 /** Counter of an owner without a node record: below every counter that a node writes. */
 const unrecordedCounter = Number.NEGATIVE_INFINITY
-
-/**
- * Connected silence after which a node is dead, as a multiple of its `deadAfter`, if outages interrupt the observation.
- * With the next look and the reap it stays below the documented bound of 2.
- */
-const interruptedFactor = 1.5
-
-/** Forgotten incarnations that this node remembers in `#buried`. Bounds memory. */
-const mostBuried = 1000
 
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
@@ -198,8 +184,10 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        this.#move(peer, 'stated')
-        hasChanged = true
+        // A run was found after the statement: the peer is dead, and stays known until that run is released.
+        const before = peer.state
+        this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
+        hasChanged ||= peer.state !== before
       }
     }
     if (isOverlapping) return hasChanged

@@ -68,10 +68,10 @@ export class FollowedJobs {
     this.#jobs.delete(id)
   }
 
-  /** As {@link returning}, after a fresh read of the living nodes. */
+  /** As {@link returning}, after a fresh read of the living nodes and their definitions, if these decide. */
   async returningNow(): Promise<readonly RegisteredJob[]> {
-    const jobs = this.returning()
-    if (jobs.length === 0) return jobs
+    const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))
+    if (reasons.every((reason) => reason !== null && reason !== 'newer_build')) return []
     await this.#others.look()
     return this.returning()
   }

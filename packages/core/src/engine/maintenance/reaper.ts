@@ -45,6 +45,8 @@ export class Reaper {
   readonly #steps = new ClockSteps()
   /** The last takeover has found runs. A further takeover shows whether the storage has released them all. */
   #hasFoundRuns = false
+  /** The last takeover has released runs. */
+  #hasReleasedRuns = false
   /** Dead nodes whose runs this node has released, and since when they are dead; until this node states the deaths. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   #sweepsToOwnerSearch = sweepsPerOwnerSearch
@@ -76,13 +78,13 @@ export class Reaper {
     this.#setAlarm()
   }
 
-  /** For a call of `runDue`: one sweep, and takeovers until one finds no run. Resolves when they are done. */
+  /** For a call of `runDue`: one sweep, and takeovers until one releases no run. Resolves when they are done. */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
     do {
       this.#takeovers.run()
       await Promise.all([this.#sweeps.underWay, this.#takeovers.underWay])
-    } while (this.#hasFoundRuns && !this.#sweeps.isStopped)
+    } while (this.#hasReleasedRuns && !this.#sweeps.isStopped)
   }
 
   /** Releases the runs of earlier lives of this node, before it starts. `records`: those of its name. */
@@ -135,12 +137,12 @@ export class Reaper {
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
     const { heartbeats } = this.#options
-    const { found } = await this.#runs.release({ node }, 'owner_restarted', ({ owner }) => {
+    const { found, isComplete } = await this.#runs.release({ node }, 'owner_restarted', ({ owner }) => {
       if (owner === null || owner.incarnation === own) return false
       if (isStart) this.#earlierLives.add(owner.incarnation)
       return this.#earlierLives.has(owner.incarnation)
     })
-    if (found > 0) return found
+    if (found > 0 || !isComplete) return found
     for (const record of this.#earlierRecords) heartbeats.forget(record)
     this.#earlierRecords = []
     return 0
@@ -177,6 +179,7 @@ export class Reaper {
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
     this.#hasFoundRuns = false
+    this.#hasReleasedRuns = false
     const gone = () => new Set([...peers.dead(), ...peers.ended(), ...peers.over(this.#engine.now())])
     for (const record of gone()) {
       this.#engine.now()
@@ -193,18 +196,19 @@ export class Reaper {
     // If this node knows the dead node by its runs alone, it has no record in which to state the death.
     const isDeath = heartbeats.peers.dead().includes(record) && Number.isFinite(record.counter)
     const since = heartbeats.deadSince(record)
-    const { found, reaped } = await this.#runs.release(
+    const { found, reaped, isComplete } = await this.#runs.release(
       { node },
       'node_lost',
       ({ owner }) => owner?.incarnation === incarnation && isGone(),
     )
     if (reaped > 0) {
+      this.#hasReleasedRuns = true
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
     // The storage may not have released all of them. `Heartbeats.changed` starts another takeover after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
-    else if (!isGone()) return
+    else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)
     else if (!this.#deaths.has(incarnation)) await heartbeats.stateDeath(record, { since, takenOverBy: null })
   }

@@ -133,20 +133,28 @@ export class Retainer {
     return undefined
   }
 
-  async #removeOf(head: JobRecord, now: number): Promise<void> {
-    const { olderThanMs, keep } = retentionOf(head) as Retention
-    const isOver = head.deletedAt !== null || isFinished(head, now)
+  async #removeOf(visited: JobRecord, now: number): Promise<void> {
+    const head = isOver(visited, now) ? await this.#readAgain(visited) : visited
+    const retention = head === null ? null : retentionOf(head)
+    if (head === null || retention === null) return
+    const { olderThanMs, keep } = retention
     const { more } = await this.#engine.storage.repeated('prune', (calls) =>
       calls.prune({
         now,
         jobId: head.id,
         before: now - olderThanMs,
-        keep: isOver ? 0 : keep,
+        keep: isOver(head, now) ? 0 : keep,
         limit: removedPerStep,
       }),
     )
     if (more) this.#heads.push(head)
-    else if (head.deletedAt === null && isOver) await this.#removeIfForgotten(head, now)
+    else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
+  }
+
+  /** Since the page was read, a user may have rescheduled the job, so that it keeps its history. */
+  async #readAgain({ id }: JobRecord): Promise<JobRecord | null> {
+    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
+    return jobs[0] ?? null
   }
 
   /** Deletes a job, unless it still has an occurrence or its definition has changed since the page was read. */
@@ -168,9 +176,13 @@ function retentionOf({ definition }: JobRecord): Retention | null {
   return resolveJobSettings(defaults, settings).retention
 }
 
-/** Whether a job has no future slot and no code that would store it again. A job without a schedule is never finished. */
-function isFinished({ nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
+/**
+ * Whether a job is deleted, or has no future slot and no code that would store it again. A job without a schedule is never
+ * over.
+ */
+function isOver({ deletedAt, nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
+  if (deletedAt !== null) return true
   const last = timeline.at(-1)?.schedule
-  const isOver = nextAt === null && !isPausedAt({ paused }, now) && (last === undefined || !isNoSchedule(last))
-  return isOver && isDataAlone(readJobDocument(definition))
+  const isFinished = nextAt === null && !isPausedAt({ paused }, now) && (last === undefined || !isNoSchedule(last))
+  return isFinished && isDataAlone(readJobDocument(definition))
 }

@@ -18,7 +18,7 @@ import {
   withLostAttempts,
 } from '../execution/task-run-records.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
-import { lives } from '../cluster/process/process-mark.ts'
+import { lives } from '../cluster/process-mark.ts'
 
 /** Which running occurrences are read. */
 interface RunningFilter {
@@ -60,28 +60,32 @@ export class RunRelease {
 
   /**
    * Releases the running occurrences that `isWanted` accepts. `found`: how many it accepted. `reaped`: how many of them this
-   * node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
+   * node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item. `isComplete`:
+   * this node has read all pages.
    */
   async release(
     filter: RunningFilter,
     reason: string,
     isWanted: (record: OccurrenceRecord) => boolean,
-  ): Promise<{ readonly found: number; readonly reaped: number }> {
+  ): Promise<{ readonly found: number; readonly reaped: number; readonly isComplete: boolean }> {
     let found = 0
     let reaped = 0
-    await this.eachRunning({ runs: true, ...filter }, async ({ items }) => {
+    const isComplete = await this.eachRunning({ runs: true, ...filter }, async ({ items }) => {
       const records = items.filter(isWanted)
       found += records.length
       if (records.length > 0) reaped += await this.#reap(records, reason)
     })
-    return { found, reaped }
+    return { found, reaped, isComplete }
   }
 
-  /** Reads the running occurrences page by page. `runs`: whether the records contain the runs of their tasks. */
+  /**
+   * Reads the running occurrences page by page. `runs`: whether the records contain the runs of their tasks. Returns false if
+   * {@link stop} has ended the search before its last page.
+   */
   async eachRunning(
     filter: RunningFilter & { readonly runs: boolean },
     read: (page: Page<OccurrenceRecord>) => Promise<void> | void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { maxBatch: limit, storage } = this.#engine
     let cursor: string | null = null
     do {
@@ -91,6 +95,7 @@ export class RunRelease {
       await read(page)
       cursor = page.cursor
     } while (cursor !== null && !this.#isStopped)
+    return cursor === null
   }
 
   async #reap(records: readonly OccurrenceRecord[], reason: string): Promise<number> {

@@ -1,4 +1,3 @@
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { DueJobs, Page } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -140,7 +139,6 @@ export class Horizon {
 
   /** Loads only jobs of the shards of this node. The overdue takeover finds overdue slots of other shards. */
   #load(record: JobRecord): void {
-    const tasks = tasksOf(readJobDocument(record.definition), [])
-    if (this.#assignment.rankOf({ job: { id: record.id, tasks } }) === 0) this.#registry.adoptStored(record)
+    if (this.#assignment.rankOf({ job: record }) === 0) this.#registry.adoptStored(record)
   }
 }

@@ -1,4 +1,3 @@
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -289,8 +288,7 @@ export class OverdueTakeover {
 
   /** Takes over a slot unless a watcher before this one still has time for it: one `standby` interval each. */
   #takeOnInTurn(record: JobRecord): void {
-    const tasks = this.#registry.get(record.id)?.job.tasks ?? tasksOf(readJobDocument(record.definition), [])
-    const job = { job: { id: record.id, tasks } }
+    const job = { job: record }
     const isOwn = this.#assignment.rankOf(job) === 0
     const turns = isOwn ? 0 : Math.min(this.#assignment.watchRankOf(job), activeWatchers)
     if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { JsonObject } from '../../../json.ts'
-import type { NodeRecord } from '../../../storage/node-record.ts'
-import type { HeartbeatAnswer, HeartbeatRequest } from '../../../storage/storage.ts'
-import type { EngineContext } from '../../storage-access/engine-context.ts'
-import type { Heartbeats } from '../heartbeats.ts'
-import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from '../peer-record.ts'
-import { isDead } from '../peer-states.ts'
-import type { Peers } from '../peers.ts'
+import type { JsonObject } from '../../json.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { Heartbeats } from './heartbeats.ts'
+import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from './peer-record.ts'
+import { isDead } from './peer-states.ts'
+import type { Peers } from './peers.ts'
 import { ownProcessMark } from './process-mark.ts'
 
 /** A node, as the storage and the process that reads it know it. */
@@ -125,7 +125,7 @@ function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick
 
 function packageVersion(): string {
   try {
-    const text = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
+    const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
     return (JSON.parse(text) as { readonly version: string }).version
   } catch {
     // In a bundle there is no such file.

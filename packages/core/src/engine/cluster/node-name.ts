@@ -1,7 +1,7 @@
-import { JobistemerError, printValue } from '../../../errors.ts'
-import type { NodeRecord } from '../../../storage/node-record.ts'
-import type { EngineContext } from '../../storage-access/engine-context.ts'
-import type { Heartbeats } from '../heartbeats.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { Heartbeats } from './heartbeats.ts'
 import { lives } from './process-mark.ts'
 
 /** Heartbeat intervals for which `claim` waits: a living node sends at least one heartbeat meanwhile. */
@@ -26,7 +26,8 @@ export class NodeName {
    */
   async claim(): Promise<readonly NodeRecord[]> {
     const { agenda, owner, isOnSystemClock, logger } = this.#engine
-    const earlier = (await this.#heartbeats.look()).filter(({ node }) => node === owner.node)
+    const { nodes } = await this.#heartbeats.look()
+    const earlier = nodes.filter(({ node }) => node === owner.node)
     // Under a virtual clock all nodes are in one process. The test that made them knows which of them live.
     if (!isOnSystemClock) return earlier
     const doubtful = earlier.filter((record) => {
@@ -38,7 +39,8 @@ export class NodeName {
     if (doubtful.length === 0) return earlier
     logger.info({ node: owner.node }, 'nodeId is already registered; checking whether that node is alive')
     await new Promise<void>((ring) => agenda.setAlarm({ at: 0, heapIndex: -1, ring }, beatsWithin * this.#heartbeatMs))
-    const counters = new Map((await this.#heartbeats.look()).map((record) => [record.incarnation, record.counter]))
+    const { nodes: later } = await this.#heartbeats.look()
+    const counters = new Map(later.map((record) => [record.incarnation, record.counter]))
     for (const record of doubtful) {
       if ((counters.get(record.incarnation) ?? record.counter) !== record.counter) throw inUse(record)
     }

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import type { JsonObject } from '../../../json.ts'
+import { threadId } from 'node:worker_threads'
+import type { JsonObject } from '../../json.ts'
 
 /**
  * Identifies the process of a node, so that nodes on the same machine can check whether it lives. Elsewhere (not on Linux,
@@ -11,6 +12,8 @@ export interface ProcessMark extends JsonObject {
   readonly pid: number
   /** Start of the process, in ticks of the machine: process ids are reused. */
   readonly began: string
+  /** Thread of the process, as `worker_threads` counts them. */
+  readonly thread: number
 }
 
 /** Incarnations that live in this thread. `globalThis` is per thread: each worker thread has a set of its own. */
@@ -20,7 +23,7 @@ const livingHere: Set<string> = inProcess('jobistemer.incarnations', () => new S
 export function ownProcessMark(): ProcessMark | null {
   const began = beganAt(process.pid)
   const machine = machineMark()
-  return began === null || machine === null ? null : { machine, pid: process.pid, began }
+  return began === null || machine === null ? null : { machine, pid: process.pid, began, thread: threadId }
 }
 
 /** Notes that an incarnation lives in this thread, until the caller calls the returned function. */
@@ -30,14 +33,14 @@ export function livesHere(incarnation: string): () => void {
 }
 
 /**
- * Returns whether an incarnation lives, by the mark in its node record. `null`: unknown. In this process only the incarnations
- * of this thread count as alive. In another process on this machine, an incarnation counts as alive while that process lives.
+ * Returns whether an incarnation lives, by the mark in its node record. `null`: unknown. An incarnation in another process on
+ * this machine counts as alive while that process lives. Of this process, only the incarnations of this thread are known.
  */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
   const own = ownProcessMark()
   if (own === null || !isMark(mark) || mark.machine !== own.machine) return null
-  if (mark.pid === own.pid && mark.began === own.began) return false
+  if (mark.pid === own.pid && mark.began === own.began) return mark.thread === own.thread ? false : null
   return beganAt(mark.pid) === mark.began
 }
 

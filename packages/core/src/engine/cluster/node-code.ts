@@ -1,0 +1,142 @@
+import { hash } from 'node:crypto'
+import type { JobOverrides } from '../../configuration/settings.ts'
+import type { JobId } from '../../ids.ts'
+import type { Job } from '../../job/define-job.ts'
+import { fingerprintOfJob } from '../../job/job-content.ts'
+import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
+import type { HeartbeatAnswer } from '../../storage/storage.ts'
+import { bytesPerMark, mostHandlerBytes, mostKnownCodes, mostMarks } from './tuning.ts'
+
+/** The part of a job that determines which code it needs. */
+export interface JobCode {
+  readonly id: JobId
+  /** A task with a `handler` names code of the node and contains none. */
+  readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
+}
+
+/** Which jobs a node has code for, and which definitions it has. */
+export interface NodeCapabilities {
+  /** Whether the node has the code of every task of this job. */
+  canRun(job: JobCode): boolean
+  /** Whether the node has this definition; true if that is not known. */
+  hasDefinition(id: JobId, fingerprint: string): boolean
+}
+
+/** The code of a node, as it tells other nodes. */
+export interface NodeCode {
+  /** `null` if it would be too large. */
+  readonly profile: NodeProfile | null
+  /** Equal on nodes with the same code and definitions. */
+  readonly digest: string
+}
+
+interface CapabilitiesProfile {
+  /** Names of handlers. */
+  readonly handlers: readonly string[]
+  /** Marks of the tasks with functions, in base64: another build may have other tasks in the same job. */
+  readonly functions: string
+  /** Marks of the definitions, in base64; left out if there are too many. */
+  readonly definitions?: string
+}
+
+/** The code of a node with this build. */
+export function codeOf(build: {
+  /** Jobs that the build defines, as they are in force on the node. */
+  readonly jobs: Iterable<JobCode>
+  /** The same jobs, as the build defines them. */
+  readonly definitions: Iterable<Job>
+  readonly handlers: Iterable<string>
+  readonly defaults: JobOverrides
+}): NodeCode {
+  const { defaults } = build
+  const functions = Array.from(build.jobs, marksOf).flat().sort()
+  const definitions = Array.from(build.definitions, (job) => markOf(job.id, fingerprintOfJob(job, defaults))).sort()
+  const handlers = [...build.handlers].sort()
+  const digest = hash('sha256', JSON.stringify([handlers, functions, definitions]), 'hex').slice(0, 16)
+  const isTooMuch = functions.length > mostMarks || Buffer.byteLength(JSON.stringify(handlers)) > mostHandlerBytes
+  if (isTooMuch) return { profile: null, digest }
+  const profile: NodeProfile = {
+    handlers,
+    functions: printMarks(functions),
+    ...(definitions.length <= mostMarks && { definitions: printMarks(definitions) }),
+  }
+  return { profile, digest }
+}
+
+/** Reads a profile, as `heartbeat` of a storage returns it. Without a profile (`null`), the node can run no job. */
+export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilities {
+  const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<CapabilitiesProfile>
+  const names = new Set(handlers)
+  const marks = readMarks(functions)
+  const defined = definitions === undefined ? null : readMarks(definitions)
+  return {
+    canRun: (job) =>
+      marksOf(job).every((mark) => marks.has(mark)) &&
+      job.tasks.every(({ handler }) => handler === undefined || names.has(handler)),
+    hasDefinition: (id, fingerprint) => defined === null || defined.has(markOf(id, fingerprint)),
+  }
+}
+
+/** The digest of a node's code. Nodes with the same digest form a code group. */
+export function codeDigestOf({ about }: NodeRecord): string {
+  return String(about.code)
+}
+
+/** The capabilities of other nodes, by the digest of their code, because most nodes have the same build. */
+export class KnownCapabilities {
+  readonly #known = new Map<string, NodeCapabilities>()
+
+  /** Capabilities of a node; `undefined`: {@link learn} has not read its profile, or the storage has none. */
+  of(record: NodeRecord): NodeCapabilities | undefined {
+    return this.#known.get(codeDigestOf(record))
+  }
+
+  /** Reads the profiles of these nodes that are unknown, one for each digest. */
+  async learn(
+    records: readonly NodeRecord[],
+    read: (profilesOf: readonly string[]) => Promise<Pick<HeartbeatAnswer, 'profiles'>>,
+  ): Promise<void> {
+    const unknown = new Map(records.map((record) => [codeDigestOf(record), record.incarnation]))
+    for (const digest of this.#known.keys()) unknown.delete(digest)
+    if (unknown.size === 0) return
+    const { profiles } = await read([...unknown.values()])
+    if (this.#known.size >= mostKnownCodes) this.#known.clear()
+    for (const [index, digest] of [...unknown.keys()].entries()) {
+      const profile = profiles[index] ?? null
+      if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))
+    }
+  }
+}
+
+function printMarks(marks: readonly string[]): string {
+  return Buffer.from(marks.join(''), 'hex').toString('base64')
+}
+
+function readMarks(text: string): ReadonlySet<string> {
+  const digits = Buffer.from(text, 'base64').toString('hex')
+  return new Set(digits.match(new RegExp(`.{${2 * bytesPerMark}}`, 'g')))
+}
+
+/** Marks of the tasks of a job that have functions instead of handler names. */
+function marksOf({ id, tasks }: JobCode): readonly string[] {
+  return tasks.filter(({ handler }) => handler === undefined).map(({ name }) => markOf(id, name))
+}
+
+/**
+ * Two FNV-1a hashes (Fowler, Noll, Vo) with different primes, because a cache of cryptographic hashes would cost more memory
+ * than all else of an idle job.
+ */
+function markOf(id: JobId, text: string): string {
+  const whole = `${id} ${text}`
+  let one = 0x811c9dc5
+  let other = one
+  for (let index = 0; index < whole.length; index++) {
+    const unit = whole.charCodeAt(index)
+    one = Math.imul(one ^ unit, 0x01000193)
+    other = Math.imul(other ^ unit, 0x85ebca6b)
+  }
+  const bytes = Buffer.alloc(8)
+  bytes.writeInt32BE(one)
+  bytes.writeInt32BE(other, 4)
+  return bytes.toString('hex', 0, bytesPerMark)
+}
