@@ -10,9 +10,19 @@ import {
 } from '@jobistemer/core/storage'
 import type { StoredHead } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
+import { listsAfter } from './live-lists.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { type PlannedWrite, readPlan } from './plan.ts'
-import { checkHead, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import {
+  checkHead,
+  commit,
+  isTooLarge,
+  putHead,
+  type RecordWrite,
+  recordWrite,
+  remove,
+  writesOf,
+} from './record-writes.ts'
 import { transactionLimit } from './requests.ts'
 import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
@@ -27,32 +37,31 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   for (let start = 0; start < writes.length; start += recordsPerTransaction) {
     if (!(await writeSome(table, head, writes.slice(start, start + recordsPerTransaction), survivors))) return
   }
-  await takeAway(table, { ...head, active: [...head.active, ...survivors.values()] })
+  await takeAway(table, head, [...survivors.values()])
 }
 
 /** Takes the plan away, and wakes the next queued one where what ran has ended before it was marked. */
-async function takeAway(table: Table, head: StoredHead): Promise<void> {
+async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
+  const head = { ...stored, active: [...stored.active, ...survivors] }
   const job = new JobReading(table, head.id, head)
   await job.readLive({ counts: head.queued.length > 0, pending: 0, queued: 1, running: 0, superseded: null })
   const { queued, running, pending, delayed } = job.counts
   const [first] = queued > 0 && running + pending === delayed ? (job.state().live.get(head.id)?.queued ?? []) : []
   const next = first === undefined || isSuperseded(head, first.record) ? undefined : first
   const plan = Array.from({ length: head.planParts }, (_, part) => remove(table, table.keys.plan(head.id, part)))
-  const after = { ...head, active: job.active, revision: head.revision + 1, planParts: 0 }
-  if (next === undefined) {
-    await table.requests.transact([putHead(table, after, head.revision), ...plan])
-    return
-  }
-  const before = next as StoredOccurrence
-  const { record, revision } = before
-  const woke = await writesOf(table, [{ record: woken(record), before, marked: false, revision, staleAddress: null }])
+  const wakes = next === undefined ? [] : [{ before: next, after: woken(next.record) }]
+  const { lists, moves, writes } = await listsAfter(table, job, head, wakes)
+  const woke = await writesOf(
+    table,
+    wakes.map((change) => recordWrite(job, change, { marks: false, moves })),
+  )
   if (woke === null) return
-  const lists = { active: [...job.active, addressOf(record)], queued: head.queued.filter(({ id }) => id !== record.id) }
-  await commit(table, woke, [putHead(table, { ...after, ...lists }, head.revision), ...plan])
+  const after = { ...head, ...lists, revision: head.revision + 1, planParts: 0 }
+  await commit(table, woke, [putHead(table, after, head.revision), ...writes, ...plan])
 }
 
-// One that is created takes two items, and the head is checked with each transaction.
-const recordsPerTransaction = Math.floor((transactionLimit - 1) / 2)
+// A new queued record takes three items, and the head is checked with each transaction.
+const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
 /** Returns false if another node has carried out the plan. */
 async function writeSome(

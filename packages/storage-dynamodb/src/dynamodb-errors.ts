@@ -1,4 +1,4 @@
-import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
+import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 
 interface Reason {
   readonly Code?: string
@@ -65,15 +65,6 @@ export function isDenied(error: unknown): boolean {
 }
 
 const denied = /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/
-
-/** An item that was to be written is larger than DynamoDB takes. */
-export function isTooLargeItem(error: unknown): boolean {
-  const { cause } = error as Error
-  const { CancellationReasons: reasons = [] } = (cause ?? {}) as { readonly CancellationReasons?: readonly Reason[] }
-  return [messageOf(cause), ...reasons.map(({ Message: message }) => message ?? '')].some((message) =>
-    /item size.* exceeded the maximum/i.test(message),
-  )
-}
 
 interface Meaning {
   readonly pattern: RegExp
@@ -179,20 +170,6 @@ export function busyError(
     value: tableName,
     remedy: `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`,
     cause: cause ?? undefined,
-  })
-}
-
-/** The head of a job has no room for the run that a step adds. The message reaches viewers, so it names no table. */
-export function fullHeadError(
-  { job, live }: { readonly job: string; readonly live: number },
-  cause: unknown,
-): JobistemerError {
-  return new JobistemerError('QUEUE_FULL', {
-    message: `Job ${printValue(job)} has ${live} live runs. DynamoDB lists them in one item of 400 KB, which has no room for another.`,
-    field: 'maxQueued',
-    value: live,
-    remedy: 'Repeat the request after runs have ended, cancel waiting runs, or spread the work over several jobs.',
-    cause,
   })
 }
 

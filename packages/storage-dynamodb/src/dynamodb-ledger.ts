@@ -35,14 +35,13 @@ import { listOccurrences } from './query-occurrences.ts'
 import { quickSettle } from './quick-settle.ts'
 import { Requests } from './requests.ts'
 import { runStep } from './run-step.ts'
-import { concurrency, type Table } from './table.ts'
+import { concurrency, itemsPerStep, type Table } from './table.ts'
 
 /** The table as core's steps see it. Each step on a job is one commit that is guarded by revisions. */
 export class DynamoDBLedger implements AsyncLedger {
   readonly kind = 'async'
   readonly unit = 'job'
-  /** More in one transaction would collide with other nodes too often. */
-  readonly itemsPerStep = 20
+  readonly itemsPerStep: number = itemsPerStep
   readonly concurrency: number = concurrency
   readonly opener = 'dynamodbStorage()'
   readonly keepsObjects = false
@@ -52,8 +51,7 @@ export class DynamoDBLedger implements AsyncLedger {
     multiProcess: true,
     durability: 'power',
     serverTimeResolutionMs: 1000,
-    // The head lists them, and an item of DynamoDB has 400 KB at most.
-    maxQueued: 10_000,
+    maxQueued: 100_000,
     // Each heartbeat costs a write unit.
     heartbeatMs: 10_000,
   }
@@ -72,7 +70,6 @@ export class DynamoDBLedger implements AsyncLedger {
       levels: new PriorityLevels(),
       versions: new KnownVersions(),
       stepsUnderWay: new Map(),
-      refusals: new Map(),
     }
     this.#form = form
   }

@@ -1,5 +1,6 @@
 import type { JobId } from '@jobistemer/core'
 import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
+import { text } from './attributes.ts'
 import { readVersion } from './job-item.ts'
 import { JobReading } from './job-reading.ts'
 import { type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
@@ -40,38 +41,48 @@ export async function get(
   }
 }
 
-/** By the head of the job, after a look at which of its active ones have ended. */
+/**
+ * By the head of the job, after a look at which of its active ones have ended. If there are too many to look at, the index
+ * counts them.
+ */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
+  const { queued } = job.counts
+  if ((job.head?.pages.entries ?? 0) > 0) return { ...(await countAll(table, id)), queued }
   await job.lookAtActive()
-  const { pending, queued, running } = job.counts
+  const { pending, running } = job.counts
   return { pending, queued, running }
 }
 
 /** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */
-async function countAll(table: Table): Promise<LiveCounts> {
+async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([
-    countIn(table, partitionsOf('pending')),
-    countPrioritized(table),
-    ...(['queued', 'running', 'canceling'] as const).map((group) => countIn(table, partitionsOf(group))),
+    countIn(table, partitionsOf('pending'), of),
+    countPrioritized(table, of),
+    ...(['queued', 'running', 'canceling'] as const).map((group) => countIn(table, partitionsOf(group), of)),
   ])
   return { pending: pending + prioritized, queued: queued ?? 0, running: (running ?? 0) + (canceling ?? 0) }
 }
 
-async function countPrioritized(table: Table): Promise<number> {
+async function countPrioritized(table: Table, of: JobId | null): Promise<number> {
   const markers = await table.requests.query(liveQuery(table, { group: 'pending', shard: 0 }, onlyMarkers))
   table.levels.saw(markers.items)
   return await countIn(
     table,
     table.levels.known.flatMap((level) => partitionsOf('pending', level)),
+    of,
   )
 }
 
-async function countIn(table: Table, partitions: readonly LivePartition[]): Promise<number> {
+async function countIn(table: Table, partitions: readonly LivePartition[], of: JobId | null): Promise<number> {
   const counts = await Promise.all(
     partitions.map(async (partition) => {
       const bounds = partition.group === 'pending' ? noMarkers : {}
-      return await table.requests.count(liveQuery(table, partition, bounds))
+      const query = liveQuery(table, partition, bounds)
+      if (of === null) return await table.requests.count(query)
+      const values = { ...query.ExpressionAttributeValues, ':job': text(table.keys.history(of)) }
+      const filter = { FilterExpression: 'pk = :job', ExpressionAttributeValues: values }
+      return await table.requests.count({ ...query, ...filter })
     }),
   )
   return counts.reduce((sum, count) => sum + count, 0)

@@ -45,16 +45,30 @@ export interface StoredHead {
   readonly deletedAt: number | null
   /**
    * Pending and running occurrences, in any order. An occurrence that ended without a write to the head stays listed until a
-   * step checks: a listed one may be final, and every active one is listed.
+   * step checks: a listed one may be final, and every active one is listed, here or on a page.
    */
   readonly active: readonly OccurrenceAddress[]
-  /** The queued ones, exactly, in the order of waking. */
+  /** The pages that continue `active`. A page never changes. */
+  readonly pages: ActivePages
+  /** The first queued ones, exactly, in the order of waking. Empty only if none is queued. */
   readonly queued: readonly Waiting[]
+  /** The number of further queued ones. Each has an item of its own, see `Keys.queued`. */
+  readonly queuedBeyond: number
   /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
   /** Number of items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
 }
+
+/** Which pages a head has: numbers `from` to `to - 1`, with this many entries in all. */
+export interface ActivePages {
+  readonly from: number
+  readonly to: number
+  readonly entries: number
+}
+
+/** The lists of live occurrences in a head. */
+export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'lookAt'>
 
 /** Names of attributes, short for the same reason as those of occurrences. */
 export const headNames = {
@@ -91,7 +105,9 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (starts !== null) item.s = attribute.json(starts)
   if (head.deletedAt !== null) item.d = attribute.number(head.deletedAt)
   if (head.active.length > 0) item.l = { B: printLiveList(head.active) }
+  if (head.pages.to > 0) item.e = attribute.json([head.pages.from, head.pages.to, head.pages.entries])
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
+  if (head.queuedBeyond > 0) item.j = attribute.number(head.queuedBeyond)
   const priorities = printPriorities(head.queued)
   if (priorities !== null) item.o = { B: priorities }
   if (head.lookAt !== firstLookAt) item.k = attribute.number(head.lookAt)
@@ -99,13 +115,14 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   return item
 }
 
-const defaultMaxQueued = 1000
+const defaultMaxQueued = 100_000
 
 /** The least {@link StoredHead.lookAt}. */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
   const id = jobOfKey(keyOf(item))
+  const [from = 0, to = 0, entries = 0] = numbersOfStored(attribute.storedJson(item.e)) ?? []
   const { startRate, ...starts } = readStartNumbers(numbersOfStored(attribute.storedJson(item.s)))
   return {
     id,
@@ -128,7 +145,9 @@ export function readHead(item: Item): StoredHead {
     changedAt: attribute.numberOf(item, 'g'),
     deletedAt: attribute.optionalNumber(item, 'd'),
     active: parseLiveList(id, item.l?.B),
+    pages: { from, to, entries },
     queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),
+    queuedBeyond: attribute.optionalNumber(item, 'j') ?? 0,
     lookAt: attribute.optionalNumber(item, 'k') ?? firstLookAt,
     planParts: attribute.optionalNumber(item, headNames.planParts) ?? 0,
   }
@@ -195,17 +214,28 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
   }
 }
 
-/** The head that stores a job's record. */
-export function headOf(
-  job: JobRecord,
-  rest: Pick<StoredHead, 'revision' | 'active' | 'queued' | 'lookAt' | 'planParts'>,
-): StoredHead {
+/** The head that stores a job's record; `before` is `null` for a new job. */
+export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
   const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused, cancelsBelow } = job
   const { createdAt, changedAt, deletedAt } = job
   const starts = job.starts === undefined ? {} : { starts: job.starts }
-  const { revision, active, queued, lookAt, planParts } = rest
+  const { revision, planParts, active, pages, queued, queuedBeyond, lookAt } = before ?? {
+    revision: 0,
+    planParts: 0,
+    ...noLists,
+  }
   const course = { watermark, nextAt, pruneFloor, paused, cancelsBelow, createdAt, changedAt, deletedAt }
-  return { id, version, handlerKey, overlap, ...course, ...starts, revision, active, queued, lookAt, planParts }
+  const lists = { active, pages, queued, queuedBeyond, lookAt }
+  return { id, version, handlerKey, overlap, ...course, ...starts, revision, planParts, ...lists }
+}
+
+/** The lists of a new job. */
+export const noLists: LiveLists = {
+  active: [],
+  pages: { from: 0, to: 0, entries: 0 },
+  queued: [],
+  queuedBeyond: 0,
+  lookAt: firstLookAt,
 }
 
 /** A job with a damaged content is named by its id. */

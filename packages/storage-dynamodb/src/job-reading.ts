@@ -2,7 +2,6 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
   compareOrder,
   isDelayed,
-  isFinal,
   isSuperseded,
   placesOf,
   type JobRecord,
@@ -11,18 +10,34 @@ import {
   type LiveNeeds,
   type NamedOccurrence,
   type OccurrenceAddress,
+  type OccurrenceRecord,
   type OccurrenceState,
   type StepHeads,
   type StepState,
   type StoredJob,
 } from '@jobistemer/core/storage'
-import { readHead, type StoredHead } from './job-item.ts'
-import { bySchedule } from './live-list.ts'
+import { type LiveLists, noLists, readHead, type StoredHead } from './job-item.ts'
+import { bySchedule, type Waiting } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { loadJobs } from './query-jobs.ts'
 import type { FoundItems } from './requests.ts'
 import { namedIn } from './reusable-keys.ts'
-import { addressIn, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
+import { queryQueue, readPages } from './read-lists.ts'
+import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
+
+/** Pages that a step removes after a look, at most. What lives of their entries goes back to the head. */
+const pagesRemoved = 4
+/** Pages that a look reads together, at most. */
+const mostPagesAtOnce = 32
+
+const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
+
+/** What a look has found of one list. */
+interface LookedList {
+  readonly live: readonly OccurrenceAddress[]
+  /** With those that have ended. */
+  readonly size: number
+}
 
 /** The consistent reads of a step on one job. It reads more records when the step needs them. */
 export class JobReading {
@@ -39,7 +54,11 @@ export class JobReading {
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /** Ids of the step without a record. A prune that died may have left a record of the id, without its address. */
   readonly #absent: Set<OccurrenceId> = new Set()
-  #active: readonly OccurrenceAddress[] | null = null
+  /** After a look: what lives of the head's list, and of each page that was looked at. */
+  #looked: readonly LookedList[] | null = null
+  /** The first of the queued ones that the head does not list. */
+  readonly #beyond: Waiting[] = []
+  #isBeyondRead = false
 
   constructor(table: Table, id: JobId, head: StoredHead | null, job: JobRecord | null = null) {
     this.#table = table
@@ -71,25 +90,45 @@ export class JobReading {
     return reading
   }
 
-  /** Pending and running occurrences. Before {@link lookAtActive}, some of them may have ended. */
-  get active(): readonly OccurrenceAddress[] {
-    return this.#active ?? this.head?.active ?? []
+  get hasLooked(): boolean {
+    return this.#looked !== null
   }
 
-  get hasLooked(): boolean {
-    return this.#active !== null
+  /** Whether a look has found a page on which most occurrences live, or as many pages as a step removes. */
+  get hasTidied(): boolean {
+    const [, ...pages] = this.#looked ?? []
+    return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)
+  }
+
+  /** Active occurrences, without those of pages that were not looked at. Before a look, some of them may have ended. */
+  get #active(): readonly OccurrenceAddress[] {
+    return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
   }
 
   get counts(): JobCounts {
-    const { active } = this
-    const found = active.flatMap(({ id }) => this.records.get(id)?.record ?? [])
-    const pending = found.filter(({ state }) => state === 'pending').length
+    const { active, pages, queued, queuedBeyond } = this.head ?? noLists
+    let [pending, delayed] = [0, 0]
+    for (const { record } of this.records.values()) {
+      if (record.state === 'pending') pending++
+      if (isDelayed(record)) delayed++
+    }
+    const looked = this.#looked?.reduce((sum, { live, size }) => sum + live.length - size, 0) ?? 0
     return {
       pending,
-      delayed: found.filter(isDelayed).length,
-      queued: this.head?.queued.length ?? 0,
-      running: active.length - pending,
+      delayed,
+      queued: queued.length + queuedBeyond,
+      running: active.length + pages.entries + looked - pending,
     }
+  }
+
+  /** The head's list without what has ended, together with the first pages: these are to be removed. */
+  leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
+    const { active, pages } = this.head ?? noLists
+    if (this.#looked === null) return { listed: active, pages }
+    const [, ...removed] = this.#looked.slice(0, 1 + pagesRemoved)
+    const entries = removed.reduce((left, { size }) => left - size, pages.entries)
+    const listed = this.#looked.slice(0, 1 + pagesRemoved).flatMap(({ live }) => live)
+    return { listed, pages: { ...pages, from: pages.from + removed.length, entries } }
   }
 
   heads(): StepHeads {
@@ -109,38 +148,81 @@ export class JobReading {
     return { ...this.heads(), live: new Map([[this.#id, live]]), keys: this.keys }
   }
 
-  async readLive({ counts, pending, queued, running, superseded }: LiveNeeds): Promise<void> {
-    if (counts || pending > 0 || running > 0) await this.lookAtActive()
-    if (superseded !== null) await this.#readSuperseded(superseded)
-    // There are as many queued occurrences as the caller asks for, unless the table is damaged.
-    for (let start = 0, left = queued; left > 0 && start < (this.head?.queued.length ?? 0); ) {
-      const some = this.head?.queued.slice(start, start + left) ?? []
-      await this.#load(some)
-      start += some.length
-      left -= some.filter(({ id }) => this.records.get(id)?.record.state === 'queued').length
+  async readLive(needs: LiveNeeds): Promise<void> {
+    const { counts, pending, queued, running, superseded } = needs
+    if (counts || pending > 0 || running > 0) await this.lookAtActive(() => this.#isDecided(needs))
+    if (superseded !== null) {
+      await this.#readQueued(superseded.count, (record) => isSuperseded(superseded, record))
     }
+    await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /** The queued ones as far as it takes; the active ones are all known. */
-  async #readSuperseded({ cancelsBelow, count }: NonNullable<LiveNeeds['superseded']>): Promise<void> {
-    const queued = this.head?.queued ?? []
+  /** Whether further active occurrences make no difference: they count as running. */
+  #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
+    if (this.head === null || running > 0 || superseded !== null) return false
+    const found = this.counts
+    if (pending > 0) return found.pending > pending
+    // A change of the job may come with another overlap rule.
+    if (this.#job !== null) return false
+    return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
+  }
+
+  /** Reads queued occurrences, from the first on, until `count` of them are wanted. */
+  async #readQueued(count: number, isWanted: (record: OccurrenceRecord) => boolean): Promise<void> {
+    const { queued, queuedBeyond } = this.head ?? noLists
     const isFound = ({ id }: OccurrenceAddress) => {
       const record = this.records.get(id)?.record
-      return record !== undefined && isSuperseded({ cancelsBelow }, record)
+      return record !== undefined && isWanted(record)
     }
-    for (let start = 0, left = count; left > 0 && start < queued.length; ) {
-      const some = queued.slice(start, start + left)
+    for (let start = 0, left = count; left > 0 && start < queued.length + queuedBeyond; ) {
+      const beyond = await this.readQueuedBeyond(start + left - queued.length)
+      const some = [...queued, ...beyond].slice(start, start + left)
+      if (some.length === 0) return
       await this.#load(some)
       start += some.length
       left -= some.filter(isFound).length
     }
   }
 
-  async lookAtActive(): Promise<void> {
-    const listed = this.head?.active ?? []
-    await this.#load(listed)
-    // An entry that is not there was pruned, so it had ended.
-    this.#active = listed.filter(({ id }) => !isFinal(this.records.get(id)?.record.state ?? 'completed'))
+  /** The first `count` queued occurrences that the head does not list, or more. */
+  async readQueuedBeyond(count: number): Promise<readonly Waiting[]> {
+    const isEmpty = (this.head?.queuedBeyond ?? 0) === 0
+    while (!isEmpty && this.#beyond.length < count && !this.#isBeyondRead) {
+      const { entries, isLast } = await queryQueue(this.#table, this.#id, this.#beyond.at(-1) ?? null, count)
+      this.#beyond.push(...entries)
+      this.#isBeyondRead = isLast
+    }
+    return this.#beyond
+  }
+
+  /** Finds out which active occurrences have ended: of the head's list, and of pages, oldest first, until it is enough. */
+  async lookAtActive(isEnough: () => boolean = () => false): Promise<void> {
+    const { active, pages } = this.head ?? noLists
+    this.#looked = []
+    const seen = new Set<OccurrenceId>()
+    await this.#look([active], seen)
+    for (let page = pages.from, count = 1; page < pages.to && !isEnough(); page += count, count = 2 * count) {
+      const numbers = Array.from(
+        { length: Math.min(count, pages.to - page, mostPagesAtOnce) },
+        (_, index) => page + index,
+      )
+      count = numbers.length
+      await this.#look(await readPages(this.#table, this.#id, numbers), seen)
+    }
+  }
+
+  async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
+    const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
+    await this.#load(unknown)
+    // An entry that is not there was pruned, so it had ended. A page may still list one that was changed since, too.
+    const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
+    const looked = lists.map((list) => ({
+      live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
+      size: list.length,
+    }))
+    this.#looked = [...(this.#looked ?? []), ...looked]
+    // A queued one is read only together with all before it.
+    for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import type { OccurrenceAddress } from '@jobistemer/core/storage'
+import { type OccurrenceAddress, type Ordered, orderAt } from '@jobistemer/core/storage'
 
 /** The primary key of an item. */
 export interface Key {
@@ -34,6 +34,20 @@ export class Keys {
   /** One version of a job. */
   version(job: JobId, version: number): Key {
     return { pk: this.#jobPartition(job), sk: `version/${String(version).padStart(10, '0')}` }
+  }
+
+  /** A page of active occurrences that the head has no room for. */
+  activePage(job: JobId, page: number): Key {
+    return { pk: this.#jobPartition(job), sk: `active/${String(page).padStart(10, '0')}` }
+  }
+
+  /** The partition with the queued occurrences of a job that its head does not list, in the order of waking. */
+  queue(job: JobId): string {
+    return `${this.#prefix}queue/${uuidOf(job)}`
+  }
+
+  queued(entry: OccurrenceAddress & Ordered): Key {
+    return { pk: this.queue(entry.jobId), sk: `${sortableInstant(orderAt(entry))}/${uuidOf(entry.id)}` }
   }
 
   /** What a step on a job that touches many records has still to write. */

@@ -7,7 +7,6 @@ import type {
 } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
 import { type Item, text, textOf } from './attributes.ts'
-import { readHead, type StoredHead } from './job-item.ts'
 import { boundsOf } from './key-bounds.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
 import { hintOf, type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
@@ -16,6 +15,7 @@ import { names, readOccurrence } from './occurrence-item.ts'
 import { listFailed } from './query-failures.ts'
 import { isMarker, levelsAmong } from './priority-levels.ts'
 import { cursorError } from './query-jobs.ts'
+import { readWholeLists, type WholeLists } from './read-lists.ts'
 import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
@@ -86,13 +86,13 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   return { items, cursor: null }
 }
 
-/** The live ones alone, by the head of the job: asking for them costs no walk through the history. */
+/** The live ones alone, by the lists of the job: asking for them costs no walk through the history. */
 async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { limit } = query
-  const item = await table.requests.get(table.keys.head(query.jobId))
-  if (item === null) return { items: [], cursor: null }
+  const lists = await readWholeLists(table, query.jobId)
+  if (lists === null) return { items: [], cursor: null }
   const states = new Set<OccurrenceState>(query.states)
-  const places = livePlaces(readHead(item), states, query)
+  const places = livePlaces(lists, states, query)
   const items: OccurrenceRecord[] = []
   let looked = 0
   // One more than the page takes tells whether there is another page.
@@ -111,7 +111,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
 
 /** Addresses at which the requested occurrences may lie, in the order of the query. */
 function livePlaces(
-  { active, queued, planParts }: StoredHead,
+  { head: { planParts }, active, queued }: WholeLists,
   states: ReadonlySet<OccurrenceState>,
   query: Query<'job'>,
 ): readonly OccurrenceAddress[] {

@@ -1,9 +1,12 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
-import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
+import type { OccurrenceId } from '@jobistemer/core'
+import type { OccurrenceAddress, OccurrenceRecord, OccurrenceWrite } from '@jobistemer/core/storage'
 import { type Item, json, number, sizeOf, text } from './attributes.ts'
 import { isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
 import { headItem, headNames, type StoredHead } from './job-item.ts'
+import type { JobReading } from './job-reading.ts'
 import type { Key } from './keys.ts'
+import type { Waiting } from './live-list.ts'
 import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurrence-item.ts'
 import { keyItem, transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
@@ -18,6 +21,32 @@ export interface RecordWrite {
   readonly revision: number
   /** An address of the same id that leads to nothing any more, which a creation replaces. */
   readonly staleAddress: OccurrenceAddress | null
+  /** Whether the record enters or leaves the queue beyond the head. Default: neither. */
+  readonly queueMove?: QueueMove
+}
+
+/** What happens to the queue item of an occurrence, see `Keys.queued`. */
+export type QueueMove = 'add' | 'remove'
+
+/** By id: what happens to the queue items of the records that a step writes. */
+export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
+
+/** The write of a step's change. `marks`: the ends of running occurrences concern others of the job. */
+export function recordWrite(
+  job: JobReading,
+  { before, after }: OccurrenceWrite,
+  { marks, moves }: { readonly marks: boolean; readonly moves?: QueueMoves },
+): RecordWrite {
+  const stored = before as StoredOccurrence | null
+  const queueMove = moves?.get(after.id)
+  return {
+    record: after,
+    before: stored,
+    marked: after.state === 'running' && (marks || stored?.marked === true),
+    revision: stored?.revision ?? 0,
+    staleAddress: job.staleAddresses.get(after.id) ?? null,
+    ...(queueMove !== undefined && { queueMove }),
+  }
 }
 
 /** Writes a head, if the stored one has the revision that was read; 0 for one that is new. */
@@ -149,14 +178,23 @@ function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly Tra
   const TableName = table.requests.tableName
   const { record, revision, staleAddress } = write
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
-  if (revision > 0) return [put]
+  const moved = write.queueMove === undefined ? [] : [moveInQueue(table, record, write.queueMove)]
+  if (revision > 0) return [put, ...moved]
   // An address that leads here already, or to what was pruned, is as good as none: the record's own condition decides.
   const known = { ':here': number(record.scheduledAt), ':stale': number((staleAddress ?? record).scheduledAt) }
   const condition = {
     ConditionExpression: 'attribute_not_exists(pk) OR t IN (:here, :stale)',
     ExpressionAttributeValues: known,
   }
-  return [put, { Put: { TableName, Item: addressItem(keys, record), ...condition } }]
+  return [put, ...moved, { Put: { TableName, Item: addressItem(keys, record), ...condition } }]
+}
+
+export function moveInQueue(table: Table, entry: Waiting, move: QueueMove): TransactWriteItem {
+  const key = table.keys.queued(entry)
+  if (move === 'remove') return remove(table, key)
+  const item: Item = { pk: text(key.pk), sk: text(key.sk), t: number(entry.scheduledAt) }
+  if (entry.details.priority !== undefined) item.p = number(entry.details.priority)
+  return { Put: { TableName: table.requests.tableName, Item: item } }
 }
 
 export function remove({ requests }: Table, key: Key): TransactWriteItem {

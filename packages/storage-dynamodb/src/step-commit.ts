@@ -1,28 +1,34 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import {
-  compareOrder,
   isFinal,
   type JobRecord,
   type JobWrite,
   type LedgerStep,
-  type OccurrenceAddress,
   type OccurrenceWrite,
   StepTooLarge,
 } from '@jobistemer/core/storage'
-import { type Item, number, sizeOf, text } from './attributes.ts'
+import { type Item, number, text } from './attributes.ts'
 import { carryOut } from './carry-out.ts'
-import { fullHeadError, isTooLargeItem } from './dynamodb-errors.ts'
-import { firstLookAt, headItem, headOf, type StoredHead, versionItem } from './job-item.ts'
+import { headOf, type StoredHead, versionItem } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import type { Keys } from './keys.ts'
-import { waitingOf } from './live-list.ts'
+import { listsAfter } from './live-lists.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
-import { loadJobs } from './query-jobs.ts'
-import { checkStartable, commit, isTooLarge, putHead, type RecordWrite, remove, writesOf } from './record-writes.ts'
+import {
+  checkStartable,
+  commit,
+  isTooLarge,
+  putHead,
+  type QueueMoves,
+  type RecordWrite,
+  recordWrite,
+  remove,
+  writesOf,
+} from './record-writes.ts'
 import { nameByKeys } from './reusable-keys.ts'
-import { addressOf, loadOccurrences, type Table } from './table.ts'
+import { loadOccurrences, type Table } from './table.ts'
 
 /**
  * Writes the decisions of a step, if the data that it has read are unchanged. Otherwise it writes nothing, and returns false.
@@ -61,7 +67,7 @@ async function commitBesideHead(
 ): Promise<boolean> {
   const writes = await writesOf(
     table,
-    occurrences.map((change) => recordWrite(job, change, false)),
+    occurrences.map((change) => recordWrite(job, change, { marks: false })),
   )
   if (writes === null) return false
   if (step.isDivisible && isTooLarge(writes.items)) throw new StepTooLarge()
@@ -69,9 +75,12 @@ async function commitBesideHead(
 }
 
 async function commitWithHead(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
-  const changed = await headAfter(job, write)
-  const records = recordsOf(job, write, changed)
-  const others = [...jobWrites(table, write), ...nameByKeys(table, job, write.occurrences)]
+  const { after, occurrences } = write
+  const before = after.job === null ? (after.head as StoredHead) : headOf(after.job, job.head)
+  const { lists, moves, writes: ofLists } = await listsAfter(table, job, before, occurrences)
+  const changed = { ...before, ...lists }
+  const records = recordsOf(job, write, changed, moves)
+  const others = [...ofLists, ...jobWrites(table, write), ...nameByKeys(table, job, occurrences)]
   const writes = await writesOf(table, records)
   if (writes === null) return false
   const isPlanned = isTooLarge([...writes.items, ...others])
@@ -80,94 +89,28 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   const revision = write.before === null ? 0 : (job.head as StoredHead).revision
   const head = { ...changed, revision: revision + 1, planParts: plan.length }
   const withHead = [putHead(table, head, revision), ...plan, ...others]
-  try {
-    if (!(await (isPlanned ? table.requests.transact(withHead) : commit(table, writes, withHead)))) return false
-  } catch (error) {
-    if (!isFull(table, head, error)) throw error
-    const refusals = table.refusals.get(head.id) ?? 0
-    if (job.hasLooked || refusals % refusalsPerLook !== 0) {
-      table.refusals.set(head.id, refusals + 1)
-      throw await fullError(table, job, head, error)
-    }
-    // Many of the listed runs may have ended. The step stands: a final state never changes.
-    await job.lookAtActive()
-    return await commitWithHead(table, job, write, step)
-  }
-  table.refusals.delete(head.id)
-  if (!isPlanned) return true
+  if (!isPlanned) return await commit(table, writes, withHead)
+  if (!(await table.requests.transact(withHead))) return false
   await carryOut(table, head)
   step.outlived(await outlived(table, write))
   return true
 }
 
-/** Refused steps in a row after which one step checks which runs have ended. For a full list, that reads about 18,000 items. */
-const refusalsPerLook = 50
-
-/** Whether a write failed since the head has no room for all that it lists. */
-function isFull({ keys }: Table, head: StoredHead, error: unknown): boolean {
-  return isTooLargeItem(error) && sizeOf(headItem(keys, head)) >= nearlyFull
-}
-
-/** The failure for users: the job's name and the number of its live runs. */
-async function fullError(table: Table, job: JobReading, head: StoredHead, error: unknown): Promise<unknown> {
-  const [loaded] = await loadJobs(table, [head.id])
-  const live = job.active.length + (job.head?.queued.length ?? 0)
-  return fullHeadError({ job: loaded?.job.name ?? head.id, live }, error)
-}
-
-/** Not far below the 400 KB of an item, as its size is not known to the byte. */
-const nearlyFull = 390_000
-
-/** The head as the step leaves it, with the lists of what lives. */
-async function headAfter(job: JobReading, { after, occurrences }: JobWrite): Promise<StoredHead> {
-  const { head: before } = job
-  const nothing = { revision: 0, active: [], queued: [], lookAt: firstLookAt, planParts: 0 }
-  const head = after.job === null ? (after.head as StoredHead) : headOf(after.job, before ?? nothing)
-  // If no step needs to know the active occurrences, the list of the head must not grow without end.
-  const tidies = !job.hasLooked && head.active.length >= head.lookAt
-  if (tidies) await job.lookAtActive()
-  const changed = new Map(occurrences.map(({ after: record }) => [record.id, record]))
-  const stay = <Entry extends OccurrenceAddress>(list: readonly Entry[]) => list.filter(({ id }) => !changed.has(id))
-  const live = [...changed.values()].filter(({ state }) => !isFinal(state))
-  const active = [...stay(job.active), ...live.filter(({ state }) => state !== 'queued').map(addressOf)]
-  const queued = [...stay(head.queued), ...live.filter(({ state }) => state === 'queued').map(waitingOf)]
-  const next = nextLookAt(job.active.length)
-  const lookAt = tidies ? next : job.hasLooked ? Math.min(head.lookAt, next) : head.lookAt
-  return { ...head, active, queued: queued.sort(compareOrder), lookAt }
-}
-
-/** Looks become rarer the more runs live. The last one comes before the list is full: then refused steps look. */
-function nextLookAt(live: number): number {
-  if (live >= mostActive) return neverLookAt
-  return Math.max(firstLookAt, Math.min(2 * live, Math.ceil((live + mostActive) / 2)))
-}
-
-/** Approximate number of active occurrences that fit into a head without queued ones. */
-const mostActive = 18_000
-/** More than fit into an item. */
-const neverLookAt = 99_999
-
 /** The changes of the step. Running occurrences are marked if their end concerns other ones. */
-function recordsOf(job: JobReading, { occurrences }: JobWrite, head: StoredHead): readonly RecordWrite[] {
+function recordsOf(
+  job: JobReading,
+  { occurrences }: JobWrite,
+  head: StoredHead,
+  moves: QueueMoves,
+): readonly RecordWrite[] {
   const marks = head.queued.length > 0 || head.deletedAt !== null
   const changed = new Set<OccurrenceId>(occurrences.map(({ after }) => after.id))
   const unmarked = [...job.records.values()].filter(
     ({ record, marked }) => marks && record.state === 'running' && !marked && !changed.has(record.id),
   )
   return [...occurrences, ...unmarked.map((before) => ({ before, after: before.record }))].map((change) =>
-    recordWrite(job, change, marks),
+    recordWrite(job, change, { marks, moves }),
   )
-}
-
-function recordWrite(job: JobReading, { before, after }: OccurrenceWrite, marks: boolean): RecordWrite {
-  const stored = before as StoredOccurrence | null
-  return {
-    record: after,
-    before: stored,
-    marked: after.state === 'running' && (marks || stored?.marked === true),
-    revision: stored?.revision ?? 0,
-    staleAddress: job.staleAddresses.get(after.id) ?? null,
-  }
 }
 
 /** Those of a large step that ran already when it took effect. */

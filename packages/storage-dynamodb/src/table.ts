@@ -20,12 +20,13 @@ export interface Table {
   readonly versions: KnownVersions
   /** By job: the last step that this storage has begun. */
   readonly stepsUnderWay: Map<JobId, Promise<void>>
-  /** By job: the steps in a row that were refused because the head has no room. */
-  readonly refusals: Map<JobId, number>
 }
 
 /** Concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
 export const concurrency = 24
+
+/** Most items of one step. More in one transaction would collide with other nodes too often. */
+export const itemsPerStep = 20
 
 /** Another step has written between reading and writing: the step must decide again. */
 export const contended: unique symbol = Symbol('contended')

@@ -125,7 +125,7 @@ export interface JobSettingsInput extends TaskSettingsInput {
   readonly overlapPolicy?: OverlapPolicy
   /**
    * Under `queue`: how many occurrences may be queued. If the queue is full, a request is rejected with `QUEUE_FULL`
-   * and a slot is skipped. Default 100,000, or the storage's limit if that is lower (DynamoDB: 10,000).
+   * and a slot is skipped. Default 100,000, or the storage's limit if that is lower.
    */
   readonly maxQueued?: number
   /**
