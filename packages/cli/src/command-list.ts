@@ -92,6 +92,12 @@ export const commandList: readonly ListedCommand[] = [
     load: async () => (await import('./commands/trigger.ts')).trigger,
   },
   {
+    name: 'trigger-many',
+    summary: 'trigger the requests of a file, each once however often it is repeated',
+    group: acting,
+    load: async () => (await import('./commands/trigger-many.ts')).triggerMany,
+  },
+  {
     name: 'replay',
     summary: 'run once more what has ended',
     group: acting,
@@ -144,6 +150,12 @@ export const commandList: readonly ListedCommand[] = [
     summary: 'store definitions',
     group: defining,
     load: async () => (await import('./commands/plan.ts')).apply,
+  },
+  {
+    name: 'import',
+    summary: 'read the jobs of cron, BullMQ, pg-boss, node-cron or croner',
+    group: defining,
+    load: async () => (await import('./commands/import.ts')).importJobs,
   },
   {
     name: 'remove',

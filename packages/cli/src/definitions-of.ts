@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
-import type { Job } from '@jobistemer/core'
+import { dirname } from 'node:path'
+import { defineJob, type Job, type JobOptions, type SerializedSchedule } from '@jobistemer/core'
 import { CliError } from './cli-error.ts'
+import { scheduleOf } from './import/schedule-of.ts'
 import { importModule } from './storage/import-module.ts'
 
 /** The definitions that a module exports, one by one or in lists, each once. @throws CliError when there are none */
@@ -10,10 +12,11 @@ export async function definitionsOf(file: string): Promise<readonly Job[]> {
       code: 'DEFINITIONS_MISSING',
       message: `There is no file ${file}.`,
       field: 'FILE',
-      remedy: 'Give a module that exports what defineJob() makes.',
+      remedy: 'Give a module that exports what defineJob() makes, or a JSON file that import has written.',
     })
   }
-  const exported = Object.values(await importModule(file, 'FILE'))
+  const loaded = await importModule(file, 'FILE')
+  const exported = file.endsWith('.json') ? await definedBy(loaded.default, file) : Object.values(loaded)
   const jobs = exported.flatMap((value) => (Array.isArray(value) ? value : [value])).filter(isJob)
   if (jobs.length > 0) return [...new Set(jobs)]
   throw new CliError({
@@ -22,6 +25,22 @@ export async function definitionsOf(file: string): Promise<readonly Job[]> {
     field: 'FILE',
     remedy: 'Export what defineJob() makes, one by one or in a list.',
   })
+}
+
+/** The jobs of a JSON file: `{ "jobs": [options of defineJob, with the stored form of the schedule] }`. */
+async function definedBy(document: unknown, file: string): Promise<readonly Job[]> {
+  const { jobs } = (document ?? {}) as { readonly jobs?: unknown }
+  if (!Array.isArray(jobs)) return []
+  const entries = jobs as readonly (Omit<JobOptions, 'schedule' | 'payload'> & {
+    readonly schedule?: SerializedSchedule
+  })[]
+  return await Promise.all(
+    entries.map(async ({ schedule, ...options }, index) => {
+      if (schedule === undefined) return defineJob(options as never)
+      const field = `jobs[${index}].schedule`
+      return defineJob({ ...options, schedule: await scheduleOf(schedule, dirname(file), field) } as never)
+    }),
+  )
 }
 
 function isJob(value: unknown): value is Job {

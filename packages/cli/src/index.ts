@@ -1,4 +1,16 @@
 export { type CliConfig, defineConfig } from './config.ts'
 export { exitCodes } from './exit-codes.ts'
+export { type CronerEntry, fromCroner, fromNodeCron, type NodeCronEntry } from './import/in-code.ts'
+export type {
+  Difference,
+  Imported,
+  ImportContext,
+  ImportedJob,
+  ImportedRequest,
+  ImportNote,
+  ImportRules,
+  ImportSource,
+} from './import/import-source.ts'
+export type { OffsetChange } from './import/offset-changes.ts'
 export type { Input, Io, Output } from './io.ts'
 export { main } from './main.ts'

@@ -1,0 +1,111 @@
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TriggerItem } from '@jobistemer/core'
+import { CliError } from '../cli-error.ts'
+import type { Command, Context } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { actorOf } from '../intervention-options.ts'
+import { text } from '../output/rendered.ts'
+
+/** Requests in one call. A repeat after a crash reads at most these again from the storage. */
+const chunkSize = 1000
+
+/** A request that the storage did not accept. */
+interface Failure {
+  readonly line: number
+  readonly job: string
+  readonly key: string | null
+  readonly code: string
+  readonly message: string
+}
+
+/** `jobistemer trigger-many`. */
+export const triggerMany: Command = {
+  description:
+    'Triggers the requests of a file, one JSON object a line: {"job","key","data","at","priority","overrides"}. Each request needs a key, so that a repeat of the command creates no run twice.',
+  arguments: '<file>',
+  examples: [['trigger-many waiting.ndjson', 'the requests that import has written; repeat it after a crash']],
+  exitsWithNo: 'a request was not accepted',
+  async run(context: Context, [file = '']) {
+    const client = await context.client()
+    const actor = actorOf(context)
+    const failed: Failure[] = []
+    let [created, existed, skipped] = [0, 0, 0]
+    for await (const requests of chunksOf(resolve(context.io.cwd, file))) {
+      const items = requests.map(({ item }) => ({ actor, ...item }))
+      const results = await client.triggerMany(items, context.call)
+      for (const [index, result] of results.entries()) {
+        const { line, item } = requests[index] as Line
+        if (result.error !== null) {
+          const { code, message } = result.error
+          failed.push({ line, job: String(item.job), key: item.key ?? null, code, message })
+        } else if (result.state === 'skipped') skipped += 1
+        else if (result.created) created += 1
+        else existed += 1
+      }
+    }
+    const { out } = context
+    if (out.isJson) out.json({ created, existed, skipped, failed })
+    else {
+      for (const { line, job, key, code, message } of failed)
+        out.line(text`line ${line}, ${job} ${key ?? ''}: ${message} (${code})`)
+      out.line(text`${created} created, ${existed} existed, ${skipped} skipped, ${failed.length} failed.`)
+    }
+    return failed.length + skipped === 0 ? exitCodes.fine : exitCodes.no
+  },
+}
+
+interface Line {
+  readonly line: number
+  readonly item: TriggerItem
+}
+
+async function* chunksOf(file: string): AsyncGenerator<readonly Line[]> {
+  let chunk: Line[] = []
+  let line = 0
+  try {
+    for await (const json of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+      line += 1
+      if (json.trim() === '') continue
+      chunk.push({ line, item: itemOf(json, line) })
+      if (chunk.length < chunkSize) continue
+      yield chunk
+      chunk = []
+    }
+  } catch (cause) {
+    if (cause instanceof CliError || (cause as NodeJS.ErrnoException).syscall === undefined) throw cause
+    throw invalid(
+      'FILE',
+      `The requests cannot be read: ${(cause as Error).message}.`,
+      'Give the file that import --requests has written.',
+      cause,
+    )
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+function itemOf(json: string, line: number): TriggerItem {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch (cause) {
+    throw invalid(
+      `line ${line}`,
+      `Line ${line} is not JSON: ${(cause as Error).message}.`,
+      'Write one JSON object a line.',
+      cause,
+    )
+  }
+  const { job, key } = (value ?? {}) as Partial<TriggerItem>
+  if (typeof job === 'string' && typeof key === 'string') return value as TriggerItem
+  throw invalid(
+    `line ${line}`,
+    `Line ${line} has no text for ${typeof job === 'string' ? 'key' : 'job'}.`,
+    'Give job, its name, and key, which is unique among the requests of the job.',
+  )
+}
+
+function invalid(field: string, message: string, remedy: string, cause?: unknown): CliError {
+  return new CliError({ code: 'INVALID_DATA', field, message, remedy, cause })
+}

@@ -1,0 +1,59 @@
+import { defineJob, JobistemerError } from '@jobistemer/core'
+import type { Schedule, SerializedSchedule, UnboundSchedule } from '@jobistemer/core/schedule'
+import type { ImportContext, ImportedJob, ImportNote } from './import-source.ts'
+import { scheduleOf } from './schedule-of.ts'
+
+/** A job that `plan` and `apply` accept. */
+export interface CheckedJob extends ImportedJob {
+  /** The schedule without the cut-over, for comparisons; `null`: on request only. */
+  readonly checked: Schedule | null
+}
+
+/** Checks jobs as `plan` does, and lets them start at the cut-over. Notes the jobs that Jobistemer refuses. */
+export async function checkJobs(
+  jobs: readonly ImportedJob[],
+  { cutOver, cwd, now }: ImportContext,
+  note: (note: ImportNote) => void,
+): Promise<readonly CheckedJob[]> {
+  const names = new Set<string>()
+  const checked: CheckedJob[] = []
+  for (const job of jobs) {
+    const leaveOut = (text: string): void => note({ origin: job.origin, kind: 'left_out', text })
+    if (names.has(job.name)) {
+      leaveOut(`Another job has the name ${job.name} already.`)
+      continue
+    }
+    try {
+      const schedule = job.schedule === null ? null : bound(await scheduleOf(job.schedule, cwd, 'SOURCE'), job.name)
+      if (schedule !== null && schedule.nextMs(Math.max(now, (cutOver ?? now) - 1)) === null) {
+        leaveOut(`It has no instant after ${new Date(cutOver ?? now).toISOString()}.`)
+        continue
+      }
+      const started = job.schedule === null || cutOver === null ? job.schedule : startedAt(job.schedule, cutOver)
+      const task = { name: 'run', handler: job.handler, ...(job.data !== undefined && { data: job.data }) }
+      const definition = { name: job.name, ...job.settings, tasks: [task] }
+      if (started === null) defineJob(definition)
+      else defineJob({ ...definition, schedule: await scheduleOf(started, cwd, 'SOURCE') })
+      names.add(job.name)
+      checked.push({ ...job, schedule: started, checked: schedule })
+    } catch (error) {
+      if (!(error instanceof JobistemerError)) throw error
+      leaveOut(`Jobistemer refuses it: ${error.message}`)
+    }
+  }
+  return checked
+}
+
+/** The schedule as `defineJob` makes it: `H` in an expression takes the name of the job. */
+function bound(schedule: Schedule, jobName: string): Schedule {
+  return 'bind' in schedule ? (schedule as UnboundSchedule).bind({ jobName }) : schedule
+}
+
+/** The slots from the cut-over on. A window does not change the instants of a schedule. */
+function startedAt(schedule: SerializedSchedule, cutOver: number): SerializedSchedule {
+  const { start } = schedule
+  const startMs = typeof start === 'string' ? Date.parse(start) : Number.NEGATIVE_INFINITY
+  return schedule.type === 'once' || startMs >= cutOver
+    ? schedule
+    : { ...schedule, start: new Date(cutOver).toISOString() }
+}

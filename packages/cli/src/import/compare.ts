@@ -1,0 +1,106 @@
+import type { CheckedJob } from './checked-jobs.ts'
+import type { Difference, ImportContext, ImportSource } from './import-source.ts'
+import { changeAround, type OffsetChange, offsetAt, offsetChanges } from './offset-changes.ts'
+import { dayMs } from './units.ts'
+
+/** Differences of one job that have the same explanation and side, in order. */
+export interface DifferenceGroup {
+  readonly job: string
+  readonly side: Difference['side']
+  readonly count: number
+  /** Epoch milliseconds. */
+  readonly first: number
+  readonly last: number
+  /** The sentence that names the rule; `null` if no rule explains the difference. */
+  readonly rule: string | null
+}
+
+/** The comparison of one job. */
+export interface Comparison {
+  readonly job: string
+  /** Number of instants that both sides have. */
+  readonly equal: number
+  /** The end of the compared span, in epoch milliseconds. */
+  readonly until: number
+  readonly differences: readonly DifferenceGroup[]
+}
+
+const yearMs = 366 * dayMs
+/** Instants of one job that are compared: every minute of a year. */
+export const mostInstants = 530_000
+
+/** Compares the instants of the next year by the library of the source and by Jobistemer. */
+export async function compareJob(
+  source: Required<Pick<ImportSource, 'instantsAfter' | 'rules'>> & ImportSource,
+  job: CheckedJob,
+  context: ImportContext,
+  most: number = mostInstants,
+): Promise<Comparison> {
+  const { checked } = job
+  if (checked === null) return { job: job.name, equal: 0, until: context.now, differences: [] }
+  const from = context.now
+  const end = from + yearMs
+  const timezone = typeof job.schedule?.timezone === 'string' ? job.schedule.timezone : 'UTC'
+  const changes = offsetChanges(timezone, from - dayMs, end + dayMs)
+  const theirs = await source.instantsAfter(job, from, context)
+  const take = (): number => {
+    const next = theirs.next()
+    return next.done === true || next.value >= end ? Number.POSITIVE_INFINITY : next.value
+  }
+  const ownAfter = (at: number): number =>
+    Math.min(checked.nextMs(at) ?? Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
+  const groups = new Groups(job.name)
+  const explain = (difference: Difference, hasEnded: boolean): string | null => {
+    const change = changeAround(changes, difference.at)
+    const own = source.explain?.(job, difference, change) ?? null
+    if (own !== null) return own
+    if (change !== null) return changeText(change, timezone, change.byMs > 0 ? source.rules.gap : source.rules.fold)
+    return hasEnded ? (source.rules.end ?? null) : null
+  }
+  let [equal, seen, until] = [0, 0, end]
+  for (let [their, own] = [take(), ownAfter(from)]; ; seen += 1) {
+    const at = Math.min(their, own)
+    if (at >= end) break
+    if (seen === most) {
+      until = at
+      break
+    }
+    if (their === own) equal += 1
+    else
+      groups.add(at, at === their ? 'source' : 'jobistemer', (difference) =>
+        explain(difference, their === Number.POSITIVE_INFINITY),
+      )
+    const isTheirs = their === at
+    if (own === at) own = ownAfter(own)
+    if (isTheirs) their = take()
+  }
+  return { job: job.name, equal, until, differences: groups.all() }
+}
+
+/** Joins differences with the same explanation. */
+class Groups {
+  readonly #job: string
+  readonly #groups = new Map<string, DifferenceGroup>()
+
+  constructor(job: string) {
+    this.#job = job
+  }
+
+  add(at: number, side: Difference['side'], explain: (difference: Difference) => string | null): void {
+    const rule = explain({ at, side })
+    const key = `${side} ${rule}`
+    const { first = at, count = 0 } = this.#groups.get(key) ?? {}
+    this.#groups.set(key, { job: this.#job, side, rule, first, last: at, count: count + 1 })
+  }
+
+  all(): readonly DifferenceGroup[] {
+    return [...this.#groups.values()]
+  }
+}
+
+function changeText({ at, byMs }: OffsetChange, timezone: string, rule: string): string {
+  const local = (offset: number): string => new Date(at + offset).toISOString().slice(11, 16)
+  const after = offsetAt(timezone, at)
+  const day = new Date(at + after - byMs).toISOString().slice(0, 10)
+  return `On ${day} the clocks of ${timezone} go from ${local(after - byMs)} to ${local(after)}. ${rule}`
+}

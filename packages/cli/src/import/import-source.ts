@@ -1,0 +1,97 @@
+import type { JobSettingsInput, SerializedSchedule, TriggerItem } from '@jobistemer/core'
+import type { OffsetChange } from './offset-changes.ts'
+
+/** A job that a source describes. */
+export interface ImportedJob {
+  readonly name: string
+  /** Where the source keeps it, for people: `line 7`, `queue mails, scheduler nightly`. */
+  readonly origin: string
+  /** As the tickers store it; `null`: the job runs on request only. */
+  readonly schedule: SerializedSchedule | null
+  /** The name under which nodes register the handler. */
+  readonly handler: string
+  /** Data of the task. */
+  readonly data?: unknown
+  readonly settings: JobSettingsInput
+  /** The schedule as the source has it, for {@link ImportSource.instantsAfter}. */
+  readonly original?: unknown
+}
+
+/** A line of the report: something that is not carried over, or that works differently. */
+export interface ImportNote {
+  readonly origin: string
+  /** `left_out`: the output does not contain it. `differs`: the output contains it, and it works differently. */
+  readonly kind: 'left_out' | 'differs'
+  /** One or two sentences. */
+  readonly text: string
+}
+
+/** Everything that a source describes. */
+export interface Imported {
+  readonly jobs: readonly ImportedJob[]
+  readonly notes: readonly ImportNote[]
+}
+
+/** The state in which an import reads a source. */
+export interface ImportContext {
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** The working folder, from which packages and paths are resolved. */
+  readonly cwd: string
+  /** The time zone of schedules that name none. */
+  readonly timezone: string
+  /** From this instant on, Jobistemer runs the jobs; epoch milliseconds. `null` without `--cut-over`. */
+  readonly cutOver: number | null
+  readonly signal: AbortSignal
+}
+
+/** An instant that only one side has. */
+export interface Difference {
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** The side that has the instant. */
+  readonly side: 'source' | 'jobistemer'
+}
+
+/** The sentences that explain differences between the schedules of a source and those of Jobistemer. */
+export interface ImportRules {
+  /** How the source treats a local time that the clock jumps over. */
+  readonly gap: string
+  /** How the source treats a local time that the clock shows twice. */
+  readonly fold: string
+  /** Why the source may have no further instants. Absent: the source always has. */
+  readonly end?: string
+}
+
+/** A request to run a job: a line of the file that `trigger-many` takes. */
+export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'overrides'> & {
+  readonly job: string
+  /** ISO 8601. */
+  readonly at?: string
+}
+
+/**
+ * A system that jobs are imported from. All methods only read. A module with an `ImportSource` as its default export is a
+ * source of `jobistemer import`.
+ */
+export interface ImportSource {
+  /** For people: `BullMQ`. */
+  readonly name: string
+  /** Reads the jobs. */
+  read(context: ImportContext): Promise<Imported>
+  /** Explains differences between the instants. Required with `instantsAfter`. */
+  readonly rules?: ImportRules
+  /** Returns the instants of a job after `afterMs`, in order, from the library of the source. */
+  instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
+  /** Explains a difference that `rules` do not cover. `change` is the offset change around the instant. */
+  explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
+  /** Returns the shell commands that stop the source at the cut-over, and what the user does besides. */
+  stop?(jobs: readonly ImportedJob[], context: ImportContext & { readonly cutOver: number }): readonly string[]
+  /** Returns the requests that wait in the source. Notes what it leaves out. */
+  requests?(
+    context: ImportContext & { readonly cutOver: number },
+    note: (note: ImportNote) => void,
+  ): AsyncIterable<ImportedRequest>
+  /** Closes connections. */
+  close?(): Promise<void>
+}

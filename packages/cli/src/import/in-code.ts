@@ -1,0 +1,212 @@
+import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
+import { importPackage } from '../storage/import-package.ts'
+import type { Imported, ImportContext, ImportedJob, ImportNote, ImportSource } from './import-source.ts'
+
+/** A schedule of node-cron, as the program passes it to `cron.schedule`. */
+export interface NodeCronEntry {
+  /** The name of the job. Default: `options.name`. */
+  readonly name?: string
+  readonly expression: string
+  readonly options?: Readonly<Record<string, unknown>>
+  /** The name of its handler. Default: the name of the job. */
+  readonly handler?: string
+}
+
+/** A schedule of croner, as the program passes it to `new Cron`. */
+export interface CronerEntry {
+  /** The name of the job. Default: `options.name`. */
+  readonly name?: string
+  readonly pattern: string
+  readonly options?: Readonly<Record<string, unknown>>
+  /** The name of its handler. Default: the name of the job. */
+  readonly handler?: string
+}
+
+interface NodeCronPackage {
+  createTask(
+    expression: string,
+    run: () => void,
+    options: { readonly timezone: string },
+  ): { getNextRuns(count: number): Date[] }
+}
+
+interface CronerPackage {
+  readonly Cron: new (pattern: string, options: object) => { nextRun(after: Date): Date | null; stop(): void }
+}
+
+/** Reads one entry. Returns a sentence if the entry is left out. */
+type Reader<Entry> = (
+  entry: Entry,
+  zone: string,
+  note: (text: string) => void,
+) => string | Omit<ImportedJob, 'name' | 'origin' | 'handler'>
+
+/** A source of {@link NodeCronEntry | schedules of node-cron}: the default export of a module for `jobistemer import`. */
+export function fromNodeCron(entries: readonly NodeCronEntry[]): ImportSource {
+  return {
+    name: 'node-cron',
+    read: async (context) => readEntries(entries, context, 'node-cron', readNodeCron),
+    rules: {
+      gap: 'node-cron leaves a skipped time out. Jobistemer runs a fixed time at the first instant after the jump.',
+      fold: 'node-cron runs a repeated time once. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
+    },
+    async instantsAfter({ original, schedule }, afterMs, { cwd }) {
+      const { createTask } = await importPackage<NodeCronPackage>('node-cron', { cwd, field: '--compare' })
+      const timezone = String(schedule?.timezone)
+      return nodeCronInstants(
+        createTask((original as NodeCronEntry).expression, () => undefined, { timezone }),
+        afterMs,
+      )
+    },
+  }
+}
+
+/** A source of {@link CronerEntry | schedules of croner}: the default export of a module for `jobistemer import`. */
+export function fromCroner(entries: readonly CronerEntry[]): ImportSource {
+  return {
+    name: 'croner',
+    read: async (context) => readEntries(entries, context, 'croner', readCroner),
+    rules: {
+      gap: 'croner leaves skipped times out, unless second, minute and hour are single numbers. Jobistemer runs a fixed time at the first instant after the jump.',
+      fold: 'croner runs repeated times twice, unless second, minute and hour are single numbers. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
+    },
+    async instantsAfter({ original }, afterMs, { cwd, timezone }) {
+      const { Cron } = await importPackage<CronerPackage>('croner', { cwd, field: '--compare' })
+      const { pattern, options } = original as CronerEntry
+      return cronerInstants(new Cron(pattern, { timezone, ...options, name: undefined, paused: true }), afterMs)
+    },
+  }
+}
+
+function readEntries<Entry extends NodeCronEntry | CronerEntry>(
+  entries: readonly Entry[],
+  { timezone }: ImportContext,
+  source: string,
+  read: Reader<Entry>,
+): Imported {
+  const jobs: ImportedJob[] = []
+  const notes: ImportNote[] = [
+    {
+      origin: 'all jobs',
+      kind: 'differs',
+      text: `${source} runs a job in each process that has it, and forgets slots while the process is down. Jobistemer runs each slot once, on one node.`,
+    },
+    {
+      origin: 'all jobs',
+      kind: 'differs',
+      text: `${source} does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.`,
+    },
+  ]
+  for (const [index, entry] of entries.entries()) {
+    const name = entry.name ?? entry.options?.name
+    const origin = typeof name === 'string' ? name : `entry ${index + 1}`
+    const answer =
+      typeof name === 'string'
+        ? read(entry, timezone, (text) => notes.push({ origin, kind: 'differs', text }))
+        : 'It has no name. Give name.'
+    if (typeof answer === 'string') notes.push({ origin, kind: 'left_out', text: answer })
+    else jobs.push({ name: origin, origin, handler: entry.handler ?? origin, ...answer, original: entry })
+  }
+  return { jobs, notes }
+}
+
+/** Options that change nothing for Jobistemer, or that `note` explains. */
+function noteOptions(
+  options: Readonly<Record<string, unknown>>,
+  texts: Readonly<Record<string, string>>,
+  note: (text: string) => void,
+): void {
+  for (const [option, text] of Object.entries(texts))
+    if (options[option] !== undefined && options[option] !== false) note(`${option} is not carried over: ${text}`)
+}
+
+function settingsOf(skipsOverlap: boolean): JobSettingsInput {
+  return { overlapPolicy: skipsOverlap ? 'skip' : 'allow', recoveryStrategy: 'mark_as_missed' }
+}
+
+function readNodeCron(
+  { expression, options = {} }: NodeCronEntry,
+  zone: string,
+  note: (text: string) => void,
+): ReturnType<Reader<NodeCronEntry>> {
+  const fields = expression.trim().split(/\s+/)
+  const [days = '', , weekdays = ''] = fields.slice(-3)
+  if (restricts(days) && restricts(weekdays)) {
+    return `node-cron runs on days that match both day fields, and Jobistemer on days that match either: ${expression}. Write it with one day field, for example FRI#2.`
+  }
+  noteOptions(
+    options,
+    {
+      maxExecutions: 'count the runs in the handler, or give the schedule an end.',
+      maxRandomDelay: 'write H in the expression, which spreads jobs by their names.',
+      distributed: 'Jobistemer runs each slot on one node.',
+      executeTimeout: 'give taskTimeout.',
+    },
+    note,
+  )
+  const timezone = String(options.timezone ?? zone)
+  return { schedule: { type: 'cron', expression, timezone }, settings: settingsOf(options.noOverlap === true) }
+}
+
+/** A day field that leaves out a day. */
+function restricts(field: string): boolean {
+  return !field.split(',').some((part) => /^(\*|\?)(\/1)?$/.test(part))
+}
+
+function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
+  // node-cron computes from the present on.
+  let done = 0
+  for (let count = 64; ; count *= 4) {
+    const runs = task.getNextRuns(count)
+    for (const run of runs.slice(done)) if (+run > afterMs) yield +run
+    if (runs.length < count) return
+    done = runs.length
+  }
+}
+
+const quartzWeekday = /(?<![#/\d])\d/g
+
+function readCroner(
+  { pattern, options = {} }: CronerEntry,
+  zone: string,
+  note: (text: string) => void,
+): ReturnType<Reader<CronerEntry>> {
+  for (const option of ['utcOffset', 'dayOffset', 'interval', 'maxRuns', 'domAndDow', 'legacyMode']) {
+    const isDefault = option === 'legacyMode' ? options[option] !== false : !options[option]
+    if (!isDefault) return `Its option ${option} has no counterpart: ${JSON.stringify(options[option])}.`
+  }
+  noteOptions(options, { catch: 'a failed run has the state failed.', context: 'give the task data.' }, note)
+  const timezone = String(options.timezone ?? zone)
+  const settings = settingsOf(options.protect !== undefined && options.protect !== false)
+  if (/^\d{4}-\d\d-\d\dT/.test(pattern)) return { schedule: { type: 'once', at: pattern, timezone }, settings }
+  const fields = pattern.trim().split(/\s+/)
+  const weekday = fields.length > 5 ? 5 : 4
+  const days = fields[weekday] ?? ''
+  if (days.startsWith('+'))
+    return `croner runs on days that match both day fields, because of the +: ${pattern}. Write it with one day field, for example FRI#2.`
+  // In the numbering of Quartz, 1 is Sunday.
+  if (options.alternativeWeekdays === true)
+    fields[weekday] = days.replace(quartzWeekday, (day) => String(Number(day) - 1))
+  const schedule: SerializedSchedule = {
+    type: 'cron',
+    expression: fields.join(' '),
+    timezone,
+    ...(options.startAt !== undefined && { start: instantText(options.startAt) }),
+    ...(options.stopAt !== undefined && { end: instantText(options.stopAt) }),
+  }
+  if (options.stopAt !== undefined)
+    note('croner has no run at stopAt itself. The end of a schedule of Jobistemer belongs to the schedule.')
+  return { schedule, settings }
+}
+
+function instantText(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value)
+}
+
+function* cronerInstants(cron: InstanceType<CronerPackage['Cron']>, afterMs: number): Generator<number, void> {
+  for (let at: Date | null = new Date(afterMs); ; ) {
+    at = cron.nextRun(at)
+    if (at === null) return
+    yield +at
+  }
+}

@@ -1,0 +1,74 @@
+import { CliError } from '../cli-error.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { maskAddress } from '@jobistemer/core/storage'
+import { importPackage } from '../storage/import-package.ts'
+
+/** The reading commands of ioredis that this program uses. */
+export interface RedisReader {
+  connect(): Promise<void>
+  disconnect(): void
+  on(event: 'error', listener: () => void): unknown
+  scan(cursor: string, match: 'MATCH', pattern: string, count: 'COUNT', number: number): Promise<[string, string[]]>
+  hgetall(key: string): Promise<Record<string, string>>
+  hget(key: string, field: string): Promise<string | null>
+  hexists(key: string, field: string): Promise<number>
+  llen(key: string): Promise<number>
+  lrange(key: string, start: number, stop: number): Promise<string[]>
+  zcard(key: string): Promise<number>
+  zrange(key: string, start: number, stop: number, scores: 'WITHSCORES'): Promise<string[]>
+}
+
+/** Opens a connection with the ioredis of the user's project. @throws CliError */
+export async function openRedis(url: string, cwd: string): Promise<RedisReader> {
+  const { Redis } = await importPackage<{ Redis: new (url: string, options: object) => RedisReader }>('ioredis', {
+    cwd,
+    field: '--from',
+  })
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
+  // The failing call reports the same error.
+  redis.on('error', () => undefined)
+  await redis.connect().catch((cause: unknown) => {
+    redis.disconnect()
+    throw unreachable(url, cause)
+  })
+  return redis
+}
+
+/** The parts of a pg client that this program uses. */
+export interface PgReader {
+  connect(): Promise<unknown>
+  query<Row>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Row[] }>
+  end(): Promise<void>
+}
+
+/** Opens a read-only transaction with the pg of the user's project. @throws CliError */
+export async function openPostgres(url: string, cwd: string): Promise<PgReader> {
+  type Pg = { Client: new (options: object) => PgReader }
+  const { Client } = await importPackage<{ default: Pg }>('pg', { cwd, field: '--from' }).then((pg) => pg.default)
+  const client = new Client({ connectionString: url, application_name: 'jobistemer import' })
+  try {
+    await client.connect()
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  } catch (cause) {
+    // A client that did not connect has nothing to close.
+    await client.end().catch(() => undefined)
+    throw unreachable(url, cause)
+  }
+  return client
+}
+
+function unreachable(url: string, cause: unknown): CliError {
+  return new CliError({
+    code: 'SOURCE_UNREACHABLE',
+    message: `The source cannot be read at ${maskAddress(url)}: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    field: '--from',
+    remedy: 'Give the address of the server that the source uses, with its password.',
+    exitCode: exitCodes.storage,
+    cause,
+  })
+}
+
+/** The source is in a state in which its requests cannot be handed over. */
+export function sourceBusy(message: string, remedy: string): CliError {
+  return new CliError({ code: 'SOURCE_BUSY', message, field: '--requests', remedy, exitCode: exitCodes.conflict })
+}

@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createScheduler, silentLogger, systemClock } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { type RedisServer, startRedis } from '@jobistemer/test-servers'
+import * as bullmq6 from 'bullmq'
+import * as bullmq5 from 'bullmq-5'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { useScratch } from '../ledger.ts'
+import { runCli } from '../run-cli.ts'
+
+const scratch = useScratch()
+const periodMs = 5_400_000
+const year = new Date().getUTCFullYear() + 1
+let server: RedisServer
+let admin: Redis
+
+beforeAll(async () => {
+  server = await startRedis()
+  admin = new Redis(server.url, { maxRetriesPerRequest: null })
+})
+
+afterAll(async () => {
+  admin.disconnect()
+  await server.stop()
+})
+
+/** A digest of every key with its value and its expiry. */
+async function contentOf(redis: Redis): Promise<string> {
+  const hash = createHash('sha256')
+  for (const key of (await redis.keys('*')).sort()) {
+    hash.update(key)
+    hash.update((await redis.dumpBuffer(key)) as Buffer)
+    hash.update(String(await redis.pttl(key)))
+  }
+  return hash.digest('hex')
+}
+
+/** The parts of BullMQ 5 and 6 that the fixtures call. */
+type Queue = InstanceType<(typeof bullmq6)['Queue']>
+
+async function fill(library: 'bullmq' | 'bullmq-5', prefix: string): Promise<Queue> {
+  const connection = { url: server.url }
+  const queue =
+    library === 'bullmq'
+      ? new bullmq6.Queue('mails', { connection, prefix })
+      : (new bullmq5.Queue('mails', { connection, prefix }) as unknown as Queue)
+  await queue.upsertJobScheduler(
+    'nightly',
+    { pattern: '0 2 * * *', tz: 'Europe/Berlin' },
+    { name: 'digest', data: { to: 'all' }, opts: { attempts: 4, backoff: { type: 'exponential', delay: 2000 }, priority: 3 } },
+  )
+  await queue.upsertJobScheduler('poll', { every: periodMs }, { name: 'poll' })
+  await queue.upsertJobScheduler('season', { pattern: '0 12 * * *', tz: 'UTC', limit: 10, startDate: `${year}-06-01` })
+  await queue.upsertJobScheduler('zoneless', { pattern: '30 * * * *' })
+  await queue.setGlobalConcurrency(7)
+  await queue.add('welcome', { to: 'joe' })
+  await queue.add('welcome', { to: 'ann' }, { attempts: 3, backoff: 5000, jobId: 'own-id' })
+  await queue.add('urgent', { n: 1 }, { priority: 1 })
+  await queue.add('late', { n: 2 }, { priority: 500, lifo: true })
+  await queue.add('later', { n: 3 }, { delay: 3_600_000 })
+  await queue.add('single', {}, { deduplication: { id: 'one' } })
+  return queue
+}
+
+describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
+  const prefix = `b-${library}`
+  let queue: Queue
+
+  beforeAll(async () => {
+    queue = await fill(library, prefix)
+  })
+  afterAll(() => queue.close())
+
+  const ask = (...argv: string[]) =>
+    runCli(['import', 'bullmq', '--from', server.url, '--source-prefix', prefix, '--zone', 'Asia/Tokyo', ...argv], {
+      now: null,
+      cwd: process.cwd(),
+    })
+
+  it('writes schedulers and queues as jobs that plan and apply accept, and writes nothing to Redis', async () => {
+    const before = await contentOf(admin)
+    const folder = scratch.folder()
+    const file = join(folder, 'jobs.json')
+    const { out, err, code } = await ask('--output', file)
+    expect({ err, code }).toEqual({ err: '', code: 0 })
+    expect(out).toContain('5 jobs of BullMQ written')
+    expect(out).toContain('queue mails, scheduler zoneless: It names no time zone')
+    expect(out).toContain('at most 7 jobs of the queue at once')
+    const { jobs } = JSON.parse(readFileSync(file, 'utf8'))
+    const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
+    expect(Object.keys(byName).sort()).toEqual(['mails', 'mails/nightly', 'mails/poll', 'mails/season', 'mails/zoneless'])
+    expect(byName['mails/nightly']).toEqual({
+      name: 'mails/nightly',
+      schedule: { type: 'cron', expression: '0 2 * * *', timezone: 'Europe/Berlin' },
+      overlapPolicy: 'queue',
+      maxConcurrency: 7,
+      retryPolicy: { maxRetries: 3, retryInterval: 2000, backoffFactor: 2 },
+      priority: -3,
+      tasks: [{ name: 'run', handler: 'mails', data: { name: 'digest', data: { to: 'all' } } }],
+    })
+    const [{ next }] = (await queue.getJobSchedulers()).filter(({ key }) => key === 'poll')
+    expect(byName['mails/poll'].schedule).toEqual({
+      type: 'iso8601',
+      interval: `R/${new Date(next as number).toISOString()}/PT5400S`,
+      timezone: 'UTC',
+    })
+    expect(byName['mails/season'].schedule).toEqual({
+      type: 'cron',
+      expression: '0 12 * * *',
+      timezone: 'UTC',
+      start: `${year}-06-01T00:00:00.000Z`,
+      end: `${year}-06-10T12:00:00.000Z`,
+    })
+    expect(byName['mails/zoneless'].schedule.timezone).toBe('Asia/Tokyo')
+    const place = ['-s', 'sqlite:jobs.db', '--owner', 'moved']
+    await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+    expect((await runCli(['plan', file, ...place], { cwd: folder, now: null })).code).toBe(1)
+    expect((await runCli(['apply', file, ...place, '--yes'], { cwd: folder, now: null })).out).toContain('5 to add')
+    expect(await contentOf(admin)).toBe(before)
+  })
+
+  it('refuses to hand requests over while the queue is not paused, then hands over each waiting job once', async () => {
+    const cutOver = new Date().toISOString()
+    const folder = scratch.folder()
+    const file = join(folder, 'waiting.ndjson')
+    expect(await ask('--cut-over', cutOver, '--requests', file)).toMatchObject({
+      code: 5,
+      err: expect.stringMatching(/The queue mails is not paused.*SOURCE_BUSY, --requests/),
+    })
+    await queue.pause()
+    const before = await contentOf(admin)
+    const { out, err } = await ask('--cut-over', cutOver, '--requests', file)
+    expect(err).toBe('')
+    expect(await contentOf(admin)).toBe(before)
+    expect(out).toContain('Its priority 500 becomes -10')
+    expect(out).toContain('Its deduplication id one is not carried over')
+    const requests = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+    const waiting = requests.filter(({ job }) => job === 'mails')
+    expect(waiting.map(({ data }) => data.name).sort()).toEqual(['late', 'later', 'single', 'urgent', 'welcome', 'welcome'])
+    expect(waiting.find(({ key }) => key === 'own-id')).toEqual({
+      job: 'mails',
+      key: 'own-id',
+      data: { name: 'welcome', data: { to: 'ann' } },
+      overrides: { retryPolicy: { maxRetries: 2, retryInterval: 5000 } },
+    })
+    expect(waiting.find(({ data }) => data.name === 'urgent').priority).toBe(-1)
+    const later = await queue.getJob(waiting.find(({ data }) => data.name === 'later').key)
+    expect(Date.parse(waiting.find(({ data }) => data.name === 'later').at)).toBe(
+      (later?.timestamp as number) + 3_600_000,
+    )
+
+    // The importer can end at any request: each repeat creates only what is missing.
+    const place = ['-s', 'sqlite:jobs.db', '--owner', 'moved']
+    const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
+    await ask('--output', join(folder, 'jobs.json'))
+    await runCli(['apply', 'jobs.json', ...place, '--yes'], { cwd: folder, now: null })
+    const trigger = async (name: string) =>
+      JSON.parse((await runCli(['trigger-many', name, '-s', 'sqlite:jobs.db', '--json'], { cwd: folder, now: null })).out)
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync(join(folder, 'first.ndjson'), requests.slice(0, 2).map((request) => JSON.stringify(request)).join('\n'))
+    expect(await trigger('first.ndjson')).toEqual({ created: 2, existed: 0, skipped: 0, failed: [] })
+    expect(await trigger('waiting.ndjson')).toEqual({ created: requests.length - 2, existed: 2, skipped: 0, failed: [] })
+    const ran: unknown[] = []
+    const scheduler = createScheduler({
+      storage,
+      handlers: { mails: async ({ input, data }) => void ran.push(input ?? data) },
+      logger: silentLogger,
+    })
+    const finished = new Promise<void>((resolve) => {
+      scheduler.on('occurrence.finished', () => ran.length >= requests.length - 1 && resolve())
+    })
+    await scheduler.start()
+    await finished
+    await scheduler.shutdown()
+    expect(ran.length).toBe(requests.length - 1)
+    await queue.resume()
+  })
+
+  it('leaves slots of schedulers from the cut-over on to the jobs, and requests those before it', async () => {
+    await queue.pause()
+    const [{ next }] = (await queue.getJobSchedulers()).filter(({ key }) => key === 'poll')
+    const file = join(scratch.folder(), 'waiting.ndjson')
+    // The clock of the program stands behind the cut-over.
+    const cutOver = (next as number) + 5 * periodMs
+    const now = { ...systemClock, now: () => cutOver + 1000 }
+    const { err } = await runCli(
+      ['import', 'bullmq', '--from', server.url, '--source-prefix', prefix, '--cut-over', new Date(cutOver).toISOString(), '--requests', file],
+      { now, cwd: process.cwd() },
+    )
+    expect(err).toBe('')
+    const slots = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line)).filter(({ job }) => job === 'mails/poll')
+    expect(slots.map(({ key }) => key)).toEqual([0, 1, 2, 3, 4].map((n) => `repeat:poll:${(next as number) + n * periodMs}`))
+    await queue.resume()
+  })
+
+  it('compares a year of instants with the library of the user', async () => {
+    const { code, out, err } = await ask('--compare', '--json')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const { comparisons } = JSON.parse(out)
+    expect(comparisons).toHaveLength(4)
+    for (const { equal } of comparisons) expect(equal).toBeGreaterThan(9)
+  })
+})
+
+it('imports repeatable jobs of BullMQ 5 and earlier, with the data of their next jobs', async () => {
+  const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
+  await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
+  await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })
+  // As BullMQ before 3.0 stored it: a member without a record of its own.
+  await admin.zadd('legacy:old:repeat', Date.UTC(year, 0, 1, 9), 'ancient:::Europe/Berlin:0 10 * * *')
+  const before = await contentOf(admin)
+  const { out, err } = await runCli(['import', 'bullmq', '--from', server.url, '--source-prefix', 'legacy', '--json'], { now: null, cwd: process.cwd() })
+  expect(err).toBe('')
+  expect(await contentOf(admin)).toBe(before)
+  const { jobs, notes } = JSON.parse(out)
+  const schedules = jobs.map(({ schedule }: { schedule: object }) => schedule)
+  expect(schedules).toContainEqual({ type: 'cron', expression: '15 3 * * *', timezone: 'UTC', end: expect.stringMatching(/T03:15:00/) })
+  expect(schedules).toContainEqual({ type: 'cron', expression: '0 10 * * *', timezone: 'Europe/Berlin' })
+  expect(schedules).toContainEqual({ type: 'iso8601', interval: expect.stringMatching(/^R\/.*:00\.000Z\/PT60S$/), timezone: 'UTC' })
+  expect(notes).toContainEqual(expect.objectContaining({ origin: expect.stringContaining('ancient'), text: expect.stringContaining('its data and options are unknown') }))
+  await queue.close()
+})
+
+it.each([
+  [['--from', 'redis://localhost:1'], 3, 'SOURCE_UNREACHABLE', '--from', 'Give the address of the server'],
+  [['--from', 'localhost'], 2, 'INVALID_SOURCE', '--from', 'redis://localhost:6379'],
+  [[], 2, 'INVALID_SOURCE', '--from', 'JOBISTEMER_IMPORT_FROM'],
+])('bad input %j exits with %i and %s', async (argv, code, errorCode, field, remedy) => {
+  const { err, ...ran } = await runCli(['import', 'bullmq', ...argv, '--json'], { now: null, cwd: process.cwd() })
+  expect(ran.code).toBe(code)
+  expect(JSON.parse(err).error).toMatchObject({ code: errorCode, field, remedy: expect.stringContaining(remedy) })
+})
+
+it('a missing queue exits with 2 and names the queues', async () => {
+  await admin.hset('some:mails:meta', 'opts.maxLenEvents', '10000')
+  const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'some', '--queue', 'males']
+  expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({ code: 2, err: expect.stringContaining('The queues are mails.') })
+})
