@@ -5,6 +5,11 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { NodeRecord } from '../../storage/node-record.ts'
+import { type NodeCapabilities, readNodeCapabilities } from '../cluster/code/node-capabilities.ts'
+import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
+import { rememberedBuilds } from './tuning.ts'
 
 /** The requested data of a job that is not in its head. */
 export interface Extras {
@@ -107,4 +112,47 @@ export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   // Omits the task runs: the digests of their ids would take most of the time for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
   return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
+}
+
+/**
+ * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
+ * - No node lives.
+ * - The code of a node exceeds the size of a profile.
+ * - A node is a call of `runDue`. Another call after it may have the code.
+ */
+export type HasCode = (job: JobRecord) => boolean | null
+
+/** Determines from the stored profiles of living nodes which jobs they have code for. */
+export class LivingCode {
+  /** Capabilities by the digest of the code, because most nodes have the same build. */
+  readonly #known = new Map<string, NodeCapabilities>()
+
+  /** Reads the nodes, and the profiles of builds that this process does not know yet. */
+  async read(storage: StorageCalls, now: number): Promise<HasCode> {
+    const request = { now, own: null, remove: [] }
+    const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
+    const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
+    const unknown = new Map(living.map((record) => [digestOf(record), record.incarnation]))
+    for (const digest of this.#known.keys()) unknown.delete(digest)
+    if (unknown.size > 0) {
+      const profilesOf = [...unknown.values()]
+      const { profiles } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf }))
+      if (this.#known.size >= rememberedBuilds) this.#known.clear()
+      for (const [index, digest] of [...unknown.keys()].entries()) {
+        const profile = profiles[index] ?? null
+        if (profile !== null) this.#known.set(digest, readNodeCapabilities(profile))
+      }
+    }
+    const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
+    const capabilities = living.map((record) => this.#known.get(digestOf(record)))
+    return ({ id, definition }) => {
+      const job = { id, tasks: readJobDocument(definition).tasks }
+      if (capabilities.some((one) => one?.canRun(job))) return true
+      return isCertain && !capabilities.includes(undefined) ? false : null
+    }
+  }
+}
+
+function digestOf({ about }: NodeRecord): string {
+  return String(about.code)
 }
