@@ -41,8 +41,9 @@ const scheduler = createScheduler({
   jobs: [job],
   // Concurrent nodes need different names. A restarted node with the same name takes its earlier runs over at once.
   nodeId: node,
-  // The interval at which the reaper looks for runs beyond their deadline. Default 15 s.
-  reapInterval: { milliseconds: 500 },
+  // A node looks for runs beyond their deadline every three heartbeats. Default: a heartbeat every 5 s.
+  heartbeat: { milliseconds: 200 },
+  deadAfter: { seconds: 30 },
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))

@@ -69,8 +69,8 @@ export async function measureEngine<Measured>(
     maxConcurrentJobs: concurrency,
     ...(prefetch !== undefined && { prefetch }),
     pollInterval: rarely,
-    reapInterval: rarely,
-    definitionInterval: rarely,
+    // No option sets this interval.
+    [Symbol.for('jobistemer.reapInterval')]: 3_600_000,
   })
   await scheduler.start()
   await clock.advance({ seconds: warmUpSeconds })

@@ -1,7 +1,7 @@
 import { readFunction } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import { readEventName } from './events.ts'
-import { operationsOf } from './operations-face.ts'
+import type { JobOperations } from './job-operations.ts'
 import type { Scheduler } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
 import { methodsOutside } from './tracing/outside-traces.ts'
@@ -20,7 +20,7 @@ import { methodsOutside } from './tracing/outside-traces.ts'
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = Engine.make(readSchedulerOptions(options))
   const scheduler: Scheduler = {
-    ...operationsOf(engine.operations),
+    ...(engine.operations as JobOperations),
     nodeId: engine.nodeId,
     incarnation: engine.owner.incarnation,
     start: () => engine.start(),

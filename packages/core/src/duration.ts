@@ -1,6 +1,6 @@
 import { Duration } from 'luxon'
-import { JobistemerError, printValue } from './errors.ts'
 import { dayMs, longestReadable } from './tuning.ts'
+import { invalidValue } from './errors.ts'
 
 /**
  * A duration in parts, which may be fractions; the sum is rounded to milliseconds. Months and years have no fixed
@@ -47,13 +47,13 @@ export function toDurationMs(input: DurationInput, field = 'duration', bounds: D
   const milliseconds = readDuration(input)
   if (Number.isFinite(milliseconds) && milliseconds >= min && milliseconds <= max) return Math.round(milliseconds)
   const range = min > 0 ? `of at least ${min} ms` : 'not below 0'
-  throw new JobistemerError('INVALID_DURATION', {
-    message: `${field} is not a duration ${range}${milliseconds > max ? ` and at most ${max} ms` : ''}: ${printValue(input)}.`,
+  throw invalidValue(
     field,
-    value: input,
-    remedy:
-      'Give milliseconds, parts such as { minutes: 5 }, or ISO 8601 such as "PT5M" without months and years, in at most 100 characters.',
-  })
+    `is not a duration ${range}${milliseconds > max ? ` and at most ${max} ms` : ''}`,
+    input,
+    'Give milliseconds, parts such as { minutes: 5 }, or ISO 8601 such as "PT5M" without months and years, in at most 100 characters.',
+    'INVALID_DURATION',
+  )
 }
 
 function readDuration(input: DurationInput): number {

@@ -141,6 +141,17 @@ export class JobistemerError extends Error {
   }
 }
 
+/** The error of a value that a caller gave. Its message names the field, `what` is wrong with it, and the value. */
+export function invalidValue(
+  field: string,
+  what: string,
+  value: unknown,
+  remedy: string,
+  code: ErrorCode = 'INVALID_ARGUMENT',
+): JobistemerError {
+  return new JobistemerError(code, { message: `${field} ${what}: ${printValue(value)}.`, field, value, remedy })
+}
+
 /** Prints a rejected value for a message: JSON if possible, without passwords, cut to 80 characters. */
 export function printValue(value: unknown): string {
   const text = textOf(value)

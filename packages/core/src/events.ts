@@ -203,7 +203,7 @@ export interface SchedulerEvents {
   'clock.confirmed': { readonly byMs: number }
   /**
    * A wrong clock has decided the slots of the job up to a future instant. No slot runs before `nextAt`, unless
-   * `realign` sets the job back.
+   * `update` with `realign` sets the job back.
    */
   'job.ahead': {
     readonly jobId: JobId

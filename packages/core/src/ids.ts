@@ -1,8 +1,8 @@
 import { isWellFormed, readInteger } from './configuration/read-value.ts'
-import { JobistemerError, printValue } from './errors.ts'
 import { type InstantInput, toInstantText } from './instant.ts'
 import { uuidV5In } from './uuid-v5.ts'
 import { rememberedValues } from './tuning.ts'
+import { invalidValue } from './errors.ts'
 
 /** `job_` and a UUIDv5. Made by {@link jobId}. */
 export type JobId = `job_${string}`
@@ -46,23 +46,18 @@ export function taskId(job: JobId, taskName: string): TaskId {
 /** @throws JobistemerError `INVALID_ARGUMENT` */
 function idOf<Id extends string>(id: Id, field: string): Id {
   if (typeof id === 'string') return id
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is not an id: ${printValue(id)}.`,
+  throw invalidValue(
     field,
-    value: id,
-    remedy: 'Give the id as a string, as jobId(), occurrenceId() or taskRunId() returns it.',
-  })
+    'is not an id',
+    id,
+    'Give the id as a string, as jobId(), occurrenceId() or taskRunId() returns it.',
+  )
 }
 
 /** UTF-8 encodes all halves of surrogate pairs alike, so names that differ only in them would share an id. */
 function readText(text: unknown, field: string): string {
   if (typeof text === 'string' && isWellFormed(text)) return text
-  throw new JobistemerError('INVALID_NAME', {
-    message: `${field} is not a text of well-formed Unicode: ${printValue(text)}.`,
-    field,
-    value: text,
-    remedy: 'Give the name as a string.',
-  })
+  throw invalidValue(field, 'is not a text of well-formed Unicode', text, 'Give the name as a string.', 'INVALID_NAME')
 }
 
 /**

@@ -51,20 +51,20 @@ export type {
   JobUpdate,
   PlannedChange,
   PlanOptions,
+  Realignment,
   UpdateOptions,
   UpdateResult,
 } from './engine/api/definitions.ts'
 export type { CallOptions } from './engine/storage-access/caller-context.ts'
-export type { Change } from './engine/api/change.ts'
+export type { Change } from './engine/api/change-reader.ts'
 export type { ChangesOptions } from './engine/api/changes.ts'
 export type { Explanation, NearestSlots } from './engine/api/explain.ts'
 export type { CancelOptions, CancelResult, InterventionOptions } from './engine/api/interventions.ts'
-export type { PauseOptions } from './engine/api/pause-options.ts'
-export type { JobSelection } from './engine/api/bulk-pauses.ts'
+export type { PauseOptions } from './engine/api/interventions.ts'
+export type { JobSelection } from './engine/api/interventions.ts'
 export type { ChangedPart } from './job/changed-parts.ts'
 export type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
 export type { WaitOptions } from './engine/api/waits.ts'
-export type { RealignedJob } from './engine/api/realign.ts'
 export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/node-code.ts'
 export type { NodeDeath } from './engine/cluster/peer-record.ts'
 export type { NodeInfo } from './engine/cluster/node-info.ts'

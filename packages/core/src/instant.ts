@@ -1,7 +1,7 @@
 import { DateTime, FixedOffsetZone, IANAZone } from 'luxon'
-import { JobistemerError, printValue } from './errors.ts'
 import type { InstantInput } from './schedule/schedule.ts'
 import { lastInstantMs, longestReadable } from './tuning.ts'
+import { invalidValue } from './errors.ts'
 
 export type { InstantInput } from './schedule/schedule.ts'
 
@@ -14,15 +14,20 @@ export type { InstantInput } from './schedule/schedule.ts'
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
   const milliseconds = readInstant(input)
   if (!Number.isFinite(milliseconds) || Math.abs(milliseconds) > lastInstantMs) {
-    throw new JobistemerError('INVALID_INSTANT', {
-      message: `${field} is not an instant: ${printValue(input)}.`,
+    throw invalidValue(
       field,
-      value: input,
-      remedy:
-        'Give a valid Date, epoch milliseconds, an ISO 8601 string with a whole date such as 2026-01-31T02:00:00Z (at most 100 characters) or a luxon DateTime.',
-    })
+      'is not an instant',
+      input,
+      'Give a valid Date, epoch milliseconds, an ISO 8601 string with a whole date such as 2026-01-31T02:00:00Z (at most 100 characters) or a luxon DateTime.',
+      'INVALID_INSTANT',
+    )
   }
   return Math.trunc(milliseconds)
+}
+
+/** The date of an instant in epoch milliseconds; `null` for `null`. */
+export function dateOf(milliseconds: number | null): Date | null {
+  return milliseconds === null ? null : new Date(milliseconds)
 }
 
 function readInstant(input: InstantInput): number {

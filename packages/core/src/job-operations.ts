@@ -8,15 +8,18 @@ import type {
   StopBackfillResult,
 } from './engine/api/backfill-options.ts'
 import type { DefinitionPlan, JobUpdate, PlanOptions, UpdateOptions, UpdateResult } from './engine/api/definitions.ts'
-import type { Change } from './engine/api/change.ts'
+import type { Change } from './engine/api/change-reader.ts'
 import type { ChangesOptions } from './engine/api/changes.ts'
 import type { Explanation } from './engine/api/explain.ts'
-import type { CancelOptions, CancelResult, InterventionOptions } from './engine/api/interventions.ts'
-import type { JobSelection } from './engine/api/bulk-pauses.ts'
-import type { PauseOptions } from './engine/api/pause-options.ts'
+import type {
+  CancelOptions,
+  CancelResult,
+  InterventionOptions,
+  JobSelection,
+  PauseOptions,
+} from './engine/api/interventions.ts'
 import type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
 import type { JobDetails, JobInfo, JobsFilter } from './engine/api/job-catalog.ts'
-import type { RealignedJob } from './engine/api/realign.ts'
 import type { RemoveOptions } from './engine/api/removals.ts'
 import type {
   ReplayOptions,
@@ -197,8 +200,10 @@ export interface JobOperations {
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
   /**
-   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with.
-   * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`
+   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. With `realign`, an
+   * empty change sets the job back that a wrong clock has moved ahead.
+   * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`; with `realign` also
+   * `CLOCK_UNCONFIRMED`, `UNKNOWN_SCHEDULE_TYPE`
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
@@ -231,15 +236,6 @@ export interface JobOperations {
   plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
   /** Carries out a plan. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
-  /**
-   * Sets a job, or all jobs of the storage, back to the present after a wrong clock decided their slots ahead (event
-   * `job.ahead`). Returns the jobs that it has set back. Slots that ran ahead of their time do not run again, nor do
-   * slots with a `missed` record of their own. Slots that only a range of missed slots or a later run covered run at
-   * their time. Slots up to the prune floor never run. Deleting a job and adding it again does not set it back.
-   * @throws JobistemerError `CLOCK_UNCONFIRMED` while a clock that has jumped is not confirmed; `JOB_NOT_FOUND`,
-   * `UNKNOWN_SCHEDULE_TYPE`
-   */
-  realign(name?: string, options?: CallOptions): Promise<readonly RealignedJob[]>
   /**
    * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. Leaves out slots that
    * were canceled ahead. Returns fewer if the schedule ends.

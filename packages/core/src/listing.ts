@@ -34,3 +34,8 @@ export function listing<T>(read: (cursor: string | undefined) => Promise<ListPag
 export function pageOf<Filter extends object>(filter: Filter, cursor: string | undefined): Filter {
   return cursor === undefined ? filter : { ...filter, cursor }
 }
+
+/** Compares two things by their names. */
+export function byNameAscending(one: { readonly name: string }, other: { readonly name: string }): number {
+  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+}

@@ -1,3 +1,4 @@
+import { dateOf } from './instant.ts'
 import { backfillOf, taskReportOf } from './engine/execution/execution-report.ts'
 import { shownRuns } from './engine/execution/task-run-records.ts'
 import type { JobId, OccurrenceId } from './ids.ts'
@@ -89,10 +90,10 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
     state: record.state,
     reason: record.reason,
     scheduledAt: new Date(record.scheduledAt),
-    slot: toDate(slotOf(details)),
+    slot: dateOf(slotOf(details)),
     createdAt: new Date(record.createdAt),
-    startedAt: toDate(record.startedAt),
-    finishedAt: toDate(record.finishedAt),
+    startedAt: dateOf(record.startedAt),
+    finishedAt: dateOf(record.finishedAt),
     node: record.owner?.node ?? null,
     fencingToken: record.token,
     jobVersion: record.jobVersion,
@@ -113,8 +114,4 @@ export function occurrenceOf(record: OccurrenceRecord): Occurrence {
         : { from: new Date(details.span.from), to: new Date(details.span.to), count: details.span.count },
     tasks: shownRuns(record).map((run) => taskReportOf(record.jobId, record.id, run)),
   }
-}
-
-function toDate(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds)
 }

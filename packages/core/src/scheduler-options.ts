@@ -15,7 +15,6 @@ import {
 import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/runtime/unique-suffix.ts'
-import { JobistemerError, printValue } from './errors.ts'
 import type { Handlers } from './engine/definitions/job-plan.ts'
 import type { ShutdownSignal } from './engine/api/process-signals.ts'
 import { type Job, withDefaultTimezone } from './job/define-job.ts'
@@ -27,7 +26,17 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import { defaultDeadAfterHeartbeats, fewestHeartbeats, longestTimerMs, toldPollMs } from './tuning.ts'
+import {
+  defaultDeadAfterHeartbeats,
+  fewestHeartbeats,
+  heartbeatsPerReap,
+  heldJobs,
+  longestReapMs,
+  longestTimerMs,
+  standbyMs,
+  toldPollMs,
+} from './tuning.ts'
+import { invalidValue } from './errors.ts'
 
 /** What `createScheduler` takes. */
 export interface SchedulerOptions {
@@ -68,14 +77,14 @@ export interface SchedulerOptions {
   readonly clock?: Clock
   /**
    * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1
-   * s; 5 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone.
+   * s; 5 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone. Every third
+   * interval the node checks for definitions that other nodes have changed; with wake-ups, every second one.
    */
   readonly pollInterval?: DurationInput
-  /** Interval between scans for occurrences beyond their deadline. Default 15 s. */
-  readonly reapInterval?: DurationInput
   /**
    * Interval between heartbeats of this node. At least 20 ms. Default: 5 s; 10 s on DynamoDB; 1 min if the storage
-   * belongs to this process alone.
+   * belongs to this process alone. Every third interval, and at least every 15 s, the node looks for runs of all nodes
+   * that have passed their deadline.
    */
   readonly heartbeat?: DurationInput
   /**
@@ -83,19 +92,6 @@ export interface SchedulerOptions {
    * its runs. At least four heartbeats. Default: six heartbeats, 30 s; five on DynamoDB, 50 s.
    */
   readonly deadAfter?: DurationInput
-  /** Time after which other nodes launch a slot that its assigned node has not launched. At least 10 ms. Default 1 s. */
-  readonly standby?: DurationInput
-  /**
-   * Interval between checks for definitions that other nodes have changed. Wake-ups of the storage add further checks.
-   * Default 3 s; 10 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone.
-   */
-  readonly definitionInterval?: DurationInput
-  /**
-   * How many jobs that are data alone this node holds in memory. If the storage has more of them, the node loads the
-   * jobs that come due and evicts others. Some events and gauges then cover only the jobs that it holds. On DynamoDB a
-   * node holds all jobs. 0 to 10,000,000. Default 5,000.
-   */
-  readonly heldJobs?: number
   /**
    * How long a call of the user (`trigger`, `cancel`, `occurrences` and others) waits for each answer of the storage
    * before it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
@@ -135,35 +131,46 @@ export interface SchedulerOptions {
   readonly release?: number
 }
 
-export interface CheckedSchedulerOptions {
-  readonly storage: Storage
-  readonly jobs: readonly Job[]
-  readonly nodeId: string
-  readonly maxConcurrentJobs: number
-  readonly maxChildren: number
-  readonly prefetch: number
+type Unchanged = 'storage' | 'jobs' | 'nodeId' | 'maxConcurrentJobs' | 'maxChildren' | 'prefetch' | 'scheduleTypes'
+
+/** The checked options, and values that derive from them. */
+export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions, Unchanged | 'logger' | 'clock'>> {
   readonly defaults: JobOverrides
-  readonly logger: Logger
   readonly metrics: Metrics | null
   readonly tracing: Tracing | null
-  readonly clock: Clock
   readonly pollIntervalMs: number
-  readonly reapIntervalMs: number
   readonly heartbeatMs: number
   readonly deadAfterMs: number
   /** Whether the node polls rarely while it is alone. True if wake-ups report all changes and time is virtual. */
   readonly restsAlone: boolean
-  readonly standbyMs: number
-  readonly definitionIntervalMs: number
-  readonly heldJobs: number
   readonly callTimeoutMs: number
   readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
   readonly gracePeriodMs: number
   readonly abortGracePeriodMs: number
   readonly handlers: Handlers
-  readonly scheduleTypes: readonly ScheduleType[]
   readonly release: number | undefined
+  readonly derived: DerivedOptions
+}
+
+/** Values that no option sets. */
+interface DerivedOptions {
+  /** Time after which other nodes launch a slot that its assigned node has not launched, in ms. */
+  readonly standby: number
+  /** Interval between scans for occurrences beyond their deadline, in ms. */
+  readonly reapInterval: number
+  /** Interval between checks for definitions that other nodes have changed, in ms. */
+  readonly definitionInterval: number
+  /** Number of jobs that are data and that the node holds. */
+  readonly heldJobs: number
+}
+
+/** Tests set derived values by these symbols, which are not part of the API. */
+function tunedBy(options: object, derived: DerivedOptions): DerivedOptions {
+  const values = Object.entries(derived).map(([name, value]: [string, number]) => {
+    return [name, (options as Readonly<Record<symbol, number>>)[Symbol.for(`jobistemer.${name}`)] ?? value]
+  })
+  return Object.fromEntries(values) as DerivedOptions
 }
 
 const optionNames = [
@@ -179,12 +186,8 @@ const optionNames = [
   'tracing',
   'clock',
   'pollInterval',
-  'reapInterval',
   'heartbeat',
   'deadAfter',
-  'standby',
-  'definitionInterval',
-  'heldJobs',
   'callTimeout',
   'maxClockSkew',
   'handleSignals',
@@ -199,12 +202,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   readObject(options, '', optionNames)
   const { storage } = options
   if (typeof storage !== 'object' || storage === null || storage.specVersion !== 1) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `storage is not a storage of protocol version 1: ${printValue(storage)}.`,
-      field: 'storage',
-      value: storage,
-      remedy: 'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
-    })
+    throw invalidValue(
+      'storage',
+      'is not a storage of protocol version 1',
+      storage,
+      'Give what memoryStorage(), sqliteStorage() or another adapter makes.',
+    )
   }
   const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
@@ -214,17 +217,21 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const deadAfterHeartbeats = defaultDeadAfterHeartbeats - (rareHeartbeatMs === undefined ? 0 : 1)
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
+  const { heartbeat, deadAfter, pollInterval } = options
   const defaultPollMs = isPrivate ? longestTimerMs : isTold ? toldPollMs : 1000
-  const defaultDefinitionMs = isPrivate ? longestTimerMs : isTold ? 2 * toldPollMs : 3000
-  const { heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval } = options
-  const periods = [heartbeat, deadAfter, pollInterval, reapInterval, definitionInterval]
-  const heartbeatMs = toDurationMs(
-    orDefault(options.heartbeat, isPrivate ? longestTimerMs : defaultHeartbeatMs),
-    'heartbeat',
-    {
-      min: 20,
-    },
-  )
+  const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })
+  const heartbeatMs = toDurationMs(orDefault(heartbeat, isPrivate ? longestTimerMs : defaultHeartbeatMs), 'heartbeat', {
+    min: 20,
+  })
+  const derived = {
+    standby: standbyMs,
+    reapInterval: Math.min(longestReapMs, heartbeatsPerReap * heartbeatMs),
+    definitionInterval: (isPrivate ? 1 : isTold ? 2 : 3) * pollIntervalMs,
+    heldJobs,
+  }
+  const tuned = tunedBy(options, derived)
+  const isTuned = tuned.reapInterval !== derived.reapInterval || tuned.definitionInterval !== derived.definitionInterval
+  const hasPeriod = [heartbeat, deadAfter, pollInterval].some((period) => period !== undefined)
   return {
     storage,
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
@@ -242,20 +249,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
         ? null
         : readMethods(options.tracing, 'tracing', ['outside', 'requested', 'started']),
     clock,
-    pollIntervalMs: toDurationMs(orDefault(options.pollInterval, defaultPollMs), 'pollInterval', { min: 10 }),
-    reapIntervalMs: toDurationMs(orDefault(options.reapInterval, 15_000), 'reapInterval', { min: 10 }),
+    pollIntervalMs,
     heartbeatMs,
-    deadAfterMs: toDurationMs(orDefault(options.deadAfter, deadAfterHeartbeats * heartbeatMs), 'deadAfter', {
+    deadAfterMs: toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * heartbeatMs), 'deadAfter', {
       min: fewestHeartbeats * heartbeatMs,
     }),
-    restsAlone: isPrivate && clock.isAuthoritative === true && periods.every((period) => period === undefined),
-    standbyMs: toDurationMs(orDefault(options.standby, 1000), 'standby', { min: 10 }),
-    definitionIntervalMs: toDurationMs(
-      orDefault(options.definitionInterval, defaultDefinitionMs),
-      'definitionInterval',
-      { min: 10 },
-    ),
-    heldJobs: readInteger(orDefault(options.heldJobs, 5000), 'heldJobs', 0, 10_000_000),
+    restsAlone: isPrivate && clock.isAuthoritative === true && !hasPeriod && !isTuned,
     callTimeoutMs: toDurationMs(orDefault(options.callTimeout, 10_000), 'callTimeout', { min: 1 }),
     maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),
@@ -265,6 +264,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     scheduleTypes: readScheduleTypes(orDefault(options.scheduleTypes, [])),
     release:
       options.release === undefined ? undefined : readInteger(options.release, 'release', 0, Number.MAX_SAFE_INTEGER),
+    derived: tuned,
   }
 }
 

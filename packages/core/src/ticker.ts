@@ -4,13 +4,13 @@ import { type DurationInput, toDurationMs } from './duration.ts'
 import { checkedSeries } from './engine/definitions/checked-series.ts'
 import type { SlotSeries } from './engine/definitions/slot-series.ts'
 import { readInDoubtMs } from './engine/time/tuning.ts'
-import { JobistemerError, printValue } from './errors.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { FollowedClock } from './ticker/followed-clock.ts'
 import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
 import { longestTimerMs, mostItems, rememberedJumps } from './tuning.ts'
+import { invalidValue } from './errors.ts'
 
 /** Options of {@link ticker}. */
 export interface TickerOptions {
@@ -89,12 +89,13 @@ interface TickedSpan {
 export function ticker(schedule: Schedule, options: TickerOptions = {}): Ticker {
   readObject(options, '', ['clock', 'lateAfter', 'maxUnread', 'keepAlive'])
   if (typeof schedule?.nextMs !== 'function') {
-    throw new JobistemerError('INVALID_SCHEDULE', {
-      message: `schedule is not a schedule: ${printValue(schedule)}.`,
-      field: 'schedule',
-      value: schedule,
-      remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
-    })
+    throw invalidValue(
+      'schedule',
+      'is not a schedule',
+      schedule,
+      'Give what cron(), iso8601(), once() or your own Schedule makes.',
+      'INVALID_SCHEDULE',
+    )
   }
   return new LiveTicker(schedule, {
     clock: readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer']),

@@ -55,6 +55,15 @@ export const fewestHeartbeats = 4
 /** Default `deadAfter`, in heartbeats. */
 export const defaultDeadAfterHeartbeats = 6
 
+/** Time after which other nodes launch an overdue slot, in ms. Handlers and storages that answer slowly need less. */
+export const standbyMs = 1000
+/** Heartbeats between two scans for occurrences beyond their deadline. */
+export const heartbeatsPerReap = 3
+/** Maximum of that interval, in ms: an expired run waits at most this long, however rare the heartbeats. */
+export const longestReapMs = 15_000
+/** Jobs that are data and that a node holds. 5,000 jobs take a few MB. A node with more loads the jobs that come due. */
+export const heldJobs = 5000
+
 /** Milliseconds between a wake-up and its poll, so that a burst of changes causes one poll. */
 export const wakeDelayMs = 200
 

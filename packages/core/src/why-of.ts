@@ -1,5 +1,5 @@
-import { JobistemerError, printValue } from './errors.ts'
 import type { Occurrence } from './occurrence.ts'
+import { invalidValue } from './errors.ts'
 
 const byStateAndReason: Readonly<Record<string, string>> = {
   'skipped overlap': 'An earlier run of the job was still active, and the overlap policy skips further runs.',
@@ -59,12 +59,12 @@ const stoppedBecause = 'backfill_stopped: '
  */
 export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string {
   if (typeof occurrence !== 'object' || occurrence === null || !Object.hasOwn(byState, occurrence.state)) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `occurrence is not an occurrence: ${printValue(occurrence)}.`,
-      field: 'occurrence',
-      value: occurrence,
-      remedy: 'Give an occurrence as occurrences() or explain() returns it.',
-    })
+    throw invalidValue(
+      'occurrence',
+      'is not an occurrence',
+      occurrence,
+      'Give an occurrence as occurrences() or explain() returns it.',
+    )
   }
   const { state, reason } = occurrence
   if (reason?.startsWith(stoppedBecause))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { presentSchedule, slotsOf } from '../src/engine/api/backfill-slots.ts'
+import { presentSchedule, slotsOf } from '../src/engine/api/backfill-states.ts'
 import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 
 const old = { type: 'old' }

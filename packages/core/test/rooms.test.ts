@@ -44,7 +44,6 @@ const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
   'index.ts': 'api',
   'job-operations.ts': 'api',
   'occurrence.ts': 'api',
-  'operations-face.ts': 'api',
   'run-due.ts': 'api',
   'scheduler-options.ts': 'api',
   'scheduler.ts': 'api',

@@ -23,7 +23,6 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
   remove: true,
   plan: true,
   apply: true,
-  realign: true,
   nextRuns: true,
   explain: true,
   nodes: true,

@@ -17,6 +17,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { SeededRandom } from '@jobistemer/test-kit'
 import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
+import { tuned } from '../../workspace/test-tuning.ts'
 
 // Each scenario reproduces a bug that the simulator found. Seeds change their meaning with the generator.
 
@@ -55,7 +56,7 @@ function stage(): Stage {
         // The test holds answers back in virtual time, so this time must not wait for them.
         clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
-        definitionInterval: 1000,
+        ...tuned({ definitionInterval: 1000 }),
         ...options,
       })
       schedulers.push(scheduler)
@@ -235,7 +236,7 @@ it('a node with an old definition does not repeat creates of a slot that was can
     },
   })
   // The node scans for changed definitions before the slot, and next long after it.
-  await start('a', [watched], counting, { definitionInterval: 50_000 })
+  await start('a', [watched], counting, { ...tuned({ definitionInterval: 50_000 }) })
   await clock.advance(59_500)
   const other = await start('b', [watched])
   await other.cancelSlot('watched', startMs + 60_000)
@@ -338,7 +339,7 @@ it('a request for a job that is deleted and defined again meanwhile ends', async
       return storage.createOccurrences(request)
     },
   })
-  const behind = await start('a', [renewed], counting, { definitionInterval: 5000 })
+  const behind = await start('a', [renewed], counting, { ...tuned({ definitionInterval: 5000 }) })
   const other = await start('b', [renewed])
   await other.update('renewed', { misfireThreshold: 2000 })
   hold()

@@ -5,6 +5,7 @@ import { startPostgres } from '@jobistemer/test-servers'
 import { afterEach, expect, it } from 'vitest'
 import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
 import { postgresStorage } from '../src/index.ts'
+import { tuned } from '../../workspace/test-tuning.ts'
 
 const cleanUps: (() => unknown)[] = []
 
@@ -12,7 +13,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-const intervals = { heartbeat: 250, deadAfter: 1500, reapInterval: 500, pollInterval: 200 }
+const intervals = { heartbeat: 250, deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
 /** A living node that has the job of the doomed one, and ends its runs. */
 async function livingNode(url: string, nodeId: string) {

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { addJob } from '@jobistemer/test-kit'
 import { refusal } from './refusal.ts'
 import { useServers } from './servers.ts'
+import { tuned } from '../../workspace/test-tuning.ts'
 
 const { start, client: admin, open, onClose } = useServers()
 
@@ -67,7 +68,7 @@ describe.each(losses)('after $name', ({ loseAll }) => {
         nodeId,
         jobs: [tick, rare],
         logger: silentLogger,
-        definitionInterval: 100,
+        ...tuned({ definitionInterval: 100 }),
       })
       await scheduler.start()
       schedulers.push(scheduler)

@@ -36,7 +36,6 @@ export async function clientTrial({ module, argument, connect }: TrialPlace): Pr
     await fillsBack(client)
     assert.ok((await client.prune({ olderThan: 0 })) > 3)
     assert.deepEqual((await client.occurrences({ job: 'report' })).items, [])
-    assert.deepEqual(await client.realign(), [])
   } finally {
     await client.close()
     await storage.close()

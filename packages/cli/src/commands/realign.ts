@@ -1,3 +1,4 @@
+import { JobistemerError, type Client, type UpdateResult } from '@jobistemer/core'
 import { counted } from '../output/counted.ts'
 import type { Command, Context } from '../command.ts'
 import { withNearNames } from '../job-of.ts'
@@ -11,8 +12,17 @@ export const realign: Command = {
   examples: [['realign', 'all jobs that are ahead; none, when all are well']],
   async run(context: Context, [name]) {
     const client = await context.client()
-    const call = () => client.realign(name, context.call)
-    const realigned = name === undefined ? await call() : await withNearNames(context, name, call)
+    const setBack = async (job: string) => ({
+      name: job,
+      ...(await client.update(job, {}, { realign: true, ...context.call })),
+    })
+    const answers =
+      name === undefined
+        ? await ofAllJobs(client, context, setBack)
+        : [await withNearNames(context, name, () => setBack(name))]
+    const realigned = answers.flatMap(({ name: job, nextAt, realigned: how }) =>
+      how === undefined ? [] : [{ name: job, nextAt, ...how }],
+    )
     const { out, times } = context
     if (out.isJson) return out.json({ realigned })
     if (realigned.length === 0) out.line('No job is ahead.')
@@ -23,4 +33,28 @@ export const realign: Command = {
       )
     }
   },
+}
+
+interface Answer extends UpdateResult {
+  readonly name: string
+}
+
+/** Sets back the jobs of the storage. Leaves out jobs that are deleted meanwhile, and warns of schedules that it cannot load. */
+async function ofAllJobs(
+  client: Client,
+  { call, err }: Context,
+  setBack: (name: string) => Promise<Answer>,
+): Promise<readonly Answer[]> {
+  const answers: Answer[] = []
+  for await (const { name } of client.jobs({}, call)) {
+    try {
+      answers.push(await setBack(name))
+    } catch (error) {
+      if (!JobistemerError.isInstance(error)) throw error
+      if (error.code === 'UNKNOWN_SCHEDULE_TYPE')
+        err.line(text`${name} stays as it is: its schedule type is not known here.`)
+      else if (error.code !== 'JOB_NOT_FOUND') throw error
+    }
+  }
+  return answers
 }

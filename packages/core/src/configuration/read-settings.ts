@@ -1,5 +1,5 @@
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
 import {
@@ -167,12 +167,12 @@ function functionNotStored(retryIf: unknown, field: string): JobistemerError {
 function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): RecoveryStrategy {
   if (typeof input !== 'object' || input === null) {
     if (plainRecoveryStrategies.includes(input)) return { type: input }
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field} is not a recovery strategy: ${printValue(input)}.`,
+    throw invalidValue(
       field,
-      value: input,
-      remedy: `Allowed are ${plainRecoveryStrategies.map(printValue).join(', ')} and { type: "bounded_window", maxOccurrences, maxAge }.`,
-    })
+      'is not a recovery strategy',
+      input,
+      `Allowed are ${plainRecoveryStrategies.map(printValue).join(', ')} and { type: "bounded_window", maxOccurrences, maxAge }.`,
+    )
   }
   readObject(input, field, ['type', 'maxOccurrences', 'maxAge'])
   readChoice(input.type, ['bounded_window'], `${field}.type`)
@@ -196,12 +196,7 @@ function readRecoveryStrategy(input: RecoveryStrategyInput, field: string): Reco
 function readKeepLogs(input: KeepLogsInput, field: string): KeepLogs | null {
   if (input === false) return null
   if (input !== true && (typeof input !== 'object' || input === null)) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field} does not say what to keep: ${printValue(input)}.`,
-      field,
-      value: input,
-      remedy: 'Allowed are true, false and { lines }.',
-    })
+    throw invalidValue(field, 'does not say what to keep', input, 'Allowed are true, false and { lines }.')
   }
   const { lines } = input === true ? {} : readObject(input, field, ['lines'])
   return { lines: readInteger(orDefault(lines, 100), `${field}.lines`, 1, 1000) }
@@ -210,12 +205,7 @@ function readKeepLogs(input: KeepLogsInput, field: string): KeepLogs | null {
 function readRetention(input: RetentionInput, field: string): Retention | null {
   if (input === 'forever') return null
   if (typeof input !== 'object' || input === null) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field} is not a retention: ${printValue(input)}.`,
-      field,
-      value: input,
-      remedy: 'Allowed are "forever" and { olderThan, keep }.',
-    })
+    throw invalidValue(field, 'is not a retention', input, 'Allowed are "forever" and { olderThan, keep }.')
   }
   readObject(input, field, ['olderThan', 'keep'])
   const { olderThanMs, keep } = defaultSettings.retention as Retention
@@ -241,10 +231,11 @@ export function readTimezone(input: string, field: string): string {
   } catch {
     // Intl answers an unknown zone with a RangeError that names no field.
   }
-  throw new JobistemerError('INVALID_TIMEZONE', {
-    message: `${field} is not a known time zone: ${printValue(input)}.`,
+  throw invalidValue(
     field,
-    value: input,
-    remedy: 'Give an IANA name such as "Europe/Berlin" or "UTC", of at most 100 characters.',
-  })
+    'is not a known time zone',
+    input,
+    'Give an IANA name such as "Europe/Berlin" or "UTC", of at most 100 characters.',
+    'INVALID_TIMEZONE',
+  )
 }

@@ -1,28 +1,33 @@
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { longestName, mostItems } from '../tuning.ts'
 
 /** Checks that a value is one of a few. */
 export function readChoice<T extends string>(value: unknown, choices: readonly T[], field: string): T {
   if (choices.includes(value as T)) return value as T
-  throw invalid(value, field, `is not one of the allowed values`, `Allowed are ${choices.map(printValue).join(', ')}.`)
+  throw invalidValue(
+    field,
+    `is not one of the allowed values`,
+    value,
+    `Allowed are ${choices.map(printValue).join(', ')}.`,
+  )
 }
 
 /** Checks that a value is an integer in a range, both ends included. */
 export function readInteger(value: unknown, field: string, min: number, max: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
-  throw invalid(value, field, 'is not an integer in range', `Give an integer from ${min} to ${max}.`)
+  throw invalidValue(field, 'is not an integer in range', value, `Give an integer from ${min} to ${max}.`)
 }
 
 /** Checks that a value is a number in a range, both ends included. */
 export function readNumber(value: unknown, field: string, min: number, max: number): number {
   if (typeof value === 'number' && value >= min && value <= max) return value
-  throw invalid(value, field, 'is not a number in range', `Give a number from ${min} to ${max}.`)
+  throw invalidValue(field, 'is not a number in range', value, `Give a number from ${min} to ${max}.`)
 }
 
 /** Checks that a value is a function. */
 export function readFunction<T>(value: T, field: string): T {
   if (typeof value === 'function') return value
-  throw invalid(value, field, 'is not a function', 'Give a function.')
+  throw invalidValue(field, 'is not a function', value, 'Give a function.')
 }
 
 /** Checks that a value is an object with these methods. */
@@ -33,13 +38,13 @@ export function readMethods<T>(value: T, field: string, methods: readonly string
   > | null
   const absent = methods.find((method) => typeof members?.[method] !== 'function')
   if (absent === undefined) return value
-  throw invalid(value, field, `has no method ${absent}`, `Give an object with the methods ${methods.join(', ')}.`)
+  throw invalidValue(field, `has no method ${absent}`, value, `Give an object with the methods ${methods.join(', ')}.`)
 }
 
 /** Checks that a value is a list. */
 export function readList<T>(value: readonly T[], field: string): readonly T[] {
   if (Array.isArray(value)) return value
-  throw invalid(value, field, 'is not a list', 'Give an array.')
+  throw invalidValue(field, 'is not a list', value, 'Give an array.')
 }
 
 /** Checks that a value is a list of what a call asks for, and not too long a one. */
@@ -56,7 +61,7 @@ export function readLimitedList<T>(value: readonly T[], field: string): readonly
 /** Checks that a value is a function, or absent. */
 export function readOptionalFunction<T>(value: T, field: string): T {
   if (value === undefined || typeof value === 'function') return value
-  throw invalid(value, field, 'is not a function', 'Give a function or leave it out.')
+  throw invalidValue(field, 'is not a function', value, 'Give a function or leave it out.')
 }
 
 /** The value, or what holds when it is left out. `null` is not left out: it is a value of another type. */
@@ -67,7 +72,7 @@ export function orDefault<T>(value: T | undefined, otherwise: T): T {
 /** Checks that a value is `true` or `false`. */
 export function readBoolean(value: unknown, field: string): boolean {
   if (typeof value === 'boolean') return value
-  throw invalid(value, field, 'is neither true nor false', 'Give true or false.')
+  throw invalidValue(field, 'is neither true nor false', value, 'Give true or false.')
 }
 
 /**
@@ -101,10 +106,10 @@ export function readName(
 /** Checks that a value is a list of tags. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME` */
 export function readTags(value: readonly string[], field: string): readonly string[] {
   const tags = readList(value, field).map((tag, index) => readTag(tag, `${field}[${index}]`))
-  if (tags.length > 32) throw invalid(tags.length, field, 'has too many items', 'Give at most 32 tags.')
+  if (tags.length > 32) throw invalidValue(field, 'has too many items', tags.length, 'Give at most 32 tags.')
   const twice = tags.findIndex((tag, index) => tags.indexOf(tag) < index)
   if (twice < 0) return tags
-  throw invalid(tags[twice], `${field}[${twice}]`, 'is there twice', 'Name each tag once.')
+  throw invalidValue(`${field}[${twice}]`, 'is there twice', tags[twice], 'Name each tag once.')
 }
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
@@ -116,10 +121,10 @@ export function readTag(value: unknown, field: string): string {
 /** Checks that a value is a text for people: 1 to 1,000 characters of well-formed Unicode. */
 export function readDescription(value: unknown, field: string): string {
   if (typeof value === 'string' && value.length >= 1 && value.length <= 1000 && isWellFormed(value)) return value
-  throw invalid(
-    value,
+  throw invalidValue(
     field,
     'is not a text for people',
+    value,
     'Give a string of 1 to 1,000 characters of well-formed Unicode.',
   )
 }
@@ -134,7 +139,7 @@ export function isWellFormed(text: string): boolean {
  */
 export function readRecord<T>(value: Readonly<Record<string, T>>, field: string): Readonly<Record<string, T>> {
   if (isPlainObject(value)) return value
-  throw invalid(value, field, 'is not a plain object', 'Give an object literal, with a name for each member.')
+  throw invalidValue(field, 'is not a plain object', value, 'Give an object literal, with a name for each member.')
 }
 
 /** True for an object literal, of whatever realm, an object without a prototype, and the namespace of a module. */
@@ -148,10 +153,10 @@ export function isPlainObject(value: unknown): value is object {
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
   // A Map or a Date has no members either, and would pass for an object that says nothing.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
-    throw invalid(
-      value,
+    throw invalidValue(
       field === '' ? 'options' : field,
       'is not an object',
+      value,
       `Give an object with ${known.join(', ')}.`,
     )
   }
@@ -189,13 +194,4 @@ function distanceOf(left: string, right: string): number {
     }
   }
   return row[right.length] as number
-}
-
-function invalid(value: unknown, field: string, what: string, remedy: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} ${what}: ${printValue(value)}.`,
-    field,
-    value,
-    remedy,
-  })
 }

@@ -45,7 +45,7 @@ import { Reaper } from './maintenance/reaper.ts'
 import { Retainer } from './maintenance/retention.ts'
 import { StaleJobAlert } from './maintenance/stale-job-alert.ts'
 import { OverdueTakeover } from './scheduling/overdue-takeover.ts'
-import { History } from './api/history.ts'
+import { liveCounts } from './api/history.ts'
 import { Operations } from './api/operations.ts'
 import type { WaitOptions } from './api/waits.ts'
 import { Recovery } from './scheduling/recovery.ts'
@@ -116,7 +116,6 @@ export class Engine implements EngineContext {
   readonly #staleJobAlert: StaleJobAlert
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
-  readonly #history: History
   readonly #watcher: DefinitionWatcher
   readonly #restorer: Restorer
   readonly #callOf: CallOf | null
@@ -192,6 +191,7 @@ export class Engine implements EngineContext {
       this.#endMetrics = () => metrics.end(read)
     }
     const findsDueJobs = options.storage.capabilities.findsDueJobs === true
+    const { derived } = options
     const madeAt = this.clock.monotonic()
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
@@ -212,9 +212,9 @@ export class Engine implements EngineContext {
       reviver,
       handlers: options.handlers,
       // Peers with the same options read changed definitions at the same interval.
-      patienceMs: 2 * options.definitionIntervalMs,
-      standbyMs: options.standbyMs,
-      mostHeld: findsDueJobs ? options.heldJobs : Number.POSITIVE_INFINITY,
+      patienceMs: 2 * derived.definitionInterval,
+      standbyMs: derived.standby,
+      mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
       others: new PeerDefinitions(heartbeats),
       deadAfterMs: options.deadAfterMs,
       release: options.release,
@@ -234,7 +234,7 @@ export class Engine implements EngineContext {
     this.#overdue = new OverdueTakeover(this, {
       registry,
       assignment,
-      standbyMs: options.standbyMs,
+      standbyMs: derived.standby,
       findsDueJobs,
     })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
@@ -262,7 +262,7 @@ export class Engine implements EngineContext {
       pool.rejoined()
       capacity.workAppeared()
     })
-    this.#restorer = new Restorer(this, { registry, intervalMs: options.definitionIntervalMs })
+    this.#restorer = new Restorer(this, { registry, intervalMs: derived.definitionInterval })
     heartbeats.changed.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(
       this,
@@ -280,16 +280,18 @@ export class Engine implements EngineContext {
       overdue,
       findsDueJobs,
     })
-    const { reapIntervalMs: intervalMs } = options
-    this.#reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
-    const history = new History(this)
-    this.#history = history
+    this.#reaper = new Reaper(this, {
+      registry,
+      capacity,
+      pool,
+      heartbeats,
+      intervalMs: derived.reapInterval,
+      deadAfterMs,
+    })
     this.operations = new Operations(this, {
       registry,
       capacity,
       pool,
-      history,
-      isClient,
       callTimeoutMs: options.callTimeoutMs,
       phase: () => this.#phase,
       connect: () => this.connect({}),
@@ -300,7 +302,7 @@ export class Engine implements EngineContext {
     this.#watcher = new DefinitionWatcher(this, {
       registry,
       workAppeared: () => capacity.workAppeared(),
-      intervalMs: options.definitionIntervalMs,
+      intervalMs: derived.definitionInterval,
     })
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
@@ -335,8 +337,8 @@ export class Engine implements EngineContext {
     if (this.#stopping !== undefined || this.#phase === 'stopped') return null
     const asked = this.#asked({ timeout: gaugeTimeoutMs })
     // An unavailable storage leaves the gauge without a value.
-    const count = await this.#history.waitingCount(asked).catch(() => null)
-    return this.#stopping === undefined ? count : null
+    const counts = await liveCounts(asked).catch(() => null)
+    return this.#stopping === undefined && counts !== null ? counts.pending + counts.queued : null
   }
 
   /** Number of running occurrences, including those of calls of `runDue`. */

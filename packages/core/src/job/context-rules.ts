@@ -1,5 +1,5 @@
 import { readNumber } from '../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import type { Jsonify, JsonValue } from '../json.ts'
 import type { TaskReference } from './task.ts'
 
@@ -9,12 +9,7 @@ import type { TaskReference } from './task.ts'
 export function checkProgress(fraction: number, message: string | undefined): void {
   readNumber(fraction, 'fraction', 0, 1)
   if (message === undefined || typeof message === 'string') return
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `message is not a text: ${printValue(message)}.`,
-    field: 'message',
-    value: message,
-    remedy: 'Give a string or leave it out.',
-  })
+  throw invalidValue('message', 'is not a text', message, 'Give a string or leave it out.')
 }
 
 /** The result of an earlier task. @throws JobistemerError `RESULT_NOT_AVAILABLE` */

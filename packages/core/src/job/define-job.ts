@@ -14,7 +14,7 @@ import type {
   TaskOverrides,
   TaskSettingsInput,
 } from '../configuration/settings.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'
 import type { ExecutionReport } from '../report.ts'
@@ -212,12 +212,13 @@ function missingSchedule(jobName: string): JobistemerError {
 /** Checks a schedule, and binds an unbound one to the job's name and zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
   if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
-    throw new JobistemerError('INVALID_SCHEDULE', {
-      message: `schedule is not a schedule: ${printValue(schedule)}.`,
-      field: 'schedule',
-      value: schedule,
-      remedy: 'Give what cron(), iso8601(), once() or your own Schedule makes.',
-    })
+    throw invalidValue(
+      'schedule',
+      'is not a schedule',
+      schedule,
+      'Give what cron(), iso8601(), once() or your own Schedule makes.',
+      'INVALID_SCHEDULE',
+    )
   }
   const bound = isUnbound(schedule)
     ? schedule.bind(timezone === undefined ? { jobName } : { jobName, timezone })
@@ -275,12 +276,7 @@ export function readTasks(
   retryIf: RetryPolicyInCode['retryIf'] = undefined,
 ): readonly JobTask[] {
   if (!Array.isArray(tasks) || tasks.length === 0) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `tasks is not a list of tasks: ${printValue(tasks)}.`,
-      field: 'tasks',
-      value: tasks,
-      remedy: 'Give at least one task: { name, run }.',
-    })
+    throw invalidValue('tasks', 'is not a list of tasks', tasks, 'Give at least one task: { name, run }.')
   }
   const names = new Set<string>()
   return tasks.map((task: AnyTask, index) => {
@@ -288,12 +284,13 @@ export function readTasks(
     readObject(task, path, taskOptionNames)
     const name = readName(task.name, `${path}.name`)
     if (names.has(name)) {
-      throw new JobistemerError('DUPLICATE_TASK', {
-        message: `${path}.name is the name of an earlier task: ${printValue(name)}.`,
-        field: `${path}.name`,
-        value: name,
-        remedy: 'Give each task of a job a name of its own.',
-      })
+      throw invalidValue(
+        `${path}.name`,
+        'is the name of an earlier task',
+        name,
+        'Give each task of a job a name of its own.',
+        'DUPLICATE_TASK',
+      )
     }
     names.add(name)
     const { settings, retryIf: own } = withoutRetryIf(task, `${path}.`)
@@ -341,12 +338,7 @@ function readWork(
   if (run === undefined && known !== undefined) {
     return { run: known.run, handler: known.handler, isolation: known.isolation }
   }
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${path}.run is not a function: ${printValue(run)}.`,
-    field: `${path}.run`,
-    value: run,
-    remedy: workRemedy,
-  })
+  throw invalidValue(`${path}.run`, 'is not a function', run, workRemedy)
 }
 
 const workRemedy =
@@ -359,10 +351,10 @@ function refuseSecondWork(task: AnyTask, path: string): void {
   const stray = isolationOptionNames.find((name) => task[name as keyof AnyTask] !== undefined)
   if (second === undefined && (stray === undefined || task.module !== undefined)) return
   const field = second ?? (stray as keyof AnyTask)
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${path}.${field} comes ${second === undefined ? 'without a module' : `beside ${path}.${first}`}: ${printValue(task[field])}.`,
-    field: `${path}.${field}`,
-    value: task[field],
-    remedy: workRemedy,
-  })
+  throw invalidValue(
+    `${path}.${field}`,
+    `comes ${second === undefined ? 'without a module' : `beside ${path}.${first}`}`,
+    task[field],
+    workRemedy,
+  )
 }

@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { orDefault, readBoolean, readChoice, readNumber, readObject, readRecord } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
@@ -101,12 +101,12 @@ function readLimits(limits: IsolatedResourceLimits, isolation: Isolation, field:
     if (limit === undefined) continue
     checked[name] = readNumber(limit, `${field}.${name}`, 1, 1_048_576)
     if (isolation === 'thread' || !threadLimits.includes(name)) continue
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field}.${name} is no limit of a process: ${printValue(limit)}.`,
-      field: `${field}.${name}`,
-      value: limit,
-      remedy: 'Leave it out, or give isolation: "thread".',
-    })
+    throw invalidValue(
+      `${field}.${name}`,
+      'is no limit of a process',
+      limit,
+      'Leave it out, or give isolation: "thread".',
+    )
   }
   return checked
 }
@@ -117,12 +117,7 @@ function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly
     // `{ ...process.env }` has members that are undefined for some tools.
     if (value === undefined) continue
     if (typeof value !== 'string') {
-      throw new JobistemerError('INVALID_ARGUMENT', {
-        message: `${field}.${name} is not a text: ${printValue(value)}.`,
-        field: `${field}.${name}`,
-        value,
-        remedy: 'Environment variables are strings.',
-      })
+      throw invalidValue(`${field}.${name}`, 'is not a text', value, 'Environment variables are strings.')
     }
     checked[name] = value
   }

@@ -1,4 +1,4 @@
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import { isThenable } from '../rejection.ts'
 import type { SchemaIssue, StandardSchema } from '../standard-schema.ts'
@@ -13,12 +13,12 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   const isHolder = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
   const standard = isHolder ? schema['~standard'] : undefined
   if (standard?.version === 1 && typeof standard.validate === 'function') return schema
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is not a schema: ${printValue(schema)}.`,
+  throw invalidValue(
     field,
-    value: schema,
-    remedy: 'Give a Standard Schema of version 1, such as zod, valibot and arktype make.',
-  })
+    'is not a schema',
+    schema,
+    'Give a Standard Schema of version 1, such as zod, valibot and arktype make.',
+  )
 }
 
 /** The source of the data, for messages. */

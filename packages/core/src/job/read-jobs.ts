@@ -1,5 +1,5 @@
 import { isWellFormed, readList, readName } from '../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../errors.ts'
+import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { jobId } from '../ids.ts'
 import { toInstantText } from '../instant.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
@@ -22,23 +22,19 @@ export function readDistinctJob(job: Job, field: string, names: Set<string>): vo
 }
 
 export function duplicateJob(name: string, field: string): JobistemerError {
-  return new JobistemerError('DUPLICATE_JOB', {
-    message: `${field} is the name of an earlier job: ${printValue(name)}.`,
+  return invalidValue(
     field,
-    value: name,
-    remedy: 'Give each job a name of its own, and name it once.',
-  })
+    'is the name of an earlier job',
+    name,
+    'Give each job a name of its own, and name it once.',
+    'DUPLICATE_JOB',
+  )
 }
 
 /** Checks that a value is what `defineJob` makes. @throws JobistemerError `INVALID_ARGUMENT` */
 export function readJob(job: Job, field: string): Job {
   if (isJob(job)) return job
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is not a job: ${printValue(job)}.`,
-    field,
-    value: job,
-    remedy: 'Give what defineJob() makes.',
-  })
+  throw invalidValue(field, 'is not a job', job, 'Give what defineJob() makes.')
 }
 
 function isJob(value: Partial<Job> | null | undefined): boolean {

@@ -49,7 +49,6 @@ describe('createScheduler rejects', () => {
     ['a prefetch above 10,000', { prefetch: 10_001 }, 'INVALID_ARGUMENT', 'prefetch', 10_001],
     ['a prefetch that is text', { prefetch: 'many' }, 'INVALID_ARGUMENT', 'prefetch', 'many'],
     ['a poll interval of 0', { pollInterval: 0 }, 'INVALID_DURATION', 'pollInterval', 0],
-    ['a reap interval that is text', { reapInterval: 'often' }, 'INVALID_DURATION', 'reapInterval', 'often'],
     ['a bad default', { defaults: { overlapPolicy: 'no' } }, 'INVALID_ARGUMENT', 'defaults.overlapPolicy', 'no'],
     ['an unknown default', { defaults: { retries: 3 } }, 'UNKNOWN_OPTION', 'defaults.retries', 3],
     ['defaults that are not an object', { defaults: 5 }, 'INVALID_ARGUMENT', 'defaults', 5],

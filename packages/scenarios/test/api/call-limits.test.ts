@@ -92,8 +92,7 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
     ({ scheduler }, options) =>
       scheduler.apply({ owner: 'x', jobs: [], added: [], changed: [], removed: [], unchanged: [] }, options),
   ],
-  ['realign', ({ scheduler }, options) => scheduler.realign('a', options)],
-  ['realign of all jobs', ({ scheduler }, options) => scheduler.realign(undefined, options)],
+  ['realign', ({ scheduler }, options) => scheduler.update('a', {}, { realign: true, ...options })],
   ['explain', ({ scheduler }, options) => scheduler.explain('a', at(10), options)],
   ['prune', ({ scheduler }, options) => scheduler.prune({ olderThan: 0, ...options })],
   ['isRunning', ({ scheduler }, options) => scheduler.isRunning('a', options)],

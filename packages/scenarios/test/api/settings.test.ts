@@ -380,33 +380,6 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(full, 'asked')).toMatchObject({ state: 'completed' })
     })
 
-    it('is accepted as the definitionInterval', async () => {
-      const world = createWorld(place)
-      const jobs = [defineJob({ name: 'asked', schedule: everySeconds(100_000), tasks })]
-      const node = await world.start({ jobs, storage: deaf(world), definitionInterval: duration })
-      const other = await world.start({ jobs })
-      const heard = listen(node, 'job.registered')
-      await world.clock.advance({ seconds: 30 })
-      await other.update('asked', { overlapPolicy: 'allow' })
-      await world.clock.advance({ seconds: 89 })
-      expect(heard).toEqual([])
-      await world.clock.advance({ seconds: 2 })
-      expect(heard.map(({ event }) => event.version)).toEqual([2])
-    })
-
-    it('is accepted as the reapInterval', async () => {
-      const world = createWorld(place)
-      const jobs = [endless(world, { executionTimeout: { seconds: 30 }, onInterrupted: 'fail' })]
-      const dying = await world.start({ jobs })
-      await world.clock.advance({ seconds: 15 })
-      const node = await world.start({ jobs, reapInterval: duration })
-      world.crash(dying)
-      await world.clock.advance({ seconds: 119 })
-      expect(await fates(node, 'endless')).toEqual(['10 running'])
-      await world.clock.advance({ seconds: 2 })
-      expect(await fates(node, 'endless')).toEqual(['10 failed_stale execution_timeout'])
-    })
-
     it('is accepted as the gracePeriod of a shutdown and the olderThan of prune', async () => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ hours: 1 })

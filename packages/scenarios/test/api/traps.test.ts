@@ -9,6 +9,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { rarely } from '../support/rarely.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** A job that records the slots that it ran. */
 function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
@@ -109,7 +110,7 @@ describe.each(everywhere)('on $name', (place) => {
       const wrong = createScheduler({
         storage: { ...new InterceptedStorage(world.connect()).storage, claim: async () => nothing },
         clock: ahead,
-        reapInterval: { seconds: 5 },
+        ...tuned({ reapInterval: { seconds: 5 } }),
       })
       await wrong.start()
       await world.clock.advance({ seconds: 7 })

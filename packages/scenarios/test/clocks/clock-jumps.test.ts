@@ -1,6 +1,7 @@
 import { occurrenceId } from '@jobistemer/core'
 import { describe, expect, it } from 'vitest'
 import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock-world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /**
  * The node that is assigned to a slot cannot launch it while its time is in doubt. The other node launches it, one standby
@@ -61,7 +62,7 @@ describe('on a storage with a clock', () => {
       const first = await world.started('first', { jobs: [long] })
       await world.clock.advance({ seconds: 90 })
       world.storageClock.offsetMs = byMs
-      const second = world.node('second', { jobs: [job, long], reapInterval: 1000 })
+      const second = world.node('second', { jobs: [job, long], ...tuned({ reapInterval: 1000 }) })
       let isStarted = false
       const starting = second.scheduler.start().then(() => {
         isStarted = true
@@ -151,8 +152,8 @@ describe('on a storage without a clock', () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()
-      const left = await world.started('left', { jobs: [job, long], reapInterval: 1000 })
-      const right = await world.started('right', { jobs: [job, long], reapInterval: 1000 })
+      const left = await world.started('left', { jobs: [job, long], ...tuned({ reapInterval: 1000 }) })
+      const right = await world.started('right', { jobs: [job, long], ...tuned({ reapInterval: 1000 }) })
       await world.clock.advance({ seconds: 115 })
       left.clock.offsetMs = byMs
       await world.clock.advance({ seconds: 12 })
@@ -273,7 +274,7 @@ describe('on a storage without a clock', () => {
   it('a node whose time is in doubt does not reap the run of a dead owner', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording({ name: 'asked' })
-    const node = await world.started('only', { jobs: [job], reapInterval: 1000 })
+    const node = await world.started('only', { jobs: [job], ...tuned({ reapInterval: 1000 }) })
     await world.clock.advance({ seconds: 20 })
     const scheduledAt = world.clock.now()
     const id = occurrenceId(job.id, scheduledAt)

@@ -1,8 +1,9 @@
-import type { GaugeValues, Job } from '@jobistemer/core'
+import { createClient, type GaugeValues, type Job } from '@jobistemer/core'
 import { metricsCollector } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { ClockWorld, day, fateOf, hour, minute, minutes, second } from '../support/clock-world.ts'
-import { everySeconds } from '../support/every.ts'
+import { everySeconds, everyType } from '../support/every.ts'
+import { realign } from '../support/realign.ts'
 import { listen } from '../support/world.ts'
 
 const start = Date.UTC(2026, 0, 1)
@@ -43,7 +44,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
     const { scheduler } = await world.started('only', { jobs: [job], metrics })
-    expect(await scheduler.realign('recording')).toEqual([
+    expect(await realign(scheduler, 'recording')).toEqual([
       {
         name: 'recording',
         decidedUpTo: new Date(start + 63 * minute),
@@ -54,7 +55,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(((await metrics.readGauges()) as GaugeValues).scheduler_jobs_ahead).toBe(0)
     await world.clock.advance({ minutes: 70 })
     expect(ran).toEqual([...minutes(2, 59), ...minutes(64, 71)])
-    expect(await scheduler.realign()).toEqual([])
+    expect(await realign(scheduler)).toEqual([])
   })
 
   it('is realigned once by four concurrent calls of two nodes, and a third node adopts the change', async () => {
@@ -63,10 +64,10 @@ describe('a job whose slots were decided ahead of the time', () => {
     const right = await world.started('right', { jobs: [job] })
     const third = await world.started('third', { jobs: [job] })
     const answers = await Promise.all([
-      left.scheduler.realign(),
-      right.scheduler.realign('recording'),
-      left.scheduler.realign('recording'),
-      right.scheduler.realign(),
+      realign(left.scheduler),
+      realign(right.scheduler, 'recording'),
+      realign(left.scheduler, 'recording'),
+      realign(right.scheduler),
     ])
     expect(answers.flat()).toHaveLength(1)
     await left.scheduler.shutdown()
@@ -81,7 +82,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     async (recoveryStrategy) => {
       const { world, job, ran, ranAhead } = await aheadByAnHour({ recoveryStrategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
-      await scheduler.realign()
+      await realign(scheduler)
       await world.clock.advance({ minutes: 70 })
       const all = [...ranAhead, ...ran]
       expect(new Set(all).size).toBe(all.length)
@@ -100,7 +101,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     await world.clock.advance({ minutes: 5 })
     expect(ran).toEqual([])
     expect(told).toHaveLength(1)
-    await scheduler.realign('recording')
+    await realign(scheduler, 'recording')
     await world.clock.advance({ minutes: 5 })
     expect(ran).toEqual(minutes(7, 11))
   })
@@ -110,7 +111,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     const { job, ran } = world.recording()
     await world.decideAhead(30 * day, { jobs: [job] }, 10)
     const { scheduler } = await world.started('only', { jobs: [job] })
-    expect((await scheduler.realign()).map(({ name }) => name)).toEqual(['recording'])
+    expect((await realign(scheduler)).map(({ name }) => name)).toEqual(['recording'])
     expect((await scheduler.explain('recording', new Date(start + 3 * minute))).verdict).toBe('will_run')
     await world.clock.advance({ minutes: 3 })
     expect(ran).toEqual(minutes(1, 3))
@@ -121,7 +122,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     const { scheduler } = await world.started('only', { jobs: [job] })
     const storage = world.connect()
     await storage.prune({ now: start + hour, jobId: job.id, before: start + 62 * minute, keep: 0, limit: 1000 })
-    const [realigned] = await scheduler.realign()
+    const [realigned] = await realign(scheduler)
     expect(realigned?.nextAt).toEqual(new Date(start + 62 * minute))
     await world.clock.advance({ minutes: 70 })
     expect(ran).toEqual(minutes(64, 71))
@@ -136,7 +137,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
-      await scheduler.realign()
+      await realign(scheduler)
       await world.clock.advanceTo(start + 55 * minute)
       await scheduler.shutdown()
       await world.clock.advanceTo(start + 63 * minute + 30 * second)
@@ -157,7 +158,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
-    const [realigned] = await scheduler.realign()
+    const [realigned] = await realign(scheduler)
     const waiting = (await scheduler.occurrences({ job: 'recording', states: ['pending'] })).items
     expect(waiting.length).toBeGreaterThan(0)
     expect(realigned?.waiting).toEqual(waiting.map(({ id }) => id))
@@ -170,11 +171,11 @@ describe('a job whose slots were decided ahead of the time', () => {
     const { world, job } = await aheadByAnHour()
     const node = await world.started('only', { jobs: [job] })
     node.clock.offsetMs = -hour
-    await expect(node.scheduler.realign()).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED', field: 'clock' })
-    await expect(node.scheduler.realign('recording')).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED' })
+    await expect(realign(node.scheduler)).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED', field: 'clock' })
+    await expect(realign(node.scheduler, 'recording')).rejects.toMatchObject({ code: 'CLOCK_UNCONFIRMED' })
     node.clock.offsetMs = 0
     await world.clock.advance({ seconds: 2 })
-    expect(await node.scheduler.realign()).toHaveLength(1)
+    expect(await realign(node.scheduler)).toHaveLength(1)
   })
 
   it('emits job.ahead when the confirmed time moves back', async () => {
@@ -211,9 +212,10 @@ describe('a job whose slots were decided ahead of the time', () => {
     const unknown = world.recording({ name: 'unknown' }).job
     await world.decideAhead(hour, { jobs: [job, foreign, unknown] }, 10)
     const { scheduler } = await world.started('only', { jobs: [job] })
-    const realigned = await scheduler.realign()
-    expect(realigned.map(({ name }) => name).sort()).toEqual(['recording', 'unknown'])
-    await expect(scheduler.realign('unknown')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect((await realign(scheduler)).map(({ name }) => name)).toEqual(['recording'])
+    const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
+    expect((await realign(client, 'unknown')).map(({ name }) => name)).toEqual(['unknown'])
+    await expect(realign(client, 'foreign')).rejects.toMatchObject({ code: 'UNKNOWN_SCHEDULE_TYPE' })
   })
 })
 
@@ -234,12 +236,23 @@ function foreignSchedule() {
   })
 }
 
+it('an update with realign changes the schedule from the present on', async () => {
+  const { world, job, ran } = await aheadByAnHour()
+  const { scheduler } = await world.started('only', { jobs: [job] })
+  const schedule = everySeconds(30)
+  const answer = await scheduler.update('recording', { schedule }, { realign: true, reason: 'wrong clock' })
+  expect(answer).toMatchObject({ changed: true, realigned: { decidedUpTo: new Date(start + 63 * minute) } })
+  expect((await scheduler.versions('recording'))[0]?.reason).toBe('wrong clock')
+  await world.clock.advance({ minutes: 1 })
+  expect(ran).toEqual([2 * minute, 2.5 * minute])
+})
+
 it('realign does not change a job that is not ahead', async () => {
   const world = new ClockWorld({ hasClock: false })
   const { job, ran } = world.recording()
   const { scheduler } = await world.started('only', { jobs: [job] })
   await world.clock.advance({ minutes: 2 })
-  expect(await scheduler.realign()).toEqual([])
+  expect(await realign(scheduler)).toEqual([])
   await world.clock.advance({ minutes: 2 })
   expect(ran).toEqual(minutes(1, 4))
   expect((await scheduler.occurrences({ job: 'recording' })).items.map(fateOf)).toHaveLength(4)

@@ -12,6 +12,7 @@ import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { WrongClock } from '../support/wrong-clock.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const minute = 60_000
 const start = Date.parse('2026-01-01T00:00:00Z')
@@ -122,7 +123,10 @@ describe('a node on a storage with a clock', () => {
     async (_, setAt, byMs, firesAt) => {
       const { clock, storageClock, fired, node, stop } = setUp()
       const rarely = { hours: 1 }
-      const { scheduler } = node(0, { pollInterval: rarely, reapInterval: rarely, definitionInterval: rarely })
+      const { scheduler } = node(0, {
+        pollInterval: rarely,
+        ...tuned({ reapInterval: rarely, definitionInterval: rarely }),
+      })
       await scheduler.start()
       await clock.advance(setAt)
       storageClock.offsetMs = byMs

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** A logger that keeps its warnings and errors. */
 function warnings(): { readonly lines: { message: string; fields: object }[]; readonly logger: Logger } {
@@ -62,7 +63,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
     // The node loads new jobs once an hour.
-    await world.start({ handlers, logger, scheduleTypes: [everyType], definitionInterval: { hours: 1 } })
+    await world.start({ handlers, logger, scheduleTypes: [everyType], ...tuned({ definitionInterval: { hours: 1 } }) })
     const client = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
     await occupy(client, world)
     for (const name of ['ann', 'bob']) {
@@ -92,7 +93,12 @@ describe.each(everywhere)('on $name', (place) => {
     })
     // The node receives no wake-ups, and loads new jobs once an hour.
     const deaf = { ...storage, subscribe: undefined } as unknown as Storage
-    const node = await world.start({ handlers, storage: deaf, definitionInterval: { hours: 1 }, nodeId: 'node' })
+    const node = await world.start({
+      handlers,
+      storage: deaf,
+      ...tuned({ definitionInterval: { hours: 1 } }),
+      nodeId: 'node',
+    })
     const adder = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
     await occupy(adder, world)
     await adder.apply(await adder.plan([dataJob('gone')], { owner: 'short-lived' }))
@@ -128,8 +134,12 @@ describe.each(everywhere)('on $name', (place) => {
   it('a node loads a job that another node stores only if it has all handlers of the job', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
-    const node = await world.start({ handlers, scheduleTypes: [everyType], definitionInterval: { seconds: 1 } })
-    const author = await world.start({ definitionInterval: { hours: 1 } })
+    const node = await world.start({
+      handlers,
+      scheduleTypes: [everyType],
+      ...tuned({ definitionInterval: { seconds: 1 } }),
+    })
+    const author = await world.start({ ...tuned({ definitionInterval: { hours: 1 } }) })
     const schedule = everySeconds(3600)
     const code = { name: 'code', run: () => undefined }
     await author.add(dataJob('data'))

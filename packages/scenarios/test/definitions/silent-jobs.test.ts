@@ -7,6 +7,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { rarely } from '../support/rarely.ts'
 import { at, createWorld, secondsOf, startMs, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const minute = 60
 const hour = 60 * minute
@@ -15,7 +16,7 @@ const nodeOptions = {
   ...rarely,
   heartbeat: { minutes: 1 },
   deadAfter: { minutes: 5 },
-  standby: { minutes: 1 },
+  ...tuned({ standby: { minutes: 1 } }),
 } as const
 
 /** A job with a slot every minute that fails while `isFailing` returns true. Its alertAfter is ten minutes. */

@@ -12,6 +12,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Child } from '../support/child-process.ts'
 import { everySeconds, everyType } from '../support/every.ts'
 import { createWorld, fates } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
@@ -128,7 +129,7 @@ it('a job is scheduled once its schedule type is registered', async () => {
   await author.add(dataJob('job', new Late()))
   await world.shutdown(author)
   const { logger, errors } = errorsOf()
-  const settings = { logger, definitionInterval: { seconds: 1 } }
+  const settings = { logger, ...tuned({ definitionInterval: { seconds: 1 } }) }
   const worker = await world.start({ ...settings, handlers: { note: () => undefined } })
   await world.clock.advance({ seconds: 70 })
   expect(await fates(worker, 'job')).toEqual([])
@@ -150,7 +151,7 @@ it("an unknown schedule for a job of the node's code stops neither the node nor 
     }),
   ]
   const { logger, errors } = errorsOf()
-  const old = { jobs: jobsOf(cron('0 * * * *')), logger, definitionInterval: { seconds: 1 } }
+  const old = { jobs: jobsOf(cron('0 * * * *')), logger, ...tuned({ definitionInterval: { seconds: 1 } }) }
   const before = await world.start(old)
   const newer = await world.start({ jobs: jobsOf(everySeconds(7200)), scheduleTypes: [everyType] })
   await world.clock.advance({ seconds: 5 })

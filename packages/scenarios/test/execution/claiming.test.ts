@@ -5,6 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** Jobs without due slots, and the calls of their handlers. Each call takes ten seconds. */
 function asked(world: World, names: readonly string[]): { readonly jobs: readonly Job[]; readonly called: string[] } {
@@ -121,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     const run = () => world.clock.sleep({ seconds: 1 })
     const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
-    const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
+    const rarely = { pollInterval: { hours: 1 }, ...tuned({ definitionInterval: { hours: 1 } }) }
     for (const intercepted of connections) {
       // The nodes do not know each other: each node considers itself assigned to all slots.
       intercepted.intercept = async ({ operation, proceed }) =>

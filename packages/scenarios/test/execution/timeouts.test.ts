@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = everySeconds(10, +at(10))
 
@@ -235,7 +236,7 @@ describe.each(everywhere)('on $name', (place) => {
       const job = slow(clock, 'skip', 40)
       const first = await start({ jobs: [job], nodeId: 'first' })
       await clock.advance({ seconds: 15 })
-      await start({ jobs: [job], nodeId: 'second', reapInterval: { seconds: 1 } })
+      await start({ jobs: [job], nodeId: 'second', ...tuned({ reapInterval: { seconds: 1 } }) })
       await clock.advance({ seconds: 36 })
       const [occurrence] = (await first.occurrences({ job: 'slow' })).items
       expect(occurrence).toMatchObject({ state: 'completed', node: 'first', finishedAt: at(50) })

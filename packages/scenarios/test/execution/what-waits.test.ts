@@ -12,8 +12,9 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
-const rarely = { pollInterval: { hours: 1 }, definitionInterval: { hours: 1 } }
+const rarely = { pollInterval: { hours: 1 }, ...tuned({ definitionInterval: { hours: 1 } }) }
 const quickLife = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 6 } }
 
 interface Asked {

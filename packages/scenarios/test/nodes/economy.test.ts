@@ -5,6 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = everySeconds(10, +at(10))
 
@@ -96,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
     const definitionInterval = { seconds: 10 }
-    const { counted } = await callsOf(createWorld(place), { jobs, definitionInterval, advance: 100 })
+    const { counted } = await callsOf(createWorld(place), { jobs, ...tuned({ definitionInterval }), advance: 100 })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     expect(reads).toHaveLength(10)
     // The reads for retention read all heads.
@@ -114,7 +115,11 @@ describe.each(everywhere)('on $name', (place) => {
     const jobs = Array.from({ length: 200 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
-    const { counted } = await callsOf(createWorld(place), { jobs, definitionInterval: { seconds: 10 }, advance: 100 })
+    const { counted } = await callsOf(createWorld(place), {
+      jobs,
+      ...tuned({ definitionInterval: { seconds: 10 } }),
+      advance: 100,
+    })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
     expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 20))
@@ -125,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
     const world = createWorld(place)
     const idle = (name: string) =>
       defineJob({ name, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] })
-    const { counted } = await callsOf(world, { jobs: [idle('own')], definitionInterval: { hours: 1 } })
+    const { counted } = await callsOf(world, { jobs: [idle('own')], ...tuned({ definitionInterval: { hours: 1 } }) })
     const other = await world.start()
     await other.add(idle('other'))
     await world.clock.advance({ seconds: 10 })
@@ -234,7 +239,7 @@ it('an idle node reads the head of each job about once a minute', async () => {
     defineJob({ name: `job ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
   )
   const counted = new InterceptedStorage(world.connect())
-  await world.start({ jobs, storage: counted.storage, definitionInterval: { seconds: 3 } })
+  await world.start({ jobs, storage: counted.storage, ...tuned({ definitionInterval: { seconds: 3 } }) })
   await world.clock.advance({ minutes: 1 })
   counted.reset()
   await world.clock.advance({ minutes: 1 })

@@ -9,6 +9,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** A node without wake-ups whose poll interval is an hour. */
 function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Scheduler> {
@@ -162,8 +163,8 @@ describe('without wake-ups from the storage', () => {
     // No slot of the job is due, because a node also learns of a change when it creates a slot.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
-    const first = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
-    const second = await startDeaf(world, { jobs: [job], definitionInterval: { minutes: 1 } })
+    const first = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })
+    const second = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })
     second.on('job.registered', ({ version }) => learned.push(version))
     for (const seconds of [3100, 3200, 3300]) {
       await first.update('work', { schedule: everySeconds(seconds) })

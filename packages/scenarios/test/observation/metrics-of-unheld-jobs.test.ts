@@ -5,6 +5,7 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
 const jobOf = (name: string) =>
@@ -16,7 +17,7 @@ async function churn(place: (typeof everywhere)[number]) {
   const metrics = metricsCollector()
   const intercepted = new InterceptedStorage(world.connect())
   const node = { storage: intercepted.storage, handlers: { work: () => 1 }, scheduleTypes: [everyType] }
-  await world.start({ ...node, heldJobs: 0, metrics })
+  await world.start({ ...node, ...tuned({ heldJobs: 0 }), metrics })
   const client = createClient({ storage: world.connect(), clock: world.clock })
   await client.add(names.map(jobOf))
   await world.clock.advance({ minutes: 3, seconds: 30 })

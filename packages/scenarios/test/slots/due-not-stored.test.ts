@@ -5,6 +5,7 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
 
@@ -42,7 +43,7 @@ function noting(world: World) {
   const optionsOf = (nodeId: string): Partial<SchedulerOptions> => ({
     nodeId,
     ...life,
-    heldJobs: 5,
+    ...tuned({ heldJobs: 5 }),
     scheduleTypes: [everyType],
     handlers: {
       note: ({ job, scheduledAt }) => {
@@ -130,7 +131,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { ran, late, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(50))
     const deaf = wrapStorage(world.connect(), { subscribe: undefined })
-    await world.start({ ...optionsOf('only'), storage: deaf, definitionInterval: { hours: 1 } })
+    await world.start({ ...optionsOf('only'), storage: deaf, ...tuned({ definitionInterval: { hours: 1 } }) })
     const client = await world.start({ nodeId: 'client', ...life })
     await world.clock.advanceTo(at(8.9))
     await client.add(dataJob('soon', 10))
@@ -144,9 +145,9 @@ describe.each(everywhere)('on $name', (place) => {
     const { ran, late, optionsOf } = noting(world)
     const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
     // The client has no handlers, and holds no job.
-    const client = await world.start({ nodeId: 'client', heldJobs: 0, ...life })
+    const client = await world.start({ nodeId: 'client', ...tuned({ heldJobs: 0 }), ...life })
     await client.add([...crowd(50), ...three])
-    const node = await world.start({ ...optionsOf('only'), definitionInterval: { hours: 1 } })
+    const node = await world.start({ ...optionsOf('only'), ...tuned({ definitionInterval: { hours: 1 } }) })
     await world.clock.advanceTo(at(8.6))
     expect(await heldOf(node, three)).toHaveLength(3)
     expect(await heldOf(client, three)).toEqual([])

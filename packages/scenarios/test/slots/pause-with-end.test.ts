@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** The runs that have begun, with the seconds since the start of the world. */
 function noting(world: World) {
@@ -83,7 +84,7 @@ describe.each(everywhere)('on $name', (place) => {
   it('a job that is data and that no node holds resumes at the end, with its pending run', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
-    const options = { heldJobs: 0, handlers: { note: run }, scheduleTypes: [everyType], pollInterval }
+    const options = { ...tuned({ heldJobs: 0 }), handlers: { note: run }, scheduleTypes: [everyType], pollInterval }
     await world.start(options)
     const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
     const tasks = [{ name: 'work', handler: 'note' }]

@@ -6,6 +6,7 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** A chain of two tasks of 5 s each, and the calls of its handlers. */
 function chain(world: World, settings: JobSettingsInput = {}) {
@@ -450,7 +451,7 @@ describe('a call that a node sent before it died, and that takes effect after it
     const world = createWorld(memory)
     const { job } = await dieWhileAsking(world)
     const counted = new InterceptedStorage(world.connect())
-    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, reapInterval: { hours: 1 } }
+    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, ...tuned({ reapInterval: { hours: 1 } }) }
     await world.start({ jobs: [job], nodeId: 'node', storage: counted.storage, ...life })
     await world.clock.advance({ minutes: 1 })
     expect(counted.count('listOccurrences')).toBeGreaterThan(5)
@@ -462,7 +463,7 @@ describe('a call that a node sent before it died, and that takes effect after it
   it('causes no scans on a node without an earlier incarnation', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
-    await world.start({ nodeId: 'node', storage: counted.storage, reapInterval: { hours: 1 } })
+    await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })
     await world.clock.advance({ minutes: 1 })
     expect(counted.count('listOccurrences')).toBe(1)
   })

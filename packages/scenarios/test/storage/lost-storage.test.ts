@@ -8,6 +8,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { LosingStorage } from '../support/losing-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** A job that records the seconds at which it runs. */
 function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
@@ -191,7 +192,7 @@ describe('a storage that loses all its data', () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(60) })
-    const scheduler = await start({ jobs: [rare.job, job], definitionInterval: { hours: 1 } })
+    const scheduler = await start({ jobs: [rare.job, job], ...tuned({ definitionInterval: { hours: 1 } }) })
     const heard = listen(scheduler, 'job.vanished')
     await world.clock.advance({ seconds: 12 })
     losing.loseAll()
@@ -207,7 +208,7 @@ describe('a storage that loses all its data', () => {
   it('receives the job again when a trigger detects the loss, and the trigger runs', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
-    const scheduler = await start({ jobs: [job], definitionInterval: { hours: 1 } })
+    const scheduler = await start({ jobs: [job], ...tuned({ definitionInterval: { hours: 1 } }) })
     losing.loseAll()
     await expect(scheduler.trigger('asked')).resolves.toMatchObject({ created: true })
     await world.clock.advance({ seconds: 1 })
@@ -318,7 +319,11 @@ describe('a storage that loses all its data', () => {
     const { world, losing, start } = lossyWorld()
     const first = noting(world)
     const second = noting(world, 'tick', { schedule: everySeconds(15) })
-    const scheduler = await start({ jobs: [first.job], nodeId: 'first', definitionInterval: { seconds: 30 } })
+    const scheduler = await start({
+      jobs: [first.job],
+      nodeId: 'first',
+      ...tuned({ definitionInterval: { seconds: 30 } }),
+    })
     await world.clock.advanceTo(at(5))
     losing.loseAll()
     await start({ jobs: [second.job], nodeId: 'second' })

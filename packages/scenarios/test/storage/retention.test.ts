@@ -8,6 +8,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage } from '../support/places.ts'
 import { rarely } from '../support/rarely.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const minute = 60
 const hour = 60 * minute
@@ -169,7 +170,7 @@ describe.each(everyStorage)('on $name', (place) => {
         return proceed()
       }
       const jobs = [every(10 * minute, { olderThan: { hours: 1 }, keep: 0 })]
-      const often = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 }, standby: { minutes: 1 } }
+      const often = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 }, ...tuned({ standby: { minutes: 1 } }) }
       return world.start({ ...rarely, ...often, nodeId, jobs, storage: intercepted.storage })
     }
     const nodes = new Map([['first', await start('first')]])

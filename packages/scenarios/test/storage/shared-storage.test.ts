@@ -14,12 +14,12 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** No node polls before the end of a scenario. */
 const deaf: Partial<SchedulerOptions> = {
   pollInterval: { hours: 1 },
-  definitionInterval: { hours: 1 },
-  reapInterval: { hours: 1 },
+  ...tuned({ definitionInterval: { hours: 1 }, reapInterval: { hours: 1 } }),
   logger: silentLogger,
 }
 

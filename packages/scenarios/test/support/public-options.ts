@@ -140,7 +140,6 @@ export const entryPoints: readonly EntryPoint[] = [
       maxConcurrentJobs: { integerFrom: 1, to: 100_000 },
       maxChildren: { integerFrom: 1, to: 10_000 },
       prefetch: { integerFrom: 0, to: 10_000 },
-      heldJobs: { integerFrom: 0, to: 10_000_000 },
       defaults: 'object',
       ...prefixed('defaults.', jobSettings),
       logger: 'object',
@@ -148,8 +147,6 @@ export const entryPoints: readonly EntryPoint[] = [
       tracing: 'object',
       clock: 'object',
       pollInterval: 'positive duration',
-      reapInterval: 'positive duration',
-      definitionInterval: 'positive duration',
       callTimeout: 'positive duration',
       maxClockSkew: 'duration',
       gracePeriod: 'duration',
@@ -254,14 +251,6 @@ export const entryPoints: readonly EntryPoint[] = [
       const overrides = aroundOf(path.replace('overrides.', ''))
       const options = withMember(path, value, path.startsWith('overrides.') ? { overrides } : {})
       return scheduler.replay(ended?.id as never, path === 'options' ? (value as never) : options)
-    },
-  },
-  {
-    name: 'realign',
-    options: { name: 'name', options: 'object', ...limits },
-    call(path, value, scheduler) {
-      if (path === 'name') return scheduler.realign(value as string)
-      return scheduler.realign('a', path === 'options' ? (value as never) : withMember(path, value))
     },
   },
   {

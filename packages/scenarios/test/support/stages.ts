@@ -18,6 +18,7 @@ import { InterceptedStorage } from './intercepted-storage.ts'
 import { behaves } from './isolated-scene.ts'
 import { LosingStorage } from './losing-storage.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from './world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 /** Observes the scheduler of a scene. */
 export interface Watch {
@@ -288,7 +289,7 @@ export const isAhead: Stage = async (cast) => {
   await world.decideAhead(hour, { jobs: [odd(cast)] })
   const scheduler = await cast.watched((options) => world.node('only', options).scheduler, { jobs: [odd(cast)] })
   await world.clock.advance({ seconds: 15 })
-  await scheduler.realign('odd')
+  await scheduler.update('odd', {}, { realign: true })
   await world.clock.advance({ seconds: 10 })
   return 25
 }
@@ -407,7 +408,7 @@ export const clockIsSet: Stage = async (cast) => {
       })
       return scheduler
     },
-    { jobs: [odd(cast)], reapInterval: { seconds: 5 } },
+    { jobs: [odd(cast)], ...tuned({ reapInterval: { seconds: 5 } }) },
   )
   await world.clock.advance({ seconds: 35 })
   return 35
@@ -419,24 +420,6 @@ export const isOver: Stage = async (cast) => {
   await world.clock.advanceTo(at(5))
   await cast.watched(world.scheduler, { jobs: [odd(cast, { schedule: everySeconds(10, +at(0)) })] })
   await world.clock.advanceTo(at(25))
-  return 25
-}
-
-/** The scheduler cannot load the schedule of another node's job, and realigns all jobs. */
-export const cannotRevive: Stage = async (cast) => {
-  const world = new ClockWorld({ hasClock: false })
-  // The scheduler knows the schedule type of the other jobs, so this job has another type.
-  const schedule = Object.defineProperties(everySeconds(10), {
-    type: { value: { name: 'own', revive: () => everySeconds(10) } },
-    toJSON: { value: () => ({ type: 'own' }) },
-  })
-  const isData = { schedule, tasks: [{ name: 'work', handler: 'send' }] }
-  await world.decideAhead(hour, { jobs: [odd(cast, isData)], handlers: { send: () => 1 } })
-  const handlers = { send: () => 1 }
-  const scheduler = await cast.watched((options) => world.node('only', options).scheduler, { handlers })
-  await world.clock.advance({ seconds: 15 })
-  await scheduler.realign()
-  await world.clock.advance({ seconds: 10 })
   return 25
 }
 

@@ -17,6 +17,11 @@ const mostCallsAtOnce = 3000
 
 const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
 
+/** The name of a value that a scheduler derives, because no option sets it. */
+function derived(name: string): symbol {
+  return Symbol.for(`jobistemer.${name}`)
+}
+
 const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'reap']
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
@@ -79,14 +84,14 @@ export class NodeLife implements ConnectionOwner {
       clock: this.clock,
       nodeId,
       jobs: this.#define(world.jobs.filter(({ isData }) => !isData || world.heldJobs === null)),
-      ...(world.heldJobs !== null && { heldJobs: world.heldJobs }),
+      ...(world.heldJobs !== null && { [derived('heldJobs')]: world.heldJobs }),
       handlers: { [dataHandler]: (context) => runDataTask(context, this.handlers) },
       scheduleTypes: [everyType],
       maxConcurrentJobs: options.maxConcurrentJobs,
       prefetch: options.prefetch,
       pollInterval: random.pick([500, 1000, 3000]),
-      reapInterval: random.pick([2000, 5000, 15_000]),
-      definitionInterval: random.pick([1000, 3000]),
+      [derived('reapInterval')]: random.pick([2000, 5000, 15_000]),
+      [derived('definitionInterval')]: random.pick([1000, 3000]),
       heartbeat: this.timing.heartbeatMs,
       deadAfter: this.timing.deadAfterMs,
     })

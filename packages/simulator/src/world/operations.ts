@@ -117,10 +117,8 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       return `${removed} removed`
     }
     case 'realign': {
-      const realigned = await scheduler.realign(random.chance(0.5) ? name : undefined, patience)
-      return (
-        realigned.map((one) => `${one.name} from ${one.decidedUpTo.toISOString()}`).join(', ') || 'nothing to set back'
-      )
+      const { realigned } = await scheduler.update(name, {}, { realign: true, ...patience })
+      return realigned === undefined ? 'nothing to set back' : `from ${realigned.decidedUpTo.toISOString()}`
     }
     case 'explain': {
       const at = clock.setTime() + random.whole(-120_000, 60_000)

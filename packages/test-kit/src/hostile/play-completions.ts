@@ -182,7 +182,8 @@ export class CompletionPlayers {
         defineJob({ name: `move-${index}`, ...settings, tasks: [{ name: 'move', run }] }),
       ),
       pollInterval: 20,
-      reapInterval: 500,
+      // No option sets this interval.
+      [Symbol.for('jobistemer.reapInterval')]: 500,
       maxConcurrentJobs: concurrency,
       callTimeout: long,
     })

@@ -81,7 +81,8 @@ const scheduler = createScheduler({
   logger: silentLogger,
   jobs: defined.jobs,
   handlers: defined.handlers,
-  heldJobs: 0,
+  // The node holds no job that is data. No option sets this.
+  [Symbol.for('jobistemer.heldJobs')]: 0,
   ...(nodeId !== null && { nodeId }),
   // Low, so that some work has to wait in the storage for another node.
   maxConcurrentJobs: 6,

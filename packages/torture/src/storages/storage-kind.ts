@@ -23,8 +23,6 @@ export interface StorageKind {
 /** Options of `createScheduler`, in milliseconds. */
 export interface NodeIntervals {
   readonly pollInterval: number
-  readonly reapInterval: number
-  readonly definitionInterval: number
   readonly heartbeat: number
   readonly deadAfter: number
 }

@@ -1,7 +1,8 @@
+import { chunksOf } from '../storage-access/retrying-storage.ts'
+import type { JobLookup } from './job-lookup.ts'
 import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import type { JobId } from '../../ids.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -11,7 +12,7 @@ import { cancelLimitOf } from '../definitions/save-limits.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import type { DefinitionChange } from '../definitions/registrations.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
-import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
@@ -42,21 +43,13 @@ function refuseFunctions({ name, tasks }: Job): void {
 export class Additions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
-  readonly #isClient: boolean
-  readonly #reads: CallerBatcher<JobId, JobRecord | null>
+  readonly #lookup: JobLookup
   readonly #saves: CallerBatcher<JobChange, SaveJobAnswer>
 
-  constructor(
-    engine: EngineContext,
-    { registry, isClient }: { readonly registry: JobRegistry; readonly isClient: boolean },
-  ) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
     this.#engine = engine
-    this.#registry = registry
-    this.#isClient = isClient
-    this.#reads = new CallerBatcher(engine, {
-      operation: 'get',
-      send: async (storage, ids) => (await storage.get({ jobs: ids })).jobs,
-    })
+    this.#registry = options.registry
+    this.#lookup = options.lookup
     this.#saves = new CallerBatcher(engine, {
       operation: 'saveJobs',
       send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
@@ -65,14 +58,13 @@ export class Additions {
 
   /** Sends no further calls. */
   stop(): void {
-    this.#reads.stop()
     this.#saves.stop()
   }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
-    if (this.#isClient) for (const job of jobs) refuseFunctions(job)
+    if (this.#registry.isClient) for (const job of jobs) refuseFunctions(job)
     else assertModulesExist(worksOf(jobs))
     asked.assertWanted()
     try {
@@ -85,10 +77,8 @@ export class Additions {
   async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
     const { timezone } = this.#engine.defaults
     // Checks all jobs before the first write: a list with an invalid job stores nothing.
-    let open = await this.#look(
-      jobs.map((job) => withDefaultTimezone(job, timezone)),
-      asked,
-    )
+    const bound = jobs.map((job) => withDefaultTimezone(job, timezone))
+    let open = await this.#look(bound, asked)
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
@@ -113,15 +103,11 @@ export class Additions {
 
   async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
     const additions: Addition[] = []
-    for (const some of this.#batches(jobs)) {
-      // A failed read fails the whole call, because no single definition caused it.
-      const read = ({ id }: Job) =>
-        this.#reads
-          .send(asked, () => id)
-          .catch((error) => {
-            throw error instanceof ItemRefused ? error.error : error
-          })
-      const records = await asked.within(() => Promise.all(some.map(read)))
+    for (const some of chunksOf(jobs, this.#most)) {
+      const records = await this.#lookup.heads(
+        some.map(({ id }) => id),
+        asked,
+      )
       const learning = this.#registry.learn(records)
       if (learning !== null) await learning
       const now = this.#engine.now()
@@ -149,7 +135,7 @@ export class Additions {
   /** Stores the additions. Returns the jobs to read and decide again. */
   async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
-    for (const some of this.#batches(additions)) {
+    for (const some of chunksOf(additions, this.#most)) {
       const store = async (addition: Addition): Promise<void> => {
         if (!(await this.#storeOne(addition, asked))) again.push(addition.job)
       }
@@ -194,11 +180,8 @@ export class Additions {
     return this.#registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
 
-  #batches<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
-    return Array.from({ length: Math.ceil(items.length / most) }, (_, index) =>
-      items.slice(index * most, (index + 1) * most),
-    )
+  get #most(): number {
+    return Math.min(changesAtOnce, this.#engine.maxBatch)
   }
 }
 

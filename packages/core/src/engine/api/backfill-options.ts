@@ -9,7 +9,7 @@ import {
 import { JobistemerError } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { RequestOptions } from './request-options.ts'
 
 /** Options of a backfill, which runs past slots of a job. */

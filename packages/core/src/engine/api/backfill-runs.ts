@@ -1,15 +1,23 @@
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { tellCanceled } from './interventions.ts'
+import { livingHead } from './job-lookup.ts'
+import { tellCreated } from './request-item.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides } from '../../configuration/settings.ts'
-import { backfillOccurrenceId, type JobId } from '../../ids.ts'
+import { backfillOccurrenceId } from '../../ids.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { OccurrenceAddress, OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { SlotStanding } from './backfill-states.ts'
-import { backfillDelayMs } from './tuning.ts'
+import { hasBegun, presentSeries, slotsAfter, type SlotStanding, standingsOf } from './backfill-states.ts'
+import { backfillDelayMs, itemsLikelyEnough, itemsPerRead } from './tuning.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { SlotSeries } from '../definitions/slot-series.ts'
+import type { YieldBudget } from '../runtime/yield-budget.ts'
+import { EngineStopped } from '../runtime/background-loop.ts'
+import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
 /** Creates runs of backfills as delayed triggers: the overlap policy never skips them, and they block no other run. */
 export class BackfillRuns {
@@ -19,13 +27,6 @@ export class BackfillRuns {
   constructor(engine: EngineContext, capacity: Capacity) {
     this.#engine = engine
     this.#capacity = capacity
-  }
-
-  /** Returns the head of the job, or `null` if the job is deleted or missing. */
-  async headOf(jobId: JobId, storage: StorageCalls): Promise<JobRecord | null> {
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
-    const head = jobs[0] ?? null
-    return head === null || head.deletedAt !== null ? null : head
   }
 
   /**
@@ -63,7 +64,10 @@ export class BackfillRuns {
         }))
         return calls.createOccurrences({ now, owner, items })
       })
-      for (const [index, answer] of answered.entries()) this.#tell(head, items[index] as CreateRequested, answer)
+      for (const [index, answer] of answered.entries()) {
+        const item = items[index] as CreateRequested
+        if (answer.outcome === 'created') tellCreated(this.#engine.events, head, item, { ...answer, id: item.id })
+      }
       answers.push(...answered)
     }
     this.#capacity.workAppeared()
@@ -77,41 +81,18 @@ export class BackfillRuns {
     { actor, reason, head }: { readonly actor: string | null; readonly reason: string; readonly head: JobRecord },
   ): Promise<number> {
     let canceled = 0
-    for (let start = 0; start < addresses.length; start += this.#engine.maxBatch) {
-      const some = addresses.slice(start, start + this.#engine.maxBatch)
+    for (const some of chunksOf(addresses, this.#engine.maxBatch)) {
       const items = some.map(({ id, jobId, scheduledAt }) => {
         return { id, jobId, scheduledAt, reason, actor, mode: 'request' } as const
       })
       const now = this.#engine.now()
       const answers = await storage.once((calls) => calls.cancel({ now, items }))
-      for (const [index, answer] of answers.entries()) {
-        if (answer.outcome !== 'canceled') continue
-        canceled++
-        const { id: occurrenceId, scheduledAt } = some[index] as OccurrenceAddress
-        this.#engine.events.emit('occurrence.canceled', {
-          jobId: head.id,
-          jobName: head.name,
-          occurrenceId,
-          scheduledAt: new Date(scheduledAt),
-          reason,
-        })
-      }
+      const gone = some.filter((_, index) => answers[index]?.outcome === 'canceled')
+      tellCanceled(this.#engine.events, head.name, reason, gone)
+      canceled += gone.length
     }
     this.#capacity.workAppeared()
     return canceled
-  }
-
-  #tell(head: JobRecord, { id: occurrenceId, scheduledAt, kind }: CreateRequested, answer: CreateAnswer): void {
-    if (answer.outcome !== 'created') return
-    this.#engine.events.emit('occurrence.created', {
-      jobId: head.id,
-      jobName: head.name,
-      occurrenceId,
-      scheduledAt: new Date(scheduledAt),
-      kind,
-      state: answer.state,
-      reason: answer.reason,
-    })
   }
 }
 
@@ -134,4 +115,113 @@ function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetail
   const { defaults, settings } = readJobDocument(definition)
   const overrides = (details.overrides ?? {}) as JobOverrides
   return resolveJobSettings(resolveJobSettings(defaults, settings), overrides).executionTimeoutMs
+}
+
+/**
+ * Continues backfills without a central coordinator. Before a node ends a run of a backfill, it creates the next run of the
+ * same lane. Run ids derive from the slots, so repeated creation on any node gives one run.
+ */
+export class BackfillRelay implements Relay {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #runs: BackfillRuns
+  /** Repeats each call until the storage answers. */
+  readonly #storage: StorageCalls
+
+  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
+    this.#engine = engine
+    this.#registry = options.registry
+    this.#runs = options.runs
+    const repeated: StorageCalls['repeated'] = (operation, call) => engine.storage.repeated(operation, call)
+    this.#storage = { once: (call) => repeated('backfill', call), repeated }
+  }
+
+  async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
+    if (details.backfill === undefined) return
+    const now = this.#engine.now()
+    await this.#goOn(jobId, details, { tookMs: now - (startedAt ?? now), isAgain: false })
+  }
+
+  async displaced(addresses: readonly OccurrenceAddress[]): Promise<void> {
+    if (addresses.length === 0) return
+    try {
+      const { occurrences } = await this.#storage.once((calls) =>
+        calls.get({ occurrences: addresses.map(({ id }) => id) }),
+      )
+      for (const record of occurrences) {
+        if (record?.details.backfill === undefined) continue
+        // A run that had started is over. Its slot must not run again, even if earlier runs of the slot were pruned.
+        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  async #goOn(
+    jobId: JobRecord['id'],
+    details: OccurrenceDetails,
+    { tookMs, isAgain }: { readonly tookMs: number; readonly isAgain: boolean },
+  ): Promise<void> {
+    try {
+      for (;;) {
+        const head = await livingHead(this.#storage, jobId)
+        if (head === null) return
+        const series = await presentSeries(this.#registry, head, this.#engine.now())
+        const turns = this.#engine.yieldBudget
+        const next = await nextInLane(this.#storage, { head, series, details, turns, isAgain })
+        if (next?.standing !== 'open') return
+        const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
+        // Another node has created the run already, or the job has a new version. Read the state again.
+        if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    // On a stop, the run does not end either. The node that takes the run over continues the backfill.
+    if (!(error instanceof EngineStopped)) this.#engine.fail('backfill', error)
+  }
+}
+
+/**
+ * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the search
+ * begins with the run's own slot.
+ */
+export async function nextInLane(
+  storage: StorageCalls,
+  {
+    head,
+    series,
+    details,
+    turns,
+    isAgain = false,
+  }: {
+    readonly head: JobRecord
+    readonly series: SlotSeries
+    readonly details: OccurrenceDetails
+    readonly turns: Pick<YieldBudget, 'stepped'>
+    readonly isAgain?: boolean
+  },
+): Promise<SlotStanding | null> {
+  const backfill = details.backfill as BackfillRecord
+  const asked = { key: details.requestKey as string, which: backfill.which }
+  const slots = slotsAfter(series, backfill)
+  let some: number[] = isAgain ? [backfill.slot] : []
+  for (let size = itemsLikelyEnough; ; size = Math.max(itemsLikelyEnough, Math.floor(itemsPerRead / backfill.lanes))) {
+    while (some.length < size) {
+      const slot = slots.next()
+      if (slot.done) break
+      some.push(slot.value)
+      const turn = turns.stepped()
+      if (turn !== null) await turn
+    }
+    if (some.length === 0) return null
+    const standings = await standingsOf(storage, head, some, asked)
+    const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
+    if (next !== undefined) return next
+    some = []
+  }
 }

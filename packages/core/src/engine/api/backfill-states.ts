@@ -1,3 +1,5 @@
+import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { pageSize } from './tuning.ts'
 import { backfillOccurrenceId, type JobId, type OccurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import {
@@ -8,10 +10,13 @@ import {
   type OccurrenceState,
 } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
-import type { Page } from '../../storage/storage.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { coveringRun, holds } from './covering-record.ts'
-import { longestName } from '../../tuning.ts'
+import { coveringRun, holds } from './explain.ts'
+import { longestName, mostItems } from '../../tuning.ts'
+import { JobistemerError } from '../../errors.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { SlotSeries } from '../definitions/slot-series.ts'
+import type { YieldBudget } from '../runtime/yield-budget.ts'
 
 /** The reason of the waiting runs that the stop of a backfill cancels. */
 const stoppedReason = 'backfill_stopped'
@@ -152,24 +157,19 @@ async function ownRecordsOf(
   head: History,
   slots: readonly number[],
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
-  const first = slots.reduce((least, slot) => Math.min(least, slot))
-  const last = slots.reduce((greatest, slot) => Math.max(greatest, slot))
+  const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
   // A missed range that begins before the first slot is not found. Its slots count as missed without a record too.
   const spans: OccurrenceRecord[] = []
-  let cursor: string | null = null
-  do {
-    const part = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
-    const page: Page<OccurrenceRecord> = await storage.once((calls) =>
-      calls.listOccurrences({ ...part, limit: 1000, cursor }),
-    )
-    for (const record of page.items) {
-      if (record.kind !== 'slot') continue
-      if (record.details.span !== undefined) spans.push(record)
-      if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
-    }
-    cursor = page.cursor
-  } while (cursor !== null)
+  const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
+  const records = eachItem((cursor) =>
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: pageSize, cursor })),
+  )
+  for await (const record of records) {
+    if (record.kind !== 'slot') continue
+    if (record.details.span !== undefined) spans.push(record)
+    if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
+  }
   // No record covers slots from before the job's creation.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
@@ -180,4 +180,66 @@ async function ownRecordsOf(
     if (span !== undefined) found.set(slot, span)
   }
   return found
+}
+
+type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
+
+/**
+ * Returns the schedule that determines the slots of a past span: the schedule in force now, because the storage does not keep
+ * earlier ones. Segments of later updates, and of past or future windows, do not count. If no segment covers `now`, returns
+ * the nearest one.
+ */
+export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
+  const present = timeline.find(({ until }) => until === null || until > now)
+  return (present ?? timeline.at(-1))?.schedule
+}
+
+/** Returns the series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
+export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
+  const learning = registry.learn([head])
+  if (learning !== null) await learning
+  const schedule = presentSchedule(head.timeline, now)
+  const timeline = schedule === undefined ? [] : [{ after: null, until: null, schedule }]
+  return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
+}
+
+/** Returns all slots of a span in its order. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
+export async function slotsOf(
+  series: SlotSeries,
+  span: Span,
+  turns: Pick<YieldBudget, 'stepped'>,
+): Promise<readonly number[]> {
+  const slots: number[] = []
+  for (const slot of walk(series, span, null)) {
+    if (slots.length === mostItems) throw tooMany(span)
+    slots.push(slot)
+    const turn = turns.stepped()
+    if (turn !== null) await turn
+  }
+  return slots
+}
+
+/** Returns the slots that follow a slot in its lane, in the order of the backfill. */
+export function* slotsAfter(series: SlotSeries, { slot, lanes, ...span }: BackfillRecord): Generator<number> {
+  let place = 0
+  for (const next of walk(series, span, slot)) if (++place % lanes === 0) yield next
+}
+
+function* walk(series: SlotSeries, { from, to, order }: Span, after: number | null): Generator<number> {
+  if (order === 'oldest_first') {
+    let slot = series.nextMs(after ?? from - 1)
+    for (; slot !== null && slot < to; slot = series.nextMs(slot)) yield slot
+  } else {
+    let slot = series.previousMs(after ?? to)
+    for (; slot !== null && slot >= from; slot = series.previousMs(slot)) yield slot
+  }
+}
+
+function tooMany({ from, to }: Span): JobistemerError {
+  return new JobistemerError('INVALID_ARGUMENT', {
+    message: `The span has more slots than ${mostItems}, which is the most that one backfill may have.`,
+    field: 'to',
+    value: new Date(to),
+    remedy: `Make several backfills, of shorter spans from ${new Date(from).toISOString()} on.`,
+  })
 }

@@ -1,26 +1,28 @@
+import { dateOf } from '../../instant.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { readVoice } from './interventions.ts'
+import { livingHead } from './job-lookup.ts'
+import { itemsPerRead, mostSlotsNamed, pageSize } from './tuning.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
-import { priorityOf, prioritized } from '../../job/job-document.ts'
+import { prioritized, priorityOf } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import {
   isFailure,
-  type LiveState,
   liveStates,
   type OccurrenceDetails,
   type OccurrenceRecord,
   type TraceContext,
 } from '../../storage/occurrence-record.ts'
-import type { Page } from '../../storage/storage.ts'
 import { traced, withTrace } from '../../tracing/traced-request.ts'
 import { jobNotFound } from '../definitions/job-not-found.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
 import {
   type BackfillOptions,
@@ -30,13 +32,17 @@ import {
   type StopBackfillOptions,
   type StopBackfillResult,
 } from './backfill-options.ts'
-import { nextInLane } from './backfill-relay.ts'
-import type { BackfillRuns } from './backfill-runs.ts'
-import { presentSchedule, presentSeries, slotsOf } from './backfill-slots.ts'
-import { type SlotStanding, standingsOf, stoppedReasonOf } from './backfill-states.ts'
-import { parsedDetailsOf } from './payload-details.ts'
-import { planOfRequest } from './request-plan.ts'
-import { mostSlotsNamed, itemsPerRead } from './tuning.ts'
+import { type BackfillRuns, nextInLane } from './backfill-runs.ts'
+import {
+  presentSchedule,
+  presentSeries,
+  slotsOf,
+  type SlotStanding,
+  standingsOf,
+  stoppedReasonOf,
+} from './backfill-states.ts'
+import { parsedDetailsOf } from './request-options.ts'
+import { planOfRequest } from './request-item.ts'
 import { longestTimerMs } from '../../tuning.ts'
 
 /** Starts, resumes and stops backfills. `BackfillRelay` creates the next runs of a started backfill. */
@@ -62,7 +68,7 @@ export class Backfills {
     const key = checked.key ?? uniqueSuffix(this.#engine.random())
     const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
     for (;;) {
-      const head = await this.#runs.headOf(id, asked)
+      const head = await livingHead(asked, id)
       if (head === null) throw jobNotFound(name)
       const standings = await this.#look(head, checked, key, asked)
       const lanes = lanesOf(head, checked, standings)
@@ -105,8 +111,7 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head, now)
     const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
     const standings: SlotStanding[] = []
-    for (let start = 0; start < slots.length; start += itemsPerRead) {
-      const some = slots.slice(start, start + itemsPerRead)
+    for (const some of chunksOf(slots, itemsPerRead)) {
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
     }
     for (const { run } of standings) {
@@ -128,9 +133,9 @@ export class Backfills {
     const id = jobId(readJobName(name))
     readName(key, 'key', 'Give the key of the backfill: its answer has it.')
     readObject(options, 'options', ['reason', 'actor', ...callOptionNames])
-    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
-    const reason = stoppedReasonOf(options.reason === undefined ? null : readName(options.reason, 'reason'))
-    const head = await this.#runs.headOf(id, asked)
+    const { reason: why, actor } = readVoice(options)
+    const reason = stoppedReasonOf(why)
+    const head = await livingHead(asked, id)
     if (head === null) throw jobNotFound(name)
     let canceled = 0
     for (;;) {
@@ -151,7 +156,7 @@ export class Backfills {
     voice: { readonly actor: string | null; readonly reason: string },
     asked: CallerContext,
   ): Promise<boolean> {
-    const head = await this.#runs.headOf(jobId, asked)
+    const head = await livingHead(asked, jobId)
     if (head === null) return false
     const series = await presentSeries(this.#registry, head, this.#engine.now())
     const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
@@ -167,20 +172,14 @@ export class Backfills {
   /** Returns the live runs of a backfill. Reads live occurrences only, so the cost does not grow with the history. */
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
-    const look = async (state: LiveState): Promise<void> => {
-      let cursor: string | null = null
-      do {
-        const page: Page<OccurrenceRecord> = await asked.once((calls) =>
-          calls.listOccurrences({ kind: 'live', state, runs: false, limit: 1000, cursor }),
-        )
-        for (const record of page.items) {
-          const { backfill, requestKey } = record.details
-          if (record.jobId === id && backfill !== undefined && requestKey === key) found.push(record)
-        }
-        cursor = page.cursor
-      } while (cursor !== null)
+    for (const state of liveStates) {
+      const query = { kind: 'live', state, runs: false, limit: pageSize } as const
+      const records = eachItem((cursor) => asked.once((calls) => calls.listOccurrences({ ...query, cursor })))
+      for await (const record of records) {
+        const { backfill, requestKey } = record.details
+        if (record.jobId === id && backfill !== undefined && requestKey === key) found.push(record)
+      }
     }
-    for (const state of liveStates) await look(state)
     return found
   }
 }
@@ -248,16 +247,8 @@ function resultOf(
     counts[place]++
     if (place === 'open') open.push(one.slot)
   }
-  const dates = open.slice(0, mostSlotsNamed).map((slot) => new Date(slot))
-  const last = open.at(-1)
-  return {
-    key,
-    slots: standings.length,
-    ...counts,
-    maxActive,
-    next: dates,
-    last: last === undefined ? null : new Date(last),
-  }
+  const next = open.slice(0, mostSlotsNamed).map((slot) => new Date(slot))
+  return { key, slots: standings.length, ...counts, maxActive, next, last: dateOf(open.at(-1) ?? null) }
 }
 
 function placeOf({ standing, run }: SlotStanding): 'passed' | 'open' | 'live' | 'completed' | 'failed' | 'canceled' {

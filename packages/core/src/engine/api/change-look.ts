@@ -4,7 +4,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { ChangedJobs, Difference } from './change.ts'
+import type { ChangedJobs, Difference } from './change-reader.ts'
 import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 import { changesPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
 

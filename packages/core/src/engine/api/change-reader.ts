@@ -1,11 +1,46 @@
-import type { Change, ChangedJobs, Difference } from './change.ts'
 import { rememberedValues } from '../../tuning.ts'
+
+/**
+ * A kind of data to read again. A change names the kind of data that has changed, but not the new values.
+ *
+ * - `start`: the first change of each iteration. Read all data now. The iteration reports all later changes.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself changes
+ *   no stored data and is not reported: `JobInfo.paused.until` has its end.
+ * - `runs`: occurrences were created, started or ended. Affects counts, live occurrences, histories and next slots.
+ * - `failures`: runs have failed. A change `runs` comes with it.
+ * - `nodes`: a node has joined, is leaving, has ended or is lost.
+ * - `away`: the storage does not answer. The iteration retries at growing intervals.
+ * - `back`: the storage answers again. Read all data.
+ */
+export type Change =
+  | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
+  | {
+      readonly kind: 'jobs' | 'failures'
+      /** The names of the affected jobs. `null`: too many or unknown, so any job may be affected. */
+      readonly jobs: readonly string[] | null
+    }
+  | {
+      readonly kind: 'away'
+      /** The error of the storage, or of the client while it connected. */
+      readonly error: unknown
+    }
+
+/** The names of the affected jobs. Empty: none. `null`: any job may be affected. */
+export type ChangedJobs = ReadonlySet<string> | null
+
+/** The differences between two scans. */
+export interface Difference {
+  readonly jobs: ChangedJobs
+  readonly runs: boolean
+  readonly failures: ChangedJobs
+  readonly nodes: boolean
+}
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 const none: ChangedJobs = new Set()
 
-type Resolve = (result: IteratorResult<Change, undefined>) => void
-type Connection = { readonly kind: 'start' | 'back' } | Extract<Change, { readonly kind: 'away' }>
+/** The order in which unread changes are delivered. */
+const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
 /** The owner of the readers, which scans for them. */
 export interface ReaderHost {
@@ -22,16 +57,13 @@ export interface ReaderHost {
 export class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
   readonly #host: ReaderHost
-  #waiting: Resolve[] = []
+  #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
   /** The last delivered state of the storage: none yet, available, or unavailable. */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
-  #connection: Connection | null = null
-  #jobs: ChangedJobs = none
-  #runs = false
-  #failures: ChangedJobs = none
-  #nodes = false
+  /** The kinds of unread changes, with the affected jobs or the error. */
+  readonly #unread = new Map<Change['kind'], unknown>()
 
   constructor(host: ReaderHost, intervalMs: number) {
     this.#host = host
@@ -50,26 +82,35 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
 
   /** Adds the differences of a successful scan. */
   found({ jobs, runs, failures, nodes }: Difference): void {
+    const unread = this.#unread
     if (!this.#isFollowing && this.#told !== 'there') {
-      this.#connection = { kind: this.#told === 'nothing' ? 'start' : 'back' }
-      this.#clear()
-    } else if (this.#connection === null || this.#connection.kind === 'away') {
+      unread.clear()
+      unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
+    } else if (!unread.has('start') && !unread.has('back')) {
       // An outage that the consumer has not read is dropped. The consumer has missed nothing, because a scan compares with the
       // last successful one.
-      this.#connection = null
-      this.#jobs = together(this.#jobs, jobs)
-      this.#runs ||= runs
-      this.#failures = together(this.#failures, failures)
-      this.#nodes ||= nodes
+      unread.delete('away')
+      this.#addJobs('jobs', jobs)
+      if (runs) unread.set('runs', null)
+      this.#addJobs('failures', failures)
+      if (nodes) unread.set('nodes', null)
     }
     this.#isFollowing = true
     this.#deliver()
   }
 
+  #addJobs(kind: 'jobs' | 'failures', names: ChangedJobs): void {
+    if (names?.size === 0) return
+    const known = (this.#unread.has(kind) ? this.#unread.get(kind) : none) as ChangedJobs
+    const all = names === null || known === null ? null : new Set([...known, ...names])
+    this.#unread.set(kind, all !== null && all.size > rememberedValues ? null : all)
+  }
+
   /** Records a failed scan. */
   failed(error: unknown): void {
     this.#isFollowing = false
-    this.#connection = this.#told === 'away' ? null : { kind: 'away', error }
+    for (const kind of ['start', 'back'] as const) this.#unread.delete(kind)
+    if (this.#told !== 'away') this.#unread.set('away', error)
     this.#deliver()
   }
 
@@ -77,10 +118,7 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
   end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (!isDrained) {
-      this.#connection = null
-      this.#clear()
-    }
+    if (!isDrained) this.#unread.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(over)
     this.#host.left()
   }
@@ -100,13 +138,6 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
     return Promise.resolve(over)
   }
 
-  #clear(): void {
-    this.#jobs = none
-    this.#runs = false
-    this.#failures = none
-    this.#nodes = false
-  }
-
   #deliver(): void {
     while (this.#waiting.length > 0) {
       const change = this.#take()
@@ -116,38 +147,19 @@ export class ChangeReader implements AsyncIterator<Change, undefined> {
   }
 
   #take(): Change | null {
-    const connection = this.#connection
-    if (connection !== null) {
-      this.#connection = null
-      this.#told = connection.kind === 'away' ? 'away' : 'there'
-      return connection
+    const kind = kinds.find((one) => this.#unread.has(one))
+    if (kind === undefined) return null
+    const value = this.#unread.get(kind)
+    this.#unread.delete(kind)
+    if (kind === 'jobs' || kind === 'failures') {
+      const names = value as ChangedJobs
+      return { kind, jobs: names === null ? null : [...names].sort() }
     }
-    if (this.#jobs?.size !== 0) {
-      const jobs = listOf(this.#jobs)
-      this.#jobs = none
-      return { kind: 'jobs', jobs }
+    if (kind === 'away') {
+      this.#told = 'away'
+      return { kind, error: value }
     }
-    if (this.#runs) {
-      this.#runs = false
-      return { kind: 'runs' }
-    }
-    if (this.#failures?.size !== 0) {
-      const jobs = listOf(this.#failures)
-      this.#failures = none
-      return { kind: 'failures', jobs }
-    }
-    if (!this.#nodes) return null
-    this.#nodes = false
-    return { kind: 'nodes' }
+    if (kind === 'start' || kind === 'back') this.#told = 'there'
+    return { kind }
   }
-}
-
-function together(some: ChangedJobs, others: ChangedJobs): ChangedJobs {
-  if (some === null || others === null) return null
-  const all = new Set([...some, ...others])
-  return all.size > rememberedValues ? null : all
-}
-
-function listOf(names: ChangedJobs): readonly string[] | null {
-  return names === null ? null : [...names].sort()
 }

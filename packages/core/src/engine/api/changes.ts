@@ -5,9 +5,8 @@ import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { Change } from './change.ts'
+import { type Change, ChangeReader, type ReaderHost } from './change-reader.ts'
 import type { ChangeLook } from './change-look.ts'
-import { ChangeReader, type ReaderHost } from './change-reader.ts'
 import { changeIntervalMs, longestChangeIntervalMs, shortestChangeIntervalMs } from './tuning.ts'
 
 /** Options of an iteration over changes. */

@@ -1,6 +1,6 @@
-import { JobistemerError, printValue } from '../../errors.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { cursorDigestLength } from './tuning.ts'
+import { invalidValue } from '../../errors.ts'
 
 /**
  * Converts the cursors of storages to those that users see. A user's cursor begins with a digest of its list and filter. So
@@ -27,12 +27,12 @@ export class Cursors {
       const cursor = text.slice(cursorDigestLength)
       if (text.slice(0, cursorDigestLength) === this.#digestOf(cursor)) return cursor
     }
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field} is not a cursor of this list: ${printValue(sealed)}.`,
+    throw invalidValue(
       field,
-      value: sealed,
-      remedy: 'Pass on the cursor of the page before, with the same filter.',
-    })
+      'is not a cursor of this list',
+      sealed,
+      'Pass on the cursor of the page before, with the same filter.',
+    )
   }
 
   #digestOf(cursor: string): string {

@@ -1,6 +1,9 @@
+import { dateOf } from '../../instant.ts'
+import { byNameAscending } from '../../listing.ts'
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
 import {
   orDefault,
+  readBoolean,
   readChoice,
   readDescription,
   readInteger,
@@ -10,7 +13,7 @@ import {
   readTags,
 } from '../../configuration/read-value.ts'
 import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
-import { JobistemerError, printValue } from '../../errors.ts'
+import { invalidValue, JobistemerError } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
 import { assertModulesExist, worksOf } from '../../job/isolated-work.ts'
@@ -26,6 +29,7 @@ import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
+import { isAhead } from '../definitions/ahead.ts'
 import { originOfUpdate } from '../definitions/deference.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
@@ -34,18 +38,18 @@ import { unreadableJob } from '../definitions/unreadable-job.ts'
 import {
   type CheckedUpdatePolicy,
   readUpdatePolicy,
-  type UpdatePolicy,
   updatedTimeline,
+  type UpdatePolicy,
 } from '../definitions/update-policy.ts'
-import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { type InterventionOptions, interventionOptionNames } from './interventions.ts'
+import { allItems, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
+import { jobGone } from './request-item.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
-import { tellCanceled } from './tell-canceled.ts'
-import { pageSize, slotsInPlan } from './tuning.ts'
-import { upcomingSlots } from './upcoming-slots.ts'
+import { itemsPerRead, pageSize, slotsInPlan } from './tuning.ts'
+import { livingHead, upcomingSlots } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts stay as they are. */
 export interface JobUpdate extends JobSettingsInput {
@@ -75,6 +79,24 @@ export interface UpdateOptions extends InterventionOptions {
   readonly policy?: UpdatePolicy
   /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
+  /**
+   * Also sets the job back to the present if a wrong clock has decided its slots ahead (event `job.ahead`). Slots that ran
+   * ahead of their time do not run again, nor do slots with a `missed` record of their own. Slots that only a range of missed
+   * slots or a later run covered run at their time. Slots up to the prune floor never run. Rejects with `CLOCK_UNCONFIRMED`
+   * while a clock that has jumped is not confirmed. Default false.
+   */
+  readonly realign?: boolean
+}
+
+/** How an update has set a job back whose watermark lay ahead of the time. */
+export interface Realignment {
+  /** The watermark before the update. */
+  readonly decidedUpTo: Date
+  /**
+   * Slots that were created ahead of their time and have not started. Under the overlap policy, other slots may wait for
+   * them or be skipped. `cancel` removes them.
+   */
+  readonly waiting: readonly OccurrenceId[]
 }
 
 /** Options for planning a set of definitions. */
@@ -87,7 +109,7 @@ export interface PlanOptions extends CallOptions {
 export interface UpdateResult {
   /** The version in force after the update. */
   readonly version: number
-  /** False if the stored definition was already equal to the requested one. */
+  /** False if the stored definition was already equal to the requested one, and the update has not set the job back. */
   readonly changed: boolean
   /** The next slot; `null` without one. */
   readonly nextAt: Date | null
@@ -96,6 +118,8 @@ export interface UpdateResult {
    * node cancels between two steps are not in the list.
    */
   readonly canceled: readonly OccurrenceId[]
+  /** Present if the update has set the job back, see `realign` of its options. */
+  readonly realigned?: Realignment
 }
 
 /** One job in a plan, with its next slots before and after. */
@@ -153,14 +177,9 @@ export class Definitions {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #removals: Removals
-  readonly #isClient: boolean
 
-  constructor(
-    engine: EngineContext,
-    options: { readonly registry: JobRegistry; readonly removals: Removals; readonly isClient?: boolean },
-  ) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly removals: Removals }) {
     this.#engine = engine
-    this.#isClient = options.isClient === true
     this.#registry = options.registry
     this.#removals = options.removals
   }
@@ -172,35 +191,95 @@ export class Definitions {
     storage: StorageCalls,
   ): Promise<UpdateResult> {
     readObject(change, 'change', [...jobSettingNames, 'schedule', 'tasks', 'tags', 'description'])
-    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', ...interventionOptionNames])
+    readObject(options, 'options', ['expectedVersion', 'policy', 'waiting', 'realign', ...interventionOptionNames])
     refuseTimezoneAlone(change)
     const policy = readUpdatePolicy(orDefault(options.policy, 'immediate'))
     const waiting = readChoice(orDefault(options.waiting, 'keep'), ['keep', 'cancel'], 'waiting')
     const expected = readExpectedVersion(options.expectedVersion)
-    const said = readSaid(options)
+    const { reason, actor } = readVoice(options)
+    const said: Said = { ...(reason !== null && { reason }), ...(actor !== null && { actor }) }
+    const realigns = readBoolean(orDefault(options.realign, false), 'realign')
+    if (realigns) this.#assertConfirmed()
+    const hasChange = Object.keys(change).length > 0
     // If the job moves on to its next slot between the read and the write, this loop reads it again.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
-      const updated = this.#merged(job, record, change)
-      const content = this.#updatedContent(updated, record, policy, said)
-      if (content.fingerprint === record.fingerprint) {
+      const setBackTo = realigns ? this.#setBackTo(record) : null
+      const present = setBackTo === null ? record : { ...record, ...setBackTo }
+      const updated = hasChange ? this.#merged(job, record, change) : job.job
+      const content = hasChange ? this.#updatedContent(updated, present, policy, said) : contentAsStored(present, said)
+      if (content.fingerprint === record.fingerprint && setBackTo === null) {
         return { version: record.version, changed: false, nextAt: dateOf(record.nextAt), canceled: [] }
       }
       const { id, version: expectedVersion, watermark: expectedWatermark } = record
-      const replacement: JobChange = { kind: 'replace', id, content, expectedVersion, expectedWatermark, waiting }
+      const replacement: JobChange = {
+        kind: 'replace',
+        id,
+        content,
+        expectedVersion,
+        expectedWatermark,
+        waiting,
+        ...(setBackTo !== null && { setBackTo: setBackTo.watermark }),
+      }
       const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
-        this.#registry.adoptAsked(updated, answer.job, 'updated')
-        tellCanceled(this.#engine, answer, 'updated')
+        if (hasChange) this.#registry.adoptAsked(updated, answer.job, 'updated')
+        else this.#registry.adopt(updated, answer.job, 'updated')
+        tellCanceled(this.#engine.events, answer.job.name, 'updated', answer.canceled)
         const { version, nextAt } = answer.job
         const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
           this.#registry.noteUnfinished()
           throw error
         })
-        return { version, changed: true, nextAt: dateOf(nextAt), canceled: canceled.map(({ id }) => id) }
+        return {
+          version,
+          changed: true,
+          nextAt: dateOf(nextAt),
+          canceled: canceled.map(({ id }) => id),
+          ...(setBackTo !== null && { realigned: await this.#realignmentOf(record, answer.job, storage) }),
+        }
       }
     }
+  }
+
+  /** With a clock that is behind, `realign` would set back jobs that are not ahead. */
+  #assertConfirmed(): void {
+    this.#engine.now()
+    if (!this.#engine.isTimeInDoubt) return
+    throw new JobistemerError('CLOCK_UNCONFIRMED', {
+      message: 'A clock has jumped, and the present time is not confirmed yet.',
+      field: 'clock',
+      value: 'unconfirmed',
+      remedy: 'Wait for the event clock.confirmed, or set the clocks of node and storage right.',
+    })
+  }
+
+  /** Returns the present as the watermark of a job that is ahead, with the next slot after it; `null`: it is not ahead. */
+  #setBackTo(record: JobRecord): Pick<JobRecord, 'watermark' | 'nextAt'> | null {
+    const now = this.#engine.now()
+    if (!isAhead(record, now)) return null
+    const { id, timeline, pruneFloor } = record
+    const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
+    return { watermark: now, nextAt: series.nextMs(decidedUpTo({ watermark: now, pruneFloor })) }
+  }
+
+  async #realignmentOf(before: JobRecord, after: JobRecord, storage: StorageCalls): Promise<Realignment> {
+    const { id: jobId, watermark } = after
+    const query = { kind: 'job', jobId, from: watermark + 1, order: 'ascending', runs: false } as const
+    const waiting: OccurrenceId[] = []
+    const slots = eachItem((cursor) =>
+      storage.once((calls) => calls.listOccurrences({ ...query, limit: this.#engine.maxBatch, cursor })),
+    )
+    for await (const { id, kind, state } of slots) {
+      if (kind === 'slot' && (state === 'pending' || state === 'queued')) waiting.push(id)
+    }
+    const decidedUpTo = new Date(before.watermark)
+    this.#engine.logger.info(
+      { job: before.name, decidedUpTo, nextAt: dateOf(after.nextAt), waiting },
+      'job set back to the present',
+    )
+    return { decidedUpTo, waiting }
   }
 
   #merged(job: RegisteredJob, record: JobRecord, change: JobUpdate): Job {
@@ -212,7 +291,7 @@ export class Definitions {
     const overrides = { ...document.settings, ...readJobSettings(change) }
     const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
     const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
-    if (change.tasks !== undefined && !this.#isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
+    if (change.tasks !== undefined && !this.#registry.isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
     return {
       ...job.job,
       ...changedLabels(document, change),
@@ -235,7 +314,7 @@ export class Definitions {
 
   /** Returns the defaults for an update. A client has no defaults for jobs that nodes run, so it keeps the stored ones. */
   #defaultsOf({ definition }: JobRecord): JobOverrides {
-    return this.#isClient ? readJobDocument(definition).defaults : this.#engine.defaults
+    return this.#registry.isClient ? readJobDocument(definition).defaults : this.#engine.defaults
   }
 
   #presentSchedule(job: RegisteredJob, record: JobRecord): Schedule {
@@ -356,9 +435,9 @@ export class Definitions {
         before = await upcomingSlots(storage, record.id, this.#nextSlots(record), slotsInPlan)
         if (content !== null) after = await upcomingSlots(storage, record.id, this.#nextSlots(content), slotsInPlan)
       }
-      changes.push({ ...change, before: before.map(toDate), after: after.map(toDate) })
+      changes.push({ ...change, before: before.map(dateAt), after: after.map(dateAt) })
     }
-    return changes.sort(byName)
+    return changes.sort(byNameAscending)
   }
 
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
@@ -368,14 +447,9 @@ export class Definitions {
   }
 
   async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
-    const [record] = await this.#get([job.job.id], storage)
-    if (record != null && record.deletedAt === null) return record
-    throw new JobistemerError('JOB_NOT_FOUND', {
-      message: `Job ${printValue(job.job.name)} was deleted.`,
-      field: 'name',
-      value: job.job.name,
-      remedy: 'Define it again.',
-    })
+    const record = await livingHead(storage, job.job.id)
+    if (record === null) throw jobGone(job)
+    return record
   }
 
   async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
@@ -384,14 +458,7 @@ export class Definitions {
   }
 
   async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
-    const records: JobRecord[] = []
-    let cursor: string | null = null
-    do {
-      const page = await storage.once((calls) => calls.listJobs({ owner, limit: 500, cursor }))
-      records.push(...page.items)
-      cursor = page.cursor
-    } while (cursor !== null)
-    return records
+    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: itemsPerRead, cursor })))
   }
 
   /**
@@ -409,8 +476,9 @@ export class Definitions {
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)
-      tellCanceled(this.#engine, answer, 'updated')
-      if (answer.outcome === 'saved') for (const address of answer.canceled) canceled.push(address)
+      if (answer.outcome !== 'saved') break
+      tellCanceled(this.#engine.events, answer.job.name, 'updated', answer.canceled)
+      for (const address of answer.canceled) canceled.push(address)
     }
     return canceled
   }
@@ -422,6 +490,12 @@ export class Definitions {
     )
     return answer as SaveJobAnswer
   }
+}
+
+/** Returns the stored content of a job. */
+function contentAsStored(record: JobRecord, said: Said): JobContent {
+  const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
+  return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }
 }
 
 function changedLabels(document: JobDocument, { tags, description }: JobUpdate): Pick<Job, 'tags' | 'description'> {
@@ -438,25 +512,14 @@ function changedLabels(document: JobDocument, { tags, description }: JobUpdate):
 /** The reason and the actor of an update. */
 type Said = Pick<JobDocument, 'reason' | 'actor'>
 
-function readSaid({ reason, actor }: InterventionOptions): Said {
-  return {
-    ...(reason !== undefined && { reason: readName(reason, 'reason') }),
-    ...(actor !== undefined && { actor: readName(actor, 'actor') }),
-  }
-}
-
 function refuseTimezoneAlone({ schedule, timezone }: JobUpdate): void {
   if (timezone === undefined || schedule != null) return
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `change.timezone comes without a schedule: ${printValue(timezone)}.`,
-    field: 'change.timezone',
-    value: timezone,
-    remedy: 'Give the schedule too: the stored one has its time zone already.',
-  })
-}
-
-function byName(one: PlannedChange, other: PlannedChange): number {
-  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+  throw invalidValue(
+    'change.timezone',
+    'comes without a schedule',
+    timezone,
+    'Give the schedule too: the stored one has its time zone already.',
+  )
 }
 
 function readPlan(plan: DefinitionPlan): void {
@@ -473,10 +536,6 @@ function readPlan(plan: DefinitionPlan): void {
   }
 }
 
-function toDate(milliseconds: number): Date {
+function dateAt(milliseconds: number): Date {
   return new Date(milliseconds)
-}
-
-function dateOf(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : toDate(milliseconds)
 }

@@ -1,3 +1,8 @@
+import { dateOf } from '../../instant.ts'
+import { readName } from '../../configuration/read-value.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { fewestPerRead } from './tuning.ts'
 import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -5,9 +10,8 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { isDelayed, isPausedAt } from '../../storage/rules.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { coveringRecord, firstOf } from './covering-record.ts'
-import { withRunsOfClaim } from './runs-of-claim.ts'
+import type { OccurrenceQuery } from '../../storage/storage.ts'
+import { definitionOf, endedByClaim, runsOfLeft } from '../execution/task-run-records.ts'
 
 /** The state of an instant of a job, past or future. */
 export interface Explanation {
@@ -61,10 +65,7 @@ export async function explain(
   const id = occurrenceId(jobId, at)
   const { jobs, occurrences } = await storage.once((calls) => calls.get({ jobs: [jobId], occurrences: [id] }))
   const head = jobs[0] ?? null
-  const [record] = await withRunsOfClaim(
-    storage,
-    occurrences.flatMap((found) => found ?? []),
-  )
+  const [record] = await withRunsOfClaim(storage, occurrences)
   if (record !== undefined) return { ...found(at, id, record), verdict: 'recorded' }
   if (head === null) return answer(at, id, 'unknown', 'The job is not in the storage.')
   const span = at <= head.watermark ? await coveringRecord(storage, head, at) : null
@@ -83,12 +84,8 @@ export async function explain(
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
   // If a clock was ahead at the job's creation and `realign` has set the job back, its slots begin after the watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
-    return answer(
-      at,
-      id,
-      'before_creation',
-      `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`,
-    )
+    const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
+    return answer(at, id, 'before_creation', reason)
   }
   if (head.pruneFloor !== null && at <= head.pruneFloor) {
     return answer(at, id, 'pruned', `History up to ${text(head.pruneFloor)} was pruned.`)
@@ -128,10 +125,85 @@ function answer(at: number, id: OccurrenceId, verdict: Explanation['verdict'], r
   return { at: new Date(at), id, verdict, reason, occurrence: null, nearest: null }
 }
 
-function dateOf(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds)
-}
-
 function text(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
+}
+
+/** Returns the record of a recovery whose span contains the instant, or `null`. */
+async function coveringRecord(
+  storage: StorageCalls,
+  head: Pick<JobRecord, 'id'>,
+  at: number,
+): Promise<OccurrenceRecord | null> {
+  // A missed range has the time of its first slot, and no other missed record lies inside it.
+  const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
+  if (missed !== null && holds(missed, at)) return missed
+  return coveringRun(storage, head, at)
+}
+
+/** Returns the compressed run whose span contains the instant, or `null`. A compressed run stands for several slots. */
+export async function coveringRun(
+  storage: StorageCalls,
+  head: Pick<JobRecord, 'id'>,
+  at: number,
+): Promise<OccurrenceRecord | null> {
+  // A compressed run has the time of its last slot. Triggers, and slots that were canceled ahead, can lie before it.
+  const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
+    return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
+  })
+  return run !== null && holds(run, at) ? run : null
+}
+
+type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
+
+/** Returns the first record of a part of a job's history for which `isWanted` is true, or `null`. */
+async function firstOf(
+  storage: StorageCalls,
+  { id: jobId }: Pick<JobRecord, 'id'>,
+  part: HistoryPart,
+  isWanted: (record: OccurrenceRecord) => boolean,
+): Promise<OccurrenceRecord | null> {
+  const query = { kind: 'job', jobId, runs: true, limit: fewestPerRead, ...part } as const
+  const records = eachItem((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
+  for await (const record of records) if (isWanted(record)) return record
+  return null
+}
+
+/** Returns whether the span of a record contains the instant. */
+export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): boolean {
+  const { span } = record.details
+  return span !== undefined && span.from <= at && at <= span.to
+}
+
+/**
+ * Returns the records that exist. Adds first attempts to records that were claimed and then ended without a stored attempt. A claim announces the first
+ * attempts, so their handlers may have begun before a forced cancel ended the occurrence. See decision 12.
+ */
+export async function withRunsOfClaim(
+  storage: StorageCalls,
+  found: readonly (OccurrenceRecord | null)[],
+): Promise<readonly OccurrenceRecord[]> {
+  const records = found.filter((record) => record !== null)
+  const left = records.filter(endedByClaim)
+  if (left.length === 0) return records
+  const ids = left.map(({ jobId, jobVersion }) => ({ jobId, version: jobVersion }))
+  const { versions } = await storage.once((calls) => calls.get({ versions: ids }))
+  return records.map((record) => {
+    const version = versions[left.indexOf(record)] ?? null
+    return version === null ? record : { ...record, runs: runsOfLeft(record, definitionOf(version)) }
+  })
+}
+
+/** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
+export async function findOccurrence(storage: StorageCalls, id: OccurrenceId): Promise<OccurrenceRecord> {
+  readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
+  const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))
+  const [record] = await withRunsOfClaim(storage, occurrences)
+  if (record !== undefined) return record
+  throw new JobistemerError('OCCURRENCE_NOT_FOUND', {
+    message: `There is no occurrence ${printValue(id)}.`,
+    field: 'occurrenceId',
+    value: id,
+    remedy: 'Take the id from occurrences() or an event; pruned ones are gone.',
+  })
 }

@@ -1,58 +1,64 @@
 import { orDefault, readBoolean, readInteger, readObject } from '../../configuration/read-value.ts'
 import { toDurationMs } from '../../duration.ts'
-import { jobId } from '../../ids.ts'
+import { type JobId, jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { PruneOptions } from '../../job-operations.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { finalStates } from '../../storage/occurrence-record.ts'
+import { isPrunable } from '../../storage/rules.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { countPrunable } from './count-prunable.ts'
 import { mostItems } from '../../tuning.ts'
+import { callOptionNames } from '../storage-access/caller-context.ts'
+import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { pageSize } from './tuning.ts'
 
-/** Counts and prunes stored occurrences for callers. This node need not know the jobs. */
-export class History {
-  readonly #engine: EngineContext
+/** Returns how many occurrences of a job, or of all jobs, wait and run. */
+export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
+  const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
+  return counts[0] as LiveCounts
+}
 
-  constructor(engine: EngineContext) {
-    this.#engine = engine
+/** Removes old history. Returns how many occurrences it removed, or would remove. */
+export async function prune(options: PruneOptions, storage: StorageCalls, now: number): Promise<number> {
+  readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
+  const before = now - toDurationMs(options.olderThan, 'olderThan')
+  const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
+  const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
+  if (readBoolean(orDefault(options.dryRun, false), 'dryRun')) return countPrunable(storage, target, before, keep)
+  let removed = 0
+  for (let more = true; more; ) {
+    const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: mostItems }))
+    removed += answer.removed
+    more = answer.more
   }
+  return removed
+}
 
-  async isRunning(name: string, options: CallOptions, storage: StorageCalls): Promise<boolean> {
-    const id = jobId(readJobName(name))
-    readObject(options, 'options', callOptionNames)
-    const { counts } = await storage.once((calls) => calls.get({ counts: [id] }))
-    return (counts[0] as LiveCounts).running > 0
+/** Returns how many occurrences the storage's `prune` would remove. */
+async function countPrunable(storage: StorageCalls, target: JobId | null, before: number, keep: number) {
+  if (target !== null) {
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: [target] }))
+    return jobs[0] == null ? 0 : countOfJob(storage, jobs[0], before, keep)
   }
+  let count = 0
+  const jobs = eachItem((cursor) => storage.once((calls) => calls.listJobs({ deleted: true, limit: pageSize, cursor })))
+  for await (const job of jobs) count += await countOfJob(storage, job, before, keep)
+  return count
+}
 
-  /** Returns how many occurrences of a job, or of all jobs, wait and run. */
-  async counts(name: string | undefined, options: CallOptions, storage: StorageCalls): Promise<LiveCounts> {
-    const target = name === undefined ? 'all' : jobId(readJobName(name))
-    readObject(options, 'options', callOptionNames)
-    const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
-    return counts[0] as LiveCounts
+async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, before: number, keep: number) {
+  // Occurrences after `before` matter only if the latest ones are kept.
+  const bound = keep === 0 ? { to: nextAt === null ? before : Math.min(before, nextAt) } : {}
+  const query = { kind: 'job', jobId: id, states: finalStates, order: 'descending', runs: false, ...bound } as const
+  // Reads the newest first, because `prune` keeps the latest `keep` occurrences.
+  let kept = 0
+  let count = 0
+  const records = eachItem((cursor) =>
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: pageSize, cursor })),
+  )
+  for await (const record of records) {
+    if (kept < keep) kept++
+    else if (isPrunable(record, before, nextAt)) count++
   }
-
-  /** Returns how many occurrences of all jobs wait. */
-  async waitingCount(storage: StorageCalls): Promise<number> {
-    const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
-    const { pending, queued } = counts[0] as LiveCounts
-    return pending + queued
-  }
-
-  async prune(options: PruneOptions, storage: StorageCalls): Promise<number> {
-    readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
-    const now = this.#engine.now()
-    const before = now - toDurationMs(options.olderThan, 'olderThan')
-    const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
-    const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
-    if (readBoolean(orDefault(options.dryRun, false), 'dryRun')) return countPrunable({ target, before, keep }, storage)
-    let removed = 0
-    for (let more = true; more; ) {
-      const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: mostItems }))
-      removed += answer.removed
-      more = answer.more
-    }
-    return removed
-  }
+  return count
 }

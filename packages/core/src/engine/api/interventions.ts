@@ -1,18 +1,22 @@
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../../errors.ts'
+import { type DurationInput, toDurationMs } from '../../duration.ts'
+import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
+import type { EventHub } from '../../events.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
+import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
-import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import { isFinal, type OccurrenceAddress, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
-import { withRunsOfClaim } from './runs-of-claim.ts'
+import { findOccurrence } from './explain.ts'
+import { jobGone } from './request-item.ts'
 
 /** The reason and the actor of an intervention. The storage keeps both in the record. */
 export interface InterventionOptions extends CallOptions {
@@ -40,11 +44,88 @@ export interface CancelResult {
   readonly state: OccurrenceState
 }
 
+/** Options of a pause. Without `until` and `for`, the pause lasts until a call resumes the job. */
+export interface PauseOptions extends InterventionOptions {
+  /** End of the pause, a future instant. A slot at exactly this instant runs. */
+  readonly until?: InstantInput
+  /** Duration of the pause. At least 1 ms. Not together with `until`. */
+  readonly for?: DurationInput
+}
+
+/** Selects jobs by a tag, an owner tag, or both. */
+export interface JobSelection {
+  /** Only jobs with this tag. */
+  readonly tag?: string
+  /** Only jobs with this owner tag. */
+  readonly owner?: string
+}
+
 /** The end of a pause without effect, in epoch milliseconds. Such a pause only stores who resumed the job. */
 const beforeAllSlots = 1
 
 /** The option names of every intervention. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
+
+/** Returns why and who; `null` for an absent one. @throws JobistemerError `INVALID_NAME` */
+export function readVoice({ reason, actor }: InterventionOptions): Record<'reason' | 'actor', string | null> {
+  return {
+    reason: reason === undefined ? null : readName(reason, 'reason'),
+    actor: actor === undefined ? null : readName(actor, 'actor'),
+  }
+}
+
+/** @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_DURATION`, `INVALID_ARGUMENT` */
+export function readPause(options: PauseOptions, now: number): PauseRecord {
+  readObject(options, 'options', [...interventionOptionNames, 'until', 'for'])
+  const until = readEnd(options, now)
+  return { at: now, ...(until !== null && { until }), ...readVoice(options) }
+}
+
+function readEnd({ until, for: length }: PauseOptions, now: number): number | null {
+  if (until !== undefined && length !== undefined) {
+    throw invalidValue(
+      'for',
+      'comes beside until',
+      length,
+      'Give either until, the instant, or for, the time from now on.',
+    )
+  }
+  if (length !== undefined) return toInstantMs(now + toDurationMs(length, 'for', { min: 1 }), 'for')
+  if (until === undefined) return null
+  const end = toInstantMs(until, 'until')
+  if (end > now) return end
+  throw invalidValue(
+    'until',
+    'does not lie ahead',
+    until,
+    'Give an instant that lies ahead, or leave it out: then the job stays paused until it is resumed.',
+  )
+}
+
+/** @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
+export function readSelection(selection: JobSelection): JobSelection {
+  readObject(selection, 'filter', ['tag', 'owner'])
+  if (selection.tag !== undefined || selection.owner !== undefined) return selection
+  throw new JobistemerError('INVALID_ARGUMENT', {
+    message: 'filter names neither a tag nor an owner.',
+    field: 'filter',
+    value: selection,
+    remedy: 'Give at least one of them, so that no call affects all jobs by accident.',
+  })
+}
+
+/** Emits `occurrence.canceled` for each of these occurrences of a job. */
+export function tellCanceled(
+  events: EventHub,
+  jobName: string,
+  reason: string,
+  canceled: readonly OccurrenceAddress[],
+): void {
+  if (!events.hears('occurrence.canceled')) return
+  for (const { id: occurrenceId, jobId, scheduledAt } of canceled) {
+    events.emit('occurrence.canceled', { jobId, jobName, occurrenceId, scheduledAt: new Date(scheduledAt), reason })
+  }
+}
 
 /** Cancels occurrences, and pauses and resumes jobs. */
 export class Interventions {
@@ -60,101 +141,62 @@ export class Interventions {
     this.#capacity = options.capacity
   }
 
-  /** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
-  async find(id: OccurrenceId, storage: StorageCalls): Promise<OccurrenceRecord> {
-    readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
-    const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))
-    const [record] = await withRunsOfClaim(
-      storage,
-      occurrences.flatMap((found) => found ?? []),
-    )
-    if (record !== undefined) return record
-    throw new JobistemerError('OCCURRENCE_NOT_FOUND', {
-      message: `There is no occurrence ${printValue(id)}.`,
-      field: 'occurrenceId',
-      value: id,
-      remedy: 'Take the id from occurrences() or an event; pruned ones are gone.',
-    })
-  }
-
   async cancel(id: OccurrenceId, options: CancelOptions, storage: StorageCalls): Promise<CancelResult> {
     readObject(options, 'options', [...interventionOptionNames, 'force'])
-    const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
-    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const { reason: why, actor } = readVoice(options)
+    const reason = why ?? 'canceled'
     const isForced = options.force !== undefined && readBoolean(options.force, 'force')
-    const record = await this.find(id, storage)
+    const record = await findOccurrence(storage, id)
     const { jobId, scheduledAt } = record
-    const mode = isForced ? 'force' : 'request'
+    const item = { id, jobId, scheduledAt, reason, actor, mode: isForced ? 'force' : 'request' } as const
     const jobName = await this.#nameOf(jobId, storage)
     const now = this.#engine.now()
-    const [answer] = await storage.once((calls) =>
-      calls.cancel({ now, items: [{ id, jobId, scheduledAt, reason, actor, mode }] }),
-    )
-    const result = this.#canceled(record, { reason, jobName }, answer as CancelAnswer)
-    // The caller cancels only this run. The relay continues its backfill.
-    if (result.outcome === 'canceled') await this.#pool.relay?.handOn(record)
-    return result
-  }
-
-  #canceled(
-    record: OccurrenceRecord,
-    { reason, jobName }: { readonly reason: string; readonly jobName: string },
-    answer: CancelAnswer,
-  ): CancelResult {
-    const { id } = record
-    switch (answer.outcome) {
-      case 'canceled':
-        this.#pool.get(id)?.cancel(reason)
-        this.#emitCanceled({ jobId: record.jobId, jobName, occurrenceId: id }, record.scheduledAt, reason)
-        if (answer.woken !== null) this.#capacity.workAppeared()
-        return { id, outcome: 'canceled', state: 'canceled' }
-      case 'requested':
-        this.#pool.get(id)?.cancel(reason)
-        return { id, outcome: 'requested', state: 'running' }
-      case 'final':
-        return { id, outcome: 'final', state: answer.state }
-      case 'absent':
-        // The record was pruned after the read.
-        return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
+    const [answer] = await storage.once((calls) => calls.cancel({ now, items: [item] }))
+    const answered = answer as CancelAnswer
+    if (answered.outcome === 'final') return { id, outcome: 'final', state: answered.state }
+    if (answered.outcome === 'absent') {
+      // The record was pruned after the read.
+      return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
     }
+    this.#pool.get(id)?.cancel(reason)
+    if (answered.outcome === 'requested') return { id, outcome: 'requested', state: 'running' }
+    tellCanceled(this.#engine.events, jobName, reason, [record])
+    if (answered.woken !== null) this.#capacity.workAppeared()
+    // The caller cancels only this run. The relay continues its backfill.
+    await this.#pool.relay?.handOn(record)
+    return { id, outcome: 'canceled', state: 'canceled' }
   }
 
   /** Creates the record of a future slot as `canceled`, so that no node runs it. */
   async cancelSlot(
-    asked: RegisteredJob,
+    given: RegisteredJob,
     slot: number,
     options: InterventionOptions,
     storage: StorageCalls,
   ): Promise<CancelResult> {
     readObject(options, 'options', interventionOptionNames)
-    const reason = options.reason === undefined ? 'canceled' : readName(options.reason, 'reason')
-    let job = asked
+    const { reason: why, actor } = readVoice(options)
+    const reason = why ?? 'canceled'
+    let job = given
     const jobId = job.job.id
     const id = occurrenceId(jobId, slot)
-    const details = options.actor === undefined ? {} : { requestActor: readName(options.actor, 'actor') }
+    const details = actor === null ? {} : { requestActor: actor }
     for (;;) {
       if (job.series.nextMs(slot - 1) !== slot) throw notASlot(job, slot, 'is not a slot of')
       const { owner } = this.#engine
       const now = this.#engine.now()
-      const item = {
-        kind: 'exclusion',
-        id,
-        jobId,
-        scheduledAt: slot,
-        jobVersion: job.version,
-        reason,
-        details,
-      } as const
+      const { version: jobVersion } = job
+      const item = { kind: 'exclusion', id, jobId, scheduledAt: slot, jobVersion, reason, details } as const
       const [answer] = await storage.once((calls) => calls.createOccurrences({ now, owner, items: [item] }))
       const { outcome } = answer as CreateAnswer
       if (outcome === 'created') {
-        this.#emitCanceled({ jobId, jobName: job.job.name, occurrenceId: id }, slot, reason)
+        tellCanceled(this.#engine.events, job.job.name, reason, [{ id, jobId, scheduledAt: slot }])
         return { id, outcome: 'canceled', state: 'canceled' }
       }
       if (outcome === 'exists') return this.cancel(id, options, storage)
       if (outcome !== 'stale_version' && outcome !== 'absent') throw notASlot(job, slot, 'lies in the past of')
       const present = await this.#registry.reloadNow(job, storage)
-      if (present === null) throw jobDeleted(job)
+      if (present === null) throw jobGone(job)
       job = present
     }
   }
@@ -169,8 +211,7 @@ export class Interventions {
 
   async resume(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
     readObject(options, 'options', interventionOptionNames)
-    const reason = options.reason === undefined ? null : readName(options.reason, 'reason')
-    const actor = options.actor === undefined ? null : readName(options.actor, 'actor')
+    const { reason, actor } = readVoice(options)
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
@@ -188,18 +229,10 @@ export class Interventions {
       calls.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
     const saved = answer as SaveJobAnswer
-    if (saved.outcome === 'absent') throw jobDeleted(job)
+    if (saved.outcome === 'absent') throw jobGone(job)
     // The storage may keep a longer pause by another caller.
     job.pausedUntil = pausedUntil(saved.job.paused)
     return saved.outcome === 'saved'
-  }
-
-  #emitCanceled(
-    names: { readonly jobId: JobId; readonly jobName: string; readonly occurrenceId: OccurrenceId },
-    scheduledAt: number,
-    reason: string,
-  ): void {
-    this.#engine.events.emit('occurrence.canceled', { ...names, scheduledAt: new Date(scheduledAt), reason })
   }
 
   /** Returns the job's name, or its id for an unknown job. A node that evicts jobs reads the name from the storage. */
@@ -209,15 +242,6 @@ export class Interventions {
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
     return jobs[0]?.name ?? jobId
   }
-}
-
-function jobDeleted(job: RegisteredJob): JobistemerError {
-  return new JobistemerError('JOB_NOT_FOUND', {
-    message: `Job ${printValue(job.job.name)} was deleted.`,
-    field: 'name',
-    value: job.job.name,
-    remedy: 'Define it again.',
-  })
 }
 
 function notASlot(job: RegisteredJob, slot: number, how: string): JobistemerError {

@@ -1,12 +1,13 @@
+import { dateOf } from '../../instant.ts'
+import { byNameAscending, type ListPage } from '../../listing.ts'
+import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
-import { type JobId, jobId } from '../../ids.ts'
+import type { JobId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
-import { readJobName } from '../../job/read-jobs.ts'
 import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
-import type { ListPage } from '../../listing.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
@@ -17,12 +18,17 @@ import { jobNotFound } from '../definitions/job-not-found.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { lastSuccess } from '../definitions/last-success.ts'
 import { countedSince, silenceRuleOf } from '../definitions/silence.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { Cursors } from './cursors.ts'
-import { type Extras, type JobWithExtras, type LastRun, lastRunOf, readExtras, withExtras } from './job-extras.ts'
-import { LivingCode } from './living-code.ts'
-import { upcomingSlots } from './upcoming-slots.ts'
+import {
+  type Extras,
+  type JobWithExtras,
+  type LastRun,
+  lastRunOf,
+  LivingCode,
+  readExtras,
+  withExtras,
+} from './job-extras.ts'
+import { upcomingSlots } from './job-lookup.ts'
 import { itemsPerRead, mostRereadJobs, mostSortedJobs, mostSuccessSearches, pageGrowth } from './tuning.ts'
 import { mostItems, rememberedValues } from '../../tuning.ts'
 
@@ -143,28 +149,8 @@ export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
   return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
 }
 
-/** Returns the size of the next page, if a page of `size` jobs had `found` wanted ones. Grows while few jobs match. */
-function sizeOfNext(size: number, found: number, room: number): number {
-  return Math.min(Math.max(room - found, found < size / 2 ? size * pageGrowth : size), itemsPerRead)
-}
-
 function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
-}
-
-/** Returns the heads of all jobs that `list` reads, sorted by name. `null`: more than {@link mostSortedJobs} jobs. */
-async function sortedHeads(
-  list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
-): Promise<readonly JobRecord[] | null> {
-  const heads: JobRecord[] = []
-  let next: string | null = null
-  do {
-    const page: Page<JobRecord> = await list(itemsPerRead, next)
-    heads.push(...page.items)
-    next = page.cursor
-    if (heads.length > mostSortedJobs) return null
-  } while (next !== null)
-  return heads.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
 }
 
 /** The jobs of a list, sorted by name. */
@@ -188,11 +174,6 @@ function placeAfter(ids: readonly JobId[], cursor: string): number {
   })
 }
 
-async function livingHeads(ids: readonly JobId[], storage: StorageCalls): Promise<readonly JobRecord[]> {
-  const { jobs } = await storage.once((calls) => calls.get({ jobs: ids }))
-  return jobs.flatMap((head) => (head === null || head.deletedAt !== null ? [] : head))
-}
-
 /** Lists the stored jobs. This process need not have their code. */
 export class JobCatalog {
   readonly #registry: JobRegistry
@@ -208,9 +189,8 @@ export class JobCatalog {
     this.#registry = registry
   }
 
-  async jobs(filter: JobsFilter, options: CallOptions, storage: StorageCalls, now: number): Promise<ListPage<JobInfo>> {
+  async jobs(filter: JobsFilter, open: () => StorageCalls, now: number): Promise<ListPage<JobInfo>> {
     readObject(filter, 'filter', ['owner', 'tag', 'text', 'paused', 'lastOutcome', 'include', 'limit', 'cursor'])
-    readObject(options, 'options', callOptionNames)
     const owner = filter.owner === undefined ? undefined : readName(filter.owner, 'filter.owner')
     const tag = filter.tag === undefined ? undefined : readTag(filter.tag, 'filter.tag')
     const text = filter.text === undefined ? undefined : readName(filter.text, 'filter.text').toLowerCase()
@@ -218,26 +198,16 @@ export class JobCatalog {
     const limit = readInteger(orDefault(filter.limit, 100), 'filter.limit', 1, mostItems)
     const extras = readExtras(filter)
     const cursors = new Cursors('jobs', { owner, tag, text, paused, outcomes: extras.outcomes })
+    const storage = open()
     const isWanted = ({ name, definition, paused: pause }: JobRecord): boolean =>
       (text === undefined || name.toLowerCase().includes(text)) &&
       (tag === undefined || labelsOf(readJobDocument(definition)).tags.includes(tag)) &&
       (paused === undefined || isPausedAt({ paused: pause }, now) === paused)
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
-    const lookAt = async (page: Page<JobRecord>, size: number, room: number) => {
-      const wanted = page.items.filter(isWanted)
-      // Without a filter for outcomes, the next page is read concurrently with the extras of this page.
-      const goesOn = extras.outcomes === null && wanted.length < room && page.cursor !== null
-      const sizeAfter = sizeOfNext(size, wanted.length, room)
-      const [found, ahead] = await Promise.all([
-        withExtras(wanted, extras, storage),
-        goesOn ? list(sizeAfter, page.cursor) : null,
-      ])
-      return { page, size, found, ahead, sizeAfter }
-    }
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
     const items: JobInfo[] = []
-    const add = async (found: Awaited<ReturnType<typeof withExtras>>): Promise<void> => {
+    const add = async (found: readonly JobWithExtras[]): Promise<void> => {
       for (const one of found) {
         const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
         items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
@@ -251,8 +221,10 @@ export class JobCatalog {
       let place = cursor === null ? 0 : placeAfter(ids, cursor)
       while (place < ids.length && items.length < limit) {
         const some = ids.slice(place, place + Math.min(limit, itemsPerRead))
-        const wanted = heads === null ? await livingHeads(some, storage) : some.flatMap((id) => heads.get(id) ?? [])
-        const found = (await withExtras(wanted, extras, storage)).slice(0, limit - items.length)
+        const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
+        const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
+        const living = present.filter((head) => head?.deletedAt === null) as readonly JobRecord[]
+        const found = (await withExtras(living, extras, storage)).slice(0, limit - items.length)
         await add(found)
         const last = items.length === limit ? found.at(-1)?.record : undefined
         place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
@@ -261,31 +233,23 @@ export class JobCatalog {
       this.#sorted = last === undefined || ids.length <= mostRereadJobs ? null : { key, ids, heads: null }
       return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
     }
-    const firstSize = Math.min(limit, itemsPerRead)
-    let looking = lookAt(await list(firstSize, cursor), firstSize, limit)
+    let size = Math.min(limit, itemsPerRead)
     for (;;) {
-      const { page, size, found, ahead, sizeAfter } = await looking
+      const page = await list(size, cursor)
+      const found = await withExtras(page.items.filter(isWanted), extras, storage)
       const room = limit - items.length
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
         // The next page must begin after the last job that fits. A shorter read gets the storage's cursor for it.
-        looking = lookAt(await list(page.items.indexOf(last.record) + 1, cursor), size, room)
+        size = page.items.indexOf(last.record) + 1
         continue
-      }
-      const roomAfter = room - found.length
-      if (ahead !== null) {
-        looking = lookAt(ahead, sizeAfter, roomAfter)
-        // The next round awaits it. If an earlier step fails, the caller receives that error instead.
-        looking.catch(() => undefined)
       }
       await add(found)
       cursor = page.cursor
-      if (cursor === null || roomAfter === 0) break
-      if (ahead !== null) continue
-      const nextSize = sizeOfNext(size, found.length, room)
-      looking = lookAt(await list(nextSize, cursor), nextSize, roomAfter)
+      if (cursor === null || items.length === limit) return { items, cursor: cursors.seal(cursor) }
+      // A page grows while few jobs match.
+      size = Math.min(Math.max(room - found.length, found.length < size / 2 ? size * pageGrowth : size), itemsPerRead)
     }
-    return { items, cursor: cursors.seal(cursor) }
   }
 
   /** Returns the jobs of the list, sorted by name. `null`: the list is in the order of the storage. */
@@ -295,21 +259,20 @@ export class JobCatalog {
     list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
     isWanted: (head: JobRecord) => boolean,
   ): Promise<SortedJobs | null> {
-    const isFirst = cursor === null
-    if (!isFirst && !cursor.startsWith(byName)) return null
-    if (!isFirst && this.#sorted?.key === key) return this.#sorted
+    if (cursor !== null && !cursor.startsWith(byName)) return null
+    if (cursor !== null && this.#sorted?.key === key) return this.#sorted
     if (this.#isCrowded) return null
-    const sorted = await sortedHeads(list)
-    this.#isCrowded = sorted === null
-    if (sorted === null) return null
-    const wanted = sorted.filter(isWanted)
+    const heads: JobRecord[] = []
+    for await (const head of eachItem((from) => list(itemsPerRead, from))) {
+      this.#isCrowded = heads.push(head) > mostSortedJobs
+      if (this.#isCrowded) return null
+    }
+    const wanted = heads.filter(isWanted).sort(byNameAscending)
     return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
   /** @throws JobistemerError `JOB_NOT_FOUND` */
-  async job(name: string, options: CallOptions, storage: StorageCalls, now: number): Promise<JobDetails> {
-    const id = jobId(readJobName(name))
-    readObject(options, 'options', callOptionNames)
+  async job(id: JobId, name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null
     if (record === null || record.deletedAt !== null) throw jobNotFound(name)
@@ -327,7 +290,7 @@ export class JobCatalog {
       lastRun: lastRunOf(found.latest[0] ?? null),
       counts: found.counts[0] as LiveCounts,
       hasCode: hasCode(record),
-      lastSuccessAt: at === null ? null : new Date(at),
+      lastSuccessAt: dateOf(at),
       silentSince: silentAt === null || silentAt > now ? null : new Date(silentAt),
     }
   }
@@ -346,7 +309,7 @@ export class JobCatalog {
       ...labelsOf(document),
       schedule: schedule === null || isNoSchedule(schedule) ? null : schedule,
       scheduleDescription: schedule === null ? null : await this.#describe(record, schedule),
-      nextAt: nextAt === null ? null : new Date(nextAt),
+      nextAt: dateOf(nextAt),
       paused: paused !== null && isPausedAt(record, now) ? pauseInfoOf(paused) : null,
       resumed: paused?.lifted === undefined ? null : { ...paused.lifted, at: new Date(paused.lifted.at) },
       settings: settingsOf(document),

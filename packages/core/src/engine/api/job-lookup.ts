@@ -1,44 +1,54 @@
 import { isWellFormed } from '../../configuration/read-value.ts'
-import { type JobId, jobId } from '../../ids.ts'
+import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { Storage } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-not-found.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import { changesAtOnce } from '../definitions/tuning.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { CallerContext } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
 import { CallerBatcher } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { pageSize } from './tuning.ts'
 
 /** Reads requested jobs that this node does not hold from the storage. See decision 13. */
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
-  /** A client does not watch definitions, so it reads a job again for each call. */
-  readonly #isClient: boolean
   /** On a client: the job of each record. Thousands of callers can share the answer of one read. */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
-  constructor(
-    engine: EngineContext,
-    registry: JobRegistry,
-    { isClient = false }: { readonly isClient?: boolean } = {},
-  ) {
+  constructor(engine: EngineContext, registry: JobRegistry) {
     this.#engine = engine
     this.#registry = registry
-    this.#isClient = isClient
     this.#reads = new CallerBatcher(engine, {
       operation: 'get',
-      send: readJobs,
+      async send(storage, ids) {
+        const unique = [...new Set(ids)]
+        const { jobs } = await storage.get({ jobs: unique })
+        const heads = new Map(unique.map((id, index) => [id, jobs[index] ?? null]))
+        return ids.map((id) => heads.get(id) ?? null)
+      },
     })
   }
 
   /** Sends no further calls. */
   stop(): void {
     this.#reads.stop()
+  }
+
+  /** Reads the heads of jobs, each once for all callers of one batch. A failed read fails the whole call. */
+  heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
+    const read = (id: JobId) =>
+      this.#reads
+        .send(asked, () => id)
+        .catch((error) => {
+          throw error instanceof ItemRefused ? error.error : error
+        })
+    return asked.within(() => Promise.all(ids.map(read)))
   }
 
   /** Reads the job of this name. @throws JobistemerError `JOB_NOT_FOUND` */
@@ -53,19 +63,16 @@ export class JobLookup {
   }
 
   /** Reads the jobs of many names. Skips jobs that this node holds, jobs that do not exist, and invalid names. */
-  async byNames<Item>(
-    items: readonly Item[],
-    asked: CallerContext,
-    nameOf: (item: Item) => unknown,
-  ): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+  async byNames(names: Iterable<unknown>, asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.loose.isPartial) return found
     const ids = new Set<JobId>()
-    for (const name of new Set(items.map(nameOf))) {
+    for (const name of new Set(names)) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
-      if (id !== null && (this.#isClient || this.#registry.get(id) === undefined)) ids.add(id)
+      // A client does not watch definitions, so it reads a job again for each call.
+      if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     const open = [...ids]
     for (let start = 0; start < open.length; start += changesAtOnce) {
@@ -78,14 +85,8 @@ export class JobLookup {
   async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.loose.isPartial) return found
-    const read = (id: JobId) =>
-      this.#reads
-        .send(asked, () => id)
-        .catch((error) => {
-          throw error instanceof ItemRefused ? error.error : error
-        })
-    const records = await asked.within(() => Promise.all(ids.map(read)))
-    if (this.#isClient) this.#registry.dropAll()
+    const records = await this.heads(ids, asked)
+    if (this.#registry.isClient) this.#registry.dropAll()
     const learning = this.#registry.learn(records)
     if (learning !== null) await learning
     for (const record of records) {
@@ -102,15 +103,44 @@ export class JobLookup {
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)
-    if (this.#isClient) this.#made.set(record, adopted)
+    if (this.#registry.isClient) this.#made.set(record, adopted)
     return adopted
   }
 }
 
-/** Reads each job once, even if several callers of one batch request it. */
-async function readJobs(storage: Storage, ids: readonly JobId[]): Promise<readonly (JobRecord | null)[]> {
-  const places = new Map<JobId, number>()
-  for (const id of ids) if (!places.has(id)) places.set(id, places.size)
-  const { jobs } = await storage.get({ jobs: [...places.keys()] })
-  return ids.map((id) => jobs[places.get(id) as number] as JobRecord | null)
+/** Returns the head of a stored job; `null` if it is deleted or missing. */
+export async function livingHead(storage: StorageCalls, id: JobId): Promise<JobRecord | null> {
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
+  const head = jobs[0] ?? null
+  return head?.deletedAt === null ? head : null
+}
+
+/** Returns the first `count` slots that were not canceled ahead. `slots` are the next slots of the job in ascending order. */
+export async function upcomingSlots(
+  storage: StorageCalls,
+  jobId: JobId,
+  slots: Iterator<number, void>,
+  count: number,
+): Promise<readonly number[]> {
+  const upcoming: number[] = []
+  for (;;) {
+    const some: number[] = []
+    while (some.length < count - upcoming.length) {
+      const slot = slots.next()
+      if (slot.done) break
+      some.push(slot.value)
+    }
+    const [first, last] = [some[0], some.at(-1)]
+    if (first === undefined || last === undefined) return upcoming
+    const query = { kind: 'job', jobId, from: first, to: last + 1, order: 'ascending', runs: false } as const
+    const canceled = new Set<number>()
+    const records = eachItem((cursor) =>
+      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: pageSize, cursor })),
+    )
+    // Other records of a future span belong to delayed requests.
+    for await (const { id, kind, scheduledAt } of records) {
+      if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
+    }
+    upcoming.push(...some.filter((slot) => !canceled.has(slot)))
+  }
 }

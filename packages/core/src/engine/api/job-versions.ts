@@ -1,3 +1,4 @@
+import { livingHead } from './job-lookup.ts'
 import { orDefault, readInteger, readObject } from '../../configuration/read-value.ts'
 import { jobId } from '../../ids.ts'
 import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
@@ -6,7 +7,7 @@ import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
 import { jobNotFound } from '../definitions/job-not-found.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobInfo, taskInfosOf } from './job-catalog.ts'
 import { fewestPerRead } from './tuning.ts'
@@ -44,9 +45,8 @@ export async function versionsOf(
   const id = jobId(readJobName(name))
   readObject(options, 'options', ['limit', ...callOptionNames])
   const limit = readInteger(orDefault(options.limit, 20), 'limit', 1, 1000)
-  const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
-  const head = jobs[0] ?? null
-  if (head === null || head.deletedAt !== null) throw jobNotFound(name)
+  const head = await livingHead(storage, id)
+  if (head === null) throw jobNotFound(name)
   // One further version gives the differences of the oldest one in the list.
   const records = await newestOf(head, limit + 1, storage)
   return records.slice(0, limit).map((record, index) => {

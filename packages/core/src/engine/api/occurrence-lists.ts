@@ -1,23 +1,38 @@
-import { readObject } from '../../configuration/read-value.ts'
-import type { JobId, OccurrenceId } from '../../ids.ts'
+import {
+  orDefault,
+  readBoolean,
+  readChoice,
+  readInteger,
+  readList,
+  readName,
+  readObject,
+} from '../../configuration/read-value.ts'
+import { backfillOccurrenceId, type JobId, jobId, type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
 import type { ListPage } from '../../listing.ts'
 import { type Failure, type ListedOccurrence, occurrenceOf } from '../../occurrence.ts'
-import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
-import type { Page } from '../../storage/storage.ts'
-import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { CheckedFilter } from './occurrence-filter.ts'
-import { resolutionsOf } from './resolved-failures.ts'
-import { withRunsOfClaim } from './runs-of-claim.ts'
-import { fewestPerRead, pageSize } from './tuning.ts'
+import {
+  finalStates,
+  type LiveState,
+  liveStates,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  slotOf,
+} from '../../storage/occurrence-record.ts'
+import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { withRunsOfClaim } from './explain.ts'
+import { fewestPerRead, itemsLikelyEnough, pageSize } from './tuning.ts'
+import { JobistemerError } from '../../errors.ts'
+import { type InstantInput, toInstantMs } from '../../instant.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
+import { Cursors } from './cursors.ts'
 
 /** Returns a page of occurrences with the names of their jobs; `null` for jobs that are not in the storage. */
 export async function listOccurrences(
   filter: CheckedFilter,
-  options: CallOptions,
   storage: StorageCalls,
 ): Promise<ListPage<ListedOccurrence>> {
-  readObject(options, 'options', callOptionNames)
   const { limit, cursors } = filter
   const records: OccurrenceRecord[] = []
   let { cursor } = filter
@@ -30,12 +45,7 @@ export async function listOccurrences(
 }
 
 /** Returns a page of failures, each with the run that resolves it. */
-export async function listFailures(
-  filter: CheckedFilter,
-  options: CallOptions,
-  storage: StorageCalls,
-): Promise<ListPage<Failure>> {
-  readObject(options, 'options', callOptionNames)
+export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
   const { limit, cursors, leavesOutResolved } = filter
   const records: OccurrenceRecord[] = []
   const resolved = new Map<OccurrenceId, OccurrenceId>()
@@ -82,9 +92,155 @@ async function named(
 
 async function namesOf(ids: readonly JobId[], storage: StorageCalls): Promise<ReadonlyMap<JobId, string>> {
   const names = new Map<JobId, string>()
-  for (let start = 0; start < ids.length; start += pageSize) {
-    const { jobs } = await storage.once((calls) => calls.get({ jobs: ids.slice(start, start + pageSize) }))
+  for (const some of chunksOf(ids, pageSize)) {
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
     for (const job of jobs) if (job !== null) names.set(job.id, job.name)
   }
   return names
+}
+
+/** A validated filter, with the query for the storage. */
+export interface CheckedFilter {
+  /** The query without limit and cursor. */
+  readonly query: Query
+  readonly limit: number
+  /** The cursor of the storage. */
+  readonly cursor: string | null
+  readonly cursors: Cursors
+  /** Whether the list omits resolved failures. `null`: the list is not one of failures. */
+  readonly leavesOutResolved: boolean | null
+}
+
+type Query = OccurrenceQuery extends infer Each ? (Each extends object ? Omit<Each, 'limit' | 'cursor'> : never) : never
+
+const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
+const orders = ['ascending', 'descending'] as const
+const pageNames = ['tasks', 'limit', 'cursor']
+
+/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
+  readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', ...pageNames])
+  return withPage(filter, {
+    kind: 'job',
+    jobId: jobIdOf(filter.job),
+    order: readChoice(orDefault(filter.order, 'ascending'), orders, 'filter.order'),
+    ...boundsOf(filter),
+    ...(filter.states !== undefined && { states: readStates(filter.states) }),
+  })
+}
+
+/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
+  readObject(filter, 'filter', ['job', 'from', 'to', 'order', 'includeResolved', ...pageNames])
+  const checked = withPage(filter, {
+    kind: 'failed',
+    order: readChoice(orDefault(filter.order, 'descending'), orders, 'filter.order'),
+    ...(filter.job !== undefined && { jobId: jobIdOf(filter.job) }),
+    ...boundsOf(filter),
+  })
+  const includesResolved = readBoolean(orDefault(filter.includeResolved, false), 'filter.includeResolved')
+  return { ...checked, leavesOutResolved: !includesResolved }
+}
+
+/** @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+export function readLiveFilter(filter: LiveFilter): CheckedFilter {
+  readObject(filter, 'filter', ['state', 'node', ...pageNames])
+  const state: LiveState = readChoice(orDefault(filter.state, 'running'), liveStates, 'filter.state')
+  const { node } = filter
+  if (node !== undefined && state !== 'running') {
+    throw new JobistemerError('INVALID_ARGUMENT', {
+      message: `filter.node is given, and ${state} occurrences belong to no node.`,
+      field: 'filter.node',
+      value: node,
+      remedy: "Leave it out, or ask for the state 'running'.",
+    })
+  }
+  return withPage(filter, { kind: 'live', state, ...(node !== undefined && { node: readName(node, 'filter.node') }) })
+}
+
+/** Adds the page to a query. A cursor is valid for other values of `limit` and `tasks`, so its digest excludes them. */
+function withPage(
+  { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
+  query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
+): CheckedFilter {
+  const cursors = new Cursors('occurrences', query)
+  return {
+    query: { ...query, runs: readBoolean(orDefault(tasks, true), 'filter.tasks') } as Query,
+    limit: readInteger(orDefault(limit, 100), 'filter.limit', 1, 1_000_000),
+    cursor: cursors.open(cursor, 'filter.cursor'),
+    cursors,
+    leavesOutResolved: null,
+  }
+}
+
+function jobIdOf(name: string): JobId {
+  return jobId(readJobName(name, 'filter.job'))
+}
+
+/** Omits absent bounds, because the storage protocol does not allow undefined members. */
+function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: InstantInput }) {
+  return {
+    ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
+    ...(to !== undefined && { to: toInstantMs(to, 'filter.to') }),
+  }
+}
+
+function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceState[] {
+  return readList(wanted, 'filter.states').map((state, index) => readChoice(state, states, `filter.states[${index}]`))
+}
+
+/** Runs that may resolve a failure. They are numbered from 1, so their ids derive from the failure. */
+interface Trail {
+  readonly failure: OccurrenceRecord
+  readonly idOf: (number: number) => OccurrenceId
+  next: number
+}
+
+/** Returns the id of the original of a replay, also through replays of replays; for other occurrences, their own id. */
+export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kind' | 'details'>): OccurrenceId {
+  return kind === 'replay' ? (details.root ?? details.replayOf ?? id) : id
+}
+
+/**
+ * Returns the runs that resolve failures, by the ids of the failures: replays and runs of backfills that completed later.
+ * Reads records by id, so the cost does not grow with the history.
+ */
+export async function resolutionsOf(
+  storage: StorageCalls,
+  failures: readonly OccurrenceRecord[],
+): Promise<ReadonlyMap<OccurrenceId, OccurrenceId>> {
+  const found = new Map<OccurrenceId, OccurrenceId>()
+  let open = failures.flatMap(trailsOf)
+  for (let numbers = 1; open.length > 0; numbers = itemsLikelyEnough) {
+    const ids = open.flatMap(({ idOf, next }) => Array.from({ length: numbers }, (_, index) => idOf(next + index)))
+    const occurrences: (OccurrenceRecord | null)[] = []
+    for (const some of chunksOf(ids, pageSize)) {
+      occurrences.push(...(await storage.once((calls) => calls.get({ occurrences: some }))).occurrences)
+    }
+    open = open.filter((trail, index) => {
+      const records = occurrences.slice(index * numbers, (index + 1) * numbers)
+      const { failure } = trail
+      const resolving = records.find((record) => record !== null && makesUpFor(record, failure))
+      if (resolving != null) found.set(failure.id, resolving.id)
+      trail.next += numbers
+      return resolving == null && !records.includes(null)
+    })
+  }
+  return found
+}
+
+function trailsOf(failure: OccurrenceRecord): Trail[] {
+  const { jobId, kind, scheduledAt, details } = failure
+  const root = rootOf(failure)
+  const replays = { failure, idOf: (number: number) => replayOccurrenceId(root, number), next: 1 }
+  const slot = slotOf(details) ?? scheduledAt
+  const isOfSlot = details.span === undefined && (kind !== 'trigger' || details.backfill !== undefined)
+  return isOfSlot
+    ? [replays, { failure, idOf: (number) => backfillOccurrenceId(jobId, slot, number), next: 1 }]
+    : [replays]
+}
+
+function makesUpFor({ state, finishedAt, kind, details }: OccurrenceRecord, failure: OccurrenceRecord): boolean {
+  if (state !== 'completed' || (finishedAt ?? 0) < (failure.finishedAt ?? 0)) return false
+  return details.isPartial !== true && (kind === 'replay' || details.tasks === undefined)
 }

@@ -1,72 +1,54 @@
 import { readInteger, readObject } from '../../configuration/read-value.ts'
-import { jobId, type OccurrenceId } from '../../ids.ts'
-import { type InstantInput, toInstantMs } from '../../instant.ts'
+import { jobId } from '../../ids.ts'
+import { toInstantMs } from '../../instant.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
-import type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from '../../job-operations.ts'
+import type { JobOperations } from '../../job-operations.ts'
 import type { JsonObject } from '../../json.ts'
-import { type Listing, listing, pageOf } from '../../listing.ts'
-import { type Failure, type ListedOccurrence, type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import { listing, pageOf } from '../../listing.ts'
+import { occurrenceOf } from '../../occurrence.ts'
 import type { PauseRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
-import type { LiveCounts, WakeUp } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
+import type { WakeUp } from '../../storage/storage.ts'
+import type { NodeInfo } from '../cluster/node-info.ts'
 import { jobNotFound } from '../definitions/job-not-found.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import { type EngineContext, clientClosed, type Phase, stateError } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import type { NodeInfo } from '../cluster/node-info.ts'
+import type { Capacity } from '../execution/capacity.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
+import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
+import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
+import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { Additions } from './additions.ts'
-import type { BackfillOptions, BackfillResult, StopBackfillOptions, StopBackfillResult } from './backfill-options.ts'
-import { BackfillRelay } from './backfill-relay.ts'
-import { BackfillRuns } from './backfill-runs.ts'
+import { BackfillRelay, BackfillRuns } from './backfill-runs.ts'
 import { Backfills } from './backfills.ts'
-import { endOf, type JobSelection, namesOf } from './bulk-pauses.ts'
-import type { Change } from './change.ts'
 import { ChangeLook } from './change-look.ts'
-import { Changes, type ChangesOptions } from './changes.ts'
+import { Changes } from './changes.ts'
+import { Definitions } from './definitions.ts'
+import { explain, findOccurrence } from './explain.ts'
+import { liveCounts, prune } from './history.ts'
+import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
+import { JobCatalog, type JobInfo } from './job-catalog.ts'
+import { JobLookup, upcomingSlots } from './job-lookup.ts'
+import { versionsOf } from './job-versions.ts'
 import {
-  type DefinitionPlan,
-  Definitions,
-  type JobUpdate,
-  type PlanOptions,
-  type UpdateOptions,
-  type UpdateResult,
-} from './definitions.ts'
-import { type Explanation, explain } from './explain.ts'
-import type { History } from './history.ts'
-import { type CancelOptions, type CancelResult, type InterventionOptions, Interventions } from './interventions.ts'
-import { JobCatalog, type JobDetails, type JobInfo, type JobsFilter } from './job-catalog.ts'
-import { JobLookup } from './job-lookup.ts'
-import { type JobVersion, type VersionsOptions, versionsOf } from './job-versions.ts'
-import { type CheckedFilter, readFailuresFilter, readLiveFilter, readOccurrenceFilter } from './occurrence-filter.ts'
-import { listFailures, listOccurrences } from './occurrence-lists.ts'
-import { type PauseOptions, readPause } from './pause-options.ts'
-import { type RealignedJob, Realigner } from './realign.ts'
-import { type RemoveOptions, Removals } from './removals.ts'
-import type {
-  ReplayOptions,
-  TriggerItem,
-  TriggerManyOptions,
-  TriggerManyResult,
-  TriggerOptions,
-  TriggerResult,
-} from './request-options.ts'
+  listFailures,
+  listOccurrences,
+  readFailuresFilter,
+  readLiveFilter,
+  readOccurrenceFilter,
+} from './occurrence-lists.ts'
+import { Removals, type RemoveOptions } from './removals.ts'
+import type { TriggerOptions, TriggerResult } from './request-options.ts'
 import { Requests } from './requests.ts'
-import { upcomingSlots } from './upcoming-slots.ts'
-import { type WaitOptions, Waits } from './waits.ts'
+import { pageSize } from './tuning.ts'
+import { Waits } from './waits.ts'
 
 /** The parts of an engine that its operations use. */
 export interface OperationsHost {
   readonly registry: JobRegistry
   readonly capacity: Capacity
   readonly pool: ExecutionPool
-  readonly history: History
-  /** The engine is that of a client, which runs and holds no jobs. */
-  readonly isClient: boolean
   readonly callTimeoutMs: number
   readonly findsDueJobs: boolean
   phase(): Phase
@@ -77,12 +59,14 @@ export interface OperationsHost {
   subscribe(listener: (wakeUp: WakeUp) => void): () => void
 }
 
-/** Implements the operations of a running engine for users. */
+/**
+ * Implements the operations of a running engine for users. Each operation is a bound member, so that a scheduler is a copy of
+ * all of them.
+ */
 export class Operations implements JobOperations {
   readonly #engine: EngineContext
   readonly #host: OperationsHost
   readonly #registry: JobRegistry
-  readonly #history: History
   readonly #lookup: JobLookup
   readonly #requests: Requests
   readonly #backfills: Backfills
@@ -92,38 +76,35 @@ export class Operations implements JobOperations {
   readonly #definitions: Definitions
   readonly #additions: Additions
   readonly #removals: Removals
-  readonly #realigner: Realigner
   readonly #catalog: JobCatalog
 
   constructor(engine: EngineContext, host: OperationsHost) {
     this.#engine = engine
     this.#host = host
-    const { registry, capacity, pool, isClient, findsDueJobs } = host
+    const { registry, capacity, pool, findsDueJobs } = host
     this.#registry = registry
-    this.#history = host.history
-    this.#lookup = new JobLookup(engine, registry, { isClient })
-    const lookup = this.#lookup
+    const lookup = new JobLookup(engine, registry)
+    this.#lookup = lookup
     const runs = new BackfillRuns(engine, capacity)
     pool.relayedBy(new BackfillRelay(engine, { registry, runs }))
     this.#backfills = new Backfills(engine, { registry, runs })
     this.#requests = new Requests(engine, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(engine, { registry, capacity, pool })
     this.#waits = new Waits(engine, async (id, signal) => {
-      this.#assertRunning()
-      return this.#interventions.find(id, this.#asked({ ...(signal !== undefined && { signal }) }))
+      const options = signal === undefined ? {} : { signal }
+      return findOccurrence(this.#askedRunning(options), id)
     })
     this.#changes = new Changes(engine, {
       look: new ChangeLook(engine, { findsDueJobs, nodes: (asked) => host.nodes(asked) }),
       storage: async () => {
-        if (isClient) await host.connect()
+        if (registry.isClient) await host.connect()
         return this.#asked({})
       },
       subscribe: (listener) => host.subscribe(listener),
     })
     this.#removals = new Removals(engine, { registry, lookup })
-    this.#additions = new Additions(engine, { registry, isClient })
-    this.#definitions = new Definitions(engine, { registry, removals: this.#removals, isClient })
-    this.#realigner = new Realigner(engine, registry)
+    this.#additions = new Additions(engine, { registry, lookup })
+    this.#definitions = new Definitions(engine, { registry, removals: this.#removals })
     this.#catalog = new JobCatalog(registry)
   }
 
@@ -134,16 +115,145 @@ export class Operations implements JobOperations {
 
   /** Ends all waiting calls and sends no further ones, because the engine stops. */
   stop(): void {
-    this.#waits.stop()
-    this.#changes.stop()
-    this.#lookup.stop()
-    this.#requests.stop()
-    this.#additions.stop()
-    this.#removals.stop()
+    for (const part of [this.#waits, this.#changes, this.#lookup, this.#requests, this.#additions, this.#removals]) {
+      part.stop()
+    }
   }
 
-  trigger(given: string | Job, options: TriggerOptions = {}): Promise<TriggerResult> {
-    return this.request(given, options)
+  readonly trigger = (given: string | Job, options: TriggerOptions = {}): Promise<TriggerResult> =>
+    this.request(given, options)
+
+  readonly triggerMany: JobOperations['triggerMany'] = async (items, options = {}) =>
+    this.#requests.triggerMany(items, options, this.#askedRunning(options))
+
+  readonly replay: JobOperations['replay'] = async (id, options = {}) => {
+    const asked = this.#askedRunning(options)
+    const original = await findOccurrence(asked, id)
+    const held = this.#registry.isClient ? undefined : this.#registry.get(original.jobId)
+    const job = held ?? (await this.#lookup.byId(original.jobId, asked))
+    if (job === undefined) throw jobNotFound(original.jobId)
+    return this.#requests.replay(job, original, options, asked)
+  }
+
+  readonly backfill: JobOperations['backfill'] = (name, options) =>
+    this.#ofJob(name, options, (job, asked) => this.#backfills.backfill(job, options, asked))
+
+  readonly stopBackfill: JobOperations['stopBackfill'] = async (name, key, options = {}) =>
+    this.#backfills.stop(name, key, options, this.#askedRunning(options))
+
+  readonly cancel: JobOperations['cancel'] = async (id, options = {}) =>
+    this.#interventions.cancel(id, options, this.#askedRunning(options))
+
+  readonly cancelSlot: JobOperations['cancelSlot'] = (name, at, options = {}) =>
+    this.#ofJob(name, options, (job, asked) =>
+      this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked),
+    )
+
+  readonly pause: JobOperations['pause'] = async (name, options = {}) =>
+    this.#pause(name, readPause(options, this.#engine.now()), options)
+
+  readonly resume: JobOperations['resume'] = (name, options = {}) =>
+    this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked))
+
+  readonly pauseAll: JobOperations['pauseAll'] = async (filter, options = {}) => {
+    const paused = readPause(options, this.#engine.now())
+    const selected = await this.#selected(filter, options)
+    const some = selected.filter(({ paused: present }) => endOf(present) < pausedUntil(paused))
+    for (const { name } of some) await this.#pause(name, paused, options)
+    return some.map(({ name }) => name)
+  }
+
+  readonly resumeAll: JobOperations['resumeAll'] = async (filter, options = {}) => {
+    const some = (await this.#selected(filter, options)).filter(({ paused }) => paused !== null)
+    for (const { name } of some) await this.resume(name, options)
+    return some.map(({ name }) => name)
+  }
+
+  readonly waitFor: JobOperations['waitFor'] = async (id, options = {}) => this.#waits.waitFor(id, options)
+
+  readonly changes: JobOperations['changes'] = (options = {}) => {
+    // A client connects with its first scan.
+    if (!this.#registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
+    return this.#changes.follow(options)
+  }
+
+  readonly versions: JobOperations['versions'] = async (name, options = {}) =>
+    versionsOf(name, options, this.#asked(options))
+
+  readonly update: JobOperations['update'] = (name, change, options = {}) =>
+    this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked))
+
+  readonly add: JobOperations['add'] = async (jobs, options = {}) =>
+    this.#additions.add(jobs, options, this.#askedRunning(options))
+
+  // The compiler does not match a function with the overloads of `remove`.
+  readonly remove = (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
+    this.#assertRunning()
+    if (Array.isArray(names)) return this.#removals.removeMany(names, options, this.#asked(options))
+    return this.#ofJob(names as string, options, (job, asked) => this.#removals.remove(job, options, asked))
+  }) as JobOperations['remove']
+
+  readonly plan: JobOperations['plan'] = async (jobs, options) =>
+    this.#definitions.plan(jobs, options, this.#askedRunning(options))
+
+  readonly apply: JobOperations['apply'] = async (plan, options = {}) =>
+    this.#definitions.apply(plan, options, this.#askedRunning(options))
+
+  readonly explain: JobOperations['explain'] = (name, at, options = {}) =>
+    this.#ofJob(name, options, (job, asked) => {
+      const slot = { at: toInstantMs(at, 'at'), now: this.#engine.now() }
+      readObject(options, 'options', callOptionNames)
+      return explain(asked, this.#registry, job, slot)
+    })
+
+  readonly nodes: JobOperations['nodes'] = async (options = {}) => this.#host.nodes(this.#plain(options))
+
+  readonly prune: JobOperations['prune'] = async (options) => prune(options, this.#asked(options), this.#engine.now())
+
+  readonly isRunning: JobOperations['isRunning'] = async (name, options = {}) => {
+    const id = jobId(readJobName(name))
+    return (await liveCounts(this.#plain(options), id)).running > 0
+  }
+
+  readonly occurrences: JobOperations['occurrences'] = (filter, options = {}) =>
+    listing(async (cursor) => listOccurrences(readOccurrenceFilter(pageOf(filter, cursor)), this.#plain(options)))
+
+  readonly failures: JobOperations['failures'] = (filter = {}, options = {}) =>
+    listing(async (cursor) => listFailures(readFailuresFilter(pageOf(filter, cursor)), this.#plain(options)))
+
+  readonly live: JobOperations['live'] = (filter = {}, options = {}) =>
+    listing(async (cursor) => listOccurrences(readLiveFilter(pageOf(filter, cursor)), this.#plain(options)))
+
+  readonly jobs: JobOperations['jobs'] = (filter = {}, options = {}) =>
+    listing(async (cursor) =>
+      this.#catalog.jobs(pageOf(filter, cursor), () => this.#plain(options), this.#engine.now()),
+    )
+
+  readonly job: JobOperations['job'] = async (name, options = {}) => {
+    const id = jobId(readJobName(name))
+    return this.#catalog.job(id, name, this.#plain(options), this.#engine.now())
+  }
+
+  readonly occurrence: JobOperations['occurrence'] = async (id, options = {}) => {
+    const asked = this.#plain(options)
+    const record = await findOccurrence(asked, id)
+    const { jobs } = await asked.once((calls) => calls.get({ jobs: [record.jobId] }))
+    return { ...occurrenceOf(record), job: jobs[0]?.name ?? null }
+  }
+
+  readonly counts: JobOperations['counts'] = async (name, options = {}) => {
+    const id = name === undefined ? 'all' : jobId(readJobName(name))
+    return liveCounts(this.#plain(options), id)
+  }
+
+  readonly nextRuns: JobOperations['nextRuns'] = async (name, count = 5, options = {}) => {
+    const asked = this.#asked(options)
+    const held = this.#held(name)
+    readInteger(count, 'count', 1, 100_000)
+    readObject(options, 'options', callOptionNames)
+    const job = held ?? (await this.#lookUp(name, asked))
+    const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.#engine.now()), count)
+    return slots.map((slot) => new Date(slot))
   }
 
   /** Triggers a job. `results` replace the results of tasks that do not run. */
@@ -160,182 +270,16 @@ export class Operations implements JobOperations {
     }
   }
 
-  async triggerMany(
-    items: readonly TriggerItem[],
-    options: TriggerManyOptions = {},
-  ): Promise<readonly TriggerManyResult[]> {
-    return this.#requests.triggerMany(items, options, this.#askedRunning(options))
-  }
-
-  async replay(id: OccurrenceId, options: ReplayOptions = {}): Promise<TriggerResult> {
-    const asked = this.#askedRunning(options)
-    const original = await this.#interventions.find(id, asked)
-    const held = this.#host.isClient ? undefined : this.#registry.get(original.jobId)
-    const job = held ?? (await this.#lookup.byId(original.jobId, asked))
-    if (job === undefined) throw jobNotFound(original.jobId)
-    return this.#requests.replay(job, original, options, asked)
-  }
-
-  backfill(name: string, options: BackfillOptions): Promise<BackfillResult> {
-    return this.#ofJob(name, options, (job, asked) => this.#backfills.backfill(job, options, asked))
-  }
-
-  async stopBackfill(name: string, key: string, options: StopBackfillOptions = {}): Promise<StopBackfillResult> {
-    return this.#backfills.stop(name, key, options, this.#askedRunning(options))
-  }
-
-  async cancel(id: OccurrenceId, options: CancelOptions = {}): Promise<CancelResult> {
-    return this.#interventions.cancel(id, options, this.#askedRunning(options))
-  }
-
-  cancelSlot(name: string, at: InstantInput, options: InterventionOptions = {}): Promise<CancelResult> {
-    return this.#ofJob(name, options, (job, asked) =>
-      this.#interventions.cancelSlot(job, toInstantMs(at, 'at'), options, asked),
-    )
-  }
-
-  async pause(name: string, options: PauseOptions = {}): Promise<void> {
-    return this.#pause(name, readPause(options, this.#engine.now()), options)
-  }
-
   #pause(name: string, paused: PauseRecord, options: CallOptions): Promise<void> {
     return this.#ofJob(name, options, (job, asked) => this.#interventions.pause(job, paused, asked))
   }
 
-  resume(name: string, options: InterventionOptions = {}): Promise<void> {
-    return this.#ofJob(name, options, (job, asked) => this.#interventions.resume(job, options, asked))
-  }
-
-  async pauseAll(filter: JobSelection, options: PauseOptions = {}): Promise<readonly string[]> {
-    const asked = this.#asked(options)
-    const now = this.#engine.now()
-    const paused = readPause(options, now)
-    const until = pausedUntil(paused)
-    const names = await namesOf(filter, this.#catalog, { asked, now }, (job) => endOf(job) < until)
-    for (const name of names) await this.#pause(name, paused, options)
-    return names
-  }
-
-  async resumeAll(filter: JobSelection, options: InterventionOptions = {}): Promise<readonly string[]> {
-    const paused = { asked: this.#asked(options), now: this.#engine.now(), paused: true }
-    const names = await namesOf(filter, this.#catalog, paused)
-    for (const name of names) await this.resume(name, options)
-    return names
-  }
-
-  async waitFor(id: OccurrenceId, options: WaitOptions = {}): Promise<Occurrence> {
-    return this.#waits.waitFor(id, options)
-  }
-
-  changes(options: ChangesOptions = {}): AsyncIterable<Change> {
-    // A client connects with its first scan.
-    if (!this.#host.isClient || this.#host.phase() !== 'new') this.#assertRunning()
-    return this.#changes.follow(options)
-  }
-
-  async versions(name: string, options: VersionsOptions = {}): Promise<readonly JobVersion[]> {
-    return versionsOf(name, options, this.#asked(options))
-  }
-
-  update(name: string, change: JobUpdate, options: UpdateOptions = {}): Promise<UpdateResult> {
-    return this.#ofJob(name, options, (job, asked) => this.#definitions.update(job, change, options, asked))
-  }
-
-  async add(jobs: Job | readonly Job[], options: CallOptions = {}): Promise<void> {
-    return this.#additions.add(jobs, options, this.#askedRunning(options))
-  }
-
-  remove(name: string, options?: RemoveOptions): Promise<void>
-  remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
-  async remove(names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> {
-    this.#assertRunning()
-    if (Array.isArray(names)) return this.#removals.removeMany(names, options, this.#asked(options))
-    return this.#ofJob(names as string, options, (job, asked) => this.#removals.remove(job, options, asked))
-  }
-
-  async plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan> {
-    return this.#definitions.plan(jobs, options, this.#askedRunning(options))
-  }
-
-  async apply(plan: DefinitionPlan, options: CallOptions = {}): Promise<void> {
-    return this.#definitions.apply(plan, options, this.#askedRunning(options))
-  }
-
-  async realign(name?: string, options: CallOptions = {}): Promise<readonly RealignedJob[]> {
-    readObject(options, 'options', callOptionNames)
-    if (name === undefined) return this.#realigner.realignAll(this.#askedRunning(options))
-    return this.#ofJob(name, options, (job, asked) => this.#realigner.realign(job, asked))
-  }
-
-  explain(name: string, at: InstantInput, options: CallOptions = {}): Promise<Explanation> {
-    return this.#ofJob(name, options, (job, asked) => {
-      const slot = { at: toInstantMs(at, 'at'), now: this.#engine.now() }
-      readObject(options, 'options', callOptionNames)
-      return explain(asked, this.#registry, job, slot)
-    })
-  }
-
-  async nodes(options: CallOptions = {}): Promise<readonly NodeInfo[]> {
-    readObject(options, 'options', callOptionNames)
-    return this.#host.nodes(this.#asked(options))
-  }
-
-  async prune(options: PruneOptions): Promise<number> {
-    return this.#history.prune(options, this.#asked(options))
-  }
-
-  async isRunning(name: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#history.isRunning(name, options, this.#asked(options))
-  }
-
-  occurrences(filter: OccurrenceFilter, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readOccurrenceFilter, options)
-  }
-
-  failures(filter: FailuresFilter = {}, options: CallOptions = {}): Listing<Failure> {
-    return listing(async (cursor) =>
-      listFailures(readFailuresFilter(pageOf(filter, cursor)), options, this.#asked(options)),
-    )
-  }
-
-  live(filter: LiveFilter = {}, options: CallOptions = {}): Listing<ListedOccurrence> {
-    return this.#listed(filter, readLiveFilter, options)
-  }
-
-  #listed<Filter extends object>(filter: Filter, read: (filter: Filter) => CheckedFilter, options: CallOptions) {
-    return listing(async (cursor) => listOccurrences(read(pageOf(filter, cursor)), options, this.#asked(options)))
-  }
-
-  jobs(filter: JobsFilter = {}, options: CallOptions = {}): Listing<JobInfo> {
-    return listing(async (cursor) =>
-      this.#catalog.jobs(pageOf(filter, cursor), options, this.#asked(options), this.#engine.now()),
-    )
-  }
-
-  async job(name: string, options: CallOptions = {}): Promise<JobDetails> {
-    return this.#catalog.job(name, options, this.#asked(options), this.#engine.now())
-  }
-
-  async occurrence(id: OccurrenceId, options: CallOptions = {}): Promise<ListedOccurrence> {
-    readObject(options, 'options', callOptionNames)
-    const asked = this.#asked(options)
-    const record = await this.#interventions.find(id, asked)
-    const { jobs } = await asked.once((calls) => calls.get({ jobs: [record.jobId] }))
-    return { ...occurrenceOf(record), job: jobs[0]?.name ?? null }
-  }
-
-  async counts(name?: string, options: CallOptions = {}): Promise<LiveCounts> {
-    return this.#history.counts(name, options, this.#asked(options))
-  }
-
-  async nextRuns(name: string, count = 5, options: CallOptions = {}): Promise<readonly Date[]> {
-    const asked = this.#asked(options)
-    const held = this.#held(name)
-    readInteger(count, 'count', 1, 100_000)
-    readObject(options, 'options', callOptionNames)
-    const job = held ?? (await this.#lookUp(name, asked))
-    const slots = await upcomingSlots(asked, job.job.id, job.nextSlots(this.#engine.now()), count)
-    return slots.map((slot) => new Date(slot))
+  /** Returns the selected jobs in the order of `jobs()`. */
+  async #selected(filter: JobSelection, { timeout, signal }: CallOptions): Promise<readonly JobInfo[]> {
+    const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
+    const jobs: JobInfo[] = []
+    for await (const job of this.jobs({ ...readSelection(filter), limit: pageSize }, options)) jobs.push(job)
+    return jobs
   }
 
   #asked(options: CallOptions): CallerContext {
@@ -345,6 +289,12 @@ export class Operations implements JobOperations {
 
   #askedRunning(options: CallOptions): CallerContext {
     this.#assertRunning()
+    return this.#asked(options)
+  }
+
+  /** As {@link #asked}, for a call without further options. */
+  #plain(options: CallOptions): CallerContext {
+    readObject(options, 'options', callOptionNames)
     return this.#asked(options)
   }
 
@@ -361,7 +311,7 @@ export class Operations implements JobOperations {
   #assertRunning(): void {
     const phase = this.#host.phase()
     if (phase === 'running') return
-    if (this.#host.isClient) throw clientClosed()
+    if (this.#registry.isClient) throw clientClosed()
     throw stateError('use', phase, 'Start it first, and do not use it after shutdown.')
   }
 
@@ -369,7 +319,7 @@ export class Operations implements JobOperations {
   #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
     const id = jobId(readJobName(name))
-    if (this.#host.isClient) return undefined
+    if (this.#registry.isClient) return undefined
     const job = this.#registry.get(id)
     if (job !== undefined) this.#registry.loose.use(job)
     return job
@@ -380,4 +330,10 @@ export class Operations implements JobOperations {
     this.#assertRunning()
     return job
   }
+}
+
+/** Returns the end of a pause in epoch milliseconds: infinity for a pause without end, negative infinity without a pause. */
+function endOf(paused: JobInfo['paused']): number {
+  if (paused === null) return Number.NEGATIVE_INFINITY
+  return paused.until?.getTime() ?? Number.POSITIVE_INFINITY
 }

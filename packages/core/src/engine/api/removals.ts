@@ -1,3 +1,4 @@
+import { chunksOf } from '../storage-access/retrying-storage.ts'
 import { readInteger, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
@@ -11,11 +12,11 @@ import { cancelLimitOf } from '../definitions/save-limits.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
-import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
+import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher } from '../storage-access/batcher.ts'
+import { tellCanceled } from './interventions.ts'
 import type { JobLookup } from './job-lookup.ts'
-import { tellCanceled } from './tell-canceled.ts'
 
 /** Options of a removal. */
 export interface RemoveOptions extends CallOptions {
@@ -64,11 +65,9 @@ export class Removals {
   async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
-    const most = Math.min(changesAtOnce, this.#engine.maxBatch)
     const removed: string[] = []
     asked.assertWanted()
-    for (let start = 0; start < jobs.length; start += most) {
-      const some = jobs.slice(start, start + most)
+    for (const some of chunksOf(jobs, Math.min(changesAtOnce, this.#engine.maxBatch))) {
       const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
       const answers = await this.#deleteAll(deletions, asked)
       for (const [index, job] of some.entries()) {
@@ -82,7 +81,7 @@ export class Removals {
   async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
     const jobs = new Set<RegisteredJob>()
     const list = readLimitedList(names, 'names').slice()
-    const lookedUp = await this.#lookup.byNames(list, asked, (name) => name)
+    const lookedUp = await this.#lookup.byNames(list, asked)
     for (const [index, name] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
@@ -122,7 +121,9 @@ export class Removals {
   async #deleteOnce(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
     const answers = await asked.within(() => Promise.all(deletions.map(send)))
-    for (const answer of answers) tellCanceled(this.#engine, answer, 'deleted')
+    for (const answer of answers) {
+      if (answer.outcome === 'saved') tellCanceled(this.#engine.events, answer.job.name, 'deleted', answer.canceled)
+    }
     return answers
   }
 }

@@ -1,8 +1,18 @@
+import {
+  dueAtOf,
+  followAnswer,
+  planOfRequest,
+  type Request,
+  RequestIds,
+  requestItemOf,
+  type Sending,
+  tellCreated,
+} from './request-item.ts'
 import { printValue } from '../../errors.ts'
 import { type OccurrenceId, replayOccurrenceId } from '../../ids.ts'
 import { handlerKeyOf } from '../../job/job-document.ts'
 import type { JsonValue } from '../../json.ts'
-import { isFinal, type OccurrenceRecord, type OccurrenceState } from '../../storage/occurrence-record.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
@@ -16,22 +26,8 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { StartedOccurrence } from '../execution/execution-report.ts'
-import { jobGone } from './job-gone.ts'
-import { dueAtOf, isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
-import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
-import { planOfRequest } from './request-plan.ts'
 import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
-
-/** A request with the data that its calls need. */
-interface Sending {
-  readonly job: RegisteredJob
-  readonly request: Request
-  /** The record's scheduled time must lie after this instant, in epoch milliseconds. */
-  readonly after: number
-  readonly ids: RequestIds
-  readonly asked: CallerContext
-}
 
 /** A request in progress. An object instead of a chain of promises, because there may be thousands at a time. */
 interface SentRequest extends Sending {
@@ -190,15 +186,18 @@ export class RequestCreator {
   }
 
   #resolved(sent: SentRequest, result: TriggerResult): void {
-    sent.wait?.end()
-    this.#closed()
+    this.#ended(sent)
     sent.resolve(result)
   }
 
   #failed(sent: SentRequest, error: unknown): void {
-    sent.wait?.end()
-    this.#closed()
+    this.#ended(sent)
     sent.reject(error)
+  }
+
+  #ended({ wait }: SentRequest): void {
+    wait?.end()
+    this.#closed()
   }
 
   #closed(): void {
@@ -207,36 +206,22 @@ export class RequestCreator {
   }
 
   async #notCreated(
-    { job, request, after, ids, asked, put }: SentRequest,
+    sent: SentRequest,
     answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
   ): Promise<TriggerResult> {
-    const { item } = put as NonNullable<typeof put>
-    const again = { job, request, after, ids, asked }
-    switch (answer.outcome) {
-      case 'exists':
-        if (request.kind === 'replay') {
-          const found = await this.#sameReplay(request, ids, asked)
-          if (found === null) return this.#send(again, false)
-          if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
-          return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
-        }
-        if (item.runs !== null && answer.id === undefined) await this.#startOwn(job, item, answer)
-        return this.#answerExists(answer.id ?? item.id, answer.state, asked, isOwnRecord(item, ids, answer))
-      case 'pruned':
-        // If this node's clock is behind, the prune floor may lie ahead of it. The record must lie after the floor.
-        return this.#send({ ...again, after: answer.pruneFloor }, false)
-      case 'stale_version':
-      case 'absent': {
-        // The job's version has changed since this node read it. Read it again.
-        const present = await this.#registry.reloadNow(job)
-        if (present === null) throw jobGone(job)
-        return this.#send({ ...again, job: present }, false)
-      }
-      case 'queue_full':
-        throw queueFull(job, answer.maxQueued)
-      default:
-        throw jobGone(job)
+    const { job, request, ids, asked } = sent
+    const { item } = sent.put as NonNullable<typeof sent.put>
+    if (answer.outcome === 'exists' && request.kind === 'replay') {
+      const found = await this.#sameReplay(request, ids, asked)
+      if (found === null) return this.#send(sent, false)
+      if (item.runs !== null && found.details.requestId === ids.unique) await this.#startOwn(job, found, found)
+      return resultOf({ id: found.id, state: found.state, reason: found.reason, created: false })
     }
+    if (answer.outcome === 'exists' && item.runs !== null && answer.id === undefined) {
+      await this.#startOwn(job, item, answer)
+    }
+    const next = await followAnswer<Sending>(this.#registry, sent, item, answer)
+    return 'state' in next ? next : this.#send(next, false)
   }
 
   /**
@@ -280,57 +265,24 @@ export class RequestCreator {
     if (record === null || this.#pool.get(id) !== undefined) return
     const { startedAt, kind, details } = record
     if (kind === 'slot' || startedAt === null) return
-    this.#pool.run({
-      job,
-      plan: planOfRequest(this.#registry, job, details),
-      occurrence: { ...record, startedAt },
-      runs: record.runs,
-      fresh: true,
-    })
-  }
-
-  /** Returns the result for an existing record. For a final one, reads the record, because only it has the reason. */
-  async #answerExists(
-    id: OccurrenceId,
-    state: OccurrenceState,
-    asked: CallerContext,
-    created: boolean,
-  ): Promise<TriggerResult> {
-    if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
-    const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-    return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
+    const plan = planOfRequest(this.#registry, job, details)
+    this.#pool.run({ job, plan, occurrence: { ...record, startedAt }, runs: record.runs, fresh: true })
   }
 
   #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {
     const { plan, item } = put as NonNullable<typeof put>
-    const id = createdId(item, answer.state)
-    const { events } = this.#engine
-    if (events.hears('occurrence.created')) {
-      events.emit('occurrence.created', {
-        jobId: job.job.id,
-        jobName: job.job.name,
-        occurrenceId: id,
-        scheduledAt: new Date(item.scheduledAt),
-        kind: item.kind,
-        state: answer.state,
-        reason: answer.reason,
-      })
-    }
-    if (answer.state !== 'skipped') this.#registry.forgottenRequests.note(id, job.job.name, item)
+    const { state, reason } = answer
+    const result = resultOf({ id: createdId(item, state), state, reason, created: true })
+    tellCreated(this.#engine.events, job.job, item, result)
+    if (state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
+    else this.#registry.forgottenRequests.note(result.id, job.job.name, item)
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') {
-      this.#pool.run({
-        job,
-        plan,
-        occurrence: begunBy(item, answer.token),
-        runs: item.runs ?? [],
-        fresh: true,
-      })
+      this.#pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })
     } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {
       this.#capacity.workStored(handlerKeyOf(job.job))
     }
-    if (answer.state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
-    return resultOf({ id, state: answer.state, reason: answer.reason, created: true })
+    return result
   }
 }
 

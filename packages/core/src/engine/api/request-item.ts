@@ -1,12 +1,17 @@
-import { prioritized } from '../../job/job-document.ts'
+import type { EventHub } from '../../events.ts'
+import { isFinal, type OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
+import { resultOf, type TriggerResult } from './request-options.ts'
 import { type JobId, type OccurrenceId, replayOccurrenceId, triggerOccurrenceId } from '../../ids.ts'
-import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
+import { prioritized } from '../../job/job-document.ts'
 import type { CreateAnswer, CreateRequested, ReusableKey } from '../../storage/storage.ts'
-import type { JobPlan } from '../definitions/job-plan.ts'
+import { type JobPlan, overridePlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
 import { initialRuns } from '../execution/task-run-records.ts'
+import { JobistemerError, printValue } from '../../errors.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
 
 /** A request for one run. */
 export type Request = RequestBase &
@@ -91,16 +96,61 @@ export class RequestIds {
   }
 }
 
-/**
- * Returns whether an answer `exists` refers to the record of this same request. The id is unique to the request, so the answer
- * to its first call was lost.
- */
-export function isOwnRecord(
+/** A request with the data that its calls need. */
+export interface Sending {
+  readonly job: RegisteredJob
+  readonly request: Request
+  /** The record's scheduled time must lie after this instant, in epoch milliseconds. */
+  readonly after: number
+  readonly ids: RequestIds
+  readonly asked: CallerContext
+}
+
+/** Returns the result of a request that the storage has not created, or the request to send again. */
+export async function followAnswer<One extends Sending>(
+  registry: JobRegistry,
+  one: One,
   item: CreateRequested,
-  ids: RequestIds,
-  answer: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
-): boolean {
-  return answer.id === undefined && item.kind === 'trigger' && ids.isNew
+  answer: Exclude<CreateAnswer, { readonly outcome: 'created' }>,
+): Promise<TriggerResult | One> {
+  const { job, ids, asked } = one
+  switch (answer.outcome) {
+    case 'exists': {
+      const { state, id = item.id } = answer
+      // The id is unique to this request, so the answer to its first call was lost.
+      const created = answer.id === undefined && item.kind === 'trigger' && ids.isNew
+      // The answer lacks the reason, which only a final record has.
+      if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
+      const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
+      return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
+    }
+    case 'pruned':
+      // If this node's clock is behind, the prune floor may lie ahead of it. The record must lie after the floor.
+      return { ...one, after: answer.pruneFloor }
+    case 'stale_version':
+    case 'absent': {
+      // The job's version has changed since this node read it. Read it again.
+      const present = await registry.reloadNow(job)
+      if (present === null) throw jobGone(job)
+      return { ...one, job: present }
+    }
+    case 'queue_full':
+      throw queueFull(job, answer.maxQueued)
+    case 'off_schedule':
+      throw jobGone(job)
+  }
+}
+
+/** Emits `occurrence.created`. */
+export function tellCreated(
+  events: EventHub,
+  { id: jobId, name: jobName }: { readonly id: JobId; readonly name: string },
+  { kind, scheduledAt }: CreateRequested,
+  { id: occurrenceId, state, reason }: Pick<TriggerResult, 'id' | 'state' | 'reason'>,
+): void {
+  if (!events.hears('occurrence.created')) return
+  const names = { jobId, jobName, occurrenceId }
+  events.emit('occurrence.created', { ...names, scheduledAt: new Date(scheduledAt), kind, state, reason })
 }
 
 /** Returns when a request is due, in epoch milliseconds. */
@@ -134,4 +184,75 @@ export function requestItemOf(
   const { keyScope: scope } = request
   if (scope != null && ofKey !== null) return { ...item, key: { id: ofKey, scope } }
   return skippedId === null ? item : { ...item, skippedId }
+}
+
+/**
+ * Returns the plan of a job for one request, with the request's overrides and tasks. `path` is the prefix of field names.
+ * @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
+ */
+export function planOfRequest(
+  registry: JobRegistry,
+  job: RegisteredJob,
+  details: OccurrenceDetails,
+  path = '',
+): JobPlan {
+  const plan = planWithHandlers(registry, job, path)
+  const { tasks, overrides } = details
+  for (const name of tasks ?? []) {
+    if (!plan.tasks.some((task) => task.name === name)) throw noTask(job, plan, name, `${path}tasks`)
+  }
+  return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
+}
+
+/** Returns the names of a task and of the tasks after it. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND` */
+export function tasksFrom(registry: JobRegistry, job: RegisteredJob, first: string): readonly string[] {
+  const plan = planWithHandlers(registry, job, '')
+  const index = plan.tasks.findIndex((task) => task.name === first)
+  if (index < 0) throw noTask(job, plan, first, 'from')
+  return plan.tasks.slice(index).map((task) => task.name)
+}
+
+function planWithHandlers(registry: JobRegistry, job: RegisteredJob, path: string): JobPlan {
+  const plan = registry.plans.planOf(job)
+  if (plan === null) throw noHandlers(job, path)
+  return plan
+}
+
+function noTask(job: RegisteredJob, plan: JobPlan, name: string, field: string): JobistemerError {
+  return new JobistemerError('TASK_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} has no task of the name ${printValue(name)}.`,
+    field,
+    value: name,
+    remedy: `Its tasks are ${plan.tasks.map((task) => printValue(task.name)).join(', ')}.`,
+  })
+}
+
+function noHandlers({ job, missing }: RegisteredJob, path: string): JobistemerError {
+  return new JobistemerError('HANDLER_NOT_FOUND', {
+    message: `Job ${printValue(job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
+    field: path === '' ? 'handlers' : `${path}job`,
+    value: missing,
+    remedy:
+      'Pass them to createScheduler({ handlers }), correct the names, or send the request to a node that has them.',
+  })
+}
+
+/** The error of a request that meets a full queue. Nothing of the request is stored. */
+function queueFull({ job }: RegisteredJob, maxQueued: number): JobistemerError {
+  return new JobistemerError('QUEUE_FULL', {
+    message: `The queue of job ${printValue(job.name)} is full: maxQueued is ${maxQueued}. The request is not stored.`,
+    field: 'maxQueued',
+    value: maxQueued,
+    remedy: 'Repeat the request later, or raise maxQueued of the job.',
+  })
+}
+
+/** The error of a request whose job was deleted. */
+export function jobGone(job: RegisteredJob): JobistemerError {
+  return new JobistemerError('JOB_NOT_FOUND', {
+    message: `Job ${printValue(job.job.name)} was deleted.`,
+    field: 'name',
+    value: job.job.name,
+    remedy: 'Define it again.',
+  })
 }

@@ -2,15 +2,17 @@ import { readJobSettings, readPriority } from '../../configuration/read-settings
 import { readChoice, readName, readObject } from '../../configuration/read-value.ts'
 import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
-import { JobistemerError, printValue } from '../../errors.ts'
+import { invalidValue, type JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
-import { type JsonObject, toJsonValue } from '../../json.ts'
+import { type JsonObject, type JsonValue, toJsonValue } from '../../json.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { ReusableKey } from '../../storage/storage.ts'
-import type { CallOptions } from '../storage-access/caller-context.ts'
+import type { CallerContext, CallOptions } from '../storage-access/caller-context.ts'
+import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
+import { performOn } from '../runtime/own-context.ts'
 
 /** Settings that a request can override for one run. */
 export type RunOverrides = Pick<
@@ -182,12 +184,12 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
   if (keyScope === undefined) return null
   const scope = readChoice(keyScope, keyScopes, `${path}keyScope`)
   if (key === undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${path}keyScope comes without ${path}key: ${printValue(keyScope)}.`,
-      field: `${path}keyScope`,
-      value: keyScope,
-      remedy: 'Give key as well, or leave keyScope out.',
-    })
+    throw invalidValue(
+      `${path}keyScope`,
+      `comes without ${path}key`,
+      keyScope,
+      'Give key as well, or leave keyScope out.',
+    )
   }
   return scope === 'forever' ? null : scope
 }
@@ -195,12 +197,12 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
 /** Returns the earliest start of a request, in epoch milliseconds; `null`: at once. */
 export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
   if (at !== undefined && delay !== undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${path}delay comes beside ${path}at: ${printValue(delay)}.`,
-      field: `${path}delay`,
-      value: delay,
-      remedy: 'Give either at, the instant, or delay, the time from now on.',
-    })
+    throw invalidValue(
+      `${path}delay`,
+      `comes beside ${path}at`,
+      delay,
+      'Give either at, the instant, or delay, the time from now on.',
+    )
   }
   if (delay !== undefined) return now + toDurationMs(delay, `${path}delay`)
   return at === undefined ? null : toInstantMs(at, `${path}at`)
@@ -208,10 +210,41 @@ export function readStart({ at, delay }: RequestOptions, now: number, path = '')
 
 function readTaskNames(tasks: readonly string[], field: string): readonly string[] {
   if (Array.isArray(tasks) && tasks.length > 0) return tasks.map((name, index) => readName(name, `${field}[${index}]`))
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `${field} is not a list of names of tasks: ${printValue(tasks)}.`,
+  throw invalidValue(
     field,
-    value: tasks,
-    remedy: 'Name at least one task, or leave it out to run all.',
+    'is not a list of names of tasks',
+    tasks,
+    'Name at least one task, or leave it out to run all.',
+  )
+}
+
+/** The job that a request is for. */
+interface RequestedJob {
+  readonly name: string
+  /** The payload schema. `null`: the job has none, or this process does not know it. */
+  readonly payload: PayloadSchema | null
+}
+
+/**
+ * As {@link detailsOf}, with the data parsed by the job's schema. Returns a promise only if the schema is asynchronous.
+ * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
+ */
+export function parsedDetailsOf(
+  options: RequestOptions,
+  { name, payload }: RequestedJob,
+  asked: CallerContext,
+  path = '',
+): OccurrenceDetails | Promise<OccurrenceDetails> {
+  if (payload === null) return detailsOf(options, path)
+  const { data, ...others } = options
+  const details = detailsOf(others, path)
+  const withData = (parsed: JsonValue | undefined): OccurrenceDetails => ({
+    ...details,
+    isParsed: true,
+    ...(parsed !== undefined && { data: parsed }),
   })
+  const place = { jobName: name, field: `${path}data` }
+  const parsed = performOn(asked.clock, () => parsePayload(payload, data, place))
+  if (!(parsed instanceof Promise)) return withData(parsed)
+  return asked.within(() => parsed, 'schema').then(withData)
 }

@@ -15,23 +15,24 @@ import { callsAtOnce } from '../storage-access/batcher.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { JobLookup } from './job-lookup.ts'
 import { RequestCreator } from './request-creator.ts'
-import type { Request } from './request-item.ts'
-import { parsedDetailsOf } from './payload-details.ts'
+import { planOfRequest, type Request, tasksFrom } from './request-item.ts'
 import {
+  parsedDetailsOf,
   readKeyScope,
   readStart,
   type ReplayOptions,
   type TriggerItem,
   type TriggerManyOptions,
   type TriggerManyResult,
+  triggerOptionNames,
   type TriggerOptions,
   type TriggerResult,
-  triggerOptionNames,
 } from './request-options.ts'
-import { planOfRequest, tasksFrom } from './request-plan.ts'
-import { rootOf } from './resolved-failures.ts'
-import { tracedAlone, tracedTogether } from './traced-requests.ts'
+import { rootOf } from './occurrence-lists.ts'
 import { TransactionRequests } from './transaction-requests.ts'
+import { latestTraceOf } from '../../tracing/trace-context.ts'
+import { traced, withTrace } from '../../tracing/traced-request.ts'
+import type { Tracing } from '../../tracing/tracing.ts'
 
 const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
@@ -159,6 +160,7 @@ export class Requests {
     const startAt = readStart(options, this.#engine.now())
     const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
+    const given = tasks === undefined ? options : { ...options, tasks }
     const { data, isParsed } = original.details
     // The schema has already parsed the original's data. It must parse new data.
     const { name, payload } = job.job
@@ -166,11 +168,7 @@ export class Requests {
     const details = {
       ...(data !== undefined && { data }),
       ...(isParsed && options.data === undefined && { isParsed }),
-      ...(await parsedDetailsOf(
-        { ...options, ...(tasks !== undefined && { tasks }) },
-        { name, payload: schema },
-        asked,
-      )),
+      ...(await parsedDetailsOf(given, { name, payload: schema }, asked)),
       replayOf: original.id,
       ...workOf(original),
       ...(original.kind === 'replay' && { root: rootOf(original) }),
@@ -216,9 +214,8 @@ export class Requests {
     const requests: JobRequest[] = []
     const jobs = new Map<string, RegisteredJob>()
     const list = readLimitedList(items, 'items').slice()
-    const lookedUp = await this.#lookup.byNames<Partial<TriggerItem> | null>(list, asked, (item) =>
-      nameOfJob(item?.job),
-    )
+    const names = list.map((item: Partial<TriggerItem> | null) => nameOfJob(item?.job))
+    const lookedUp = await this.#lookup.byNames(names, asked)
     for (const [index, item] of list.entries()) {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
@@ -286,4 +283,53 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   }
   for (const name of again) delete results[name]
   return results
+}
+
+/** Sends and traces a request for one run. The run stores the trace context. */
+export function tracedAlone(
+  tracing: Tracing,
+  { jobName, request, original }: { jobName: string; request: Request; original: OccurrenceRecord | null },
+  send: (request: Request) => Promise<TriggerResult>,
+): Promise<TriggerResult> {
+  return traced(
+    tracing,
+    {
+      operation: request.kind,
+      jobName,
+      count: 1,
+      key: request.details.requestKey ?? null,
+      replayOf: original?.id ?? null,
+      original: original === null ? null : latestTraceOf(original.runs),
+    },
+    (trace) => send({ ...request, details: withTrace(request.details, trace) }),
+    ({ id, state }) => ({ occurrenceId: id, state }),
+  )
+}
+
+/** Sends requests for many runs and traces them as one. Each run stores the common trace context. */
+export function tracedTogether<One extends { readonly job: RegisteredJob; readonly request: Request }>(
+  tracing: Tracing,
+  requests: readonly One[],
+  send: (requests: readonly One[]) => Promise<readonly TriggerManyResult[]>,
+): Promise<readonly TriggerManyResult[]> {
+  const names = new Set(requests.map(({ job }) => job.job.name))
+  const [jobName = null] = names
+  return traced(
+    tracing,
+    {
+      operation: 'trigger_many',
+      jobName: names.size === 1 ? jobName : null,
+      count: requests.length,
+      key: null,
+      replayOf: null,
+      original: null,
+    },
+    (trace) => {
+      const withTheirs = (one: One): One => {
+        return { ...one, request: { ...one.request, details: withTrace(one.request.details, trace) } }
+      }
+      return send(requests.map(withTheirs))
+    },
+    () => ({ occurrenceId: null, state: null }),
+  )
 }

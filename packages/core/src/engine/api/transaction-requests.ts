@@ -1,25 +1,16 @@
+import { followAnswer, planOfRequest, type Request, RequestIds, requestItemOf, type Sending } from './request-item.ts'
 import { JobistemerError } from '../../errors.ts'
-import { isFinal } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested, StorageWithin } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { jobGone } from './job-gone.ts'
-import { isOwnRecord, type Request, RequestIds, requestItemOf } from './request-item.ts'
-import { queueFull } from './queue-full.ts'
 import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
-import { planOfRequest } from './request-plan.ts'
 
-/** A request in progress. */
-interface Sending {
+/** A request in progress, with its index among the requests of the call. */
+interface Indexed extends Sending {
   readonly index: number
-  readonly job: RegisteredJob
-  readonly request: Request
-  readonly ids: RequestIds
-  /** The record must lie after this prune floor, which may lie ahead of this node's clock if the clock is behind. */
-  readonly after: number
 }
 
 /**
@@ -46,9 +37,9 @@ export class TransactionRequests {
   ): Promise<readonly TriggerManyResult[]> {
     const within = this.#engine.storage.within(transaction)
     const results = new Array<TriggerManyResult>(requests.length)
-    let open: readonly Sending[] = requests.map(({ job, request }, index) => {
+    let open: readonly Indexed[] = requests.map(({ job, request }, index) => {
       const ids = new RequestIds(this.#engine, request)
-      return { index, job, request, ids, after: Number.NEGATIVE_INFINITY }
+      return { index, job, request, ids, asked, after: Number.NEGATIVE_INFINITY }
     })
     let isBegun = false
     try {
@@ -70,12 +61,12 @@ export class TransactionRequests {
   /** Creates one batch. Returns the requests to send again. */
   async #createSome(
     within: StorageWithin,
-    some: readonly Sending[],
+    some: readonly Indexed[],
     asked: CallerContext,
     results: TriggerManyResult[],
-  ): Promise<readonly Sending[]> {
+  ): Promise<readonly Indexed[]> {
     const now = this.#engine.now()
-    const sent: Sending[] = []
+    const sent: Indexed[] = []
     const items: CreateRequested[] = []
     for (const one of some) {
       try {
@@ -90,11 +81,11 @@ export class TransactionRequests {
     if (items.length === 0) return []
     const { owner } = this.#engine
     const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
-    const again: Sending[] = []
+    const again: Indexed[] = []
     for (const [position, answer] of answers.entries()) {
-      const one = sent[position] as Sending
+      const one = sent[position] as Indexed
       try {
-        const next = await this.#answered(one, items[position] as CreateRequested, answer, asked)
+        const next = await this.#answered(one, items[position] as CreateRequested, answer)
         if ('index' in next) again.push(next)
         else results[one.index] = { ...next, error: null }
       } catch (error) {
@@ -104,41 +95,11 @@ export class TransactionRequests {
     return again
   }
 
-  async #answered(
-    one: Sending,
-    item: CreateRequested,
-    answer: CreateAnswer,
-    asked: CallerContext,
-  ): Promise<TriggerResult | Sending> {
-    switch (answer.outcome) {
-      case 'created':
-        if (answer.state === 'skipped') this.#registry.skipped.noteRequest(one.job, item.scheduledAt)
-        return resultOf({
-          id: createdId(item, answer.state),
-          state: answer.state,
-          reason: answer.reason,
-          created: true,
-        })
-      case 'exists': {
-        const { state, id = item.id } = answer
-        const created = isOwnRecord(item, one.ids, answer)
-        if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
-        const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
-        return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
-      }
-      case 'pruned':
-        return { ...one, after: answer.pruneFloor }
-      case 'stale_version':
-      case 'absent': {
-        const job = await this.#registry.reloadNow(one.job)
-        if (job === null) throw jobGone(one.job)
-        return { ...one, job }
-      }
-      case 'queue_full':
-        throw queueFull(one.job, answer.maxQueued)
-      case 'off_schedule':
-        throw jobGone(one.job)
-    }
+  async #answered(one: Indexed, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Indexed> {
+    if (answer.outcome !== 'created') return followAnswer(this.#registry, one, item, answer)
+    const { state, reason } = answer
+    if (state === 'skipped') this.#registry.skipped.noteRequest(one.job, item.scheduledAt)
+    return resultOf({ id: createdId(item, state), state, reason, created: true })
   }
 }
 

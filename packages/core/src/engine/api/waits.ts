@@ -46,26 +46,33 @@ export class Waits {
     for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)
       // Listens from before the read, so that an end during the read is not missed.
-      const rest = new Rest()
-      const leave = this.#enter(id, rest)
+      let wake = (): void => undefined
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      const leave = this.#enter(id, wake)
+      signal?.addEventListener('abort', wake, { once: true })
       try {
         const record = await this.#find(id, signal)
         if (isFinal(record.state)) return occurrenceOf(record)
         const leftMs = endAt - clock.monotonic()
         if (leftMs <= 0) throw timedOut(record, timeoutMs as number)
-        await rest.take(this.#engine, Math.min(pollMs, leftMs), signal)
+        const timer = clock.setTimer(Math.min(pollMs, leftMs), wake)
+        await woken
+        timer.cancel()
       } finally {
+        signal?.removeEventListener('abort', wake)
         leave()
       }
     }
   }
 
-  #enter(id: OccurrenceId, rest: Rest): () => void {
+  #enter(id: OccurrenceId, wake: () => void): () => void {
     const those = this.#resting.get(id) ?? new Set()
-    this.#resting.set(id, those.add(rest.end))
+    this.#resting.set(id, those.add(wake))
     this.#unlisten ??= this.#engine.events.on('occurrence.finished', ({ occurrenceId }) => this.#wake(occurrenceId))
     return () => {
-      those.delete(rest.end)
+      those.delete(wake)
       if (those.size === 0) this.#resting.delete(id)
       if (this.#resting.size > 0) return
       this.#unlisten?.()
@@ -74,31 +81,7 @@ export class Waits {
   }
 
   #wake(id: OccurrenceId): void {
-    for (const end of this.#resting.get(id) ?? []) end()
-  }
-}
-
-/** A pause between two reads. The end of the occurrence on this node, or the stop of the engine, ends it early. */
-class Rest {
-  #isOver = false
-  #resolve = (): void => undefined
-
-  readonly end = (): void => {
-    this.#isOver = true
-    this.#resolve()
-  }
-
-  take({ clock }: EngineContext, forMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = clock.setTimer(forMs, this.end)
-      this.#resolve = () => {
-        timer.cancel()
-        signal?.removeEventListener('abort', this.end)
-        resolve()
-      }
-      signal?.addEventListener('abort', this.end, { once: true })
-      if (this.#isOver) this.end()
-    })
+    for (const wake of this.#resting.get(id) ?? []) wake()
   }
 }
 

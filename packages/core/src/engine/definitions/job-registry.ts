@@ -52,9 +52,10 @@ export class JobRegistry implements HeldJobs {
   readonly followed: FollowedJobs
   /** Evicted jobs whose removal this node still reports. `null`: the engine needs no such reports. */
   readonly letGo: LetGoJobs | null
+  /** A client runs no jobs and reads each requested job from the storage. */
+  readonly isClient: boolean
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
-  readonly #isClient: boolean
   readonly #standbyMs: number
   readonly #others: OtherNodes
   readonly #release: number | undefined
@@ -92,8 +93,8 @@ export class JobRegistry implements HeldJobs {
     },
   ) {
     this.#engine = engine
-    this.#isClient = options.isClient === true
-    this.loose = new LooseJobs(options.mostHeld, { isPartial: this.#isClient })
+    this.isClient = options.isClient === true
+    this.loose = new LooseJobs(options.mostHeld, { isPartial: this.isClient })
     this.#others = options.others
     this.#release = options.release
     this.followed = new FollowedJobs(engine, options)
@@ -103,7 +104,7 @@ export class JobRegistry implements HeldJobs {
     this.#reviver = options.reviver
     const { removedUnheld = null } = options
     this.letGo = removedUnheld === null ? null : new LetGoJobs(engine, removedUnheld)
-    this.plans = new JobPlans(engine, this.#isClient ? anyHandler : options.handlers)
+    this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
     const { others, release, patienceMs } = options
     this.registrations = new Registrations(engine, { registry: this, others, release })
     this.#review = new HeadReview(engine, { registry: this, registrations: this.registrations, patienceMs })
@@ -228,7 +229,7 @@ export class JobRegistry implements HeldJobs {
    * while the node evicts jobs. The node reads such a job when it comes due. `job.registered` is emitted all the same.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
-    if (this.#isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
+    if (this.isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
     const { id } = job
     if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
     const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + soonMs
@@ -306,7 +307,7 @@ export class JobRegistry implements HeldJobs {
     if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
-    if (!this.#isClient) this.#noteCourse(registered, record, local && change === 'updated')
+    if (!this.isClient) this.#noteCourse(registered, record, local && change === 'updated')
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
   }
@@ -351,7 +352,7 @@ export class JobRegistry implements HeldJobs {
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
     // A client launches no slots.
-    if (this.#isClient) return
+    if (this.isClient) return
     const scheduleTypes = [...new Set(timeline.map(({ schedule }) => schedule.type))]
     const said = scheduleTypes.join()
     if (this.#saidOf.get(id) === said) return
@@ -378,7 +379,7 @@ export class JobRegistry implements HeldJobs {
   sayUnreadable(record: JobRecord): void {
     const { id, name, version } = record
     const said = `unreadable ${version}`
-    if (this.#isClient || this.#saidOf.get(id) === said) return
+    if (this.isClient || this.#saidOf.get(id) === said) return
     this.#saidOf.set(id, said)
     const fields = { job: name, jobId: id, version, part: unreadablePartOf(record), remedy: repairOf(name) }
     this.#engine.logger.error(fields, 'the stored row of this job cannot be read: its slots and its runs wait')
@@ -392,9 +393,9 @@ export class JobRegistry implements HeldJobs {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
     // A damaged timeline has no segment. A client can still remove the job.
-    const schedule = record.timeline.at(-1)?.schedule ?? (this.#isClient ? noSchedule.toJSON() : undefined)
+    const schedule = record.timeline.at(-1)?.schedule ?? (this.isClient ? noSchedule.toJSON() : undefined)
     const isOpen =
-      this.#isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
+      this.isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
     if (schedule === undefined || !isOpen) return null
     const document = readJobDocument(record.definition)
     const { id, name, owner } = record
@@ -407,7 +408,7 @@ export class JobRegistry implements HeldJobs {
       unbound: null,
       overrides: document.settings,
       payload: null,
-      tasks: tasksOf(document, this.#isClient ? document.tasks.map(codeElsewhere) : []),
+      tasks: tasksOf(document, this.isClient ? document.tasks.map(codeElsewhere) : []),
       onStart: undefined,
       onComplete: undefined,
     }
@@ -467,7 +468,7 @@ export class JobRegistry implements HeldJobs {
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    if (job.isDropped || this.#isClient) return
+    if (job.isDropped || this.isClient) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
@@ -582,7 +583,7 @@ export class JobRegistry implements HeldJobs {
     events.emit('job.ahead', { jobId, jobName, ...said })
     logger.warn(
       { job: jobName, ...said },
-      'a clock was wrong: future slots of the job are decided already, and do not run unless realign() sets the job back',
+      'a clock was wrong: future slots of the job are decided already, and do not run unless update() with realign sets the job back',
     )
   }
 

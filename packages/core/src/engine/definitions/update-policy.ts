@@ -1,10 +1,10 @@
 import { readChoice, readObject } from '../../configuration/read-value.ts'
-import { JobistemerError, printValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { ScheduleSegment } from '../../storage/job-record.ts'
 import type { SlotSeries } from './slot-series.ts'
 import { switchSchedule } from './timeline.ts'
+import { invalidValue } from '../../errors.ts'
 
 /** When a new schedule takes effect. An update never changes past slots. */
 export type UpdatePolicy =
@@ -31,12 +31,7 @@ export function readUpdatePolicy(policy: UpdatePolicy): CheckedUpdatePolicy {
   const fromMs = toInstantMs(policy.from, 'policy.from')
   const toMs = toInstantMs(policy.to, 'policy.to')
   if (toMs >= fromMs) return { type: 'windowed', fromMs, toMs }
-  throw new JobistemerError('INVALID_ARGUMENT', {
-    message: `policy.to lies before policy.from: ${printValue(policy.to)}.`,
-    field: 'policy.to',
-    value: policy.to,
-    remedy: 'Give a window that ends after it begins.',
-  })
+  throw invalidValue('policy.to', 'lies before policy.from', policy.to, 'Give a window that ends after it begins.')
 }
 
 /** Returns the timeline after an update. Each policy only determines where the timeline switches schedules. */

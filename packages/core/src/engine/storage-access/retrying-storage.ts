@@ -357,3 +357,25 @@ export async function firstItems<T>(read: (cursor: string | null) => Promise<Pag
     cursor = page.cursor
   }
 }
+
+/** Yields the items of all pages. */
+export async function* eachItem<T>(read: (cursor: string | null) => Promise<Page<T>>): AsyncGenerator<T, void> {
+  let cursor: string | null = null
+  do {
+    const page: Page<T> = await read(cursor)
+    yield* page.items
+    cursor = page.cursor
+  } while (cursor !== null)
+}
+
+/** Returns the items of all pages. */
+export async function allItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
+  const items: T[] = []
+  for await (const item of eachItem(read)) items.push(item)
+  return items
+}
+
+/** Yields the parts of a list, each with at most `size` items. */
+export function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[], void> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size)
+}

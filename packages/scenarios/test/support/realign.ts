@@ -1,0 +1,21 @@
+import { JobistemerError, type JobOperations, type Realignment } from '@jobistemer/core'
+
+interface RealignedJob extends Realignment {
+  readonly name: string
+  readonly nextAt: Date | null
+}
+
+/** Sets a job back to the present, or all stored jobs that this process knows. Returns the jobs that were ahead. */
+export async function realign(operations: JobOperations, name?: string): Promise<readonly RealignedJob[]> {
+  const names = name === undefined ? (await operations.jobs()).items.map((job) => job.name) : [name]
+  const realigned: RealignedJob[] = []
+  for (const one of names) {
+    try {
+      const { nextAt, realigned: how } = await operations.update(one, {}, { realign: true })
+      if (how !== undefined) realigned.push({ name: one, nextAt, ...how })
+    } catch (error) {
+      if (name !== undefined || !JobistemerError.isInstance(error, 'JOB_NOT_FOUND')) throw error
+    }
+  }
+  return realigned
+}

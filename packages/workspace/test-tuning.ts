@@ -1,0 +1,26 @@
+const unitMs = { hours: 3_600_000, minutes: 60_000, seconds: 1000 }
+
+/** Milliseconds, or one part of a duration. */
+type Length = number | { readonly [Unit in keyof typeof unitMs]?: number }
+
+/** Values that a scheduler derives, because no option sets them. */
+export interface Tuning {
+  /** Maximum number of jobs that are data and that a node holds. */
+  readonly heldJobs?: number
+  /** Interval between scans for occurrences beyond their deadline. */
+  readonly reapInterval?: Length
+  /** Interval between checks for definitions that other nodes have changed. */
+  readonly definitionInterval?: Length
+  /** Time after which other nodes launch a slot that its assigned node has not launched. */
+  readonly standby?: Length
+}
+
+/** Returns options of a scheduler that set derived values. Their names are symbols, which are not part of the API. */
+export function tuned(tuning: Tuning): object {
+  const values = Object.entries(tuning).map(([name, value]: [string, Length]) => {
+    const { hours = 0, minutes = 0, seconds = 0 } = typeof value === 'number' ? {} : value
+    const length = hours * unitMs.hours + minutes * unitMs.minutes + seconds * unitMs.seconds
+    return [Symbol.for(`jobistemer.${name}`), typeof value === 'number' ? value : length]
+  })
+  return Object.fromEntries(values)
+}
