@@ -15,7 +15,7 @@ import {
 } from '../../storage/occurrence-record.ts'
 import type { Page } from '../../storage/storage.ts'
 import { traced, withTrace } from '../../tracing/traced-request.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'

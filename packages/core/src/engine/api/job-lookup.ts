@@ -3,7 +3,7 @@ import { type JobId, jobId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { Storage } from '../../storage/storage.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -59,7 +59,7 @@ export class JobLookup {
     nameOf: (item: Item) => unknown,
   ): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
-    if (!this.#registry.loose.isPartial) return found
+    if (!this.#registry.cache.isEvicting) return found
     const ids = new Set<JobId>()
     for (const name of new Set(items.map(nameOf))) {
       const turn = this.#engine.storage.turn()
@@ -77,7 +77,7 @@ export class JobLookup {
 
   async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
-    if (!this.#registry.loose.isPartial) return found
+    if (!this.#registry.cache.isEvicting) return found
     const read = (id: JobId) =>
       this.#reads
         .send(asked, () => id)

@@ -5,7 +5,7 @@ import { labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord, JobVersionRecord } from '../../storage/job-record.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobInfo, taskInfosOf } from './job-catalog.ts'

@@ -1,10 +1,11 @@
 import type { JobId } from '../../ids.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { type TaskDocument, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import type { TaskHandler } from '../../job/task.ts'
 
 /** The plans by which this node runs its jobs, and the names of missing handlers. */
 export class JobPlans {
@@ -98,4 +99,29 @@ export class JobPlans {
     this.#otherPlans.set(key, plan)
     return plan
   }
+}
+
+// A client knows only the stored definitions of jobs. Its requests run on nodes that have the code, never in the client.
+
+const notHere: TaskHandler = () => {
+  throw new Error('A client runs no tasks.')
+}
+
+class EveryHandler extends Map<string, TaskHandler> {
+  override has(): boolean {
+    return true
+  }
+
+  override get(): TaskHandler {
+    return notHere
+  }
+}
+
+/** Has a placeholder handler for every name, because a client need not have the handlers. */
+export const anyHandler: Handlers = new EveryHandler()
+
+/** Returns a stored task with a placeholder for its code, which is in another process. */
+export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
+  const run = handler === undefined ? notHere : undefined
+  return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }
 }

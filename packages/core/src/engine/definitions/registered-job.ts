@@ -1,8 +1,14 @@
-import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import { ordinaryClockErrorMs } from './tuning.ts'
+import type { Job } from '../../job/define-job.ts'
 import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
+
+/** Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. */
+export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
+  return watermark - now > ordinaryClockErrorMs
+}
 
 const none: readonly string[] = Object.freeze([])
 

@@ -3,10 +3,10 @@ import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
 import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
-import { ForgottenSlots } from '../definitions/forgotten-slots.ts'
+import { LostWriteDetector } from '../definitions/lost-writes.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import { leaveOut, leaveUnscheduled } from '../definitions/leave-out.ts'
+import { suspendJob, suspendUnscheduled } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -37,7 +37,7 @@ export class SlotCreator {
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-  readonly #forgotten: ForgottenSlots
+  readonly #lostWrites: LostWriteDetector
   readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
 
   constructor(
@@ -50,7 +50,7 @@ export class SlotCreator {
     },
   ) {
     this.#engine = engine
-    this.#forgotten = new ForgottenSlots(engine, options.registry.forgottenRequests)
+    this.#lostWrites = new LostWriteDetector(engine, options.registry.lostRequests)
     this.#overdue = options.overdue
     this.#registry = options.registry
     this.#capacity = options.capacity
@@ -66,7 +66,7 @@ export class SlotCreator {
         if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
       },
       rejected: ({ job }, item, error) => {
-        leaveOut(engine, this.#registry, job, error)
+        suspendJob(engine, this.#registry, job, error)
         this.#overdue.answered(job, item.scheduledAt, 'no node')
       },
       failed,
@@ -121,7 +121,7 @@ export class SlotCreator {
     try {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
-      leaveUnscheduled(this.#engine, this.#registry, job, error)
+      suspendUnscheduled(this.#engine, this.#registry, job, error)
       this.#overdue.answered(job, slot, 'no node')
       return null
     }
@@ -186,7 +186,7 @@ export class SlotCreator {
         }
         return
       case 'off_schedule':
-        if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
+        if (job.version === item.jobVersion) this.#lostWrites.look(job, answer.watermark)
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The slot was missed, and another node has recovered it. That node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false

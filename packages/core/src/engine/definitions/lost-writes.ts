@@ -1,9 +1,50 @@
+import { AfterTurn } from '../runtime/after-turn.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { mostListed, rememberedValues } from '../../tuning.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
-import { mostListed, rememberedValues } from '../../tuning.ts'
 import { rememberedRequestMs } from './tuning.ts'
+
+/**
+ * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind. Sign: a
+ * job's watermark lies before a slot whose creation the storage had acknowledged to this node. The lost slots run again, so
+ * this class logs an error.
+ */
+export class LostWriteDetector {
+  readonly #engine: Pick<EngineContext, 'logger'>
+  readonly #requests: Pick<LostRequests, 'look'>
+  readonly #names: string[] = []
+  #since = Number.POSITIVE_INFINITY
+  readonly #saying = new AfterTurn(() => this.#say())
+
+  constructor(engine: Pick<EngineContext, 'logger'>, requests: Pick<LostRequests, 'look'>) {
+    this.#engine = engine
+    this.#requests = requests
+  }
+
+  /** Compares the watermark of a head with the created slots. The head must have the version that this node knows. */
+  look(job: RegisteredJob, watermark: number): void {
+    if (watermark >= job.created) return
+    // A loss of slots that this node creates from now on is reported again.
+    job.created = Number.NEGATIVE_INFINITY
+    this.#names.push(job.job.name)
+    this.#since = Math.min(this.#since, watermark)
+    this.#saying.ask()
+  }
+
+  #say(): void {
+    this.#requests.look()
+    const jobs = this.#names.splice(0)
+    const since = new Date(this.#since)
+    this.#since = Number.POSITIVE_INFINITY
+    this.#engine.logger.error(
+      { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
+      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
+    )
+  }
+}
 
 interface Acknowledged {
   readonly id: OccurrenceId
@@ -15,9 +56,9 @@ interface Acknowledged {
 
 /**
  * Finds requests that the storage acknowledged to this node and then lost. Unlike lost slots, lost requests do not run again.
- * The node reads its recent requests after an outage, after a lost run, and after `ForgottenSlots` has found a loss.
+ * The node reads its recent requests after an outage, after a lost run, and after `LostWriteDetector` has found a loss.
  */
-export class ForgottenRequests {
+export class LostRequests {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>
   readonly #looking: BackgroundLoop
   #remembered: Acknowledged[] = []
