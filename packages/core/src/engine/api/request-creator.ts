@@ -316,7 +316,7 @@ export class RequestCreator {
         reason: answer.reason,
       })
     }
-    if (answer.state !== 'skipped') this.#registry.lostRequests.note(id, job.job.name, item)
+    if (answer.state !== 'skipped') this.#registry.lostWrites.note(id, job.job.name, item)
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') {
       this.#pool.run({

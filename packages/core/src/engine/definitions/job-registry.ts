@@ -21,7 +21,7 @@ import type { Handlers } from './job-plan.ts'
 import { EvictedJobs, JobCache, isData } from './job-cache.ts'
 import { Registrations } from './registrations.ts'
 import { type ScheduleReviver, UnrevivedSchedule } from './schedule-reviver.ts'
-import { LostRequests } from './lost-writes.ts'
+import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
@@ -31,8 +31,7 @@ import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 export class JobRegistry implements HeldJobs {
   /** Logs skipped slots and requests. */
   readonly skipped: SkippedSlots
-  /** Finds requests that the storage acknowledged and then lost. */
-  readonly lostRequests: LostRequests
+  readonly lostWrites: LostWriteDetector
   /** Sent when this node gains or loses a definition of its build. */
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs. */
@@ -92,7 +91,7 @@ export class JobRegistry implements HeldJobs {
     this.overridden = new OverriddenDefinitions(engine, options)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
-    this.lostRequests = new LostRequests(engine)
+    this.lostWrites = new LostWriteDetector(engine)
     this.#reviver = options.reviver
     const { removedUnheld = null } = options
     this.evicted = removedUnheld === null ? null : new EvictedJobs(engine, removedUnheld)
@@ -281,7 +280,6 @@ export class JobRegistry implements HeldJobs {
       this.definitions.send()
     }
     registered.job = job
-    if (registered.version !== record.version) registered.created = Number.NEGATIVE_INFINITY
     registered.version = record.version
     registered.createdAt = record.createdAt
     if (isNew) registered.isFollowing = !local && !isOwnUpdate
@@ -291,7 +289,7 @@ export class JobRegistry implements HeldJobs {
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) {
-      if (unreadablePartOf(record) === null) this.plans.sayMissing(job, registered.missing)
+      if (unreadablePartOf(record) === null) this.plans.sayMissing(job, this.missingFor(record))
       else this.sayUnreadable(record)
     }
     this.#engine.agenda.setForward(registered, forwardMsOf(record))

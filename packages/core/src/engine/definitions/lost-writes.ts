@@ -1,52 +1,13 @@
-import { AfterTurn } from '../runtime/after-turn.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { RegisteredJob } from './registered-job.ts'
-import { mostListed, rememberedValues } from '../../tuning.ts'
 import type { OccurrenceId } from '../../ids.ts'
 import type { CreateRequested } from '../../storage/storage.ts'
+import { mostListed, rememberedValues } from '../../tuning.ts'
+import { AfterTurn } from '../runtime/after-turn.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { RegisteredJob } from './registered-job.ts'
 import { rememberedRequestMs } from './tuning.ts'
 
-/**
- * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind. Sign: a
- * job's watermark lies before a slot whose creation the storage had acknowledged to this node. The lost slots run again, so
- * this class logs an error.
- */
-export class LostWriteDetector {
-  readonly #engine: Pick<EngineContext, 'logger'>
-  readonly #requests: Pick<LostRequests, 'look'>
-  readonly #names: string[] = []
-  #since = Number.POSITIVE_INFINITY
-  readonly #saying = new AfterTurn(() => this.#say())
-
-  constructor(engine: Pick<EngineContext, 'logger'>, requests: Pick<LostRequests, 'look'>) {
-    this.#engine = engine
-    this.#requests = requests
-  }
-
-  /** Compares the watermark of a head with the created slots. The head must have the version that this node knows. */
-  look(job: RegisteredJob, watermark: number): void {
-    if (watermark >= job.created) return
-    // A loss of slots that this node creates from now on is reported again.
-    job.created = Number.NEGATIVE_INFINITY
-    this.#names.push(job.job.name)
-    this.#since = Math.min(this.#since, watermark)
-    this.#saying.ask()
-  }
-
-  #say(): void {
-    this.#requests.look()
-    const jobs = this.#names.splice(0)
-    const since = new Date(this.#since)
-    this.#since = Number.POSITIVE_INFINITY
-    this.#engine.logger.error(
-      { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
-      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
-    )
-  }
-}
-
-interface Acknowledged {
+interface AcknowledgedRequest {
   readonly id: OccurrenceId
   readonly jobName: string
   readonly item: Pick<CreateRequested, 'jobId' | 'scheduledAt'>
@@ -55,43 +16,64 @@ interface Acknowledged {
 }
 
 /**
- * Finds requests that the storage acknowledged to this node and then lost. Unlike lost slots, lost requests do not run again.
- * The node reads its recent requests after an outage, after a lost run, and after `LostWriteDetector` has found a loss.
+ * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind.
+ *
+ * - Slots: an answer has an earlier watermark than a previous answer. The lost slots run again.
+ * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. The node
+ *   reads its recent requests after an outage, after a lost run, and after a loss of slots.
  */
-export class LostRequests {
+export class LostWriteDetector {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>
+  readonly #names: string[] = []
+  #since = Number.POSITIVE_INFINITY
+  readonly #saying = new AfterTurn(() => this.#sayLostSlots())
   readonly #looking: BackgroundLoop
-  #remembered: Acknowledged[] = []
-  /** Index of the oldest entry, once the list is full. */
-  #oldest = 0
+  /** The newest requests, up to twice `rememberedValues`. */
+  #requests: AcknowledgedRequest[] = []
 
   constructor(engine: EngineContext) {
     this.#engine = engine
-    this.#looking = new BackgroundLoop(engine, { name: 'look for lost requests', round: () => this.#look() })
-    engine.events.on('storage.recovered', () => this.look())
-    engine.events.on('occurrence.lost', () => this.look())
-  }
-
-  /** Remembers a request that the storage has acknowledged. */
-  note(id: OccurrenceId, jobName: string, { jobId, scheduledAt }: Acknowledged['item']): void {
-    const one = { id, jobName, item: { jobId, scheduledAt }, since: this.#engine.clock.monotonic() }
-    if (this.#remembered.length < rememberedValues) this.#remembered.push(one)
-    else {
-      this.#remembered[this.#oldest] = one
-      this.#oldest = (this.#oldest + 1) % rememberedValues
+    this.#looking = new BackgroundLoop(engine, { name: 'look for lost requests', round: () => this.#readRequests() })
+    for (const event of ['storage.recovered', 'occurrence.lost'] as const) {
+      engine.events.on(event, () => this.#lookForRequests())
     }
   }
 
-  /** Checks the recent requests, because the storage may have lost acknowledged writes. */
-  look(): void {
-    if (this.#remembered.length > 0) this.#looking.run()
+  /** Compares the watermark of an answer with that of previous answers under the same version. */
+  compare(job: RegisteredJob, watermark: number): void {
+    if (watermark >= job.decidedUpTo) return
+    this.#names.push(job.job.name)
+    this.#since = Math.min(this.#since, watermark)
+    this.#saying.ask()
   }
 
-  async #look(): Promise<void> {
+  /** Remembers a request that the storage has acknowledged. */
+  note(id: OccurrenceId, jobName: string, { jobId, scheduledAt }: AcknowledgedRequest['item']): void {
+    const request = { id, jobName, item: { jobId, scheduledAt }, since: this.#engine.clock.monotonic() }
+    if (this.#requests.length >= 2 * rememberedValues) this.#requests.splice(0, rememberedValues)
+    this.#requests.push(request)
+  }
+
+  #sayLostSlots(): void {
+    this.#lookForRequests()
+    const jobs = this.#names.splice(0)
+    const since = new Date(this.#since)
+    this.#since = Number.POSITIVE_INFINITY
+    this.#engine.logger.error(
+      { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
+      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
+    )
+  }
+
+  #lookForRequests(): void {
+    if (this.#requests.length > 0) this.#looking.run()
+  }
+
+  async #readRequests(): Promise<void> {
     const { clock, maxBatch, storage } = this.#engine
     const recent = clock.monotonic() - rememberedRequestMs
-    const asked = this.#remembered.filter(({ since }) => since >= recent)
-    const lost = new Set<Acknowledged>()
+    const asked = this.#requests.filter(({ since }) => since >= recent)
+    const lost = new Set<AcknowledgedRequest>()
     for (let start = 0; start < asked.length; start += maxBatch) {
       const group = asked.slice(start, start + maxBatch)
       const [ids, jobs] = [group.map(({ id }) => id), group.map(({ item }) => item.jobId)]
@@ -104,24 +86,11 @@ export class LostRequests {
       }
     }
     if (lost.size === 0) return
-    this.#forget(lost)
-    this.#say([...lost])
-  }
-
-  #forget(lost: ReadonlySet<Acknowledged>): void {
-    const { length } = this.#remembered
-    const inOrder = this.#remembered.map(
-      (_, place) => this.#remembered[(this.#oldest + place) % length] as Acknowledged,
-    )
-    this.#remembered = inOrder.filter((one) => !lost.has(one))
-    this.#oldest = 0
-  }
-
-  #say(lost: readonly Acknowledged[]): void {
-    const jobs = [...new Set(lost.map(({ jobName }) => jobName))]
-    const since = new Date(Math.min(...lost.map(({ item }) => item.scheduledAt)))
+    this.#requests = this.#requests.filter((one) => !lost.has(one))
+    const jobs = [...new Set(Array.from(lost, ({ jobName }) => jobName))]
+    const since = new Date(Math.min(...Array.from(lost, ({ item }) => item.scheduledAt)))
     this.#engine.logger.error(
-      { jobs: jobs.slice(0, mostListed), count: lost.length, since },
+      { jobs: jobs.slice(0, mostListed), count: lost.size, since },
       'the storage has lost requests that it had acknowledged: request them again if they are still wanted',
     )
   }

@@ -10,8 +10,6 @@ export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number
   return watermark - now > ordinaryClockErrorMs
 }
 
-const none: readonly string[] = Object.freeze([])
-
 /**
  * The source from which a node has a job: its option `jobs`, a call of `add` or `apply` on it, or only the storage. With the
  * first two, the node has its own definition.
@@ -44,15 +42,11 @@ export class RegisteredJob implements SlotEntry {
   /** The definition in force differs from the definition of this node. */
   isFollowing = false
   watermark: number
-  /** The last slot whose creation the storage has acknowledged to this node. */
-  created: number = Number.NEGATIVE_INFINITY
   series: SlotSeries
   /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
   isUnscheduled = false
   /** The plan of the version in force, made on first use. `null`: this node lacks one of its handlers. */
   plan: JobPlan | null | undefined = undefined
-  /** If the plan is `null`: names of the missing handlers, and of tasks without code on this node. */
-  missing: readonly string[] = none
   /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
   pausedUntil: number = Number.NEGATIVE_INFINITY
   /** This node found the next slot overdue in the storage, and so launches it. */
