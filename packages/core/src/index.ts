@@ -86,7 +86,7 @@ export type {
 } from './engine/api/request-options.ts'
 export { NonRetryableError } from './non-retryable-error.ts'
 export type { ShutdownSignal } from './engine/api/process-signals.ts'
-export type { UpdatePolicy } from './engine/definitions/update-policy.ts'
+export type { UpdatePolicy } from './engine/definitions/timeline.ts'
 export type {
   AttemptEvent,
   NodeEvent,

@@ -2,8 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ScheduleReviver } from '../src/engine/definitions/schedule-reviver.ts'
 import type { SlotSeries } from '../src/engine/definitions/slot-series.ts'
-import { seriesOf, switchSchedule } from '../src/engine/definitions/timeline.ts'
-import { readUpdatePolicy, type UpdatePolicy, updatedTimeline } from '../src/engine/definitions/update-policy.ts'
+import {
+  type UpdatePolicy,
+  readUpdatePolicy,
+  seriesOf,
+  switchSchedule,
+  updatedTimeline,
+} from '../src/engine/definitions/timeline.ts'
 import type { SerializedSchedule } from '../src/schedule/schedule.ts'
 import type { ScheduleSegment } from '../src/storage/job-record.ts'
 import { every, everyType } from './support/every.ts'

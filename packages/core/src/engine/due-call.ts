@@ -165,7 +165,7 @@ export function callDue(
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
     // The stored jobs include jobs that this node does not hold.
-    if (registry.loose.isPartial && ended === null) await orEnding(look())
+    if (registry.cache.isEvicting && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)
   }

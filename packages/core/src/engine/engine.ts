@@ -23,7 +23,7 @@ import { Children } from './execution/isolation/children.ts'
 import { DefinitionWatcher } from './definitions/definition-watcher.ts'
 import { JobRegistry } from './definitions/job-registry.ts'
 import { isOfBuild, type RegisteredJob } from './definitions/registered-job.ts'
-import { Restorer } from './definitions/restorer.ts'
+import { PeerDefinitions, DefinitionRestorer } from './definitions/definition-precedence.ts'
 import { ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
@@ -34,9 +34,9 @@ import { OwnContext } from './runtime/own-context.ts'
 import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
 import { uniqueSuffix } from './runtime/unique-suffix.ts'
-import { codeOf, type NodeCode } from './cluster/node-code.ts'
+import { codeOf } from './cluster/node-code.ts'
+import type { NodeCode } from './cluster/peer-record.ts'
 import { Heartbeats } from './cluster/heartbeats.ts'
-import { PeerDefinitions } from './cluster/peer-definitions.ts'
 import { aboutOf, readNodeInfos } from './cluster/node-info.ts'
 import { NodeName } from './cluster/node-name.ts'
 import { endsAsFailed, onShutdownSignals } from './api/process-signals.ts'
@@ -117,7 +117,7 @@ export class Engine implements EngineContext {
   readonly #blockedLoop: BlockedLoop
   readonly #reaper: Reaper
   readonly #watcher: DefinitionWatcher
-  readonly #restorer: Restorer
+  readonly #restorer: DefinitionRestorer
   readonly #callOf: CallOf | null
   /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
@@ -262,7 +262,11 @@ export class Engine implements EngineContext {
       pool.rejoined()
       capacity.workAppeared()
     })
-    this.#restorer = new Restorer(this, { registry, intervalMs: derived.definitionInterval })
+    this.#restorer = new DefinitionRestorer(this, {
+      overridden: registry.overridden,
+      putBack: (jobs) => registry.registrations.putBack(jobs),
+      intervalMs: derived.definitionInterval,
+    })
     heartbeats.changed.listen(() => this.#restorer.look())
     this.#blockedLoop = new BlockedLoop(
       this,
@@ -430,6 +434,7 @@ export class Engine implements EngineContext {
     } catch (error) {
       if (this.#stopping === undefined) {
         await this.#heartbeats.end({ isEmpty: true })
+        this.#name.release()
         await this.#children.end()
         this.#endCalls()
         this.#metricsEnded()
@@ -623,6 +628,7 @@ export class Engine implements EngineContext {
     const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
+    this.#name.release()
     await calls
     this.#phase = 'stopped'
     this.#endCalls()

@@ -301,13 +301,16 @@ export function readTasks(
     if (given !== undefined && task.run === undefined && task.module === undefined) {
       throw retryIfWithoutCode(given, name, own === undefined ? '' : `${path}.`)
     }
+    const { run, handler, isolation } = work
     return {
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
       // A task that keeps the known handler keeps its `retryIf` too.
-      retryIf: given ?? (work.run !== undefined && work.run === before?.run ? before.retryIf : undefined),
-      ...work,
+      retryIf: given ?? (run !== undefined && run === before?.run ? before.retryIf : undefined),
+      run,
+      handler,
+      isolation,
     }
   })
 }

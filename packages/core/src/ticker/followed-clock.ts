@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { JumpCheck } from '../engine/time/jump-check.ts'
+import { JumpCheck } from '../engine/time/clock-readings.ts'
 import { confirmMs, jumpMs } from '../engine/time/tuning.ts'
 
 /**

@@ -18,7 +18,7 @@ import {
   type TraceContext,
 } from '../../storage/occurrence-record.ts'
 import { traced, withTrace } from '../../tracing/traced-request.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'

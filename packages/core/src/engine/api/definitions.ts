@@ -29,19 +29,18 @@ import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
-import { isAhead } from '../definitions/ahead.ts'
-import { originOfUpdate } from '../definitions/deference.ts'
+import { originOfUpdate } from '../definitions/definition-precedence.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
-import type { RegisteredJob } from '../definitions/registered-job.ts'
-import { unreadableJob } from '../definitions/unreadable-job.ts'
+import { isAhead, type RegisteredJob } from '../definitions/registered-job.ts'
+import { unreadableJob } from '../definitions/job-errors.ts'
 import {
   type CheckedUpdatePolicy,
   readUpdatePolicy,
   updatedTimeline,
   type UpdatePolicy,
-} from '../definitions/update-policy.ts'
-import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
+} from '../definitions/timeline.ts'
+import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { allItems, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'

@@ -238,7 +238,7 @@ export class Interventions {
   /** Returns the job's name, or its id for an unknown job. A node that evicts jobs reads the name from the storage. */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.#registry.get(jobId)
-    if (job !== undefined || !this.#registry.loose.isPartial) return job?.job.name ?? jobId
+    if (job !== undefined || !this.#registry.cache.isEvicting) return job?.job.name ?? jobId
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
     return jobs[0]?.name ?? jobId
   }

@@ -14,10 +14,9 @@ import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
 import type { FinalState } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import { lastSuccess } from '../definitions/last-success.ts'
-import { countedSince, silenceRuleOf } from '../definitions/silence.ts'
+import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { Cursors } from './cursors.ts'
 import {
   type Extras,

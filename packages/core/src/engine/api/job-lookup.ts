@@ -2,7 +2,7 @@ import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
@@ -65,7 +65,7 @@ export class JobLookup {
   /** Reads the jobs of many names. Skips jobs that this node holds, jobs that do not exist, and invalid names. */
   async byNames(names: Iterable<unknown>, asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
-    if (!this.#registry.loose.isPartial) return found
+    if (!this.#registry.cache.isEvicting) return found
     const ids = new Set<JobId>()
     for (const name of new Set(names)) {
       const turn = this.#engine.storage.turn()
@@ -84,7 +84,7 @@ export class JobLookup {
 
   async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
-    if (!this.#registry.loose.isPartial) return found
+    if (!this.#registry.cache.isEvicting) return found
     const records = await this.heads(ids, asked)
     if (this.#registry.isClient) this.#registry.dropAll()
     const learning = this.#registry.learn(records)

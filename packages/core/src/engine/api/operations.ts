@@ -11,7 +11,7 @@ import type { PauseRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { WakeUp } from '../../storage/storage.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
-import { jobNotFound } from '../definitions/job-not-found.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { Capacity } from '../execution/capacity.ts'
@@ -321,7 +321,7 @@ export class Operations implements JobOperations {
     const id = jobId(readJobName(name))
     if (this.#registry.isClient) return undefined
     const job = this.#registry.get(id)
-    if (job !== undefined) this.#registry.loose.use(job)
+    if (job !== undefined) this.#registry.cache.use(job)
     return job
   }
 

@@ -275,7 +275,7 @@ export class RequestCreator {
     const result = resultOf({ id: createdId(item, state), state, reason, created: true })
     tellCreated(this.#engine.events, job.job, item, result)
     if (state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
-    else this.#registry.forgottenRequests.note(result.id, job.job.name, item)
+    else this.#registry.lostWrites.note(result.id, job.job.name, item)
     displace(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') {
       this.#pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })

@@ -214,7 +214,7 @@ export function tasksFrom(registry: JobRegistry, job: RegisteredJob, first: stri
 
 function planWithHandlers(registry: JobRegistry, job: RegisteredJob, path: string): JobPlan {
   const plan = registry.plans.planOf(job)
-  if (plan === null) throw noHandlers(job, path)
+  if (plan === null) throw noHandlers(job, registry.plans.missingOf(job), path)
   return plan
 }
 
@@ -227,7 +227,7 @@ function noTask(job: RegisteredJob, plan: JobPlan, name: string, field: string):
   })
 }
 
-function noHandlers({ job, missing }: RegisteredJob, path: string): JobistemerError {
+function noHandlers({ job }: RegisteredJob, missing: readonly string[], path: string): JobistemerError {
   return new JobistemerError('HANDLER_NOT_FOUND', {
     message: `Job ${printValue(job.name)} needs handlers that this node lacks: ${missing.map(printValue).join(', ')}.`,
     field: path === '' ? 'handlers' : `${path}job`,

@@ -9,11 +9,9 @@ import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
-import type { NodeCode } from './node-code.ts'
-import { outdatedDeaths, recordOfDead } from './peer-record.ts'
+import { type NodeCode, outdatedDeaths, recordOfDead } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
-import { livesHere } from './process-mark.ts'
 import { answersWithin, counterAtStart, leastLooks, longestRetryMs, mostBlocking, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
@@ -83,7 +81,6 @@ export class Heartbeats {
   #heardAt: number | null = null
   /** Heartbeats that have failed since the last accepted one. */
   #failures = 0
-  #endLife: () => void = () => undefined
 
   constructor(engine: EngineContext, options: HeartbeatOptions) {
     this.#engine = engine
@@ -177,7 +174,6 @@ export class Heartbeats {
     this.#startedAt = this.#engine.now()
     const { callLeftMs } = this.#options
     if (callLeftMs !== undefined) this.#callEndsAt = this.#startedAt + callLeftMs()
-    this.#endLife = livesHere(this.#engine.owner.incarnation)
     await this.#introduce()
   }
 
@@ -219,7 +215,6 @@ export class Heartbeats {
     const isHeard = this.#heardAt !== null
     this.#engine.agenda.cancelAlarm(this.#partition)
     await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
-    this.#endLife()
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
     // If the storage is unavailable, peers later declare this node dead, and find no runs of it.

@@ -5,6 +5,7 @@ import type { Job } from '../../job/define-job.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer } from '../../storage/storage.ts'
+import type { NodeCode } from './peer-record.ts'
 import { bytesPerMark, mostHandlerBytes, mostKnownCodes, mostMarks } from './tuning.ts'
 
 /** The part of a job that determines which code it needs. */
@@ -20,14 +21,6 @@ export interface NodeCapabilities {
   canRun(job: JobCode): boolean
   /** Whether the node has this definition; true if that is not known. */
   hasDefinition(id: JobId, fingerprint: string): boolean
-}
-
-/** The code of a node, as it tells other nodes. */
-export interface NodeCode {
-  /** `null` if it would be too large. */
-  readonly profile: NodeProfile | null
-  /** Equal on nodes with the same code and definitions. */
-  readonly digest: string
 }
 
 interface CapabilitiesProfile {

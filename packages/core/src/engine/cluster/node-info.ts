@@ -8,7 +8,7 @@ import type { Heartbeats } from './heartbeats.ts'
 import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import type { Peers } from './peers.ts'
-import { ownProcessMark } from './process-mark.ts'
+import { ownProcessMark } from './node-name.ts'
 
 /** A node, as the storage and the process that reads it know it. */
 export interface NodeInfo {

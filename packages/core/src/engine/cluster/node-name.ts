@@ -1,11 +1,74 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
+import type { JsonObject } from '../../json.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { lives } from './process-mark.ts'
+import { answersWithin } from './tuning.ts'
 
-/** Heartbeat intervals for which `claim` waits: a living node sends at least one heartbeat meanwhile. */
-const beatsWithin = 2
+/**
+ * Identifies the process of a node, so that nodes on the same machine can check whether it lives. Elsewhere (not on Linux,
+ * on another machine, in another container) the mark proves nothing.
+ */
+export interface ProcessMark extends JsonObject {
+  /** One boot of one machine, and the namespace of process ids. */
+  readonly machine: string
+  readonly pid: number
+  /** Start of the process, in ticks of the machine: process ids are reused. */
+  readonly began: string
+  /** Thread of the process, as `worker_threads` counts them. */
+  readonly thread: number
+}
+
+const livingKey = Symbol.for('jobistemer.incarnations')
+const store = globalThis as { [livingKey]?: Set<string> }
+store[livingKey] ??= new Set()
+/** Incarnations that live in this thread, for all copies of this package. `globalThis` is per thread. */
+const livingHere = store[livingKey]
+
+/** Returns the mark of this process; `null` if this platform does not identify processes for certain. */
+export function ownProcessMark(): ProcessMark | null {
+  const began = beganAt(process.pid)
+  const machine = machineMark()
+  return began === null || machine === null ? null : { machine, pid: process.pid, began, thread: threadId }
+}
+
+/**
+ * Returns whether an incarnation lives, by the mark in its node record. `null`: unknown. An incarnation in another process on
+ * this machine counts as alive while that process lives. Of this process, only the incarnations of this thread are known.
+ */
+export function lives(incarnation: string, mark: unknown): boolean | null {
+  if (livingHere.has(incarnation)) return true
+  const own = ownProcessMark()
+  if (own === null || !isMark(mark) || mark.machine !== own.machine) return null
+  if (mark.pid === own.pid && mark.began === own.began) return mark.thread === own.thread ? false : null
+  return beganAt(mark.pid) === mark.began
+}
+
+function isMark(mark: unknown): mark is ProcessMark {
+  return typeof mark === 'object' && mark !== null && 'machine' in mark && 'pid' in mark && 'began' in mark
+}
+
+function machineMark(): string | null {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return null
+  }
+}
+
+/** Start of a process; `null` if it does not exist, or is a zombie. */
+function beganAt(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The second field is the name of the program, which may contain anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
+  } catch {
+    return null
+  }
+}
 
 /** Checks that no other living node has the name of this node: at the start (`claim`), and after each heartbeat. */
 export class NodeName {
@@ -25,6 +88,17 @@ export class NodeName {
    * @throws JobistemerError `NODE_ID_IN_USE`
    */
   async claim(): Promise<readonly NodeRecord[]> {
+    const earlier = await this.#earlierLives()
+    livingHere.add(this.#engine.owner.incarnation)
+    return earlier
+  }
+
+  /** The node has ended: another node may have its name. */
+  release(): void {
+    livingHere.delete(this.#engine.owner.incarnation)
+  }
+
+  async #earlierLives(): Promise<readonly NodeRecord[]> {
     const { agenda, owner, isOnSystemClock, logger } = this.#engine
     const { nodes } = await this.#heartbeats.look()
     const earlier = nodes.filter(({ node }) => node === owner.node)
@@ -38,7 +112,9 @@ export class NodeName {
     })
     if (doubtful.length === 0) return earlier
     logger.info({ node: owner.node }, 'nodeId is already registered; checking whether that node is alive')
-    await new Promise<void>((ring) => agenda.setAlarm({ at: 0, heapIndex: -1, ring }, beatsWithin * this.#heartbeatMs))
+    await new Promise<void>((ring) =>
+      agenda.setAlarm({ at: 0, heapIndex: -1, ring }, answersWithin * this.#heartbeatMs),
+    )
     const { nodes: later } = await this.#heartbeats.look()
     const counters = new Map(later.map((record) => [record.incarnation, record.counter]))
     for (const record of doubtful) {

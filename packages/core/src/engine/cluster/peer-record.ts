@@ -1,7 +1,15 @@
-import type { NodeRecord } from '../../storage/node-record.ts'
+import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import { deadKeptMs, mostDeadKept } from './tuning.ts'
 
 // What the engine itself stores in the `about` of a node record, and reads from it.
+
+/** The code of a node, as it tells other nodes. */
+export interface NodeCode {
+  /** `null` if it would be too large. */
+  readonly profile: NodeProfile | null
+  /** Equal on nodes with the same code and definitions. */
+  readonly digest: string
+}
 
 /**
  * The death of a node, as its record states it. Nodes remove that record after a day. They remove it earlier if the dead node

@@ -1,6 +1,9 @@
 /** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
 export const partitionedAfter = 0.8
-/** Timeout of a heartbeat, in heartbeat intervals. After it, the heartbeat has failed and is repeated. */
+/**
+ * Timeout of a heartbeat, in heartbeat intervals. After it, the heartbeat has failed and is repeated. A starting node also
+ * waits this long for a heartbeat of a node of its name.
+ */
 export const answersWithin = 2
 /** Minimum silence of a dead node, in heartbeat intervals: this node has looked at least four times meanwhile. */
 export const leastLooks = 4

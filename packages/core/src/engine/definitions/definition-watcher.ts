@@ -85,7 +85,7 @@ export class DefinitionWatcher {
       for (const record of page.items) this.#considerAlone(record)
       cursor = page.cursor
       // A node that evicts jobs reads only one page of changes. It notices further changes when it uses the jobs.
-    } while (cursor !== null && !this.#loop.isStopped && !this.#registry.loose.isPartial)
+    } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
   }
@@ -103,7 +103,7 @@ export class DefinitionWatcher {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
       // Occurrences of the new job may be pending already.
-      if (record.deletedAt !== null) this.#registry.letGo?.gone(record.id)
+      if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else if (this.#canRun(record)) this.#workAppeared()
       return
     }
@@ -132,7 +132,7 @@ export class DefinitionWatcher {
    * here: it reads the job when it comes due.
    */
   #canRun(record: JobRecord): boolean {
-    const isLookedUp = this.#registry.loose.isPartial && this.#registry.plans.runsAsData(record)
+    const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)
     return isLookedUp || this.#registry.adoptStored(record) !== null
   }
 }

@@ -1,10 +1,12 @@
 import type { JobId } from '../../ids.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
-import type { FollowedJobs } from './followed-jobs.ts'
+import type { OverriddenDefinitions } from './definition-precedence.ts'
 import type { JobPlans } from './job-plans.ts'
 import type { JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { SlotSeries } from './slot-series.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { suspendedMs } from './tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
@@ -12,7 +14,7 @@ export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed
 export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans
-  readonly followed: FollowedJobs
+  readonly overridden: OverriddenDefinitions
   get(id: JobId): RegisteredJob | undefined
   holds(job: RegisteredJob): boolean
   all(): IterableIterator<RegisteredJob>
@@ -24,4 +26,24 @@ export interface HeldJobs {
   adoptDefinition(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin: JobOrigin): RegisteredJob
   forget(job: RegisteredJob): void
   reload(job: RegisteredJob): void
+}
+
+type Engine = Pick<EngineContext, 'agenda' | 'fail'>
+type Registry = Pick<HeldJobs, 'reload'>
+
+/** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link suspendedMs}. */
+export function suspendJob(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
+  engine.fail(`due slots of job ${job.job.name}`, error)
+  reloadLater(engine, registry, job)
+}
+
+/** Handles a schedule that throws, as {@link suspendJob} does for a rejected slot. */
+export function suspendUnscheduled(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
+  engine.fail(`schedule of job ${job.job.name}`, error)
+  reloadLater(engine, registry, job)
+}
+
+/** Reloads the job after {@link suspendedMs}, because this node does not know the outcome of its due slot. */
+export function reloadLater({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
+  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, suspendedMs)
 }

@@ -1,14 +1,9 @@
-import {
-  resolveJobSettings,
-  resolveScheduledSettings,
-  resolveTaskSettings,
-} from '../../configuration/resolve-settings.ts'
+import { resolveJobSettings, resolveTaskSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../../configuration/settings.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
-import { type JobDocument, settingsOf } from '../../job/job-document.ts'
+import { type JobDocument, settingsOf, toJobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
-import { isNoSchedule } from '../../schedule/no-schedule.ts'
 
 /** A task with its code and its effective settings. */
 export interface TaskPlan {
@@ -47,43 +42,23 @@ export function planFromDocument(
     const code = task.handler === undefined ? own.tasks.find((candidate) => candidate.name === task.name) : undefined
     const run = task.handler === undefined ? code?.run : own.handlers.get(task.handler)
     if (run === undefined) return null
-    tasks.push(toTaskPlan(settings, { ...task, run, retryIf: code?.retryIf, data: task.data }))
+    tasks.push({
+      name: task.name,
+      data: task.data,
+      run,
+      retryIf: code?.retryIf,
+      isolated: isolatedWorkOf(run),
+      settings: resolveTaskSettings(settings, task.settings),
+      alwaysRuns: task.settings.failureStrategy === 'continue',
+    })
   }
   return { version, settings, tasks }
 }
 
 /** Returns the plan of a local definition that is stored as `version`. `null`: this node lacks a named handler. */
 export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
-  const isOnRequest = isNoSchedule(job.schedule.toJSON())
-  const settings = resolveScheduledSettings({ isOnRequest }, defaults, job.overrides)
-  const tasks: TaskPlan[] = []
-  for (const task of job.tasks) {
-    const run = task.run ?? handlers.get(task.handler ?? '')
-    if (run === undefined) return null
-    tasks.push(toTaskPlan(settings, { ...task, run, settings: task.overrides }))
-  }
-  return { version, settings, tasks }
-}
-
-function toTaskPlan(
-  jobSettings: JobSettings,
-  task: {
-    name: string
-    data: unknown
-    run: (context: never) => unknown
-    retryIf: JobTask['retryIf']
-    settings: TaskOverrides
-  },
-): TaskPlan {
-  return {
-    name: task.name,
-    data: task.data,
-    run: task.run,
-    retryIf: task.retryIf,
-    isolated: isolatedWorkOf(task.run),
-    settings: resolveTaskSettings(jobSettings, task.settings),
-    alwaysRuns: task.settings.failureStrategy === 'continue',
-  }
+  const document = { ...toJobDocument(job, defaults), schedule: job.schedule.toJSON() }
+  return planFromDocument(document, version, { tasks: job.tasks, handlers })
 }
 
 /** Returns the plan with the overrides and the selected tasks of one request. */

@@ -1,10 +1,11 @@
 import type { JobId } from '../../ids.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
-import { readJobDocument, tasksOf } from '../../job/job-document.ts'
+import { type TaskDocument, readJobDocument, tasksOf } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
+import type { TaskHandler } from '../../job/task.ts'
 
 /** The plans by which this node runs its jobs, and the names of missing handlers. */
 export class JobPlans {
@@ -13,7 +14,7 @@ export class JobPlans {
   /** Plans of versions that are not in force, for occurrences that were created under them. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
   /** The missing handlers that this node has reported, by job. */
-  readonly #saidMissing = new Map<JobId, string>()
+  readonly #missing = new Map<JobId, readonly string[]>()
 
   constructor(engine: EngineContext, handlers: Handlers) {
     this.#engine = engine
@@ -22,7 +23,7 @@ export class JobPlans {
 
   /** Forgets the report about a job, so that a later one is logged again. */
   forget(id: JobId): void {
-    this.#saidMissing.delete(id)
+    this.#missing.delete(id)
   }
 
   /**
@@ -30,11 +31,8 @@ export class JobPlans {
    * build has another definition of the job.
    */
   planOfStored(registered: RegisteredJob, { definition, version }: JobRecord): JobPlan | null {
-    const document = readJobDocument(definition)
     const { tasks } = registered.job
-    const plan = planFromDocument(document, version, { tasks, handlers: this.#handlers })
-    if (plan === null) registered.missing = this.#lackingOf(tasksOf(document, tasks))
-    return plan
+    return planFromDocument(readJobDocument(definition), version, { tasks, handlers: this.#handlers })
   }
 
   /** Returns whether the job is data, and this node has all its handlers. */
@@ -52,20 +50,21 @@ export class JobPlans {
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
-      if (job.plan === null) {
-        job.missing = this.#lackingOf(job.job.tasks)
-        this.sayMissing(job.job, job.missing)
-      }
+      if (job.plan === null) this.sayMissing(job.job, this.#lackingOf(job.job.tasks))
     }
     return job.plan
   }
 
   /** Logs missing handlers once per job. Without this line, a misspelled handler name would only show as missing runs. */
   sayMissing({ id, name }: Pick<Job, 'id' | 'name'>, missing: readonly string[]): void {
-    const said = missing.join()
-    if (this.#saidMissing.get(id) === said) return
-    this.#saidMissing.set(id, said)
+    if (this.#missing.get(id)?.join() === missing.join()) return
+    this.#missing.set(id, missing)
     this.#engine.logger.warn({ job: name, missing }, 'this node has no handler for the job; other nodes will run it')
+  }
+
+  /** The handlers that this node lacks for a job without a plan, and the tasks for which it has no code. */
+  missingOf({ job }: RegisteredJob): readonly string[] {
+    return this.#missing.get(job.id) ?? []
   }
 
   #lackingOf(tasks: readonly JobTask[]): readonly string[] {
@@ -98,4 +97,29 @@ export class JobPlans {
     this.#otherPlans.set(key, plan)
     return plan
   }
+}
+
+// A client knows only the stored definitions of jobs. Its requests run on nodes that have the code, never in the client.
+
+const notHere: TaskHandler = () => {
+  throw new Error('A client runs no tasks.')
+}
+
+class EveryHandler extends Map<string, TaskHandler> {
+  override has(): boolean {
+    return true
+  }
+
+  override get(): TaskHandler {
+    return notHere
+  }
+}
+
+/** Has a placeholder handler for every name, because a client need not have the handlers. */
+export const anyHandler: Handlers = new EveryHandler()
+
+/** Returns a stored task with a placeholder for its code, which is in another process. */
+export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
+  const run = handler === undefined ? notHere : undefined
+  return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }
 }

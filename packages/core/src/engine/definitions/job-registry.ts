@@ -11,35 +11,27 @@ import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { isAhead } from './ahead.ts'
-import { leaveUnscheduled } from './leave-out.ts'
-import { checkedSeries } from './checked-series.ts'
-import { anyHandler, codeElsewhere } from './code-elsewhere.ts'
-import type { OtherNodes } from './deference.ts'
-import { FollowedJobs } from './followed-jobs.ts'
-import { HeadReview } from './head-review.ts'
-import type { HeldJobs, RegistrationChange } from './held-jobs.ts'
+import { type JobOrigin, RegisteredJob, isAhead, isOfBuild } from './registered-job.ts'
+import { type HeldJobs, type RegistrationChange, suspendUnscheduled } from './held-jobs.ts'
+import { type SlotSeries, checkedSeries } from './slot-series.ts'
+import { JobPlans, anyHandler, codeElsewhere } from './job-plans.ts'
+import { OverriddenDefinitions, type OtherNodes } from './definition-precedence.ts'
+import { JobRefresher } from './job-refresher.ts'
 import type { Handlers } from './job-plan.ts'
-import { JobPlans } from './job-plans.ts'
-import { LetGoJobs } from './let-go-jobs.ts'
-import { isData, LooseJobs } from './loose-jobs.ts'
-import { isOfBuild, type JobOrigin, RegisteredJob } from './registered-job.ts'
+import { EvictedJobs, JobCache, isData } from './job-cache.ts'
 import { Registrations } from './registrations.ts'
-import type { ScheduleReviver } from './schedule-reviver.ts'
-import { ForgottenRequests } from './forgotten-requests.ts'
+import { type ScheduleReviver, UnrevivedSchedule } from './schedule-reviver.ts'
+import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
-import type { SlotSeries } from './slot-series.ts'
 import { seriesOf, seriesThatFails } from './timeline.ts'
-import { repairOf, unreadableJob } from './unreadable-job.ts'
-import { UnrevivedSchedule } from './unrevived-schedule.ts'
+import { repairOf, unreadableJob } from './job-errors.ts'
 import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 
 /** The jobs that this node holds, with what it knows about their heads in the storage. */
 export class JobRegistry implements HeldJobs {
   /** Logs skipped slots and requests. */
   readonly skipped: SkippedSlots
-  /** Finds requests that the storage acknowledged and then lost. */
-  readonly forgottenRequests: ForgottenRequests
+  readonly lostWrites: LostWriteDetector
   /** Sent when this node gains or loses a definition of its build. */
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs. */
@@ -47,11 +39,11 @@ export class JobRegistry implements HeldJobs {
   /** Stores the definitions of this node. */
   readonly registrations: Registrations
   /** Held jobs that this node may evict. */
-  readonly loose: LooseJobs
+  readonly cache: JobCache
   /** Jobs whose stored definition overrides the definition of this node. */
-  readonly followed: FollowedJobs
+  readonly overridden: OverriddenDefinitions
   /** Evicted jobs whose removal this node still reports. `null`: the engine needs no such reports. */
-  readonly letGo: LetGoJobs | null
+  readonly evicted: EvictedJobs | null
   /** A client runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
@@ -59,7 +51,7 @@ export class JobRegistry implements HeldJobs {
   readonly #standbyMs: number
   readonly #others: OtherNodes
   readonly #release: number | undefined
-  readonly #review: HeadReview
+  readonly #refresher: JobRefresher
   readonly #jobs = new Map<JobId, RegisteredJob>()
   /** Jobs of the option `jobs` that were removed. This node runs such a job again after it is defined again elsewhere. */
   readonly #dormant = new Map<JobId, Job>()
@@ -94,20 +86,20 @@ export class JobRegistry implements HeldJobs {
   ) {
     this.#engine = engine
     this.isClient = options.isClient === true
-    this.loose = new LooseJobs(options.mostHeld, { isPartial: this.isClient })
+    this.cache = new JobCache(options.mostHeld, { isEvicting: this.isClient })
     this.#others = options.others
     this.#release = options.release
-    this.followed = new FollowedJobs(engine, options)
+    this.overridden = new OverriddenDefinitions(engine, options)
     this.#standbyMs = options.standbyMs
     this.skipped = new SkippedSlots(engine)
-    this.forgottenRequests = new ForgottenRequests(engine)
+    this.lostWrites = new LostWriteDetector(engine)
     this.#reviver = options.reviver
     const { removedUnheld = null } = options
-    this.letGo = removedUnheld === null ? null : new LetGoJobs(engine, removedUnheld)
+    this.evicted = removedUnheld === null ? null : new EvictedJobs(engine, removedUnheld)
     this.plans = new JobPlans(engine, this.isClient ? anyHandler : options.handlers)
     const { others, release, patienceMs } = options
     this.registrations = new Registrations(engine, { registry: this, others, release })
-    this.#review = new HeadReview(engine, { registry: this, registrations: this.registrations, patienceMs })
+    this.#refresher = new JobRefresher(engine, { registry: this, registrations: this.registrations, patienceMs })
   }
 
   get size(): number {
@@ -229,7 +221,7 @@ export class JobRegistry implements HeldJobs {
    * while the node evicts jobs. The node reads such a job when it comes due. `job.registered` is emitted all the same.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
-    if (this.isClient || !this.loose.isPartial || !isData(job) || job.payload !== null) return false
+    if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
     const { id } = job
     if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
     const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + soonMs
@@ -281,7 +273,7 @@ export class JobRegistry implements HeldJobs {
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
       this.#jobs.set(job.id, registered)
-      this.letGo?.delete(job.id)
+      this.evicted?.delete(job.id)
       this.#dormant.delete(job.id)
       if (registered.origin !== 'stored') this.definitions.send()
     } else if (registered.origin === 'stored' && origin !== 'stored') {
@@ -289,7 +281,6 @@ export class JobRegistry implements HeldJobs {
       this.definitions.send()
     }
     registered.job = job
-    if (registered.version !== record.version) registered.created = Number.NEGATIVE_INFINITY
     registered.version = record.version
     registered.createdAt = record.createdAt
     if (isNew) registered.isFollowing = !local && !isOwnUpdate
@@ -299,7 +290,7 @@ export class JobRegistry implements HeldJobs {
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) {
-      if (unreadablePartOf(record) === null) this.plans.sayMissing(job, registered.missing)
+      if (unreadablePartOf(record) === null) this.plans.sayMissing(job, this.missingFor(record))
       else this.sayUnreadable(record)
     }
     this.#engine.agenda.setForward(registered, forwardMsOf(record))
@@ -314,7 +305,7 @@ export class JobRegistry implements HeldJobs {
 
   /** The part of {@link adopt} that only a node performs, and not a client. */
   #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
-    this.loose.use(registered)
+    this.cache.use(registered)
     this.#noteFollowed(registered, record)
     if (isBack) this.#sayBack(registered, record)
   }
@@ -333,11 +324,11 @@ export class JobRegistry implements HeldJobs {
 
   #noteFollowed(registered: RegisteredJob, record: JobRecord): void {
     if (!registered.isFollowing || registered.origin === 'stored') {
-      this.followed.delete(record.id)
+      this.overridden.delete(record.id)
       return
     }
     const fingerprint = fingerprintOfJob(this.definitionOf(registered), this.#engine.defaults)
-    this.followed.add(registered, { fingerprint, release: this.#release, hasFollowed: true }, record)
+    this.overridden.add(registered, { fingerprint, release: this.#release, hasFollowed: true }, record)
   }
 
   #sayBack({ job, origin }: RegisteredJob, { version, fingerprint, lineage, definition }: JobRecord): void {
@@ -450,7 +441,7 @@ export class JobRegistry implements HeldJobs {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
     // While this node evicts jobs, it adopts data jobs again and again. It reports only changes of their definitions.
-    if (this.loose.isPartial && isData(job) && (change === 'unchanged' || change === 'followed')) return
+    if (this.cache.isEvicting && isData(job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job
     events.emit('job.registered', { jobId, jobName, version: record.version, change, nextAt })
@@ -506,17 +497,17 @@ export class JobRegistry implements HeldJobs {
 
   /** Evicts jobs that this node need not hold and that have no slot up to the instant. */
   dropUnneeded(upTo: number): void {
-    for (const job of this.loose.unneeded(upTo)) {
+    for (const job of this.cache.unneeded(upTo)) {
       const { id, name } = job.job
       // The node keeps jobs that are ahead, so that its metrics report them.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       job.isDropped = true
-      this.loose.remove(job)
-      this.letGo?.add(id, name)
+      this.cache.remove(job)
+      this.evicted?.add(id, name)
       this.#jobs.delete(id)
       this.#ownOfUpdated.delete(id)
-      this.followed.delete(id)
+      this.overridden.delete(id)
       this.plans.forget(id)
     }
     if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
@@ -531,7 +522,7 @@ export class JobRegistry implements HeldJobs {
       job.watermark = slot
       this.#engine.agenda.setSlot(job, nextAt)
     } catch (error) {
-      leaveUnscheduled(this.#engine, this, job, error)
+      suspendUnscheduled(this.#engine, this, job, error)
     }
   }
 
@@ -559,7 +550,7 @@ export class JobRegistry implements HeldJobs {
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
     } catch (error) {
-      leaveUnscheduled(this.#engine, this, job, error)
+      suspendUnscheduled(this.#engine, this, job, error)
     }
   }
 
@@ -605,13 +596,13 @@ export class JobRegistry implements HeldJobs {
     const present = this.#jobs.get(jobId)
     if (present === undefined ? !job.isDropped : present !== job) return
     this.#jobs.delete(jobId)
-    this.loose.remove(job)
-    this.letGo?.delete(jobId)
+    this.cache.remove(job)
+    this.evicted?.delete(jobId)
     if (job.origin !== 'stored') this.definitions.send()
     this.#ahead.delete(jobId)
     if (job.origin === 'jobs') this.#dormant.set(jobId, this.definitionOf(job))
     this.#ownOfUpdated.delete(jobId)
-    this.followed.delete(jobId)
+    this.overridden.delete(jobId)
     this.#saidOf.delete(jobId)
     this.plans.forget(jobId)
     this.#engine.events.emit('job.removed', { jobId, jobName })
@@ -619,7 +610,7 @@ export class JobRegistry implements HeldJobs {
 
   /** Schedules a read of the job's head, because another node has changed it or the storage has lost it. */
   reload(job: RegisteredJob): void {
-    this.#review.ask(job)
+    this.#refresher.ask(job)
   }
 
   /**
@@ -627,13 +618,13 @@ export class JobRegistry implements HeldJobs {
    * if the storage does not have the job.
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
-    const gone = await this.#review.review([job], storage)
+    const gone = await this.#refresher.review([job], storage)
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
   /** Checks whether the next few jobs are still in the storage. The caller calls it once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
-    await this.#review.reviewSome(intervalMs)
-    await this.letGo?.reviewSome(intervalMs)
+    await this.#refresher.reviewSome(intervalMs)
+    await this.evicted?.reviewSome(intervalMs)
   }
 }

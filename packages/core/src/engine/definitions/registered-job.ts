@@ -1,10 +1,14 @@
-import type { Job } from '../../job/define-job.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import { ordinaryClockErrorMs } from './tuning.ts'
+import type { Job } from '../../job/define-job.ts'
 import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
 import type { SlotSeries } from './slot-series.ts'
 
-const none: readonly string[] = Object.freeze([])
+/** Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. */
+export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
+  return watermark - now > ordinaryClockErrorMs
+}
 
 /**
  * The source from which a node has a job: its option `jobs`, a call of `add` or `apply` on it, or only the storage. With the
@@ -38,15 +42,11 @@ export class RegisteredJob implements SlotEntry {
   /** The definition in force differs from the definition of this node. */
   isFollowing = false
   watermark: number
-  /** The last slot whose creation the storage has acknowledged to this node. */
-  created: number = Number.NEGATIVE_INFINITY
   series: SlotSeries
   /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
   isUnscheduled = false
   /** The plan of the version in force, made on first use. `null`: this node lacks one of its handlers. */
   plan: JobPlan | null | undefined = undefined
-  /** If the plan is `null`: names of the missing handlers, and of tasks without code on this node. */
-  missing: readonly string[] = none
   /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
   pausedUntil: number = Number.NEGATIVE_INFINITY
   /** This node found the next slot overdue in the storage, and so launches it. */

@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { Job } from '../../job/define-job.ts'
 import { isSameData } from '../../job/fingerprint.ts'
-import { contentOf, type DefinitionOrigin, fingerprintOfJob } from '../../job/job-content.ts'
+import { type DefinitionOrigin, contentOf, fingerprintOfJob } from '../../job/job-content.ts'
 import { errorOfWhatIsOver } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
@@ -10,8 +10,8 @@ import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { checkedSeries } from './checked-series.ts'
-import { goesBack, type OtherNodes, originOfUpdate, reasonToFollow } from './deference.ts'
+import { checkedSeries } from './slot-series.ts'
+import { type OtherNodes, goesBack, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
@@ -155,7 +155,7 @@ export class Registrations {
   async putBack(jobs: readonly RegisteredJob[]): Promise<void> {
     const { storage } = this.#engine
     const definitions = jobs.filter((job) => this.#registry.holds(job)).map((job) => this.#registry.definitionOf(job))
-    for (const { id } of definitions) this.#registry.followed.putBack(id)
+    for (const { id } of definitions) this.#registry.overridden.putBack(id)
     await this.register(definitions, { storage, isReturn: true })
   }
 
@@ -233,4 +233,9 @@ export class Registrations {
         : switchSchedule(present, schedule, { from, watermark })
     return { timeline, nextAt: this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record)) }
   }
+}
+
+/** Returns how many occurrences each change may cancel, if one call contains `changes` changes. */
+export function cancelLimitOf(changes: number): number {
+  return Math.max(1, Math.floor(changesAtOnce / changes))
 }

@@ -1,7 +1,82 @@
+import { JobistemerError, printValue } from '../../errors.ts'
+import { lastInstantMs } from '../../tuning.ts'
+
 /** The slots of a job, as its schedules define them. */
 export interface SlotSeries {
   /** Returns the first slot strictly after the instant, in epoch milliseconds. `null`: none. */
   nextMs(afterMs: number): number | null
   /** Returns the last slot strictly before the instant, in epoch milliseconds. `null`: none. */
   previousMs(beforeMs: number): number | null
+}
+
+const checked = new WeakMap<SlotSeries, SlotSeries>()
+
+/**
+ * Returns a series that checks every answer of the given one. A series that moves backwards or stands still would block the
+ * node forever. Jobs that share a schedule share its checked form too. A wrong answer, and an error that the series throws,
+ * becomes a JobistemerError `INVALID_SCHEDULE`.
+ */
+export function checkedSeries(series: SlotSeries): SlotSeries {
+  const known = checked.get(series)
+  if (known !== undefined) return known
+  const made = new CheckedSeries(series)
+  checked.set(series, made)
+  return made
+}
+
+class CheckedSeries implements SlotSeries {
+  readonly #series: SlotSeries
+
+  constructor(series: SlotSeries) {
+    this.#series = series
+  }
+
+  nextMs(afterMs: number): number | null {
+    let slot: number | null
+    try {
+      slot = this.#series.nextMs(afterMs)
+    } catch (error) {
+      throw thrown('nextMs', error)
+    }
+    if (slot === null || (slot > afterMs && isInstant(slot))) return slot
+    throw wrong('nextMs', { asked: `after ${afterMs}`, answer: slot, rule: 'a later instant' })
+  }
+
+  previousMs(beforeMs: number): number | null {
+    let slot: number | null
+    try {
+      slot = this.#series.previousMs(beforeMs)
+    } catch (error) {
+      throw thrown('previousMs', error)
+    }
+    if (slot === null || (slot < beforeMs && isInstant(slot))) return slot
+    throw wrong('previousMs', { asked: `before ${beforeMs}`, answer: slot, rule: 'an earlier instant' })
+  }
+}
+
+function isInstant(slot: number): boolean {
+  return Number.isSafeInteger(slot) && Math.abs(slot) <= lastInstantMs
+}
+
+function thrown(method: string, error: unknown): unknown {
+  if (JobistemerError.isInstance(error)) return error
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The schedule's ${method} throws: ${printValue(error instanceof Error ? error.message : error)}.`,
+    field: 'schedule',
+    value: error,
+    remedy: 'Return an instant in epoch milliseconds, or null if there is no slot.',
+    cause: error,
+  })
+}
+
+function wrong(
+  method: string,
+  { asked, answer, rule }: { readonly asked: string; readonly answer: unknown; readonly rule: string },
+): JobistemerError {
+  return new JobistemerError('INVALID_SCHEDULE', {
+    message: `The schedule's ${method} returns ${String(answer)} for the slot ${asked}.`,
+    field: 'schedule',
+    value: answer,
+    remedy: `Return ${rule} in whole epoch milliseconds, or null if there is no slot.`,
+  })
 }

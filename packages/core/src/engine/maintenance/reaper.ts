@@ -1,7 +1,7 @@
 import type { NodeRecord } from '../../storage/node-record.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { ClockSteps } from '../time/clock-steps.ts'
+import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
 
 /** Milliseconds after a run's deadline before nodes release the run: twice the time that an aborted handler has to stop. */
@@ -59,7 +59,7 @@ export class Reaper {
     this.#runs = new RunRelease(engine, options)
     this.#sweeps = new BackgroundLoop(engine, { name: 'reap', round: (byAlarm) => this.#sweep(byAlarm) })
     this.#takeovers = new BackgroundLoop(engine, { name: 'take over', round: () => this.#takeOver() })
-    this.#looksAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#lookAgain() })
+    this.#looksAgain = new BackgroundLoop(engine, { name: 'take over own', round: () => this.#reloadLater() })
     const { changed, peers } = options.heartbeats
     changed.listen(() => {
       if (peers.dead().length + peers.ended().length + this.#deaths.size > 0) this.#takeovers.run()
@@ -118,7 +118,7 @@ export class Reaper {
     this.#sweeps.runIn(waitMs)
   }
 
-  async #lookAgain(): Promise<void> {
+  async #reloadLater(): Promise<void> {
     try {
       this.#engine.now()
       if (this.#engine.isHeldBack) return

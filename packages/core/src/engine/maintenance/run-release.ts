@@ -18,7 +18,7 @@ import {
   withLostAttempts,
 } from '../execution/task-run-records.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
-import { lives } from '../cluster/process-mark.ts'
+import { lives } from '../cluster/node-name.ts'
 
 /** Which running occurrences are read. */
 interface RunningFilter {

@@ -1,14 +1,45 @@
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
+import { type SilenceRule, countedSince, lastSuccess, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
+import { type HeapEntry, IndexedHeap } from '../runtime/indexed-heap.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
-import { lastSuccess } from '../definitions/last-success.ts'
-import { countedSince, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { IndexedHeap } from '../runtime/indexed-heap.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { WatchedJob } from './watched-job.ts'
+
+/** A job with `alertAfter`, as the watching node knows it. */
+export class WatchedJob implements HeapEntry {
+  /** Instant of the next check, epoch milliseconds. */
+  at: number = 0
+  heapIndex: number = -1
+  readonly id: JobId
+  readonly name: string
+  readonly rule: SilenceRule
+  /** Epoch milliseconds of the last success that a check has found; `null` if no check has found one. */
+  lastSuccessAt: number | null = null
+  /** Epoch milliseconds of the last check for a success; `null` before the first. */
+  checkedAt: number | null = null
+  isSilent = false
+  /** This node has reported the alerts of this job up to this instant, epoch milliseconds. */
+  saidUpTo: number = Number.NEGATIVE_INFINITY
+
+  constructor({ id, name }: Pick<JobRecord, 'id' | 'name'>, rule: SilenceRule) {
+    this.id = id
+    this.name = name
+    this.rule = rule
+  }
+
+  /** Whether the rule has changed, or the instant from which the silence counts. */
+  hasChanged({ alertAfterMs, executionTimeoutMs, notBefore }: SilenceRule): boolean {
+    const { rule } = this
+    return (
+      alertAfterMs !== rule.alertAfterMs ||
+      executionTimeoutMs !== rule.executionTimeoutMs ||
+      notBefore !== rule.notBefore
+    )
+  }
+}
 
 /** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
 const lookEveryMs = 60_000

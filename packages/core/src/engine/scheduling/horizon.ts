@@ -40,7 +40,7 @@ export class Horizon {
     this.#assignment = options.assignment
     this.#isBlind = options.isBlind
     this.#loop = new BackgroundLoop(engine, { name: 'look up due jobs', round: () => this.#lookAndGoOn() })
-    this.#registry.loose.overflowed.listen(() => this.lookForAll())
+    this.#registry.cache.overflowed.listen(() => this.lookForAll())
   }
 
   /** Resolves when the jobs that are due have been loaded. */
@@ -71,7 +71,7 @@ export class Horizon {
   }
 
   get #isNeeded(): boolean {
-    return this.#isStarted && this.#registry.loose.isPartial
+    return this.#isStarted && this.#registry.cache.isEvicting
   }
 
   async #lookAndGoOn(): Promise<void> {
@@ -115,7 +115,7 @@ export class Horizon {
     const { maxBatch: limit, storage } = this.#engine
     let cursor = from
     do {
-      if (!this.#registry.loose.hasRoom) return cursor
+      if (!this.#registry.cache.hasRoom) return cursor
       const page: Page<JobRecord> = await storage.repeated('listJobs', (calls) =>
         calls.listJobs({ due, limit, cursor }),
       )

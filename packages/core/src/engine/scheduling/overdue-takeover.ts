@@ -331,8 +331,8 @@ export class OverdueTakeover {
     if (record.deletedAt !== null) return
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      const { loose } = this.#registry
-      const adopted = loose.isPartial && loose.hasRoom ? this.#registry.adoptStored(record) : null
+      const { cache } = this.#registry
+      const adopted = cache.isEvicting && cache.hasRoom ? this.#registry.adoptStored(record) : null
       if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }

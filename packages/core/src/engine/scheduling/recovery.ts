@@ -6,7 +6,7 @@ import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage
 import type { Capacity } from '../execution/capacity.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import { leaveOut, leaveUnscheduled, lookAgain } from '../definitions/leave-out.ts'
+import { suspendJob, suspendUnscheduled, reloadLater } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
@@ -116,7 +116,7 @@ export class Recovery {
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
       answered: (decided, _item, answer) => this.#answered(decided, answer),
       rejected: ({ pending: { late } }, _item, error) => {
-        leaveOut(engine, this.#registry, late.job, error)
+        suspendJob(engine, this.#registry, late.job, error)
         this.#overdue.answered(late.job, late.slot, 'no node')
       },
       aborted: ({ pending }) => this.#unanswered(pending),
@@ -227,7 +227,7 @@ export class Recovery {
     const { job, slot } = late
     if (this.#isStopped || error instanceof EngineStopped) return
     this.#overdue.answered(job, slot, 'no node')
-    if (error !== superseded) leaveUnscheduled(this.#engine, this.#registry, job, error)
+    if (error !== superseded) suspendUnscheduled(this.#engine, this.#registry, job, error)
     // If the job was removed meanwhile, the registry may hold another object for the same id.
     else if (this.#registry.holds(job)) this.#registry.reload(job)
   }
@@ -237,7 +237,7 @@ export class Recovery {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
       this.#overdue.answered(job, slot, 'no node')
-      lookAgain(this.#engine, this.#registry, job)
+      reloadLater(this.#engine, this.#registry, job)
     }
     this.#end(pending)
   }

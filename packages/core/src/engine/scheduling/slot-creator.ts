@@ -3,10 +3,9 @@ import { handlerKeyOf, prioritized } from '../../job/job-document.ts'
 import type { OccurrenceDetails, TaskRunRecord, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateSlot } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
-import { ForgottenSlots } from '../definitions/forgotten-slots.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import { leaveOut, leaveUnscheduled } from '../definitions/leave-out.ts'
+import { suspendJob, suspendUnscheduled } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -37,7 +36,6 @@ export class SlotCreator {
   readonly #capacity: Capacity
   readonly #pool: ExecutionPool
   readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-  readonly #forgotten: ForgottenSlots
   readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
 
   constructor(
@@ -50,7 +48,6 @@ export class SlotCreator {
     },
   ) {
     this.#engine = engine
-    this.#forgotten = new ForgottenSlots(engine, options.registry.forgottenRequests)
     this.#overdue = options.overdue
     this.#registry = options.registry
     this.#capacity = options.capacity
@@ -66,7 +63,7 @@ export class SlotCreator {
         if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
       },
       rejected: ({ job }, item, error) => {
-        leaveOut(engine, this.#registry, job, error)
+        suspendJob(engine, this.#registry, job, error)
         this.#overdue.answered(job, item.scheduledAt, 'no node')
       },
       failed,
@@ -121,7 +118,7 @@ export class SlotCreator {
     try {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
-      leaveUnscheduled(this.#engine, this.#registry, job, error)
+      suspendUnscheduled(this.#engine, this.#registry, job, error)
       this.#overdue.answered(job, slot, 'no node')
       return null
     }
@@ -153,7 +150,6 @@ export class SlotCreator {
     this.#overdue.answered(job, item.scheduledAt, launcher)
     switch (answer.outcome) {
       case 'created':
-        if (job.version === item.jobVersion) job.created = item.scheduledAt
         this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // If this node is late itself, it launches only one overdue slot of a peer's job: the peer may only be slow too.
         if (this.#overdue.isBehind) job.isOverdue = false
@@ -186,7 +182,7 @@ export class SlotCreator {
         }
         return
       case 'off_schedule':
-        if (job.version === item.jobVersion) this.#forgotten.look(job, answer.watermark)
+        if (job.version === item.jobVersion) this.#registry.lostWrites.compare(job, answer.watermark)
         this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The slot was missed, and another node has recovered it. That node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false

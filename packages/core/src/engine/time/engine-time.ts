@@ -3,9 +3,7 @@ import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { HeadsWitness } from './heads-witness.ts'
-import { JumpCheck } from './jump-check.ts'
-import { StorageClock } from './storage-clock.ts'
-import type { TimeReading } from './time-reading.ts'
+import { JumpCheck, StorageClock, type TimeReading } from './clock-readings.ts'
 import {
   clockToleranceMs,
   confirmAgainstOthersMs,

@@ -82,10 +82,10 @@ export class StarterProcess implements StarterOfChild {
   kill(child: ProcessChild): void {
     this.#send({ kind: 'kill', child: child.number })
     const heard = this.#heard
-    const lookAgain = (): void => {
+    const reloadLater = (): void => {
       if (this.#children.has(child.number) && this.#heard === heard) this.#forked.kill('SIGKILL')
     }
-    systemClock.setTimer(obeyGraceMs, lookAgain, { unref: true })
+    systemClock.setTimer(obeyGraceMs, reloadLater, { unref: true })
   }
 
   keepsAlive(child: ProcessChild, does: boolean): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LooseJobs } from '../src/engine/definitions/loose-jobs.ts'
+import { JobCache } from '../src/engine/definitions/job-cache.ts'
 import type { RegisteredJob } from '../src/engine/definitions/registered-job.ts'
 
 /** A job that is data, whose next slot is on the agenda. */
@@ -8,18 +8,18 @@ function dataJob(name: string, state: Partial<RegisteredJob> = {}): RegisteredJo
   return { job, origin: 'stored', heapIndex: 0, at: 1000, inFlight: 'no', plan: undefined, ...state } as RegisteredJob
 }
 
-function looseOf(most: number, jobs: readonly RegisteredJob[]): { loose: LooseJobs; overflows: () => number } {
-  const loose = new LooseJobs(most)
+function looseOf(most: number, jobs: readonly RegisteredJob[]): { cache: JobCache; overflows: () => number } {
+  const cache = new JobCache(most)
   let count = 0
-  loose.overflowed.listen(() => count++)
-  for (const job of jobs) loose.use(job)
-  return { loose, overflows: () => count }
+  cache.overflowed.listen(() => count++)
+  for (const job of jobs) cache.use(job)
+  return { cache, overflows: () => count }
 }
 
 /** The names of the evicted jobs. */
-function dropped(loose: LooseJobs, upTo: number): string[] {
-  return Array.from(loose.unneeded(upTo), (job) => {
-    loose.remove(job)
+function dropped(cache: JobCache, upTo: number): string[] {
+  return Array.from(cache.unneeded(upTo), (job) => {
+    cache.remove(job)
     return job.job.name
   })
 }
@@ -27,25 +27,25 @@ function dropped(loose: LooseJobs, upTo: number): string[] {
 describe('jobs that a node need not hold', () => {
   it('all stay until their number exceeds the limit, which is reported once', () => {
     const jobs = ['a', 'b', 'c'].map((name) => dataJob(name))
-    const { loose, overflows } = looseOf(2, jobs.slice(0, 2))
-    expect(loose.isPartial).toBe(false)
-    expect(dropped(loose, 0)).toEqual([])
-    loose.use(jobs[2] as RegisteredJob)
-    loose.use(dataJob('d'))
-    expect(loose.isPartial).toBe(true)
+    const { cache, overflows } = looseOf(2, jobs.slice(0, 2))
+    expect(cache.isEvicting).toBe(false)
+    expect(dropped(cache, 0)).toEqual([])
+    cache.use(jobs[2] as RegisteredJob)
+    cache.use(dataJob('d'))
+    expect(cache.isEvicting).toBe(true)
     expect(overflows()).toBe(1)
   })
 
   it('are evicted by their last use, the longest unused first, down to the limit', () => {
     const jobs = ['a', 'b', 'c', 'd', 'e'].map((name) => dataJob(name))
-    const { loose } = looseOf(2, jobs)
-    loose.use(jobs[0] as RegisteredJob)
-    expect(dropped(loose, 0)).toEqual(['b', 'c', 'd'])
+    const { cache } = looseOf(2, jobs)
+    cache.use(jobs[0] as RegisteredJob)
+    expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
   it('stay while a slot is near or in flight, unless they have no slot or are left to other nodes', () => {
     const over = Number.POSITIVE_INFINITY
-    const { loose } = looseOf(0, [
+    const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),
       dataJob('far', { at: 11 }),
       dataJob('taken off the agenda', { heapIndex: -1 }),
@@ -54,17 +54,17 @@ describe('jobs that a node need not hold', () => {
       dataJob('lacks its handler', { heapIndex: -1, plan: null }),
       dataJob('left to others', { heapIndex: -1, isLeft: true }),
     ])
-    expect(dropped(loose, 10)).toEqual(['far', 'over', 'lacks its handler', 'left to others'])
+    expect(dropped(cache, 10)).toEqual(['far', 'over', 'lacks its handler', 'left to others'])
   })
 
   it('do not include jobs with code, with hooks, or in the option `jobs`', () => {
     const coded = (changes: object) => dataJob('', { job: { ...dataJob('').job, ...changes } as RegisteredJob['job'] })
-    const { loose } = looseOf(0, [
+    const { cache } = looseOf(0, [
       coded({ tasks: [{ handler: 'work' }, { handler: undefined }] }),
       coded({ onStart: () => undefined }),
       coded({ onComplete: () => undefined }),
       dataJob('', { origin: 'jobs' }),
     ])
-    expect(loose.isPartial).toBe(false)
+    expect(cache.isEvicting).toBe(false)
   })
 })

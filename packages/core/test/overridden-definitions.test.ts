@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { FollowedJobs } from '../src/engine/definitions/followed-jobs.ts'
+import { OverriddenDefinitions } from '../src/engine/definitions/definition-precedence.ts'
 import type { RegisteredJob } from '../src/engine/definitions/registered-job.ts'
 import { jobId } from '../src/ids.ts'
 import type { JobRecord } from '../src/storage/job-record.ts'
@@ -13,7 +13,7 @@ function followedBy() {
   const clock = { monotonic: () => followed.at }
   const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }
   const others = { tell: async () => {}, look: async () => {}, have: () => false }
-  const jobs = new FollowedJobs(engine as never, { others, deadAfterMs })
+  const jobs = new OverriddenDefinitions(engine as never, { others, deadAfterMs })
   const followed = { jobs, at: 1000 }
   return followed
 }

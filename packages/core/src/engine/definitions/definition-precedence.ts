@@ -1,0 +1,242 @@
+import type { JobId } from '../../ids.ts'
+import type { DefinitionOrigin } from '../../job/job-content.ts'
+import { readJobDocument } from '../../job/job-document.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { JobChange } from '../../storage/storage.ts'
+import { Signal } from '../runtime/signal.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { type RegisteredJob, isOfBuild } from './registered-job.ts'
+import { BackgroundLoop } from '../runtime/background-loop.ts'
+import type { Heartbeats } from '../cluster/heartbeats.ts'
+import { KnownCapabilities, codeDigestOf } from '../cluster/node-code.ts'
+
+/**
+ * Why a node follows the stored definition of a job instead of the node's definition.
+ *
+ * - `lower_release`: a build with a higher release has stored it.
+ * - `updated`: `update` or `apply` has changed the node's definition.
+ * - `newer_build`: it has replaced the node's definition, and a living node has it.
+ */
+export type FollowReason = 'lower_release' | 'updated' | 'newer_build'
+
+/** Reads which definitions living peers have, and stores those of this node for the peers. */
+export class PeerDefinitions {
+  readonly #heartbeats: Heartbeats
+  readonly #known = new KnownCapabilities()
+
+  constructor(heartbeats: Heartbeats) {
+    this.#heartbeats = heartbeats
+  }
+
+  /** Stores this node's profile. Resolves when other nodes can read it. */
+  async tell(): Promise<void> {
+    await this.#heartbeats.tell()
+  }
+
+  /** Reads the living nodes and their definitions. */
+  async look(): Promise<void> {
+    await this.#heartbeats.look()
+    await this.#known.learn(this.#others(), (profilesOf) => this.#heartbeats.look(profilesOf))
+  }
+
+  /** Returns whether a living node has this definition. A node with an unknown profile counts as having it. */
+  have(id: JobId, fingerprint: string): boolean {
+    return this.#others().some((record) => this.#known.of(record)?.hasDefinition(id, fingerprint) !== false)
+  }
+
+  /** The living nodes with other code. */
+  #others() {
+    const { codeDigest, peers } = this.#heartbeats
+    return peers.living().filter((record) => codeDigestOf(record) !== codeDigest)
+  }
+}
+
+export type OtherNodes = Pick<PeerDefinitions, 'tell' | 'look' | 'have'>
+
+/** A node's own definition of a job. */
+export interface OwnDefinition {
+  readonly fingerprint: string
+  /** The release of the node's build; `undefined` without one. */
+  readonly release: number | undefined
+  /**
+   * The node has already followed another definition of this job. So its own definition is not a new one, even if it is not
+   * in the stored lineage.
+   */
+  readonly hasFollowed: boolean
+}
+
+/** Returns why a node with this definition follows the stored one, or `null` if its own definition has precedence. */
+export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: OtherNodes): FollowReason | null {
+  const { release, updates } = readJobDocument(record.definition)
+  const lead = own.release === undefined || release === undefined ? 0 : own.release - release
+  if (lead < 0) return 'lower_release'
+  // A definition that was never in force comes from a newer build. It has precedence over those of all living nodes.
+  if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
+  if (own.fingerprint === updates) return 'updated'
+  if (lead > 0) return null
+  const isHeld =
+    others.have(record.id, record.fingerprint) || (updates !== undefined && others.have(record.id, updates))
+  return isHeld ? 'newer_build' : null
+}
+
+/** Returns whether a change puts an earlier definition of the job back into force. */
+export function goesBack(change: JobChange | null, record: JobRecord | null): boolean {
+  return change?.kind === 'replace' && record !== null && record.lineage.includes(change.content.fingerprint)
+}
+
+/** Returns the origin to store with a change by `update`, `add` or `apply`. */
+export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
+  const { release, updates = record.fingerprint } = readJobDocument(record.definition)
+  const releases = [release, ownRelease].filter((one) => one !== undefined)
+  return { updates, ...(releases.length > 0 && { release: Math.max(...releases) }) }
+}
+
+const remedies: Readonly<Record<FollowReason, string>> = {
+  lower_release: 'Deploy a build of the stored release or a higher one here too.',
+  updated:
+    'Deploy the updated definition to this node too, or bring its own definition into force with update() or apply().',
+  newer_build:
+    'This is normal in a rolling deploy. To go back, shut down the nodes of the other build, or use update().',
+}
+
+interface FollowedJob {
+  readonly job: RegisteredJob
+  readonly own: OwnDefinition
+  readonly record: JobRecord
+  /** The reason that this node has reported for this version; `null`: none yet. */
+  said: FollowReason | null
+  /** Monotonic instant before which this node follows the definition in any case. */
+  readonly until: number
+}
+
+type FollowedContext = Pick<EngineContext, 'clock' | 'events' | 'logger'>
+
+/** Jobs whose stored definition overrides the definition of this node. */
+export class OverriddenDefinitions {
+  /** Sent when this node follows a further job, or another version of a followed job. */
+  readonly added: Signal = new Signal()
+  readonly #engine: FollowedContext
+  readonly #others: OtherNodes
+  readonly #deadAfterMs: number
+  readonly #jobs = new Map<JobId, FollowedJob>()
+  /** Monotonic instants at which this node has put its definition back. */
+  readonly #putBackAt = new Map<JobId, number>()
+
+  constructor(engine: FollowedContext, options: { readonly others: OtherNodes; readonly deadAfterMs: number }) {
+    this.#engine = engine
+    this.#others = options.others
+    this.#deadAfterMs = options.deadAfterMs
+  }
+
+  get size(): number {
+    return this.#jobs.size
+  }
+
+  add(job: RegisteredJob, own: OwnDefinition, record: JobRecord): void {
+    const known = this.#jobs.get(record.id)
+    const isSame = known?.record.createdAt === record.createdAt
+    const isKnown = isSame && known.record.version === record.version
+    // A storage that has lost its jobs has also lost the profiles of nodes. The nodes get `deadAfter` to store them again.
+    const isLost = known !== undefined && !isSame
+    const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
+    const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)
+    const followed: FollowedJob = { job, own, record, said: isKnown ? known.said : null, until }
+    this.#jobs.set(record.id, followed)
+    this.#reasonFor(followed)
+    if (!isKnown) this.added.send()
+  }
+
+  putBack(id: JobId): void {
+    this.#putBackAt.set(id, this.#engine.clock.monotonic())
+  }
+
+  delete(id: JobId): void {
+    this.#jobs.delete(id)
+  }
+
+  /** As {@link returning}, after a fresh read of the living nodes and their definitions, if these decide. */
+  async returningNow(): Promise<readonly RegisteredJob[]> {
+    const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))
+    if (reasons.every((reason) => reason !== null && reason !== 'newer_build')) return []
+    await this.#others.look()
+    return this.returning()
+  }
+
+  /** Returns the jobs that this node need not follow any more. Reports a new reason for each of the other jobs. */
+  returning(): readonly RegisteredJob[] {
+    const jobs: RegisteredJob[] = []
+    const now = this.#engine.clock.monotonic()
+    for (const followed of this.#jobs.values()) {
+      if (this.#reasonFor(followed) !== null || now < followed.until) continue
+      // If another node replaced the definition again, wait: two nodes must not keep replacing each other's definitions.
+      const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
+      if (now < putBackAt + this.#deadAfterMs) continue
+      if (isOfBuild(followed.job)) jobs.push(followed.job)
+    }
+    return jobs
+  }
+
+  #reasonFor(followed: FollowedJob): FollowReason | null {
+    const reason = reasonToFollow(followed.own, followed.record, this.#others)
+    if (reason !== null && reason !== followed.said) {
+      followed.said = reason
+      this.#say(followed, reason)
+    }
+    return reason
+  }
+
+  /** Reports why this node follows the stored definition. A user who deploys a build needs to know the reason. */
+  #say({ record: { id: jobId, name: jobName, version } }: FollowedJob, reason: FollowReason): void {
+    this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
+    this.#engine.logger.warn(
+      { job: jobName, version, reason, remedy: remedies[reason] },
+      'this node follows another definition of the job than its own',
+    )
+  }
+}
+
+/** Puts definitions of this node back into force after all nodes with the replacing definitions have stopped or died. */
+export class DefinitionRestorer {
+  readonly #engine: EngineContext
+  readonly #overridden: OverriddenDefinitions
+  readonly #putBack: (jobs: readonly RegisteredJob[]) => Promise<void>
+  readonly #intervalMs: number
+  readonly #loop: BackgroundLoop
+
+  constructor(
+    engine: EngineContext,
+    options: {
+      readonly overridden: OverriddenDefinitions
+      readonly putBack: (jobs: readonly RegisteredJob[]) => Promise<void>
+      readonly intervalMs: number
+    },
+  ) {
+    this.#engine = engine
+    this.#overridden = options.overridden
+    this.#putBack = options.putBack
+    this.#intervalMs = options.intervalMs
+    this.#loop = new BackgroundLoop(engine, { name: 'put definitions back', round: () => this.#lookAndGoOn() })
+    this.#overridden.added.listen(() => this.look())
+  }
+
+  /** Starts a check after a change of the living nodes or of their known definitions. */
+  look(): void {
+    if (this.#overridden.size > 0) this.#loop.run()
+  }
+
+  /** Starts no further check. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  async #lookAndGoOn(): Promise<void> {
+    try {
+      // The schedule takes effect at this node's time, so the time must be confirmed. A partitioned node does not know which
+      // nodes live.
+      this.#engine.now()
+      if (!this.#engine.isHeldBack) await this.#putBack(await this.#overridden.returningNow())
+    } finally {
+      if (this.#overridden.size > 0) this.#loop.runIn(this.#intervalMs)
+    }
+  }
+}

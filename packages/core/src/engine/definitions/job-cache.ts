@@ -1,0 +1,141 @@
+import type { Job } from '../../job/define-job.ts'
+import { Signal } from '../runtime/signal.ts'
+import type { RegisteredJob } from './registered-job.ts'
+import { dueFactor, fewestDue } from './tuning.ts'
+import type { JobId } from '../../ids.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { headsInLook } from './job-refresher.ts'
+
+/** Returns whether a job is data: the storage has its whole definition, and its tasks name handlers. */
+export function isData({ tasks, onStart, onComplete }: Job): boolean {
+  return onStart === undefined && onComplete === undefined && tasks.every(({ handler }) => handler !== undefined)
+}
+
+/**
+ * The held jobs that a node may evict, because the storage has their whole definitions; least recently used first. Once a
+ * node has more of them than its limit, it evicts some and reads them again when they come due. See decision 13.
+ */
+export class JobCache {
+  /** Sent once, when the number of jobs first exceeds the limit. */
+  readonly overflowed: Signal = new Signal()
+  readonly #most: number
+  readonly #jobs = new Set<RegisteredJob>()
+  #isEvicting: boolean
+
+  constructor(most: number, { isEvicting = false }: { readonly isEvicting?: boolean } = {}) {
+    this.#most = most
+    this.#isEvicting = isEvicting
+  }
+
+  /** Whether this node evicts jobs, so that the storage may have jobs that it can run and does not hold. */
+  get isEvicting(): boolean {
+    return this.#isEvicting
+  }
+
+  /** Whether the node may hold further due jobs. */
+  get hasRoom(): boolean {
+    return this.#jobs.size < this.#most + Math.max(fewestDue, dueFactor * this.#most)
+  }
+
+  /** Marks a job as just used. Jobs with code of their own and jobs of the option `jobs` are never evicted. */
+  use(job: RegisteredJob): void {
+    this.#jobs.delete(job)
+    if (job.origin === 'jobs' || !isData(job.job)) return
+    this.#jobs.add(job)
+    if (this.#isEvicting || this.#jobs.size <= this.#most) return
+    this.#isEvicting = true
+    this.overflowed.send()
+  }
+
+  remove(job: RegisteredJob): void {
+    this.#jobs.delete(job)
+  }
+
+  /**
+   * The jobs to evict, least recently used first, until the limit is met. Such a job has no slot up to the instant, and no
+   * step is processing one of its slots.
+   */
+  *unneeded(upTo: number): Generator<RegisteredJob> {
+    if (!this.#isEvicting) return
+    for (const job of this.#jobs) {
+      if (this.#jobs.size <= this.#most) return
+      if (job.inFlight === 'no' && isIdle(job, upTo)) yield job
+    }
+  }
+}
+
+/**
+ * Returns whether the job has no slot up to the instant. A job with a next slot but without a timer is busy, because a step
+ * is processing the slot. Exceptions: another node launches its slots, or this node lacks its handlers.
+ */
+function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
+  return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
+}
+
+/**
+ * Jobs that this node has evicted and whose removal it still reports, because the metrics of a removed job must end. The
+ * watcher notices most removals. A periodic check of some heads finds further ones, for example after a bulk removal.
+ */
+export class EvictedJobs {
+  readonly #engine: EngineContext
+  readonly #removed: (jobName: string) => void
+  readonly #names = new Map<JobId, string>()
+
+  /** @param removed called with the name of each removed job */
+  constructor(engine: EngineContext, removed: (jobName: string) => void) {
+    this.#engine = engine
+    this.#removed = removed
+  }
+
+  add(id: JobId, name: string): void {
+    this.#names.set(id, name)
+  }
+
+  /** The node holds the job again. */
+  delete(id: JobId): void {
+    this.#names.delete(id)
+  }
+
+  /** Reports that a job was removed from the storage, if it is an evicted job. */
+  gone(id: JobId): void {
+    const name = this.#names.get(id)
+    if (name === undefined) return
+    this.#names.delete(id)
+    this.#removed(name)
+  }
+
+  /** Checks whether the storage still has the next few jobs. The caller calls it once per interval. */
+  async reviewSome(intervalMs: number): Promise<void> {
+    const { maxBatch } = this.#engine
+    let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
+    // If more than half were removed, this was a bulk removal, and further jobs are probably removed too.
+    while (most > 0 && 2 * (await this.#review(most)) > most) most = Math.min(maxBatch, this.#names.size)
+  }
+
+  /** Checks up to `most` jobs. Returns how many of them were removed. */
+  async #review(most: number): Promise<number> {
+    const { storage } = this.#engine
+    const jobs: JobId[] = []
+    for (const id of this.#names.keys()) {
+      if (jobs.length >= most) break
+      jobs.push(id)
+    }
+    const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
+    let removed = 0
+    for (const [index, id] of jobs.entries()) {
+      const record = records[index] ?? null
+      if (record === null || record.deletedAt !== null) {
+        removed++
+        this.gone(id)
+      } else this.#moveToEnd(id)
+    }
+    return removed
+  }
+
+  #moveToEnd(id: JobId): void {
+    const name = this.#names.get(id)
+    if (name === undefined) return
+    this.#names.delete(id)
+    this.#names.set(id, name)
+  }
+}

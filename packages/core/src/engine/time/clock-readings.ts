@@ -1,0 +1,133 @@
+import { JobistemerError } from '../../errors.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import { clockToleranceMs, fewestReadings, readingsPerMeasurement } from './tuning.ts'
+
+/** A reading of a clock, relative to this node's monotonic clock. */
+export interface TimeReading {
+  /** The time of the clock at the monotonic instant 0, in epoch ms. */
+  readonly origin: number
+  /** Maximum error of the reading, in ms. */
+  readonly uncertaintyMs: number
+  /** Monotonic instants of request and answer. The clock was read between them. */
+  readonly sentAt: number
+  readonly receivedAt: number
+  /** Wall clock minus monotonic clock of this node at the request. */
+  readonly difference: number
+}
+
+/**
+ * Reads the clock of the storage. The storage reads its clock between request and answer; this class assumes the middle. It
+ * uses the quickest of a few readings (Cristian, 1989, "Probabilistic clock synchronization").
+ */
+export class StorageClock {
+  readonly #engine: Pick<EngineContext, 'clock' | 'storage'>
+  readonly #resolutionMs: number
+
+  constructor(engine: Pick<EngineContext, 'clock' | 'storage'>, options: { readonly resolutionMs: number }) {
+    this.#engine = engine
+    this.#resolutionMs = options.resolutionMs
+  }
+
+  /** Returns the reading with the smallest uncertainty. @throws JobistemerError `STORAGE_FAILED` if an answer is no number */
+  async readBest(): Promise<TimeReading> {
+    let best = await this.read()
+    for (let count = 1; count < readingsPerMeasurement; count++) {
+      const other = await this.read()
+      if (other.uncertaintyMs < best.uncertaintyMs) best = other
+    }
+    return best
+  }
+
+  /** Returns one reading. @throws JobistemerError `STORAGE_FAILED` if the answer is no finite number */
+  async read(): Promise<TimeReading> {
+    const { clock, storage } = this.#engine
+    let sentAt = 0
+    let difference = 0
+    const time = await storage.repeated('serverTime', async (calls) => {
+      sentAt = clock.monotonic()
+      // Read before the request: if the machine sleeps during the call, the next comparison of the clocks detects it.
+      difference = clock.now() - sentAt
+      return await calls.serverTime?.()
+    })
+    if (time === undefined || !Number.isFinite(time)) {
+      throw new JobistemerError('STORAGE_FAILED', {
+        message: `The storage's serverTime() answered ${time}.`,
+        field: 'serverTime',
+        value: time,
+        remedy:
+          'serverTime() must return epoch milliseconds. An adapter of a storage without a clock omits serverTime.',
+      })
+    }
+    const receivedAt = clock.monotonic()
+    return {
+      origin: time + (this.#resolutionMs - 1) / 2 - (sentAt + receivedAt) / 2,
+      uncertaintyMs: (receivedAt - sentAt) / 2 + this.#resolutionMs,
+      sentAt,
+      receivedAt,
+      difference,
+    }
+  }
+}
+
+/** Checks whether a clock stays at its new time after a jump: readings agree with the first one and the monotonic clock. */
+export class JumpCheck {
+  #first: TimeReading | null = null
+  #readings = 0
+
+  /** Number of readings that agree so far. */
+  get readings(): number {
+    return this.#readings
+  }
+
+  /**
+   * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
+   * instant between request and answer. So the time counts from the answer of the first reading to the request of the last.
+   */
+  holds(reading: TimeReading, forMs: number): boolean {
+    const first = this.#first
+    if (first === null || !agree(first, reading)) {
+      this.#first = reading
+      this.#readings = 1
+      return false
+    }
+    this.#readings++
+    return reading.sentAt - first.receivedAt >= forMs && this.#readings >= fewestReadings
+  }
+
+  /** Forgets all readings. */
+  clear(): void {
+    this.#first = null
+    this.#readings = 0
+  }
+}
+
+function agree(one: TimeReading, other: TimeReading): boolean {
+  return Math.abs(one.origin - other.origin) <= clockToleranceMs + one.uncertaintyMs + other.uncertaintyMs
+}
+
+/** The forward steps of this node's wall clock that the node has observed. */
+export class ClockSteps {
+  readonly #steps: { readonly at: number; readonly byMs: number }[] = []
+  #wall = Number.NaN
+  #monotonic = 0
+
+  /** Compares wall clock and monotonic clock with their last readings. */
+  look(engine: Pick<EngineContext, 'clock' | 'now' | 'logger'>): void {
+    const wall = engine.now()
+    const monotonic = engine.clock.monotonic()
+    const expected = this.#wall + (monotonic - this.#monotonic)
+    const byMs = wall - expected
+    if (Math.abs(byMs) > clockToleranceMs) engine.logger.warn({ byMs }, 'the wall clock was set')
+    // Only a forward step makes a running occurrence look older than it is.
+    if (byMs > clockToleranceMs) this.#steps.push({ at: expected, byMs })
+    this.#wall = wall
+    this.#monotonic = monotonic
+  }
+
+  /** Returns by how many ms an occurrence that began at this wall time looks older than it is. */
+  forwardSince(startedAt: number): number {
+    let sum = 0
+    for (const { at, byMs } of this.#steps) if (startedAt <= at) sum += byMs
+    return sum
+  }
+}
