@@ -2,7 +2,7 @@ import { type PayloadSchema, parsePayload } from '../../job/payload.ts'
 import type { JsonValue } from '../../json.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
-import { performOn } from '../runtime/own-context.ts'
+import { runUserCodeOn } from '../runtime/own-context.ts'
 import { detailsOf, type RequestOptions } from './request-options.ts'
 
 /** The job that a request is for. */
@@ -31,7 +31,7 @@ export function parsedDetailsOf(
     ...(parsed !== undefined && { data: parsed }),
   })
   const place = { jobName: name, field: `${path}data` }
-  const parsed = performOn(asked.clock, () => parsePayload(payload, data, place))
+  const parsed = runUserCodeOn(asked.clock, () => parsePayload(payload, data, place))
   if (!(parsed instanceof Promise)) return withData(parsed)
   return asked.within(() => parsed, 'schema').then(withData)
 }
