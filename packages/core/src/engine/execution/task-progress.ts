@@ -1,3 +1,4 @@
+import { abortGraceMs } from './tuning.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
@@ -18,7 +19,7 @@ import type { TaskPlan } from '../definitions/job-plan.ts'
 import type { IsolatedWork } from '../../job/isolated-work.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
-import { perform } from '../runtime/own-context.ts'
+import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
@@ -28,12 +29,6 @@ import { type KeptLogs, TaskNotes } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
 import { RunningTaskContext, type TaskContextSource } from './task-context.ts'
 import { withLostAttempts } from './task-run-records.ts'
-
-/**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper
- * waits twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap.
- */
-const abortGraceMs = 5000
 
 /**
  * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So an isolated task has
@@ -288,7 +283,7 @@ export class TaskProgress implements Alarm {
 
   #callWithin(trace: AttemptTrace | null, context: RunningTaskContext): unknown {
     const call = (): unknown => this.#call(context)
-    return perform(this.#owner.engine, trace === null ? call : () => trace.within(call))
+    return runUserCode(this.#owner.engine, trace === null ? call : () => trace.within(call))
   }
 
   #call(context: RunningTaskContext): unknown {
@@ -437,10 +432,13 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * The storage rejected an item of the occurrence, and does not tell which member is at fault. If the last attempt of this
-   * task has a result or an error, replaces it with `STORAGE_REFUSED`. The errors of its earlier attempts are dropped too.
+   * The storage rejected an item of the occurrence, and does not tell which member is at fault. Drops the errors of all
+   * attempts. If the last attempt has a result or an error, replaces that with `STORAGE_REFUSED`.
    */
   refuse(error: unknown): void {
+    this.#attempts = this.#attempts.map((attempt) =>
+      attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
+    )
     const last = this.#lastAttempt
     if (last === undefined || (this.#result === undefined && last.error === undefined)) return
     const refusal = new JobistemerError('STORAGE_REFUSED', {
@@ -451,9 +449,6 @@ export class TaskProgress implements Alarm {
       cause: error,
     })
     const { name, message, code } = toErrorRecord(refusal)
-    this.#attempts = this.#attempts.map((attempt) =>
-      attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
-    )
     this.#replaceLastAttempt({ state: 'failed', error: { name, message, ...(code !== undefined && { code }) } })
     if (this.#result === undefined) return
     this.#result = undefined

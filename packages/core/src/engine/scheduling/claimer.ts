@@ -12,7 +12,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { pollsPerSweep, sweepMs, trustMs, passOverMs } from './tuning.ts'
+import { skipKeyMs, sweepMs, trustMs } from './tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
@@ -30,7 +30,7 @@ export class Claimer implements TakenRunner {
   readonly #loop: BackgroundLoop
   /** One claim per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
-  readonly #passedOver: PassedOver
+  readonly #skippedKeys: SkippedHandlerKeys
   #polls = 0
   #taken = 0
   #nextDueAt: number | null = null
@@ -52,15 +52,13 @@ export class Claimer implements TakenRunner {
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
-    const pollsInTime = Math.ceil(sweepMs / options.pollIntervalMs)
-    this.#pollsPerSweep = Math.min(pollsPerSweep, pollsInTime)
-    this.#passedOver = new PassedOver(engine, options.registry)
+    this.#pollsPerSweep = Math.ceil(sweepMs / options.pollIntervalMs)
+    this.#skippedKeys = new SkippedHandlerKeys(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
       round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
       again: () => this.#kick.ask(),
     })
-    this.#capacity.claimAnswered = () => this.#loop.underWay
     this.#capacity.work.listen(() => this.#kick.ask())
     if (options.takesNext) this.#pool.nextTaker.runBy(this)
   }
@@ -119,7 +117,16 @@ export class Claimer implements TakenRunner {
   }
 
   async #claimAll(sweep: Sweep): Promise<void> {
-    while (await this.#claimOnce(sweep));
+    let ended = (): void => undefined
+    this.#capacity.claim = new Promise((resolve) => {
+      ended = resolve
+    })
+    try {
+      while (await this.#claimOnce(sweep));
+    } finally {
+      this.#capacity.claim = null
+      ended()
+    }
   }
 
   /** Returns whether the storage has more pending work and this node has permits for it. */
@@ -171,7 +178,7 @@ export class Claimer implements TakenRunner {
 
   async #claimSome(limit: number, sweep: boolean, leftOut: readonly string[]): Promise<ClaimAnswer> {
     const { owner, storage } = this.#engine
-    const exceptHandlerKeys = [...this.#passedOver.keys(), ...leftOut]
+    const exceptHandlerKeys = [...this.#skippedKeys.keys(), ...leftOut]
     let calls = 0
     const answer = await storage.repeated('claim', (storage) => {
       calls++
@@ -312,7 +319,7 @@ export class Claimer implements TakenRunner {
       await this.#release(record, 'unreadable', suspendedMs)
       return
     }
-    if (isAlive) this.#passedOver.add(job)
+    if (isAlive) this.#skippedKeys.add(job)
     await this.#release(record, 'no_handler')
   }
 
@@ -341,7 +348,7 @@ interface Entry {
  * Handler keys that claims of this node leave out, because it lacks their handlers. The node logs each key once. As soon as
  * the node can run a job with the key, claims include the key again.
  */
-export class PassedOver {
+export class SkippedHandlerKeys {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #entries = new Map<string, Entry>()
@@ -360,12 +367,12 @@ export class PassedOver {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves out the handler key of this job: until its handlers exist, or for {@link passOverMs} if no handler is missing. */
+  /** Leaves out the handler key of this job: until its handlers exist, or for {@link skipKeyMs} if no handler is missing. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine
     if (missing.length === 0) {
-      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + passOverMs })
+      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + skipKeyMs })
       return
     }
     const isNew = !this.#entries.has(job.handlerKey)

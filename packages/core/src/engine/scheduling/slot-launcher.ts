@@ -5,7 +5,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { AfterTurn, nextTurn } from '../runtime/after-turn.ts'
 import type { Agenda } from '../runtime/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
-import { worthACall } from '../storage-access/batcher.ts'
+import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
@@ -138,7 +138,7 @@ export class SlotLauncher {
       this.#capacity.endHold()
       if (!this.#creator.hasRoom(enough)) return false
       // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
-      await this.#capacity.claimAnswered()
+      await this.#capacity.claim
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)

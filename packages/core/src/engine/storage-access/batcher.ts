@@ -1,3 +1,4 @@
+import { callsAtOnce, worthACall } from './tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
@@ -6,15 +7,6 @@ import { ItemRefused } from './bisecting-calls.ts'
 import type { EngineContext } from './engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { Asked } from './retrying-storage.ts'
-
-/**
- * Maximum number of concurrent calls of one batcher. Calls that are being retried for waiting callers are counted apart, up
- * to the same maximum before further calls are held back.
- */
-export const callsAtOnce = 4
-
-/** Number of items from which a batcher sends a further call while another call is in progress. */
-export const worthACall = 50
 
 /**
  * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is what the owner
@@ -39,7 +31,8 @@ export interface BatchKind<Entry, Item, Answer> {
   callerOf?(entry: Entry): Asked
   /**
    * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
-   * callback follows. If `make` throws, only `aborted` receives the error, not `failed`.
+   * callback follows. If `make` throws, `aborted` receives the error, or `failed` if there
+   * is no `aborted`.
    */
   make(entry: Entry, now: number): Item | null
   /**
@@ -141,7 +134,9 @@ export class Batcher<Entry, Item, Answer> {
         entries.push(entry)
         items.push(item)
       } catch (error) {
-        kind.aborted?.(entry, error)
+        this.#open.delete(entry)
+        if (kind.aborted === undefined) kind.failed?.(error)
+        else kind.aborted(entry, error)
       }
     }
     if (items.length === 0) return
