@@ -41,6 +41,8 @@ export async function openBrowser(): Promise<TestBrowser> {
   let said: string[] = []
   page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
   page.on('console', (message) => {
+    // A page that names no icon makes the browser ask for this one.
+    if (message.location().url.endsWith('/favicon.ico')) return
     if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
   })
   page.on('dialog', (dialog) => {
@@ -69,6 +71,15 @@ export async function openBrowser(): Promise<TestBrowser> {
 export async function open(page: Page, origin: string, path: string): Promise<void> {
   await page.goto(`${origin}${basePath}${path}`)
   await settled(page)
+}
+
+/**
+ * Leaves the current view, which may still read and log errors, and forgets its complaints. The page of the same origin
+ * needs no new process of the browser, unlike `about:blank`: opening a view then costs 0.30 s of processor time, not 0.44 s.
+ */
+export async function leave({ page, complaints }: TestBrowser, origin: string): Promise<void> {
+  await page.goto(`${origin}/no-view`)
+  complaints()
 }
 
 export async function settled(page: Page): Promise<void> {
