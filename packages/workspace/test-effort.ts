@@ -31,17 +31,18 @@ export function readEffort(text: string | undefined): number {
 
 type TestFunction = (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown
 
-/** Subjects of the conformance kit that depend on the connection or the server, and those with random parts. */
+/** Subjects of the conformance kit that depend on the connection or the server, and the soak, which calls every method. */
 const kindSubjects =
-  /^(batch|capabilities|connections|damaged|disconnects|durability|killed|model|race|serverTime|soak|subscribe|texts|within)/
+  /^(batch|capabilities|connections|damaged|disconnects|durability|serverTime|soak|subscribe|texts|within)/
 
 /**
  * The test function of a further kind of a storage, for example another server with the same statements. `npm test` runs
- * every case of the conformance kit on the first kind. It runs the cases of {@link kindSubjects} on further kinds, and
- * `npm run test:extra` runs the rest.
+ * every case of the conformance kit on the first kind. It runs the cases of {@link kindSubjects}, and of `more`, on further
+ * kinds, and `npm run test:extra` runs the rest.
  */
-export function furtherKind(it: TestFunction): TestFunction {
-  return (name, body, timeoutMs) => (isThorough || kindSubjects.test(name) ? it(name, body, timeoutMs) : undefined)
+export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): TestFunction {
+  return (name, body, timeoutMs) =>
+    isThorough || kindSubjects.test(name) || more.test(name) ? it(name, body, timeoutMs) : undefined
 }
 
 /**

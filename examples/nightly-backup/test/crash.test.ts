@@ -13,6 +13,7 @@ import { type LedgerKind, ledgerKinds, loadLedger } from '../src/ledgers/ledger-
 import { nodesOf } from '../src/nodes.ts'
 import { readContents } from '../src/table-contents.ts'
 import { readWitness } from '../src/witness.ts'
+import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase } from './world.ts'
 
@@ -65,7 +66,7 @@ const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
 // PostgreSQL does not run as root, and the user that it runs as instead has to get there.
 chmodSync(top, 0o711)
 
-/** With the database that the demo makes of this repository; `small`: with one that is quickly backed up. */
+/** Starts a demo. `repository`: it backs up the database that it makes of this repository. `small`: a database of 5,000 rows. */
 function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {
   const folder = join(top, name)
   const small = join(top, `${name}.db`)
@@ -75,9 +76,10 @@ function start(name: string, size: 'repository' | 'small', ...options: readonly 
   demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
 }
 
-// Together, since most of their time they wait for a deadline. The backups of one are as large as what the demo makes.
+// The demos run together because they mostly wait for a deadline. `npm run test:extra` backs up the database that the demo
+// makes of this repository. That takes most of the processor time of this file.
 beforeAll(() => {
-  for (const kind of kinds) start(kind, kind === 'sqlite' ? 'repository' : 'small', '--storage', kind)
+  for (const kind of kinds) start(kind, kind === 'sqlite' && isThorough ? 'repository' : 'small', '--storage', kind)
   start('one node', 'small', '--nodes', '1')
 })
 

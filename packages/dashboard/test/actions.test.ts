@@ -3,6 +3,7 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import { sharedRedis } from '@jobistemer/test-servers'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { accessibilityFindings, open, openBrowser, settled, type TestBrowser } from './browser.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -11,7 +12,7 @@ let redis: Awaited<ReturnType<typeof sharedRedis>>
 
 beforeAll(async () => {
   browser = await openBrowser()
-  redis = await sharedRedis()
+  if (isThorough) redis = await sharedRedis()
 })
 afterAll(async () => {
   await browser?.close()
@@ -48,11 +49,14 @@ async function type(page: Page, field: string, text: string): Promise<void> {
   await page.keyboard.type(text)
 }
 
+/** The page depends on the client only, so `npm test` uses one storage. */
 const storages = {
   SQLite: () => createWorld(),
-  Redis: () =>
-    createWorld({ storage: redisStorage({ url: redis.url, prefix: `dashboard-${process.pid}-${Date.now()}` }) }),
-} as const
+  ...(isThorough && {
+    Redis: () =>
+      createWorld({ storage: redisStorage({ url: redis.url, prefix: `dashboard-${process.pid}-${Date.now()}` }) }),
+  }),
+}
 
 describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) => {
   let world: World

@@ -14,6 +14,15 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
   await settled(page)
 }
 
+/**
+ * Leaves the current view, which may still read and log errors, and forgets its complaints. The page of the same origin
+ * needs no new process of the browser, unlike `about:blank`: opening a view then costs 0.30 s of processor time, not 0.44 s.
+ */
+export async function leave({ page, complaints }: TestBrowser, origin: string): Promise<void> {
+  await page.goto(`${origin}/no-view`)
+  complaints()
+}
+
 export async function settled(page: Page): Promise<void> {
   await page.locator('.live-live').waitFor()
   await page.locator('h1').first().waitFor()

@@ -133,7 +133,8 @@ describe('by keyboard', () => {
   })
 
   it('new runs do not move the visible columns', async () => {
-    const { page } = browser
+    const page = await browser.context.newPage()
+    await page.clock.install()
     await open(page, origin, '/job?job=wide')
     await page.locator('.inline-field select').first().selectOption('500')
     await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
@@ -148,11 +149,14 @@ describe('by keyboard', () => {
     const before = new Map(await labels())
     const first = await page.locator('.grid-span span').last().textContent()
     await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 180_000 })
+    // The grid reads again every 10 s.
+    await page.clock.fastForward(10_000)
     await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
     const after = new Map(await labels())
     const both = [...after].filter(([left]) => before.has(left))
     expect(both.length).toBeGreaterThan(10)
     expect(both.filter(([left, label]) => before.get(left) !== label)).toEqual([])
+    await page.close()
   })
 })
 

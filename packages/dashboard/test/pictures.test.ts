@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
-import { accessibilityFindings, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { accessibilityFindings, leave, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { complaintAbout, differenceOf, keepDrawnBy, reduced } from './still/picture.ts'
 import { createStillWorld, present, type StillWorld } from './still/world.ts'
 import { basePath } from './world.ts'
@@ -154,9 +154,7 @@ describe.each([
   it.each(views.map((view) => [view.name, view] as const))('%s looks as it did', async (name, view) => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
-    // The page before may still read, and log an error about an unavailable storage.
-    await page.goto('about:blank')
-    browser.complaints()
+    await leave(browser, world.origins[origin])
     await page.goto(`${world.origins[origin]}${basePath}${view.path()}`)
     await page.locator(state === 'error' ? '.live-away' : '.live-live').waitFor()
     await page

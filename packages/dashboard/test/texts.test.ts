@@ -1,4 +1,4 @@
-import { createClient, defineJob, silentLogger } from '@jobistemer/core'
+import { createClient, defineJob, silentLogger, systemClock } from '@jobistemer/core'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
@@ -140,7 +140,8 @@ describe('an error', () => {
   })
 
   it('appears once: while the banner reports an unavailable storage, the parts of the page do not', async () => {
-    const { page } = browser
+    const page = await browser.context.newPage()
+    await page.clock.install()
     const state = { isAway: false }
     const storage = wrapStorage(sqliteStorage({ file: ':memory:' }), {
       around: async (call) => {
@@ -150,13 +151,18 @@ describe('an error', () => {
     })
     const client = createClient({ storage, callTimeout: 300, logger: silentLogger })
     const logger = { error: () => undefined }
-    const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger }))
+    // The dashboard keeps its survey of all jobs for 5 s, and the parts of the page read again every 15 s.
+    let passedMs = 0
+    const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
+    const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))
     await open(page, away, '/')
     state.isAway = true
     await page.locator('.banner').waitFor()
+    passedMs = 15_000
+    await page.clock.fastForward(passedMs)
     await page.locator('.error-box').nth(1).waitFor()
     expect(await page.getByText('The storage does not answer.').count()).toBe(1)
-    await page.goto('about:blank')
+    await page.close()
     await client.close()
     await storage.close()
   })

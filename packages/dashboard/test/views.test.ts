@@ -1,6 +1,6 @@
 import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { accessibilityFindings, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { accessibilityFindings, leave, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { oddNames } from './jobs.ts'
 import { createWorld, type World } from './world.ts'
@@ -81,9 +81,7 @@ const looks = [
 
 it.each(views)('%s', async (_, path, text) => {
   const { page } = browser
-  // The page before may still read, and log an error about a missing job or run.
-  await page.goto('about:blank')
-  browser.complaints()
+  await leave(browser, origin)
   await page.setViewportSize({ width: 1280, height: 900 })
   await open(page, origin, path())
   for (const { width, colorScheme, isWhole } of looks) {

@@ -6,7 +6,8 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
 storageConformance({
   describe,
-  it: furtherKind(it),
+  // No other kind of the memory storage has processes.
+  it: furtherKind(it, /^(races of processes|killed)/),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),
   // Durable as long as the serving process lives, which no case outlives.

@@ -42,6 +42,8 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
   let said: string[] = []
   page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
   page.on('console', (message) => {
+    // A page that names no icon makes the browser ask for this one.
+    if (message.location().url.endsWith('/favicon.ico')) return
     if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
   })
   page.on('dialog', (dialog) => {

@@ -44,11 +44,11 @@ export function packageTests(workspacePackage) {
 
 // Sorted by measured time. A package in neither list takes little time.
 const longest = [
-  '@jobistemer/simulator',
+  '@jobistemer/scenarios',
   '@jobistemer/storage-dynamodb',
   '@jobistemer/dashboard',
-  '@jobistemer/scenarios',
   '@jobistemer/storage-postgres',
+  '@jobistemer/simulator',
   '@jobistemer/storage-conformance',
   '@jobistemer/storage-redis',
   '@jobistemer/storage-sqlite',
@@ -57,11 +57,16 @@ const longest = [
 ]
 
 /** These packages also take long, and mostly wait for deadlines, and for processes and servers that start and end. */
-const mostlyWaiting = ['@jobistemer/torture', '@jobistemer/benchmarks', '@jobistemer/example-nightly-backup']
+const mostlyWaiting = [
+  '@jobistemer/torture',
+  '@jobistemer/benchmarks',
+  '@jobistemer/example-nightly-backup',
+  '@jobistemer/test-servers',
+]
 
 /**
- * Orders the packages so that no long one begins late and runs alone at the end. Packages that mostly wait run one after
- * the other beside all other packages, and leave them the processors.
+ * Orders the packages so that no long one begins late and runs alone at the end. Packages that mostly wait run two at a
+ * time beside all other packages, and leave them the processors.
  * @param {readonly WorkspacePackage[]} packages
  */
 export function inLanes(packages) {

@@ -32,7 +32,7 @@ export async function testRun(names, more = []) {
   const { waiting, long, short } = inLanes(chosen)
   const [busy, idle] = await Promise.all([
     runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 2 }),
-    runSteps(waiting.map(packageTests), { concurrency: 1 }),
+    runSteps(waiting.map(packageTests), { concurrency: 2 }),
   ])
   const afterwards = await runSteps(more, { concurrency: 1 })
   // Only in CI: on other machines a developer may edit files while the tests run.

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
 // A tenth of the default settings, with blocks that stand for 22 s and 90 s.
@@ -25,8 +25,8 @@ class Node {
   readonly said: Message[] = []
   readonly #child: Child
 
-  constructor(argument: object) {
-    this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument)
+  constructor(argument: object, { onTestFinished }: TestContext) {
+    this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument, onTestFinished)
   }
 
   /** Resolves when the process has sent a message with these members. */
@@ -52,14 +52,16 @@ class Node {
   }
 }
 
+// The tests run together because they mostly wait.
+
 /** Starts a node whose handler blocks the event loop for `blockMs`, and a peer. */
-async function twoNodes(blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
+async function twoNodes(context: TestContext, blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  context.onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'jobs.db')
-  const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer })
+  const peer = new Node({ file, nodeId: 'peer', ...life, ...ofPeer }, context)
   await peer.until({ did: 'start' })
-  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life, ...ofBlocker })
+  const blocker = new Node({ file, nodeId: 'blocker', blockMs, ...life, ...ofBlocker }, context)
   await blocker.until({ did: 'blocking' })
   return { peer, blocker, file }
 }
@@ -84,8 +86,8 @@ async function endOf(file: string, job: string) {
   }
 }
 
-it('engine.blocked names a handler that blocks for less than deadAfter, and its node keeps its runs', async () => {
-  const { peer, blocker, file } = await twoNodes(shortBlockMs)
+it.concurrent('engine.blocked names a handler that blocks for less than deadAfter, and its node keeps its runs', async (context) => {
+  const { peer, blocker, file } = await twoNodes(context, shortBlockMs)
   await blocker.until({ told: 'engine.blocked' })
   expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])
   await blocker.until({ told: 'occurrence.finished' })
@@ -99,8 +101,8 @@ it('engine.blocked names a handler that blocks for less than deadAfter, and its 
   expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
 }, 60_000)
 
-it('a peer takes over all runs of a node that blocks for longer than deadAfter, and both nodes emit events', async () => {
-  const { peer, blocker, file } = await twoNodes(longBlockMs)
+it.concurrent('a peer takes over all runs of a node that blocks for longer than deadAfter, and both nodes emit events', async (context) => {
+  const { peer, blocker, file } = await twoNodes(context, longBlockMs)
   await peer.until({ told: 'node.lost' })
   for (const jobName of ['beside', 'blocking']) await peer.until({ told: 'occurrence.finished', jobName })
   expect(peer.all('told', 'node.lost').map(({ node }) => node)).toEqual(['blocker'])
@@ -148,8 +150,8 @@ async function failureOf(file: string, job: string) {
 
 const blocksToo = { blockMs: 4 * longBlockMs, blocksAlways: true, isAsking: false }
 
-it('a run that blocks a second node past deadAfter fails with EVENT_LOOP_BLOCKED, which names its job', async () => {
-  const { peer, blocker, file } = await twoNodes(longBlockMs, blocksToo)
+it.concurrent('a run that blocks a second node past deadAfter fails with EVENT_LOOP_BLOCKED, which names its job', async (context) => {
+  const { peer, blocker, file } = await twoNodes(context, longBlockMs, blocksToo)
   await peer.until({ did: 'blocking' })
   await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
   expect(blocker.all('told', 'occurrence.reaped').filter(({ jobName }) => jobName === 'blocking')).toMatchObject([
@@ -169,11 +171,11 @@ it('a run that blocks a second node past deadAfter fails with EVENT_LOOP_BLOCKED
   await blocker.end()
 }, 60_000)
 
-it('a run whose two owners were killed by SIGKILL does not count as blocking, and a third node completes it', async () => {
-  const { peer, blocker, file } = await twoNodes(4 * longBlockMs, blocksToo)
+it.concurrent('a run whose two owners were killed by SIGKILL does not count as blocking, and a third node completes it', async (context) => {
+  const { peer, blocker, file } = await twoNodes(context, 4 * longBlockMs, blocksToo)
   await blocker.end()
   await peer.until({ did: 'blocking' })
-  const third = new Node({ file, nodeId: 'third', ...life })
+  const third = new Node({ file, nodeId: 'third', ...life }, context)
   await third.until({ did: 'start' })
   await peer.end()
   await third.until({ told: 'occurrence.finished', jobName: 'blocking' })
@@ -183,8 +185,8 @@ it('a run whose two owners were killed by SIGKILL does not count as blocking, an
   await third.end()
 }, 60_000)
 
-it('a node that was stopped by SIGSTOP counts as dead, rejoins, and blames no job', async () => {
-  const { peer, blocker, file } = await twoNodes(0, {}, { stopsItself: true })
+it.concurrent('a node that was stopped by SIGSTOP counts as dead, rejoins, and blames no job', async (context) => {
+  const { peer, blocker, file } = await twoNodes(context, 0, {}, { stopsItself: true })
   await blocker.until({ did: 'stop' })
   await peer.until({ told: 'node.lost' })
   blocker.signal('SIGCONT')

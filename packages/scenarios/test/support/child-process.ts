@@ -16,8 +16,8 @@ export class Child {
   readonly #messages: unknown[] = []
   #notify: () => void = () => undefined
 
-  /** Starts a module with an argument that is sent as JSON. */
-  constructor(module: URL, argument: unknown) {
+  /** Starts a module with an argument that is sent as JSON. A concurrent test passes its own `atEnd`. */
+  constructor(module: URL, argument: unknown, atEnd: (act: () => Promise<void>) => void = onTestFinished) {
     this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
@@ -31,7 +31,7 @@ export class Child {
       await silent
       return { code, signal }
     })
-    onTestFinished(async () => {
+    atEnd(async () => {
       this.#process.kill('SIGKILL')
       await this.ended
     })
