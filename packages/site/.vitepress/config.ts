@@ -30,6 +30,14 @@ export default defineConfig({
     // The anchors of GitHub: a document has the same ones in the repository and on the site.
     anchor: { slugify: slug },
     config: (md) => {
+      // The corner of a table heads no column: a heading without text is an error of accessibility.
+      md.core.ruler.push('table-corner', ({ tokens }) => {
+        for (const [index, open] of tokens.entries()) {
+          if (open.type !== 'th_open' || tokens[index + 1]?.content !== '') continue
+          open.tag = 'td'
+          tokens[index + 2]!.tag = 'td'
+        }
+      })
       const fence = md.renderer.rules.fence
       md.renderer.rules.fence = (tokens, index, ...rest) => {
         const { info, content } = tokens[index]!
