@@ -1,4 +1,4 @@
-// Builds nothing: serves the built site on this machine until it is stopped.
+// Serves the built site on this machine until it is stopped.
 import { serveSite } from './src/serve-site.mjs'
 
 console.log(`The documentation is at ${(await serveSite(4173)).origin}/. Stop with Ctrl+C.`)
