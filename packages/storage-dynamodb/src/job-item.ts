@@ -50,9 +50,9 @@ export interface StoredHead {
   readonly active: readonly OccurrenceAddress[]
   /** The pages that continue `active`. A page never changes. */
   readonly pages: ActivePages
-  /** The first queued ones, exactly, in the order of waking. Empty only if none is queued. */
+  /** The first queued occurrences, exactly, in the order of waking. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
-  /** The number of further queued ones. Each has an item of its own, see `Keys.queued`. */
+  /** Number of further queued occurrences. Each has an item of its own, see `Keys.queued`. */
   readonly queuedBeyond: number
   /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
@@ -60,7 +60,7 @@ export interface StoredHead {
   readonly planParts: number
 }
 
-/** Which pages a head has: numbers `from` to `to - 1`, with this many entries in all. */
+/** The pages of a head: numbers `from` to `to - 1`, with `entries` entries in total. */
 export interface ActivePages {
   readonly from: number
   readonly to: number
@@ -216,17 +216,8 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
 
 /** The head that stores a job's record; `before` is `null` for a new job. */
 export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
-  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused, cancelsBelow } = job
-  const { createdAt, changedAt, deletedAt } = job
-  const starts = job.starts === undefined ? {} : { starts: job.starts }
-  const { revision, planParts, active, pages, queued, queuedBeyond, lookAt } = before ?? {
-    revision: 0,
-    planParts: 0,
-    ...noLists,
-  }
-  const course = { watermark, nextAt, pruneFloor, paused, cancelsBelow, createdAt, changedAt, deletedAt }
-  const lists = { active, pages, queued, queuedBeyond, lookAt }
-  return { id, version, handlerKey, overlap, ...course, ...starts, revision, planParts, ...lists }
+  const { revision, planParts, active, pages, queued, queuedBeyond, lookAt } = before ?? newHead
+  return { ...job, revision, planParts, active, pages, queued, queuedBeyond, lookAt }
 }
 
 /** The lists of a new job. */
@@ -237,6 +228,8 @@ export const noLists: LiveLists = {
   queuedBeyond: 0,
   lookAt: firstLookAt,
 }
+
+const newHead = { ...noLists, revision: 0, planParts: 0 }
 
 /** A job with a damaged content is named by its id. */
 function contentOf(item: Item, id: JobId): VersionContent {

@@ -2,25 +2,21 @@ import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, numberOf, optionalNumber, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
-import { addressOfKey, type Key } from './keys.ts'
+import { addressOfKey } from './keys.ts'
 import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
 
-/** Pages of active occurrences. One that has been removed meanwhile is empty. */
+/** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
 export async function readPages(
   { requests, keys }: Table,
   job: JobId,
-  pages: readonly number[],
+  range: { readonly from: number; readonly to: number },
 ): Promise<readonly (readonly OccurrenceAddress[])[]> {
-  const wanted = pages.map((page) => keys.activePage(job, page))
+  const wanted = keys.activePages(job, range)
   const found = await requests.getAll(wanted)
   return wanted.map((key) => parseLiveList(job, found.get(key)?.l?.B))
-}
-
-export function pageKeys({ keys }: Table, { id, pages: { from, to } }: StoredHead): readonly Key[] {
-  return Array.from({ length: to - from }, (_, index) => keys.activePage(id, from + index))
 }
 
 /** Queued occurrences that the head does not list, in the order of waking, behind `after`. */
@@ -28,7 +24,7 @@ export async function queryQueue(
   { requests, keys }: Table,
   job: JobId,
   after: Waiting | null,
-  limit: number,
+  limit: number = Number.POSITIVE_INFINITY,
 ): Promise<{ readonly entries: readonly Waiting[]; readonly isLast: boolean }> {
   const { items, last } = await requests.query({
     KeyConditionExpression: 'pk = :pk',
@@ -46,27 +42,22 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** A head, with what lives of the job as it lists it: some may have ended, and no live one is missing. */
+/** All lists of a job. They contain each live occurrence, and some that have ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
 }
 
-/** Reads all lists of a job. A step may move entries meanwhile, so it reads the head before and after the rest. */
+/** Reads all lists of a job. A step may move entries meanwhile, so this reads the head before and after the rest. */
 export async function readWholeLists(table: Table, job: JobId): Promise<WholeLists | null> {
   const before = await loadHead(table, job)
   if (before === null) return null
   const { pages, queuedBeyond } = before
   if (pages.entries === 0 && queuedBeyond === 0) return { head: before, active: before.active, queued: before.queued }
-  const numbers = (from: number, to: number) =>
-    Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index)
-  const [lists, beyond] = await Promise.all([
-    readPages(table, job, numbers(pages.from, pages.to)),
-    queuedBeyond === 0 ? [] : readWholeQueue(table, job),
-  ])
+  const [lists, beyond] = await Promise.all([readPages(table, job, pages), readWholeQueue(table, before)])
   const head = (await loadHead(table, job)) ?? before
-  const added = await readPages(table, job, numbers(pages.to, head.pages.to))
+  const added = await readPages(table, job, { from: pages.to, to: head.pages.to })
   return {
     head,
     active: distinct([...before.active, ...lists.flat(), ...head.active, ...added.flat()]),
@@ -74,10 +65,10 @@ export async function readWholeLists(table: Table, job: JobId): Promise<WholeLis
   }
 }
 
-async function readWholeQueue(table: Table, job: JobId): Promise<readonly Waiting[]> {
+async function readWholeQueue(table: Table, { id, queuedBeyond }: StoredHead): Promise<readonly Waiting[]> {
   const found: Waiting[] = []
-  for (let isRead = false; !isRead; ) {
-    const { entries, isLast } = await queryQueue(table, job, found.at(-1) ?? null, Number.POSITIVE_INFINITY)
+  for (let isRead = queuedBeyond === 0; !isRead; ) {
+    const { entries, isLast } = await queryQueue(table, id, found.at(-1) ?? null)
     for (const entry of entries) found.push(entry)
     isRead = isLast
   }
