@@ -54,6 +54,8 @@ export interface StoredHead {
   readonly queued: readonly Waiting[]
   /** Number of further queued occurrences. Each has an item of its own, see `Keys.queued`. */
   readonly queuedBeyond: number
+  /** Whether one of these may have a priority, so that the order of waking differs from that of their times. */
+  readonly hasPriorities: boolean
   /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
   /** Number of items that hold the remaining writes of the last step; usually 0. */
@@ -68,7 +70,7 @@ export interface ActivePages {
 }
 
 /** The lists of live occurrences in a head. */
-export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'lookAt'>
+export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
 /** Names of attributes, short for the same reason as those of occurrences. */
 export const headNames = {
@@ -108,6 +110,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.pages.to > 0) item.e = attribute.json([head.pages.from, head.pages.to, head.pages.entries])
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
   if (head.queuedBeyond > 0) item.j = attribute.number(head.queuedBeyond)
+  if (head.hasPriorities) item.i = { BOOL: true }
   const priorities = printPriorities(head.queued)
   if (priorities !== null) item.o = { B: priorities }
   if (head.lookAt !== firstLookAt) item.k = attribute.number(head.lookAt)
@@ -148,6 +151,7 @@ export function readHead(item: Item): StoredHead {
     pages: { from, to, entries },
     queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),
     queuedBeyond: attribute.optionalNumber(item, 'j') ?? 0,
+    hasPriorities: item.i !== undefined,
     lookAt: attribute.optionalNumber(item, 'k') ?? firstLookAt,
     planParts: attribute.optionalNumber(item, headNames.planParts) ?? 0,
   }
@@ -216,8 +220,8 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
 
 /** The head that stores a job's record; `before` is `null` for a new job. */
 export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
-  const { revision, planParts, active, pages, queued, queuedBeyond, lookAt } = before ?? newHead
-  return { ...job, revision, planParts, active, pages, queued, queuedBeyond, lookAt }
+  const { revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt } = before ?? newHead
+  return { ...job, revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt }
 }
 
 /** The lists of a new job. */
@@ -226,6 +230,7 @@ export const noLists: LiveLists = {
   pages: { from: 0, to: 0, entries: 0 },
   queued: [],
   queuedBeyond: 0,
+  hasPriorities: false,
   lookAt: firstLookAt,
 }
 

@@ -189,7 +189,9 @@ export class JobReading {
   async readQueuedBeyond(count: number): Promise<readonly Waiting[]> {
     const isEmpty = (this.head?.queuedBeyond ?? 0) === 0
     while (!isEmpty && this.#beyond.length < count && !this.#isBeyondRead) {
-      const { entries, isLast } = await queryQueue(this.#table, this.#id, this.#beyond.at(-1) ?? null, count)
+      const last = this.#beyond.at(-1)
+      const after = last === undefined ? null : this.#table.keys.queued(last).sk
+      const { entries, isLast } = await queryQueue(this.#table, this.#id, after, count)
       this.#beyond.push(...entries)
       this.#isBeyondRead = isLast
     }

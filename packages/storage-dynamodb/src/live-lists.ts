@@ -2,7 +2,7 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import { compareOrder, isFinal, type OccurrenceAddress, type OccurrenceWrite } from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
-import { firstLookAt, type LiveLists, type StoredHead } from './job-item.ts'
+import { firstLookAt, type LiveLists, noLists, type StoredHead } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { printLiveList, type Waiting, waitingOf } from './live-list.ts'
 import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
@@ -90,7 +90,7 @@ function pagesOf(entries: readonly OccurrenceAddress[]): readonly (readonly Occu
 }
 
 async function queueAfter(table: Table, job: JobReading, changes: Changes) {
-  const { queued: before, queuedBeyond } = job.head ?? { queued: [], queuedBeyond: 0 }
+  const { queued: before, queuedBeyond, hasPriorities } = job.head ?? noLists
   const unchanged = (entries: readonly Waiting[]) => entries.filter(({ id }) => !changes.has(id))
   const added = [...changes.values()]
     .filter(({ after }) => after.state === 'queued')
@@ -113,8 +113,10 @@ async function queueAfter(table: Table, job: JobReading, changes: Changes) {
   const left = unchanged(before).filter(({ id }) => !isListed.has(id))
   const entered = first.filter(({ id }) => !wasFirst.has(id) && !changes.has(id))
   const all = [...moves.values(), ...left.map(() => 'add'), ...entered.map(() => 'remove')]
+  const count = all.reduce((sum, move) => sum + (move === 'add' ? 1 : -1), queuedBeyond)
+  const isPrioritized = [...left, ...added].some(({ details }) => details.priority !== undefined)
   return {
-    lists: { queued: first, queuedBeyond: all.reduce((sum, move) => sum + (move === 'add' ? 1 : -1), queuedBeyond) },
+    lists: { queued: first, queuedBeyond: count, hasPriorities: count > 0 && (hasPriorities || isPrioritized) },
     moves,
     writes: [
       ...left.map((entry) => moveInQueue(table, entry, 'add')),

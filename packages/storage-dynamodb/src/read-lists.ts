@@ -19,19 +19,21 @@ export async function readPages(
   return wanted.map((key) => parseLiveList(job, found.get(key)?.l?.B))
 }
 
-/** Queued occurrences that the head does not list, in the order of waking, behind `after`. */
+/** Queued occurrences that the head does not list, in the order of waking, behind the sort key `after`. */
 export async function queryQueue(
   { requests, keys }: Table,
   job: JobId,
-  after: Waiting | null,
+  after: string | null,
   limit: number = Number.POSITIVE_INFINITY,
+  order: 'ascending' | 'descending' = 'ascending',
 ): Promise<{ readonly entries: readonly Waiting[]; readonly isLast: boolean }> {
   const { items, last } = await requests.query({
     KeyConditionExpression: 'pk = :pk',
     ExpressionAttributeValues: { ':pk': text(keys.queue(job)) },
     ConsistentRead: true,
+    ScanIndexForward: order === 'ascending',
     ...(Number.isFinite(limit) && { Limit: limit }),
-    ...(after !== null && { ExclusiveStartKey: keyItem(keys.queued(after)) }),
+    ...(after !== null && { ExclusiveStartKey: keyItem({ pk: keys.queue(job), sk: after }) }),
   })
   return { entries: items.map(waitingIn), isLast: last === null }
 }
@@ -42,37 +44,53 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** All lists of a job. They contain each live occurrence, and some that have ended. */
+/** The lists of a job. They contain each live occurrence up to `cutAt`, and some that have ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
+  /** The last queued occurrence in the order of the page; `null` if further ones are not left out. */
+  readonly cutAt: OccurrenceAddress | null
 }
 
-/** Reads all lists of a job. A step may move entries meanwhile, so this reads the head before and after the rest. */
-export async function readWholeLists(table: Table, job: JobId): Promise<WholeLists | null> {
+/** The part of the queue behind the head that a reader needs, if the queue is in the order of times. */
+export interface QueuePage {
+  /** A sort key as in the history of the job. */
+  readonly after: string | null
+  readonly limit: number
+  readonly order: 'ascending' | 'descending'
+}
+
+/** Reads the lists of a job, without the queue behind the head if `page` is `null`. A step may move entries meanwhile, so this reads the head before and after the rest. */
+export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)
   if (before === null) return null
   const { pages, queuedBeyond } = before
-  if (pages.entries === 0 && queuedBeyond === 0) return { head: before, active: before.active, queued: before.queued }
-  const [lists, beyond] = await Promise.all([readPages(table, job, pages), readWholeQueue(table, before)])
+  if (pages.entries === 0 && queuedBeyond === 0) return { ...before, head: before, cutAt: null }
+  const [lists, beyond] = await Promise.all([readPages(table, job, pages), readQueue(table, before, page)])
   const head = (await loadHead(table, job)) ?? before
   const added = await readPages(table, job, { from: pages.to, to: head.pages.to })
   return {
     head,
     active: distinct([...before.active, ...lists.flat(), ...head.active, ...added.flat()]),
-    queued: distinct([...before.queued, ...beyond, ...head.queued]),
+    queued: distinct([...before.queued, ...beyond.entries, ...head.queued]),
+    cutAt: beyond.isLast ? null : (beyond.entries.at(-1) ?? null),
   }
 }
 
-async function readWholeQueue(table: Table, { id, queuedBeyond }: StoredHead): Promise<readonly Waiting[]> {
-  const found: Waiting[] = []
-  for (let isRead = queuedBeyond === 0; !isRead; ) {
-    const { entries, isLast } = await queryQueue(table, id, found.at(-1) ?? null)
-    for (const entry of entries) found.push(entry)
-    isRead = isLast
+async function readQueue(table: Table, head: StoredHead, page: QueuePage | null) {
+  const { id, queuedBeyond, hasPriorities, planParts } = head
+  // While a large step is still being written, the queue may hold occurrences in other states.
+  if (queuedBeyond === 0 || (page === null && planParts === 0)) return { entries: [], isLast: true }
+  if (page !== null && !hasPriorities) return await queryQueue(table, id, page.after, page.limit, page.order)
+  const entries: Waiting[] = []
+  for (let isLast = false; !isLast; ) {
+    const last = entries.at(-1)
+    const some = await queryQueue(table, id, last === undefined ? null : table.keys.queued(last).sk)
+    for (const entry of some.entries) entries.push(entry)
+    isLast = some.isLast
   }
-  return found
+  return { entries, isLast: true }
 }
 
 function distinct(entries: readonly OccurrenceAddress[]): readonly OccurrenceAddress[] {
