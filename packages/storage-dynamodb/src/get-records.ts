@@ -42,7 +42,7 @@ export async function get(
 }
 
 /**
- * By the head of the job, after a look at which of its active ones have ended. If there are too many to look at, the index
+ * Counts by the head of the job, after a look at which of its active occurrences have ended. If these fill pages, the index
  * counts them.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {

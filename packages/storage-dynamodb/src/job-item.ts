@@ -50,17 +50,19 @@ export interface StoredHead {
   readonly active: readonly OccurrenceAddress[]
   /** The pages that continue `active`. A page never changes. */
   readonly pages: ActivePages
-  /** The first queued ones, exactly, in the order of waking. Empty only if none is queued. */
+  /** The first queued occurrences, exactly, in the order of waking. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
-  /** The number of further queued ones. Each has an item of its own, see `Keys.queued`. */
+  /** Number of further queued occurrences. Each has an item of its own, see `Keys.queued`. */
   readonly queuedBeyond: number
+  /** Whether one of these may have a priority, so that the order of waking differs from that of their times. */
+  readonly hasPriorities: boolean
   /** Length of `active` from which on a step checks which of these occurrences have ended. */
   readonly lookAt: number
   /** Number of items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
 }
 
-/** Which pages a head has: numbers `from` to `to - 1`, with this many entries in all. */
+/** The pages of a head: numbers `from` to `to - 1`, with `entries` entries in total. */
 export interface ActivePages {
   readonly from: number
   readonly to: number
@@ -68,7 +70,7 @@ export interface ActivePages {
 }
 
 /** The lists of live occurrences in a head. */
-export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'lookAt'>
+export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
 /** Names of attributes, short for the same reason as those of occurrences. */
 export const headNames = {
@@ -108,6 +110,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
   if (head.pages.to > 0) item.e = attribute.json([head.pages.from, head.pages.to, head.pages.entries])
   if (head.queued.length > 0) item.q = { B: printLiveList(head.queued) }
   if (head.queuedBeyond > 0) item.j = attribute.number(head.queuedBeyond)
+  if (head.hasPriorities) item.i = { BOOL: true }
   const priorities = printPriorities(head.queued)
   if (priorities !== null) item.o = { B: priorities }
   if (head.lookAt !== firstLookAt) item.k = attribute.number(head.lookAt)
@@ -148,6 +151,7 @@ export function readHead(item: Item): StoredHead {
     pages: { from, to, entries },
     queued: withPriorities(parseLiveList(id, item.q?.B), item.o?.B),
     queuedBeyond: attribute.optionalNumber(item, 'j') ?? 0,
+    hasPriorities: item.i !== undefined,
     lookAt: attribute.optionalNumber(item, 'k') ?? firstLookAt,
     planParts: attribute.optionalNumber(item, headNames.planParts) ?? 0,
   }
@@ -216,17 +220,8 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
 
 /** The head that stores a job's record; `before` is `null` for a new job. */
 export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
-  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, paused, cancelsBelow } = job
-  const { createdAt, changedAt, deletedAt } = job
-  const starts = job.starts === undefined ? {} : { starts: job.starts }
-  const { revision, planParts, active, pages, queued, queuedBeyond, lookAt } = before ?? {
-    revision: 0,
-    planParts: 0,
-    ...noLists,
-  }
-  const course = { watermark, nextAt, pruneFloor, paused, cancelsBelow, createdAt, changedAt, deletedAt }
-  const lists = { active, pages, queued, queuedBeyond, lookAt }
-  return { id, version, handlerKey, overlap, ...course, ...starts, revision, planParts, ...lists }
+  const { revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt } = before ?? newHead
+  return { ...job, revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt }
 }
 
 /** The lists of a new job. */
@@ -235,8 +230,11 @@ export const noLists: LiveLists = {
   pages: { from: 0, to: 0, entries: 0 },
   queued: [],
   queuedBeyond: 0,
+  hasPriorities: false,
   lookAt: firstLookAt,
 }
+
+const newHead = { ...noLists, revision: 0, planParts: 0 }
 
 /** A job with a damaged content is named by its id. */
 function contentOf(item: Item, id: JobId): VersionContent {

@@ -25,17 +25,18 @@ import { namedIn } from './reusable-keys.ts'
 import { queryQueue, readPages } from './read-lists.ts'
 import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
-/** Pages that a step removes after a look, at most. What lives of their entries goes back to the head. */
+/** Maximum number of pages that a step removes after a look. Their live entries return to the list of the head. */
 const pagesRemoved = 4
-/** Pages that a look reads together, at most. */
+/** Maximum number of pages that a look reads in one request. */
 const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
-/** What a look has found of one list. */
+/** The result of a look at the list of the head, or at a page. */
 interface LookedList {
+  /** The pending and running occurrences of the list. */
   readonly live: readonly OccurrenceAddress[]
-  /** With those that have ended. */
+  /** Length of the list, with the occurrences that have ended. */
   readonly size: number
 }
 
@@ -54,9 +55,9 @@ export class JobReading {
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
   /** Ids of the step without a record. A prune that died may have left a record of the id, without its address. */
   readonly #absent: Set<OccurrenceId> = new Set()
-  /** After a look: what lives of the head's list, and of each page that was looked at. */
+  /** After a look: the list of the head, and each page that the look has read. */
   #looked: readonly LookedList[] | null = null
-  /** The first of the queued ones that the head does not list. */
+  /** The first queued occurrences that the head does not list. */
   readonly #beyond: Waiting[] = []
   #isBeyondRead = false
 
@@ -94,13 +95,13 @@ export class JobReading {
     return this.#looked !== null
   }
 
-  /** Whether a look has found a page on which most occurrences live, or as many pages as a step removes. */
+  /** Whether the look has found a page of mostly live occurrences, or as many pages as a step removes. */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
     return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)
   }
 
-  /** Active occurrences, without those of pages that were not looked at. Before a look, some of them may have ended. */
+  /** Active occurrences, without the pages that no look has read. Before a look, some of them may have ended. */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
   }
@@ -121,7 +122,7 @@ export class JobReading {
     }
   }
 
-  /** The head's list without what has ended, together with the first pages: these are to be removed. */
+  /** After a look: the live entries of the head and of the first pages, and the pages that remain after those. */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
     if (this.#looked === null) return { listed: active, pages }
@@ -157,17 +158,17 @@ export class JobReading {
     await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /** Whether further active occurrences make no difference: they count as running. */
+  /** Whether the step decides the same without a look at further pages. Their entries count as running. */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
     if (pending > 0) return found.pending > pending
-    // A change of the job may come with another overlap rule.
+    // A change of the job may bring another overlap rule.
     if (this.#job !== null) return false
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
 
-  /** Reads queued occurrences, from the first on, until `count` of them are wanted. */
+  /** Reads queued occurrences, from the first on, until `count` of them satisfy `isWanted`. */
   async #readQueued(count: number, isWanted: (record: OccurrenceRecord) => boolean): Promise<void> {
     const { queued, queuedBeyond } = this.head ?? noLists
     const isFound = ({ id }: OccurrenceAddress) => {
@@ -184,44 +185,44 @@ export class JobReading {
     }
   }
 
-  /** The first `count` queued occurrences that the head does not list, or more. */
+  /** At least the first `count` queued occurrences that the head does not list. */
   async readQueuedBeyond(count: number): Promise<readonly Waiting[]> {
     const isEmpty = (this.head?.queuedBeyond ?? 0) === 0
     while (!isEmpty && this.#beyond.length < count && !this.#isBeyondRead) {
-      const { entries, isLast } = await queryQueue(this.#table, this.#id, this.#beyond.at(-1) ?? null, count)
+      const last = this.#beyond.at(-1)
+      const after = last === undefined ? null : this.#table.keys.queued(last).sk
+      const { entries, isLast } = await queryQueue(this.#table, this.#id, after, count)
       this.#beyond.push(...entries)
       this.#isBeyondRead = isLast
     }
     return this.#beyond
   }
 
-  /** Finds out which active occurrences have ended: of the head's list, and of pages, oldest first, until it is enough. */
+  /** Reads which active occurrences have ended: of the head's list, then of the pages, oldest first, until `isEnough`. */
   async lookAtActive(isEnough: () => boolean = () => false): Promise<void> {
     const { active, pages } = this.head ?? noLists
     this.#looked = []
     const seen = new Set<OccurrenceId>()
     await this.#look([active], seen)
-    for (let page = pages.from, count = 1; page < pages.to && !isEnough(); page += count, count = 2 * count) {
-      const numbers = Array.from(
-        { length: Math.min(count, pages.to - page, mostPagesAtOnce) },
-        (_, index) => page + index,
-      )
-      count = numbers.length
-      await this.#look(await readPages(this.#table, this.#id, numbers), seen)
+    let from = pages.from
+    for (let ahead = 1; from < pages.to && !isEnough(); ahead = Math.min(2 * ahead, mostPagesAtOnce)) {
+      const to = Math.min(from + ahead, pages.to)
+      await this.#look(await readPages(this.#table, this.#id, { from, to }), seen)
+      from = to
     }
   }
 
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // An entry that is not there was pruned, so it had ended. A page may still list one that was changed since, too.
+    // A missing record was pruned, so its occurrence had ended. A page may also list an occurrence that is queued by now.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A queued one is read only together with all before it.
+    // Decisions take the first queued occurrence that they know, so the step reads queued occurrences in order only.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

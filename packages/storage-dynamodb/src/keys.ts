@@ -36,9 +36,12 @@ export class Keys {
     return { pk: this.#jobPartition(job), sk: `version/${String(version).padStart(10, '0')}` }
   }
 
-  /** A page of active occurrences that the head has no room for. */
-  activePage(job: JobId, page: number): Key {
-    return { pk: this.#jobPartition(job), sk: `active/${String(page).padStart(10, '0')}` }
+  /** Pages `from` to `to - 1` of active occurrences that the head has no room for. */
+  activePages(job: JobId, { from, to }: { readonly from: number; readonly to: number }): readonly Key[] {
+    const pk = this.#jobPartition(job)
+    return Array.from({ length: Math.max(0, to - from) }, (_, index) => {
+      return { pk, sk: `active/${String(from + index).padStart(10, '0')}` }
+    })
   }
 
   /** The partition with the queued occurrences of a job that its head does not list, in the order of waking. */

@@ -2,24 +2,25 @@ import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import { compareOrder, isFinal, type OccurrenceAddress, type OccurrenceWrite } from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
-import { firstLookAt, type LiveLists, type StoredHead } from './job-item.ts'
+import { firstLookAt, type LiveLists, noLists, type StoredHead } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { printLiveList, type Waiting, waitingOf } from './live-list.ts'
 import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
 import { addressOf, type Table } from './table.ts'
 
-// The head lists the live occurrences of its job, and each step pays for the size of the head. So the head has room for a few.
-// Further active ones fill pages, which most steps need not read. Further queued ones have an item each, in the order of waking.
+// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists a few of them.
+// Further active occurrences fill pages, which most steps need not read. Each further queued occurrence has an item of its
+// own, and these items are in the order of waking.
 
-/** Entries of a page: just below 4 KB, which is a read unit. */
+/** Entries of a page: just below 4 KB, the size of a read unit. */
 const pageSize = 180
-/** Pages that a step adds, at most. A transaction has 100 items. */
+/** Maximum number of pages that a step adds. A transaction has at most 100 items. */
 const mostNewPages = 10
-/** Active occurrences that a head lists, at most, where the overlap rule counts them: 176 KB of 400 KB. */
+/** Maximum number of active occurrences in a head whose overlap rule counts them: 176 KB of an item's 400 KB. */
 const mostListed = 8000
-/** Queued occurrences that a head lists, at most. */
+/** Maximum number of queued occurrences in a head. */
 const mostQueued = 64
-/** Queued occurrences that enter the list of the head together. */
+/** Number of queued occurrences that a step moves into the head when the list there is empty. */
 const refill = 32
 
 type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
@@ -46,7 +47,7 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // If no step needs to know the active occurrences, the lists must not grow without end.
+  // Under `allow` no step looks at the lists, so the step that finds a long list removes the ended occurrences.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()
@@ -62,19 +63,22 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
     pages: { from: left.from, to: left.to + added.length, entries },
     lookAt: tidies || isCrowded ? next : job.hasLooked ? Math.min(head.lookAt, next) : head.lookAt,
   }
-  const gone = Array.from({ length: left.from - head.pages.from }, (_, index) => head.pages.from + index)
-  const writes: TransactWriteItem[] = gone.map((page) => remove(table, table.keys.activePage(head.id, page)))
-  for (const [index, page] of added.entries()) {
-    const { pk, sk } = table.keys.activePage(head.id, left.to + index)
-    const item = { pk: text(pk), sk: text(sk), l: { B: printLiveList(page) } }
-    writes.push({ Put: { TableName: table.requests.tableName, Item: item } })
-  }
+  const { keys, requests } = table
+  const gone = keys.activePages(head.id, { from: head.pages.from, to: left.from })
+  const places = keys.activePages(head.id, { from: left.to, to: lists.pages.to })
+  const writes: TransactWriteItem[] = [
+    ...gone.map((key) => remove(table, key)),
+    ...places.map(({ pk, sk }, index) => {
+      const item = { pk: text(pk), sk: text(sk), l: { B: printLiveList(added[index] ?? []) } }
+      return { Put: { TableName: requests.tableName, Item: item } }
+    }),
+  ]
   return { lists, writes }
 }
 
-/** How many active occurrences the head of this job lists. */
+/** Maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow` no step counts them.
+  // Under `allow` no step counts active occurrences.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 
@@ -86,7 +90,7 @@ function pagesOf(entries: readonly OccurrenceAddress[]): readonly (readonly Occu
 }
 
 async function queueAfter(table: Table, job: JobReading, changes: Changes) {
-  const { queued: before, queuedBeyond } = job.head ?? { queued: [], queuedBeyond: 0 }
+  const { queued: before, queuedBeyond, hasPriorities } = job.head ?? noLists
   const unchanged = (entries: readonly Waiting[]) => entries.filter(({ id }) => !changes.has(id))
   const added = [...changes.values()]
     .filter(({ after }) => after.state === 'queued')
@@ -109,8 +113,10 @@ async function queueAfter(table: Table, job: JobReading, changes: Changes) {
   const left = unchanged(before).filter(({ id }) => !isListed.has(id))
   const entered = first.filter(({ id }) => !wasFirst.has(id) && !changes.has(id))
   const all = [...moves.values(), ...left.map(() => 'add'), ...entered.map(() => 'remove')]
+  const count = all.reduce((sum, move) => sum + (move === 'add' ? 1 : -1), queuedBeyond)
+  const isPrioritized = [...left, ...added].some(({ details }) => details.priority !== undefined)
   return {
-    lists: { queued: first, queuedBeyond: all.reduce((sum, move) => sum + (move === 'add' ? 1 : -1), queuedBeyond) },
+    lists: { queued: first, queuedBeyond: count, hasPriorities: count > 0 && (hasPriorities || isPrioritized) },
     moves,
     writes: [
       ...left.map((entry) => moveInQueue(table, entry, 'add')),

@@ -14,7 +14,6 @@ import { headItem, type StoredHead } from './job-item.ts'
 import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
 import { bySchedule } from './live-list.ts'
 import { keyOf, names, readOccurrence } from './occurrence-item.ts'
-import { pageKeys } from './read-lists.ts'
 import { hasRevision, remove } from './record-writes.ts'
 import { keyItem } from './requests.ts'
 import { freeKey } from './reusable-keys.ts'
@@ -217,7 +216,7 @@ async function removeTombstone(
   if (items.length > 0) return false
   // Nothing of the job may be left to remove once its head is gone: it may be created anew at once, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))
-  await requests.deleteAll([...old, ...pageKeys(table, head)])
+  await requests.deleteAll([...old, ...keys.activePages(id, head.pages)])
   return await requests.transact([
     { Delete: { TableName: requests.tableName, Key: keyItem(keys.head(id)), ...hasRevision(head.revision) } },
     remove(table, keys.version(id, head.version)),

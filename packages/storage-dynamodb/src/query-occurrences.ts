@@ -15,7 +15,7 @@ import { names, readOccurrence } from './occurrence-item.ts'
 import { listFailed } from './query-failures.ts'
 import { isMarker, levelsAmong } from './priority-levels.ts'
 import { cursorError } from './query-jobs.ts'
-import { readWholeLists, type WholeLists } from './read-lists.ts'
+import { type QueuePage, readWholeLists, type WholeLists } from './read-lists.ts'
 import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
@@ -89,10 +89,11 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
 /** The live ones alone, by the lists of the job: asking for them costs no walk through the history. */
 async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { limit } = query
-  const lists = await readWholeLists(table, query.jobId)
-  if (lists === null) return { items: [], cursor: null }
   const states = new Set<OccurrenceState>(query.states)
-  const places = livePlaces(lists, states, query)
+  const lists = await readWholeLists(table, query.jobId, states.has('queued') ? queuePageOf(query) : null)
+  if (lists === null) return { items: [], cursor: null }
+  const cutAt = lists.cutAt !== null && isInSpan(lists.cutAt, query) ? lists.cutAt : null
+  const places = livePlaces({ ...lists, cutAt }, states, query)
   const items: OccurrenceRecord[] = []
   let looked = 0
   // One more than the page takes tells whether there is another page.
@@ -106,27 +107,45 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
     looked += some.length
   }
   const last = places[looked - 1]
-  return { items, cursor: looked < places.length && last !== undefined ? placeOf(last) : null }
+  const isEnd = looked === places.length && cutAt === null
+  return { items, cursor: isEnd ? null : placeOf(last ?? (cutAt as OccurrenceAddress)) }
+}
+
+/** The queued occurrences behind the head that a page of the query may need. */
+function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
+  const bound = order === 'ascending' ? from : to
+  const start = bound === undefined ? null : sortableInstant(bound)
+  // One more than the page takes tells whether there is another page.
+  return { after: cursor === null ? start : readPlace(cursor), limit: limit + 1, order }
+}
+
+function isInSpan({ scheduledAt }: OccurrenceAddress, query: Query<'job'>): boolean {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query
+  return scheduledAt >= from && scheduledAt < to
 }
 
 /** Addresses at which the requested occurrences may lie, in the order of the query. */
 function livePlaces(
-  { head: { planParts }, active, queued }: WholeLists,
+  { head: { planParts }, active, queued, cutAt }: WholeLists,
   states: ReadonlySet<OccurrenceState>,
   query: Query<'job'>,
 ): readonly OccurrenceAddress[] {
-  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order } = query
+  const { order } = query
   const after = query.cursor === null ? null : readPlace(query.cursor)
   // The queued ones are listed exactly, unless a large step is still being written.
   const isMixed = planParts > 0
   const places = [
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
     ...(isMixed || states.has('queued') ? queued : []),
-  ].filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
+  ].filter((entry) => isInSpan(entry, query))
   places.sort(bySchedule)
+  const cut = cutAt === null ? null : placeOf(cutAt)
   if (order === 'descending') places.reverse()
-  if (after === null) return places
-  return places.filter((place) => (order === 'ascending' ? placeOf(place) > after : placeOf(place) < after))
+  const isBehind = (place: string, other: string) => (order === 'ascending' ? place > other : place < other)
+  return places.filter((entry) => {
+    const place = placeOf(entry)
+    return (after === null || isBehind(place, after)) && (cut === null || !isBehind(place, cut))
+  })
 }
 
 // ----------------------------------------------------------------------------------------------------------------- live
@@ -201,7 +220,7 @@ function readLivePlace(cursor: string): LivePlace {
 // --------------------------------------------------------------------------------------------------------------- cursors
 
 /** The sort key of the record, which is the cursor of a page that ends with it. */
-function placeOf({ scheduledAt, id }: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>): string {
+function placeOf({ scheduledAt, id }: Pick<OccurrenceAddress, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
 }
 

@@ -2,40 +2,38 @@ import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, numberOf, optionalNumber, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
-import { addressOfKey, type Key } from './keys.ts'
+import { addressOfKey } from './keys.ts'
 import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
 import { keyOf } from './occurrence-item.ts'
 import { keyItem } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
 
-/** Pages of active occurrences. One that has been removed meanwhile is empty. */
+/** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
 export async function readPages(
   { requests, keys }: Table,
   job: JobId,
-  pages: readonly number[],
+  range: { readonly from: number; readonly to: number },
 ): Promise<readonly (readonly OccurrenceAddress[])[]> {
-  const wanted = pages.map((page) => keys.activePage(job, page))
+  const wanted = keys.activePages(job, range)
   const found = await requests.getAll(wanted)
   return wanted.map((key) => parseLiveList(job, found.get(key)?.l?.B))
 }
 
-export function pageKeys({ keys }: Table, { id, pages: { from, to } }: StoredHead): readonly Key[] {
-  return Array.from({ length: to - from }, (_, index) => keys.activePage(id, from + index))
-}
-
-/** Queued occurrences that the head does not list, in the order of waking, behind `after`. */
+/** Queued occurrences that the head does not list, in the order of waking, behind the sort key `after`. */
 export async function queryQueue(
   { requests, keys }: Table,
   job: JobId,
-  after: Waiting | null,
-  limit: number,
+  after: string | null,
+  limit: number = Number.POSITIVE_INFINITY,
+  order: 'ascending' | 'descending' = 'ascending',
 ): Promise<{ readonly entries: readonly Waiting[]; readonly isLast: boolean }> {
   const { items, last } = await requests.query({
     KeyConditionExpression: 'pk = :pk',
     ExpressionAttributeValues: { ':pk': text(keys.queue(job)) },
     ConsistentRead: true,
+    ScanIndexForward: order === 'ascending',
     ...(Number.isFinite(limit) && { Limit: limit }),
-    ...(after !== null && { ExclusiveStartKey: keyItem(keys.queued(after)) }),
+    ...(after !== null && { ExclusiveStartKey: keyItem({ pk: keys.queue(job), sk: after }) }),
   })
   return { entries: items.map(waitingIn), isLast: last === null }
 }
@@ -46,42 +44,53 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** A head, with what lives of the job as it lists it: some may have ended, and no live one is missing. */
+/** The lists of a job. They contain each live occurrence up to `cutAt`, and some that have ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
+  /** The last queued occurrence in the order of the page; `null` if further ones are not left out. */
+  readonly cutAt: OccurrenceAddress | null
 }
 
-/** Reads all lists of a job. A step may move entries meanwhile, so it reads the head before and after the rest. */
-export async function readWholeLists(table: Table, job: JobId): Promise<WholeLists | null> {
+/** The part of the queue behind the head that a reader needs, if the queue is in the order of times. */
+export interface QueuePage {
+  /** A sort key as in the history of the job. */
+  readonly after: string | null
+  readonly limit: number
+  readonly order: 'ascending' | 'descending'
+}
+
+/** Reads the lists of a job, without the queue behind the head if `page` is `null`. A step may move entries meanwhile, so this reads the head before and after the rest. */
+export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)
   if (before === null) return null
   const { pages, queuedBeyond } = before
-  if (pages.entries === 0 && queuedBeyond === 0) return { head: before, active: before.active, queued: before.queued }
-  const numbers = (from: number, to: number) =>
-    Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index)
-  const [lists, beyond] = await Promise.all([
-    readPages(table, job, numbers(pages.from, pages.to)),
-    queuedBeyond === 0 ? [] : readWholeQueue(table, job),
-  ])
+  if (pages.entries === 0 && queuedBeyond === 0) return { ...before, head: before, cutAt: null }
+  const [lists, beyond] = await Promise.all([readPages(table, job, pages), readQueue(table, before, page)])
   const head = (await loadHead(table, job)) ?? before
-  const added = await readPages(table, job, numbers(pages.to, head.pages.to))
+  const added = await readPages(table, job, { from: pages.to, to: head.pages.to })
   return {
     head,
     active: distinct([...before.active, ...lists.flat(), ...head.active, ...added.flat()]),
-    queued: distinct([...before.queued, ...beyond, ...head.queued]),
+    queued: distinct([...before.queued, ...beyond.entries, ...head.queued]),
+    cutAt: beyond.isLast ? null : (beyond.entries.at(-1) ?? null),
   }
 }
 
-async function readWholeQueue(table: Table, job: JobId): Promise<readonly Waiting[]> {
-  const found: Waiting[] = []
-  for (let isRead = false; !isRead; ) {
-    const { entries, isLast } = await queryQueue(table, job, found.at(-1) ?? null, Number.POSITIVE_INFINITY)
-    for (const entry of entries) found.push(entry)
-    isRead = isLast
+async function readQueue(table: Table, head: StoredHead, page: QueuePage | null) {
+  const { id, queuedBeyond, hasPriorities, planParts } = head
+  // While a large step is still being written, the queue may hold occurrences in other states.
+  if (queuedBeyond === 0 || (page === null && planParts === 0)) return { entries: [], isLast: true }
+  if (page !== null && !hasPriorities) return await queryQueue(table, id, page.after, page.limit, page.order)
+  const entries: Waiting[] = []
+  for (let isLast = false; !isLast; ) {
+    const last = entries.at(-1)
+    const some = await queryQueue(table, id, last === undefined ? null : table.keys.queued(last).sk)
+    for (const entry of some.entries) entries.push(entry)
+    isLast = some.isLast
   }
-  return found
+  return { entries, isLast: true }
 }
 
 function distinct(entries: readonly OccurrenceAddress[]): readonly OccurrenceAddress[] {

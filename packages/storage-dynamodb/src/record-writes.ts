@@ -21,7 +21,7 @@ export interface RecordWrite {
   readonly revision: number
   /** An address of the same id that leads to nothing any more, which a creation replaces. */
   readonly staleAddress: OccurrenceAddress | null
-  /** Whether the record enters or leaves the queue beyond the head. Default: neither. */
+  /** What happens to the queue item of the record. Default: nothing. */
   readonly queueMove?: QueueMove
 }
 
@@ -31,7 +31,7 @@ export type QueueMove = 'add' | 'remove'
 /** By id: what happens to the queue items of the records that a step writes. */
 export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
 
-/** The write of a step's change. `marks`: the ends of running occurrences concern others of the job. */
+/** The write of a step's change. `marks`: the end of a running occurrence concerns other occurrences of the job. */
 export function recordWrite(
   job: JobReading,
   { before, after }: OccurrenceWrite,
