@@ -104,15 +104,10 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       fold: 'pg-boss (cron-parser) runs some repeated times once, others twice. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
       end: 'pg-boss (cron-parser) finds no further instant behind a change of offset that is no whole hour. Jobistemer continues.',
     },
-    async instantsAfter({ original }, afterMs) {
+    async instantsAfter({ original }, afterMs, { timezone: zone }) {
       const { PgBoss } = await importPackage<PgBossPackage>('pg-boss', { cwd, field: '--compare' })
       const { cron, timezone } = original as ScheduleRow
-      return previewed(new PgBoss({ connectionString: url }), cron, timezone ?? 'UTC', afterMs)
-    },
-    explain({ original }, { at, side }) {
-      const { cron } = original as ScheduleRow
-      if (cron.trim().split(/\s+/).length < 6 || (side === 'source' && at % minuteMs === 0)) return null
-      return 'pg-boss sends one job a minute at most, whatever seconds the expression names. The job runs once in such a minute.'
+      return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron.trim()), timezone ?? zone, afterMs)
     },
     stop: (jobs, context) => stopCommands(jobs, context, options.schema),
     async *requests(context, note) {
