@@ -77,8 +77,6 @@ interface PgBossPackage {
 /** The queue of the occurrences that pg-boss has not yet turned into jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
-/** Instants that one call of pg-boss computes. It gives up after 1 s. */
-const previewSize = 20
 
 const policyNotes: Readonly<Record<string, string>> = {
   short:
@@ -309,11 +307,20 @@ function* previewed(
   afterMs: number,
 ): Generator<number, void> {
   for (let from = new Date(afterMs); ; ) {
-    const instants = boss.previewSchedule(cron, { tz, from, count: previewSize })
-    const last = instants.at(-1)
-    if (last === undefined || last <= from) return
-    for (const instant of instants) yield +instant
-    from = last
+    // One at a time: pg-boss gives up a longer list after 1 s.
+    const next = nextOf(() => boss.previewSchedule(cron, { tz, from, count: 1 })[0])
+    if (next === undefined || next <= from) return
+    yield +next
+    from = next
+  }
+}
+
+/** pg-boss has accepted the expression, so an error means that cron-parser finds no further instant. */
+function nextOf(preview: () => Date | undefined): Date | undefined {
+  try {
+    return preview()
+  } catch {
+    return undefined
   }
 }
 

@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { startPostgres, startRedis } from '@jobistemer/test-servers'
 import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq-5'
@@ -117,11 +118,16 @@ it.each([
 )
 
 it.each([
-  ['BullMQ 6', bullmq6.Queue],
-  ['BullMQ 5', bullmq5.Queue as unknown as typeof bullmq6.Queue],
+  ['bullmq', bullmq6.Queue],
+  ['bullmq-5', bullmq5.Queue as unknown as typeof bullmq6.Queue],
 ] as const)(
   '%s: each difference of a year names a rule',
-  async (_, Queue) => {
+  async (name, Queue) => {
+    // The project of a user has one version of BullMQ, and the program loads that one.
+    const project = scratch.folder()
+    mkdirSync(join(project, 'node_modules'))
+    const installed = fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url))
+    symlinkSync(realpathSync(installed), join(project, 'node_modules/bullmq'))
     const server = await startRedis()
     const queue = new Queue('q', { connection: { url: server.url } })
     for (const [n, { expression: pattern, timezone: tz }] of expressions({
@@ -131,7 +137,7 @@ it.each([
     }).entries()) {
       await queue.upsertJobScheduler(`job ${n}`, { pattern, tz })
     }
-    await expectExplained(['bullmq', '--from', server.url], process.cwd())
+    await expectExplained(['bullmq', '--from', server.url], project)
     await queue.close()
     await server.stop()
   },

@@ -85,7 +85,7 @@ const modules = {
 /** Each document, the entry points whose exports it shows, and the minimum number of its lines that are compared. */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 5 },
-  { file: 'cli/docs/import.md', shows: [], compared: 2 },
+  { file: 'cli/docs/import.md', shows: [], compared: 1 },
   { file: 'core/README.md', shows: [], compared: 8 },
   { file: 'core/docs/api.md', shows: ['@jobistemer/core', '@jobistemer/core/testing'], compared: 48 },
   { file: 'core/docs/isolated-tasks.md', shows: [], compared: 0 },
