@@ -38,6 +38,16 @@ it.each([
   expect(err).toContain(`\n  Run: npm install ${packages}\n`)
 })
 
+it.each([
+  ['bullmq --from redis://localhost:1', 'ioredis'],
+  ['pg-boss --from postgres://localhost:1/app', 'pg'],
+])('PACKAGE_MISSING: import %s without its driver exits with 2, and says npm install %s', async (source, driver) => {
+  const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js import ${source}`
+  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
+})
+
 it('PACKAGE_MISSING: ui without the dashboard exits with 2, and says what to install', async () => {
   const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended

@@ -107,6 +107,8 @@ const everyCommand: Readonly<Record<string, string>> = {
   trigger: 'nightly-report --key terminal',
   live: '',
   update: 'nightly-report --no-schedule',
+  'trigger-many': '/none/requests',
+  import: 'crontab /none/tab',
   replay: 'FAILED --key terminal',
   cancel: 'FAILED',
   'cancel-slot': 'import 2100-01-01T00:00:00Z',

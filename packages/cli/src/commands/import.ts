@@ -242,7 +242,10 @@ interface Report {
   readonly cutOver: number | null
 }
 
-function print({ out, times }: Context, { source, jobs, notes, comparisons, requests, stop, options, cutOver }: Report): void {
+function print(
+  { out, times }: Context,
+  { source, jobs, notes, comparisons, requests, stop, options, cutOver }: Report,
+): void {
   const { output = null } = options
   if (out.isJson) {
     const iso = (at: number): string => new Date(at).toISOString()

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { TriggerItem } from '@jobistemer/core'
+import { JobistemerError, type TriggerItem, type TriggerManyResult } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -33,14 +33,15 @@ export const triggerMany: Command = {
     const failed: Failure[] = []
     let [created, existed, skipped] = [0, 0, 0]
     for await (const requests of chunksOf(resolve(context.io.cwd, file))) {
-      const items = requests.map(({ item }) => ({ actor, ...item }))
-      const results = await client.triggerMany(items, context.call)
+      const { accepted, results } = await triggered(requests, failed, (lines) =>
+        client.triggerMany(
+          lines.map(({ item }) => ({ actor, ...item })),
+          context.call,
+        ),
+      )
       for (const [index, result] of results.entries()) {
-        const { line, item } = requests[index] as Line
-        if (result.error !== null) {
-          const { code, message } = result.error
-          failed.push({ line, job: String(item.job), key: item.key ?? null, code, message })
-        } else if (result.state === 'skipped') skipped += 1
+        if (result.error !== null) failed.push(failureOf(accepted[index] as Line, result.error))
+        else if (result.state === 'skipped') skipped += 1
         else if (result.created) created += 1
         else existed += 1
       }
@@ -54,6 +55,31 @@ export const triggerMany: Command = {
     }
     return failed.length + skipped === 0 ? exitCodes.fine : exitCodes.no
   },
+}
+
+/**
+ * Sends requests. The client rejects the whole list because of one invalid request, before it sends any. This function then
+ * sends the list without that request.
+ */
+async function triggered(
+  requests: readonly Line[],
+  failed: Failure[],
+  send: (lines: readonly Line[]) => Promise<readonly TriggerManyResult[]>,
+): Promise<{ readonly accepted: readonly Line[]; readonly results: readonly TriggerManyResult[] }> {
+  for (let accepted = requests; ; ) {
+    try {
+      return { accepted, results: accepted.length === 0 ? [] : await send(accepted) }
+    } catch (error) {
+      const index = error instanceof JobistemerError ? /^items\[(\d+)\]/.exec(error.field ?? '')?.[1] : undefined
+      if (index === undefined) throw error
+      failed.push(failureOf(accepted[Number(index)] as Line, error as JobistemerError))
+      accepted = accepted.filter((_, other) => other !== Number(index))
+    }
+  }
+}
+
+function failureOf({ line, item }: Line, { code, message }: JobistemerError): Failure {
+  return { line, job: String(item.job), key: item.key ?? null, code, message }
 }
 
 interface Line {

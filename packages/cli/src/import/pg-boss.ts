@@ -77,8 +77,6 @@ interface PgBossPackage {
 /** The queue of the occurrences that pg-boss has not yet turned into jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
-/** Instants that one call of pg-boss computes. It gives up after 1 s. */
-const previewSize = 20
 
 const policyNotes: Readonly<Record<string, string>> = {
   short:
@@ -104,15 +102,10 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       fold: 'pg-boss (cron-parser) runs some repeated times once, others twice. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
       end: 'pg-boss (cron-parser) finds no further instant behind a change of offset that is no whole hour. Jobistemer continues.',
     },
-    async instantsAfter({ original }, afterMs) {
+    async instantsAfter({ original }, afterMs, { timezone: zone }) {
       const { PgBoss } = await importPackage<PgBossPackage>('pg-boss', { cwd, field: '--compare' })
       const { cron, timezone } = original as ScheduleRow
-      return previewed(new PgBoss({ connectionString: url }), cron, timezone ?? 'UTC', afterMs)
-    },
-    explain({ original }, { at, side }) {
-      const { cron } = original as ScheduleRow
-      if (cron.trim().split(/\s+/).length < 6 || (side === 'source' && at % minuteMs === 0)) return null
-      return 'pg-boss sends one job a minute at most, whatever seconds the expression names. The job runs once in such a minute.'
+      return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron.trim()), timezone ?? zone, afterMs)
     },
     stop: (jobs, context) => stopCommands(jobs, context, options.schema),
     async *requests(context, note) {
@@ -314,11 +307,20 @@ function* previewed(
   afterMs: number,
 ): Generator<number, void> {
   for (let from = new Date(afterMs); ; ) {
-    const instants = boss.previewSchedule(cron, { tz, from, count: previewSize })
-    const last = instants.at(-1)
-    if (last === undefined || last <= from) return
-    for (const instant of instants) yield +instant
-    from = last
+    // One at a time: pg-boss gives up a longer list after 1 s.
+    const next = nextOf(() => boss.previewSchedule(cron, { tz, from, count: 1 })[0])
+    if (next === undefined || next <= from) return
+    yield +next
+    from = next
+  }
+}
+
+/** pg-boss has accepted the expression, so an error means that cron-parser finds no further instant. */
+function nextOf(preview: () => Date | undefined): Date | undefined {
+  try {
+    return preview()
+  } catch {
+    return undefined
   }
 }
 

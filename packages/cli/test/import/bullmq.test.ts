@@ -45,12 +45,16 @@ async function fill(library: 'bullmq' | 'bullmq-5', prefix: string): Promise<Que
   const connection = { url: server.url }
   const queue =
     library === 'bullmq'
-      ? new bullmq6.Queue('mails', { connection, prefix })
+      ? (new bullmq6.Queue('mails', { connection, prefix }) as unknown as Queue)
       : (new bullmq5.Queue('mails', { connection, prefix }) as unknown as Queue)
   await queue.upsertJobScheduler(
     'nightly',
     { pattern: '0 2 * * *', tz: 'Europe/Berlin' },
-    { name: 'digest', data: { to: 'all' }, opts: { attempts: 4, backoff: { type: 'exponential', delay: 2000 }, priority: 3 } },
+    {
+      name: 'digest',
+      data: { to: 'all' },
+      opts: { attempts: 4, backoff: { type: 'exponential', delay: 2000 }, priority: 3 },
+    },
   )
   await queue.upsertJobScheduler('poll', { every: periodMs }, { name: 'poll' })
   await queue.upsertJobScheduler('season', { pattern: '0 12 * * *', tz: 'UTC', limit: 10, startDate: `${year}-06-01` })
@@ -63,6 +67,10 @@ async function fill(library: 'bullmq' | 'bullmq-5', prefix: string): Promise<Que
   await queue.add('later', { n: 3 }, { delay: 3_600_000 })
   await queue.add('single', {}, { deduplication: { id: 'one' } })
   return queue
+}
+
+async function nextOf(queue: Queue): Promise<number> {
+  return (await queue.getJobSchedulers()).find(({ key }) => key === 'poll')?.next as number
 }
 
 describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
@@ -91,7 +99,13 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     expect(out).toContain('at most 7 jobs of the queue at once')
     const { jobs } = JSON.parse(readFileSync(file, 'utf8'))
     const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
-    expect(Object.keys(byName).sort()).toEqual(['mails', 'mails/nightly', 'mails/poll', 'mails/season', 'mails/zoneless'])
+    expect(Object.keys(byName).sort()).toEqual([
+      'mails',
+      'mails/nightly',
+      'mails/poll',
+      'mails/season',
+      'mails/zoneless',
+    ])
     expect(byName['mails/nightly']).toEqual({
       name: 'mails/nightly',
       schedule: { type: 'cron', expression: '0 2 * * *', timezone: 'Europe/Berlin' },
@@ -101,10 +115,10 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
       priority: -3,
       tasks: [{ name: 'run', handler: 'mails', data: { name: 'digest', data: { to: 'all' } } }],
     })
-    const [{ next }] = (await queue.getJobSchedulers()).filter(({ key }) => key === 'poll')
+    const next = await nextOf(queue)
     expect(byName['mails/poll'].schedule).toEqual({
       type: 'iso8601',
-      interval: `R/${new Date(next as number).toISOString()}/PT5400S`,
+      interval: `R/${new Date(next).toISOString()}/PT5400S`,
       timezone: 'UTC',
     })
     expect(byName['mails/season'].schedule).toEqual({
@@ -137,9 +151,19 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     expect(await contentOf(admin)).toBe(before)
     expect(out).toContain('Its priority 500 becomes -10')
     expect(out).toContain('Its deduplication id one is not carried over')
-    const requests = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+    const requests = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
     const waiting = requests.filter(({ job }) => job === 'mails')
-    expect(waiting.map(({ data }) => data.name).sort()).toEqual(['late', 'later', 'single', 'urgent', 'welcome', 'welcome'])
+    expect(waiting.map(({ data }) => data.name).sort()).toEqual([
+      'late',
+      'later',
+      'single',
+      'urgent',
+      'welcome',
+      'welcome',
+    ])
     expect(waiting.find(({ key }) => key === 'own-id')).toEqual({
       job: 'mails',
       key: 'own-id',
@@ -158,11 +182,24 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     await ask('--output', join(folder, 'jobs.json'))
     await runCli(['apply', 'jobs.json', ...place, '--yes'], { cwd: folder, now: null })
     const trigger = async (name: string) =>
-      JSON.parse((await runCli(['trigger-many', name, '-s', 'sqlite:jobs.db', '--json'], { cwd: folder, now: null })).out)
+      JSON.parse(
+        (await runCli(['trigger-many', name, '-s', 'sqlite:jobs.db', '--json'], { cwd: folder, now: null })).out,
+      )
     const { writeFileSync } = await import('node:fs')
-    writeFileSync(join(folder, 'first.ndjson'), requests.slice(0, 2).map((request) => JSON.stringify(request)).join('\n'))
+    writeFileSync(
+      join(folder, 'first.ndjson'),
+      requests
+        .slice(0, 2)
+        .map((request) => JSON.stringify(request))
+        .join('\n'),
+    )
     expect(await trigger('first.ndjson')).toEqual({ created: 2, existed: 0, skipped: 0, failed: [] })
-    expect(await trigger('waiting.ndjson')).toEqual({ created: requests.length - 2, existed: 2, skipped: 0, failed: [] })
+    expect(await trigger('waiting.ndjson')).toEqual({
+      created: requests.length - 2,
+      existed: 2,
+      skipped: 0,
+      failed: [],
+    })
     const ran: unknown[] = []
     const scheduler = createScheduler({
       storage,
@@ -181,18 +218,33 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
 
   it('leaves slots of schedulers from the cut-over on to the jobs, and requests those before it', async () => {
     await queue.pause()
-    const [{ next }] = (await queue.getJobSchedulers()).filter(({ key }) => key === 'poll')
+    const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
     // The clock of the program stands behind the cut-over.
-    const cutOver = (next as number) + 5 * periodMs
+    const cutOver = next + 5 * periodMs
     const now = { ...systemClock, now: () => cutOver + 1000 }
     const { err } = await runCli(
-      ['import', 'bullmq', '--from', server.url, '--source-prefix', prefix, '--cut-over', new Date(cutOver).toISOString(), '--requests', file],
+      [
+        'import',
+        'bullmq',
+        '--from',
+        server.url,
+        '--source-prefix',
+        prefix,
+        '--cut-over',
+        new Date(cutOver).toISOString(),
+        '--requests',
+        file,
+      ],
       { now, cwd: process.cwd() },
     )
     expect(err).toBe('')
-    const slots = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line)).filter(({ job }) => job === 'mails/poll')
-    expect(slots.map(({ key }) => key)).toEqual([0, 1, 2, 3, 4].map((n) => `repeat:poll:${(next as number) + n * periodMs}`))
+    const slots = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ job }) => job === 'mails/poll')
+    expect(slots.map(({ key }) => key)).toEqual([0, 1, 2, 3, 4].map((n) => `repeat:poll:${next + n * periodMs}`))
     await queue.resume()
   })
 
@@ -212,15 +264,32 @@ it('imports repeatable jobs of BullMQ 5 and earlier, with the data of their next
   // As BullMQ before 3.0 stored it: a member without a record of its own.
   await admin.zadd('legacy:old:repeat', Date.UTC(year, 0, 1, 9), 'ancient:::Europe/Berlin:0 10 * * *')
   const before = await contentOf(admin)
-  const { out, err } = await runCli(['import', 'bullmq', '--from', server.url, '--source-prefix', 'legacy', '--json'], { now: null, cwd: process.cwd() })
+  const { out, err } = await runCli(['import', 'bullmq', '--from', server.url, '--source-prefix', 'legacy', '--json'], {
+    now: null,
+    cwd: process.cwd(),
+  })
   expect(err).toBe('')
   expect(await contentOf(admin)).toBe(before)
   const { jobs, notes } = JSON.parse(out)
   const schedules = jobs.map(({ schedule }: { schedule: object }) => schedule)
-  expect(schedules).toContainEqual({ type: 'cron', expression: '15 3 * * *', timezone: 'UTC', end: expect.stringMatching(/T03:15:00/) })
+  expect(schedules).toContainEqual({
+    type: 'cron',
+    expression: '15 3 * * *',
+    timezone: 'UTC',
+    end: expect.stringMatching(/T03:15:00/),
+  })
   expect(schedules).toContainEqual({ type: 'cron', expression: '0 10 * * *', timezone: 'Europe/Berlin' })
-  expect(schedules).toContainEqual({ type: 'iso8601', interval: expect.stringMatching(/^R\/.*:00\.000Z\/PT60S$/), timezone: 'UTC' })
-  expect(notes).toContainEqual(expect.objectContaining({ origin: expect.stringContaining('ancient'), text: expect.stringContaining('its data and options are unknown') }))
+  expect(schedules).toContainEqual({
+    type: 'iso8601',
+    interval: expect.stringMatching(/^R\/.*:00\.000Z\/PT60S$/),
+    timezone: 'UTC',
+  })
+  expect(notes).toContainEqual(
+    expect.objectContaining({
+      origin: expect.stringContaining('ancient'),
+      text: expect.stringContaining('its data and options are unknown'),
+    }),
+  )
   await queue.close()
 })
 
@@ -237,5 +306,8 @@ it.each([
 it('a missing queue exits with 2 and names the queues', async () => {
   await admin.hset('some:mails:meta', 'opts.maxLenEvents', '10000')
   const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'some', '--queue', 'males']
-  expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({ code: 2, err: expect.stringContaining('The queues are mails.') })
+  expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('The queues are mails.'),
+  })
 })

@@ -1,0 +1,162 @@
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startPostgres, startRedis } from '@jobistemer/test-servers'
+import * as bullmq6 from 'bullmq'
+import * as bullmq5 from 'bullmq-5'
+import { PgBoss } from 'pg-boss'
+import { expect, it } from 'vitest'
+import { isThorough } from '../../../workspace/test-effort.ts'
+import { useScratch } from '../ledger.ts'
+import { runCli } from '../run-cli.ts'
+
+const scratch = useScratch()
+const howMany = isThorough ? 200 : 12
+const limitMs = isThorough ? 900_000 : 60_000
+const seed = 30
+
+/** Zones with changes of an hour and of half an hour, at midnight, on other days each year, and without changes. */
+const zones = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'America/Santiago',
+  'Africa/Cairo',
+  'Pacific/Chatham',
+  'Asia/Kolkata',
+  'Africa/Casablanca',
+]
+
+/** The syntax that sources do not share. */
+interface Syntax {
+  readonly seconds?: boolean
+  readonly nth?: boolean
+  readonly last?: boolean
+}
+
+/** Expressions that fire up to a few thousand times a year, with times around the changes of clocks among them. */
+function expressions(syntax: Syntax): readonly { readonly expression: string; readonly timezone: string }[] {
+  let state = seed
+  const random = (below: number): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
+  }
+  const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T
+  const between = (low: number, high: number): number => low + random(high - low + 1)
+  const range = (low: number, high: number): string => {
+    const from = between(low, high)
+    return `${from}-${between(from, high)}`
+  }
+  const minute = (): string =>
+    pick([`${between(0, 59)}`, '0', '30', `${between(0, 29)},${between(30, 59)}`, '*/20', '10-50/20'])
+  const hour = (): string => pick([`${between(0, 4)}`, `${between(0, 23)}`, '1-3', '0,2,3', '*/6', range(0, 23), '*'])
+  const day = (): string => {
+    const plain = ['*', '*', '*', `${between(1, 28)}`, '1,15', range(1, 31), '*/5']
+    return pick(syntax.last === true ? [...plain, 'L'] : plain)
+  }
+  const month = (): string => pick(['*', '*', '*', '1,4,7,10', '3-5', 'jan-mar', `${between(1, 12)}`])
+  const weekday = (): string => {
+    const plain = ['*', '*', '*', '1-5', '0', '6,0', 'MON', 'mon-fri', '7']
+    return pick(syntax.nth === true ? [...plain, '5#2', 'MON#1'] : plain)
+  }
+  return Array.from({ length: howMany }, () => {
+    const fields = [minute(), hour(), day(), month(), weekday()]
+    const seconds = syntax.seconds === true && random(4) === 0 ? [pick(['0', '15', '20,40'])] : []
+    return { expression: [...seconds, ...fields].join(' '), timezone: pick(zones) }
+  })
+}
+
+/** Every difference has a rule, and nothing is left out without a note. */
+async function expectExplained(argv: readonly string[], cwd: string): Promise<void> {
+  const { out, err } = await runCli(['import', ...argv, '--zone', 'UTC', '--compare', '--json'], { now: null, cwd })
+  expect(err).toBe('')
+  const { jobs, notes, comparisons } = JSON.parse(out)
+  const leftOut = notes.filter(({ kind }: { kind: string }) => kind === 'left_out')
+  const scheduled = jobs.filter(({ schedule }: { schedule: unknown }) => schedule !== null)
+  expect(scheduled.length + leftOut.length).toBe(howMany)
+  expect(scheduled.length).toBeGreaterThan(howMany / 3)
+  expect(comparisons).toHaveLength(scheduled.length)
+  const differences = comparisons.flatMap((comparison: { differences: readonly object[] }) => comparison.differences)
+  expect(differences.filter(({ rule }: { rule: string | null }) => rule === null)).toEqual([])
+  const equal = comparisons.reduce((sum: number, comparison: { equal: number }) => sum + comparison.equal, 0)
+  expect(equal).toBeGreaterThan(100 * scheduled.length)
+  if (isThorough)
+    console.info(
+      `${argv[0]}: ${scheduled.length} compared, ${leftOut.length} left out, ${equal} equal instants, ${differences.length} groups of differences`,
+    )
+}
+
+it(
+  'crontab: each difference of a year names a rule',
+  async () => {
+    const folder = scratch.folder()
+    const lines = expressions({}).map(({ expression, timezone }, n) => `CRON_TZ=${timezone}\n${expression} job ${n}`)
+    writeFileSync(join(folder, 'tab'), `${lines.join('\n')}\n`)
+    await expectExplained(['crontab', 'tab'], folder)
+  },
+  limitMs,
+)
+
+it.each([
+  ['node-cron', 'fromNodeCron', 'expression', { seconds: true, nth: false, last: true }],
+  ['croner', 'fromCroner', 'pattern', { seconds: true, nth: true, last: true }],
+] as const)(
+  '%s: each difference of a year names a rule',
+  async (_, adapter, member, syntax) => {
+    const entries = expressions(syntax).map(({ expression, timezone }, n) => {
+      return { name: `job ${n}`, [member]: expression, options: { timezone } }
+    })
+    const cli = import.meta.resolve('../../src/index.ts')
+    const file = join(scratch.folder(), 'schedules.ts')
+    writeFileSync(file, `import { ${adapter} } from '${cli}'\nexport default ${adapter}(${JSON.stringify(entries)})\n`)
+    await expectExplained([file], process.cwd())
+  },
+  limitMs,
+)
+
+it.each([
+  ['bullmq', bullmq6.Queue],
+  ['bullmq-5', bullmq5.Queue as unknown as typeof bullmq6.Queue],
+] as const)(
+  '%s: each difference of a year names a rule',
+  async (name, Queue) => {
+    // The project of a user has one version of BullMQ, and the program loads that one.
+    const project = scratch.folder()
+    mkdirSync(join(project, 'node_modules'))
+    const installed = fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url))
+    symlinkSync(realpathSync(installed), join(project, 'node_modules/bullmq'))
+    const server = await startRedis()
+    const queue = new Queue('q', { connection: { url: server.url } })
+    for (const [n, { expression: pattern, timezone: tz }] of expressions({
+      seconds: true,
+      nth: true,
+      last: true,
+    }).entries()) {
+      await queue.upsertJobScheduler(`job ${n}`, { pattern, tz })
+    }
+    await expectExplained(['bullmq', '--from', server.url], project)
+    await queue.close()
+    await server.stop()
+  },
+  limitMs,
+)
+
+it(
+  'pg-boss: each difference of a year names a rule',
+  async () => {
+    const server = await startPostgres({ quick: true })
+    const boss = new PgBoss({ connectionString: server.url, schedule: false, supervise: false })
+    await boss.start()
+    await boss.createQueue('q')
+    for (const [n, { expression, timezone: tz }] of expressions({ seconds: true, nth: true, last: true }).entries()) {
+      await boss.schedule('q', expression, null, { tz, key: `job${n}` })
+    }
+    await boss.stop({ graceful: false })
+    await expectExplained(['pg-boss', '--from', server.url], process.cwd())
+    await server.stop()
+  },
+  limitMs,
+)

@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Client, createClient, createScheduler, type Scheduler, silentLogger } from '@jobistemer/core'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { expect } from 'vitest'
+import { runCli } from '../run-cli.ts'
+import { type Started, startCli, startShell } from '../spawn-cli.ts'
+
+/** One run of a slot or of a queued job, by either system. `what`: `job@slot` or the key of a job. */
+export interface Run {
+  readonly by: 'source' | 'jobistemer'
+  readonly what: string
+}
+
+/** A source that works, and Jobistemer on a file beside it. */
+export interface CutOverWorld {
+  readonly folder: string
+  /** The runs of both systems, in order. */
+  readonly runs: Run[]
+  readonly client: Client
+  /** The command line of the importer, without its options. */
+  readonly source: readonly string[]
+}
+
+/** The figures of a cut-over. */
+export interface CutOverFigures {
+  readonly slotsOfSource: number
+  readonly slotsOfJobistemer: number
+  /** Slots that the source itself left out, because its worker was late. */
+  readonly leftOutBySource: number
+  readonly jobsOfSource: number
+  readonly jobsOfJobistemer: number
+  readonly twice: readonly string[]
+  readonly missing: readonly string[]
+}
+
+/** Starts a node of Jobistemer without jobs. Its handlers record each run. */
+export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
+  const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
+  // Requests of queued jobs have a number. `namedRuns` names requests of slots later.
+  const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
+    const n = input?.data?.n ?? input?.n
+    const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
+    runs.push({ by: 'jobistemer', what: n === undefined ? slot : `n${n}` })
+  }
+  const scheduler = createScheduler({
+    storage,
+    logger: silentLogger,
+    maxConcurrentJobs: 100,
+    handlers: Object.fromEntries(handlers.map((name) => [name, record as never])),
+  })
+  await scheduler.start()
+  return scheduler
+}
+
+interface RecordedContext {
+  readonly job: { readonly name: string }
+  readonly input: { readonly n?: number; readonly data?: { readonly n?: number } } | undefined
+  readonly scheduledAt: Date
+  readonly occurrence: { readonly id: string; readonly kind: string }
+}
+
+/** The runs, with the slots of those that `trigger-many` requested for slots. `slotOf`: the slot of a key. */
+export async function namedRuns(
+  { client, runs }: CutOverWorld,
+  slotOf: (key: string) => Promise<string>,
+): Promise<readonly Run[]> {
+  const names = new Map<string, string>()
+  for (const { name } of (await client.jobs({ limit: 100 })).items) {
+    for await (const { id, kind, requestKey } of client.occurrences({ job: name })) {
+      const isRecorded = kind === 'trigger' && runs.some(({ what }) => what === id)
+      if (isRecorded) names.set(id, await slotOf(requestKey as string))
+    }
+  }
+  return runs.map((run) => ({ ...run, what: names.get(run.what) ?? run.what }))
+}
+
+export function clientOf(folder: string): Client {
+  return createClient({ storage: sqliteStorage({ file: join(folder, 'jobs.db') }), logger: silentLogger })
+}
+
+/** Calls the program. @throws if it exits with another code than 0 or 1 */
+async function call(...argv: readonly string[]): Promise<string> {
+  const { code, out, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+  expect(code, `${argv.join(' ')}\n${err}`).toBeLessThan(2)
+  return out
+}
+
+/** Writes the jobs, stores them, and starts the stop command that the importer prints. */
+export async function prepare(
+  { folder, source }: CutOverWorld,
+  cutOver: number,
+  env: Readonly<Record<string, string>>,
+): Promise<Started> {
+  const at = new Date(cutOver).toISOString()
+  const out = await call('import', ...source, '--cut-over', at, '--output', join(folder, 'jobs.json'), '--json')
+  await call('apply', join(folder, 'jobs.json'), '-s', `sqlite:${join(folder, 'jobs.db')}`, '--owner', 'moved', '--yes')
+  return startShell((JSON.parse(out).stop as readonly string[]).join('\n'), { env })
+}
+
+/**
+ * Hands the waiting jobs over. With `crashes`, kills the importer while it writes the file, and kills `trigger-many` while it
+ * triggers, and then repeats both.
+ */
+export async function handOver(
+  world: CutOverWorld,
+  cutOver: number,
+  crashes: boolean,
+): Promise<{ created: number; existed: number }> {
+  const { folder, source, client } = world
+  const file = join(folder, 'waiting.ndjson')
+  const read = ['import', ...source, '--cut-over', new Date(cutOver).toISOString(), '--requests', file, '--json']
+  const trigger = ['trigger-many', file, '-s', `sqlite:${join(folder, 'jobs.db')}`, '--json']
+  if (crashes) {
+    const importer = startCli(read)
+    while (!existsSync(`${file}.part`) && !existsSync(file)) await sleep(2)
+    importer.child.kill('SIGKILL')
+    await importer.ended
+  }
+  await call(...read)
+  const total = (await readFile(file, 'utf8')).trim().split('\n').length
+  if (crashes) {
+    const killed = startCli(trigger)
+    // Producers trigger the job as well, with other keys.
+    const isBegun = async (): Promise<boolean> => {
+      const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
+      return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)
+    }
+    while (!(await isBegun())) await sleep(2)
+    killed.child.kill('SIGKILL')
+    expect((await killed.ended).code).toBe(null)
+  }
+  const { created, existed, skipped, failed } = JSON.parse(await call(...trigger))
+  expect({ skipped, failed }).toEqual({ skipped: 0, failed: [] })
+  expect(created + existed).toBe(total)
+  return { created, existed }
+}
+
+/** Resolves when no run waits. */
+export async function drained(client: Client): Promise<void> {
+  for (;;) {
+    const { items } = await client.jobs({ limit: 100, include: ['counts'] })
+    if (items.every(({ counts }) => (counts?.pending ?? 0) + (counts?.queued ?? 0) === 0)) return
+    await sleep(50)
+  }
+}
+
+/** What had to run. */
+export interface Expected {
+  /** The slots of each job, in order, up to the end of the run. */
+  readonly slots: ReadonlyMap<string, readonly number[]>
+  /** The next slot of each job when the source had stopped: the source has decided about all slots before it. */
+  readonly decided: ReadonlyMap<string, number>
+  /** Number of queued jobs. */
+  readonly numbers: number
+}
+
+/** Compares the runs of both systems with what had to run. */
+export function figuresOf(runs: readonly Run[], { slots, decided, numbers }: Expected): CutOverFigures {
+  const counts = new Map<string, number>()
+  for (const { what } of runs) counts.set(what, (counts.get(what) ?? 0) + 1)
+  const missing: string[] = []
+  let leftOutBySource = 0
+  for (const [job, instants] of slots) {
+    for (const at of instants) {
+      if (counts.has(`${job}@${at}`)) continue
+      if (at < (decided.get(job) ?? 0)) leftOutBySource += 1
+      else missing.push(`${job}@${at}`)
+    }
+  }
+  for (let n = 0; n < numbers; n += 1) if (!counts.has(`n${n}`)) missing.push(`n${n}`)
+  const of = (by: Run['by'], isSlot: boolean): number =>
+    runs.filter((run) => run.by === by && run.what.includes('@') === isSlot).length
+  return {
+    slotsOfSource: of('source', true),
+    slotsOfJobistemer: of('jobistemer', true),
+    leftOutBySource,
+    jobsOfSource: of('source', false),
+    jobsOfJobistemer: of('jobistemer', false),
+    twice: [...counts].filter(([, count]) => count > 1).map(([what]) => what),
+    missing,
+  }
+}

@@ -1,0 +1,225 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { join } from 'node:path'
+import { startPostgres, startRedis } from '@jobistemer/test-servers'
+import { Queue, Worker } from 'bullmq'
+import { Client } from 'pg'
+import { PgBoss } from 'pg-boss'
+import { expect, it } from 'vitest'
+import { isThorough } from '../../../workspace/test-effort.ts'
+import { useScratch } from '../ledger.ts'
+import {
+  clientOf,
+  type CutOverWorld,
+  drained,
+  figuresOf,
+  handOver,
+  namedRuns,
+  prepare,
+  type Run,
+  startNode,
+} from './cut-over-world.ts'
+
+/** JOBISTEMER_CUT_OVER_SECONDS=1800: how long each run lasts. The cut-over is in the middle. */
+const seconds = Number(process.env.JOBISTEMER_CUT_OVER_SECONDS ?? (isThorough ? 45 : 8))
+const isFull = isThorough || seconds > 60
+/** Jobs that wait, and jobs that are delayed, at the cut-over. */
+const [waiting, delayed] = isFull ? [10_000, 1000] : [1000, 100]
+const limitMs = (2 * seconds + 240) * 1000
+const scratch = useScratch()
+
+/** Numbers of further jobs, which producers add under load: to the source up to the cut-over, then to Jobistemer. */
+async function produce(
+  until: number,
+  cutOver: number,
+  from: number,
+  add: (n: number, isOld: boolean) => Promise<unknown>,
+): Promise<number> {
+  let n = from
+  for (; Date.now() < until; n += 1) {
+    await add(n, Date.now() < cutOver)
+    await sleep(50)
+  }
+  return n
+}
+
+function report(name: string, figures: object): void {
+  if (isFull) console.info(`${name}, ${seconds} s:`, JSON.stringify(figures))
+}
+
+it.each(isFull ? [[false], [true]] : [[true]])(
+  'BullMQ hands over per-second jobs and a queue under load without a double or a gap; importer crashes: %j',
+  async (crashes) => {
+    const server = await startRedis()
+    const connection = { url: server.url, maxRetriesPerRequest: null }
+    const folder = scratch.folder()
+    const runs: Run[] = []
+    await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+    const node = await startNode(folder, runs, ['ticks', 'bulk'])
+    const client = clientOf(folder)
+    const world: CutOverWorld = { folder, runs, client, source: ['bullmq', '--from', server.url] }
+
+    const ticks = new Queue('ticks', { connection })
+    const bulk = new Queue('bulk', { connection })
+    const periods = new Map<string, number>()
+    for (let n = 0; n < 3; n += 1) {
+      await ticks.upsertJobScheduler(`second-${n}`, { pattern: '* * * * * *', tz: 'UTC' })
+      await ticks.upsertJobScheduler(`every-${n}`, { every: 1000 })
+      await ticks.upsertJobScheduler(`ten-${n}`, { pattern: '*/10 * * * * *', tz: 'UTC' })
+      await ticks.upsertJobScheduler(`every-ten-${n}`, { every: 10_000 })
+      for (const [id, period] of [
+        ['second', 1000],
+        ['every', 1000],
+        ['ten', 10_000],
+        ['every-ten', 10_000],
+      ] as const)
+        periods.set(`${id}-${n}`, period)
+    }
+    const options = { connection: { ...connection }, concurrency: 20 }
+    const tickWorker = new Worker(
+      'ticks',
+      async ({ id = '' }) => {
+        const [, name, slot] = id.split(':')
+        runs.push({ by: 'source', what: `ticks/${name}@${slot}` })
+      },
+      options,
+    )
+    // 10 ms for each job, so that jobs wait at the cut-over.
+    const bulkWorker = new Worker(
+      'bulk',
+      async ({ data }) => {
+        runs.push({ by: 'source', what: `n${data.n}` })
+        await sleep(10)
+      },
+      { ...options, concurrency: 2 },
+    )
+
+    const begun = Date.now()
+    const cutOver = Math.ceil((begun + Math.max(10_000, seconds * 500)) / 1000) * 1000
+    const end = Math.max(begun + seconds * 1000, cutOver + 3000)
+    const producing = produce(end - 1000, cutOver - 2000, waiting + delayed, async (n, isOld) =>
+      isOld
+        ? bulk.add('load', { n })
+        : client.trigger('bulk', { key: `new-${n}`, data: { name: 'load', data: { n } } }),
+    )
+    const stop = await prepare(world, cutOver, { REDIS_URL: server.url })
+    await sleep(cutOver - (isFull ? 8000 : 3000) - Date.now())
+    for (let n = 0; n < waiting + delayed; n += 100) {
+      const opts = (m: number) => (m < waiting ? {} : { delay: 1 + ((m * 13) % 8000) })
+      await bulk.addBulk(
+        Array.from({ length: 100 }, (_, m) => ({ name: 'mail', data: { n: n + m }, opts: opts(n + m) })),
+      )
+    }
+    expect(await stop.ended).toMatchObject({ code: 0, err: '' })
+    await Promise.all([tickWorker.close(), bulkWorker.close()])
+    const decided = new Map((await ticks.getJobSchedulers()).map(({ key, next = 0 }) => [`ticks/${key}`, next]))
+    await sleep(cutOver - Date.now())
+    const handedOver = await handOver(world, cutOver, crashes)
+    const numbers = await producing
+    await sleep(end - Date.now())
+    await drained(client)
+    await node.shutdown()
+
+    const slots = new Map<string, readonly number[]>()
+    const named = await namedRuns(world, async (key) => key.replace(/^repeat:(.*):(\d+)$/, 'ticks/$1@$2'))
+    for (const [id, period] of periods) {
+      const first = named.find(({ what }) => what.startsWith(`ticks/${id}@`))?.what.split('@')[1]
+      const length = Math.max(0, Math.ceil((end - 1000 - Number(first)) / period))
+      slots.set(
+        `ticks/${id}`,
+        Array.from({ length }, (_, n) => Number(first) + n * period),
+      )
+    }
+    const figures = figuresOf(named, { slots, decided, numbers })
+    report(`BullMQ${crashes ? ' with crashes' : ''}`, { ...figures, ...handedOver })
+    expect(figures).toMatchObject({ twice: [], missing: [] })
+    expect(figures.slotsOfSource).toBeGreaterThan(20)
+    expect(figures.slotsOfJobistemer).toBeGreaterThan(15)
+    expect(figures.jobsOfSource).toBeGreaterThan(10)
+    expect(figures.jobsOfJobistemer).toBeGreaterThan(waiting / 4)
+    if (crashes) expect(handedOver.existed).toBeGreaterThan(0)
+    await client.close()
+    await Promise.all([ticks.close(), bulk.close()])
+    await server.stop()
+  },
+  limitMs,
+)
+
+// pg-boss sends one job a minute for a schedule, so this run takes up to two minutes.
+it.runIf(isFull)(
+  'pg-boss hands over per-minute schedules and a queue under load without a double or a gap, although the importer crashes',
+  async () => {
+    const server = await startPostgres({ quick: true })
+    const folder = scratch.folder()
+    const runs: Run[] = []
+    await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+    const node = await startNode(folder, runs, ['ticks', 'bulk'])
+    const client = clientOf(folder)
+    const world: CutOverWorld = { folder, runs, client, source: ['pg-boss', '--from', server.url] }
+    const boss = new PgBoss({ connectionString: server.url, supervise: false, instanceHeartbeatSeconds: 1 })
+    await boss.start()
+    await boss.createQueue('ticks')
+    await boss.createQueue('bulk')
+    for (const key of ['a', 'b', 'c']) await boss.schedule('ticks', '* * * * *', { key }, { key })
+    const minuteOf = (at: Date): number => Math.floor(+at / 60_000) * 60_000
+    await boss.work('ticks', { includeMetadata: true, pollingIntervalSeconds: 0.5 }, async (jobs) => {
+      for (const { data, createdOn } of jobs)
+        runs.push({ by: 'source', what: `ticks/${(data as { key: string }).key}@${minuteOf(createdOn)}` })
+    })
+    await boss.work('bulk', { pollingIntervalSeconds: 0.5, batchSize: 20 }, async (jobs) => {
+      for (const { data } of jobs) runs.push({ by: 'source', what: `n${(data as { n: number }).n}` })
+      await sleep(100)
+    })
+
+    const begun = Date.now()
+    const cutOver = Math.ceil((begun + Math.max(25_000, seconds * 500)) / 60_000) * 60_000
+    const end = Math.max(begun + seconds * 1000, cutOver + 8000)
+    const producing = produce(end - 1000, cutOver - 4000, waiting + delayed, async (n, isOld) =>
+      isOld ? boss.send('bulk', { n }) : client.trigger('bulk', { key: `new-${n}`, data: { n } }),
+    )
+    const stop = await prepare(world, cutOver, { DATABASE_URL: server.url })
+    await sleep(cutOver - 15_000 - Date.now())
+    await boss.insert(
+      'bulk',
+      Array.from({ length: waiting }, (_, n) => ({ data: { n } })),
+    )
+    await boss.insert(
+      'bulk',
+      Array.from({ length: delayed }, (_, n) => ({ data: { n: waiting + n }, startAfter: 1 + (n % 25) })),
+    )
+    expect(await stop.ended).toMatchObject({ code: 0, err: '' })
+    await sleep(cutOver - 3000 - Date.now())
+    await boss.stop()
+    await sleep(cutOver - Date.now())
+    const handedOver = await handOver(world, cutOver, true)
+    const numbers = await producing
+    await sleep(end - Date.now())
+    await drained(client)
+    await node.shutdown()
+
+    const admin = new Client({ connectionString: server.url })
+    await admin.connect()
+    const named = await namedRuns(world, async (id) => {
+      const { rows } = await admin.query('SELECT data, created_on FROM pgboss.job WHERE id = $1', [id])
+      return `ticks/${rows[0].data.key ?? rows[0].data.data.key}@${minuteOf(rows[0].created_on)}`
+    })
+    await admin.end()
+    const slots = new Map(
+      ['a', 'b', 'c'].map((key) => {
+        const first = named.find(({ what }) => what.startsWith(`ticks/${key}@`))?.what.split('@')[1]
+        const length = Math.max(0, Math.ceil((end - 1000 - Number(first)) / 60_000))
+        return [`ticks/${key}`, Array.from({ length }, (_, n) => Number(first) + n * 60_000)] as const
+      }),
+    )
+    const figures = figuresOf(named, { slots, decided: new Map(), numbers })
+    report('pg-boss with crashes', { ...figures, ...handedOver })
+    expect(figures).toMatchObject({ twice: [], missing: [], leftOutBySource: 0 })
+    expect(figures.slotsOfSource).toBeGreaterThanOrEqual(3)
+    expect(figures.slotsOfJobistemer).toBeGreaterThanOrEqual(3)
+    expect(figures.jobsOfJobistemer).toBeGreaterThan(waiting / 4)
+    expect(handedOver.existed).toBeGreaterThan(0)
+    await client.close()
+    await server.stop()
+  },
+  limitMs + 120_000,
+)

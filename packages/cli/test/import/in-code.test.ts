@@ -1,0 +1,116 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { useScratch } from '../ledger.ts'
+import { runCli } from '../run-cli.ts'
+
+const scratch = useScratch()
+const cli = import.meta.resolve('../../src/index.ts')
+
+/** Imports a module whose default export is a source. */
+async function imported(source: string, ...argv: string[]) {
+  const folder = scratch.folder()
+  const file = join(folder, 'schedules.ts')
+  writeFileSync(file, `import { fromCroner, fromNodeCron, type ImportSource } from '${cli}'\n${source}`)
+  const output = join(folder, 'jobs.json')
+  const { out, err } = await runCli(['import', file, '--zone', 'Europe/Berlin', '-o', output, '--json', ...argv], {
+    now: null,
+    cwd: process.cwd(),
+  })
+  expect(err).toBe('')
+  const { jobs } = JSON.parse(readFileSync(output, 'utf8'))
+  return { ...JSON.parse(out), jobs }
+}
+
+/** What is left out, and why. */
+function leftOut(notes: readonly { readonly kind: string; readonly origin: string; readonly text: string }[]): object {
+  return Object.fromEntries(notes.filter(({ kind }) => kind === 'left_out').map(({ origin, text }) => [origin, text]))
+}
+
+it('schedules of node-cron become jobs, and those with both day fields are left out', async () => {
+  const { jobs, notes } = await imported(`export default fromNodeCron([
+    { name: 'backup', expression: '0 2 * * *', options: { timezone: 'Asia/Tokyo', noOverlap: true } },
+    { expression: '*/5 * * * * *', options: { name: 'poll', maxRandomDelay: 5 }, handler: 'poller' },
+    { name: 'friday', expression: '0 0 13 * 5' },
+    { expression: '* * * * *' },
+    { name: 'broken', expression: '99 * * * *' },
+  ])`)
+  expect(jobs).toEqual([
+    {
+      name: 'backup',
+      schedule: { type: 'cron', expression: '0 2 * * *', timezone: 'Asia/Tokyo' },
+      overlapPolicy: 'skip',
+      recoveryStrategy: 'mark_as_missed',
+      tasks: [{ name: 'run', handler: 'backup' }],
+    },
+    {
+      name: 'poll',
+      schedule: { type: 'cron', expression: '*/5 * * * * *', timezone: 'Europe/Berlin' },
+      overlapPolicy: 'allow',
+      recoveryStrategy: 'mark_as_missed',
+      tasks: [{ name: 'run', handler: 'poller' }],
+    },
+  ])
+  expect(leftOut(notes)).toEqual({
+    friday: expect.stringContaining('days that match both day fields'),
+    'entry 4': 'It has no name. Give name.',
+    broken: expect.stringContaining('Jobistemer refuses it'),
+  })
+  expect(notes).toContainEqual({
+    origin: 'poll',
+    kind: 'differs',
+    text: expect.stringContaining('maxRandomDelay is not carried over'),
+  })
+})
+
+it('schedules of croner become jobs, with the weekdays of Quartz, windows and single dates', async () => {
+  const { jobs, notes, comparisons } = await imported(
+    `export default fromCroner([
+    { name: 'quartz', pattern: '0 9 * * 2-6', options: { timezone: 'UTC', alternativeWeekdays: true, protect: true } },
+    { name: 'window', pattern: '0 12 * * *', options: { timezone: 'UTC', startAt: new Date('2090-01-01'), stopAt: new Date('2090-02-01') } },
+    { name: 'date', pattern: '2090-05-01T10:00:00', options: { timezone: 'UTC' } },
+    { name: 'second friday', pattern: '0 9 * * FRI#2' },
+    { name: 'both', pattern: '0 0 13 * +FRI' },
+    { name: 'times', pattern: '* * * * *', options: { maxRuns: 3 } },
+    { name: 'day', pattern: '0 0 L * *', options: { dayOffset: -1 } },
+  ])`,
+    '--compare',
+  )
+  const schedules = Object.fromEntries(
+    jobs.map(({ name, schedule }: { name: string; schedule: object }) => [name, schedule]),
+  )
+  expect(schedules).toEqual({
+    quartz: { type: 'cron', expression: '0 9 * * 1-5', timezone: 'UTC' },
+    window: {
+      type: 'cron',
+      expression: '0 12 * * *',
+      timezone: 'UTC',
+      start: '2090-01-01T00:00:00.000Z',
+      end: '2090-02-01T00:00:00.000Z',
+    },
+    date: { type: 'once', at: '2090-05-01T10:00:00', timezone: 'UTC' },
+    'second friday': { type: 'cron', expression: '0 9 * * FRI#2', timezone: 'Europe/Berlin' },
+  })
+  expect(leftOut(notes)).toEqual({
+    both: expect.stringContaining('because of the +'),
+    times: 'Its option maxRuns has no counterpart: 3.',
+    day: 'Its option dayOffset has no counterpart: -1.',
+  })
+  expect(comparisons.map(({ differences }: { differences: object[] }) => differences)).toEqual([[], [], [], []])
+})
+
+it('a module can export a source of its own', async () => {
+  const { jobs, source, notes } = await imported(`const source: ImportSource = {
+  name: 'Quartz',
+  async read({ timezone }) {
+    return {
+      jobs: [{ name: 'nightly', origin: 'trigger 1', schedule: { type: 'cron', expression: '0 2 * * *', timezone }, handler: 'night', settings: {} }],
+      notes: [{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }],
+    }
+  },
+}
+export default source`)
+  expect(source).toBe('Quartz')
+  expect(jobs).toHaveLength(1)
+  expect(notes).toEqual([{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }])
+})

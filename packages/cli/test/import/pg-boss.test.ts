@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import { Client } from 'pg'
+import { PgBoss } from 'pg-boss'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { useScratch } from '../ledger.ts'
+import { runCli } from '../run-cli.ts'
+
+const scratch = useScratch()
+let server: PostgresServer
+let admin: Client
+
+beforeAll(async () => {
+  server = await startPostgres({ quick: true })
+  admin = new Client({ connectionString: server.url })
+  await admin.connect()
+  const boss = new PgBoss({ connectionString: server.url, schema: 'boss', schedule: false, supervise: false })
+  await boss.start()
+  await boss.createQueue('graveyard')
+  await boss.createQueue('mails', {
+    retryLimit: 4,
+    retryDelay: 30,
+    retryBackoff: true,
+    expireInSeconds: 600,
+    deadLetter: 'graveyard',
+  })
+  await boss.createQueue('exact', { policy: 'exclusive' })
+  await boss.schedule('mails', '0 2 * * *', { to: 'all' }, { tz: 'Europe/Berlin', priority: 20 })
+  await boss.schedule('mails', '30 */4 * * 1-5', null, { key: 'week', missed: 'once' })
+  await boss.schedule('mails', '*/10 0 3 * * *', null, { key: 'often' })
+  await boss.schedule('mails', 'FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17', null, { key: 'rule' })
+  await boss.send('mails', { to: 'joe' })
+  await boss.send('mails', { to: 'ann' }, { priority: 5, startAfter: 3600, singletonKey: 'ann' })
+  await boss.send('exact', null, { retryLimit: 0 })
+  await boss.insert(
+    'mails',
+    Array.from({ length: 1500 }, (_, n) => ({ data: { n } })),
+  )
+  await boss.fetch('exact')
+  await boss.stop({ graceful: false })
+})
+
+afterAll(async () => {
+  await admin.end()
+  await server.stop()
+})
+
+/** A digest of all rows of pg-boss. */
+async function contentOf(schema: string): Promise<string> {
+  const hash = createHash('sha256')
+  const { rows: tables } = await admin.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [
+    schema,
+  ])
+  expect(tables.length).toBeGreaterThan(5)
+  for (const { tablename } of tables) {
+    const { rows } = await admin.query(`SELECT xmin::text, t::text FROM ${schema}.${tablename} t ORDER BY 2`)
+    hash.update(tablename).update(JSON.stringify(rows))
+  }
+  return hash.digest('hex')
+}
+
+const ask = (...argv: string[]) =>
+  runCli(['import', 'pg-boss', '--from', server.url, '--source-prefix', 'boss', '--zone', 'UTC', ...argv], {
+    now: null,
+    cwd: process.cwd(),
+  })
+
+it('writes schedules and queues as jobs that plan and apply accept, and writes nothing to PostgreSQL', async () => {
+  const before = await contentOf('boss')
+  const folder = scratch.folder()
+  const { out, err, code } = await ask('--output', join(folder, 'jobs.json'))
+  expect({ err, code }).toEqual({ err: '', code: 1 })
+  expect(out).toContain('left out  queue mails, schedule rule: Jobistemer has no recurrence rules.')
+  expect(out).toContain('queue exact: 1 jobs run now')
+  expect(out).toContain('Its dead letter queue graveyard is not carried over')
+  expect(out).toContain('The job has the expression 0 0 3 * * * instead of */10 0 3 * * *')
+  const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
+  const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
+  expect(Object.keys(byName).sort()).toEqual(['exact', 'graveyard', 'mails', 'mails/often', 'mails/week'])
+  expect(byName.mails).toEqual({
+    name: 'mails',
+    schedule: { type: 'cron', expression: '0 2 * * *', timezone: 'Europe/Berlin' },
+    overlapPolicy: 'allow',
+    taskTimeout: 600_000,
+    executionTimeout: 3_600_000,
+    retryPolicy: { maxRetries: 4, retryInterval: 30_000, backoffFactor: 2 },
+    recoveryStrategy: 'mark_as_missed',
+    priority: 10,
+    tasks: [{ name: 'run', handler: 'mails', data: { to: 'all' } }],
+  })
+  expect(byName['mails/week'].recoveryStrategy).toBeUndefined()
+  expect(byName.exact).toMatchObject({ overlapPolicy: 'queue' })
+  const place = ['-s', 'sqlite:jobs.db', '--owner', 'moved']
+  await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+  const applied = await runCli(['apply', 'jobs.json', ...place, '--yes'], { cwd: folder, now: null })
+  expect(applied).toMatchObject({ code: 0, out: expect.stringContaining('5 to add') })
+  expect(await contentOf('boss')).toBe(before)
+})
+
+it('refuses requests while a job is active, then hands over each waiting job once', async () => {
+  const folder = scratch.folder()
+  const file = join(folder, 'waiting.ndjson')
+  const handOver = ['--cut-over', new Date().toISOString(), '--requests', file]
+  expect(await ask(...handOver)).toMatchObject({
+    code: 5,
+    err: expect.stringMatching(/The queue exact has 1 active jobs.*SOURCE_BUSY/),
+  })
+  await admin.query("UPDATE boss.job SET state = 'completed', completed_on = now() WHERE state = 'active'")
+  const before = await contentOf('boss')
+  const { err, out } = await ask(...handOver)
+  expect(err).toBe('')
+  expect(await contentOf('boss')).toBe(before)
+  expect(out).toContain('Its singleton key ann is not carried over')
+  const requests = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(requests).toHaveLength(1502)
+  expect(new Set(requests.map(({ key }) => key)).size).toBe(1502)
+  const ann = requests.find(({ data }) => data.to === 'ann')
+  expect(ann).toMatchObject({
+    job: 'mails',
+    priority: 5,
+    overrides: { retryPolicy: { maxRetries: 4, retryInterval: 30_000, backoffFactor: 2 } },
+  })
+  expect(Date.parse(ann.at) - Date.now()).toBeGreaterThan(3_000_000)
+
+  await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
+  await ask('--output', join(folder, 'jobs.json'))
+  const place = ['-s', 'sqlite:jobs.db']
+  await runCli(['apply', 'jobs.json', ...place, '--owner', 'moved', '--yes'], { cwd: folder, now: null })
+  const trigger = async () =>
+    JSON.parse((await runCli(['trigger-many', 'waiting.ndjson', ...place, '--json'], { cwd: folder, now: null })).out)
+  expect(await trigger()).toEqual({ created: 1502, existed: 0, skipped: 0, failed: [] })
+  expect(await trigger()).toEqual({ created: 0, existed: 1502, skipped: 0, failed: [] })
+})
+
+it('refuses requests while a process of pg-boss works', async () => {
+  const boss = new PgBoss({
+    connectionString: server.url,
+    schema: 'boss',
+    supervise: false,
+    schedule: false,
+    instanceHeartbeatSeconds: 1,
+  })
+  await boss.start()
+  await boss.work('graveyard', async () => undefined)
+  const busy = async () =>
+    (await ask('--cut-over', new Date().toISOString(), '--requests', join(scratch.folder(), 'a'))).err
+  await expect
+    .poll(busy, { timeout: 40_000, interval: 500 })
+    .toContain(`A process of pg-boss still works: ${process.pid}`)
+  await boss.stop()
+})
+
+it('requests the occurrences that pg-boss has not turned into jobs', async () => {
+  const data = { name: 'mails', key: 'week', data: { a: 1 }, options: {}, slot: '2027-01-01 00:00:00' }
+  await admin.query(
+    `SELECT boss.create_queue('__pgboss__send-it', '{"policy":"standard","retryLimit":2,"retryDelay":0,"retryBackoff":false,"expireInSeconds":900,"retentionSeconds":1209600,"deletionSeconds":604800,"partition":false}')`,
+  )
+  const { rows } = await admin.query(
+    "INSERT INTO boss.job (name, data) VALUES ('__pgboss__send-it', $1) RETURNING id",
+    [data],
+  )
+  const file = join(scratch.folder(), 'waiting.ndjson')
+  expect(await ask('--cut-over', new Date().toISOString(), '--requests', file)).toMatchObject({ err: '' })
+  const requests = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(requests.filter(({ job }) => job === 'mails/week')).toEqual([
+    { job: 'mails/week', key: rows[0].id, data: { a: 1 } },
+  ])
+})
+
+it('compares a year of instants with pg-boss', async () => {
+  const { code, out, err } = await ask('--compare', '--json')
+  expect({ code, err }).toEqual({ code: 1, err: '' })
+  const { comparisons } = JSON.parse(out)
+  expect(comparisons.map(({ job }: { job: string }) => job)).toEqual(['mails', 'mails/often', 'mails/week'])
+  for (const { differences } of comparisons)
+    for (const { rule } of differences) expect(rule).toEqual(expect.any(String))
+})
+
+it('a database without pg-boss exits with 2', async () => {
+  const argv = ['import', 'pg-boss', '--from', server.url, '--json']
+  const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+  expect({ code, ...JSON.parse(err).error }).toMatchObject({ code: 'SOURCE_EMPTY', field: '--source-prefix' })
+  expect(code).toBe(2)
+})
