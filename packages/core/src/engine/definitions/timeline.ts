@@ -6,14 +6,6 @@ import { readChoice, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 
-/** Returns a series whose methods throw `error`, for a job whose schedule this node cannot revive. */
-export function seriesThatFails(error: unknown): SlotSeries {
-  const fail = () => {
-    throw error
-  }
-  return { nextMs: fail, previousMs: fail }
-}
-
 /** Returns the series of a job's timeline. The schedule of each segment decides the slots of that segment. */
 export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver, jobName?: string): SlotSeries {
   const [only] = timeline
