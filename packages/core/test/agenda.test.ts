@@ -213,14 +213,14 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('reports due slots at once when `rearm` is called after the wall clock was set forward', async () => {
+  it('reports due slots at once when `wallTimeSet` reports a wall clock that was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)
     agenda.start()
     agenda.slotsLaunched()
     await clock.jumpTo(start + 7_200_000)
-    agenda.rearm()
+    agenda.wallTimeSet()
     await clock.advance(1000)
     expect(log).toEqual([
       ['slot of 3600000', 0],

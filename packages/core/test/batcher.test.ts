@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Agenda, type SlotEntry } from '../src/engine/runtime/agenda.ts'
 import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
-import { CallerBatcher } from '../src/engine/storage-access/batcher.ts'
+import { Batcher, CallerBatcher } from '../src/engine/storage-access/batcher.ts'
 import { BisectingCalls, ItemRefused } from '../src/engine/storage-access/bisecting-calls.ts'
 import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { type Asked, RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
@@ -68,7 +68,7 @@ function world({ maxBatch = 1000, retries = true } = {}) {
     for (const answer of held.splice(0)) answer()
     await turns()
   }
-  return { clock, storage, agenda, gathered, calls, storageOf, ask, answerAll }
+  return { clock, storage, agenda, bisecting, gathered, calls, storageOf, ask, answerAll }
 }
 
 async function turns(): Promise<void> {
@@ -216,6 +216,37 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
+  })
+
+  it('of an entry that threw while it was prepared is prepared again', async () => {
+    const { clock, storage, bisecting } = world()
+    const sent: string[] = []
+    const errors: unknown[] = []
+    let isBroken = true
+    const batcher = new Batcher<string, string, string>(
+      { bisecting, maxBatch: 10, now: () => clock.now(), storage },
+      {
+        operation: 'settle',
+        isSerial: true,
+        make(name) {
+          if (isBroken) throw new RangeError('not yet')
+          return name
+        },
+        async send(_storage, items) {
+          sent.push(...items)
+          return items
+        },
+        answered() {},
+        rejected() {},
+        aborted: (_name, error) => errors.push(error),
+      },
+    )
+    batcher.add('run')
+    await turns()
+    isBroken = false
+    batcher.add('run')
+    await turns()
+    expect([errors.length, sent]).toEqual([1, ['run']])
   })
 
   it('rejects with EngineStopped after the batcher was stopped', async () => {

@@ -5,19 +5,21 @@ import { EngineStopped } from '../src/engine/runtime/background-loop.ts'
 import { RetryingStorage } from '../src/engine/storage-access/retrying-storage.ts'
 import { EventHub } from '../src/events.ts'
 import type { Storage } from '../src/storage/storage.ts'
+import type { Clock } from '../src/clock.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
+import { workClock } from './work-clock.ts'
 
 const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-function world() {
+function world(storage: Storage = {} as Storage) {
   // A clock that waits for storage calls would wait for the held ones.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
   const failures: number[] = []
   events.on('storage.failed', ({ attempt }) => failures.push(attempt))
-  const caller = new RetryingStorage({ storage: {} as Storage, clock, agenda, events, logger: silent })
+  const caller = new RetryingStorage({ storage, clock, agenda, events, logger: silent })
   agenda.start()
   return { clock, agenda, caller, failures }
 }
@@ -47,6 +49,36 @@ describe('repeated storage calls', () => {
     expect(failures).toEqual([])
   })
 
+  it('of a lone item do not probe the storage after the engine has stopped', async () => {
+    let probes = 0
+    const listJobs = async () => {
+      probes++
+      return { items: [], cursor: null }
+    }
+    const { clock, caller } = world({ listJobs } as unknown as Storage)
+    const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
+    let calls = 0
+    let fail = (_error: Error) => {}
+    const call = () => {
+      // The fourth call is the first of a lone item.
+      if (++calls < 4) return Promise.reject(new Error('no'))
+      return new Promise<never>((_resolve, reject) => {
+        fail = reject
+      })
+    }
+    const sent = bisecting.send('settle', ['only'], call, () => undefined).catch((error) => error)
+    for (let step = 0; step < 100 && calls < 4; step++) {
+      await clock.advance(100)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect([calls, probes]).toEqual([4, 0])
+    caller.stop()
+    fail(new Error('no'))
+    await sent
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(probes).toBe(0)
+  })
+
   it('are not halved if they fail after the engine has stopped', async () => {
     const { clock, agenda, caller } = world()
     const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
@@ -68,4 +100,20 @@ describe('repeated storage calls', () => {
     expect(await ended).toBeInstanceOf(EngineStopped)
     expect(calls).toEqual(Array.from({ length: 4 }, () => ['a', 'b']))
   })
+})
+
+it('a single call of the engine does not wait behind calls of users', async () => {
+  const { agenda } = world()
+  const clock = workClock()
+  const options = { clock: clock as unknown as Clock, agenda, events: new EventHub(silent), logger: silent }
+  const caller = new RetryingStorage({ storage: {} as Storage, ...options })
+  const order: string[] = []
+  const user = async (name: string) => {
+    order.push(name)
+    clock.work(8)
+  }
+  const calls = ['first', 'second', 'third'].map((name) => caller.once(() => user(name)))
+  calls.push(caller.once(async () => void order.push('heartbeat'), { isAsked: false }))
+  await Promise.all(calls)
+  expect(order).toEqual(['first', 'heartbeat', 'second', 'third'])
 })

@@ -678,7 +678,7 @@ export class Engine implements EngineContext {
 
   /** Returns whether the storage answers a small call in time. */
   async #isStorageThere(): Promise<boolean> {
-    const answer = this.storage.once((calls) => calls.listJobs({ limit: 1, cursor: null }))
+    const answer = this.storage.once((calls) => calls.listJobs({ limit: 1, cursor: null }), { isAsked: false })
     let isThere = false
     const answered = answer.then(
       () => {

@@ -135,3 +135,41 @@ it('a run that returns to its node while its first handler completes it keeps ru
   expect(told).toEqual(['refused: OCCURRENCE_LOST', 'stops: ABORTED'])
   expect(heard).toEqual(['lost', 'finished completed', 'stopped, 0 abandoned'])
 })
+
+it('a run whose failed task turns out to be completed still fails if fail_fast has canceled another task', async () => {
+  const begun = gate()
+  const stopped = gate()
+  const first = async ({ complete }: TaskContext) => {
+    await begun.pass()
+    // The handler ends before its transaction is committed.
+    void complete({}, 1)
+  }
+  const second = async ({ signal }: TaskContext) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    stopped.open()
+    throw signal.reason
+  }
+  const { scheduler, heard, id, completing, saying, holdUp } = await scene(() => Promise.resolve(), {
+    taskExecutionMode: 'parallel',
+    failureStrategy: 'fail_fast',
+    tasks: [
+      { name: 'first', run: first },
+      { name: 'second', run: second },
+    ],
+  })
+  await begun.reached
+  holdUp()
+  begun.open()
+  await stopped.pass()
+  await saying.reached
+  completing.open()
+  await new Promise((resolve) => setImmediate(resolve))
+  saying.open()
+  await expect.poll(() => heard, { timeout: 30_000 }).toEqual(['finished failed'])
+  const run = await scheduler.occurrence(id)
+  expect(run).toMatchObject({ state: 'failed', reason: 'fail_fast' })
+  expect(run?.tasks.map(({ name, state }) => [name, state])).toEqual([
+    ['first', 'completed'],
+    ['second', 'canceled'],
+  ])
+})

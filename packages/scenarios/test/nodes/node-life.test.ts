@@ -15,7 +15,7 @@ import {
   systemClock,
 } from '@jobistemer/core'
 import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
-import { wrapStorage } from '@jobistemer/core/testing'
+import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { once } from '@jobistemer/ticker-once'
@@ -767,4 +767,54 @@ describe('in real time', () => {
     await third.start()
     await third.shutdown()
   })
+})
+
+it('a partitioned node whose claim is answered late calls no handler of a job with whileIsolated abort', async () => {
+  // A clock that waits for storage calls would wait for the claim.
+  const { track: _, ...clock } = virtualClock(at(0))
+  const place = memoryStorage()
+  const ran: string[] = []
+  const job = defineJob({
+    name: 'late',
+    whileIsolated: 'abort',
+    tasks: [{ name: 'work', run: () => void ran.push('') }],
+  })
+  let isRefused = false
+  let isHeld = false
+  const held: (() => void)[] = []
+  const storage = wrapStorage(place, {
+    around: async (call) => {
+      if (call.method === 'heartbeat' && isRefused) throw new Error('refused')
+      if (call.method !== 'claim') return call.proceed()
+      const value = await place.claim(call.request)
+      if (isHeld && value.claimed.length > 0) await new Promise<void>((resolve) => held.push(resolve))
+      return value
+    },
+  })
+  const node = createScheduler({ storage, jobs: [job], clock, logger: silentLogger, ...life })
+  const starting = node.start()
+  await clock.settle()
+  await starting
+  const answer = (): void => {
+    for (const resolve of held.splice(0)) resolve()
+  }
+  node.on('node.isolated', () => heard.push('isolated'))
+  const heard: string[] = []
+  await clock.advance({ seconds: 42 })
+  isRefused = true
+  // The last accepted heartbeat was at 40 s, so the node is partitioned from 64 s on, while its claim has no answer.
+  await clock.advance({ seconds: 21.5 })
+  isHeld = true
+  const { id } = await node.trigger('late', { delay: 100 })
+  await clock.advance(700)
+  expect([heard, held.length]).toEqual([['isolated'], 1])
+  answer()
+  isHeld = false
+  await clock.settle()
+  expect(ran).toEqual([])
+  expect(await node.occurrence(id)).toMatchObject({ state: 'pending' })
+  isRefused = false
+  await clock.advance({ seconds: 20 })
+  expect(ran).toHaveLength(1)
+  await node.shutdown()
 })

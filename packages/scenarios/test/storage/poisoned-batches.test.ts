@@ -84,6 +84,28 @@ describe('one item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
+  it('in the error of an attempt that is retried fails its occurrence', async () => {
+    const world = createWorld()
+    const { storage } = choking(world, (text) => text.includes('poison'))
+    const run = async () => {
+      await world.clock.sleep(100)
+      throw new Error('poison')
+    }
+    const bad = defineJob({
+      name: 'bad',
+      schedule: everySeconds(60, +at(60)),
+      retryPolicy: { maxRetries: 3, retryInterval: { seconds: 1 } },
+      tasks: [{ name: 'work', run }],
+    })
+    const ticking = working(world, 'ticking', () => 'well')
+    const scheduler = await world.start({ jobs: [bad, ticking], storage })
+    const lost = listen(scheduler, 'occurrence.lost')
+    await world.clock.advanceTo(at(185))
+    expect(lost).toEqual([])
+    expect(await fates(scheduler, 'bad')).toEqual(['60 failed storage_refused'])
+    expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
+  })
+
   it('in a failure as well leaves its occurrence to the reaper, and other runs complete', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'poison')

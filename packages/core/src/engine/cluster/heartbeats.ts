@@ -299,7 +299,7 @@ export class Heartbeats {
       profilesOf: [],
     }
     const askedAt = clock.monotonic()
-    const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request)))
+    const answer = await this.#inTime(storage.once((calls) => calls.heartbeat(request), { isAsked: false }))
     if (this.#profile === profile) this.#profile = null
     const hasNewCode = digest !== this.#acceptedDigest
     this.#acceptedDigest = digest

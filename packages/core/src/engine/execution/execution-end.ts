@@ -25,7 +25,9 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  if (failedFast) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
+  // `fail_fast` has canceled this task. The failed task may have been completed by a transaction that was committed late.
+  const isCanceled = tasks.some((task) => task.state === 'canceled')
+  if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
   return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
 }

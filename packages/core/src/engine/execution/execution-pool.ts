@@ -109,13 +109,10 @@ export class ExecutionPool implements ExecutionOwner {
     if (options.isUnreported === true) this.delayedReports.add(execution)
     // A storage call was in progress when the shutdown began. No handler of this occurrence is called.
     if (this.#isDraining) execution.shutDown()
-    else {
-      if (this.#capacity.hasBacklog) {
-        this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
-      }
-      this.#capacity.enter(execution)
-    }
-    if (this.#isIsolated) execution.isolate()
+    else if (this.#isIsolated) execution.isolate()
+    if (!execution.isOpen) return
+    if (this.#capacity.hasBacklog) this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
+    this.#capacity.enter(execution)
   }
 
   /**

@@ -437,10 +437,13 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * The storage rejected an item of the occurrence, and does not tell which member is at fault. If the last attempt of this
-   * task has a result or an error, replaces it with `STORAGE_REFUSED`. The errors of its earlier attempts are dropped too.
+   * The storage rejected an item of the occurrence, and does not tell which member is at fault. Drops the errors of all
+   * attempts. If the last attempt has a result or an error, replaces that with `STORAGE_REFUSED`.
    */
   refuse(error: unknown): void {
+    this.#attempts = this.#attempts.map((attempt) =>
+      attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
+    )
     const last = this.#lastAttempt
     if (last === undefined || (this.#result === undefined && last.error === undefined)) return
     const refusal = new JobistemerError('STORAGE_REFUSED', {
@@ -451,9 +454,6 @@ export class TaskProgress implements Alarm {
       cause: error,
     })
     const { name, message, code } = toErrorRecord(refusal)
-    this.#attempts = this.#attempts.map((attempt) =>
-      attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
-    )
     this.#replaceLastAttempt({ state: 'failed', error: { name, message, ...(code !== undefined && { code }) } })
     if (this.#result === undefined) return
     this.#result = undefined

@@ -105,7 +105,12 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Sets the timer anew, after a jump of `wallNow`, or if the timer must not ring for alarms that were canceled or moved. */
+  /** The result of `wallNow` has jumped, so slots may be due earlier than the timer rings. */
+  wallTimeSet(): void {
+    this.#arm()
+  }
+
+  /** Sets the timer anew. If an alarm was canceled or moved to a later instant, the timer no longer rings too early. */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()

@@ -23,7 +23,7 @@ export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
   /** Waiting calls of the engine. */
   readonly #own: (() => void)[] = []
-  /** Waiting calls of users, and all waiting calls of `RetryingStorage.once`. */
+  /** Waiting calls of users. */
   readonly #asked: (() => void)[] = []
   /** Waiting tasks that count slots. */
   readonly #counting: (() => void)[] = []

@@ -60,7 +60,6 @@ export class Claimer implements TakenRunner {
       round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
       again: () => this.#kick.ask(),
     })
-    this.#capacity.claimAnswered = () => this.#loop.underWay
     this.#capacity.work.listen(() => this.#kick.ask())
     if (options.takesNext) this.#pool.nextTaker.runBy(this)
   }
@@ -119,7 +118,16 @@ export class Claimer implements TakenRunner {
   }
 
   async #claimAll(sweep: Sweep): Promise<void> {
-    while (await this.#claimOnce(sweep));
+    let ended = (): void => undefined
+    this.#capacity.claim = new Promise((resolve) => {
+      ended = resolve
+    })
+    try {
+      while (await this.#claimOnce(sweep));
+    } finally {
+      this.#capacity.claim = null
+      ended()
+    }
   }
 
   /** Returns whether the storage has more pending work and this node has permits for it. */

@@ -138,7 +138,7 @@ export class SlotLauncher {
       this.#capacity.endHold()
       if (!this.#creator.hasRoom(enough)) return false
       // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
-      await this.#capacity.claimAnswered()
+      await this.#capacity.claim
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)

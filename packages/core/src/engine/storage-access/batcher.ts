@@ -39,7 +39,8 @@ export interface BatchKind<Entry, Item, Answer> {
   callerOf?(entry: Entry): Asked
   /**
    * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
-   * callback follows. If `make` throws, only `aborted` receives the error, not `failed`.
+   * callback follows. If `make` throws, `aborted` receives the error, or `failed` if there
+   * is no `aborted`.
    */
   make(entry: Entry, now: number): Item | null
   /**
@@ -141,7 +142,9 @@ export class Batcher<Entry, Item, Answer> {
         entries.push(entry)
         items.push(item)
       } catch (error) {
-        kind.aborted?.(entry, error)
+        this.#open.delete(entry)
+        if (kind.aborted === undefined) kind.failed?.(error)
+        else kind.aborted(entry, error)
       }
     }
     if (items.length === 0) return

@@ -188,7 +188,8 @@ export class BisectingCalls {
         const isNew = !hasJustFailed
         hasJustFailed = false
         if (isNew && isRefusal(error)) return new ItemRefused(error)
-        if (isNew && !isOutage(error) && (await answers(storage))) failures++
+        // A stopped node sends no further calls.
+        if (isNew && !isOutage(error) && !this.#engine.storage.isStopped && (await answers(storage))) failures++
         if (failures < enough || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
       }

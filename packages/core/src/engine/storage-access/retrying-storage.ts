@@ -96,9 +96,12 @@ export class RetryingStorage implements StorageCalls {
     this.#outage = new StorageOutage(options)
   }
 
-  /** Calls the storage once, also after {@link stop}. Rejects with its error. The yield budget counts it as a user's call. */
-  once<T>(call: (storage: Storage) => Promise<T>): Promise<T> {
-    const turn = this.turn()
+  /**
+   * Calls the storage once, also after {@link stop}. Rejects with its error. `isAsked`: a user waits for the call. A call of
+   * the engine does not wait behind those.
+   */
+  once<T>(call: (storage: Storage) => Promise<T>, { isAsked = true }: { readonly isAsked?: boolean } = {}): Promise<T> {
+    const turn = this.#yieldBudget.pass(isAsked)
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
   }
 

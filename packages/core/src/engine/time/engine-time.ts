@@ -197,7 +197,7 @@ export class EngineTime {
     this.#origin = isTold ? origin : difference
     this.#check.clear()
     this.#followsNotBefore = Number.NEGATIVE_INFINITY
-    this.#engine.agenda.rearm()
+    this.#engine.agenda.wallTimeSet()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
   }

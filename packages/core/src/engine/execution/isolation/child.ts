@@ -25,7 +25,7 @@ export const noListener: ChildListener = { heard: () => undefined, ended: () => 
 export interface Child {
   listener: ChildListener
   /** The name for log lines and errors, such as `thread 3` or `process 4711`. */
-  readonly name: string
+  name: string
   post(message: ToChild): void
   /** Terminates the child, even during synchronous code. The listener receives the end. */
   kill(): void

@@ -11,9 +11,8 @@ import { Worker } from 'node:worker_threads'
 import { threadProgram } from '../../../isolated/programs.ts'
 
 /** An attempt that waits for a child. */
-export interface ChildSeeker {
+export interface ChildSeeker extends ChildListener {
   readonly work: IsolatedWork
-  readonly listener: ChildListener
   /** The seeker receives a child. `isLast`: the child ends after this attempt. */
   got(child: Child, isLast: boolean): void
   /** No child can be started. */
@@ -165,10 +164,10 @@ export class Children {
 
   #handOver(child: Child, seeker: ChildSeeker): void {
     child.listener = {
-      heard: (message) => seeker.listener.heard(message),
+      heard: (message) => seeker.heard(message),
       ended: (end) => {
         this.#gone(child)
-        seeker.listener.ended(end)
+        seeker.ended(end)
       },
     }
     seeker.got(child, !seeker.work.pool)

@@ -15,15 +15,14 @@ import type { TaskContext } from '../../../job/task.ts'
 import type { JsonValue } from '../../../json.ts'
 import { machineMonotonic } from '../../../system-clock.ts'
 import type { EngineContext } from '../../storage-access/engine-context.ts'
-import { type Child, type ChildEnd, type ChildListener, childDied } from './child.ts'
+import { type Child, type ChildEnd, childDied } from './child.ts'
 import type { Children, ChildSeeker } from './children.ts'
 
 let attempts = 0
 
 /** One attempt of an isolated task: the protocol between the node and the child that runs the handler. */
-export class IsolatedAttempt implements ChildSeeker, ChildListener {
+export class IsolatedAttempt implements ChildSeeker {
   readonly work: IsolatedWork
-  readonly listener: ChildListener
   /** Settles when the handler or its child has ended. */
   readonly result: Promise<JsonValue | undefined>
   readonly #engine: EngineContext
@@ -55,7 +54,6 @@ export class IsolatedAttempt implements ChildSeeker, ChildListener {
     this.work = options.work
     this.#context = options.context
     this.#onBegin = options.onBegin
-    this.listener = this
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

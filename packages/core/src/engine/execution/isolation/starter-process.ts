@@ -1,12 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { ToChild } from '../../../isolated/messages.ts'
 import { starterProgram } from '../../../isolated/programs.ts'
 import { revivedError } from '../../../isolated/revived-error.ts'
 import type { FromStarter, ToStarter } from '../../../isolated/starter-messages.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
-import { type ChildEnd, type Child, type ChildListener, noListener, LastLines } from './child.ts'
+import { type ChildEnd, type Child, noListener, LastLines } from './child.ts'
 import { obeyGraceMs } from '../tuning.ts'
 import { outputGraceMs } from '../../../tuning.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
@@ -14,8 +13,15 @@ import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
 let children = 0
 
+/** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
+interface ProcessChild extends Child {
+  /** `null`: the process has not started. */
+  pid: number | null
+  readonly lines: LastLines
+}
+
 /** The small process that starts children for a node, and the message channel to these children. */
-export class StarterProcess implements StarterOfChild {
+export class StarterProcess {
   readonly #forked: ChildProcess
   readonly #children = new Map<number, ProcessChild>()
   readonly #keepers = new Set<ProcessChild>()
@@ -51,7 +57,7 @@ export class StarterProcess implements StarterOfChild {
       this.#end = { exitCode: null, signal: 'SIGKILL', error }
       this.#sayExited()
       // The children end by themselves after their starter, except for one that is suspended by SIGSTOP.
-      for (const child of this.#children.values()) child.killItself()
+      for (const { pid } of this.#children.values()) if (pid !== null) killGroup(pid)
       systemClock.setTimer(outputGraceMs, () => this.#gone())
     })
     this.#forked.on('close', () => this.#gone())
@@ -61,13 +67,28 @@ export class StarterProcess implements StarterOfChild {
     return this.#end !== null || this.#isGone
   }
 
-  start(work: IsolatedWork): ProcessChild {
-    const child = new ProcessChild(this, ++children, work)
-    this.#children.set(child.number, child)
-    this.keepsAlive(child, true)
+  start(work: IsolatedWork): Child {
+    const number = ++children
+    const lines = new LastLines()
+    const child: ProcessChild = {
+      listener: noListener,
+      name: 'process',
+      pid: null,
+      lines,
+      post: (message) => this.#send({ kind: 'post', child: number, message }),
+      kill: () => this.#kill(number),
+      lastLines: () => lines.get(),
+      keepsAlive: (does) => {
+        if (does) this.#keepers.add(child)
+        else this.#keepers.delete(child)
+        this.#setAlive()
+      },
+    }
+    this.#children.set(number, child)
+    child.keepsAlive(true)
     this.#send({
       kind: 'start',
-      child: child.number,
+      child: number,
       execArgv: [...ownOptions(process.execArgv), ...optionsOf(work.resourceLimits)],
       env: work.env ?? process.env,
       folder: presentFolder(),
@@ -75,23 +96,13 @@ export class StarterProcess implements StarterOfChild {
     return child
   }
 
-  post(child: ProcessChild, message: ToChild): void {
-    this.#send({ kind: 'post', child: child.number, message })
-  }
-
-  kill(child: ProcessChild): void {
-    this.#send({ kind: 'kill', child: child.number })
+  #kill(number: number): void {
+    this.#send({ kind: 'kill', child: number })
     const heard = this.#heard
     const lookAgain = (): void => {
-      if (this.#children.has(child.number) && this.#heard === heard) this.#forked.kill('SIGKILL')
+      if (this.#children.has(number) && this.#heard === heard) this.#forked.kill('SIGKILL')
     }
     systemClock.setTimer(obeyGraceMs, lookAgain, { unref: true })
-  }
-
-  keepsAlive(child: ProcessChild, does: boolean): void {
-    if (does) this.#keepers.add(child)
-    else this.#keepers.delete(child)
-    this.#setAlive()
   }
 
   /** Lets the starter process end as soon as it has no children. */
@@ -121,25 +132,31 @@ export class StarterProcess implements StarterOfChild {
     if (child === undefined) return
     switch (message.kind) {
       case 'started':
-        child.started(message.pid)
+        child.pid = message.pid
+        child.name = `process ${message.pid}`
         return
       case 'heard':
         child.listener.heard(message.message)
         return
       case 'wrote':
-        child.wrote(message.text)
+        child.lines.add(message.text)
+        process.stderr.write(message.text)
         return
       case 'ended': {
         const { exitCode, signal, error } = message
-        this.#ended(child, { exitCode, signal, ...(error !== undefined && { error: revivedError(error) }) })
+        this.#ended(message.child, child, {
+          exitCode,
+          signal,
+          ...(error !== undefined && { error: revivedError(error) }),
+        })
       }
     }
   }
 
-  #ended(child: ProcessChild, end: ChildEnd): void {
-    this.#children.delete(child.number)
-    this.keepsAlive(child, false)
-    child.ended(end)
+  #ended(number: number, child: Child, end: ChildEnd): void {
+    this.#children.delete(number)
+    child.keepsAlive(false)
+    child.listener.ended(end)
     if (this.#mayEnd) this.letEnd()
   }
 
@@ -148,7 +165,7 @@ export class StarterProcess implements StarterOfChild {
     this.#isGone = true
     this.#sayExited()
     this.#onGone()
-    for (const child of this.#children.values()) this.#ended(child, end)
+    for (const [number, child] of this.#children) this.#ended(number, child, end)
   }
 
   #setAlive(): void {
@@ -166,67 +183,6 @@ function presentFolder(): string | null {
   } catch {
     // Then the child starts in the working directory of the starter process.
     return null
-  }
-}
-
-/** The starter process, as its children use it. */
-export interface StarterOfChild {
-  post(child: ProcessChild, message: ToChild): void
-  kill(child: ProcessChild): void
-  keepsAlive(child: ProcessChild, does: boolean): void
-}
-
-/** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
-export class ProcessChild implements Child {
-  listener: ChildListener = noListener
-  readonly number: number
-  readonly work: IsolatedWork
-  readonly #starter: StarterOfChild
-  readonly #lastLines = new LastLines()
-  #pid: number | null = null
-
-  constructor(starter: StarterOfChild, number: number, work: IsolatedWork) {
-    this.#starter = starter
-    this.number = number
-    this.work = work
-  }
-
-  get name(): string {
-    return this.#pid === null ? 'process' : `process ${this.#pid}`
-  }
-
-  post(message: ToChild): void {
-    this.#starter.post(this, message)
-  }
-
-  kill(): void {
-    this.#starter.kill(this)
-  }
-
-  lastLines(): string {
-    return this.#lastLines.get()
-  }
-
-  keepsAlive(does: boolean): void {
-    this.#starter.keepsAlive(this, does)
-  }
-
-  started(pid: number): void {
-    this.#pid = pid
-  }
-
-  wrote(text: string): void {
-    this.#lastLines.add(text)
-    process.stderr.write(text)
-  }
-
-  ended(end: ChildEnd): void {
-    this.listener.ended(end)
-  }
-
-  /** Kills the process directly, because the starter process is gone. */
-  killItself(): void {
-    if (this.#pid !== null) killGroup(this.#pid)
   }
 }
 
