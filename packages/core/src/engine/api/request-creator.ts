@@ -16,7 +16,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
-import { displace, readOwnStart } from '../scheduling/slot-creator.ts'
+import { notifyDisplaced, findUnacknowledgedStart } from '../scheduling/slot-creator.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -261,7 +261,7 @@ export class RequestCreator {
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
     // Check before the read too: a run that is in the pool now may have ended when the read returns an older state.
     if (this.#pool.get(id) !== undefined) return
-    const record = await readOwnStart(this.#engine, id)
+    const record = await findUnacknowledgedStart(this.#engine, id)
     if (record === null || this.#pool.get(id) !== undefined) return
     const { startedAt, kind, details } = record
     if (kind === 'slot' || startedAt === null) return
@@ -276,7 +276,7 @@ export class RequestCreator {
     tellCreated(this.#engine.events, job.job, item, result)
     if (state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
     else this.#registry.forgottenRequests.note(result.id, job.job.name, item)
-    displace(this.#engine, this.#pool, job, answer)
+    notifyDisplaced(this.#engine, this.#pool, job, answer)
     if (answer.state === 'running') {
       this.#pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })
     } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {

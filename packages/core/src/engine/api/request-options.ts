@@ -12,7 +12,7 @@ import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrenc
 import type { ReusableKey } from '../../storage/storage.ts'
 import type { CallerContext, CallOptions } from '../storage-access/caller-context.ts'
 import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
-import { performOn } from '../runtime/own-context.ts'
+import { runUserCodeOn } from '../runtime/own-context.ts'
 
 /** Settings that a request can override for one run. */
 export type RunOverrides = Pick<
@@ -244,7 +244,7 @@ export function parsedDetailsOf(
     ...(parsed !== undefined && { data: parsed }),
   })
   const place = { jobName: name, field: `${path}data` }
-  const parsed = performOn(asked.clock, () => parsePayload(payload, data, place))
+  const parsed = runUserCodeOn(asked.clock, () => parsePayload(payload, data, place))
   if (!(parsed instanceof Promise)) return withData(parsed)
   return asked.within(() => parsed, 'schema').then(withData)
 }

@@ -3,7 +3,7 @@ import { catchRejection, isThenable } from '../../rejection.ts'
 import type { ExecutionReport } from '../../report.ts'
 import type { AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 import type { AttemptTrace } from '../../tracing/tracing.ts'
-import { perform } from '../runtime/own-context.ts'
+import { runUserCode } from '../runtime/own-context.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
 // Events, log lines and hooks of one running occurrence. These are functions, to avoid an allocation per occurrence.
@@ -111,7 +111,7 @@ export async function callHook(
     const { engine, trace } = source
     // The async function turns a thenable that the hook returns into a native promise.
     const called = async (): Promise<void> => await call()
-    await perform(engine, () => (trace === null ? called() : trace.within(called)))
+    await runUserCode(engine, () => (trace === null ? called() : trace.within(called)))
   } catch (error) {
     hookFailed(source, hook, error)
   }
@@ -120,7 +120,7 @@ export async function callHook(
 /** Calls a task's `retryIf`. If that throws or returns a promise, the failure is reported, and the task is retried. */
 export function allowsRetry(source: OccurrenceSource, call: () => unknown): boolean {
   try {
-    const answer = perform(source.engine, call)
+    const answer = runUserCode(source.engine, call)
     if (!isThenable(answer)) return Boolean(answer)
     catchRejection(answer, (error) => hookFailed(source, 'retryIf', error))
     hookFailed(source, 'retryIf', promisedAnswer(answer))

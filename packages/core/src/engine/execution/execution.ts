@@ -21,7 +21,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { perform } from '../runtime/own-context.ts'
+import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, unreadableRun } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
 import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
@@ -274,7 +274,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
     try {
       const place = { jobName: name, field: 'data' }
-      const parsed = perform(this.engine, () => parsePayload(payload, details.data, place))
+      const parsed = runUserCode(this.engine, () => parsePayload(payload, details.data, place))
       if (!(parsed instanceof Promise)) {
         take(parsed)
         return null

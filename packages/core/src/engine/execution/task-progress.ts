@@ -18,7 +18,7 @@ import type { TaskPlan } from '../definitions/job-plan.ts'
 import type { IsolatedWork } from '../../job/isolated-work.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
-import { perform } from '../runtime/own-context.ts'
+import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, isHandOver, timeoutError } from './abort-errors.ts'
 import { attemptOver, type Completion, notCommitted } from './completion.ts'
 import { allowsRetry, emitAttemptEnded, emitAttemptProgressed, emitAttemptStarted } from './execution-events.ts'
@@ -288,7 +288,7 @@ export class TaskProgress implements Alarm {
 
   #callWithin(trace: AttemptTrace | null, context: RunningTaskContext): unknown {
     const call = (): unknown => this.#call(context)
-    return perform(this.#owner.engine, trace === null ? call : () => trace.within(call))
+    return runUserCode(this.#owner.engine, trace === null ? call : () => trace.within(call))
   }
 
   #call(context: RunningTaskContext): unknown {

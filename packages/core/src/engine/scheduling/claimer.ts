@@ -12,7 +12,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { pollsPerSweep, sweepMs, trustMs, passOverMs } from './tuning.ts'
+import { pollsPerSweep, sweepMs, trustMs, skipKeyMs } from './tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
@@ -30,7 +30,7 @@ export class Claimer implements TakenRunner {
   readonly #loop: BackgroundLoop
   /** One claim per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
-  readonly #passedOver: PassedOver
+  readonly #skippedKeys: SkippedHandlerKeys
   #polls = 0
   #taken = 0
   #nextDueAt: number | null = null
@@ -54,7 +54,7 @@ export class Claimer implements TakenRunner {
     this.#pollIntervalMs = options.pollIntervalMs
     const pollsInTime = Math.ceil(sweepMs / options.pollIntervalMs)
     this.#pollsPerSweep = Math.min(pollsPerSweep, pollsInTime)
-    this.#passedOver = new PassedOver(engine, options.registry)
+    this.#skippedKeys = new SkippedHandlerKeys(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
       round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
@@ -179,7 +179,7 @@ export class Claimer implements TakenRunner {
 
   async #claimSome(limit: number, sweep: boolean, leftOut: readonly string[]): Promise<ClaimAnswer> {
     const { owner, storage } = this.#engine
-    const exceptHandlerKeys = [...this.#passedOver.keys(), ...leftOut]
+    const exceptHandlerKeys = [...this.#skippedKeys.keys(), ...leftOut]
     let calls = 0
     const answer = await storage.repeated('claim', (storage) => {
       calls++
@@ -320,7 +320,7 @@ export class Claimer implements TakenRunner {
       await this.#release(record, 'unreadable', suspendedMs)
       return
     }
-    if (isAlive) this.#passedOver.add(job)
+    if (isAlive) this.#skippedKeys.add(job)
     await this.#release(record, 'no_handler')
   }
 
@@ -349,7 +349,7 @@ interface Entry {
  * Handler keys that claims of this node leave out, because it lacks their handlers. The node logs each key once. As soon as
  * the node can run a job with the key, claims include the key again.
  */
-export class PassedOver {
+export class SkippedHandlerKeys {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #entries = new Map<string, Entry>()
@@ -368,12 +368,12 @@ export class PassedOver {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves out the handler key of this job: until its handlers exist, or for {@link passOverMs} if no handler is missing. */
+  /** Leaves out the handler key of this job: until its handlers exist, or for {@link skipKeyMs} if no handler is missing. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine
     if (missing.length === 0) {
-      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + passOverMs })
+      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + skipKeyMs })
       return
     }
     const isNew = !this.#entries.has(job.handlerKey)

@@ -111,7 +111,7 @@ export class SlotCreator {
     // The usual cases need no read: another node owns the occurrence, or it is not running any more.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
     // Checked before and after the read: the occurrence may end, and leave the pool, while the read is in progress.
-    if (this.#pool.get(item.id) !== undefined || (await readOwnStart(this.#engine, item.id)) === null) return
+    if (this.#pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null) return
     if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
@@ -169,7 +169,7 @@ export class SlotCreator {
           })
         }
         if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
-        displace(this.#engine, this.#pool, job, answer)
+        notifyDisplaced(this.#engine, this.#pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
         else if (answer.state === 'pending') this.#capacity.workStored(handlerKeyOf(job.job))
         return
@@ -227,7 +227,7 @@ function namesOf(job: RegisteredJob) {
 }
 
 /** Applies the effects of a new occurrence under `queue_one` and `cancel_running`: cancels runs and reports displaced ones. */
-export function displace(
+export function notifyDisplaced(
   engine: EngineContext,
   pool: ExecutionPool,
   job: RegisteredJob,
@@ -254,7 +254,7 @@ export function displace(
  * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A
  * claimed occurrence has no task runs at first; the claimer receives it with the answer to its claim.
  */
-export async function readOwnStart(
+export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,
   id: OccurrenceId,
 ): Promise<OccurrenceRecord | null> {

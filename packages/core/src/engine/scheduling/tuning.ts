@@ -23,7 +23,7 @@ export const pollsPerSweep = 60
 /** Milliseconds without an answer, after which the claimer confirms ownership before it calls handlers. */
 export const trustMs = 1000
 /** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
-export const passOverMs = 1000
+export const skipKeyMs = 1000
 
 /** Maximum number of runs that one recovery step creates for a job. Further runs follow in further steps. */
 export const recoveryStep = 1000
