@@ -30,3 +30,15 @@ export function sleepOn(
     look()
   })
 }
+
+/**
+ * As {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive: while the engine runs, its agenda does,
+ * and after its end no caller waits for an abandoned handler.
+ */
+export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
+  const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {
+    monotonic: () => clock.monotonic(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback, { unref: true }),
+  }
+  return clock.wait?.(milliseconds, signal) ?? sleepOn(unreferenced, milliseconds, signal)
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
 import { BisectingCalls } from '../src/engine/storage-access/bisecting-calls.ts'
-import { Settler, type Settling } from '../src/engine/execution/settler.ts'
+import { createSettler, type Settling } from '../src/engine/execution/settler.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
 
@@ -61,9 +61,9 @@ function turn(): Promise<void> {
 describe('the settler', () => {
   it('sends a partial batch while a call is in progress, from the worthwhile size on', async () => {
     const { calls, engine } = slowStorage(1)
-    const settler = new Settler(engine)
+    const settler = createSettler(engine)
     for (const name of [1, 2, 3, 4, 5, 6]) {
-      settler.enqueue(speaker(name))
+      settler.add(speaker(name))
       await turn()
     }
     // No more than four calls at once.
@@ -74,16 +74,16 @@ describe('the settler', () => {
 
   it('sends a full batch while a call is in progress, and lets a smaller one gather', async () => {
     const { calls, engine } = slowStorage()
-    const settler = new Settler(engine)
-    settler.enqueue(speaker(1))
+    const settler = createSettler(engine)
+    settler.add(speaker(1))
     await turn()
-    settler.enqueue(speaker(2))
+    settler.add(speaker(2))
     await turn()
     expect(calls.map(({ names }) => names)).toEqual([[1]])
-    settler.enqueue(speaker(3))
+    settler.add(speaker(3))
     await turn()
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3]])
-    settler.enqueue(speaker(4))
+    settler.add(speaker(4))
     await turn()
     expect(calls).toHaveLength(2)
     await calls[0]?.answer()
@@ -93,11 +93,11 @@ describe('the settler', () => {
 
   it('sends no further step of a run before the answer to its last step', async () => {
     const { calls, engine } = slowStorage()
-    const settler = new Settler(engine)
+    const settler = createSettler(engine)
     const first = speaker(1)
-    settler.enqueue(first)
+    settler.add(first)
     await turn()
-    for (const one of [first, speaker(2), speaker(3)]) settler.enqueue(one)
+    for (const one of [first, speaker(2), speaker(3)]) settler.add(one)
     await turn()
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3]])
     await calls[0]?.answer()

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import { Sleeps } from '../src/engine/runtime/sleeps.ts'
+import { sleepInHandler } from '../src/sleep.ts'
 
 /** A clock whose timers the test rings, and that counts the timers that keep the process alive. */
 function handClock() {
@@ -31,11 +31,10 @@ function handClock() {
 
 it('a sleep lasts its full duration, or until its signal fires', async () => {
   const { clock, timers, pass } = handClock()
-  const sleeps = new Sleeps(clock)
   const controller = new AbortController()
   const woken: string[] = []
-  const first = sleeps.sleep(100, controller.signal).then(() => woken.push('first'))
-  const second = sleeps.sleep(200, controller.signal)
+  const first = sleepInHandler(clock, 100, controller.signal).then(() => woken.push('first'))
+  const second = sleepInHandler(clock, 200, controller.signal)
   pass(150)
   await first
   expect(woken).toEqual(['first'])
@@ -44,24 +43,11 @@ it('a sleep lasts its full duration, or until its signal fires', async () => {
   expect(timers.size).toBe(0)
 })
 
-it('after the end of the engine no sleep keeps the process alive, and each still lasts its full duration', async () => {
+it('a sleep in a handler does not keep the process alive', async () => {
   const { clock, timers, pass } = handClock()
-  const sleeps = new Sleeps(clock)
-  const { signal } = new AbortController()
-  const woken: string[] = []
-  const before = sleeps.sleep(100, signal).then(() => woken.push('before'))
-  expect([...timers].map(({ keeps }) => keeps)).toEqual([true])
-  pass(40)
-  sleeps.end()
-  const after = sleeps.sleep(100, signal).then(() => woken.push('after'))
-  expect([...timers].map(({ at, keeps }) => ({ at, keeps }))).toEqual([
-    { at: 100, keeps: false },
-    { at: 140, keeps: false },
-  ])
-  pass(60)
-  await before
-  expect(woken).toEqual(['before'])
-  pass(40)
-  await after
+  const sleep = sleepInHandler(clock, 100, new AbortController().signal)
+  expect([...timers].map(({ keeps }) => keeps)).toEqual([false])
+  pass(100)
+  await sleep
   expect(timers.size).toBe(0)
 })

@@ -1,3 +1,4 @@
+import { goOnMs } from './scheduling/tuning.ts'
 import { JobistemerError } from '../errors.ts'
 import type { CheckedRunDue, RunDueReport } from '../run-due.ts'
 import { isFailure } from '../storage/occurrence-record.ts'
@@ -12,9 +13,6 @@ import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
 import { lastInstantMs } from '../tuning.ts'
-
-/** Milliseconds until a call checks again for due work that could not begin: the time is in doubt, or no permit is free. */
-const lookAgainMs = 50
 
 /** The consecutive phases of a call, in ms. Their sum is below the budget. */
 export interface CallTimes {
@@ -143,11 +141,11 @@ export function callDue(
     }
   }
 
-  /** Resolves when `work` is done, or after {@link lookAgainMs}. */
+  /** Resolves when `work` is done, or after {@link goOnMs}. */
   function orAlarm(work: Promise<void> | null): Promise<void> {
     return new Promise((resolve) => {
       const alarm = { at: 0, heapIndex: -1, ring: resolve }
-      agenda.setAlarm(alarm, lookAgainMs)
+      agenda.setAlarm(alarm, goOnMs)
       void work?.then(() => {
         agenda.cancelAlarm(alarm)
         resolve()

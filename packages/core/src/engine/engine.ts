@@ -50,11 +50,10 @@ import { Operations } from './api/operations.ts'
 import type { WaitOptions } from './api/waits.ts'
 import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
-import { Sleeps } from './runtime/sleeps.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
 import { killedGraceMs } from './execution/tuning.ts'
-import { longestName } from '../tuning.ts'
+import { longestName, dayMs } from '../tuning.ts'
 
 /** Maximum wait of a metrics scrape for the storage, in ms. */
 const gaugeTimeoutMs = 2000
@@ -64,9 +63,6 @@ const gaugeTimeoutMs = 2000
  * processes that are late.
  */
 const awayMarginMs = 3000
-
-/** Milliseconds, one day: interval of heartbeats and polls of a node that rests. Wake-ups replace them. */
-const restingLookMs = 86_400_000
 
 /** Maximum wait of a node for each answer of the storage at its end, in ms. */
 const farewellMs = 1000
@@ -88,7 +84,6 @@ export class Engine implements EngineContext {
   readonly clock: EngineContext['clock']
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<RegisteredJob>
-  readonly sleeps: Sleeps
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
   readonly bisecting: BisectingCalls
@@ -158,7 +153,6 @@ export class Engine implements EngineContext {
     this.tracing = options.tracing === null ? null : guardedTracing(options.tracing, this)
     this.isOnSystemClock = options.clock === systemClock
     this.clock = options.clock
-    this.sleeps = new Sleeps(options.clock)
     this.yieldBudget = new YieldBudget(options.clock)
     this.mostQueued = options.storage.capabilities.maxQueued ?? Number.POSITIVE_INFINITY
     this.defaults = withMaxQueued(options.defaults, this.mostQueued)
@@ -361,7 +355,7 @@ export class Engine implements EngineContext {
   }
 
   untilNextLook(intervalMs: number): number {
-    return this.#heartbeats.isResting ? Math.max(intervalMs, restingLookMs) : intervalMs
+    return this.#heartbeats.isResting ? Math.max(intervalMs, dayMs) : intervalMs
   }
 
   heldLoop(jobName: string, forMs: number): void {
@@ -678,19 +672,16 @@ export class Engine implements EngineContext {
 
   /** Returns whether the storage answers a small call in time. */
   async #isStorageThere(): Promise<boolean> {
-    const answer = this.storage.once((calls) => calls.listJobs({ limit: 1, cursor: null }), { isAsked: false })
-    let isThere = false
-    const answered = answer.then(
-      () => {
-        isThere = true
-      },
-      () => undefined,
-    )
-    await this.#endsWithin(answered, this.#farewellMs)
-    return isThere
+    const answered = this.storage
+      .once((calls) => calls.listJobs({ limit: 1, cursor: null }), { isAsked: false })
+      .then(
+        () => true,
+        () => false,
+      )
+    return (await this.#endsWithin(answered, this.#farewellMs)) && answered
   }
 
-  #endsWithin(ended: Promise<void>, delayMs: number): Promise<boolean> {
+  #endsWithin(ended: Promise<unknown>, delayMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const grace = { at: 0, heapIndex: -1, ring: () => resolve(false) }
       this.agenda.setAlarm(grace, delayMs)
@@ -706,7 +697,6 @@ export class Engine implements EngineContext {
     this.operations.stop()
     this.storage.stop()
     this.agenda.stop()
-    this.sleeps.end()
   }
 
   #code(): NodeCode {

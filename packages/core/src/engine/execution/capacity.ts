@@ -8,10 +8,9 @@ import {
   mostInRound,
   mostJoining,
   pauseFactor,
-  pauseMs,
-  requestBurst,
   runsPerTurn,
 } from './tuning.ts'
+import { worthACall } from '../storage-access/tuning.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../runtime/agenda.ts'
@@ -161,7 +160,7 @@ export class Capacity implements Alarm {
     // On a virtual clock, time does not pass while a caller waits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
     // The rest of a held burst stays held. A request that is stored as pending creates a backlog for all later requests.
-    const isBurst = waiting >= requestBurst || this.#holdsRequests
+    const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
 
@@ -493,7 +492,7 @@ export class FairTurns {
     this.#nextAt = this.#soonestAt
     if (hasFound) return
     const served = this.#served()
-    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + pauseMs)
+    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + backlogLookMs)
     this.#lastRound = new Set(served)
     this.#begun.clear()
   }

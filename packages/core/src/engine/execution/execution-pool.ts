@@ -9,7 +9,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
-import { Settler, DelayedReports } from './settler.ts'
+import { createSettler, DelayedReports, type Settler } from './settler.ts'
 import type { StartedOccurrence } from './execution-report.ts'
 
 /** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it has a permit. */
@@ -46,7 +46,7 @@ export class ExecutionPool implements ExecutionOwner {
   constructor(engine: EngineContext, capacity: Capacity, children: Children) {
     this.engine = engine
     this.children = children
-    this.settler = new Settler(engine)
+    this.settler = createSettler(engine)
     this.#capacity = capacity
     this.delayedReports = new DelayedReports(engine)
     this.nextTaker = new NextOccurrenceTaker(engine, capacity)

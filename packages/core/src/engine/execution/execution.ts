@@ -24,10 +24,18 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import { type AbortReason, abortErrorOf, unreadableRun } from './abort-errors.ts'
 import { alreadyCompleted, type Completion, Completions } from './completion.ts'
-import { finalChange, giveUpReason, type Halt } from './execution-end.ts'
 import { reportOf, type StartedOccurrence } from './execution-report.ts'
 import { callHook, emitFinished, emitLost, emitReleased, emitStarted } from './execution-events.ts'
-import { type EventOf, executionTransitions, haltTransitions, type StateOf, transition } from './lifecycles.ts'
+import {
+  type EventOf,
+  executionTransitions,
+  haltTransitions,
+  type StateOf,
+  transition,
+  finalChange,
+  giveUpReason,
+  type Halt,
+} from './lifecycles.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOccurrenceTaker, Relay } from './next-runs.ts'
 import type { Settler, Settling, DelayedReports } from './settler.ts'
@@ -695,7 +703,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       return
     }
     this.#saying = true
-    this.#owner.settler.enqueue(this)
+    this.#owner.settler.add(this)
   }
 
   get keptLogs(): KeptLogs {

@@ -1,7 +1,5 @@
+import { mostLogBytes } from './tuning.ts'
 import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
-
-/** Maximum size of all kept logs of an occurrence, in bytes of JSON. Each settle of the occurrence carries these logs. */
-const mostBytes = 65_536
 
 /** The kept log lines of all attempts of one occurrence. */
 export class KeptLogs {
@@ -18,7 +16,7 @@ export class KeptLogs {
   grew(log: AttemptLog, bytes: number): void {
     this.#logs.add(log)
     this.#bytes += bytes
-    while (this.#bytes > mostBytes) this.#victim().dropOldest()
+    while (this.#bytes > mostLogBytes) this.#victim().dropOldest()
   }
 
   shrank(log: AttemptLog, bytes: number): void {

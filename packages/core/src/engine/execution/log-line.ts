@@ -1,12 +1,11 @@
+import { longestLine } from './tuning.ts'
+import { deepestCause } from '../../tuning.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
 import type { LogLevel, LogLineRecord } from '../../storage/occurrence-record.ts'
 import { cutText } from '../../cut-text.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { lineOf } from '../../logger.ts'
 
-/** Maximum length of a line in characters: message, field names and values together. */
-const longestLine = 1000
-const deepest = 5
 const unreadable = '[unreadable]'
 
 /**
@@ -58,7 +57,7 @@ class LineCopy {
   #ofObject(value: object, depth: number): JsonValue {
     if (value instanceof Date) return this.text(Number.isNaN(+value) ? 'Invalid Date' : value.toISOString())
     if (value instanceof Error) return this.#membersOf(toErrorRecord(value), depth)
-    if (depth === deepest) return this.text('[…]')
+    if (depth === deepestCause) return this.text('[…]')
     if (ArrayBuffer.isView(value)) return this.text(`[${value.byteLength} bytes]`)
     if ('toJSON' in value && typeof value.toJSON === 'function') return this.#of(value.toJSON(), depth + 1)
     if (value instanceof Map) return this.#listOf(value.entries(), depth)

@@ -1,3 +1,4 @@
+import { firstKept, lastKept, lastWithStack } from './tuning.ts'
 import type { RetryPolicy, TaskSettings } from '../../configuration/settings.ts'
 import type { AttemptRecord, OmittedAttempts } from '../../storage/occurrence-record.ts'
 
@@ -37,13 +38,6 @@ export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: numbe
   if (dueAt === null || longest === null || dueAt <= now) return null
   return Math.min(dueAt, now + longest)
 }
-
-// Each settle writes all kept attempts of its occurrence. Without a limit, a task with endless retries writes more with
-// each attempt: 1,000 attempts wrote 3 GB.
-const firstKept = 5
-const lastKept = 15
-/** Number of the last attempts that keep the stack and cause of their error. */
-const lastWithStack = 3
 
 /** The attempts of a task as the storage keeps them: the first 5, the last 15, and a count of the attempts between. */
 export interface KeptAttempts {

@@ -1,3 +1,4 @@
+import { gatherMs, longestDelayMs } from './tuning.ts'
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -18,39 +19,28 @@ export interface Settling {
 }
 
 /** Batches the settle items of executions. An execution has at most one item in progress. */
-export class Settler {
-  readonly #settles: Batcher<Settling, SettleItem, SettleAnswer>
+export type Settler = Batcher<Settling, SettleItem, SettleAnswer>
 
-  constructor(engine: EngineContext) {
-    this.#settles = new Batcher(engine, {
-      operation: 'settle',
-      worthwhile: engine.worthwhileBatch,
-      isSerial: true,
-      make: (settling, now) => settling.takeItem(now),
-      send: (storage, items, now, attempt) =>
-        storage.settle({ now, items: attempt === 1 ? items : sentAgain(engine, items) }),
-      answered: (settling, item, answer, repeated) =>
-        settling.settled(item, repeated ? asRepeated(item, answer) : answer),
-      rejected: (settling, _item, error) => settling.refused(error),
-      failed: (error) => failInBackground(engine, 'settle', error),
-    })
-  }
-
-  /** Requests a settle. The settler calls `takeItem` when it sends the batch. */
-  enqueue(settling: Settling): void {
-    this.#settles.add(settling)
-  }
+export function createSettler(engine: EngineContext): Settler {
+  return new Batcher(engine, {
+    operation: 'settle',
+    worthwhile: engine.worthwhileBatch,
+    isSerial: true,
+    make: (settling, now) => settling.takeItem(now),
+    send: (storage, items, now, attempt) =>
+      storage.settle({ now, items: attempt === 1 ? items : sentAgain(engine, items) }),
+    answered: (settling, item, answer, repeated) =>
+      settling.settled(item, repeated ? asRepeated(item, answer) : answer),
+    rejected: (settling, _item, error) => settling.refused(error),
+    failed: (error) => failInBackground(engine, 'settle', error),
+  })
 }
 
 /** Returns the items of a repeated call. If the node may start nothing now, the items no longer take a next occurrence. */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
   // Reads the clocks, as `isHeldBack` requires.
   engine.now()
-  return engine.isHeldBack ? items.map(withoutTaking) : items
-}
-
-function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
-  return item
+  return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
 }
 
 /** Marks the answer of a repeated call: an earlier call without an answer may have taken the next occurrence. */
@@ -58,12 +48,6 @@ function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
   const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
   return mayHaveTaken ? { ...answer, repeated: true } : answer
 }
-
-/** Milliseconds until the storage receives what an execution has not reported yet. Users watch progress meanwhile. */
-const longestDelayMs = 1000
-
-/** Milliseconds. Reports that become due within this time are sent together. */
-const gatherMs = 50
 
 /** An execution with a report that can wait. */
 interface Reporter {

@@ -1,3 +1,4 @@
+import { longestShownLine } from './tuning.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import {
@@ -26,10 +27,9 @@ import type { TaskPlan } from '../definitions/job-plan.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
+import { sleepInHandler } from '../../sleep.ts'
 import { type AbortReason, abortErrorOf } from './abort-errors.ts'
 import { backfillOf, type StartedOccurrence } from './execution-report.ts'
-
-const longestProgressMessage = 200
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
@@ -219,7 +219,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
 
   #progress(fraction: number, message: string | undefined): void {
     checkProgress(fraction, message)
-    this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestProgressMessage))
+    this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestShownLine))
   }
 
   get complete(): (transaction: unknown, result?: unknown) => Promise<void> {
@@ -247,11 +247,9 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get sleep(): (duration: DurationInput) => Promise<void> {
-    return (duration) => this.#sleep(duration)
-  }
-
-  async #sleep(duration: DurationInput): Promise<void> {
-    await this.#source.engine.sleeps.sleep(toDurationMs(duration, 'duration'), this.signal)
+    // Async: an invalid duration rejects.
+    return async (duration) =>
+      sleepInHandler(this.#source.engine.clock, toDurationMs(duration, 'duration'), this.signal)
   }
 
   get results(): Readonly<Record<string, JsonValue | undefined>> {

@@ -1,3 +1,4 @@
+import { abortGraceMs } from './tuning.ts'
 import { toErrorRecord } from '../../error-record.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JsonValue, toJsonValue } from '../../json.ts'
@@ -28,12 +29,6 @@ import { type KeptLogs, TaskNotes } from './kept-logs.ts'
 import { toLogLine } from './log-line.ts'
 import { RunningTaskContext, type TaskContextSource } from './task-context.ts'
 import { withLostAttempts } from './task-run-records.ts'
-
-/**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper
- * waits twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap.
- */
-const abortGraceMs = 5000
 
 /**
  * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So an isolated task has

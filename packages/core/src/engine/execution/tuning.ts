@@ -6,7 +6,10 @@
 export const longestWaitMs = 100
 /** Milliseconds without the end of a run, after which the node no longer counts as working off its backlog quickly. */
 export const longestRestMs = 10_000
-/** Milliseconds between two attempts to launch slots that wait behind a backlog. */
+/**
+ * Milliseconds between two attempts to launch slots that wait behind a backlog, and between two looks for waiting jobs if the
+ * last look left out a single job and found no other.
+ */
 export const backlogLookMs = 1000
 /**
  * Slots that may join the backlog for each run that this node takes from it. With 1 or more, storing work that cannot run
@@ -15,14 +18,10 @@ export const backlogLookMs = 1000
 export const joinShare = 0.5
 /** Most slots that may join at once, after many were taken. One claim or create has about as many items. */
 export const mostJoining = 1000
-/** Least number of requests that counts as a burst. Fewer requests never wait. */
-export const requestBurst = 50
 /** Target wait of a prefetched slot for a permit, in ms. */
 export const aheadMs = 5
 /** Factor by which the remembered latency shrinks with each further handler. After 60 quick handlers, 5 % of it is left. */
 export const decay = 0.95
-/** Milliseconds until the next look, if the last look left out a single job and found no other. */
-export const pauseMs = 1000
 /** Looks take at most 1/20 of the time, because a storage may read all waiting work of the busy jobs during a look. */
 export const pauseFactor = 20
 /** Jobs per round, at most. Among more jobs, none holds most of the node. */
@@ -34,7 +33,28 @@ export const runsPerTurn = 10
 export const idleChildMs = 30_000
 /** Milliseconds for which a node that ends waits for its killed children. */
 export const killedGraceMs = 2000
-/** Milliseconds without a message from the starter after a `kill` request, after which it counts as stuck. */
-export const obeyGraceMs = 5000
-/** Maximum length of a kept line of a child's output, in characters. */
-export const longestOutputLine = 200
+
+/**
+ * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper
+ * waits twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap. Also
+ * the time without a message after which a starter that was told to kill a child counts as stuck.
+ */
+export const abortGraceMs = 5000
+/** Maximum length of a progress message, and of a kept line of a child's output, in characters. */
+export const longestShownLine = 200
+
+/**
+ * Attempts to keep of a task: the first 5 and the last 15, of which the last 3 keep the stack and cause of their error. Each
+ * settle writes all kept attempts of its occurrence. Without a limit, 1,000 attempts of a task wrote 3 GB.
+ */
+export const firstKept = 5
+export const lastKept = 15
+export const lastWithStack = 3
+/** Maximum length of a kept log line in characters: message, field names and values together. */
+export const longestLine = 1000
+/** Maximum size of all kept logs of an occurrence, in bytes of JSON. Each settle of the occurrence carries these logs. */
+export const mostLogBytes = 65_536
+/** Milliseconds until the storage receives what an execution has not reported yet. Users watch progress meanwhile. */
+export const longestDelayMs = 1000
+/** Milliseconds. Reports that become due within this time are sent together. */
+export const gatherMs = 50

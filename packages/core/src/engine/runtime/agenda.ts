@@ -1,3 +1,4 @@
+import { dayMs } from '../../tuning.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
 import { OwnContext } from './own-context.ts'
@@ -6,9 +7,6 @@ import { OwnContext } from './own-context.ts'
 export interface Alarm extends HeapEntry {
   ring(): void
 }
-
-/** Milliseconds, one day: the delay of the timer when the agenda has no earlier entry. Clocks may use a shorter timer. */
-const longestSleepMs = 86_400_000
 
 /**
  * Schedules slots by wall time and alarms (timeouts, retries, polls) by monotonic time, with a single timer. All callbacks
@@ -119,7 +117,7 @@ export class Agenda<Slot extends SlotEntry> {
   #arm(): void {
     if (!this.#running) return
     const monotonic = this.#clock.monotonic()
-    let delay = longestSleepMs
+    let delay = dayMs
     const alarm = this.#alarms.peek()
     if (alarm !== undefined) delay = Math.min(delay, alarm.at - monotonic)
     const slot = this.#slots.peek()

@@ -1,17 +1,10 @@
+import { blockedLookMs } from './tuning.ts'
+import { mostListed } from '../../tuning.ts'
 import type { Clock } from '../../clock.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
 import { cpuMs } from '../../system-clock.ts'
 import type { Agenda, Alarm, SlotEntry } from './agenda.ts'
-
-/** Interval of the checks, in ms. */
-const lookEveryMs = 1000
-
-/** Minimum event loop delay for a report, in ms. Far below `deadAfter`, after which peers declare a silent node dead. */
-const saidFromMs = 1000
-
-/** Maximum number of job names in a report. */
-const mostNames = 10
 
 const remedy =
   'Run long synchronous work in a worker thread or a separate process, or let it yield to the event loop regularly.'
@@ -60,27 +53,27 @@ export class BlockedLoop implements Alarm {
   start(): void {
     // A virtual clock stands still while code runs.
     if (this.#engine.clock.isAuthoritative === true) return
-    this.#dueAt = this.#engine.clock.monotonic() + lookEveryMs
+    this.#dueAt = this.#engine.clock.monotonic() + blockedLookMs
     this.#cpuMs = cpuMs()
-    this.#engine.agenda.setAlarm(this, lookEveryMs)
+    this.#engine.agenda.setAlarm(this, blockedLookMs)
   }
 
   stop(): void {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Records a measured call of this job's handler or schedule. Ignores a call shorter than half of `saidFromMs`. */
+  /** Records a measured call of this job's handler or schedule. Ignores a call shorter than half of `blockedLookMs`. */
   held(jobName: string, forMs: number): void {
-    if (forMs < saidFromMs / 2 || this.#causes.size >= mostNames) return
+    if (forMs < blockedLookMs / 2 || this.#causes.size >= mostListed) return
     this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))
   }
 
   ring(): void {
     const blockedMs = Math.round(this.#engine.clock.monotonic() - this.#dueAt)
     const running = firstOnes(this.#running())
-    if (blockedMs >= saidFromMs) {
+    if (blockedMs >= blockedLookMs) {
       const suspects = this.#causes.size > 0 ? this.#causes.keys() : new Set([...this.#ranBefore, ...running])
-      const [only, ...others] = [...suspects].slice(0, mostNames)
+      const [only, ...others] = [...suspects].slice(0, mostListed)
       this.#say(blockedMs, only === undefined ? [] : [only, ...others])
       if (only !== undefined && others.length === 0) {
         const explainedMs = Math.max(cpuMs() - this.#cpuMs, this.#causes.get(only) ?? 0)
@@ -103,7 +96,7 @@ function firstOnes(names: Iterable<string>): readonly string[] {
   const first = new Set<string>()
   for (const name of names) {
     first.add(name)
-    if (first.size === mostNames) break
+    if (first.size === mostListed) break
   }
   return [...first]
 }

@@ -1,5 +1,4 @@
-/** Minimum number of additions before the map is replaced. */
-const leastAdditions = 64
+import { leastAdditions } from './tuning.ts'
 
 /**
  * A map for short-lived entries.

@@ -1,14 +1,6 @@
+import { longestTurnMs, mostStepsPerTurn } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { afterThisTurn } from '../../system-clock.ts'
-
-/**
- * Maximum ms of the engine's work in one turn of the event loop. This bounds the delay of timers, signals and sockets. A
- * further turn costs only microseconds.
- */
-const longestTurnMs = 5
-
-/** Maximum number of steps in one turn. It takes effect with a virtual clock, which stands still while the engine works. */
-const mostStepsPerTurn = 50_000
 
 /**
  * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow.

@@ -12,7 +12,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { pollsPerSweep, sweepMs, trustMs, skipKeyMs } from './tuning.ts'
+import { skipKeyMs, sweepMs, trustMs } from './tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
@@ -52,8 +52,7 @@ export class Claimer implements TakenRunner {
     this.#capacity = options.capacity
     this.#pool = options.pool
     this.#pollIntervalMs = options.pollIntervalMs
-    const pollsInTime = Math.ceil(sweepMs / options.pollIntervalMs)
-    this.#pollsPerSweep = Math.min(pollsPerSweep, pollsInTime)
+    this.#pollsPerSweep = Math.ceil(sweepMs / options.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, options.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',

@@ -1,3 +1,12 @@
+import {
+  activeWatchers,
+  looksPerFullLook,
+  mostReserveFactor,
+  mostSamples,
+  overlapMs,
+  reserveFactor,
+  sample,
+} from './tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -5,30 +14,6 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-
-/** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
-const activeWatchers = 2
-
-/** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
-const reserveFactor = 10
-
-/** One scan in 60 covers all overdue slots. The other scans cover only recently overdue slots. */
-const scansPerFullScan = 60
-
-/** Overlap with the previous scan, in ms. Covers clock differences between nodes and late writes. */
-const scanOverlapMs = 10_000
-
-/** Limits how far slow peers stretch the interval of a reserve node. After that time, peers have declared a dead node dead. */
-const mostReserveFactor = 3
-
-/** Sample size: the oldest overdue slots show whether a slow peer has died. */
-const sample = 20
-
-/** Maximum number of pages per sample. Several pages may hold only jobs that no living node can run. */
-const mostSamples = 5
-
-/** Number of scan rounds that wait for missing answers of the previous scan. After that, the answers count as lost. */
-const longestWait = 5
 
 /** Slots of a job that this node left to nodes of a lower rank. The next check reads whether these nodes launched them. */
 interface Passed {
@@ -190,7 +175,7 @@ export class OverdueTakeover {
     try {
       this.#engine.now()
       if (this.#engine.isHeldBack) return
-      if (this.#taken.size > 0 && ++this.#waited <= longestWait) return
+      if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
       // Peers are slow: the scan does not continue, and the next one follows after the longer interval.
       if (this.#learn() && goesOn) return
@@ -263,8 +248,8 @@ export class OverdueTakeover {
     // Watchers of a lower rank scan earlier. Slots that still belong to their interval are left out.
     const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
-    const isFull = this.#scans++ % scansPerFullScan === 0
-    const after = Math.min(this.#scannedUpTo - scanOverlapMs, this.#leftFrom - 1)
+    const isFull = this.#scans++ % looksPerFullLook === 0
+    const after = Math.min(this.#scannedUpTo - overlapMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }

@@ -11,13 +11,14 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
-import { Batcher, worthACall } from '../storage-access/batcher.ts'
+import { Batcher } from '../storage-access/batcher.ts'
+import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
-import { decisionsAtOnce, enoughEntries, largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
+import { largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -110,7 +111,7 @@ export class Recovery {
     const { owner } = engine
     this.#creates = new Batcher(engine, {
       operation: 'createOccurrences',
-      maxSize: enoughEntries - 1,
+      maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
@@ -161,7 +162,7 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const atWork = this.#atWork.size - this.#large.waiting
-    const count = Math.min(this.#waiting.length, decisionsAtOnce - atWork)
+    const count = Math.min(this.#waiting.length, this.#engine.maxBatch - atWork)
     // Decisions that begin together share one read, and mostly one write. So wait for enough of them.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)

@@ -18,8 +18,6 @@ export const overlapMs = 20_000
 
 /** Milliseconds between two sweeps, which repair inconsistent records of a damaged storage. */
 export const sweepMs = 60_000
-/** Maximum number of polls between two sweeps. */
-export const pollsPerSweep = 60
 /** Milliseconds without an answer, after which the claimer confirms ownership before it calls handlers. */
 export const trustMs = 1000
 /** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
@@ -27,10 +25,6 @@ export const skipKeyMs = 1000
 
 /** Maximum number of runs that one recovery step creates for a job. Further runs follow in further steps. */
 export const recoveryStep = 1000
-/** Number of entries from which a call takes no further job, because an in-process storage blocks the event loop meanwhile. */
-export const enoughEntries: number = 2 * recoveryStep
-/** Maximum number of jobs whose missed slots are decided concurrently. */
-export const decisionsAtOnce = 1000
 /** Number of runs above which a decision counts as large. */
 export const fewRuns = 20
 /** Maximum number of concurrent large decisions. The storage stores one while the node counts the slots of the other. */
@@ -39,3 +33,17 @@ export const largeDecisionsAtOnce = 2
 export const slotsTogether = 50_000
 /** Minimum number of slots per read, once a slot has a record. Also the maximum for reading a compressed run's slots by id. */
 export const slotsPerLook = 100
+
+/** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
+export const activeWatchers = 2
+/** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
+export const reserveFactor = 10
+/** Limits how far slow peers stretch the interval of a reserve node. After that time, peers have declared a dead node dead. */
+export const mostReserveFactor = 3
+/** Sample size: the oldest overdue slots show whether a slow peer has died. */
+export const sample = 20
+/**
+ * Maximum number of pages per sample, because several pages may hold only jobs that no living node can run. Also the number of
+ * scan rounds that wait for missing answers of the previous scan, before the answers count as lost.
+ */
+export const mostSamples = 5

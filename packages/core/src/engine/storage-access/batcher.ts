@@ -1,3 +1,4 @@
+import { callsAtOnce, worthACall } from './tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
@@ -6,15 +7,6 @@ import { ItemRefused } from './bisecting-calls.ts'
 import type { EngineContext } from './engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { Asked } from './retrying-storage.ts'
-
-/**
- * Maximum number of concurrent calls of one batcher. Calls that are being retried for waiting callers are counted apart, up
- * to the same maximum before further calls are held back.
- */
-export const callsAtOnce = 4
-
-/** Number of items from which a batcher sends a further call while another call is in progress. */
-export const worthACall = 50
 
 /**
  * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is what the owner

@@ -1,3 +1,4 @@
+import { attemptsPerTry, enoughFailures, enoughWhileAsked, worthHalving } from './tuning.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from '../runtime/background-loop.ts'
@@ -27,21 +28,6 @@ const outages: readonly ErrorCode[] = [
   'STORAGE_REPLACED',
   'SCHEDULER_STATE',
 ]
-
-/** Number of the attempt from which a failed list is halved. With exponential backoff, it begins after 300 ms. */
-const worthHalving = 3
-/**
- * If the storage has accepted no call since the first attempt, it is probably unavailable, and halves would only multiply the
- * failing calls. Then one attempt in 4 sends halves.
- */
-const attemptsPerTry = 4
-/**
- * Number of failures of an item that is sent alone, after which it is rejected. A failure counts only if the storage answers
- * a probe right afterwards. With exponential backoff, the item is rejected after 11 s at the earliest.
- */
-const enoughFailures = 5
-/** As {@link enoughFailures}, for an item with a waiting caller: after 3 s to 7 s, because callers have a timeout. */
-const enoughWhileAsked = 3
 
 /** One call with a list of items. */
 interface Batch<Item, Answer> {

@@ -1,3 +1,4 @@
+import { longestReason } from './tuning.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import { orDefault, readMethods } from '../../configuration/read-value.ts'
 import { cutText } from '../../cut-text.ts'
@@ -180,8 +181,6 @@ function schemaTimedOut(timeoutMs: number): JobistemerError {
     remedy: schemaRemedy,
   })
 }
-
-const longestReason = 300
 
 /** Returns the code and the message of an error as a sentence. */
 function reasonOf(error: unknown): string {

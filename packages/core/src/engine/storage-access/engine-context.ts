@@ -2,7 +2,6 @@ import type { Clock } from '../../clock.ts'
 import type { JobOverrides } from '../../configuration/settings.ts'
 import type { EventHub } from '../../events.ts'
 import type { Logger } from '../../logger.ts'
-import type { Sleeps } from '../runtime/sleeps.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
@@ -20,7 +19,6 @@ export interface EngineContext {
   /** Whether `clock` is the clock of the machine. */
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
-  readonly sleeps: Sleeps
   /** Bounds the work per turn of the event loop. Storage calls and the counting of slots share it. */
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage

@@ -1,3 +1,4 @@
+import { firstRetryMs, longestRetryMs, outageLineMs } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
@@ -7,9 +8,6 @@ import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import { YieldBudget } from '../runtime/yield-budget.ts'
-
-const firstRetryMs = 100
-const longestRetryMs = 5000
 
 // Errors whose cause a person has to fix. `start` and calls of users reject with them at once. A running scheduler keeps
 // retrying its own calls, because an administrator may restore permissions or tables.
@@ -276,9 +274,6 @@ export interface RecentOutage {
   readonly endedAgoMs: number
 }
 
-/** Interval of log lines during an outage, in ms. */
-const repeatMs = 60_000
-
 /**
  * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It
  * ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that
@@ -321,7 +316,7 @@ export class StorageOutage {
     this.#failures++
     const code = JobistemerError.isInstance(error) ? error.code : ''
     const isNews = !this.#codes.has(code)
-    if (!isNews && now - this.#saidAt < repeatMs) return
+    if (!isNews && now - this.#saidAt < outageLineMs) return
     this.#codes.add(code)
     this.#saidAt = now
     if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: retrying until it answers')

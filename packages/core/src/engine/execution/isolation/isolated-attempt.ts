@@ -13,6 +13,7 @@ import { revivedError } from '../../../isolated/revived-error.ts'
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import type { TaskContext } from '../../../job/task.ts'
 import type { JsonValue } from '../../../json.ts'
+import { sleepInHandler } from '../../../sleep.ts'
 import { machineMonotonic } from '../../../system-clock.ts'
 import type { EngineContext } from '../../storage-access/engine-context.ts'
 import { type Child, type ChildEnd, childDied } from './child.ts'
@@ -193,7 +194,7 @@ export class IsolatedAttempt implements ChildSeeker {
     const milliseconds = toDurationMs(duration as never, 'duration')
     this.#context.signal.throwIfAborted()
     this.#sleeping ??= new AbortController()
-    await this.#engine.sleeps.sleep(milliseconds, this.#sleeping.signal)
+    await sleepInHandler(this.#engine.clock, milliseconds, this.#sleeping.signal)
   }
 
   #time(): ToldTime {

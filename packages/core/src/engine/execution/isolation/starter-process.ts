@@ -6,7 +6,7 @@ import type { FromStarter, ToStarter } from '../../../isolated/starter-messages.
 import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { type ChildEnd, type Child, noListener, LastLines } from './child.ts'
-import { obeyGraceMs } from '../tuning.ts'
+import { abortGraceMs } from '../tuning.ts'
 import { outputGraceMs } from '../../../tuning.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
 import type { IsolatedResourceLimits } from '../../../job/task.ts'
@@ -102,7 +102,7 @@ export class StarterProcess {
     const lookAgain = (): void => {
       if (this.#children.has(number) && this.#heard === heard) this.#forked.kill('SIGKILL')
     }
-    systemClock.setTimer(obeyGraceMs, lookAgain, { unref: true })
+    systemClock.setTimer(abortGraceMs, lookAgain, { unref: true })
   }
 
   /** Lets the starter process end as soon as it has no children. */
