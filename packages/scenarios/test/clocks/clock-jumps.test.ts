@@ -1,5 +1,7 @@
-import { occurrenceId } from '@jobistemer/core'
+import { defineJob, occurrenceId } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
 import { describe, expect, it } from 'vitest'
+import { everySeconds } from '../support/every.ts'
 import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock-world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
@@ -304,4 +306,31 @@ describe('on a storage without a clock', () => {
     expect(at).toEqual([56 * second])
     expect(node.told()).toEqual([])
   })
+})
+
+it('a create that is repeated after a jump of the clock calls its handler after the jump is confirmed', async () => {
+  const world = new ClockWorld({ hasClock: false })
+  const told: (readonly string[])[] = []
+  const job = defineJob({
+    name: 'repeated',
+    schedule: everySeconds(60),
+    tasks: [{ name: 'work', run: () => void told.push(node.told()) }],
+  })
+  let isFailing = false
+  const storage = wrapStorage(world.connect(), {
+    around(call) {
+      if (call.method !== 'createOccurrences' || !isFailing) return call.proceed()
+      isFailing = false
+      node.clock.offsetMs = 30 * day
+      throw new Error('no answer')
+    },
+  })
+  const node = world.node('only', { jobs: [job], storage })
+  await node.scheduler.start()
+  await world.clock.advance({ seconds: 90 })
+  expect(told).toEqual([[]])
+  isFailing = true
+  await world.clock.advance({ minutes: 2 })
+  expect(isFailing).toBe(false)
+  expect(told[1]).toEqual([`unconfirmed ${30 * day}`, expect.stringMatching(/^confirmed/)])
 })
