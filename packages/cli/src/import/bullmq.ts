@@ -2,11 +2,11 @@ import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
 import { importPackage } from '../storage/import-package.ts'
 import type {
-  Imported,
+  CutOverContext,
   ImportContext,
   ImportedJob,
   ImportedRequest,
-  ImportNote,
+  ImportNotes,
   ImportSource,
 } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
@@ -20,15 +20,13 @@ export interface BullmqOptions {
   /** Default: every queue under the prefix. */
   readonly queues?: readonly string[]
   readonly prefix: string
-  /** The library that computes instants. Default: the user's. */
-  readonly library?: BullmqLibrary
 }
 
 /** The export of bullmq that `--compare` calls. */
-export interface BullmqLibrary {
+interface BullmqLibrary {
   getNextMillis(
     afterMs: number,
-    options: { readonly pattern?: string; readonly every?: number; readonly tz?: string },
+    options: Partial<Record<'pattern' | 'tz', string> & { every: number }>,
   ): number | undefined
 }
 
@@ -69,12 +67,21 @@ export function bullmq(options: BullmqOptions): ImportSource {
   const { url, cwd, prefix } = options
   let opened: Promise<RedisReader> | undefined
   const redis = (): Promise<RedisReader> => (opened ??= openRedis(url, cwd))
-  let found: Promise<readonly string[]> | undefined
-  const queues = (): Promise<readonly string[]> => (found ??= redis().then((client) => queuesOf(client, options)))
   return {
     name: 'BullMQ',
-    async read(context) {
-      return readAll(await redis(), prefix, await queues(), context)
+    differences: [
+      'BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.',
+      'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
+      'removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.',
+      'A late worker of BullMQ leaves out slots of a scheduler. Jobistemer runs each slot that it notices within misfireThreshold.',
+    ],
+    async read(context, notes) {
+      const client = await redis()
+      const jobs: ImportedJob[] = []
+      for (const queue of await queuesOf(client, options)) {
+        jobs.push(...(await jobsOfQueue(client, prefix, queue, context, notes)))
+      }
+      return jobs
     },
     rules: {
       gap: 'BullMQ (cron-parser) moves a skipped time by the length of the jump, or leaves it out. Jobistemer runs it at the first instant after the jump.',
@@ -82,12 +89,13 @@ export function bullmq(options: BullmqOptions): ImportSource {
       end: 'BullMQ (cron-parser) finds no further instant behind a change of offset that is no whole hour, and stops the scheduler. Jobistemer continues.',
     },
     async instantsAfter({ original }, afterMs, { timezone }) {
-      const library = options.library ?? (await importPackage<BullmqLibrary>('bullmq', { cwd, field: '--compare' }))
+      const library = await importPackage<BullmqLibrary>('bullmq', { cwd, field: '--compare' })
       return instantsOf(original as Scheduler, { afterMs, timezone }, library)
     },
     stop: (jobs, { cutOver }) => stopCommands(jobs, cutOver, prefix),
-    async *requests(context, note) {
-      for (const queue of await queues()) yield* requestsOf(await redis(), prefix, queue, context, note)
+    async *requests(context, notes) {
+      const client = await redis()
+      for (const queue of await queuesOf(client, options)) yield* requestsOf(client, prefix, queue, context, notes)
     },
     async close() {
       const client = await opened?.catch(() => undefined)
@@ -96,131 +104,105 @@ export function bullmq(options: BullmqOptions): ImportSource {
   }
 }
 
-async function queuesOf(redis: RedisReader, { prefix, queues, url }: BullmqOptions): Promise<readonly string[]> {
-  const names = new Set<string>()
+async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): Promise<readonly string[]> {
+  const found = new Set<string>()
   let cursor = '0'
   do {
     const [next, keys] = await redis.scan(cursor, 'MATCH', `${escaped(prefix)}:*:meta`, 'COUNT', 1000)
-    for (const key of keys) names.add(key.slice(prefix.length + 1, -':meta'.length))
+    for (const key of keys) found.add(key.slice(prefix.length + 1, -':meta'.length))
     cursor = next
   } while (cursor !== '0')
-  const missing = queues?.find((name) => !names.has(name))
-  if (missing === undefined && names.size > 0) return queues ?? [...names].sort()
-  throw new CliError({
-    code: 'SOURCE_EMPTY',
-    message:
-      missing === undefined
-        ? `There is no queue of BullMQ under the prefix ${prefix}.`
-        : `There is no queue ${missing} under the prefix ${prefix}.`,
-    field: missing === undefined ? '--source-prefix' : '--queue',
-    remedy:
-      names.size === 0
-        ? `Check ${new URL(url).pathname === '/' ? 'the prefix' : 'the prefix and the number of the database'}.`
-        : `The queues are ${[...names].sort().join(', ')}.`,
-  })
+  const missing = queues?.find((name) => !found.has(name))
+  if (missing === undefined && found.size > 0) return queues ?? [...found].sort()
+  const names = [...found].sort().join(', ')
+  const [field, remedy] =
+    names === ''
+      ? ['--source-prefix', 'Check the prefix, and the number of the database in the address.']
+      : ['--queue', `The queues are ${names}.`]
+  const message = `There is no queue${missing === undefined ? '' : ` ${missing}`} of BullMQ under the prefix ${prefix}.`
+  throw new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
 }
 
 function escaped(text: string): string {
   return text.replace(/[[\]*?\\]/g, '\\$&')
 }
 
-async function readAll(
+const leftStates = [
+  ['active', 'run now: the workers of BullMQ end them'],
+  ['waiting-children', 'belong to flows, which Jobistemer does not have'],
+  ['failed', 'have failed: look at them in BullMQ'],
+] as const
+
+async function jobsOfQueue(
   redis: RedisReader,
   prefix: string,
-  queues: readonly string[],
+  queue: string,
   context: ImportContext,
-): Promise<Imported> {
-  const jobs: ImportedJob[] = []
-  const notes: ImportNote[] = [
-    general('BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.'),
-    general(
-      'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
-    ),
-    general('removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.'),
-    general(
-      'A late worker of BullMQ leaves out slots of a scheduler. Jobistemer runs each slot that it notices within misfireThreshold.',
-    ),
-  ]
-  for (const queue of queues) {
-    const concurrency = Number(await redis.hget(`${prefix}:${queue}:meta`, 'concurrency'))
-    if (concurrency > 0)
-      notes.push({
-        origin: `queue ${queue}`,
-        kind: 'differs',
-        text: `BullMQ runs at most ${concurrency} jobs of the queue at once. Jobistemer applies maxConcurrency ${concurrency} to each job.`,
-      })
-    const limited: JobSettingsInput =
-      concurrency > 0 ? { overlapPolicy: 'queue', maxConcurrency: concurrency } : { overlapPolicy: 'allow' }
-    for (const [state, reason] of [
-      ['active', 'run now: the workers of BullMQ end them'],
-      ['waiting-children', 'belong to flows, which Jobistemer does not have'],
-      ['failed', 'have failed: look at them in BullMQ'],
-    ] as const) {
-      const key = `${prefix}:${queue}:${state}`
-      const count = state === 'active' ? await redis.llen(key) : await redis.zcard(key)
-      if (count > 0)
-        notes.push({ origin: `queue ${queue}`, kind: 'left_out', text: `${count} ${state} jobs ${reason}.` })
-    }
-    jobs.push({ name: queue, origin: `queue ${queue}`, schedule: null, handler: queue, settings: limited })
-    for (const scheduler of await schedulersOf(redis, prefix, queue, notes)) {
-      jobs.push(await jobOf(scheduler, limited, context, notes))
-    }
+  notes: ImportNotes,
+): Promise<readonly ImportedJob[]> {
+  const origin = `queue ${queue}`
+  const most = Number(await redis.hget(`${prefix}:${queue}:meta`, 'concurrency'))
+  const settings: JobSettingsInput =
+    most > 0 ? { overlapPolicy: 'queue', maxConcurrency: most } : { overlapPolicy: 'allow' }
+  if (most > 0) {
+    notes.differs(
+      origin,
+      `BullMQ runs at most ${most} jobs of the queue at once. Jobistemer applies maxConcurrency ${most} to each job.`,
+    )
   }
-  return { jobs, notes }
-}
-
-function general(text: string): ImportNote {
-  return { origin: 'all jobs', kind: 'differs', text }
+  for (const [state, reason] of leftStates) {
+    const key = `${prefix}:${queue}:${state}`
+    const count = state === 'active' ? await redis.llen(key) : await redis.zcard(key)
+    if (count > 0) notes.leftOut(origin, `${count} ${state} jobs ${reason}.`)
+  }
+  const schedulers = await schedulersOf(redis, prefix, queue, notes)
+  const scheduled = schedulers.map((scheduler) => jobOf(scheduler, settings, context, notes))
+  return [{ name: queue, origin, schedule: null, handler: queue, settings }, ...(await Promise.all(scheduled))]
 }
 
 async function schedulersOf(
   redis: RedisReader,
   prefix: string,
   queue: string,
-  notes: ImportNote[],
+  notes: ImportNotes,
 ): Promise<readonly Scheduler[]> {
   const key = `${prefix}:${queue}:repeat`
   const members = await redis.zrange(key, 0, -1, 'WITHSCORES')
   const schedulers: Scheduler[] = []
   for (let index = 0; index < members.length; index += 2) {
-    const [id = '', score] = [members[index], members[index + 1]]
-    const nextMs = Number(score)
+    const id = members[index] as string
+    const nextMs = Number(members[index + 1])
+    const origin = `queue ${queue}, scheduler ${id}`
     const hash = await redis.hgetall(`${key}:${id}`)
     // A scheduler has its data in its hash. A repeatable job of BullMQ 5 and earlier has them only in its next job.
     const isLegacy = hash.ic === undefined
-    const next: JobHash = isLegacy ? await redis.hgetall(await nextOfLegacy(redis, prefix, queue, id, nextMs)) : {}
-    const options = jsonOf<JobOptions>(isLegacy ? next.opts : hash.opts) ?? {}
-    const [oldName = '', , oldEnd = '', oldZone = '', ...oldRule] = id.split(':')
-    const rule = hash.name === undefined ? oldRule.join(':') : ''
-    const { pattern = rule.includes(' ') ? rule : null, every = /^\d+$/.test(rule) ? rule : null } = hash
-    const limit = Number(hash.limit ?? options.repeat?.limit ?? Number.NaN)
-    const made = Number(hash.ic ?? options.repeat?.count ?? 1)
+    const source: JobHash = isLegacy ? await redis.hgetall(await nextOfLegacy(redis, prefix, queue, id, nextMs)) : hash
+    if (source.name === undefined)
+      notes.differs(origin, 'BullMQ has no next job of it, so its data and options are unknown. The job has none.')
+    const options = jsonOf<JobOptions>(source.opts) ?? {}
+    const { limit, count = 1, startDate } = options.repeat ?? {}
+    // Before BullMQ 3, the member of the set is the only record: NAME:ID:END:ZONE:RULE.
+    const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
+    const rule = oldRule.join(':')
+    const pattern = hash.pattern ?? (rule.includes(' ') ? rule : null)
+    const every = hash.every ?? (/^\d+$/.test(rule) ? rule : null)
     if (pattern === null && every === null) {
-      notes.push({
-        origin: `queue ${queue}, scheduler ${id}`,
-        kind: 'left_out',
-        text: 'Its record in Redis has neither a pattern nor an interval.',
-      })
+      notes.leftOut(origin, 'Its record in Redis has neither a pattern nor an interval.')
       continue
     }
-    if (isLegacy && next.name === undefined)
-      notes.push({
-        origin: `queue ${queue}, scheduler ${id}`,
-        kind: 'differs',
-        text: 'BullMQ has no next job of it, so its data and options are unknown. The job has no data.',
-      })
+    const most = Number(hash.limit ?? limit ?? Number.POSITIVE_INFINITY)
     schedulers.push({
       queue,
       id,
       name: hash.name ?? oldName,
       nextMs,
-      pattern: pattern ?? null,
+      pattern,
       every: every === null ? null : Number(every),
-      tz: hash.tz ?? (rule !== '' && oldZone !== '' ? oldZone : null),
-      startMs: millisOf(hash.startDate ?? options.repeat?.startDate),
-      endMs: millisOf(hash.endDate ?? (rule === '' ? undefined : oldEnd)),
-      left: Number.isNaN(limit) ? null : limit - made + 1,
-      data: jsonOf(isLegacy ? next.data : hash.data),
+      tz: hash.tz ?? (oldZone || null),
+      startMs: millisOf(hash.startDate ?? startDate),
+      endMs: millisOf(hash.endDate ?? oldEnd),
+      left: Number.isFinite(most) ? most - Number(hash.ic ?? count) + 1 : null,
+      data: jsonOf(source.data),
       options,
     })
   }
@@ -259,28 +241,29 @@ async function jobOf(
   scheduler: Scheduler,
   limited: JobSettingsInput,
   context: ImportContext,
-  notes: ImportNote[],
+  notes: ImportNotes,
 ): Promise<ImportedJob> {
   const { queue, id, name, data, options, tz, pattern, every, nextMs, startMs } = scheduler
   const origin = `queue ${queue}, scheduler ${id}`
-  const note = (text: string): void => void notes.push({ origin, kind: 'differs', text })
+  const note = (text: string): void => notes.differs(origin, text)
   if (tz === null && pattern !== null)
-    note(`It names no time zone, so BullMQ uses the zone of its process. The job says ${context.timezone}.`)
+    note(`It names no time zone, so BullMQ uses its own. The job says ${context.timezone}.`)
   if (every !== null)
     note(`BullMQ counts from the instant at which it was made. The job counts from its next instant, ${isoOf(nextMs)}.`)
+  if (options.lifo === true) note('lifo is not carried over: Jobistemer runs requests in the order of their time.')
   const start = startMs !== null && startMs > context.now ? { start: isoOf(startMs) } : {}
-  const bare: SerializedSchedule =
+  const schedule: SerializedSchedule =
     every === null
       ? { type: 'cron', expression: pattern as string, timezone: tz ?? context.timezone, ...start }
-      : { type: 'iso8601', interval: `R/${isoOf(nextMs)}/${durationText(every)}`, timezone: 'UTC', ...start }
-  const endMs = await endOf(scheduler, bare, context.cwd)
+      : { type: 'iso8601', interval: `R/${isoOf(nextMs)}/PT${every / 1000}S`, timezone: 'UTC', ...start }
+  const endMs = await endOf(scheduler, schedule, context.cwd)
   return {
     name: `${queue}/${id}`,
     origin,
-    schedule: endMs === null ? bare : { ...bare, end: isoOf(endMs) },
+    schedule: endMs === null ? schedule : { ...schedule, end: isoOf(endMs) },
     handler: queue,
     data: { name, ...(data !== undefined && { data }) },
-    settings: { ...limited, ...settingsOf(options, note) },
+    settings: { ...limited, ...retryOf(options, note), ...priorityOf(options.priority) },
     original: scheduler,
   }
 }
@@ -303,27 +286,21 @@ function isoOf(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-function durationText(ms: number): string {
-  return ms % 1000 === 0 ? `PT${ms / 1000}S` : `PT${(ms / 1000).toFixed(3)}S`
-}
-
-function settingsOf(
-  { attempts = 1, backoff, priority, lifo }: JobOptions,
+function retryOf(
+  { attempts = 1, backoff }: JobOptions,
   note: (text: string) => void,
-): JobSettingsInput {
-  if (lifo === true) note('lifo is not carried over: Jobistemer runs requests in the order of their time.')
-  return { ...(attempts > 1 && { retryPolicy: retryPolicyOf(attempts, backoff, note) }), ...priorityOf(priority) }
-}
-
-function retryPolicyOf(attempts: number, backoff: JobOptions['backoff'], note: (text: string) => void) {
+): Pick<JobSettingsInput, 'retryPolicy'> {
+  if (attempts <= 1) return {}
   const { type = 'fixed', delay = 0, jitter } = typeof backoff === 'number' ? { delay: backoff } : (backoff ?? {})
-  if (type !== 'fixed' && type !== 'exponential')
-    note(`The backoff ${type} is code, and is not carried over. The job retries after ${delay} ms.`)
+  const isKnown = type === 'fixed' || type === 'exponential'
+  if (!isKnown) note(`The backoff ${type} is code, and is not carried over. The job retries after ${delay} ms.`)
   return {
-    maxRetries: Math.min(attempts - 1, 1000),
-    retryInterval: delay,
-    ...(type === 'exponential' && { backoffFactor: 2 }),
-    ...(jitter !== undefined && { jitter }),
+    retryPolicy: {
+      maxRetries: Math.min(attempts - 1, 1000),
+      retryInterval: delay,
+      ...(type === 'exponential' && { backoffFactor: 2 }),
+      ...(jitter !== undefined && { jitter }),
+    },
   }
 }
 
@@ -374,36 +351,29 @@ await connection.quit()
   ]
 }
 
-type CutOver = ImportContext & { readonly cutOver: number }
-
 async function* requestsOf(
   redis: RedisReader,
   prefix: string,
   queue: string,
-  context: CutOver,
-  note: (note: ImportNote) => void,
+  context: CutOverContext,
+  notes: ImportNotes,
 ): AsyncGenerator<ImportedRequest> {
   const base = `${prefix}:${queue}`
   if ((await redis.hexists(`${base}:meta`, 'paused')) === 0) {
-    throw sourceBusy(
-      `The queue ${queue} is not paused, so its workers may start what is handed over.`,
-      'Run the stop command that import printed with --cut-over, then call this command again.',
-    )
+    const remedy = 'Run the stop command that import printed with --cut-over, then call this command again.'
+    throw sourceBusy(`The queue ${queue} is not paused, so its workers may start what is handed over.`, remedy)
   }
   const active = await redis.llen(`${base}:active`)
-  if (active > 0)
-    throw sourceBusy(
-      `The queue ${queue} has ${active} active jobs.`,
-      'Wait until its workers have ended them. A worker moves jobs of a dead worker back to waiting.',
-    )
-  const schedulers = await schedulersOf(redis, prefix, queue, [])
-  const { cutOver } = context
+  const remedy = 'Wait until its workers have ended them. A worker moves jobs of a dead worker back to waiting.'
+  if (active > 0) throw sourceBusy(`The queue ${queue} has ${active} active jobs.`, remedy)
   for await (const page of pendingIds(redis, base)) {
-    const requests = page.map((job) => requestOf(redis, `${base}:${job.id}`, { ...job, queue, cutOver }, note))
+    const { cutOver } = context
+    const requests = page.map((job) => requestOf(redis, `${base}:${job.id}`, { ...job, queue, cutOver }, notes))
     for (const request of await Promise.all(requests)) if (request !== null) yield request
   }
   // A scheduler makes one job ahead. The slots between that job and the cut-over have no job yet.
-  for (const scheduler of schedulers) yield* unmadeSlots(scheduler, context)
+  const ignored: ImportNotes = { leftOut: () => undefined, differs: () => undefined }
+  for (const scheduler of await schedulersOf(redis, prefix, queue, ignored)) yield* unmadeSlots(scheduler, context)
 }
 
 /** A waiting job; `dueMs`: of a delayed one. */
@@ -439,39 +409,36 @@ async function requestOf(
   redis: RedisReader,
   key: string,
   { queue, id, dueMs, cutOver }: PendingId & { readonly queue: string; readonly cutOver: number },
-  note: (note: ImportNote) => void,
+  notes: ImportNotes,
 ): Promise<ImportedRequest | null> {
   const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await redis.hgetall(key)
   const origin = `queue ${queue}, job ${id}`
-  const differs = (text: string): void => note({ origin, kind: 'differs', text })
-  if (name === undefined) {
-    note({ origin, kind: 'left_out', text: 'Its record is missing in Redis.' })
-    return null
-  }
+  const note = (text: string): void => notes.differs(origin, text)
+  if (name === undefined) notes.leftOut(origin, 'Its record is missing in Redis.')
   const slot = rjk === undefined ? Number.NaN : Number(id.slice(id.lastIndexOf(':') + 1))
-  if (slot >= cutOver) return null
+  if (name === undefined || slot >= cutOver) return null
   const options = jsonOf<JobOptions>(opts) ?? {}
-  const { attempts = 1, backoff, priority } = options
+  const { priority = 0 } = options
   if (parentKey !== undefined)
-    differs('It is the child of a flow. The request runs it, and its parent does not learn of the end.')
-  if (Number(atm) > 0) differs(`BullMQ has tried it ${atm} times. The request has all ${attempts} attempts again.`)
+    note('It is the child of a flow. The request runs it, and its parent does not learn of the end.')
+  if (Number(atm) > 0) note(`BullMQ has tried it ${atm} times. The request has all attempts again.`)
   if (deid !== undefined)
-    differs(`Its deduplication id ${deid} is not carried over. Use key and keyScope for new requests.`)
-  if (priority !== undefined && priority > 10)
-    differs(`Its priority ${priority} becomes -10, the lowest of Jobistemer.`)
+    note(`Its deduplication id ${deid} is not carried over. Use key and keyScope for new requests.`)
+  if (priority > 10) note(`Its priority ${priority} becomes -10, the lowest of Jobistemer.`)
+  const overrides = retryOf(options, note)
   return {
     job: rjk === undefined ? queue : `${queue}/${rjk}`,
     key: id,
     data: { name, data: jsonOf(data) ?? null },
     ...(dueMs !== null && { at: isoOf(dueMs) }),
     ...priorityOf(priority),
-    ...(attempts > 1 && { overrides: { retryPolicy: retryPolicyOf(attempts, backoff, differs) } }),
+    ...(overrides.retryPolicy !== undefined && { overrides }),
   }
 }
 
 async function* unmadeSlots(
   scheduler: Scheduler,
-  { cutOver, cwd, timezone }: CutOver,
+  { cutOver, cwd, timezone }: CutOverContext,
 ): AsyncGenerator<ImportedRequest> {
   const { queue, id, name, data, nextMs, every, pattern, tz, left } = scheduler
   const cron =
