@@ -33,6 +33,11 @@ interface QueueRow {
   readonly dead_letter: string | null
 }
 
+type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', number>> & {
+  readonly retryBackoff?: boolean
+  readonly missed?: string
+}
+
 interface ScheduleRow {
   readonly name: string
   readonly key: string
@@ -42,15 +47,6 @@ interface ScheduleRow {
   readonly timezone: string | null
   readonly data: unknown
   readonly options: SendOptions | null
-}
-
-/** The options of a job that the importer reads from a schedule. */
-interface SendOptions {
-  readonly priority?: number
-  readonly retryLimit?: number
-  readonly retryDelay?: number
-  readonly retryBackoff?: boolean
-  readonly missed?: string
 }
 
 interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max'> {
@@ -66,26 +62,13 @@ interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_b
 }
 
 /** The part of pg-boss that `--compare` calls. */
-interface PgBossPackage {
-  readonly PgBoss: new (
-    options: object,
-  ) => {
-    previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
-  }
+interface Boss {
+  previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
 }
 
 /** The queue of the occurrences that pg-boss has not yet turned into jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
-
-const policyNotes: Readonly<Record<string, string>> = {
-  short:
-    'pg-boss lets one job of the queue wait at most. Jobistemer lets each request wait; use key with keyScope waiting.',
-  stately: 'pg-boss lets one job in each state exist. The job runs one request at a time, and lets the rest wait.',
-  exclusive: 'pg-boss lets one job wait or run. The job runs one request at a time, and lets the rest wait.',
-  key_strict_fifo:
-    'pg-boss runs one job per key at a time, in order. The job runs one request at a time, whatever its key.',
-}
 
 /** The source `pg-boss`: the schedules, queues and jobs of pg-boss 12. */
 export function pgBoss(options: PgBossOptions): ImportSource {
@@ -108,7 +91,10 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       end: 'pg-boss (cron-parser) finds no further instant behind a change of offset that is no whole hour. Jobistemer continues.',
     },
     async instantsAfter({ original }, afterMs, { timezone: zone }) {
-      const { PgBoss } = await importPackage<PgBossPackage>('pg-boss', { cwd, field: '--compare' })
+      const { PgBoss } = await importPackage<{ PgBoss: new (options: object) => Boss }>('pg-boss', {
+        cwd,
+        field: '--compare',
+      })
       const { cron, timezone } = original as ScheduleRow
       return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron), timezone ?? zone, afterMs)
     },
@@ -185,9 +171,11 @@ function settingsOfQueue(
   const expiry = expire_seconds * 1000
   if (dead_letter !== null)
     note(`Its dead letter queue ${dead_letter} is not carried over. Jobistemer keeps failed runs for a replay.`)
-  const text = policyNotes[policy]
-  if (text !== undefined) note(text)
   const isSingle = policy !== 'standard' && policy !== 'short'
+  if (isSingle)
+    note(`Its policy is ${policy}, by key. The job runs one request at a time, whatever its key; others wait.`)
+  if (policy === 'short')
+    note('Its policy is short: one job waits at most. Use key with keyScope waiting for new requests.')
   return {
     overlapPolicy: isSingle ? 'queue' : 'allow',
     taskTimeout: expiry,
@@ -234,11 +222,11 @@ function jobsOf(
   const { priority, missed, retryLimit, retryDelay, retryBackoff, ...others } = options ?? {}
   const rest = Object.keys(others)
   if (rest.length > 0) note(`These options are not carried over: ${rest.join(', ')}.`)
-  const retry: Retry = {
-    ...queue,
-    ...(retryLimit !== undefined && { retry_limit: retryLimit }),
-    ...(retryDelay !== undefined && { retry_delay: retryDelay }),
-    ...(retryBackoff !== undefined && { retry_backoff: retryBackoff }),
+  const retry = {
+    retry_limit: retryLimit ?? queue.retry_limit,
+    retry_delay: retryDelay ?? queue.retry_delay,
+    retry_backoff: retryBackoff ?? queue.retry_backoff,
+    retry_delay_max: queue.retry_delay_max,
   }
   return [
     {
@@ -269,27 +257,19 @@ function levelOf(priority: number): number {
   return Math.max(-10, Math.min(10, priority))
 }
 
-function* previewed(
-  boss: InstanceType<PgBossPackage['PgBoss']>,
-  cron: string,
-  tz: string,
-  afterMs: number,
-): Generator<number, void> {
+function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Generator<number, void> {
   for (let from = new Date(afterMs); ; ) {
-    // One at a time: pg-boss gives up a longer list after 1 s.
-    const next = nextOf(() => boss.previewSchedule(cron, { tz, from, count: 1 })[0])
+    let next: Date | undefined
+    try {
+      // One at a time: pg-boss gives up a longer list after 1 s.
+      next = boss.previewSchedule(cron, { tz, from, count: 1 })[0]
+    } catch {
+      // pg-boss has accepted the expression, so cron-parser has found no further instant.
+      return
+    }
     if (next === undefined || next <= from) return
     yield +next
     from = next
-  }
-}
-
-/** pg-boss has accepted the expression, so an error means that cron-parser finds no further instant. */
-function nextOf(preview: () => Date | undefined): Date | undefined {
-  try {
-    return preview()
-  } catch {
-    return undefined
   }
 }
 
