@@ -279,6 +279,10 @@ function stopCommands(
   schema: string,
 ): readonly string[] {
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
+  const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
+  const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
+  // A pass at this instant or later sends the last slots before the cut-over.
+  const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',
     '# Set DATABASE_URL to the address of the source. From the cut-over on, producers trigger jobs in Jobistemer.',
@@ -291,10 +295,10 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const passAt = async () => +(await boss.getDb().executeSql('SELECT cron_on FROM ${identifier(schema)}.version')).rows[0].cron_on
 if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Choose a later one.')
 for (let left; (left = ${cutOver - 10_000} - Date.now()) > 0; ) await sleep(Math.min(left, 60000))
-// The last minute before the cut-over has been sent when a pass has begun in it, 3 s ago at least.
-const isSent = async () => { const at = await passAt(); return at >= ${cutOver - minuteMs} && Date.now() - at > 3000 }
+// pg-boss has sent the last slots when a pass has begun after them, 3 s ago at least.
+const isSent = async () => { const at = await passAt(); return at >= ${lastSlot} && Date.now() - at > 3000 }
 while (!(await isSent())) {
-  if (Date.now() > ${cutOver - 1000}) throw new Error('pg-boss has sent no slots in the last minute. Nothing was changed. Choose a later cut-over.')
+  if (Date.now() > ${cutOver - 1000}) throw new Error('pg-boss has not sent the last slots. Nothing was changed. Choose a later cut-over, best a whole minute.')
   await sleep(100)
 }
 for (const [name, key] of ${JSON.stringify(rows.map(({ name, key }) => [name, key]))}) await boss.unschedule(name, key)
