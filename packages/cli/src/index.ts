@@ -2,12 +2,12 @@ export { type CliConfig, defineConfig } from './config.ts'
 export { exitCodes } from './exit-codes.ts'
 export { type CronerEntry, fromCroner, fromNodeCron, type NodeCronEntry } from './import/in-code.ts'
 export type {
+  CutOverContext,
   Difference,
-  Imported,
   ImportContext,
   ImportedJob,
   ImportedRequest,
-  ImportNote,
+  ImportNotes,
   ImportRules,
   ImportSource,
 } from './import/import-source.ts'

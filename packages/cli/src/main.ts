@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Command as Commander, CommanderError, type Option } from 'commander'
 import { CliError } from './cli-error.ts'
 import type { Command, Context } from './command.ts'
@@ -18,6 +19,8 @@ import { Session } from './session.ts'
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
+  // Each storage call in progress listens to the signal, and trigger-many makes more than 10 at once.
+  setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine
   // These options already apply to errors in the command line itself, so this reads them before commander parses it.

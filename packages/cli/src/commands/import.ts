@@ -6,7 +6,7 @@ import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { CheckedJob } from '../import/checked-jobs.ts'
 import type { Comparison, DifferenceGroup } from '../import/compare.ts'
-import type { ImportContext, ImportedRequest, ImportNote, ImportSource } from '../import/import-source.ts'
+import type { ImportContext, ImportedRequest, ImportNote, ImportNotes, ImportSource } from '../import/import-source.ts'
 import type { SourceOptions } from '../import/source-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
@@ -91,14 +91,21 @@ export const importJobs: Command = {
     const state = stateOf(context, options)
     const source = await sourceOf(context.io, name, file, options)
     try {
-      const { jobs: read, notes: given } = await source.read(state)
-      const notes = [...given]
-      const jobs = await checkJobs(read, state, (note) => notes.push(note))
+      const notes: ImportNote[] = (source.differences ?? []).map((what) => ({
+        origin: 'all jobs',
+        kind: 'differs',
+        text: what,
+      }))
+      const noting: ImportNotes = {
+        leftOut: (origin, what) => notes.push({ origin, kind: 'left_out', text: what }),
+        differs: (origin, what) => notes.push({ origin, kind: 'differs', text: what }),
+      }
+      const jobs = await checkJobs(await source.read(state, noting), state, noting)
       if (options.output !== undefined) await writeJobs(resolve(state.cwd, options.output), source, jobs, notes)
       const requests =
         options.requests === undefined
           ? null
-          : await writeRequests(resolve(state.cwd, options.requests), source, state, (note) => notes.push(note))
+          : await writeRequests(resolve(state.cwd, options.requests), source, state, noting)
       const comparisons = options.compare === true ? await compareAll(context, source, jobs, state) : null
       const stop = state.cutOver === null ? [] : (source.stop?.(jobs, { ...state, cutOver: state.cutOver }) ?? [])
       print(context, { source: source.name, jobs, notes, comparisons, requests, stop, options, cutOver: state.cutOver })
@@ -166,7 +173,7 @@ async function writeRequests(
   file: string,
   source: ImportSource,
   state: ImportContext,
-  note: (note: ImportNote) => void,
+  notes: ImportNotes,
 ): Promise<number> {
   if (source.requests === undefined)
     throw invalid('--requests', `${source.name} has no queue.`, 'Leave --requests out.')
@@ -181,18 +188,15 @@ async function writeRequests(
   })
   let count = 0
   try {
-    for await (const request of source.requests({ ...state, cutOver: state.cutOver as number }, note)) {
+    for await (const request of source.requests({ ...state, cutOver: state.cutOver as number }, notes)) {
       state.signal.throwIfAborted()
-      if (isTooLarge(request))
-        note({
-          origin: `${request.job}, job ${request.key}`,
-          kind: 'left_out',
-          text: `Its data have more than ${mostBytes} bytes. Store them elsewhere, and trigger the job with their address.`,
-        })
-      else {
-        await output.write(`${JSON.stringify(request)}\n`)
-        count += 1
+      if (isTooLarge(request)) {
+        const remedy = 'Store them elsewhere, and trigger the job with their address.'
+        notes.leftOut(`${request.job}, job ${request.key}`, `Its data have more than ${mostBytes} bytes. ${remedy}`)
+        continue
       }
+      await output.write(`${JSON.stringify(request)}\n`)
+      count += 1
     }
   } finally {
     await output.close()

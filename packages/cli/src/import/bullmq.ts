@@ -1,15 +1,9 @@
 import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
-import { importPackage } from '../storage/import-package.ts'
-import type {
-  Imported,
-  ImportContext,
-  ImportedJob,
-  ImportedRequest,
-  ImportNote,
-  ImportSource,
-} from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
+import { importPackage } from '../storage/import-package.ts'
+import type { CutOverContext, ImportContext, ImportedJob, ImportedRequest } from './import-source.ts'
+import type { ImportNotes, ImportSource } from './import-source.ts'
 import { openRedis, type RedisReader, sourceBusy } from './peers.ts'
 import { scheduleOf } from './schedule-of.ts'
 
@@ -20,21 +14,15 @@ export interface BullmqOptions {
   /** Default: every queue under the prefix. */
   readonly queues?: readonly string[]
   readonly prefix: string
-  /** The library that computes instants. Default: the user's. */
-  readonly library?: BullmqLibrary
 }
 
 /** The export of bullmq that `--compare` calls. */
-export interface BullmqLibrary {
-  getNextMillis(
-    afterMs: number,
-    options: { readonly pattern?: string; readonly every?: number; readonly tz?: string },
-  ): number | undefined
+interface BullmqLibrary {
+  getNextMillis(afterMs: number, rule: { pattern?: string; tz?: string; every?: number }): number | undefined
 }
 
-/** A job scheduler or a repeatable job, as Redis has it. */
+/** A job scheduler or a repeatable job, as Redis has it. Instants are in epoch milliseconds. */
 interface Scheduler {
-  readonly queue: string
   readonly id: string
   readonly name: string
   readonly nextMs: number
@@ -42,9 +30,10 @@ interface Scheduler {
   readonly every: number | null
   readonly tz: string | null
   readonly startMs: number | null
-  readonly endMs: number | null
-  /** Number of jobs that the scheduler still creates, with the one at `nextMs`; `null`: without limit. */
-  readonly left: number | null
+  /** `Infinity` without an end. */
+  readonly endMs: number
+  /** Number of jobs that the scheduler still makes, with the one at `nextMs`; `Infinity` without a limit. */
+  readonly left: number
   readonly data: unknown
   readonly options: JobOptions
 }
@@ -58,23 +47,38 @@ interface JobOptions {
   readonly repeat?: { readonly limit?: number; readonly count?: number; readonly startDate?: number | string }
 }
 
-const pageSize = 500
-const lists = ['wait', 'paused'] as const
-const sets = ['prioritized', 'delayed'] as const
 /** A job's hash has data beyond these. */
 type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' | 'parentKey' | 'deid', string>>>
+
+/** Job hashes that are read at once. */
+const pageSize = 500
+const leftStates = [
+  ['active', 'run now: the workers of BullMQ end them'],
+  ['waiting-children', 'belong to flows, which Jobistemer does not have'],
+  ['failed', 'have failed: look at them in BullMQ'],
+] as const
 
 /** The source `bullmq`: the queues of BullMQ 5 and 6 on Redis. */
 export function bullmq(options: BullmqOptions): ImportSource {
   const { url, cwd, prefix } = options
   let opened: Promise<RedisReader> | undefined
-  const redis = (): Promise<RedisReader> => (opened ??= openRedis(url, cwd))
-  let found: Promise<readonly string[]> | undefined
-  const queues = (): Promise<readonly string[]> => (found ??= redis().then((client) => queuesOf(client, options)))
+  async function* readers(notes: ImportNotes): AsyncGenerator<QueueReader> {
+    opened ??= openRedis(url, cwd)
+    const redis = await opened
+    for (const queue of await queuesOf(redis, options)) yield new QueueReader(redis, prefix, queue, notes)
+  }
   return {
     name: 'BullMQ',
-    async read(context) {
-      return readAll(await redis(), prefix, await queues(), context)
+    differences: [
+      'BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.',
+      'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
+      'removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.',
+      'A late worker of BullMQ leaves out slots of a scheduler. Jobistemer runs each slot that it notices within misfireThreshold.',
+    ],
+    async read(context, notes) {
+      const jobs: ImportedJob[] = []
+      for await (const reader of readers(notes)) jobs.push(...(await reader.jobs(context)))
+      return jobs
     },
     rules: {
       gap: 'BullMQ (cron-parser) moves a skipped time by the length of the jump, or leaves it out. Jobistemer runs it at the first instant after the jump.',
@@ -82,167 +86,232 @@ export function bullmq(options: BullmqOptions): ImportSource {
       end: 'BullMQ (cron-parser) finds no further instant behind a change of offset that is no whole hour, and stops the scheduler. Jobistemer continues.',
     },
     async instantsAfter({ original }, afterMs, { timezone }) {
-      const library = options.library ?? (await importPackage<BullmqLibrary>('bullmq', { cwd, field: '--compare' }))
-      return instantsOf(original as Scheduler, { afterMs, timezone }, library)
+      const library = await importPackage<BullmqLibrary>('bullmq', { cwd, field: '--compare' })
+      return instantsOf(original as Scheduler, afterMs, timezone, library)
     },
     stop: (jobs, { cutOver }) => stopCommands(jobs, cutOver, prefix),
-    async *requests(context, note) {
-      for (const queue of await queues()) yield* requestsOf(await redis(), prefix, queue, context, note)
+    async *requests(context, notes) {
+      for await (const reader of readers(notes)) yield* reader.requests(context)
     },
     async close() {
-      const client = await opened?.catch(() => undefined)
-      client?.disconnect()
+      // The command has reported an error of opening.
+      const redis = await opened?.catch(() => undefined)
+      redis?.disconnect()
     },
   }
 }
 
-async function queuesOf(redis: RedisReader, { prefix, queues, url }: BullmqOptions): Promise<readonly string[]> {
-  const names = new Set<string>()
+async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): Promise<readonly string[]> {
+  const found = new Set<string>()
+  const pattern = `${prefix.replace(/[[\]*?\\]/g, '\\$&')}:*:meta`
   let cursor = '0'
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', `${escaped(prefix)}:*:meta`, 'COUNT', 1000)
-    for (const key of keys) names.add(key.slice(prefix.length + 1, -':meta'.length))
+    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
+    for (const key of keys) found.add(key.slice(prefix.length + 1, -':meta'.length))
     cursor = next
   } while (cursor !== '0')
-  const missing = queues?.find((name) => !names.has(name))
-  if (missing === undefined && names.size > 0) return queues ?? [...names].sort()
-  throw new CliError({
-    code: 'SOURCE_EMPTY',
-    message:
-      missing === undefined
-        ? `There is no queue of BullMQ under the prefix ${prefix}.`
-        : `There is no queue ${missing} under the prefix ${prefix}.`,
-    field: missing === undefined ? '--source-prefix' : '--queue',
-    remedy:
-      names.size === 0
-        ? `Check ${new URL(url).pathname === '/' ? 'the prefix' : 'the prefix and the number of the database'}.`
-        : `The queues are ${[...names].sort().join(', ')}.`,
-  })
+  const missing = queues?.find((name) => !found.has(name))
+  if (missing === undefined && found.size > 0) return queues ?? [...found].sort()
+  const names = [...found].sort().join(', ')
+  const field = names === '' ? '--source-prefix' : '--queue'
+  const remedy = names === '' ? 'Check the prefix, and the database in the address.' : `The queues are ${names}.`
+  const message = `There is no queue${missing === undefined ? '' : ` ${missing}`} of BullMQ under the prefix ${prefix}.`
+  throw new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
 }
 
-function escaped(text: string): string {
-  return text.replace(/[[\]*?\\]/g, '\\$&')
-}
+/** Reads one queue. */
+class QueueReader {
+  readonly #redis: RedisReader
+  readonly #queue: string
+  readonly #base: string
+  readonly #notes: ImportNotes
 
-async function readAll(
-  redis: RedisReader,
-  prefix: string,
-  queues: readonly string[],
-  context: ImportContext,
-): Promise<Imported> {
-  const jobs: ImportedJob[] = []
-  const notes: ImportNote[] = [
-    general('BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.'),
-    general(
-      'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
-    ),
-    general('removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.'),
-    general(
-      'A late worker of BullMQ leaves out slots of a scheduler. Jobistemer runs each slot that it notices within misfireThreshold.',
-    ),
-  ]
-  for (const queue of queues) {
-    const concurrency = Number(await redis.hget(`${prefix}:${queue}:meta`, 'concurrency'))
-    if (concurrency > 0)
-      notes.push({
-        origin: `queue ${queue}`,
-        kind: 'differs',
-        text: `BullMQ runs at most ${concurrency} jobs of the queue at once. Jobistemer applies maxConcurrency ${concurrency} to each job.`,
-      })
-    const limited: JobSettingsInput =
-      concurrency > 0 ? { overlapPolicy: 'queue', maxConcurrency: concurrency } : { overlapPolicy: 'allow' }
-    for (const [state, reason] of [
-      ['active', 'run now: the workers of BullMQ end them'],
-      ['waiting-children', 'belong to flows, which Jobistemer does not have'],
-      ['failed', 'have failed: look at them in BullMQ'],
-    ] as const) {
-      const key = `${prefix}:${queue}:${state}`
-      const count = state === 'active' ? await redis.llen(key) : await redis.zcard(key)
-      if (count > 0)
-        notes.push({ origin: `queue ${queue}`, kind: 'left_out', text: `${count} ${state} jobs ${reason}.` })
+  constructor(redis: RedisReader, prefix: string, queue: string, notes: ImportNotes) {
+    this.#redis = redis
+    this.#queue = queue
+    this.#base = `${prefix}:${queue}`
+    this.#notes = notes
+  }
+
+  /** The job for requests of the queue, and those of its schedulers. */
+  async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
+    const origin = `queue ${this.#queue}`
+    const most = Number(await this.#redis.hget(`${this.#base}:meta`, 'concurrency'))
+    const settings: JobSettingsInput =
+      most > 0 ? { overlapPolicy: 'queue', maxConcurrency: most } : { overlapPolicy: 'allow' }
+    const limit = `BullMQ runs at most ${most} jobs of the queue at once. Jobistemer applies ${most} to each job.`
+    if (most > 0) this.#notes.differs(origin, limit)
+    for (const [state, reason] of leftStates) {
+      const key = `${this.#base}:${state}`
+      const count = state === 'active' ? await this.#redis.llen(key) : await this.#redis.zcard(key)
+      if (count > 0) this.#notes.leftOut(origin, `${count} ${state} jobs ${reason}.`)
     }
-    jobs.push({ name: queue, origin: `queue ${queue}`, schedule: null, handler: queue, settings: limited })
-    for (const scheduler of await schedulersOf(redis, prefix, queue, notes)) {
-      jobs.push(await jobOf(scheduler, limited, context, notes))
+    const schedulers = await this.#schedulers(this.#notes)
+    const scheduled = schedulers.map((scheduler) => this.#jobOf(scheduler, settings, context))
+    const own = { name: this.#queue, origin, schedule: null, handler: this.#queue, settings }
+    return [own, ...(await Promise.all(scheduled))]
+  }
+
+  /** The requests for its waiting jobs, and for slots before the cut-over that have no job. */
+  async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
+    if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
+      const remedy = 'Run the stop command that import printed with --cut-over, then call this command again.'
+      throw sourceBusy(`The queue ${this.#queue} is not paused, so its workers may start more jobs.`, remedy)
+    }
+    const active = await this.#redis.llen(`${this.#base}:active`)
+    const remedy = 'Wait until its workers have ended them. A worker moves jobs of a dead worker back to waiting.'
+    if (active > 0) throw sourceBusy(`The queue ${this.#queue} has ${active} active jobs.`, remedy)
+    const pending = [...(await this.#pending())]
+    for (let start = 0; start < pending.length; start += pageSize) {
+      const page = pending.slice(start, start + pageSize)
+      const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
+      for (const request of await Promise.all(requests)) if (request !== null) yield request
+    }
+    // `jobs` has noted what is wrong with them.
+    const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
+    for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
+  }
+
+  async #schedulers(notes: ImportNotes): Promise<readonly Scheduler[]> {
+    const key = `${this.#base}:repeat`
+    const schedulers: Scheduler[] = []
+    for (const [id, nextMs] of pairs(await this.#redis.zrange(key, 0, -1, 'WITHSCORES'))) {
+      const origin = `queue ${this.#queue}, scheduler ${id}`
+      const hash = await this.#redis.hgetall(`${key}:${id}`)
+      // A scheduler has its data in its hash. A repeatable job of BullMQ 5 and earlier has them only in its next job.
+      const source: JobHash = hash.ic === undefined ? await this.#nextOfLegacy(id, nextMs) : hash
+      if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
+      const options = jsonOf<JobOptions>(source.opts) ?? {}
+      const { limit, count = 1, startDate } = options.repeat ?? {}
+      // Before BullMQ 3, the member of the set is the only record: NAME:ID:END:ZONE:RULE.
+      const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
+      const rule = oldRule.join(':')
+      const pattern = hash.pattern ?? (rule.includes(' ') ? rule : null)
+      const every = hash.every ?? (/^\d+$/.test(rule) ? rule : null)
+      if (pattern === null && every === null) {
+        notes.leftOut(origin, 'Its record in Redis has neither a pattern nor an interval.')
+        continue
+      }
+      schedulers.push({
+        id,
+        name: hash.name ?? oldName,
+        nextMs,
+        pattern,
+        every: every === null ? null : Number(every),
+        tz: hash.tz ?? (oldZone || null),
+        startMs: millisOf(hash.startDate ?? startDate),
+        endMs: millisOf(hash.endDate ?? oldEnd) ?? Number.POSITIVE_INFINITY,
+        left: Number(hash.limit ?? limit ?? Number.POSITIVE_INFINITY) - Number(hash.ic ?? count) + 1,
+        data: jsonOf(source.data),
+        options,
+      })
+    }
+    return schedulers
+  }
+
+  /** The next job of a repeatable job. Its id depends on the version of BullMQ that made it. */
+  async #nextOfLegacy(id: string, nextMs: number): Promise<JobHash> {
+    const own = await this.#redis.hgetall(`${this.#base}:repeat:${id}:${nextMs}`)
+    if (own.name !== undefined) return own
+    for (const [jobId] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
+      if (!jobId.endsWith(`:${nextMs}`)) continue
+      const hash = await this.#redis.hgetall(`${this.#base}:${jobId}`)
+      if (hash.rjk === id) return hash
+    }
+    return own
+  }
+
+  async #jobOf(scheduler: Scheduler, limits: JobSettingsInput, context: ImportContext): Promise<ImportedJob> {
+    const { id, name, data, options, tz, pattern, every, nextMs, startMs } = scheduler
+    const origin = `queue ${this.#queue}, scheduler ${id}`
+    const note = (text: string): void => this.#notes.differs(origin, text)
+    const zone = tz ?? context.timezone
+    const phase = `BullMQ keeps the phase of its interval in its next instant. The job counts from there: ${isoOf(nextMs)}.`
+    if (every !== null) note(phase)
+    else if (tz === null) note(`It names no time zone, so BullMQ uses its own. The job says ${zone}.`)
+    if (options.lifo === true) note('lifo is not carried over: Jobistemer runs requests in the order of their time.')
+    const start = startMs !== null && startMs > context.now ? { start: isoOf(startMs) } : {}
+    const schedule: SerializedSchedule =
+      every === null
+        ? { type: 'cron', expression: pattern as string, timezone: zone, ...start }
+        : { type: 'iso8601', interval: `R/${isoOf(nextMs)}/PT${every / 1000}S`, timezone: 'UTC', ...start }
+    const endMs = await endOf(scheduler, schedule, context.cwd)
+    return {
+      name: `${this.#queue}/${id}`,
+      origin,
+      schedule: Number.isFinite(endMs) ? { ...schedule, end: isoOf(endMs) } : schedule,
+      handler: this.#queue,
+      data: { name, ...(data !== undefined && { data }) },
+      settings: { ...limits, ...retryOf(options, note), ...priorityOf(options.priority) },
+      original: scheduler,
     }
   }
-  return { jobs, notes }
-}
 
-function general(text: string): ImportNote {
-  return { origin: 'all jobs', kind: 'differs', text }
-}
-
-async function schedulersOf(
-  redis: RedisReader,
-  prefix: string,
-  queue: string,
-  notes: ImportNote[],
-): Promise<readonly Scheduler[]> {
-  const key = `${prefix}:${queue}:repeat`
-  const members = await redis.zrange(key, 0, -1, 'WITHSCORES')
-  const schedulers: Scheduler[] = []
-  for (let index = 0; index < members.length; index += 2) {
-    const [id = '', score] = [members[index], members[index + 1]]
-    const nextMs = Number(score)
-    const hash = await redis.hgetall(`${key}:${id}`)
-    // A scheduler has its data in its hash. A repeatable job of BullMQ 5 and earlier has them only in its next job.
-    const isLegacy = hash.ic === undefined
-    const next: JobHash = isLegacy ? await redis.hgetall(await nextOfLegacy(redis, prefix, queue, id, nextMs)) : {}
-    const options = jsonOf<JobOptions>(isLegacy ? next.opts : hash.opts) ?? {}
-    const [oldName = '', , oldEnd = '', oldZone = '', ...oldRule] = id.split(':')
-    const rule = hash.name === undefined ? oldRule.join(':') : ''
-    const { pattern = rule.includes(' ') ? rule : null, every = /^\d+$/.test(rule) ? rule : null } = hash
-    const limit = Number(hash.limit ?? options.repeat?.limit ?? Number.NaN)
-    const made = Number(hash.ic ?? options.repeat?.count ?? 1)
-    if (pattern === null && every === null) {
-      notes.push({
-        origin: `queue ${queue}, scheduler ${id}`,
-        kind: 'left_out',
-        text: 'Its record in Redis has neither a pattern nor an interval.',
-      })
-      continue
+  /** The waiting jobs, oldest first, each with the instant of a delayed one. */
+  async #pending(): Promise<ReadonlyMap<string, number | null>> {
+    const pending = new Map<string, number | null>()
+    // A worker moves a due job from a set that is read earlier to a set or list that is read later, never back. Each call
+    // reads a whole set, because positions change.
+    for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
+      pending.set(id, Math.floor(score / 0x1000))
     }
-    if (isLegacy && next.name === undefined)
-      notes.push({
-        origin: `queue ${queue}, scheduler ${id}`,
-        kind: 'differs',
-        text: 'BullMQ has no next job of it, so its data and options are unknown. The job has no data.',
-      })
-    schedulers.push({
-      queue,
-      id,
-      name: hash.name ?? oldName,
-      nextMs,
-      pattern: pattern ?? null,
-      every: every === null ? null : Number(every),
-      tz: hash.tz ?? (rule !== '' && oldZone !== '' ? oldZone : null),
-      startMs: millisOf(hash.startDate ?? options.repeat?.startDate),
-      endMs: millisOf(hash.endDate ?? (rule === '' ? undefined : oldEnd)),
-      left: Number.isNaN(limit) ? null : limit - made + 1,
-      data: jsonOf(isLegacy ? next.data : hash.data),
-      options,
-    })
+    for (const [id] of pairs(await this.#redis.zrange(`${this.#base}:prioritized`, 0, -1, 'WITHSCORES'))) {
+      if (!pending.has(id)) pending.set(id, null)
+    }
+    for (const list of ['wait', 'paused']) {
+      // Workers take from the right end. BullMQ 5 keeps a marker in this list.
+      const ids = (await this.#redis.lrange(`${this.#base}:${list}`, 0, -1)).reverse()
+      for (const id of ids) if (!pending.has(id) && !id.startsWith('0:')) pending.set(id, null)
+    }
+    return pending
   }
-  return schedulers
+
+  async #requestOf(id: string, dueMs: number | null, cutOver: number): Promise<ImportedRequest | null> {
+    const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await this.#redis.hgetall(`${this.#base}:${id}`)
+    const origin = `queue ${this.#queue}, job ${id}`
+    const note = (text: string): void => this.#notes.differs(origin, text)
+    if (name === undefined) this.#notes.leftOut(origin, 'Its record is missing in Redis.')
+    const slot = rjk === undefined ? Number.NaN : Number(id.slice(id.lastIndexOf(':') + 1))
+    if (name === undefined || slot >= cutOver) return null
+    const options = jsonOf<JobOptions>(opts) ?? {}
+    const { priority = 0 } = options
+    if (parentKey !== undefined) note('It is the child of a flow. Its parent does not learn of the end of the request.')
+    if (Number(atm) > 0) note(`BullMQ has tried it ${atm} times. The request has all attempts again.`)
+    if (deid !== undefined) note(`Its deduplication id ${deid} is not carried over. Use key and keyScope.`)
+    if (priority > 10) note(`Its priority ${priority} becomes -10, the lowest of Jobistemer.`)
+    const overrides = retryOf(options, note)
+    return {
+      job: rjk === undefined ? this.#queue : `${this.#queue}/${rjk}`,
+      key: id,
+      data: { name, data: jsonOf(data) ?? null },
+      ...(dueMs !== null && { at: isoOf(dueMs) }),
+      ...priorityOf(priority),
+      ...(overrides.retryPolicy !== undefined && { overrides }),
+    }
+  }
+
+  /** A scheduler makes one job ahead. The slots between that job and the cut-over have no job yet. */
+  async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
+    const { id, name, data, nextMs, every, pattern, tz, left, endMs } = scheduler
+    const schedule = { type: 'cron', expression: pattern ?? '', timezone: tz ?? context.timezone }
+    const cron = every === null ? await scheduleOf(schedule, context.cwd, 'SOURCE') : null
+    let at: number | null = nextMs
+    for (let count = 1; count < left; count += 1) {
+      at = every === null ? (cron?.nextMs(at) ?? null) : at + every
+      if (at === null || at >= context.cutOver || at > endMs) return
+      yield {
+        job: `${this.#queue}/${id}`,
+        key: `repeat:${id}:${at}`,
+        data: { name, data: data ?? null },
+        at: isoOf(at),
+      }
+    }
+  }
 }
 
-/** The key of the next job of a repeatable job. Its id depends on the version of BullMQ that made it. */
-async function nextOfLegacy(
-  redis: RedisReader,
-  prefix: string,
-  queue: string,
-  id: string,
-  nextMs: number,
-): Promise<string> {
-  const own = `${prefix}:${queue}:repeat:${id}:${nextMs}`
-  if ((await redis.hexists(own, 'name')) === 1) return own
-  const delayed = await redis.zrange(`${prefix}:${queue}:delayed`, 0, -1, 'WITHSCORES')
-  for (let index = 0; index < delayed.length; index += 2) {
-    const key = `${prefix}:${queue}:${delayed[index]}`
-    if (String(delayed[index]).endsWith(`:${nextMs}`) && (await redis.hget(key, 'rjk')) === id) return key
-  }
-  return own
+/** The members of a sorted set with their scores. */
+function pairs(flat: readonly string[]): readonly (readonly [string, number])[] {
+  return flat.flatMap((member, index) => (index % 2 === 0 ? [[member, Number(flat[index + 1])] as const] : []))
 }
 
 function millisOf(value: number | string | undefined): number | null {
@@ -255,75 +324,35 @@ function jsonOf<T>(text: string | undefined): T | undefined {
   return text === undefined || text === '' ? undefined : (JSON.parse(text) as T)
 }
 
-async function jobOf(
-  scheduler: Scheduler,
-  limited: JobSettingsInput,
-  context: ImportContext,
-  notes: ImportNote[],
-): Promise<ImportedJob> {
-  const { queue, id, name, data, options, tz, pattern, every, nextMs, startMs } = scheduler
-  const origin = `queue ${queue}, scheduler ${id}`
-  const note = (text: string): void => void notes.push({ origin, kind: 'differs', text })
-  if (tz === null && pattern !== null)
-    note(`It names no time zone, so BullMQ uses the zone of its process. The job says ${context.timezone}.`)
-  if (every !== null)
-    note(`BullMQ counts from the instant at which it was made. The job counts from its next instant, ${isoOf(nextMs)}.`)
-  const start = startMs !== null && startMs > context.now ? { start: isoOf(startMs) } : {}
-  const bare: SerializedSchedule =
-    every === null
-      ? { type: 'cron', expression: pattern as string, timezone: tz ?? context.timezone, ...start }
-      : { type: 'iso8601', interval: `R/${isoOf(nextMs)}/${durationText(every)}`, timezone: 'UTC', ...start }
-  const endMs = await endOf(scheduler, bare, context.cwd)
-  return {
-    name: `${queue}/${id}`,
-    origin,
-    schedule: endMs === null ? bare : { ...bare, end: isoOf(endMs) },
-    handler: queue,
-    data: { name, ...(data !== undefined && { data }) },
-    settings: { ...limited, ...settingsOf(options, note) },
-    original: scheduler,
-  }
-}
-
-/** The last instant of a scheduler with an end or a limit. */
-async function endOf(
-  { endMs, left, nextMs, every }: Scheduler,
-  schedule: SerializedSchedule,
-  cwd: string,
-): Promise<number | null> {
-  if (left === null) return endMs
-  if (every !== null) return Math.min(endMs ?? Number.POSITIVE_INFINITY, nextMs + (left - 1) * every)
-  const cron = await scheduleOf(schedule, cwd, 'bullmq')
-  let last = nextMs
-  for (let count = 1; count < left; count += 1) last = cron.nextMs(last) ?? last
-  return Math.min(endMs ?? Number.POSITIVE_INFINITY, last)
-}
-
 function isoOf(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-function durationText(ms: number): string {
-  return ms % 1000 === 0 ? `PT${ms / 1000}S` : `PT${(ms / 1000).toFixed(3)}S`
+/** The last instant of a scheduler; `Infinity` without an end and a limit. */
+async function endOf(scheduler: Scheduler, schedule: SerializedSchedule, cwd: string): Promise<number> {
+  const { endMs, left, nextMs, every } = scheduler
+  if (!Number.isFinite(left)) return endMs
+  if (every !== null) return Math.min(endMs, nextMs + (left - 1) * every)
+  const cron = await scheduleOf(schedule, cwd, 'SOURCE')
+  let last = nextMs
+  for (let count = 1; count < left; count += 1) last = cron.nextMs(last) ?? last
+  return Math.min(endMs, last)
 }
 
-function settingsOf(
-  { attempts = 1, backoff, priority, lifo }: JobOptions,
-  note: (text: string) => void,
-): JobSettingsInput {
-  if (lifo === true) note('lifo is not carried over: Jobistemer runs requests in the order of their time.')
-  return { ...(attempts > 1 && { retryPolicy: retryPolicyOf(attempts, backoff, note) }), ...priorityOf(priority) }
-}
+type Retry = Pick<JobSettingsInput, 'retryPolicy'>
 
-function retryPolicyOf(attempts: number, backoff: JobOptions['backoff'], note: (text: string) => void) {
-  const { type = 'fixed', delay = 0, jitter } = typeof backoff === 'number' ? { delay: backoff } : (backoff ?? {})
-  if (type !== 'fixed' && type !== 'exponential')
-    note(`The backoff ${type} is code, and is not carried over. The job retries after ${delay} ms.`)
+function retryOf({ attempts = 1, backoff = {} }: JobOptions, note: (text: string) => void): Retry {
+  if (attempts <= 1) return {}
+  const { type = 'fixed', delay = 0, jitter } = typeof backoff === 'number' ? { delay: backoff } : backoff
+  const isKnown = type === 'fixed' || type === 'exponential'
+  if (!isKnown) note(`The backoff ${type} is code, and is not carried over. The job retries after ${delay} ms.`)
   return {
-    maxRetries: Math.min(attempts - 1, 1000),
-    retryInterval: delay,
-    ...(type === 'exponential' && { backoffFactor: 2 }),
-    ...(jitter !== undefined && { jitter }),
+    retryPolicy: {
+      maxRetries: Math.min(attempts - 1, 1000),
+      retryInterval: delay,
+      ...(type === 'exponential' && { backoffFactor: 2 }),
+      ...(jitter !== undefined && { jitter }),
+    },
   }
 }
 
@@ -333,21 +362,20 @@ function priorityOf(priority = 0): { readonly priority?: number } {
 }
 
 function* instantsOf(
-  { pattern, every, tz, nextMs, startMs, endMs, left }: Scheduler,
-  { afterMs, timezone }: { readonly afterMs: number; readonly timezone: string },
+  scheduler: Scheduler,
+  afterMs: number,
+  zone: string,
   library: BullmqLibrary,
 ): Generator<number, void> {
+  const { pattern, every, tz, nextMs, startMs, endMs, left } = scheduler
   const phaseMs = every === null ? 0 : nextMs % every
-  const nextAfter = (at: number): number | undefined =>
-    every === null
-      ? library.getNextMillis(at, { pattern: pattern as string, tz: tz ?? timezone })
-      : (library.getNextMillis(at - phaseMs, { every }) as number) + phaseMs
+  const rule = every === null ? { pattern: pattern ?? '', tz: tz ?? zone } : { every }
   let at = Math.max(afterMs, (startMs ?? 0) - 1)
-  for (let count = 0; count < (left ?? Number.POSITIVE_INFINITY); count += 1) {
-    const next = nextAfter(at)
-    if (next === undefined || next <= at || next > (endMs ?? Number.POSITIVE_INFINITY)) return
-    yield next
-    at = next
+  for (let count = 0; count < left; count += 1) {
+    const next = library.getNextMillis(at - phaseMs, rule)
+    if (next === undefined || next + phaseMs <= at || next + phaseMs > endMs) return
+    at = next + phaseMs
+    yield at
   }
 }
 
@@ -372,117 +400,4 @@ await Promise.all(queues.map((queue) => queue.close()))
 await connection.quit()
 `)}`,
   ]
-}
-
-type CutOver = ImportContext & { readonly cutOver: number }
-
-async function* requestsOf(
-  redis: RedisReader,
-  prefix: string,
-  queue: string,
-  context: CutOver,
-  note: (note: ImportNote) => void,
-): AsyncGenerator<ImportedRequest> {
-  const base = `${prefix}:${queue}`
-  if ((await redis.hexists(`${base}:meta`, 'paused')) === 0) {
-    throw sourceBusy(
-      `The queue ${queue} is not paused, so its workers may start what is handed over.`,
-      'Run the stop command that import printed with --cut-over, then call this command again.',
-    )
-  }
-  const active = await redis.llen(`${base}:active`)
-  if (active > 0)
-    throw sourceBusy(
-      `The queue ${queue} has ${active} active jobs.`,
-      'Wait until its workers have ended them. A worker moves jobs of a dead worker back to waiting.',
-    )
-  const schedulers = await schedulersOf(redis, prefix, queue, [])
-  const { cutOver } = context
-  for await (const page of pendingIds(redis, base)) {
-    const requests = page.map((job) => requestOf(redis, `${base}:${job.id}`, { ...job, queue, cutOver }, note))
-    for (const request of await Promise.all(requests)) if (request !== null) yield request
-  }
-  // A scheduler makes one job ahead. The slots between that job and the cut-over have no job yet.
-  for (const scheduler of schedulers) yield* unmadeSlots(scheduler, context)
-}
-
-/** A waiting job; `dueMs`: of a delayed one. */
-interface PendingId {
-  readonly id: string
-  readonly dueMs: number | null
-}
-
-/** The ids of the waiting jobs in pages, oldest first. */
-async function* pendingIds(redis: RedisReader, base: string): AsyncGenerator<readonly PendingId[]> {
-  for (const list of lists) {
-    // Workers take from the right end.
-    for (let end = await redis.llen(`${base}:${list}`); end > 0; end -= pageSize) {
-      const page = await redis.lrange(`${base}:${list}`, Math.max(0, end - pageSize), end - 1)
-      // BullMQ 5 keeps a marker in this list.
-      yield page
-        .filter((id) => !id.startsWith('0:'))
-        .map((id) => ({ id, dueMs: null }))
-        .reverse()
-    }
-  }
-  for (const set of sets) {
-    for (let start = 0; ; start += pageSize) {
-      const page = await redis.zrange(`${base}:${set}`, start, start + pageSize - 1, 'WITHSCORES')
-      if (page.length === 0) break
-      const dueMs = (score: string | undefined) => (set === 'delayed' ? Math.floor(Number(score) / 0x1000) : null)
-      yield page.flatMap((id, index) => (index % 2 === 0 ? [{ id, dueMs: dueMs(page[index + 1]) }] : []))
-    }
-  }
-}
-
-async function requestOf(
-  redis: RedisReader,
-  key: string,
-  { queue, id, dueMs, cutOver }: PendingId & { readonly queue: string; readonly cutOver: number },
-  note: (note: ImportNote) => void,
-): Promise<ImportedRequest | null> {
-  const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await redis.hgetall(key)
-  const origin = `queue ${queue}, job ${id}`
-  const differs = (text: string): void => note({ origin, kind: 'differs', text })
-  if (name === undefined) {
-    note({ origin, kind: 'left_out', text: 'Its record is missing in Redis.' })
-    return null
-  }
-  const slot = rjk === undefined ? Number.NaN : Number(id.slice(id.lastIndexOf(':') + 1))
-  if (slot >= cutOver) return null
-  const options = jsonOf<JobOptions>(opts) ?? {}
-  const { attempts = 1, backoff, priority } = options
-  if (parentKey !== undefined)
-    differs('It is the child of a flow. The request runs it, and its parent does not learn of the end.')
-  if (Number(atm) > 0) differs(`BullMQ has tried it ${atm} times. The request has all ${attempts} attempts again.`)
-  if (deid !== undefined)
-    differs(`Its deduplication id ${deid} is not carried over. Use key and keyScope for new requests.`)
-  if (priority !== undefined && priority > 10)
-    differs(`Its priority ${priority} becomes -10, the lowest of Jobistemer.`)
-  return {
-    job: rjk === undefined ? queue : `${queue}/${rjk}`,
-    key: id,
-    data: { name, data: jsonOf(data) ?? null },
-    ...(dueMs !== null && { at: isoOf(dueMs) }),
-    ...priorityOf(priority),
-    ...(attempts > 1 && { overrides: { retryPolicy: retryPolicyOf(attempts, backoff, differs) } }),
-  }
-}
-
-async function* unmadeSlots(
-  scheduler: Scheduler,
-  { cutOver, cwd, timezone }: CutOver,
-): AsyncGenerator<ImportedRequest> {
-  const { queue, id, name, data, nextMs, every, pattern, tz, left } = scheduler
-  const cron =
-    every === null
-      ? await scheduleOf({ type: 'cron', expression: pattern as string, timezone: tz ?? timezone }, cwd, 'bullmq')
-      : null
-  const next = (at: number): number | null => (every === null ? (cron?.nextMs(at) ?? null) : at + every)
-  const end = Math.min(cutOver, (scheduler.endMs ?? Number.POSITIVE_INFINITY) + 1)
-  let count = 1
-  for (let at = next(nextMs); at !== null && at < end && count < (left ?? Number.POSITIVE_INFINITY); at = next(at)) {
-    count += 1
-    yield { job: `${queue}/${id}`, key: `repeat:${id}:${at}`, data: { name, data: data ?? null }, at: isoOf(at) }
-  }
 }

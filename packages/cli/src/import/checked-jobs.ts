@@ -1,6 +1,6 @@
 import { defineJob, JobistemerError } from '@jobistemer/core'
 import type { Schedule, SerializedSchedule, UnboundSchedule } from '@jobistemer/core/schedule'
-import type { ImportContext, ImportedJob, ImportNote } from './import-source.ts'
+import type { ImportContext, ImportedJob, ImportNotes } from './import-source.ts'
 import { scheduleOf } from './schedule-of.ts'
 
 /** A job that `plan` and `apply` accept. */
@@ -13,12 +13,12 @@ export interface CheckedJob extends ImportedJob {
 export async function checkJobs(
   jobs: readonly ImportedJob[],
   { cutOver, cwd, now }: ImportContext,
-  note: (note: ImportNote) => void,
+  notes: ImportNotes,
 ): Promise<readonly CheckedJob[]> {
   const names = new Set<string>()
   const checked: CheckedJob[] = []
   for (const job of jobs) {
-    const leaveOut = (text: string): void => note({ origin: job.origin, kind: 'left_out', text })
+    const leaveOut = (text: string): void => notes.leftOut(job.origin, text)
     if (names.has(job.name)) {
       leaveOut(`Another job has the name ${job.name} already.`)
       continue

@@ -49,7 +49,7 @@ export async function compareJob(
   }
   const ownAfter = (at: number): number =>
     Math.min(checked.nextMs(at) ?? Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)
-  const groups = new Groups(job.name)
+  const groups = new Map<string, DifferenceGroup>()
   const explain = (difference: Difference, hasEnded: boolean): string | null => {
     const change = changeAround(changes, difference.at)
     const own = source.explain?.(job, difference, change) ?? null
@@ -66,36 +66,17 @@ export async function compareJob(
       break
     }
     if (their === own) equal += 1
-    else
-      groups.add(at, at === their ? 'source' : 'jobistemer', (difference) =>
-        explain(difference, their === Number.POSITIVE_INFINITY),
-      )
+    else {
+      const side = at === their ? 'source' : 'jobistemer'
+      const rule = explain({ at, side }, their === Number.POSITIVE_INFINITY)
+      const { first = at, count = 0 } = groups.get(side + rule) ?? {}
+      groups.set(side + rule, { job: job.name, side, rule, first, last: at, count: count + 1 })
+    }
     const isTheirs = their === at
     if (own === at) own = ownAfter(own)
     if (isTheirs) their = take()
   }
-  return { job: job.name, equal, until, differences: groups.all() }
-}
-
-/** Joins differences with the same explanation. */
-class Groups {
-  readonly #job: string
-  readonly #groups = new Map<string, DifferenceGroup>()
-
-  constructor(job: string) {
-    this.#job = job
-  }
-
-  add(at: number, side: Difference['side'], explain: (difference: Difference) => string | null): void {
-    const rule = explain({ at, side })
-    const key = `${side} ${rule}`
-    const { first = at, count = 0 } = this.#groups.get(key) ?? {}
-    this.#groups.set(key, { job: this.#job, side, rule, first, last: at, count: count + 1 })
-  }
-
-  all(): readonly DifferenceGroup[] {
-    return [...this.#groups.values()]
-  }
+  return { job: job.name, equal, until, differences: [...groups.values()] }
 }
 
 function changeText({ at, byMs }: OffsetChange, timezone: string, rule: string): string {

@@ -1,4 +1,3 @@
-import { CliError } from '../cli-error.ts'
 import { offsetAt, offsetChanges } from './offset-changes.ts'
 import { dayMs, hourMs, minuteMs } from './units.ts'
 
@@ -18,50 +17,46 @@ export interface CronLine {
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
-/** Reads five fields as the cron daemon does. @throws CliError for a line that the daemon ignores */
-export function readCronLine(expression: string): CronLine {
+/** Reads five fields as the cron daemon does. Returns `null` for a line that the daemon ignores. */
+export function readCronLine(expression: string): CronLine | null {
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = expression.split(' ')
-  const read = readFieldOf(expression)
+  const fields = [
+    readField(minute, 0, 59),
+    readField(hour, 0, 23),
+    readField(day, 1, 31),
+    readField(month, 1, 12, months),
+    readField(weekday, 0, 7, weekdays),
+  ]
+  if (fields.includes(null)) return null
+  const [minuteSet, hourSet, daySet, monthSet, weekdaySet] = fields as readonly ReadonlySet<number>[]
   return {
-    minutes: read(minute, 0, 59),
-    hours: read(hour, 0, 23),
-    days: read(day, 1, 31),
-    months: read(month, 1, 12, months, 1),
-    weekdays: new Set([...read(weekday, 0, 7, weekdays, 0)].map((value) => value % 7)),
+    minutes: minuteSet as ReadonlySet<number>,
+    hours: hourSet as ReadonlySet<number>,
+    days: daySet as ReadonlySet<number>,
+    months: monthSet as ReadonlySet<number>,
+    weekdays: new Set([...(weekdaySet ?? [])].map((value) => value % 7)),
     needsBothDays: day.startsWith('*') || weekday.startsWith('*'),
     followsElapsedTime: minute.startsWith('*') || hour.startsWith('*'),
   }
 }
 
-function readFieldOf(expression: string) {
-  return (field: string, min: number, max: number, names: readonly string[] = [], first = 0): ReadonlySet<number> => {
-    const numberOf = (text: string): number => {
-      const index = names.indexOf(text.toLowerCase().slice(0, 3))
-      const value = index === -1 ? Number(text) : index + first
-      if ((index === -1 && !/^\d+$/.test(text)) || value < min || value > max) throw ignored(expression, field)
-      return value
-    }
-    const values = new Set<number>()
-    for (const part of field.split(',')) {
-      const [, range = '', step = '1'] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? []
-      const [low = '', high] = range === '*' ? [String(min), String(max)] : range.split(/[-~]/)
-      // In cronie, ~ alone, or without an end, stands for the whole field.
-      const from = low === '' && range.includes('~') ? min : numberOf(low)
-      const to =
-        high === undefined ? (step === '1' || !part.includes('/') ? from : max) : high === '' ? max : numberOf(high)
-      if (from > to || Number(step) === 0) throw ignored(expression, field)
-      for (let value = from; value <= to; value += Number(step)) values.add(value)
-    }
-    return values
+/** The values of a field. `names`: those of its values from `min` on. */
+function readField(field: string, min: number, max: number, names: readonly string[] = []): ReadonlySet<number> | null {
+  const numberOf = (text: string): number => {
+    const index = names.indexOf(text.toLowerCase().slice(0, 3))
+    return index !== -1 ? index + min : /^\d+$/.test(text) ? Number(text) : Number.NaN
   }
-}
-
-function ignored(expression: string, field: string): CliError {
-  return new CliError({
-    code: 'INVALID_SCHEDULE',
-    field: 'expression',
-    message: `cron ignores the expression ${JSON.stringify(expression)}, because of ${JSON.stringify(field)}.`,
-  })
+  const values = new Set<number>()
+  for (const part of field.split(',')) {
+    const [, range = '', step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? []
+    // In cronie, an end of ~ that is missing stands for the end of the field.
+    const [low = '', high] = range === '*' || range === '~' ? [String(min), String(max)] : range.split(/[-~]/)
+    const from = numberOf(low)
+    const to = high !== undefined ? numberOf(high) : step === undefined ? from : max
+    if (!(from >= min && to <= max && from <= to) || Number(step ?? 1) === 0) return null
+    for (let value = from; value <= to; value += Number(step ?? 1)) values.add(value)
+  }
+  return values
 }
 
 /**

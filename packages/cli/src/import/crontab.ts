@@ -1,6 +1,5 @@
-import { CliError } from '../cli-error.ts'
-import { cronInstants, readCronLine } from './cron-daemon.ts'
-import type { Imported, ImportedJob, ImportNote, ImportSource } from './import-source.ts'
+import { type CronLine, cronInstants, readCronLine } from './cron-daemon.ts'
+import type { ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
 
 const shortcuts: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
@@ -14,12 +13,16 @@ const shortcuts: Readonly<Record<string, string>> = {
 }
 
 const assignment = /^\s*("[^"]*"|'[^']*'|[^\s"'=]+)\s*=\s*(.*?)\s*$/
+const bothDays =
+  'A day field begins with *, so cron runs the line on days that match both day fields. Jobistemer runs on days that match either.'
+const randomNumbers = 'cron picks a random number for ~ at each load. Jobistemer derives it from the name of the job.'
+const noMail = 'Jobistemer sends no mail. The run keeps the error of a failed command.'
 const notCarried: Readonly<Record<string, string>> = {
-  MAILTO: 'MAILTO is not carried over: Jobistemer sends no mail. The run keeps the error of a failed command.',
-  MAILFROM: 'MAILFROM is not carried over: Jobistemer sends no mail.',
-  RANDOM_DELAY: 'RANDOM_DELAY is not carried over. Use H in the expression to spread jobs.',
-  CONTENT_TYPE: 'CONTENT_TYPE is not carried over: Jobistemer sends no mail.',
-  CONTENT_TRANSFER_ENCODING: 'CONTENT_TRANSFER_ENCODING is not carried over: Jobistemer sends no mail.',
+  MAILTO: noMail,
+  MAILFROM: noMail,
+  CONTENT_TYPE: noMail,
+  CONTENT_TRANSFER_ENCODING: noMail,
+  RANDOM_DELAY: 'Use H in the expression to spread jobs.',
 }
 
 /** Options of {@link crontab}. */
@@ -30,25 +33,32 @@ export interface CrontabOptions {
   readonly isSystem: boolean
 }
 
+/** The line of a job. */
+interface CronLineOf {
+  readonly expression: string
+  readonly timezone: string
+}
+
 /** The source `crontab`: one file of cron, as cronie, Debian and BSD read it. */
 export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
   return {
     name: 'cron',
-    async read({ timezone }) {
-      return readLines(text, isSystem, timezone)
+    differences: [
+      'cron does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
+      'cron runs a command on one machine. Jobistemer runs it on the node that takes the run: that machine needs the command.',
+    ],
+    async read({ timezone }, notes) {
+      return readLines(text, isSystem, timezone, notes)
     },
     rules: {
       gap: 'cron runs a skipped time at the jump, once for each skipped minute of the expression. Jobistemer runs it once.',
       fold: 'cron runs a repeated time once if minute and hour do not begin with *, else both times. So does Jobistemer.',
     },
     async instantsAfter({ original }, afterMs) {
-      const { expression, timezone } = original as { readonly expression: string; readonly timezone: string }
-      return cronInstants(readCronLine(expression), timezone, afterMs)
+      const { expression, timezone } = original as CronLineOf
+      return cronInstants(readCronLine(expression) as CronLine, timezone, afterMs)
     },
-    explain: ({ original }) =>
-      (original as { readonly expression: string }).expression.includes('~')
-        ? 'cron picks a random number for ~ at each load. Jobistemer derives it from the name of the job, so it never changes.'
-        : null,
+    explain: ({ original }) => ((original as CronLineOf).expression.includes('~') ? randomNumbers : null),
     stop: (_jobs, { cutOver }) => [
       '# cron has no end date. Between the last slot before the cut-over and the cut-over, remove the imported lines:',
       `# ${new Date(cutOver).toISOString()}`,
@@ -57,20 +67,8 @@ export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
   }
 }
 
-function readLines(text: string, isSystem: boolean, machineZone: string): Imported {
+function readLines(text: string, isSystem: boolean, machineZone: string, notes: ImportNotes): readonly ImportedJob[] {
   const jobs: ImportedJob[] = []
-  const notes: ImportNote[] = [
-    {
-      origin: 'all lines',
-      kind: 'differs',
-      text: 'cron does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
-    },
-    {
-      origin: 'all lines',
-      kind: 'differs',
-      text: 'cron runs a command on one machine. Jobistemer runs it on the node that takes the run: that machine needs the command.',
-    },
-  ]
   const names = new Map<string, number>()
   let env: Readonly<Record<string, string>> = {}
   let timezone = machineZone
@@ -78,51 +76,38 @@ function readLines(text: string, isSystem: boolean, machineZone: string): Import
     const origin = `line ${index + 1}`
     const line = raw.trim()
     if (line === '' || line.startsWith('#')) continue
-    const note = (kind: ImportNote['kind'], text: string): void => void notes.push({ origin, kind, text })
     const variable = assignment.exec(line)
     if (variable !== null) {
       const [name = '', value = ''] = variable.slice(1).map((part) => part.replace(/^(["'])(.*)\1$/, '$2'))
       const reason = notCarried[name]
       if (name === 'CRON_TZ') timezone = value === '' ? machineZone : value
-      else if (reason !== undefined) note('left_out', reason)
+      else if (reason !== undefined) notes.leftOut(origin, `${name} is not carried over: ${reason}`)
       else env = { ...env, [name]: value }
       continue
     }
     const entry = splitEntry(line, isSystem)
-    if (typeof entry === 'string') {
-      note('left_out', entry)
+    const expression = typeof entry === 'string' ? entry : translated(entry.expression)
+    if (typeof entry === 'string' || expression === null) {
+      notes.leftOut(origin, expression ?? `${bothDays} The line is: ${line}`)
       continue
     }
-    const { expression, user, command, stdin } = entry
-    let wanted = expression
-    try {
-      readCronLine(expression)
-      wanted = translated(expression)
-    } catch (error) {
-      note('left_out', `${(error as Error).message} The line is: ${line}`)
-      continue
-    }
-    if (wanted.includes('H')) note('differs', 'cron picks a random number at each load. H stays the same for one job.')
-    const short = command.length > 200 ? command.slice(0, 200) : command
+    if (expression.includes('H')) notes.differs(origin, randomNumbers)
+    const { user, command, stdin } = entry
+    const short = command.slice(0, 200)
     const count = (names.get(short) ?? 0) + 1
     names.set(short, count)
-    const data = {
-      command,
-      ...(stdin !== null && { stdin }),
-      ...(user !== null && { user }),
-      ...(Object.keys(env).length > 0 && { env }),
-    }
+    const hasEnv = Object.keys(env).length > 0
     jobs.push({
       name: count === 1 ? short : `${short} #${count}`,
       origin,
-      schedule: { type: 'cron', expression: wanted, timezone },
+      schedule: { type: 'cron', expression, timezone },
       handler: 'crontab',
-      data,
+      data: { command, ...(stdin !== null && { stdin }), ...(user !== null && { user }), ...(hasEnv && { env }) },
       settings: { overlapPolicy: 'allow', recoveryStrategy: 'mark_as_missed' },
-      original: { expression, timezone },
+      original: { expression: entry.expression, timezone },
     })
   }
-  return { jobs, notes }
+  return jobs
 }
 
 interface Entry {
@@ -154,6 +139,7 @@ function splitEntry(line: string, isSystem: boolean): Entry | string {
   if (fields.length < columns || rest === '' || user === '')
     return `cron ignores this line, because a column is missing: ${line}`
   const expression = isShortcut ? (shortcuts[first.toLowerCase()] as string) : fields.join(' ')
+  if (readCronLine(expression) === null) return `cron ignores this line, because its time is invalid: ${line}`
   return { expression, user, ...splitCommand(rest) }
 }
 
@@ -163,18 +149,11 @@ function splitCommand(text: string): { readonly command: string; readonly stdin:
   return { command: command.trim(), stdin: lines.length === 0 ? null : `${lines.join('\n')}\n` }
 }
 
-/** The expression for Jobistemer. @throws Error for an expression of another meaning there */
-function translated(expression: string): string {
-  const fields = expression.split(' ')
-  const [, , days = '', , weekdays = ''] = fields
-  const isStepped = (field: string): boolean => field.startsWith('*') && !/^\*(\/1)?$/.test(field)
+/** The expression for Jobistemer; `null` if it has another meaning there. */
+function translated(expression: string): string | null {
+  const [, , days = '', , weekdays = ''] = expression.split(' ')
+  const isStepped = (field: string): boolean => field.startsWith('*') && restricts(field)
   const restricts = (field: string): boolean => !/^\*(\/1)?$/.test(field)
-  if ((isStepped(days) && restricts(weekdays)) || (isStepped(weekdays) && restricts(days))) {
-    throw new CliError({
-      code: 'INVALID_SCHEDULE',
-      message:
-        'A day field begins with *, so cron runs the line on days that match both day fields. Jobistemer runs on days that match either.',
-    })
-  }
-  return fields.map((field) => field.replace(/(\d+)~(\d+)/g, 'H($1-$2)').replace(/^~$/, 'H')).join(' ')
+  if ((isStepped(days) && restricts(weekdays)) || (isStepped(weekdays) && restricts(days))) return null
+  return expression.replace(/(\d+)~(\d+)/g, 'H($1-$2)').replace(/(?<=^| )~(?= |$)/g, 'H')
 }

@@ -26,10 +26,10 @@ export interface ImportNote {
   readonly text: string
 }
 
-/** Everything that a source describes. */
-export interface Imported {
-  readonly jobs: readonly ImportedJob[]
-  readonly notes: readonly ImportNote[]
+/** Collects the notes of an import. */
+export interface ImportNotes {
+  leftOut(origin: string, text: string): void
+  differs(origin: string, text: string): void
 }
 
 /** The state in which an import reads a source. */
@@ -44,6 +44,9 @@ export interface ImportContext {
   readonly cutOver: number | null
   readonly signal: AbortSignal
 }
+
+/** The state with a cut-over. */
+export type CutOverContext = ImportContext & { readonly cutOver: number }
 
 /** An instant that only one side has. */
 export interface Difference {
@@ -77,8 +80,10 @@ export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'o
 export interface ImportSource {
   /** For people: `BullMQ`. */
   readonly name: string
+  /** Sentences on what works differently for all its jobs. */
+  readonly differences?: readonly string[]
   /** Reads the jobs. */
-  read(context: ImportContext): Promise<Imported>
+  read(context: ImportContext, notes: ImportNotes): Promise<readonly ImportedJob[]>
   /** Explains differences between the instants. Required with `instantsAfter`. */
   readonly rules?: ImportRules
   /** Returns the instants of a job after `afterMs`, in order, from the library of the source. */
@@ -86,12 +91,9 @@ export interface ImportSource {
   /** Explains a difference that `rules` do not cover. `change` is the offset change around the instant. */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
   /** Returns the shell commands that stop the source at the cut-over, and what the user does besides. */
-  stop?(jobs: readonly ImportedJob[], context: ImportContext & { readonly cutOver: number }): readonly string[]
-  /** Returns the requests that wait in the source. Notes what it leaves out. */
-  requests?(
-    context: ImportContext & { readonly cutOver: number },
-    note: (note: ImportNote) => void,
-  ): AsyncIterable<ImportedRequest>
+  stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
+  /** Returns the requests that wait in the source. */
+  requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>
   /** Closes connections. */
   close?(): Promise<void>
 }

@@ -1,13 +1,15 @@
 import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
 import { importPackage } from '../storage/import-package.ts'
-import type { Imported, ImportContext, ImportedJob, ImportNote, ImportSource } from './import-source.ts'
+import type { ImportContext, ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
+
+type Options = Readonly<Record<string, unknown>>
 
 /** A schedule of node-cron, as the program passes it to `cron.schedule`. */
 export interface NodeCronEntry {
   /** The name of the job. Default: `options.name`. */
   readonly name?: string
   readonly expression: string
-  readonly options?: Readonly<Record<string, unknown>>
+  readonly options?: Options
   /** The name of its handler. Default: the name of the job. */
   readonly handler?: string
 }
@@ -17,7 +19,7 @@ export interface CronerEntry {
   /** The name of the job. Default: `options.name`. */
   readonly name?: string
   readonly pattern: string
-  readonly options?: Readonly<Record<string, unknown>>
+  readonly options?: Options
   /** The name of its handler. Default: the name of the job. */
   readonly handler?: string
 }
@@ -34,18 +36,16 @@ interface CronerPackage {
   readonly Cron: new (pattern: string, options: object) => { nextRun(after: Date): Date | null; stop(): void }
 }
 
-/** Reads one entry. Returns a sentence if the entry is left out. */
-type Reader<Entry> = (
-  entry: Entry,
-  zone: string,
-  note: (text: string) => void,
-) => string | Omit<ImportedJob, 'name' | 'origin' | 'handler'>
+/** Reads one entry. Returns a sentence if the entry is left out. `note`: something works differently. */
+type Reader<Entry> = (entry: Entry, zone: string, note: (text: string) => void) => Answer | string
+type Answer = Pick<ImportedJob, 'schedule' | 'settings'>
 
 /** A source of {@link NodeCronEntry | schedules of node-cron}: the default export of a module for `jobistemer import`. */
 export function fromNodeCron(entries: readonly NodeCronEntry[]): ImportSource {
   return {
     name: 'node-cron',
-    read: async (context) => readEntries(entries, context, 'node-cron', readNodeCron),
+    differences: differencesOf('node-cron'),
+    read: async (context, notes) => readEntries(entries, context, notes, readNodeCron),
     rules: {
       gap: 'node-cron leaves a skipped time out. Jobistemer runs a fixed time at the first instant after the jump.',
       fold: 'node-cron runs a repeated time once. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
@@ -65,7 +65,8 @@ export function fromNodeCron(entries: readonly NodeCronEntry[]): ImportSource {
 export function fromCroner(entries: readonly CronerEntry[]): ImportSource {
   return {
     name: 'croner',
-    read: async (context) => readEntries(entries, context, 'croner', readCroner),
+    differences: differencesOf('croner'),
+    read: async (context, notes) => readEntries(entries, context, notes, readCroner),
     rules: {
       gap: 'croner leaves skipped times out, unless second, minute and hour are single numbers. Jobistemer runs a fixed time at the first instant after the jump.',
       fold: 'croner runs repeated times twice, unless second, minute and hour are single numbers. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
@@ -78,72 +79,56 @@ export function fromCroner(entries: readonly CronerEntry[]): ImportSource {
   }
 }
 
+function differencesOf(source: string): readonly string[] {
+  return [
+    `${source} runs a job in each process that has it. Jobistemer runs each slot once, on one node.`,
+    `${source} does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.`,
+  ]
+}
+
 function readEntries<Entry extends NodeCronEntry | CronerEntry>(
   entries: readonly Entry[],
   { timezone }: ImportContext,
-  source: string,
+  notes: ImportNotes,
   read: Reader<Entry>,
-): Imported {
-  const jobs: ImportedJob[] = []
-  const notes: ImportNote[] = [
-    {
-      origin: 'all jobs',
-      kind: 'differs',
-      text: `${source} runs a job in each process that has it, and forgets slots while the process is down. Jobistemer runs each slot once, on one node.`,
-    },
-    {
-      origin: 'all jobs',
-      kind: 'differs',
-      text: `${source} does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.`,
-    },
-  ]
-  for (const [index, entry] of entries.entries()) {
-    const name = entry.name ?? entry.options?.name
-    const origin = typeof name === 'string' ? name : `entry ${index + 1}`
+): readonly ImportedJob[] {
+  return entries.flatMap((entry, index) => {
+    const given = entry.name ?? entry.options?.name
+    const name = typeof given === 'string' ? given : null
+    const origin = name ?? `entry ${index + 1}`
     const answer =
-      typeof name === 'string'
-        ? read(entry, timezone, (text) => notes.push({ origin, kind: 'differs', text }))
-        : 'It has no name. Give name.'
-    if (typeof answer === 'string') notes.push({ origin, kind: 'left_out', text: answer })
-    else jobs.push({ name: origin, origin, handler: entry.handler ?? origin, ...answer, original: entry })
-  }
-  return { jobs, notes }
+      name === null ? 'It has no name. Give name.' : read(entry, timezone, (text) => notes.differs(origin, text))
+    if (typeof answer !== 'string')
+      return [{ name: origin, origin, handler: entry.handler ?? origin, ...answer, original: entry }]
+    notes.leftOut(origin, answer)
+    return []
+  })
 }
 
-/** Options that change nothing for Jobistemer, or that `note` explains. */
-function noteOptions(
-  options: Readonly<Record<string, unknown>>,
-  texts: Readonly<Record<string, string>>,
-  note: (text: string) => void,
-): void {
-  for (const [option, text] of Object.entries(texts))
+/** Notes the options that are not carried over, each with what to write instead. */
+function noteOptions(options: Options, texts: Readonly<Record<string, string>>, note: (text: string) => void): void {
+  for (const [option, text] of Object.entries(texts)) {
     if (options[option] !== undefined && options[option] !== false) note(`${option} is not carried over: ${text}`)
+  }
 }
 
 function settingsOf(skipsOverlap: boolean): JobSettingsInput {
   return { overlapPolicy: skipsOverlap ? 'skip' : 'allow', recoveryStrategy: 'mark_as_missed' }
 }
 
-function readNodeCron(
-  { expression, options = {} }: NodeCronEntry,
-  zone: string,
-  note: (text: string) => void,
-): ReturnType<Reader<NodeCronEntry>> {
-  const fields = expression.trim().split(/\s+/)
-  const [days = '', , weekdays = ''] = fields.slice(-3)
+const nodeCronOptions = {
+  maxExecutions: 'count the runs in the handler, or give the schedule an end.',
+  maxRandomDelay: 'write H in the expression, which spreads jobs by their names.',
+  distributed: 'Jobistemer runs each slot on one node.',
+  executeTimeout: 'give taskTimeout.',
+}
+
+const readNodeCron: Reader<NodeCronEntry> = ({ expression, options = {} }, zone, note) => {
+  const [days = '', , weekdays = ''] = expression.trim().split(/\s+/).slice(-3)
   if (restricts(days) && restricts(weekdays)) {
     return `node-cron runs on days that match both day fields, and Jobistemer on days that match either: ${expression}. Write it with one day field, for example FRI#2.`
   }
-  noteOptions(
-    options,
-    {
-      maxExecutions: 'count the runs in the handler, or give the schedule an end.',
-      maxRandomDelay: 'write H in the expression, which spreads jobs by their names.',
-      distributed: 'Jobistemer runs each slot on one node.',
-      executeTimeout: 'give taskTimeout.',
-    },
-    note,
-  )
+  noteOptions(options, nodeCronOptions, note)
   const timezone = String(options.timezone ?? zone)
   return { schedule: { type: 'cron', expression, timezone }, settings: settingsOf(options.noOverlap === true) }
 }
@@ -166,11 +151,7 @@ function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afte
 
 const quartzWeekday = /(?<![#/\d])\d/g
 
-function readCroner(
-  { pattern, options = {} }: CronerEntry,
-  zone: string,
-  note: (text: string) => void,
-): ReturnType<Reader<CronerEntry>> {
+const readCroner: Reader<CronerEntry> = ({ pattern, options = {} }, zone, note) => {
   for (const option of ['utcOffset', 'dayOffset', 'interval', 'maxRuns', 'domAndDow', 'legacyMode']) {
     const isDefault = option === 'legacyMode' ? options[option] !== false : !options[option]
     if (!isDefault) return `Its option ${option} has no counterpart: ${JSON.stringify(options[option])}.`

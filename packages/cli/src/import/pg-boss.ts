@@ -2,11 +2,11 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { CliError } from '../cli-error.ts'
 import { importPackage } from '../storage/import-package.ts'
 import type {
-  Imported,
+  CutOverContext,
   ImportContext,
   ImportedJob,
   ImportedRequest,
-  ImportNote,
+  ImportNotes,
   ImportSource,
 } from './import-source.ts'
 import { shellWord } from '../shell-word.ts'
@@ -33,6 +33,11 @@ interface QueueRow {
   readonly dead_letter: string | null
 }
 
+type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', number>> & {
+  readonly retryBackoff?: boolean
+  readonly missed?: string
+}
+
 interface ScheduleRow {
   readonly name: string
   readonly key: string
@@ -42,15 +47,6 @@ interface ScheduleRow {
   readonly timezone: string | null
   readonly data: unknown
   readonly options: SendOptions | null
-}
-
-/** The options of a job that the importer reads from a schedule. */
-interface SendOptions {
-  readonly priority?: number
-  readonly retryLimit?: number
-  readonly retryDelay?: number
-  readonly retryBackoff?: boolean
-  readonly missed?: string
 }
 
 interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max'> {
@@ -66,26 +62,13 @@ interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_b
 }
 
 /** The part of pg-boss that `--compare` calls. */
-interface PgBossPackage {
-  readonly PgBoss: new (
-    options: object,
-  ) => {
-    previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
-  }
+interface Boss {
+  previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
 }
 
 /** The queue of the occurrences that pg-boss has not yet turned into jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
-
-const policyNotes: Readonly<Record<string, string>> = {
-  short:
-    'pg-boss lets one job of the queue wait at most. Jobistemer lets each request wait; use key with keyScope waiting.',
-  stately: 'pg-boss lets one job in each state exist. The job runs one request at a time, and lets the rest wait.',
-  exclusive: 'pg-boss lets one job wait or run. The job runs one request at a time, and lets the rest wait.',
-  key_strict_fifo:
-    'pg-boss runs one job per key at a time, in order. The job runs one request at a time, whatever its key.',
-}
 
 /** The source `pg-boss`: the schedules, queues and jobs of pg-boss 12. */
 export function pgBoss(options: PgBossOptions): ImportSource {
@@ -94,8 +77,13 @@ export function pgBoss(options: PgBossOptions): ImportSource {
   const client = (): Promise<PgReader> => (opened ??= openPostgres(url, cwd))
   return {
     name: 'pg-boss',
-    async read(context) {
-      return readAll(await client(), options, context)
+    differences: [
+      'pg-boss does not catch up after a downtime unless the schedule says missed: once. The jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
+      'pg-boss passes a list of jobs to the handler. A handler of Jobistemer gets the data of one job, as context.input of a request, and as context.data of a slot.',
+      'pg-boss sends the job of a slot up to 30 s after its instant. Jobistemer runs it at its instant.',
+    ],
+    async read(context, notes) {
+      return readAll(await client(), options, context, notes)
     },
     rules: {
       gap: 'pg-boss (cron-parser) moves a skipped time by the length of the jump, or leaves it out. Jobistemer runs it at the first instant after the jump.',
@@ -103,13 +91,16 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       end: 'pg-boss (cron-parser) finds no further instant behind a change of offset that is no whole hour. Jobistemer continues.',
     },
     async instantsAfter({ original }, afterMs, { timezone: zone }) {
-      const { PgBoss } = await importPackage<PgBossPackage>('pg-boss', { cwd, field: '--compare' })
+      const { PgBoss } = await importPackage<{ PgBoss: new (options: object) => Boss }>('pg-boss', {
+        cwd,
+        field: '--compare',
+      })
       const { cron, timezone } = original as ScheduleRow
-      return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron.trim()), timezone ?? zone, afterMs)
+      return previewed(new PgBoss({ connectionString: url }), oncePerMinute(cron), timezone ?? zone, afterMs)
     },
     stop: (jobs, context) => stopCommands(jobs, context, options.schema),
-    async *requests(context, note) {
-      yield* requestsOf(await client(), options, context, note)
+    async *requests(context, notes) {
+      yield* requestsOf(await client(), options, context, notes)
     },
     async close() {
       const connected = await opened?.catch(() => undefined)
@@ -122,83 +113,55 @@ function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+interface Count {
+  readonly name: string
+  readonly state: string
+  readonly count: string
+}
+
 async function readAll(
   client: PgReader,
   { schema, queues: wanted }: PgBossOptions,
-  { timezone: zone }: ImportContext,
-): Promise<Imported> {
+  { timezone }: ImportContext,
+  notes: ImportNotes,
+): Promise<readonly ImportedJob[]> {
   const at = identifier(schema)
-  const found = await client.query<{ readonly is: boolean }>(`SELECT to_regclass($1) IS NOT NULL AS is`, [
-    `${at}.schedule`,
-  ])
-  if (found.rows[0]?.is !== true)
+  const all = async <Row>(sql: string): Promise<readonly Row[]> => (await client.query<Row>(sql)).rows
+  if (!(await exists(client, `${at}.schedule`))) {
     throw empty(`The database has no schema ${schema} of pg-boss.`, '--source-prefix', 'Give the schema of pg-boss.')
-  const queues = (await client.query<QueueRow>(`SELECT * FROM ${at}.queue ORDER BY name`)).rows.filter(
-    ({ name }) => !name.startsWith('__pgboss__'),
-  )
+  }
+  const own = `NOT starts_with(name, '__pgboss__')`
+  const queues = await all<QueueRow>(`SELECT * FROM ${at}.queue WHERE ${own} ORDER BY name`)
   const missing = wanted?.find((name) => !queues.some((queue) => queue.name === name))
-  if (missing !== undefined)
-    throw empty(
-      `pg-boss has no queue ${missing}.`,
-      '--queue',
-      `The queues are ${queues.map(({ name }) => name).join(', ')}.`,
-    )
+  const names = queues.map(({ name }) => name).join(', ')
+  if (missing !== undefined) throw empty(`pg-boss has no queue ${missing}.`, '--queue', `The queues are ${names}.`)
   const isWanted = ({ name }: { readonly name: string }): boolean => wanted?.includes(name) ?? true
-  const { rows: schedules } = await client.query<ScheduleRow>(`SELECT * FROM ${at}.schedule ORDER BY name, key`)
-  const { rows: counts } = await client.query<{
-    readonly name: string
-    readonly state: string
-    readonly count: string
-  }>(
-    `SELECT name, state, count(*) FROM ${at}.job WHERE state IN ('active', 'failed') AND NOT starts_with(name, '__pgboss__') GROUP BY name, state ORDER BY name, state`,
+  const schedules = await all<ScheduleRow>(`SELECT * FROM ${at}.schedule ORDER BY name, key`)
+  const counts = await all<Count>(
+    `SELECT name, state, count(*) FROM ${at}.job WHERE state IN ('active', 'failed') AND ${own} GROUP BY 1, 2 ORDER BY 1, 2`,
   )
-  const notes: ImportNote[] = [
-    {
-      origin: 'all jobs',
-      kind: 'differs',
-      text: 'pg-boss does not catch up after a downtime unless the schedule says missed: once. The jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.',
-    },
-    {
-      origin: 'all jobs',
-      kind: 'differs',
-      text: 'pg-boss passes a list of jobs to the handler. A handler of Jobistemer gets the data of one job, as context.input of a request, and as context.data of a slot.',
-    },
-    {
-      origin: 'all jobs',
-      kind: 'differs',
-      text: 'pg-boss sends the job of a slot up to 30 s after its instant. Jobistemer runs it at its instant.',
-    },
-  ]
   for (const { name, state, count } of counts.filter(isWanted)) {
-    notes.push({
-      origin: `queue ${name}`,
-      kind: 'left_out',
-      text:
-        state === 'active'
-          ? `${count} jobs run now: the workers of pg-boss end them.`
-          : `${count} jobs have failed: look at them in pg-boss.`,
-    })
+    const why = state === 'active' ? 'run now: the workers of pg-boss end them' : 'have failed: look at them in pg-boss'
+    notes.leftOut(`queue ${name}`, `${count} jobs ${why}.`)
   }
-  const jobs: ImportedJob[] = []
-  for (const queue of queues.filter(isWanted)) {
-    const own = schedules.filter(({ name }) => name === queue.name)
-    const settings = settingsOfQueue(queue, (text) =>
-      notes.push({ origin: `queue ${queue.name}`, kind: 'differs', text }),
-    )
+  return queues.filter(isWanted).flatMap((queue) => {
+    const origin = `queue ${queue.name}`
+    const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
+    const rows = schedules.filter(({ name }) => name === queue.name)
+    const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
     // A schedule without a key and the requests of its queue are one job.
-    if (!own.some((row) => row.key === '' && canRead(row)))
-      jobs.push({ name: queue.name, origin: `queue ${queue.name}`, schedule: null, handler: queue.name, settings })
-    for (const row of own) jobs.push(...jobsOf(row, queue, settings, zone, notes))
-  }
-  return { jobs, notes }
+    const isThere = jobs.some(({ name }) => name === queue.name)
+    return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
+  })
+}
+
+async function exists(client: PgReader, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ readonly is: boolean }>('SELECT to_regclass($1) IS NOT NULL AS is', [table])
+  return rows[0]?.is === true
 }
 
 function empty(message: string, field: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
-}
-
-function canRead({ kind = 'cron' }: ScheduleRow): boolean {
-  return kind === 'cron'
 }
 
 function settingsOfQueue(
@@ -208,9 +171,11 @@ function settingsOfQueue(
   const expiry = expire_seconds * 1000
   if (dead_letter !== null)
     note(`Its dead letter queue ${dead_letter} is not carried over. Jobistemer keeps failed runs for a replay.`)
-  const text = policyNotes[policy]
-  if (text !== undefined) note(text)
   const isSingle = policy !== 'standard' && policy !== 'short'
+  if (isSingle)
+    note(`Its policy is ${policy}, by key. The job runs one request at a time, whatever its key; others wait.`)
+  if (policy === 'short')
+    note('Its policy is short: one job waits at most. Use key with keyScope waiting for new requests.')
   return {
     overlapPolicy: isSingle ? 'queue' : 'allow',
     taskTimeout: expiry,
@@ -220,12 +185,9 @@ function settingsOfQueue(
   }
 }
 
-function retryOf({
-  retry_limit,
-  retry_delay,
-  retry_backoff,
-  retry_delay_max,
-}: Omit<QueueRow, 'name' | 'policy' | 'expire_seconds' | 'dead_letter'>): JobSettingsInput {
+type Retry = Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_backoff' | 'retry_delay_max'>
+
+function retryOf({ retry_limit, retry_delay, retry_backoff, retry_delay_max }: Retry): JobSettingsInput {
   if (retry_limit === 0) return {}
   return {
     retryPolicy: {
@@ -239,38 +201,33 @@ function retryOf({
 }
 
 function jobsOf(
-  row: ScheduleRow,
+  { kind = 'cron', ...row }: ScheduleRow,
   queue: QueueRow,
   settings: JobSettingsInput,
   machineZone: string,
-  notes: ImportNote[],
+  notes: ImportNotes,
 ): readonly ImportedJob[] {
   const { name, key, cron, timezone, data, options } = row
   const origin = `queue ${name}, schedule ${key === '' ? 'without a key' : key}`
-  if (!canRead(row)) {
-    notes.push({
-      origin,
-      kind: 'left_out',
-      text: `Jobistemer has no recurrence rules. Write the rule as cron() or iso8601(): ${cron.replaceAll('\n', ' ')}`,
-    })
+  if (kind !== 'cron') {
+    notes.leftOut(origin, `Jobistemer has no recurrence rules. Write the rule as cron() or iso8601(): ${cron}`)
     return []
   }
-  const note = (text: string): void => void notes.push({ origin, kind: 'differs', text })
-  const expression = oncePerMinute(cron.trim())
-  if (expression !== cron.trim())
+  const note = (text: string): void => notes.differs(origin, text)
+  const expression = oncePerMinute(cron)
+  if (expression !== cron) {
     note(`pg-boss sends one job a minute at most. The job has the expression ${expression} instead of ${cron}.`)
-  if (timezone === null)
-    note(`It names no time zone, so pg-boss uses the zone of its process. The job says ${machineZone}.`)
-  const { priority, missed, retryLimit, retryDelay, retryBackoff } = options ?? {}
+  }
+  if (timezone === null) note(`It names no time zone, so pg-boss uses its own. The job says ${machineZone}.`)
+  const { priority, missed, retryLimit, retryDelay, retryBackoff, ...others } = options ?? {}
+  const rest = Object.keys(others)
+  if (rest.length > 0) note(`These options are not carried over: ${rest.join(', ')}.`)
   const retry = {
-    ...queue,
     retry_limit: retryLimit ?? queue.retry_limit,
     retry_delay: retryDelay ?? queue.retry_delay,
     retry_backoff: retryBackoff ?? queue.retry_backoff,
+    retry_delay_max: queue.retry_delay_max,
   }
-  const known = ['priority', 'missed', 'retryLimit', 'retryDelay', 'retryBackoff', 'tz', 'key']
-  const others = Object.keys(options ?? {}).filter((option) => !known.includes(option))
-  if (others.length > 0) note(`These options are not carried over: ${others.join(', ')}.`)
   return [
     {
       name: key === '' ? name : `${name}/${key}`,
@@ -291,7 +248,7 @@ function jobsOf(
 
 /** pg-boss files the occurrences of a minute as one job. */
 function oncePerMinute(expression: string): string {
-  const [seconds = '', ...fields] = expression.split(/\s+/)
+  const [seconds = '', ...fields] = expression.trim().split(/\s+/)
   return fields.length < 5 || /^\d+$/.test(seconds) ? expression : ['0', ...fields].join(' ')
 }
 
@@ -300,27 +257,19 @@ function levelOf(priority: number): number {
   return Math.max(-10, Math.min(10, priority))
 }
 
-function* previewed(
-  boss: InstanceType<PgBossPackage['PgBoss']>,
-  cron: string,
-  tz: string,
-  afterMs: number,
-): Generator<number, void> {
+function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Generator<number, void> {
   for (let from = new Date(afterMs); ; ) {
-    // One at a time: pg-boss gives up a longer list after 1 s.
-    const next = nextOf(() => boss.previewSchedule(cron, { tz, from, count: 1 })[0])
+    let next: Date | undefined
+    try {
+      // One at a time: pg-boss gives up a longer list after 1 s.
+      next = boss.previewSchedule(cron, { tz, from, count: 1 })[0]
+    } catch {
+      // pg-boss has accepted the expression, so cron-parser has found no further instant.
+      return
+    }
     if (next === undefined || next <= from) return
     yield +next
     from = next
-  }
-}
-
-/** pg-boss has accepted the expression, so an error means that cron-parser finds no further instant. */
-function nextOf(preview: () => Date | undefined): Date | undefined {
-  try {
-    return preview()
-  } catch {
-    return undefined
   }
 }
 
@@ -330,6 +279,10 @@ function stopCommands(
   schema: string,
 ): readonly string[] {
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
+  const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
+  const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
+  // A pass at this instant or later sends the last slots before the cut-over.
+  const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',
     '# Set DATABASE_URL to the address of the source. From the cut-over on, producers trigger jobs in Jobistemer.',
@@ -342,10 +295,10 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const passAt = async () => +(await boss.getDb().executeSql('SELECT cron_on FROM ${identifier(schema)}.version')).rows[0].cron_on
 if (Date.now() > ${cutOver}) throw new Error('The cut-over has passed. Choose a later one.')
 for (let left; (left = ${cutOver - 10_000} - Date.now()) > 0; ) await sleep(Math.min(left, 60000))
-// The last minute before the cut-over has been sent when a pass has begun in it, 3 s ago at least.
-const isSent = async () => { const at = await passAt(); return at >= ${cutOver - minuteMs} && Date.now() - at > 3000 }
+// pg-boss has sent the last slots when a pass has begun after them, 3 s ago at least.
+const isSent = async () => { const at = await passAt(); return at >= ${lastSlot} && Date.now() - at > 3000 }
 while (!(await isSent())) {
-  if (Date.now() > ${cutOver - 1000}) throw new Error('pg-boss has sent no slots in the last minute. Nothing was changed. Choose a later cut-over.')
+  if (Date.now() > ${cutOver - 1000}) throw new Error('pg-boss has not sent the last slots. Nothing was changed. Choose a later cut-over, best a whole minute.')
   await sleep(100)
 }
 for (const [name, key] of ${JSON.stringify(rows.map(({ name, key }) => [name, key]))}) await boss.unschedule(name, key)
@@ -356,13 +309,11 @@ await boss.stop()
   ]
 }
 
-type CutOver = ImportContext & { readonly cutOver: number }
-
 async function* requestsOf(
   client: PgReader,
   { schema, queues }: PgBossOptions,
-  { now }: CutOver,
-  note: (note: ImportNote) => void,
+  { now }: CutOverContext,
+  notes: ImportNotes,
 ): AsyncGenerator<ImportedRequest> {
   const at = identifier(schema)
   await assertStopped(client, at, queues)
@@ -374,7 +325,7 @@ async function* requestsOf(
     const { rows } = await client.query<JobRow>(`FETCH ${pageSize} FROM waiting`)
     if (rows.length === 0) return
     for (const row of rows) {
-      const request = requestOf(row, now, queues, note)
+      const request = requestOf(row, now, queues, notes)
       if (request !== null) yield request
     }
   }
@@ -382,79 +333,57 @@ async function* requestsOf(
 
 /** @throws CliError if a worker may still start what is handed over */
 async function assertStopped(client: PgReader, at: string, queues: readonly string[] | undefined): Promise<void> {
-  const { rows } = await client.query<{ readonly name: string; readonly count: string }>(
+  const { rows } = await client.query<Count>(
     `SELECT name, count(*) FROM ${at}.job WHERE state = 'active' AND ($1::text[] IS NULL OR name = ANY($1)) GROUP BY name`,
     [queues ?? null],
   )
   const [busy] = rows
-  if (busy !== undefined)
-    throw sourceBusy(
-      `The queue ${busy.name} has ${busy.count} active jobs.`,
-      'Stop the processes that run pg-boss with boss.stop(), and wait until they have ended.',
-    )
-  const { rows: tables } = await client.query<{ readonly is: boolean }>('SELECT to_regclass($1) IS NOT NULL AS is', [
-    `${at}.instance`,
-  ])
-  if (tables[0]?.is !== true) return
+  const remedy = 'Stop the processes that run pg-boss with boss.stop(), and wait until they have ended.'
+  if (busy !== undefined) throw sourceBusy(`The queue ${busy.name} has ${busy.count} active jobs.`, remedy)
+  if (!(await exists(client, `${at}.instance`))) return
   const { rows: alive } = await client.query<{ readonly host: string; readonly pid: number }>(
     `SELECT host, pid FROM ${at}.instance WHERE stopped_on IS NULL AND workers <> '[]'::jsonb
      AND heartbeat_on > now() - heartbeat_seconds * interval '3 s' LIMIT 1`,
   )
   const [worker] = alive
-  if (worker !== undefined)
-    throw sourceBusy(
-      `A process of pg-boss still works: ${worker.pid} on ${worker.host}.`,
-      'Stop it with boss.stop(). A process that crashed counts as stopped after three of its heartbeats.',
-    )
+  if (worker === undefined) return
+  const crashed = 'A process that crashed counts as stopped after three of its heartbeats.'
+  throw sourceBusy(`A process of pg-boss still works: ${worker.pid} on ${worker.host}.`, `${remedy} ${crashed}`)
 }
 
 function requestOf(
-  row: JobRow,
+  { id, name, data, priority, retry_count, singleton_key, pending_dependencies = 0, start_after, ...retry }: JobRow,
   now: number,
   queues: readonly string[] | undefined,
-  note: (note: ImportNote) => void,
+  notes: ImportNotes,
 ): ImportedRequest | null {
-  const {
-    id,
-    name,
-    data,
-    priority,
-    retry_count,
-    retry_limit,
-    singleton_key,
-    pending_dependencies = 0,
-    start_after,
-  } = row
   // An occurrence that pg-boss has not yet turned into a job names the schedule and its data.
   const occurrence =
-    name === occurrenceQueue ? (data as { readonly name: string; readonly key?: string; readonly data: unknown }) : null
+    name === occurrenceQueue ? (data as Pick<ScheduleRow, 'name' | 'data'> & { readonly key?: string }) : null
   const queue = occurrence?.name ?? name
   if (queues?.includes(queue) === false) return null
   const origin = `queue ${queue}, job ${id}`
   if (pending_dependencies > 0) {
-    note({ origin, kind: 'left_out', text: 'It waits for other jobs of a flow, which Jobistemer does not have.' })
+    notes.leftOut(origin, 'It waits for other jobs of a flow, which Jobistemer does not have.')
     return null
   }
-  if (retry_count > 0)
-    note({
-      origin,
-      kind: 'differs',
-      text: `pg-boss has tried it ${retry_count} times. The request has all ${retry_limit + 1} attempts again.`,
-    })
-  if (singleton_key !== null && occurrence === null)
-    note({
-      origin,
-      kind: 'differs',
-      text: `Its singleton key ${singleton_key} is not carried over. Use key and keyScope for new requests.`,
-    })
   const sent = occurrence === null ? data : occurrence.data
   const { key = '' } = occurrence ?? {}
-  return {
+  const request = {
     job: key === '' ? queue : `${queue}/${key}`,
     key: id,
     ...(sent !== null && { data: sent }),
     ...(+start_after > now && { at: start_after.toISOString() }),
     ...(priority !== 0 && { priority: levelOf(priority) }),
-    ...(occurrence === null && { overrides: retryOf(row) as ImportedRequest['overrides'] & object }),
   }
+  if (occurrence !== null) return request
+  if (retry_count > 0)
+    notes.differs(origin, `pg-boss has tried it ${retry_count} times. The request has all attempts again.`)
+  if (singleton_key !== null)
+    notes.differs(
+      origin,
+      `Its singleton key ${singleton_key} is not carried over. Use key and keyScope for new requests.`,
+    )
+  const { retryPolicy = { maxRetries: 0 } } = retryOf(retry)
+  return { ...request, overrides: { retryPolicy } }
 }

@@ -287,7 +287,7 @@ it('imports repeatable jobs of BullMQ 5 and earlier, with the data of their next
   expect(notes).toContainEqual(
     expect.objectContaining({
       origin: expect.stringContaining('ancient'),
-      text: expect.stringContaining('its data and options are unknown'),
+      text: expect.stringContaining('its data are unknown'),
     }),
   )
   await queue.close()

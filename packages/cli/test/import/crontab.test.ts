@@ -97,20 +97,20 @@ a b c d e f
   expect(code).toBe(1)
   expect(jobs).toEqual([])
   expect(leftOut.map((line: string) => line.slice(0, 60)).sort()).toEqual([
-    'line 10: cron ignores the expression "5-1 * * * *", because ',
-    'line 11: cron ignores the expression "0 0 * * */0", because ',
+    'line 10: cron ignores this line, because its time is invalid',
+    'line 11: cron ignores this line, because its time is invalid',
     'line 12: cron ignores this line, because a column is missing',
-    'line 13: cron ignores the expression "a b c d e", because of',
+    'line 13: cron ignores this line, because its time is invalid',
     'line 14: Jobistemer refuses it: The hour field "*/90" of the',
     'line 1: MAILTO is not carried over: Jobistemer sends no mail',
-    'line 2: RANDOM_DELAY is not carried over. Use H in the expre',
+    'line 2: RANDOM_DELAY is not carried over: Use H in the expre',
     'line 3: @reboot is not carried over: Jobistemer has no slot ',
     'line 4: cron ignores this line, because a column is missing:',
     'line 5: @fortnightly is not carried over: Jobistemer does no',
     'line 6: A day field begins with *, so cron runs the line on ',
     'line 7: Jobistemer refuses it: The cron expression "0 0 31 2',
-    'line 8: cron ignores the expression "61 * * * *", because of',
-    'line 9: cron ignores the expression "* * * * 8", because of ',
+    'line 8: cron ignores this line, because its time is invalid:',
+    'line 9: cron ignores this line, because its time is invalid:',
   ])
 })
 

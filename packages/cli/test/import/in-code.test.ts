@@ -102,11 +102,9 @@ it('schedules of croner become jobs, with the weekdays of Quartz, windows and si
 it('a module can export a source of its own', async () => {
   const { jobs, source, notes } = await imported(`const source: ImportSource = {
   name: 'Quartz',
-  async read({ timezone }) {
-    return {
-      jobs: [{ name: 'nightly', origin: 'trigger 1', schedule: { type: 'cron', expression: '0 2 * * *', timezone }, handler: 'night', settings: {} }],
-      notes: [{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }],
-    }
+  async read({ timezone }, notes) {
+    notes.leftOut('trigger 2', 'It has a calendar.')
+    return [{ name: 'nightly', origin: 'trigger 1', schedule: { type: 'cron', expression: '0 2 * * *', timezone }, handler: 'night', settings: {} }]
   },
 }
 export default source`)

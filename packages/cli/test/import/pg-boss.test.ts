@@ -8,6 +8,7 @@ import { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
+import { startShell } from '../spawn-cli.ts'
 
 const scratch = useScratch()
 let server: PostgresServer
@@ -154,6 +155,16 @@ it('refuses requests while a process of pg-boss works', async () => {
     .poll(busy, { timeout: 40_000, interval: 500 })
     .toContain(`A process of pg-boss still works: ${process.pid}`)
   await boss.stop()
+})
+
+it('the stop command changes nothing if pg-boss has not sent the last slots', async () => {
+  const cutOver = new Date(Date.now() + 4000).toISOString()
+  const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
+  const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')
+  const { code, err } = await startShell(stop.join('\n'), { env: { DATABASE_URL: server.url } }).ended
+  expect(code).toBe(1)
+  expect(err).toMatch(/Nothing was changed|has passed/)
+  expect((await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')).rows).toEqual(before)
 })
 
 it('requests the occurrences that pg-boss has not turned into jobs', async () => {
