@@ -32,7 +32,7 @@ storageConformance({
   },
 })
 
-// The same statements over tables of other names, which stand among a user's.
+// The same statements over tables of other names, which stand among a user's, and with the other setting of `synchronous`.
 storageConformance({
   describe,
   it: furtherKind(it),
@@ -40,7 +40,7 @@ storageConformance({
   ...kitEffort(0.05),
   capabilities: {
     multiProcess: true,
-    durability: 'power',
+    durability: 'process',
     findsDueJobs: true,
     takesNext: true,
     within: true,
@@ -48,18 +48,16 @@ storageConformance({
   },
   open() {
     const { file, remove } = makeScratch()
+    const options = { file, tablePrefix: 'app_', synchronous: 'normal' } as const
     const own = new Database(file)
     own.exec('CREATE TABLE jobs (name TEXT); PRAGMA user_version = 7')
     own.close()
     return {
-      connect: async () => sqliteStorage({ file, tablePrefix: 'app_' }),
+      connect: async () => sqliteStorage(options),
       dispose: async () => remove(),
       beginTransaction: () => beginTransaction(file),
       damage: (damaged) => damage(file, 'app_', damaged),
-      processes: {
-        module: new URL('./fixtures/connect.mjs', import.meta.url),
-        argument: { file, tablePrefix: 'app_' },
-      },
+      processes: { module: new URL('./fixtures/connect.mjs', import.meta.url), argument: options },
     }
   },
 })
