@@ -1,4 +1,5 @@
 // npm run figures [-- --phrases]: counts the sources and their texts, and prints each figure beside its target.
+// npm run figures -- --draw SEED: prints 100 texts for a reader who did not write them.
 import { proseFiles } from '../prose/prose-files.mjs'
 import { readPhrases } from '../prose/tables.mjs'
 import { install } from '../runner/bootstrap.mjs'
@@ -11,6 +12,13 @@ await main(async (options) => {
   const { countFigures } = await import('../figures/figures.mjs')
   const { countProseFigures } = await import('../figures/prose-figures.mjs')
   const { describeFinding } = await import('../prose/find-phrases.mjs')
+  const [option, seed] = options
+  if (option === '--draw') {
+    const { describeText, drawTexts } = await import('../figures/draw-texts.mjs')
+    if (seed === undefined) throw new Error('Name a seed: npm run figures -- --draw SEED')
+    for (const text of drawTexts(await proseFiles(), seed)) console.log(describeText(text))
+    return 0
+  }
   const prose = countProseFigures(await proseFiles(), readPhrases())
   for (const { name, value, target } of [...countFigures(root), ...prose.figures]) {
     const shown = [value, target].map((number) => number.toLocaleString('en').padStart(7))

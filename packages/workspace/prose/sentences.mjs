@@ -15,6 +15,28 @@ export function sentenceLengths(document) {
     .filter((words) => words > 0)
 }
 
+/**
+ * The sentences of a Markdown document, as they stand in it.
+ * @param {string} document
+ * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation mark
+ */
+export function sentencesOf(document) {
+  const parts = withoutCodeBlocks(document).split(/(\n[ \t>]*(?=\n)|^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+|\|)/m)
+  let position = 0
+  return parts.flatMap((part) => {
+    const start = position
+    position += part.length
+    return [...segmenter.segment(part.replace(/\n[ \t>]*/g, (gap) => ' '.repeat(gap.length)))]
+      .map(({ segment, index }) => ({ start: start + index + segment.search(/\S|$/), text: oneLine(segment) }))
+      .filter(({ text }) => /\s.*[.!?:]["')*]*$/.test(text) && !text.includes('\0'))
+  })
+}
+
+/** @param {string} text */
+function oneLine(text) {
+  return text.replace(/\s+/g, ' ').trim()
+}
+
 /** @param {string} document @returns {string[]} paragraphs, headings, list items and table cells, each as one line */
 function blocks(document) {
   return withoutCodeBlocks(document)
@@ -26,7 +48,7 @@ function blocks(document) {
     .replace(/^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+/gm, '\n\n')
     .replace(/\|/g, '\n\n')
     .split(/\n\s*\n/)
-    .map((block) => block.replace(/\s+/g, ' ').trim())
+    .map(oneLine)
 }
 
 /** @param {readonly number[]} numbers @param {number} share from 0 to 1 @returns {number} the nearest-rank percentile */

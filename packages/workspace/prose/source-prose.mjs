@@ -13,7 +13,7 @@ import { hide, hideCodeSpans } from './hide.mjs'
  */
 export function sourceProse(path, source) {
   let prose = ''
-  for (const { start, end, text } of literals(ts.createSourceFile(path, source, ts.ScriptTarget.Latest, false))) {
+  for (const { start, end, text } of literalsOf(ts.createSourceFile(path, source, ts.ScriptTarget.Latest))) {
     prose += commentProse(source.slice(prose.length, start)) + literalProse(text)
     if (prose.length !== end) throw new Error(`${path}: the literals overlap at position ${start}`)
   }
@@ -24,7 +24,7 @@ export function sourceProse(path, source) {
  * All literals in which `//` and `/*` begin no comment, in the order of the source.
  * @param {SourceFile} tree
  */
-function literals(tree) {
+export function literalsOf(tree) {
   /** @type {{ start: number, end: number, text: string }[]} */
   const found = []
   /** @param {Node} node */
@@ -39,6 +39,27 @@ function literals(tree) {
     else ts.forEachChild(node, visit)
   }
   visit(tree)
+  return found
+}
+
+/**
+ * The comments of a source, and those of the Lua and SQL in its literals. Successive lines form one comment.
+ * @param {string} source
+ * @param {readonly { start: number, end: number, text: string }[]} literals of the source, in its order
+ * @returns {{ start: number, end: number, text: string }[]} with their text without decoration
+ */
+export function commentsIn(source, literals) {
+  let code = source
+  for (const { start, end, text } of literals) code = code.slice(0, start) + hide(text) + code.slice(end)
+  const found = [...code.matchAll(/\/\/.*(?:\n[ \t]*\/\/.*)*|\/\*[\s\S]*?\*\//g)].map(({ 0: text, index }) => ({
+    ...{ start: index, end: index + text.length, text: text.replace(/^\s*(\/\/+|\/\*+|\*(?!\/))|\*\/$/gm, '') },
+  }))
+  for (const { start, text } of literals.filter(({ text }) => text.includes('\n'))) {
+    for (const { 0: comment, index } of text.matchAll(/^[ \t]*--.*(?:\n[ \t]*--.*)*/gm)) {
+      const from = start + index
+      found.push({ start: from, end: from + comment.length, text: comment.replace(/^[ \t]*--/gm, '') })
+    }
+  }
   return found
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { proseProblems } from '../checks/prose.mjs'
+import { drawTexts } from '../figures/draw-texts.mjs'
 import { countProseFigures } from '../figures/prose-figures.mjs'
 import { describeFinding, findPhrases } from '../prose/find-phrases.mjs'
 import { markdownProse } from '../prose/markdown-prose.mjs'
@@ -214,6 +215,50 @@ describe('figures of the texts', () => {
     const { figures, findings } = countProseFigures(files, phrases)
     expect(figures.map(({ value }) => value)).toEqual([3, 6, 2])
     expect(findings.map(({ found, path }) => `${path} ${found}`)).toEqual(['README.md flurb', 'a.ts flurb'])
+  })
+})
+
+describe('a draw of texts', () => {
+  const source = [
+    '/**',
+    ' * A comment of five words.',
+    ' */',
+    'export const one = 1 // Beside a line of code.',
+    'const script = `',
+    '-- A comment of Lua',
+    '-- on two lines',
+    'return 1`',
+    "throw new RangeError('one is\\ntoo large')",
+    'log.warn({ one }, `one is large`)',
+    "console.log('no message of an error')",
+  ].join('\n')
+  const test = "describe('a group', () => {\n  it.each([1])('has a title', () => log.warn('not a message'))\n})\n"
+  const files = [
+    { path: 'a.ts', text: source },
+    { path: 'test/a.test.ts', text: test },
+    { path: 'README.md', text: '# A heading\n\nOne `code`\nsentence. Another one.\n\n- no sentence\n' },
+  ]
+
+  it('holds comments, titles, messages and sentences, each with its line and the code beneath', () => {
+    const texts = drawTexts(files, 'a seed').map(({ kind, line, text, beneath }) => [kind, line, text, beneath])
+    expect(texts.sort()).toEqual([
+      ['comment', 1, 'A comment of five words.', 'export const one = 1 // Beside a line of code.'],
+      ['comment', 4, 'Beside a line of code.', 'export const one = 1'],
+      ['comment', 6, 'A comment of Lua on two lines', 'return 1`'],
+      ['message', 10, '`one is large`', 'log.warn({ one }, `one is large`)'],
+      ['message', 9, "'one is\\ntoo large'", "throw new RangeError('one is\\ntoo large')"],
+      ['sentence', 3, 'One `code` sentence.', ''],
+      ['sentence', 4, 'Another one.', ''],
+      ['title', 2, 'a group › has a title', ''],
+    ])
+  })
+
+  it('is the same for one seed and differs for another', () => {
+    const many = [{ path: 'README.md', text: Array.from({ length: 99 }, (_, n) => `Sentence ${n}.`).join('\n') }]
+    const [one, again, other] = ['one', 'one', 'other'].map((seed) => drawTexts(many, seed))
+    expect(one).toHaveLength(20)
+    expect(again).toEqual(one)
+    expect(other).not.toEqual(one)
   })
 })
 
