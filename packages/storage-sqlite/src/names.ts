@@ -2,6 +2,9 @@ import type { Owner } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { NamedTables } from './table-names.ts'
 
+/** Remembered names of each kind. Each job with code has a handler key of its own: 100,000 idle jobs would hold 10 MB. */
+const mostRemembered = 10_000
+
 /**
  * Numbers for what repeats in many rows: owners and handler keys. Known ones are remembered; {@link forget} after a
  * rollback, which may have taken new ones back.
@@ -78,7 +81,7 @@ export class Names {
     const known = this.#handlers.get(key)
     if (known !== undefined) return known
     const row = this.#findHandler.get(key) as number | undefined
-    if (row !== undefined) this.#handlers.set(key, row)
+    if (row !== undefined) remember(this.#handlers, key, row)
     return row
   }
 
@@ -91,8 +94,13 @@ export class Names {
     let key = this.#handlersByRow.get(row)
     if (key === undefined) {
       key = this.#readHandler.get(row) as string
-      this.#handlersByRow.set(row, key)
+      remember(this.#handlersByRow, row, key)
     }
     return key
   }
+}
+
+function remember<Key, Value>(known: Map<Key, Value>, key: Key, value: Value): void {
+  if (known.size >= mostRemembered) known.clear()
+  known.set(key, value)
 }

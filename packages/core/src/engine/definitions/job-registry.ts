@@ -13,7 +13,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobOrigin, RegisteredJob, isAhead, isOfBuild } from './registered-job.ts'
 import { type HeldJobs, type RegistrationChange, suspendUnscheduled } from './held-jobs.ts'
-import { type SlotSeries, checkedSeries } from './slot-series.ts'
+import { checkedSeries, type SlotSeries, UnrevivedSeries } from './slot-series.ts'
 import { JobPlans, anyHandler, codeElsewhere } from './job-plans.ts'
 import { OverriddenDefinitions, type OtherNodes } from './definition-precedence.ts'
 import { JobRefresher } from './job-refresher.ts'
@@ -23,7 +23,7 @@ import { Registrations } from './registrations.ts'
 import { type ScheduleReviver, UnrevivedSchedule } from './schedule-reviver.ts'
 import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
-import { seriesOf, seriesThatFails } from './timeline.ts'
+import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
 import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
 
@@ -255,13 +255,11 @@ export class JobRegistry implements HeldJobs {
     // This node completes its own updates itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
-    let isUnscheduled = false
     try {
       series = this.seriesOf(record.timeline, job)
     } catch (error) {
       // An error of one job must not stop the other jobs. This node can still run what other nodes create for this job.
-      series = seriesThatFails(error)
-      isUnscheduled = true
+      series = new UnrevivedSeries(error)
       this.#sayUnscheduled(record, error)
     }
     const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)
@@ -285,8 +283,7 @@ export class JobRegistry implements HeldJobs {
     registered.createdAt = record.createdAt
     if (isNew) registered.isFollowing = !local && !isOwnUpdate
     registered.series = series
-    registered.isUnscheduled = isUnscheduled
-    if (!isUnscheduled) this.#saidOf.delete(job.id)
+    if (!registered.isUnscheduled) this.#saidOf.delete(job.id)
     registered.pausedUntil = pausedUntil(record.paused)
     registered.plan = local ? undefined : this.plans.planOfStored(registered, record)
     if (registered.plan === null) {
@@ -295,7 +292,7 @@ export class JobRegistry implements HeldJobs {
     }
     this.#engine.agenda.setForward(registered, forwardMsOf(record))
     // A new version may come from `realign`, which sets the watermark back.
-    if (isNew) registered.decidedUpTo = Number.NEGATIVE_INFINITY
+    if (isNew) registered.decidedUpTo = null
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
     if (!this.isClient) this.#noteCourse(registered, record, local && change === 'updated')
@@ -452,14 +449,15 @@ export class JobRegistry implements HeldJobs {
    * already decided, and this node would launch it again.
    */
   isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
-    return nextAt !== null && nextAt <= decidedUpTo
+    return nextAt !== null && decidedUpTo !== null && nextAt <= decidedUpTo
   }
 
   /** Sets the watermark and the next slot of a job to the values of the storage. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    if (job.isDropped || this.isClient) return
+    // A step may still process a job that was evicted or removed.
+    if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
@@ -502,7 +500,6 @@ export class JobRegistry implements HeldJobs {
       // The node keeps jobs that are ahead, so that its metrics report them.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
-      job.isDropped = true
       this.cache.remove(job)
       this.evicted?.add(id, name)
       this.#jobs.delete(id)
@@ -592,9 +589,11 @@ export class JobRegistry implements HeldJobs {
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
-    // The job was deleted and defined again meanwhile. The present object is another job, which is not removed.
-    const present = this.#jobs.get(jobId)
-    if (present === undefined ? !job.isDropped : present !== job) return
+    if (!this.holds(job)) {
+      // The node has evicted the job, unless the job was defined again meanwhile.
+      if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
+      return
+    }
     this.#jobs.delete(jobId)
     this.cache.remove(job)
     this.evicted?.delete(jobId)

@@ -41,7 +41,7 @@ export class LostWriteDetector {
 
   /** Compares the watermark of an answer with that of previous answers under the same version. */
   compare(job: RegisteredJob, watermark: number): void {
-    if (watermark >= job.decidedUpTo) return
+    if (job.decidedUpTo === null || watermark >= job.decidedUpTo) return
     this.#names.push(job.job.name)
     this.#since = Math.min(this.#since, watermark)
     this.#saying.ask()

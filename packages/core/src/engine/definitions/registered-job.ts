@@ -3,7 +3,7 @@ import { ordinaryClockErrorMs } from './tuning.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
-import type { SlotSeries } from './slot-series.ts'
+import { type SlotSeries, UnrevivedSeries } from './slot-series.ts'
 
 /** Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
@@ -43,22 +43,19 @@ export class RegisteredJob implements SlotEntry {
   isFollowing = false
   watermark: number
   series: SlotSeries
-  /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
-  isUnscheduled = false
   /** The plan of the version in force, made on first use. `null`: this node lacks one of its handlers. */
   plan: JobPlan | null | undefined = undefined
-  /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
-  pausedUntil: number = Number.NEGATIVE_INFINITY
   /** This node found the next slot overdue in the storage, and so launches it. */
   isOverdue = false
-  /** Highest watermark in answers to this node. A head with an earlier next slot was read before. */
-  decidedUpTo: number = Number.NEGATIVE_INFINITY
+  /** Highest watermark in answers to this node. A head with an earlier next slot was read before. `null`: no answer yet. */
+  decidedUpTo: number | null = null
   /** Whether a step is creating or recovering a slot of the job, and whether another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
   /** A node with a better rank launches the slots. The job is not on the agenda until the living nodes change. */
   isLeft = false
-  /** The node has evicted the job. Steps that still process this object must not put it on the agenda. */
-  isDropped = false
+
+  /** `null` instead of an infinite number, which takes 16 bytes of memory per job. */
+  #pausedUntil: number | null = null
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
     this.job = job
@@ -67,6 +64,20 @@ export class RegisteredJob implements SlotEntry {
     this.createdAt = record.createdAt
     this.watermark = record.watermark
     this.series = series
+  }
+
+  /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
+  get isUnscheduled(): boolean {
+    return this.series instanceof UnrevivedSeries
+  }
+
+  /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
+  get pausedUntil(): number {
+    return this.#pausedUntil ?? Number.NEGATIVE_INFINITY
+  }
+
+  set pausedUntil(until: number) {
+    this.#pausedUntil = until === Number.NEGATIVE_INFINITY ? null : until
   }
 
   /** The next slots, as this node knows them. */

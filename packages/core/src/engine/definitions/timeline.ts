@@ -1,57 +1,40 @@
-import { readChoice, readObject } from "../../configuration/read-value.ts";
-import { invalidValue } from "../../errors.ts";
-import { type InstantInput, toInstantMs } from "../../instant.ts";
-import type { SerializedSchedule } from "../../schedule/schedule.ts";
-import type { ScheduleSegment } from "../../storage/job-record.ts";
-import type { ScheduleReviver } from "./schedule-reviver.ts";
-import { checkedSeries, type SlotSeries } from "./slot-series.ts";
-
-/** Returns a series whose methods throw `error`, for a job whose schedule this node cannot revive. */
-export function seriesThatFails(error: unknown): SlotSeries {
-	const fail = () => {
-		throw error;
-	};
-	return { nextMs: fail, previousMs: fail };
-}
+import { readChoice, readObject } from '../../configuration/read-value.ts'
+import { invalidValue } from '../../errors.ts'
+import { type InstantInput, toInstantMs } from '../../instant.ts'
+import type { SerializedSchedule } from '../../schedule/schedule.ts'
+import type { ScheduleSegment } from '../../storage/job-record.ts'
+import type { ScheduleReviver } from './schedule-reviver.ts'
+import { checkedSeries, type SlotSeries } from './slot-series.ts'
 
 /** Returns the series of a job's timeline. The schedule of each segment decides the slots of that segment. */
-export function seriesOf(
-	timeline: readonly ScheduleSegment[],
-	reviver: ScheduleReviver,
-	jobName?: string,
-): SlotSeries {
-	const [only] = timeline;
-	if (
-		timeline.length === 1 &&
-		only !== undefined &&
-		only.after === null &&
-		only.until === null
-	) {
-		return checkedSeries(reviver.revive(only.schedule, jobName));
-	}
-	const segments = timeline.map(({ after, until, schedule }) => ({
-		after: after ?? Number.NEGATIVE_INFINITY,
-		until: until ?? Number.POSITIVE_INFINITY,
-		schedule: checkedSeries(reviver.revive(schedule, jobName)),
-	}));
-	return {
-		nextMs(afterMs) {
-			for (const { after, until, schedule } of segments) {
-				if (until <= afterMs) continue;
-				const slot = schedule.nextMs(Math.max(afterMs, after));
-				if (slot !== null && slot <= until) return slot;
-			}
-			return null;
-		},
-		previousMs(beforeMs) {
-			for (const { after, until, schedule } of segments.toReversed()) {
-				if (after >= beforeMs - 1) continue;
-				const slot = schedule.previousMs(Math.min(beforeMs, until + 1));
-				if (slot !== null && slot > after) return slot;
-			}
-			return null;
-		},
-	};
+export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver, jobName?: string): SlotSeries {
+  const [only] = timeline
+  if (timeline.length === 1 && only !== undefined && only.after === null && only.until === null) {
+    return checkedSeries(reviver.revive(only.schedule, jobName))
+  }
+  const segments = timeline.map(({ after, until, schedule }) => ({
+    after: after ?? Number.NEGATIVE_INFINITY,
+    until: until ?? Number.POSITIVE_INFINITY,
+    schedule: checkedSeries(reviver.revive(schedule, jobName)),
+  }))
+  return {
+    nextMs(afterMs) {
+      for (const { after, until, schedule } of segments) {
+        if (until <= afterMs) continue
+        const slot = schedule.nextMs(Math.max(afterMs, after))
+        if (slot !== null && slot <= until) return slot
+      }
+      return null
+    },
+    previousMs(beforeMs) {
+      for (const { after, until, schedule } of segments.toReversed()) {
+        if (after >= beforeMs - 1) continue
+        const slot = schedule.previousMs(Math.min(beforeMs, until + 1))
+        if (slot !== null && slot > after) return slot
+      }
+      return null
+    },
+  }
 }
 
 /**
@@ -59,107 +42,96 @@ export function seriesOf(
  * up to `from`, because an update is never retroactive.
  */
 export function switchSchedule(
-	timeline: readonly ScheduleSegment[],
-	schedule: SerializedSchedule,
-	options: { readonly from: number; readonly watermark: number },
+  timeline: readonly ScheduleSegment[],
+  schedule: SerializedSchedule,
+  options: { readonly from: number; readonly watermark: number },
 ): ScheduleSegment[] {
-	const { from, watermark } = options;
-	const kept = timeline
-		.filter((segment) => (segment.after ?? Number.NEGATIVE_INFINITY) < from)
-		.map((segment) => ({
-			...segment,
-			until: Math.min(segment.until ?? Number.POSITIVE_INFINITY, from),
-		}))
-		.filter((segment) => segment.until > watermark);
-	if (kept.length === 0 && from <= watermark)
-		return [{ after: null, until: null, schedule }];
-	return [...kept, { after: from, until: null, schedule }];
+  const { from, watermark } = options
+  const kept = timeline
+    .filter((segment) => (segment.after ?? Number.NEGATIVE_INFINITY) < from)
+    .map((segment) => ({
+      ...segment,
+      until: Math.min(segment.until ?? Number.POSITIVE_INFINITY, from),
+    }))
+    .filter((segment) => segment.until > watermark)
+  if (kept.length === 0 && from <= watermark) return [{ after: null, until: null, schedule }]
+  return [...kept, { after: from, until: null, schedule }]
 }
 
 /** When a new schedule takes effect. An update never changes past slots. */
 export type UpdatePolicy =
-	/** The new schedule takes effect now. The default. */
-	| "immediate"
-	/** The old schedule decides one more slot. */
-	| "graceful"
-	/** The old schedule decides slots up to `until`, inclusive. */
-	| { readonly type: "graceful"; readonly until: InstantInput }
-	/** The new schedule decides slots from `from` to `to`, both inclusive. The old schedule decides all others. */
-	| {
-			readonly type: "windowed";
-			readonly from: InstantInput;
-			readonly to: InstantInput;
-	  };
+  /** The new schedule takes effect now. The default. */
+  | 'immediate'
+  /** The old schedule decides one more slot. */
+  | 'graceful'
+  /** The old schedule decides slots up to `until`, inclusive. */
+  | { readonly type: 'graceful'; readonly until: InstantInput }
+  /** The new schedule decides slots from `from` to `to`, both inclusive. The old schedule decides all others. */
+  | {
+      readonly type: 'windowed'
+      readonly from: InstantInput
+      readonly to: InstantInput
+    }
 
 export type CheckedUpdatePolicy =
-	| { readonly type: "immediate" }
-	| { readonly type: "graceful"; readonly untilMs: number | null }
-	| {
-			readonly type: "windowed";
-			readonly fromMs: number;
-			readonly toMs: number;
-	  };
+  | { readonly type: 'immediate' }
+  | { readonly type: 'graceful'; readonly untilMs: number | null }
+  | {
+      readonly type: 'windowed'
+      readonly fromMs: number
+      readonly toMs: number
+    }
 
 export function readUpdatePolicy(policy: UpdatePolicy): CheckedUpdatePolicy {
-	if (policy === "immediate") return { type: "immediate" };
-	if (policy === "graceful") return { type: "graceful", untilMs: null };
-	readObject(policy, "policy", ["type", "until", "from", "to"]);
-	readChoice(policy.type, ["graceful", "windowed"], "policy.type");
-	if (policy.type === "graceful")
-		return {
-			type: "graceful",
-			untilMs: toInstantMs(policy.until, "policy.until"),
-		};
-	const fromMs = toInstantMs(policy.from, "policy.from");
-	const toMs = toInstantMs(policy.to, "policy.to");
-	if (toMs >= fromMs) return { type: "windowed", fromMs, toMs };
-	throw invalidValue(
-		"policy.to",
-		"lies before policy.from",
-		policy.to,
-		"Give a window that ends after it begins.",
-	);
+  if (policy === 'immediate') return { type: 'immediate' }
+  if (policy === 'graceful') return { type: 'graceful', untilMs: null }
+  readObject(policy, 'policy', ['type', 'until', 'from', 'to'])
+  readChoice(policy.type, ['graceful', 'windowed'], 'policy.type')
+  if (policy.type === 'graceful')
+    return {
+      type: 'graceful',
+      untilMs: toInstantMs(policy.until, 'policy.until'),
+    }
+  const fromMs = toInstantMs(policy.from, 'policy.from')
+  const toMs = toInstantMs(policy.to, 'policy.to')
+  if (toMs >= fromMs) return { type: 'windowed', fromMs, toMs }
+  throw invalidValue('policy.to', 'lies before policy.from', policy.to, 'Give a window that ends after it begins.')
 }
 
 /** Returns the timeline after an update. Each policy only determines where the timeline switches schedules. */
 export function updatedTimeline(
-	timeline: readonly ScheduleSegment[],
-	schedule: SerializedSchedule,
-	options: {
-		readonly policy: CheckedUpdatePolicy;
-		/** The series of `timeline`. */
-		readonly series: SlotSeries;
-		readonly now: number;
-		readonly watermark: number;
-	},
+  timeline: readonly ScheduleSegment[],
+  schedule: SerializedSchedule,
+  options: {
+    readonly policy: CheckedUpdatePolicy
+    /** The series of `timeline`. */
+    readonly series: SlotSeries
+    readonly now: number
+    readonly watermark: number
+  },
 ): readonly ScheduleSegment[] {
-	const { policy, series, watermark } = options;
-	const now = Math.max(options.now, watermark);
-	if (policy.type === "immediate")
-		return switchSchedule(timeline, schedule, { from: now, watermark });
-	if (policy.type === "graceful") {
-		const lastOld = policy.untilMs ?? series.nextMs(now) ?? now;
-		return switchSchedule(timeline, schedule, {
-			from: Math.max(now, lastOld),
-			watermark,
-		});
-	}
-	const from = Math.max(now, policy.fromMs - 1);
-	if (policy.toMs <= from) return timeline;
-	const inside = switchSchedule(timeline, schedule, { from, watermark }).map(
-		(segment) => ({
-			...segment,
-			until: segment.until ?? policy.toMs,
-		}),
-	);
-	const old = timeline.filter(
-		(segment) => (segment.until ?? Number.POSITIVE_INFINITY) > policy.toMs,
-	);
-	return [
-		...inside,
-		...old.map((segment) => ({
-			...segment,
-			after: Math.max(segment.after ?? Number.NEGATIVE_INFINITY, policy.toMs),
-		})),
-	];
+  const { policy, series, watermark } = options
+  const now = Math.max(options.now, watermark)
+  if (policy.type === 'immediate') return switchSchedule(timeline, schedule, { from: now, watermark })
+  if (policy.type === 'graceful') {
+    const lastOld = policy.untilMs ?? series.nextMs(now) ?? now
+    return switchSchedule(timeline, schedule, {
+      from: Math.max(now, lastOld),
+      watermark,
+    })
+  }
+  const from = Math.max(now, policy.fromMs - 1)
+  if (policy.toMs <= from) return timeline
+  const inside = switchSchedule(timeline, schedule, { from, watermark }).map((segment) => ({
+    ...segment,
+    until: segment.until ?? policy.toMs,
+  }))
+  const old = timeline.filter((segment) => (segment.until ?? Number.POSITIVE_INFINITY) > policy.toMs)
+  return [
+    ...inside,
+    ...old.map((segment) => ({
+      ...segment,
+      after: Math.max(segment.after ?? Number.NEGATIVE_INFINITY, policy.toMs),
+    })),
+  ]
 }
