@@ -3,24 +3,7 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
-
-/** Milliseconds after a run's deadline before nodes release the run: twice the time that an aborted handler has to stop. */
-const graceMs = 10_000
-
-/**
- * Milliseconds until the first repeated search for runs of earlier lives, whose last storage calls may take effect late. Each
- * pause is twice the previous one. The searches end after `deadAfter`, when that life would be dead for every node.
- */
-const firstLookAgainMs = 250
-
-/** A sweep that begins this many ms late was delayed by a stall. Owners on this machine may have stalled too. */
-const stallMs = 5000
-
-/**
- * Sweeps between two searches for owners without a node record, unless records are known to be missing. With the default
- * `reapInterval` that is one hour. The search reads every running occurrence.
- */
-const sweepsPerOwnerSearch = 240
+import { firstLookAgainMs, graceMs, stallMs, sweepsPerOwnerSearch } from './tuning.ts'
 
 /**
  * Finds runs to release, in three loops. `RunRelease` releases them.

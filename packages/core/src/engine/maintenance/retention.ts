@@ -10,33 +10,19 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-
-/** Milliseconds, one hour, between two passes over all jobs. */
-const passMs = 3_600_000
-
-/** The first pass begins at a random moment of this span, in ms: nodes that live for less than an hour take part. */
-const firstPassWithinMs = 120_000
-
-/** One call of `runDue` in 60 makes a pass: calls that come each minute make one an hour. */
-const callsPerPass = 60
-
-/**
- * Visits of a job within the age that its retention sets, at most one per pass. So history is removed late by at most 1/30 of
- * that age, or by one pass.
- */
-const visitsPerAge = 30
-
-/** Maximum passes between two visits of a job, however large the age of its retention is. */
-const mostPassesBetween = 24
-
-const headsPerPage = 100
-const removedPerStep = 500
-
-/** Pause after a step, as a multiple of its duration: 4 after a removal, 60 after a read of jobs. Bounds the database load. */
-const restsPerRemoval = 4
-const restsPerLook = 60
-const shortestRestMs = 20
-const longestRestMs = 5000
+import {
+  callsPerPass,
+  firstPassWithinMs,
+  headsPerPage,
+  longestRestMs,
+  mostPassesBetween,
+  passMs,
+  removedPerStep,
+  restsPerLook,
+  restsPerRemoval,
+  shortestRestMs,
+  visitsPerAge,
+} from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over

@@ -7,6 +7,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
+import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
+import { headsPerPage, longestRestMs, lookEveryMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
 /** A job with `alertAfter`, as the watching node knows it. */
 export class WatchedJob implements HeapEntry {
@@ -40,20 +42,6 @@ export class WatchedJob implements HeapEntry {
     )
   }
 }
-
-/** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
-const lookEveryMs = 60_000
-
-// Overlap of a read of changes with the previous read, in ms. A change carries the wall time of its node: one read in 60
-// goes back far, for a node whose clock is wrong.
-const marginMs = 5000
-const farMarginMs = 600_000
-const looksPerFarLook = 60
-
-/** Pause after a step, as a multiple of its duration: a node with a million jobs stays idle most of the time. */
-const restsPerStep = 60
-const shortestRestMs = 20
-const longestRestMs = 5000
 
 /** A read of job heads in pages: of all, or of those that have changed since an instant. */
 interface Listing {
@@ -148,7 +136,7 @@ export class StaleJobAlert {
       if (this.#assignment.commonRank > 0) this.#leaveToOthers()
       else await this.#lookOrCheck(now)
     } finally {
-      const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerStep, shortestRestMs)
+      const restMs = Math.max((this.#engine.clock.monotonic() - startedAt) * restsPerLook, shortestRestMs)
       this.#loop.runIn(isHeldBack ? longestRestMs : Math.max(Math.min(restMs, longestRestMs), this.#idleMs()))
     }
   }
@@ -194,13 +182,13 @@ export class StaleJobAlert {
 
   #lookForChanges(now: number): void {
     this.#isAwaited = false
-    const margin = ++this.#looks % looksPerFarLook === 0 ? farMarginMs : marginMs
+    const margin = ++this.#looks % looksPerFarLook === 0 ? farClockMarginMs : clockMarginMs
     this.#listing = { changedSince: Math.min(this.#lookedAt ?? now, now) - margin, begunAt: now, cursor: null }
   }
 
   async #readOn(listing: Listing): Promise<void> {
     const { changedSince, cursor } = listing
-    const limit = Math.min(500, this.#engine.maxBatch)
+    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
     )
