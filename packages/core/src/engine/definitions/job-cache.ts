@@ -106,36 +106,23 @@ export class EvictedJobs {
 
   /** Checks whether the storage still has the next few jobs. The caller calls it once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
-    const { maxBatch } = this.#engine
+    const { maxBatch, storage } = this.#engine
     let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
-    // If more than half were removed, this was a bulk removal, and further jobs are probably removed too.
-    while (most > 0 && 2 * (await this.#review(most)) > most) most = Math.min(maxBatch, this.#names.size)
-  }
-
-  /** Checks up to `most` jobs. Returns how many of them were removed. */
-  async #review(most: number): Promise<number> {
-    const { storage } = this.#engine
-    const jobs: JobId[] = []
-    for (const id of this.#names.keys()) {
-      if (jobs.length >= most) break
-      jobs.push(id)
+    while (most > 0) {
+      const next: [JobId, string][] = []
+      for (const entry of this.#names) if (next.push(entry) >= most) break
+      const jobs = next.map(([id]) => id)
+      const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
+      let removed = 0
+      for (const [index, [id, name]] of next.entries()) {
+        const record = records[index] ?? null
+        if (record === null || record.deletedAt !== null) {
+          removed++
+          this.gone(id)
+        } else if (this.#names.delete(id)) this.#names.set(id, name)
+      }
+      // If more than half were removed, this was a bulk removal, and further jobs are probably removed too.
+      most = 2 * removed > most ? Math.min(maxBatch, this.#names.size) : 0
     }
-    const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs }))
-    let removed = 0
-    for (const [index, id] of jobs.entries()) {
-      const record = records[index] ?? null
-      if (record === null || record.deletedAt !== null) {
-        removed++
-        this.gone(id)
-      } else this.#moveToEnd(id)
-    }
-    return removed
-  }
-
-  #moveToEnd(id: JobId): void {
-    const name = this.#names.get(id)
-    if (name === undefined) return
-    this.#names.delete(id)
-    this.#names.set(id, name)
   }
 }

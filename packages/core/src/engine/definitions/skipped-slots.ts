@@ -19,7 +19,7 @@ const requestMessage =
 export class SkippedSlots {
   readonly #engine: EngineContext
   /** By job and message: skips with a log line within the last minute. */
-  readonly #recent = new Map<string, Skipping>()
+  readonly #recent = new Map<string, Skips>()
 
   constructor(engine: EngineContext) {
     this.#engine = engine
@@ -35,60 +35,54 @@ export class SkippedSlots {
     this.#note(job, requestMessage, at)
   }
 
-  #note({ job }: RegisteredJob, message: string, slot: number): void {
-    const key = `${job.id} ${message}`
+  #note({ job: { id, name } }: RegisteredJob, message: string, slot: number): void {
+    const key = `${id} ${message}`
     const known = this.#recent.get(key)
     if (known !== undefined) {
-      known.note(slot)
+      if (known.count++ === 0) known.from = slot
+      known.to = slot
       return
     }
-    const skipping = new Skipping(this.#engine, { job: job.name, message, forget: () => this.#recent.delete(key) })
-    this.#recent.set(key, skipping)
-    skipping.note(slot)
-    skipping.ring()
+    const skips = {
+      job: name,
+      message,
+      count: 1,
+      from: slot,
+      to: slot,
+      at: 0,
+      heapIndex: -1,
+      ring: () => this.#ring(key),
+    }
+    this.#recent.set(key, skips)
+    skips.ring()
+  }
+
+  #ring(key: string): void {
+    const skips = this.#recent.get(key) as Skips
+    if (skips.count === 0) this.#recent.delete(key)
+    else {
+      this.#say(skips)
+      this.#engine.agenda.setAlarm(skips, skippedLineMs)
+    }
   }
 
   /** Logs all skips that are not logged yet. */
   sayAll(): void {
-    for (const skipping of this.#recent.values()) skipping.say()
+    for (const skips of this.#recent.values()) if (skips.count > 0) this.#say(skips)
+  }
+
+  #say(skips: Skips): void {
+    const { job, message, count, from, to } = skips
+    skips.count = 0
+    this.#engine.logger.warn({ job, count, from: new Date(from), to: new Date(to) }, message)
   }
 }
 
-/** The skips of one job between two log lines. */
-class Skipping implements Alarm {
-  at = 0
-  heapIndex = -1
-  readonly #engine: EngineContext
-  readonly #options: { readonly job: string; readonly message: string; readonly forget: () => void }
-  #count = 0
-  #first = 0
-  #last = 0
-
-  constructor(engine: EngineContext, options: { job: string; message: string; forget: () => void }) {
-    this.#engine = engine
-    this.#options = options
-  }
-
-  note(slot: number): void {
-    if (this.#count++ === 0) this.#first = slot
-    this.#last = slot
-  }
-
-  /** Called `skippedLineMs` after the last line. */
-  ring(): void {
-    if (this.#count === 0) {
-      this.#options.forget()
-      return
-    }
-    this.say()
-    this.#engine.agenda.setAlarm(this, skippedLineMs)
-  }
-
-  say(): void {
-    if (this.#count === 0) return
-    const { job, message } = this.#options
-    const [from, to] = [new Date(this.#first), new Date(this.#last)]
-    this.#engine.logger.warn({ job, count: this.#count, from, to }, message)
-    this.#count = 0
-  }
+/** The skips of one job since its last log line. Its alarm rings `skippedLineMs` after that line. */
+interface Skips extends Alarm {
+  readonly job: string
+  readonly message: string
+  count: number
+  from: number
+  to: number
 }
