@@ -19,13 +19,19 @@ import type { JobRecord } from '../../storage/job-record.ts'
 /** `to the end`: repeats the sweep until it has finished an update that another node may have left unfinished. */
 type Sweep = 'none' | 'once' | 'to the end'
 
+/** The parts of the engine that the claimer uses. */
+interface ClaimerParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+  readonly pollIntervalMs: number
+  readonly takesNext: boolean
+}
+
 /** Claims pending occurrences while this node has free permits. */
 export class Claimer implements TakenRunner {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
-  readonly #pool: ExecutionPool
-  readonly #pollIntervalMs: number
+  readonly #parts: ClaimerParts
   readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
   /** One claim per turn of the event loop: permits that become free together are filled together. */
@@ -37,30 +43,18 @@ export class Claimer implements TakenRunner {
   /** The node may own occurrences from a claim or an end whose answer it has lost. */
   #looksForUnanswered = false
 
-  constructor(
-    engine: EngineContext,
-    options: {
-      registry: JobRegistry
-      capacity: Capacity
-      pool: ExecutionPool
-      pollIntervalMs: number
-      takesNext: boolean
-    },
-  ) {
+  constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
-    this.#registry = options.registry
-    this.#capacity = options.capacity
-    this.#pool = options.pool
-    this.#pollIntervalMs = options.pollIntervalMs
-    this.#pollsPerSweep = Math.ceil(sweepMs / options.pollIntervalMs)
-    this.#skippedKeys = new SkippedHandlerKeys(engine, options.registry)
+    this.#parts = parts
+    this.#pollsPerSweep = Math.ceil(sweepMs / parts.pollIntervalMs)
+    this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
       round: (byAlarm) => this.#claimAll(byAlarm ? this.#sweepDue() : 'none'),
       again: () => this.#kick.ask(),
     })
-    this.#capacity.work.listen(() => this.#kick.ask())
-    if (options.takesNext) this.#pool.nextTaker.runBy(this)
+    this.#parts.capacity.work.listen(() => this.#kick.ask())
+    if (parts.takesNext) this.#parts.pool.nextTaker.runBy(this)
   }
 
   /** Claims now, even without a free permit: the answer to a claim also carries cancel requests. */
@@ -107,24 +101,24 @@ export class Claimer implements TakenRunner {
 
   #claimIfRoom(): void {
     // A claim in progress reserves all permits, and may have read the storage before the new work was stored. So run again.
-    if (this.#loop.underWay !== null || this.#capacity.roomToClaim() > 0) this.#loop.run()
+    if (this.#loop.underWay !== null || this.#parts.capacity.roomToClaim() > 0) this.#loop.run()
   }
 
   #sweepDue(): Sweep {
     const isTurn = this.#polls++ % this.#pollsPerSweep === 0
-    if (this.#registry.takeUnfinished()) return 'to the end'
+    if (this.#parts.registry.takeUnfinished()) return 'to the end'
     return isTurn ? 'once' : 'none'
   }
 
   async #claimAll(sweep: Sweep): Promise<void> {
     let ended = (): void => undefined
-    this.#capacity.claim = new Promise((resolve) => {
+    this.#parts.capacity.claim = new Promise((resolve) => {
       ended = resolve
     })
     try {
       while (await this.#claimOnce(sweep));
     } finally {
-      this.#capacity.claim = null
+      this.#parts.capacity.claim = null
       ended()
     }
   }
@@ -132,30 +126,30 @@ export class Claimer implements TakenRunner {
   /** Returns whether the storage has more pending work and this node has permits for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
     const limit = this.#mostToClaim()
-    const { turns } = this.#capacity
-    const leftOut = limit > 0 && this.#capacity.hasBacklog ? turns.leftOut() : null
+    const { turns } = this.#parts.capacity
+    const leftOut = limit > 0 && this.#parts.capacity.hasBacklog ? turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
     let answer: ClaimAnswer
-    this.#capacity.reserve(limit)
+    this.#parts.capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
       // The claim leaves nothing in the storage, so no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
-      for (const notice of answer.cancelRequested) this.#pool.get(notice.id)?.cancel(notice.reason)
+      for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
       const looking = answer.claimed.flatMap((record) => this.#runOrLook(record, askedAt) ?? [])
       if (looking.length > 0) await Promise.all(looking)
     } finally {
-      this.#capacity.unreserve(limit)
+      this.#parts.capacity.unreserve(limit)
     }
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
       // The answer does not tell whether the jobs that this claim left out have more work. The next claim tells.
-      this.#capacity.workLeft(true, answer.claimed.length)
-      return !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+      this.#parts.capacity.workLeft(true, answer.claimed.length)
+      return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
-    this.#capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
+    this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.#nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
     // The claim had room and still left work: occurrences that an unfinished update has to cancel. A single sweep leaves
@@ -163,17 +157,17 @@ export class Claimer implements TakenRunner {
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
-    return goesOn && !this.#loop.isStopped && this.#capacity.roomToClaim() > 0
+    return goesOn && !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
   }
 
   #untilNextPoll(nextDueAt: number | null): number {
-    if (nextDueAt === null) return this.#engine.untilNextLook(this.#pollIntervalMs)
-    return Math.min(this.#pollIntervalMs, Math.max(1, nextDueAt - this.#engine.now()))
+    if (nextDueAt === null) return this.#engine.untilNextLook(this.#parts.pollIntervalMs)
+    return Math.min(this.#parts.pollIntervalMs, Math.max(1, nextDueAt - this.#engine.now()))
   }
 
   #mostToClaim(): number {
     this.#engine.now()
-    return this.#engine.isHeldBack ? 0 : Math.min(this.#engine.maxBatch, this.#capacity.roomToClaim())
+    return this.#engine.isHeldBack ? 0 : Math.min(this.#engine.maxBatch, this.#parts.capacity.roomToClaim())
   }
 
   async #claimSome(limit: number, sweep: boolean, leftOut: readonly string[]): Promise<ClaimAnswer> {
@@ -200,7 +194,7 @@ export class Claimer implements TakenRunner {
     this.#looksForUnanswered = true
     let cursor: string | null = null
     do {
-      const awaited = this.#pool.nextTaker.awaited()
+      const awaited = this.#parts.pool.nextTaker.awaited()
       const page = await storage.repeated('listOccurrences', (storage) =>
         storage.listOccurrences({
           kind: 'live',
@@ -215,12 +209,12 @@ export class Claimer implements TakenRunner {
         // An occurrence that was started by its creation has token 1 and an attempt. Its creator handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
-        if (!mine || !wasClaimed || known.has(record.id) || this.#pool.knows(record.id)) continue
+        if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
         // The answer with this occurrence may still be in progress, or may have arrived since the read.
-        if (awaited.has(record.jobId) || this.#pool.nextTaker.isAwaited(record.jobId)) isLeft = true
+        if (awaited.has(record.jobId) || this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
-          this.#capacity.workAppeared()
+          this.#parts.capacity.workAppeared()
         }
       }
       cursor = page.cursor
@@ -231,13 +225,13 @@ export class Claimer implements TakenRunner {
   /** Loads the unknown jobs of these records. A peer may have added them since the last poll. */
   async #learnJobsOf(records: readonly OccurrenceRecord[]): Promise<void> {
     const unknown = new Set<JobId>()
-    for (const { jobId } of records) if (this.#registry.get(jobId) === undefined) unknown.add(jobId)
-    if (unknown.size > 0 && !this.#loop.isStopped) await this.#registry.learnStored([...unknown])
+    for (const { jobId } of records) if (this.#parts.registry.get(jobId) === undefined) unknown.add(jobId)
+    if (unknown.size > 0 && !this.#loop.isStopped) await this.#parts.registry.learnStored([...unknown])
   }
 
   /** Runs an occurrence whose job or plan must be loaded first. `askedAt`: monotonic instant of the claim. */
   async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
-    const job = this.#registry.get(record.jobId)
+    const job = this.#parts.registry.get(record.jobId)
     const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
     if (this.#loop.isStopped) {
       await this.#release(record, 'shutdown')
@@ -261,9 +255,9 @@ export class Claimer implements TakenRunner {
 
   /** Starts the occurrence if it has the current version of a loaded job. Returns whether it was started. */
   #runNow(record: OccurrenceRecord, askedAt: number): boolean {
-    const job = this.#registry.get(record.jobId)
+    const job = this.#parts.registry.get(record.jobId)
     if (job === undefined || job.version !== record.jobVersion || this.#loop.isStopped) return false
-    const plan = this.#registry.plans.planOf(job)
+    const plan = this.#parts.registry.plans.planOf(job)
     if (plan === null) return false
     this.#begin(record, job, plan, askedAt)
     return true
@@ -280,7 +274,7 @@ export class Claimer implements TakenRunner {
     // If a cancel was requested from an earlier owner, the answer to the first settle carries that request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
-    this.#pool.run({
+    this.#parts.pool.run({
       job,
       plan,
       occurrence: isOwnVersion && isStarted(record) ? record : { ...record, jobVersion: plan.version, startedAt },
@@ -296,12 +290,12 @@ export class Claimer implements TakenRunner {
    * version: a node that is behind first loads the newer one. `null`: this node cannot run the occurrence.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
-    const { plans } = this.#registry
+    const { plans } = this.#parts.registry
     const isInForce = record.jobVersion === job.version
     const plan = isInForce ? plans.planOf(job) : await plans.planOfVersion(job, record.jobVersion)
     if (plan !== null) return plan
-    const present = job.version < record.jobVersion ? await this.#registry.reloadNow(job) : job
-    return present === null || present.version < record.jobVersion ? null : this.#registry.plans.planOf(present)
+    const present = job.version < record.jobVersion ? await this.#parts.registry.reloadNow(job) : job
+    return present === null || present.version < record.jobVersion ? null : this.#parts.registry.plans.planOf(present)
   }
 
   /**
@@ -315,7 +309,7 @@ export class Claimer implements TakenRunner {
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
       // Jobs share handler keys. Leaving the key out would also delay the runs of readable jobs.
-      this.#registry.sayUnreadable(job)
+      this.#parts.registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', suspendedMs)
       return
     }

@@ -49,6 +49,14 @@ export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
 
 type Launcher = 'this node' | 'another' | 'no node'
 
+/** The parts of the engine that the takeover uses. */
+interface OverdueTakeoverParts {
+  readonly registry: JobRegistry
+  readonly assignment: ShardAssignment
+  readonly standbyMs: number
+  readonly findsDueJobs: boolean
+}
+
 /**
  * Launches overdue slots that their assigned node has not launched. That node is slow, blocked, or dead and not yet
  * declared dead.
@@ -65,10 +73,7 @@ type Launcher = 'this node' | 'another' | 'no node'
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #assignment: ShardAssignment
-  readonly #standbyMs: number
-  readonly #findsDueJobs: boolean
+  readonly #parts: OverdueTakeoverParts
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #scannedUpTo = Number.NEGATIVE_INFINITY
@@ -100,15 +105,9 @@ export class OverdueTakeover {
   /** Since the last change of members, no scan has shown yet whether peers are dead or slow. */
   #isTrying = true
 
-  constructor(
-    engine: EngineContext,
-    options: { registry: JobRegistry; assignment: ShardAssignment; standbyMs: number; findsDueJobs: boolean },
-  ) {
+  constructor(engine: EngineContext, parts: OverdueTakeoverParts) {
     this.#engine = engine
-    this.#registry = options.registry
-    this.#assignment = options.assignment
-    this.#standbyMs = options.standbyMs
-    this.#findsDueJobs = options.findsDueJobs
+    this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#scanAndGoOn() })
   }
 
@@ -139,7 +138,7 @@ export class OverdueTakeover {
       this.#passed.set(job, {
         slot,
         last: slot,
-        checkAt: slot + this.#standbyMs * (rank < activeWatchers ? 1 : reserveFactor),
+        checkAt: slot + this.#parts.standbyMs * (rank < activeWatchers ? 1 : reserveFactor),
       })
   }
 
@@ -152,7 +151,8 @@ export class OverdueTakeover {
   /** Which node has launched a slot that this node has tried to launch. */
   answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
-      if (launcher !== 'no node' && this.#assignment.rankOf(job) === 0) this.#noteLateness(this.#engine.now() - slot)
+      if (launcher !== 'no node' && this.#parts.assignment.rankOf(job) === 0)
+        this.#noteLateness(this.#engine.now() - slot)
       return
     }
     if (launcher === 'this node') this.#launched++
@@ -162,13 +162,13 @@ export class OverdueTakeover {
 
   /** Slots of its own shards show how quick this node is. */
   #noteLateness(lateMs: number): void {
-    const isLate = lateMs > this.#standbyMs
+    const isLate = lateMs > this.#parts.standbyMs
     this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
   }
 
   /** This node launches its own slots late. Then overdue slots of other nodes do not show that these are dead. */
   get isBehind(): boolean {
-    return this.#engine.clock.monotonic() - this.#lateAt < this.#standbyMs * reserveFactor
+    return this.#engine.clock.monotonic() - this.#lateAt < this.#parts.standbyMs * reserveFactor
   }
 
   async #scanAndGoOn(): Promise<void> {
@@ -179,7 +179,7 @@ export class OverdueTakeover {
       const goesOn = this.#goesOn
       // Peers are slow: the scan does not continue, and the next one follows after the longer interval.
       if (this.#learn() && goesOn) return
-      if (this.#findsDueJobs) await this.#findOverdue()
+      if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
     } finally {
       this.#goOn()
@@ -188,28 +188,28 @@ export class OverdueTakeover {
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
     // A lone node has rank 0 in all shards.
-    if (this.#assignment.isAlone && !this.#isOwed) {
+    if (this.#parts.assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
       this.#scanAt = Number.POSITIVE_INFINITY
       return
     }
     const now = this.#engine.clock.monotonic()
-    const isActive = !this.#findsDueJobs || this.#assignment.watchRank < activeWatchers
+    const isActive = !this.#parts.findsDueJobs || this.#parts.assignment.watchRank < activeWatchers
     const times = isActive ? this.#slowness : reserveFactor * Math.min(this.#slowness, mostReserveFactor)
-    const waitMs = Math.min(this.#standbyMs * times, Math.max(0, atLatest - now))
+    const waitMs = Math.min(this.#parts.standbyMs * times, Math.max(0, atLatest - now))
     this.#scanAt = now + waitMs
     this.#loop.runIn(waitMs)
   }
 
   /** Whether slots that this node left to nodes that are now gone are still unchecked. */
   get #isOwed(): boolean {
-    return this.#findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
+    return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
   /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether they are slow. */
   #learn(): boolean {
-    const arePeersSlow = !this.#assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
-    const most = this.#findsDueJobs ? reserveFactor : reserveFactor * mostReserveFactor
+    const arePeersSlow = !this.#parts.assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
+    const most = this.#parts.findsDueJobs ? reserveFactor : reserveFactor * mostReserveFactor
     if (arePeersSlow) {
       this.#slowness = Math.min(2 * this.#slowness, most)
       this.#rest = null
@@ -226,7 +226,7 @@ export class OverdueTakeover {
 
   /** Whether a scan only samples whether a peer has died, instead of taking over all overdue slots. */
   get #isSampling(): boolean {
-    return !this.#assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
+    return !this.#parts.assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }
 
   get #mostAtOnce(): number {
@@ -246,8 +246,8 @@ export class OverdueTakeover {
 
   #newScan(): Scan {
     // Watchers of a lower rank scan earlier. Slots that still belong to their interval are left out.
-    const fewestTurns = Math.min(Math.max(0, this.#assignment.watchRank - 1), activeWatchers)
-    const upTo = this.#engine.now() - (fewestTurns + 1) * this.#standbyMs
+    const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
+    const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % looksPerFullLook === 0
     const after = Math.min(this.#scannedUpTo - overlapMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
@@ -263,7 +263,7 @@ export class OverdueTakeover {
     let cursor = from
     do {
       const page = await storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit, cursor }))
-      await this.#registry.learnTypesOf(page.items)
+      await this.#parts.registry.learnTypesOf(page.items)
       for (const record of page.items) this.#takeOnInTurn(record)
       cursor = page.cursor
       pages++
@@ -274,9 +274,9 @@ export class OverdueTakeover {
   /** Takes over a slot unless a watcher before this one still has time for it: one `standby` interval each. */
   #takeOnInTurn(record: JobRecord): void {
     const job = { job: record }
-    const isOwn = this.#assignment.rankOf(job) === 0
-    const turns = isOwn ? 0 : Math.min(this.#assignment.watchRankOf(job), activeWatchers)
-    if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#standbyMs) return
+    const isOwn = this.#parts.assignment.rankOf(job) === 0
+    const turns = isOwn ? 0 : Math.min(this.#parts.assignment.watchRankOf(job), activeWatchers)
+    if (turns > 0 && (record.nextAt ?? 0) > this.#engine.now() - (turns + 1) * this.#parts.standbyMs) return
     this.#takeOn(record, isOwn)
   }
 
@@ -298,8 +298,8 @@ export class OverdueTakeover {
 
   #considerPassed(job: RegisteredJob, { slot, last }: Passed, record: JobRecord | null): void {
     this.#passed.delete(job)
-    if (!this.#registry.holds(job)) return
-    const rank = this.#assignment.rankOf(job)
+    if (!this.#parts.registry.holds(job)) return
+    const rank = this.#parts.assignment.rankOf(job)
     // Later slots are checked at their own time.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
@@ -307,26 +307,26 @@ export class OverdueTakeover {
 
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
-    const job = this.#registry.get(record.id)
+    const job = this.#parts.registry.get(record.id)
     // Slots of this node's own shards tell nothing about peers. A job without a slot on the agenda gets no answer.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
   #moveOn(record: JobRecord): void {
     if (record.deletedAt !== null) return
-    const job = this.#registry.get(record.id)
+    const job = this.#parts.registry.get(record.id)
     if (job === undefined) {
-      const { cache } = this.#registry
-      const adopted = cache.isEvicting && cache.hasRoom ? this.#registry.adoptStored(record) : null
-      if (adopted !== null) this.#registry.takeOn(adopted, record.watermark, record.nextAt)
+      const { cache } = this.#parts.registry
+      const adopted = cache.isEvicting && cache.hasRoom ? this.#parts.registry.adoptStored(record) : null
+      if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
     // A step is processing the slot. Its answer carries the same state.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record.
-      if (this.#registry.isOldLook(job, record)) return
-      this.#registry.takeOn(job, record.watermark, record.nextAt)
-    } else this.#registry.reload(job)
+      if (this.#parts.registry.isOldLook(job, record)) return
+      this.#parts.registry.takeOn(job, record.watermark, record.nextAt)
+    } else this.#parts.registry.reload(job)
   }
 }

@@ -73,15 +73,20 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
+/** The parts of the engine that the recovery uses. */
+interface RecoveryParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+}
+
 /**
  * Applies the recovery strategies of jobs to missed slots. Counting the slots of a long outage takes seconds per job, and
  * minutes for many jobs. So the decisions run concurrently, and yield to the event loop.
  */
 export class Recovery {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
-  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+  readonly #parts: RecoveryParts
   readonly #enough: number
   /** Late jobs whose decision has not begun. */
   readonly #waiting: Pending[] = []
@@ -98,14 +103,9 @@ export class Recovery {
   #isStopped = false
   #idle: (() => void)[] = []
 
-  constructor(
-    engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'> },
-  ) {
+  constructor(engine: EngineContext, parts: RecoveryParts) {
     this.#engine = engine
-    this.#overdue = options.overdue
-    this.#registry = options.registry
-    this.#capacity = options.capacity
+    this.#parts = parts
     this.#enough = Math.min(worthACall, engine.maxBatch)
     this.#recorded = new RecordedSlots(engine)
     const { owner } = engine
@@ -117,8 +117,8 @@ export class Recovery {
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
       answered: (decided, _item, answer) => this.#answered(decided, answer),
       rejected: ({ pending: { late } }, _item, error) => {
-        suspendJob(engine, this.#registry, late.job, error)
-        this.#overdue.answered(late.job, late.slot, 'no node')
+        suspendJob(engine, this.#parts.registry, late.job, error)
+        this.#parts.overdue.answered(late.job, late.slot, 'no node')
       },
       aborted: ({ pending }) => this.#unanswered(pending),
       failed: (error) => failInBackground(engine, 'launch', error),
@@ -227,18 +227,18 @@ export class Recovery {
   #undecided(late: LateSlot, error: unknown): void {
     const { job, slot } = late
     if (this.#isStopped || error instanceof EngineStopped) return
-    this.#overdue.answered(job, slot, 'no node')
-    if (error !== superseded) suspendUnscheduled(this.#engine, this.#registry, job, error)
+    this.#parts.overdue.answered(job, slot, 'no node')
+    if (error !== superseded) suspendUnscheduled(this.#engine, this.#parts.registry, job, error)
     // If the job was removed meanwhile, the registry may hold another object for the same id.
-    else if (this.#registry.holds(job)) this.#registry.reload(job)
+    else if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
   /** The storage call failed, and the batcher has reported its error. Reloads the job later. */
   #unanswered(pending: Pending): void {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
-      this.#overdue.answered(job, slot, 'no node')
-      reloadLater(this.#engine, this.#registry, job)
+      this.#parts.overdue.answered(job, slot, 'no node')
+      reloadLater(this.#engine, this.#parts.registry, job)
     }
     this.#end(pending)
   }
@@ -251,7 +251,7 @@ export class Recovery {
   /** Returns whether the job still matches the snapshot, as far as this node knows. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
-    return isSame && job.pausedUntil === pausedUntil && this.#registry.holds(job)
+    return isSame && job.pausedUntil === pausedUntil && this.#parts.registry.holds(job)
   }
 
   /** Returns whether the decision may be stored. Counting may take minutes, and the job may have changed meanwhile. */
@@ -262,7 +262,7 @@ export class Recovery {
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     if (holds) {
-      this.#overdue.answered(late.job, late.slot, 'no node')
+      this.#parts.overdue.answered(late.job, late.slot, 'no node')
       agenda.setSlot(late.job, late.slot)
     } else this.#undecided(late, superseded)
     this.#end(pending)
@@ -334,24 +334,24 @@ export class Recovery {
   #answered(decided: Decided, answer: CreateAnswer): void {
     const { pending, decision, item } = decided
     const { job } = pending.late
-    this.#overdue.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
+    this.#parts.overdue.answered(job, item.scheduledAt, answer.outcome === 'created' ? 'this node' : 'another')
     switch (answer.outcome) {
       case 'created':
-        this.#registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
-        if (this.#overdue.isBehind) job.isOverdue = false
+        this.#parts.registry.follow(job, item.jobVersion, item.watermark, item.nextAt)
+        if (this.#parts.overdue.isBehind) job.isOverdue = false
         this.#say(decided)
-        if (decision.toRun > 0) this.#capacity.workAppeared()
+        if (decision.toRun > 0) this.#parts.capacity.workAppeared()
         return
       case 'exists':
       case 'off_schedule':
         // Another node has recovered these slots. It is alive, and will launch the next slot too, even if late.
-        this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':
       case 'pruned':
-        this.#registry.reload(job)
+        this.#parts.registry.reload(job)
     }
   }
 }

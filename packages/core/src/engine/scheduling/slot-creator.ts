@@ -29,29 +29,23 @@ export interface DueSlot {
   starting: Promise<void> | null
 }
 
+/** The parts of the engine that the creator uses. */
+interface SlotCreatorParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+}
+
 /** Creates the occurrences of due slots. If this node has a permit, the same storage call also starts the occurrence. */
 export class SlotCreator {
   readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
-  readonly #pool: ExecutionPool
-  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
+  readonly #parts: SlotCreatorParts
   readonly #creates: Batcher<DueSlot, CreateSlot, CreateAnswer>
 
-  constructor(
-    engine: EngineContext,
-    options: {
-      registry: JobRegistry
-      capacity: Capacity
-      pool: ExecutionPool
-      overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-    },
-  ) {
+  constructor(engine: EngineContext, parts: SlotCreatorParts) {
     this.#engine = engine
-    this.#overdue = options.overdue
-    this.#registry = options.registry
-    this.#capacity = options.capacity
-    this.#pool = options.pool
+    this.#parts = parts
     const { owner } = engine
     const failed = (error: unknown): void => failInBackground(engine, 'launch', error)
     this.#creates = new Batcher(engine, {
@@ -63,8 +57,8 @@ export class SlotCreator {
         if (answer.outcome === 'exists') one.starting = this.#startOwn(one, item, answer).catch(failed)
       },
       rejected: ({ job }, item, error) => {
-        suspendJob(engine, this.#registry, job, error)
-        this.#overdue.answered(job, item.scheduledAt, 'no node')
+        suspendJob(engine, this.#parts.registry, job, error)
+        this.#parts.overdue.answered(job, item.scheduledAt, 'no node')
       },
       failed,
     })
@@ -78,24 +72,24 @@ export class SlotCreator {
   /** Creates the occurrences in one call. Resolves when it is answered. */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Waiting runs are older than due slots and have precedence, but each job has its turn.
-    const { hasBacklog } = this.#capacity
+    const { hasBacklog } = this.#parts.capacity
     let reserved = 0
     const sent: DueSlot[] = []
     for (const one of due) {
       const isPaused = one.slot < one.job.pausedUntil
-      const waits = hasBacklog && !this.#capacity.turns.isNewcomer(handlerKeyOf(one.job.job))
-      const starts = !waits && !isPaused && reserved < this.#capacity.roomForSlot(one.plan.settings)
+      const waits = hasBacklog && !this.#parts.capacity.turns.isNewcomer(handlerKeyOf(one.job.job))
+      const starts = !waits && !isPaused && reserved < this.#parts.capacity.roomForSlot(one.plan.settings)
       one.item = this.#itemFor(one, starts ? now : null)
       if (one.item === null) continue
       sent.push(one)
       if (starts) reserved++
     }
     if (sent.length === 0) return
-    this.#capacity.reserve(reserved)
+    this.#parts.capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
-    this.#capacity.unreserve(reserved)
+    this.#parts.capacity.unreserve(reserved)
     // Work that became pending during the call found no permit, and the call may not have used all reserved permits.
-    if (reserved > 0) this.#capacity.offerRoom()
+    if (reserved > 0) this.#parts.capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
 
@@ -108,8 +102,9 @@ export class SlotCreator {
     // The usual cases need no read: another node owns the occurrence, or it is not running any more.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
     // Checked before and after the read: the occurrence may end, and leave the pool, while the read is in progress.
-    if (this.#pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null) return
-    if (this.#pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
+    if (this.#parts.pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null)
+      return
+    if (this.#parts.pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
   /** Returns the item of a slot; `null`: the user's schedule has thrown. Then only this job is suspended for 60 s. */
@@ -118,8 +113,8 @@ export class SlotCreator {
     try {
       nextAt = job.series.nextMs(slot)
     } catch (error) {
-      suspendUnscheduled(this.#engine, this.#registry, job, error)
-      this.#overdue.answered(job, slot, 'no node')
+      suspendUnscheduled(this.#engine, this.#parts.registry, job, error)
+      this.#parts.overdue.answered(job, slot, 'no node')
       return null
     }
     const { settings, tasks } = plan
@@ -147,12 +142,12 @@ export class SlotCreator {
   #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
     const { events } = this.#engine
     const launcher = launcherOf(answer, item.scheduledAt)
-    this.#overdue.answered(job, item.scheduledAt, launcher)
+    this.#parts.overdue.answered(job, item.scheduledAt, launcher)
     switch (answer.outcome) {
       case 'created':
-        this.#registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
+        this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // If this node is late itself, it launches only one overdue slot of a peer's job: the peer may only be slow too.
-        if (this.#overdue.isBehind) job.isOverdue = false
+        if (this.#parts.overdue.isBehind) job.isOverdue = false
         this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {
@@ -164,38 +159,38 @@ export class SlotCreator {
             reason: answer.reason,
           })
         }
-        if (answer.state === 'skipped') this.#registry.skipped.note(job, answer.reason, item.scheduledAt)
-        notifyDisplaced(this.#engine, this.#pool, job, answer)
+        if (answer.state === 'skipped') this.#parts.registry.skipped.note(job, answer.reason, item.scheduledAt)
+        notifyDisplaced(this.#engine, this.#parts.pool, job, answer)
         if (answer.state === 'running') this.#start(job, plan, item, answer.token, now)
-        else if (answer.state === 'pending') this.#capacity.workStored(handlerKeyOf(job.job))
+        else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
         // Only a create under the current version moves past a slot that was canceled ahead. This node has an older
         // version, and would retry the same slot forever without the reload.
-        if (answer.nextAt === item.scheduledAt) this.#registry.reload(job)
-        else this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
+        else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The node that launched the slot is alive, and will launch the next slot too. Creating that slot here as well
         // would delay all nodes further.
         if (launcher === 'another') {
-          if (!job.isOverdue) this.#capacity.peerHasRoom()
+          if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false
         }
         return
       case 'off_schedule':
-        if (job.version === item.jobVersion) this.#registry.lostWrites.compare(job, answer.watermark)
-        this.#registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
+        if (job.version === item.jobVersion) this.#parts.registry.lostWrites.compare(job, answer.watermark)
+        this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The slot was missed, and another node has recovered it. That node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':
       case 'stale_version':
       case 'pruned':
-        this.#registry.reload(job)
+        this.#parts.registry.reload(job)
     }
   }
 
   #start(job: RegisteredJob, plan: JobPlan, item: CreateSlot, token: number, now: number): void {
-    this.#pool.run({
+    this.#parts.pool.run({
       job,
       plan,
       occurrence: {

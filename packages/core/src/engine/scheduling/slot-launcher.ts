@@ -40,55 +40,41 @@ function wasMissedIn({ from, until }: Outage, { at, series }: RegisteredJob): bo
 /** The source of due slots. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
+/** The parts of the engine that the launcher uses. */
+interface SlotLauncherParts {
+  readonly agenda: SlotAgenda
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly creator: SlotCreator
+  readonly recovery: Recovery
+  readonly assignment: Pick<ShardAssignment, 'rankOf'>
+  readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
+  /** The storage has a due index. Then scans find slots that peers did not launch, and this node need not track them. */
+  readonly findsDueJobs: boolean
+}
+
 /**
  * Takes due slots off the agenda. Slots that are due together are created in one call. Missed slots go to the recovery,
  * which runs concurrently because it may take minutes.
  */
 export class SlotLauncher {
   readonly #engine: EngineContext
-  readonly #agenda: SlotAgenda
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
-  readonly #creator: SlotCreator
-  readonly #recovery: Recovery
-  readonly #assignment: Pick<ShardAssignment, 'rankOf'>
-  readonly #overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
-  readonly #findsDueJobs: boolean
+  readonly #parts: SlotLauncherParts
   readonly #loop: BackgroundLoop
   /** One launch per turn of the event loop: permits that become free together are filled together. */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedMap<Promise<void>, true>()
 
-  constructor(
-    engine: EngineContext,
-    options: {
-      agenda: SlotAgenda
-      registry: JobRegistry
-      capacity: Capacity
-      creator: SlotCreator
-      recovery: Recovery
-      assignment: Pick<ShardAssignment, 'rankOf'>
-      overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
-      /** The storage has a due index. Then scans find slots that peers did not launch, and this node need not track them. */
-      findsDueJobs: boolean
-    },
-  ) {
+  constructor(engine: EngineContext, parts: SlotLauncherParts) {
     this.#engine = engine
-    this.#agenda = options.agenda
-    this.#registry = options.registry
-    this.#capacity = options.capacity
-    this.#creator = options.creator
-    this.#recovery = options.recovery
-    this.#assignment = options.assignment
-    this.#overdue = options.overdue
-    this.#findsDueJobs = options.findsDueJobs
+    this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
-    this.#capacity.room.listen(() => this.#kick.ask())
+    this.#parts.capacity.room.listen(() => this.#kick.ask())
   }
 
   /** Launches nothing more. Resolves when all calls in progress have been answered. */
   async stop(): Promise<void> {
-    const recovered = this.#recovery.stop()
+    const recovered = this.#parts.recovery.stop()
     await this.#loop.stop()
     await Promise.all(this.#callsUnderWay.keys())
     await recovered
@@ -112,12 +98,12 @@ export class SlotLauncher {
 
   /** Whether decisions about missed slots are in progress. */
   get isRecovering(): boolean {
-    return this.#recovery.isAtWork
+    return this.#parts.recovery.isAtWork
   }
 
   /** Resolves when all decisions about missed slots are stored. */
   recovered(): Promise<void> {
-    return this.#recovery.settled()
+    return this.#parts.recovery.settled()
   }
 
   async #launchAndWait(): Promise<void> {
@@ -126,7 +112,7 @@ export class SlotLauncher {
       isDone = await this.#launchDue()
     } finally {
       if (isDone && !this.#loop.isAskedAgain) {
-        this.#agenda.slotsLaunched(this.#engine.isHeldBack ? dueLookMs : this.#capacity.heldForMs)
+        this.#parts.agenda.slotsLaunched(this.#engine.isHeldBack ? dueLookMs : this.#parts.capacity.heldForMs)
       }
     }
   }
@@ -135,21 +121,21 @@ export class SlotLauncher {
   async #launchDue(): Promise<boolean> {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
-      this.#capacity.endHold()
-      if (!this.#creator.hasRoom(enough)) return false
+      this.#parts.capacity.endHold()
+      if (!this.#parts.creator.hasRoom(enough)) return false
       // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
-      await this.#capacity.claim
+      await this.#parts.capacity.claim
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)
       if (due.length === 0 && late.length === 0) return true
       if (late.length > 0) this.#recover(late)
-      if (due.length > 0 && !this.#creator.hasRoom(due.length)) {
-        for (const { job, slot } of due) this.#agenda.setSlot(job, slot)
+      if (due.length > 0 && !this.#parts.creator.hasRoom(due.length)) {
+        for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
       }
       // More slots are due than permits are free. Two calls let the storage and this node work at the same time.
-      const isFull = this.#capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
+      const isFull = this.#parts.capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
@@ -168,15 +154,15 @@ export class SlotLauncher {
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#nextDue(starting, now)
       if (job === undefined) break
-      const plan = this.#registry.plans.planOf(job)
-      this.#agenda.setSlot(job, null)
+      const plan = this.#parts.registry.plans.planOf(job)
+      this.#parts.agenda.setSlot(job, null)
       if (job.inFlight !== 'no') {
         job.inFlight = 'and due again'
         continue
       }
       // This node lacks a handler of the job. Peers launch the slot.
       if (plan === null) {
-        this.#overdue.answered(job, job.at, 'no node')
+        this.#parts.overdue.answered(job, job.at, 'no node')
         continue
       }
       if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job)) {
@@ -197,50 +183,50 @@ export class SlotLauncher {
   /** Returns the next job with a due slot that need not wait for a permit, behind `starting` other slots. */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
-      const first = this.#agenda.peekDueSlot(now)
+      const first = this.#parts.agenda.peekDueSlot(now)
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
       // The oldest slot may be less urgent than the first one, and may have been held for the maximum time.
-      const oldest = this.#agenda.peekSlot()
+      const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
-      const { heldForMs } = this.#capacity
+      const { heldForMs } = this.#parts.capacity
       if (!this.#holds(oldest, starting, now)) return oldest
-      this.#capacity.holdAtMost(heldForMs)
+      this.#parts.capacity.holdAtMost(heldForMs)
       return undefined
     }
   }
 
   /** Leaves the slot to a node of a lower rank, if there is one. Returns whether it was left. */
   #passes(job: RegisteredJob): boolean {
-    const rank = job.isOverdue ? 0 : this.#assignment.rankOf(job)
+    const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
     // A job without a plan stays with this node, which then reports its missing code.
     if (rank === 0 || job.plan === null) return false
-    if (this.#findsDueJobs) {
-      this.#overdue.left(job.at)
-      this.#registry.leave(job)
+    if (this.#parts.findsDueJobs) {
+      this.#parts.overdue.left(job.at)
+      this.#parts.registry.leave(job)
     } else {
-      this.#overdue.passed(job, job.at, rank)
-      this.#registry.pass(job)
+      this.#parts.overdue.passed(job, job.at, rank)
+      this.#parts.registry.pass(job)
     }
     return true
   }
 
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
-    const plan = this.#registry.plans.planOf(job)
+    const plan = this.#parts.registry.plans.planOf(job)
     // Slots of a paused job do not start and need no permit. A newcomer gets its turn with the next claim.
-    const isNewcomer = this.#capacity.hasBacklog && this.#capacity.turns.isNewcomer(handlerKeyOf(job.job))
+    const isNewcomer = this.#parts.capacity.hasBacklog && this.#parts.capacity.turns.isNewcomer(handlerKeyOf(job.job))
     if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
-      return this.#capacity.holds(job.at, plan.settings, starting, now)
+      return this.#parts.capacity.holds(job.at, plan.settings, starting, now)
     }
-    this.#capacity.endHold()
+    this.#parts.capacity.endHold()
     return false
   }
 
   #recover(late: readonly LateSlot[]): void {
     for (const { job } of late) job.inFlight = 'yes'
-    this.#recovery.recover(late, this.#recoveryEnded)
+    this.#parts.recovery.recover(late, this.#recoveryEnded)
   }
 
   readonly #recoveryEnded = (job: RegisteredJob): void => {
@@ -250,7 +236,7 @@ export class SlotLauncher {
 
   #create(due: readonly DueSlot[], now: number): void {
     for (const { job } of due) job.inFlight = 'yes'
-    const call = this.#creator
+    const call = this.#parts.creator
       .create(due, now)
       .catch((error) => failInBackground(this.#engine, 'launch', error))
       .finally(() => {
@@ -265,6 +251,6 @@ export class SlotLauncher {
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
     // If the job was removed meanwhile, the registry may hold another object for the same id.
-    if (isDueAgain && this.#registry.holds(job)) this.#registry.reload(job)
+    if (isDueAgain && this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 }
