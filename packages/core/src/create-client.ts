@@ -1,11 +1,12 @@
-import type { Client, ClientOptions } from './client.ts'
 import { readObject } from './configuration/read-value.ts'
 import { Engine } from './engine/engine.ts'
 import type { CallOptions } from './engine/storage-access/caller-context.ts'
 import type { JobOperations } from './job-operations.ts'
 import { listing, pageOf } from './listing.ts'
-import { readSchedulerOptions } from './scheduler-options.ts'
-import { methodsOutside } from './tracing/outside-traces.ts'
+import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
+import { methodsOutside } from './tracing/guarded-tracing.ts'
+import type { JobSettingsInput } from './configuration/settings.ts'
+import type { Storage } from './storage/storage.ts'
 
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'tracing', 'clock']
 const lists: readonly string[] = ['occurrences', 'failures', 'live', 'jobs']
@@ -53,4 +54,27 @@ function connected(operations: JobOperations, connect: (last: CallOptions) => Pr
     return [name, lists.includes(name) ? list : call]
   })
   return Object.fromEntries(members) as unknown as JobOperations
+}
+
+/** What `createClient` takes. As for a scheduler, except for what the comments say. */
+export interface ClientOptions
+  extends Pick<SchedulerOptions, 'callTimeout' | 'scheduleTypes' | 'logger' | 'tracing' | 'clock'> {
+  /** The storage of the schedulers. The client does not close it. */
+  readonly storage: Storage
+  /** Settings for jobs that this client adds or applies. Each job can override them. `update` does not apply them. */
+  readonly defaults?: JobSettingsInput
+}
+
+/**
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of them. A client is no node:
+ * peers do not see it, and the runs that it triggers run on nodes that have the job's code.
+ *
+ * Each call looks its job up by name in the storage. The first call connects.
+ *
+ * Between calls a client does not keep the process alive. Open connections of its storage do, such as those of Redis
+ * and PostgreSQL, until the program closes the storage.
+ */
+export interface Client extends JobOperations, AsyncDisposable {
+  /** Waits for the requests in progress. Further calls reject with `SCHEDULER_STATE`. */
+  close(): Promise<void>
 }

@@ -4,7 +4,7 @@ import { readEventName } from './events.ts'
 import type { JobOperations } from './job-operations.ts'
 import type { Scheduler } from './scheduler.ts'
 import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options.ts'
-import { methodsOutside } from './tracing/outside-traces.ts'
+import { methodsOutside } from './tracing/guarded-tracing.ts'
 
 /**
  * Makes a scheduler. It does nothing until it is started.

@@ -1,7 +1,14 @@
 import { cutText } from './cut-text.ts'
-import { withoutOwnFrames } from './own-frames.ts'
 import type { ErrorRecord } from './storage/occurrence-record.ts'
-import { deepestCause, longestMessage, longestStack, mostErrorRecords, mostListed } from './tuning.ts'
+import {
+  deepestCause,
+  longestMessage,
+  longestPrintedError,
+  longestStack,
+  mostErrorRecords,
+  mostListed,
+} from './tuning.ts'
+import { fileURLToPath } from 'node:url'
 
 /** The record of a value that a handler threw, with its cause and the errors of an `AggregateError`. */
 export function toErrorRecord(error: unknown): ErrorRecord {
@@ -94,4 +101,62 @@ function classOf(thrown: unknown): string {
 
 function cut(text: string, length: number): string {
   return text.length > length ? `${cutText(text, length - 1)}…` : text
+}
+
+/** A thrown value as text for people: its stack and its causes. */
+export function printError(error: unknown): string {
+  const parts: string[] = []
+  let cause: unknown = error
+  for (let depth = 0; depth < 5 && cause !== undefined && cause !== null; depth++) {
+    parts.push(printOne(cause))
+    cause = causeOf(cause)
+  }
+  const text = parts.join('\ncaused by ')
+  return text.length > longestPrintedError ? `${text.slice(0, longestPrintedError)} …` : text
+}
+
+function causeOf(error: unknown): unknown {
+  try {
+    return isErrorLike(error) ? error.cause : undefined
+  } catch {
+    // A proxy, or a getter, that throws.
+    return undefined
+  }
+}
+
+function printOne(error: unknown): string {
+  try {
+    if (isErrorLike(error)) return withoutOwnFrames(typeof error.stack === 'string' ? error.stack : String(error))
+    return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
+  } catch {
+    // A getter or a toJSON of the thrown value throws itself.
+    return 'something that cannot be printed was thrown'
+  }
+}
+
+// `dist` as users run it, `src` as the tests of this package do.
+const ownPlaces = placesOf(import.meta.url)
+
+/**
+ * Returns the stack up to the last frame of the user's code. The frames below show only how the engine called that code.
+ * A stack without a frame of the user stays whole.
+ */
+export function withoutOwnFrames(stack: string): string {
+  const lines = stack.split('\n')
+  const isFrame = (line: string): boolean => line.startsWith('    at ')
+  const isOwn = (line: string): boolean => ownPlaces.some((place) => line.includes(place))
+  const last = lines.findLastIndex((line) => isFrame(line) && !isOwn(line) && !line.includes('node:'))
+  return last !== -1 && lines.slice(last + 1).some(isOwn) ? lines.slice(0, last + 1).join('\n') : stack
+}
+
+/** The location of the engine in stacks; empty in bundles, whose modules have no separate files. */
+export function placesOf(moduleUrl: string): readonly string[] {
+  if (!moduleUrl.startsWith('file://')) return []
+  try {
+    const root = new URL('..', moduleUrl)
+    return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
+  } catch {
+    // Some bundlers invent addresses that no file can have.
+    return []
+  }
 }

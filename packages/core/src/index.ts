@@ -16,28 +16,7 @@ export {
 export { toInstantMs, toInstantText } from './instant.ts'
 export type { Jsonify, JsonObject, JsonValue } from './json.ts'
 export type { InstantInput, Schedule, ScheduleType, ScheduleWindow, SerializedSchedule } from './schedule/schedule.ts'
-export type {
-  FailureStrategy,
-  JobOverrides,
-  JobSettings,
-  JobSettingsInput,
-  RecoveryStrategy,
-  RecoveryStrategyInput,
-  Retention,
-  RetentionInput,
-  RetryPolicy,
-  RetryPolicyInCode,
-  RetryPolicyInput,
-  StartRateInput,
-  KeepLogs,
-  KeepLogsInput,
-  InterruptionStrategy,
-  IsolationStrategy,
-  TaskExecutionMode,
-  TaskOverrides,
-  TaskSettings,
-  TaskSettingsInput,
-} from './configuration/settings.ts'
+export type * from './configuration/settings.ts'
 export { type DurationBounds, type DurationInput, type DurationParts, toDurationMs } from './duration.ts'
 export { diffSchedules, type ScheduleDifference } from './diff-schedules.ts'
 export type {
@@ -127,12 +106,12 @@ export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Listing, ListPage } from './listing.ts'
 export type { Failure, ListedOccurrence, Occurrence } from './occurrence.ts'
-export { stateMeanings } from './state-meanings.ts'
+export { stateMeanings } from './why-of.ts'
 export { whyOf } from './why-of.ts'
 export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
-export type { Client, ClientOptions } from './client.ts'
+export type { Client, ClientOptions } from './create-client.ts'
 export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
 export type { JobDetails, JobInfo, PauseInfo, JobsFilter, JobTaskInfo } from './engine/api/job-catalog.ts'
 export type { LastRun } from './engine/api/job-extras.ts'
@@ -144,16 +123,6 @@ export type { SchedulerOptions } from './scheduler-options.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 export { systemClock } from './system-clock.ts'
 export type { TraceContext } from './storage/occurrence-record.ts'
-export type {
-  AttemptEnd,
-  AttemptTrace,
-  RequestEnd,
-  RequestTrace,
-  RunEnd,
-  RunTrace,
-  TracedRequest,
-  TracedRun,
-  Tracing,
-} from './tracing/tracing.ts'
+export type * from './tracing/tracing.ts'
 export { type Ticker, type TickerOptions, ticker } from './ticker.ts'
-export type { Tick } from './ticker/tick-stream.ts'
+export type { Tick } from './ticker.ts'

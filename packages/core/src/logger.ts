@@ -1,6 +1,5 @@
 import { inspect } from 'node:util'
-import { isErrorLike } from './error-record.ts'
-import { printError } from './print-error.ts'
+import { isErrorLike, printError } from './error-record.ts'
 import { catchRejection } from './rejection.ts'
 import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'

@@ -1,15 +1,14 @@
 import type { Clock, Timer } from './clock.ts'
 import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
-import { type SlotSeries, checkedSeries } from './engine/definitions/slot-series.ts'
-import { readInDoubtMs } from './engine/time/tuning.ts'
+import { checkedSeries, type SlotSeries } from './engine/definitions/slot-series.ts'
+import { confirmMs, jumpMs, readInDoubtMs } from './engine/time/tuning.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
-import { FollowedClock } from './ticker/followed-clock.ts'
-import { type Tick, TickStream } from './ticker/tick-stream.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
 import { longestTimerMs, mostItems, rememberedJumps } from './tuning.ts'
 import { invalidValue } from './errors.ts'
+import { JumpCheck } from './engine/time/clock-readings.ts'
 
 /** Options of {@link ticker}. */
 export interface TickerOptions {
@@ -304,5 +303,158 @@ class LiveTicker implements Ticker {
     this.#timer?.cancel()
     for (const reader of this.#readers) reader.end(failure)
     this.#readers.clear()
+  }
+}
+
+/**
+ * The wall clock of a ticker. After a jump the time is in doubt until the new time has held for 15 s, because the
+ * reading may be wrong.
+ */
+export class FollowedClock {
+  readonly #clock: Clock
+  readonly #check = new JumpCheck()
+  /** Wall clock minus monotonic clock, by the last accepted reading. */
+  #difference: number
+  #now: number
+  /** Monotonic instant of the last accepted reading. */
+  #believedAt: number
+  #isInDoubt = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#now = clock.now()
+    this.#believedAt = clock.monotonic()
+    this.#difference = this.#now - this.#believedAt
+  }
+
+  /** Wall time of the last reading, in epoch milliseconds; while in doubt, the unconfirmed one. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** True after a jump until it is confirmed. Callers must not act on the time meanwhile. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt
+  }
+
+  /** The wall time at a monotonic instant, by the present reading. */
+  at(monotonic: number): number {
+    return Math.floor(this.#difference + monotonic)
+  }
+
+  /**
+   * Compares the clocks. If this reading confirms a jump, returns the time of the previous reading by the new clock;
+   * otherwise `null`.
+   */
+  look(): number | null {
+    const readAt = this.#clock.monotonic()
+    this.#now = this.#clock.now()
+    const difference = this.#now - readAt
+    const hasJumped = Math.abs(difference - this.#difference) > jumpMs
+    this.#isInDoubt = hasJumped && !this.#isConfirmed(difference, readAt)
+    if (this.#isInDoubt) return null
+    const before = this.#believedAt
+    this.#difference = difference
+    this.#believedAt = readAt
+    this.#check.clear()
+    return hasJumped ? this.at(before) : null
+  }
+
+  #isConfirmed(difference: number, readAt: number): boolean {
+    if (this.#clock.isAuthoritative === true) return true
+    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
+    return this.#check.holds(reading, confirmMs)
+  }
+}
+
+/** A tick: an instant of the schedule that has come. */
+export interface Tick {
+  /** The instant of the schedule. */
+  readonly scheduledAt: Date
+  /** When the ticker noticed it, by the wall clock. */
+  readonly firedAt: Date
+  /** `firedAt - scheduledAt`, in milliseconds. */
+  readonly lateMs: number
+  /**
+   * True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`: the
+   * process stalled, the machine slept or its clock jumped.
+   */
+  readonly isLate: boolean
+  /** Number of earlier instants that were due as well and get no tick. Counted up to 10,000. */
+  readonly skipped: number
+  /** Number of ticks that this reader lost just before this one, because it had too many unread ticks. */
+  readonly dropped: number
+}
+
+interface Waiting {
+  readonly resolve: (result: IteratorResult<Tick, undefined>) => void
+  readonly reject: (error: unknown) => void
+}
+
+const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+/** The ticks of one reader. The ticker never waits for the reader, so the stream keeps only the newest unread ticks. */
+export class TickStream implements AsyncIterableIterator<Tick> {
+  readonly #maxUnread: number
+  readonly #onReturn: (stream: TickStream) => void
+  #unread: Tick[] = []
+  #waiting: Waiting[] = []
+  #dropped = 0
+  #isOver = false
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(maxUnread: number, onReturn: (stream: TickStream) => void) {
+    this.#maxUnread = maxUnread
+    this.#onReturn = onReturn
+  }
+
+  push(tick: Tick): void {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) {
+      waiting.resolve({ done: false, value: tick })
+      return
+    }
+    if (this.#unread.length === this.#maxUnread) {
+      this.#unread.shift()
+      this.#dropped++
+    }
+    this.#unread.push(tick)
+  }
+
+  /** Unread ticks can still be read; then the stream ends or rejects. */
+  end(failure?: { readonly error: unknown }): void {
+    this.#isOver = true
+    this.#failure = failure
+    for (const waiting of this.#waiting.splice(0)) this.#next().then(waiting.resolve, waiting.reject)
+  }
+
+  next(): Promise<IteratorResult<Tick, undefined>> {
+    if (this.#unread.length > 0 || this.#isOver) return this.#next()
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** The reader stops reading. */
+  return(): Promise<IteratorResult<Tick, undefined>> {
+    this.#unread = []
+    this.end()
+    this.#onReturn(this)
+    return Promise.resolve(over)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async #next(): Promise<IteratorResult<Tick, undefined>> {
+    const tick = this.#unread.shift()
+    if (tick !== undefined) {
+      const value = this.#dropped === 0 ? tick : { ...tick, dropped: this.#dropped }
+      this.#dropped = 0
+      return { done: false, value }
+    }
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
+    return over
   }
 }

@@ -40,6 +40,8 @@ export const longestPrintedError = 10_000
 export const longestPrintedValue = 80
 /** Bytes of JSON of a result, or of the data of a request. Each write of an occurrence carries it, and storages limit a record. */
 export const mostJsonBytes = 131_072
+/** Bytes of JSON of a definition. Some storages limit a record to 400 kB; a definition within this limit fits all storages. */
+export const mostDefinitionBytes: number = 2 * mostJsonBytes
 /** Maximum depth of a stored JSON value. The parsers of some storages reject deeper values. */
 export const deepestJson = 100
 /** Maximum number of members of a value to search for secrets. A database client has thousands of members. */

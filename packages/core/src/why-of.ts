@@ -1,5 +1,6 @@
 import type { Occurrence } from './occurrence.ts'
 import { invalidValue } from './errors.ts'
+import type { OccurrenceState } from './storage/occurrence-record.ts'
 
 const byStateAndReason: Readonly<Record<string, string>> = {
   'skipped overlap': 'An earlier run of the job was still active, and the overlap policy skips further runs.',
@@ -70,4 +71,18 @@ export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string 
   if (reason?.startsWith(stoppedBecause))
     return `It waited in a backfill that was stopped: ${reason.slice(stoppedBecause.length)}`
   return byStateAndReason[`${state} ${reason}`] ?? byState[state]
+}
+
+/** The meaning of each state of a run in a sentence, for legends, tooltips and help. {@link whyOf} explains one run. */
+export const stateMeanings: Readonly<Record<OccurrenceState, string>> = {
+  pending: 'Waits for a node with capacity, or for its time.',
+  queued: 'Waits until an earlier run of its job ends.',
+  running: 'A node runs it.',
+  completed: 'All of its tasks completed.',
+  completed_with_errors: 'All of its tasks ran, and at least one failed.',
+  failed: 'A task failed.',
+  failed_stale: 'Its node died, or did not end it in time.',
+  canceled: 'A person, an update or a later run ended it. A slot can be canceled before it is due.',
+  skipped: 'A rule of the job did not let it run: its overlap policy, a full queue or a pause.',
+  missed: 'No node decided about the slot in time, and the recovery strategy does not run it.',
 }

@@ -10,9 +10,9 @@ import {
   taskId,
   taskRunId,
   triggerOccurrenceId,
+  uuidV5In,
 } from '../src/ids.ts'
 import { toInstantText } from '../src/instant.ts'
-import { uuidV5In } from '../src/uuid-v5.ts'
 import { thrownBy } from './support/thrown-by.ts'
 import golden from './vectors/ids.json' with { type: 'json' }
 

@@ -1,7 +1,5 @@
 import { expect, it } from 'vitest'
-import { toErrorRecord } from '../src/error-record.ts'
-import { placesOf, withoutOwnFrames } from '../src/own-frames.ts'
-import { printError } from '../src/print-error.ts'
+import { placesOf, printError, toErrorRecord, withoutOwnFrames } from '../src/error-record.ts'
 
 const own = String(placesOf(new URL('../src/own-frames.ts', import.meta.url).href)[2])
 

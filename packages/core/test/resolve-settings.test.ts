@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveJobSettings, resolveTaskSettings } from '../src/configuration/resolve-settings.ts'
-import { defaultSettings } from '../src/configuration/settings.ts'
+import { defaultSettings, resolveJobSettings, resolveTaskSettings } from '../src/configuration/resolve-settings.ts'
 
 const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
 

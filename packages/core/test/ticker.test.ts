@@ -3,8 +3,7 @@ import type { Clock } from '../src/clock.ts'
 import { type ErrorCode, JobistemerError } from '../src/errors.ts'
 import type { Schedule, ScheduleType, ScheduleWindow } from '../src/schedule/schedule.ts'
 import { type VirtualClock, virtualClock } from '../src/testing/virtual-clock.ts'
-import { type TickerOptions, ticker } from '../src/ticker.ts'
-import type { Tick } from '../src/ticker/tick-stream.ts'
+import { type Tick, ticker, type TickerOptions } from '../src/ticker.ts'
 import { WindowedSchedule } from '../src/schedule/windowed-schedule.ts'
 
 const noon = Date.UTC(2026, 0, 1, 12)

@@ -1,115 +1,96 @@
-import { toDurationMs } from '../duration.ts'
+import { type DurationBounds, type DurationInput, toDurationMs } from '../duration.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
-import {
-  defaultSettings,
-  type FailureStrategy,
-  type InterruptionStrategy,
-  type IsolationStrategy,
-  type JobOverrides,
-  type JobSettingsInput,
-  type KeepLogs,
-  type KeepLogsInput,
-  type RecoveryStrategy,
-  type RecoveryStrategyInput,
-  type Retention,
-  type RetentionInput,
-  type RetryPolicy,
-  type RetryPolicyInput,
-  type StartRateInput,
-  type TaskExecutionMode,
-  type TaskOverrides,
-  type TaskSettingsInput,
+import { defaultSettings } from './resolve-settings.ts'
+import type {
+  FailureStrategy,
+  InterruptionStrategy,
+  IsolationStrategy,
+  JobOverrides,
+  JobSettingsInput,
+  KeepLogs,
+  KeepLogsInput,
+  RecoveryStrategy,
+  RecoveryStrategyInput,
+  Retention,
+  RetentionInput,
+  RetryPolicy,
+  RetryPolicyInput,
+  StartRateInput,
+  TaskExecutionMode,
+  TaskOverrides,
+  TaskSettingsInput,
 } from './settings.ts'
 import { dayMs, longestReadable, rememberedValues } from '../tuning.ts'
 
-export const taskSettingNames: readonly string[] = ['failureStrategy', 'retryPolicy', 'taskTimeout', 'keepLogs']
-export const jobSettingNames: readonly string[] = [
-  ...taskSettingNames,
-  'taskExecutionMode',
-  'executionTimeout',
-  'overlapPolicy',
-  'maxQueued',
-  'maxConcurrency',
-  'startRate',
-  'priority',
-  'recoveryStrategy',
-  'misfireThreshold',
-  'onInterrupted',
-  'maxRescues',
-  'whileIsolated',
-  'retention',
-  'alertAfter',
-  'timezone',
-]
-
-const executionModes: readonly TaskExecutionMode[] = ['sequential', 'parallel']
-const failureStrategies: readonly FailureStrategy[] = ['fail_fast', 'continue', 'retry_on_failure']
-const overlapPolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
-const interruptionStrategies: readonly InterruptionStrategy[] = ['fail', 'retry']
-const isolationStrategies: readonly IsolationStrategy[] = ['continue', 'abort']
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+/** The name of a checked setting, and how to check it. The checked form of a duration has a name that ends with `Ms`. */
+type SettingReader = readonly [checked: keyof JobOverrides, read: (value: never, field: string) => unknown]
+
+function duration(bounds: DurationBounds = {}) {
+  return (value: DurationInput, field: string): number => toDurationMs(value, field, bounds)
+}
+
+function choice<T extends string>(choices: readonly T[]) {
+  return (value: T, field: string): T => readChoice(value, choices, field)
+}
+
+function integer(min: number, max: number) {
+  return (value: number, field: string): number => readInteger(value, field, min, max)
+}
+
+/** As `read`, and `null` for the word that stands for no value. */
+function unless<T>(word: string, read: (value: T, field: string) => unknown) {
+  return (value: T, field: string): unknown => (value === word ? null : read(value, field))
+}
+
+const taskReaders: Readonly<Record<keyof TaskSettingsInput, SettingReader>> = {
+  failureStrategy: ['failureStrategy', choice<FailureStrategy>(['fail_fast', 'continue', 'retry_on_failure'])],
+  retryPolicy: ['retryPolicy', readRetryPolicy],
+  taskTimeout: ['taskTimeoutMs', duration({ min: 1 })],
+  keepLogs: ['keepLogs', readKeepLogs],
+}
+
+const jobReaders: Readonly<Record<keyof JobSettingsInput, SettingReader>> = {
+  ...taskReaders,
+  taskExecutionMode: ['taskExecutionMode', choice<TaskExecutionMode>(['sequential', 'parallel'])],
+  executionTimeout: ['executionTimeoutMs', duration({ min: 1 })],
+  overlapPolicy: ['overlapPolicy', choice<OverlapPolicy>(['skip', 'queue', 'queue_one', 'allow', 'cancel_running'])],
+  maxQueued: ['maxQueued', integer(1, 1_000_000)],
+  maxConcurrency: ['maxConcurrency', integer(1, 1000)],
+  startRate: ['startRate', unless('unlimited', readStartRate)],
+  priority: ['priority', readPriority],
+  recoveryStrategy: ['recoveryStrategy', readRecoveryStrategy],
+  misfireThreshold: ['misfireThresholdMs', duration()],
+  onInterrupted: ['onInterrupted', choice<InterruptionStrategy>(['fail', 'retry'])],
+  maxRescues: ['maxRescues', integer(0, 1000)],
+  whileIsolated: ['whileIsolated', choice<IsolationStrategy>(['continue', 'abort'])],
+  retention: ['retention', readRetention],
+  alertAfter: ['alertAfterMs', unless('never', duration({ min: 1000 }))],
+  timezone: ['timezone', readTimezone],
+}
+
+export const taskSettingNames: readonly string[] = Object.keys(taskReaders)
+export const jobSettingNames: readonly string[] = Object.keys(jobReaders)
 
 /** Checks the settings of a task. `path` is put before the names of fields in messages: `tasks[0].`. */
 export function readTaskSettings(input: TaskSettingsInput, path: string): TaskOverrides {
-  const overrides: Mutable<TaskOverrides> = {}
-  if (input.failureStrategy !== undefined) {
-    overrides.failureStrategy = readChoice(input.failureStrategy, failureStrategies, `${path}failureStrategy`)
-  }
-  if (input.retryPolicy !== undefined) {
-    overrides.retryPolicy = readRetryPolicy(input.retryPolicy, `${path}retryPolicy`)
-  }
-  if (input.taskTimeout !== undefined) {
-    overrides.taskTimeoutMs = toDurationMs(input.taskTimeout, `${path}taskTimeout`, { min: 1 })
-  }
-  if (input.keepLogs !== undefined) overrides.keepLogs = readKeepLogs(input.keepLogs, `${path}keepLogs`)
-  return overrides
+  return readEach(taskReaders, input, path)
 }
 
 /** Checks the settings of a job or of a scheduler. */
 export function readJobSettings(input: JobSettingsInput, path = ''): JobOverrides {
-  const overrides: Mutable<JobOverrides> = readTaskSettings(input, path)
-  if (input.taskExecutionMode !== undefined) {
-    overrides.taskExecutionMode = readChoice(input.taskExecutionMode, executionModes, `${path}taskExecutionMode`)
+  return readEach(jobReaders, input, path)
+}
+
+function readEach(readers: Readonly<Record<string, SettingReader>>, input: object, path: string): JobOverrides {
+  const overrides: Record<string, unknown> = {}
+  for (const [name, [checked, read]] of Object.entries(readers)) {
+    const value = (input as Readonly<Record<string, unknown>>)[name]
+    if (value !== undefined) overrides[checked] = read(value as never, `${path}${name}`)
   }
-  if (input.executionTimeout !== undefined) {
-    overrides.executionTimeoutMs = toDurationMs(input.executionTimeout, `${path}executionTimeout`, { min: 1 })
-  }
-  if (input.overlapPolicy !== undefined) {
-    overrides.overlapPolicy = readChoice(input.overlapPolicy, overlapPolicies, `${path}overlapPolicy`)
-  }
-  if (input.maxConcurrency !== undefined) {
-    overrides.maxConcurrency = readInteger(input.maxConcurrency, `${path}maxConcurrency`, 1, 1000)
-  }
-  if (input.startRate !== undefined) {
-    overrides.startRate = input.startRate === 'unlimited' ? null : readStartRate(input.startRate, `${path}startRate`)
-  }
-  if (input.priority !== undefined) overrides.priority = readPriority(input.priority, `${path}priority`)
-  if (input.maxQueued !== undefined) {
-    overrides.maxQueued = readInteger(input.maxQueued, `${path}maxQueued`, 1, 1_000_000)
-  }
-  if (input.recoveryStrategy !== undefined) {
-    overrides.recoveryStrategy = readRecoveryStrategy(input.recoveryStrategy, `${path}recoveryStrategy`)
-  }
-  if (input.misfireThreshold !== undefined) {
-    overrides.misfireThresholdMs = toDurationMs(input.misfireThreshold, `${path}misfireThreshold`)
-  }
-  if (input.onInterrupted !== undefined)
-    overrides.onInterrupted = readChoice(input.onInterrupted, interruptionStrategies, `${path}onInterrupted`)
-  if (input.maxRescues !== undefined) {
-    overrides.maxRescues = readInteger(input.maxRescues, `${path}maxRescues`, 0, 1000)
-  }
-  if (input.whileIsolated !== undefined)
-    overrides.whileIsolated = readChoice(input.whileIsolated, isolationStrategies, `${path}whileIsolated`)
-  if (input.retention !== undefined) overrides.retention = readRetention(input.retention, `${path}retention`)
-  if (input.alertAfter !== undefined) {
-    overrides.alertAfterMs =
-      input.alertAfter === 'never' ? null : toDurationMs(input.alertAfter, `${path}alertAfter`, { min: 1000 })
-  }
-  if (input.timezone !== undefined) overrides.timezone = readTimezone(input.timezone, `${path}timezone`)
   return overrides
 }
 

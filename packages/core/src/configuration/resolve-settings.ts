@@ -1,11 +1,27 @@
-import {
-  defaultSettings,
-  type JobOverrides,
-  type JobSettings,
-  type TaskOverrides,
-  type TaskSettings,
-} from './settings.ts'
+import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from './settings.ts'
 import { rememberedValues } from '../tuning.ts'
+
+export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
+  taskExecutionMode: 'sequential',
+  failureStrategy: 'fail_fast',
+  retryPolicy: null,
+  executionTimeoutMs: 3_600_000,
+  taskTimeoutMs: null,
+  keepLogs: null,
+  overlapPolicy: 'skip',
+  maxQueued: 100_000,
+  maxConcurrency: 1,
+  startRate: null,
+  priority: 0,
+  recoveryStrategy: { type: 'execute_last' },
+  misfireThresholdMs: 60_000,
+  onInterrupted: 'retry',
+  maxRescues: 3,
+  whileIsolated: 'continue',
+  retention: { olderThanMs: 30 * 86_400_000, keep: 10 },
+  alertAfterMs: null,
+  timezone: 'UTC',
+})
 
 /** Effective settings of a job: defaults → scheduler → job → trigger, the later level over the earlier. */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {

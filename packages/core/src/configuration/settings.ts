@@ -276,25 +276,3 @@ export type TaskOverrides = Partial<TaskSettings>
 
 /** The job settings that one level of the cascade overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>
-
-export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
-  taskExecutionMode: 'sequential',
-  failureStrategy: 'fail_fast',
-  retryPolicy: null,
-  executionTimeoutMs: 3_600_000,
-  taskTimeoutMs: null,
-  keepLogs: null,
-  overlapPolicy: 'skip',
-  maxQueued: 100_000,
-  maxConcurrency: 1,
-  startRate: null,
-  priority: 0,
-  recoveryStrategy: { type: 'execute_last' },
-  misfireThresholdMs: 60_000,
-  onInterrupted: 'retry',
-  maxRescues: 3,
-  whileIsolated: 'continue',
-  retention: { olderThanMs: 30 * 86_400_000, keep: 10 },
-  alertAfterMs: null,
-  timezone: 'UTC',
-})

@@ -10,24 +10,21 @@ import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
 import { refuseBoundsOf } from './overlap-bounds.ts'
-import { mostJsonBytes } from '../tuning.ts'
+import { mostDefinitionBytes } from '../tuning.ts'
 
 /** The origin of a definition. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
-/** Bytes of JSON. Some storages limit a record to 400 kB; a definition within this limit fits all storages. */
-const mostBytes = 2 * mostJsonBytes
-
 function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
   // Nearly all definitions are far below the limit: a name and a few settings need no count, and a little data a rough
   // one.
-  const few = mostBytes / 4
+  const few = mostDefinitionBytes / 4
   const unbounded = [definition.schedule, ...tasks.map((task) => task.data)]
   if (tasks.length < 100 && mostBytesOf(unbounded, few) <= few) return
   const bytes = Buffer.byteLength(JSON.stringify(definition))
-  if (bytes <= mostBytes) return
+  if (bytes <= mostDefinitionBytes) return
   throw new JobistemerError('DATA_TOO_LARGE', {
-    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostBytes} are allowed.`,
+    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostDefinitionBytes} are allowed.`,
     field: 'tasks',
     value: bytes,
     remedy: 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.',

@@ -2,6 +2,8 @@ import type { EventHub } from '../events.ts'
 import { isFinal } from '../storage/occurrence-record.ts'
 import type { CounterLabels, HistogramLabels, Metrics } from './metrics.ts'
 import { rememberedValues } from '../tuning.ts'
+import type { Logger } from '../logger.ts'
+import { catchRejection } from '../rejection.ts'
 
 /** A report to {@link recordMetrics} for which no event exists. */
 export interface RecordedMetrics {
@@ -81,4 +83,42 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })
   return { removed: remove }
+}
+
+/**
+ * Returns a function that reports the failures of a user's hooks of one kind: it emits `hook.failed` for each failure, and
+ * logs the first failure of each method.
+ */
+export function failureTeller(
+  kind: 'metrics' | 'tracing',
+  { events, logger }: { readonly events: EventHub; readonly logger: Logger },
+): (method: string, error: unknown) => void {
+  const failed = new Set<string>()
+  return (method, error) => {
+    events.emit('hook.failed', { hook: `${kind}.${method}`, error, jobName: null })
+    if (failed.has(method)) return
+    failed.add(method)
+    logger.error({ method, err: error }, `${kind} failed, and may be incomplete; further failures are not logged`)
+  }
+}
+
+/** Wraps metrics so that their errors and rejections never affect the measured work, nor the calls of other methods. */
+export function guardedMetrics(
+  metrics: Metrics,
+  engine: { readonly events: EventHub; readonly logger: Logger },
+): Required<Metrics> {
+  const tell = failureTeller('metrics', engine)
+  const guarded = (name: keyof Metrics) => {
+    const call = (...values: unknown[]): void => {
+      try {
+        const method = metrics[name] as ((...values: unknown[]) => unknown) | undefined
+        catchRejection(method?.apply(metrics, values), (error) => tell(name, error))
+      } catch (error) {
+        tell(name, error)
+      }
+    }
+    return [name, call]
+  }
+  const names = ['increment', 'observe', 'set', 'removeJob', 'gauges', 'end'] as const
+  return Object.fromEntries(names.map(guarded)) as Required<Metrics>
 }

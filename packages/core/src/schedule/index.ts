@@ -16,5 +16,5 @@ export {
   toZonedInstantMs,
   toZonedInstantText,
 } from './schedule-options.ts'
-export { registerScheduleType } from './schedule-types.ts'
+export { registerScheduleType } from './schedule-options.ts'
 export { openWindow, WindowedSchedule } from './windowed-schedule.ts'

@@ -2,7 +2,7 @@ import { Info } from 'luxon'
 import { readObject } from '../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import { hasOffset, toInstantMs, toInstantText } from '../instant.ts'
-import type { InstantInput, ScheduleWindow } from './schedule.ts'
+import type { InstantInput, ScheduleType, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 import { dayMs, longestReadable } from '../tuning.ts'
 
@@ -88,4 +88,29 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestReadable) return false
   return !input.endsWith(']') && !hasOffset(input)
+}
+
+/** The registry is global, so that several copies of this package in one process share the types. */
+const key: unique symbol = Symbol.for('jobistemer.schedule-types')
+
+type Holder = { [key]?: Map<string, ScheduleType> }
+
+function registered(): Map<string, ScheduleType> {
+  const holder = globalThis as Holder
+  holder[key] ??= new Map()
+  return holder[key]
+}
+
+/**
+ * Registers a schedule type for all schedulers of this process, which then revive stored schedules of the type without
+ * `scheduleTypes`. Call it in the module that defines the type, so that an import of the schedule registers it. A later
+ * type of the same name replaces the earlier one.
+ */
+export function registerScheduleType(type: ScheduleType): void {
+  registered().set(type.name, type)
+}
+
+/** The registered type of this name. */
+export function registeredScheduleType(name: string): ScheduleType | undefined {
+  return registered().get(name)
 }

@@ -16,6 +16,7 @@ export * from './occurrence-transitions.ts'
 export * from './rules.ts'
 export { maskAddress, maskSecrets } from '../secrets.ts'
 export * from './storage.ts'
+export { maxLineage, priorityStepMs, wokenAtOnce } from './tuning.ts'
 export {
   cancelRequestOfStored,
   definitionOfStored,

@@ -1,3 +1,4 @@
+import { maxLineage, priorityStepMs } from './tuning.ts'
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JobRecord, OverlapPolicy, OverlapRule, PauseRecord, StartRate } from './job-record.ts'
 import type { NodeRecord } from './node-record.ts'
@@ -20,9 +21,6 @@ import type {
 // (in SQL, in a server-side script) must come to the same answers; the conformance kit compares them.
 
 // --------------------------------------------------------------------------------------------------------------- jobs
-
-/** How many earlier fingerprints a head keeps. */
-export const maxLineage = 32
 
 /** The head of a job that is created: anew, or over its tombstone. */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
@@ -274,9 +272,6 @@ export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseE
 
 // --------------------------------------------------------------------------------------------------------------- order
 
-/** Waiting time that counts as one level of priority, in milliseconds: 1 h. */
-export const priorityStepMs = 3_600_000
-
 /** The members that determine the order of a waiting occurrence. They never change. */
 export type Ordered = Pick<OccurrenceRecord, 'scheduledAt' | 'details'>
 
@@ -381,12 +376,6 @@ export function overlapRuleOf(
 export function placesOf({ policy, maxConcurrency = 1 }: OverlapRule): number {
   return policy === 'allow' ? Number.POSITIVE_INFINITY : maxConcurrency
 }
-
-/**
- * Maximum number of queued occurrences that a step wakes, of a job with `maxConcurrency` above 1. One takes the place
- * of the ended occurrence. The other takes a place that a higher `maxConcurrency` has added.
- */
-export const wokenAtOnce = 2
 
 /** Whether a `replace` raises `maxConcurrency`, so that queued occurrences may be woken. */
 export function addsPlaces(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {

@@ -1,5 +1,6 @@
 import type { EventHub } from '../events.ts'
 import type { Logger } from '../logger.ts'
+import { failureTeller } from '../metrics/record-metrics.ts'
 import { readTraceContext } from './trace-context.ts'
 import type { AttemptTrace, RequestTrace, RunTrace, Tracing } from './tracing.ts'
 
@@ -9,15 +10,8 @@ const noFields: object = Object.freeze({})
  * Wraps tracing so that its errors never affect the traced work, which continues untraced. The wrapper emits
  * `hook.failed` for each failure, and logs the first failure of each method.
  */
-export function guardedTracing(tracing: Tracing, { events, logger }: { events: EventHub; logger: Logger }): Tracing {
-  const failed = new Set<string>()
-
-  function tell(method: string, error: unknown): void {
-    events.emit('hook.failed', { hook: `tracing.${method}`, error, jobName: null })
-    if (failed.has(method)) return
-    failed.add(method)
-    logger.error({ method, err: error }, 'tracing failed, and may be incomplete; further failures are not logged')
-  }
+export function guardedTracing(tracing: Tracing, engine: { events: EventHub; logger: Logger }): Tracing {
+  const tell = failureTeller('tracing', engine)
 
   function safely<T>(method: string, call: () => T, otherwise: T): T {
     try {
@@ -108,4 +102,24 @@ function madeOnce<T>(enter: (call: () => void) => void, call: () => T): T {
 
 function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T): T | null {
   return trace === null ? null : guard(trace)
+}
+
+/**
+ * The same object, with methods that begin outside of any trace. Otherwise timers and promises would inherit the active
+ * trace of the caller, and all later work of the engine would belong to that trace.
+ */
+export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
+  const methods = new Map<PropertyKey, unknown>()
+  return new Proxy(target, {
+    get(_, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (typeof member !== 'function') return member
+      let method = methods.get(name)
+      if (method === undefined) {
+        method = (...given: unknown[]) => tracing.outside(() => member.apply(target, given))
+        methods.set(name, method)
+      }
+      return method
+    },
+  })
 }

@@ -1,4 +1,12 @@
-import type { AttemptRecord, TaskRunRecord, TraceContext } from '../storage/occurrence-record.ts'
+import type {
+  AttemptRecord,
+  OccurrenceDetails,
+  OccurrenceState,
+  TaskRunRecord,
+  TraceContext,
+} from '../storage/occurrence-record.ts'
+import type { OccurrenceId } from '../ids.ts'
+import type { TracedRequest, Tracing } from './tracing.ts'
 
 const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
@@ -28,4 +36,33 @@ export function latestTraceOf(runs: readonly TaskRunRecord[]): TraceContext | nu
     }
   }
   return readTraceContext(latest)
+}
+
+const noOutcome = { occurrenceId: null, state: null }
+
+/** Sends a request and traces it from its beginning to its answer, if there is tracing. */
+export async function traced<Answer>(
+  tracing: Tracing | null,
+  request: Pick<TracedRequest, 'operation' | 'jobName'> & Partial<TracedRequest>,
+  send: (trace: TraceContext | null) => Promise<Answer>,
+  outcomeOf: (answer: Answer) => {
+    readonly occurrenceId: OccurrenceId | null
+    readonly state: OccurrenceState | null
+  } = () => noOutcome,
+): Promise<Answer> {
+  const trace = tracing?.requested({ count: 1, key: null, replayOf: null, original: null, ...request }) ?? null
+  if (trace === null) return send(null)
+  try {
+    const answer = await send(trace.context)
+    trace.ended({ error: null, ...outcomeOf(answer) })
+    return answer
+  } catch (error) {
+    trace.ended({ error })
+    throw error
+  }
+}
+
+/** The details of a request, with its trace context. */
+export function withTrace(details: OccurrenceDetails, trace: TraceContext | null): OccurrenceDetails {
+  return trace === null ? details : { ...details, trace }
 }

@@ -423,6 +423,22 @@ export const isOver: Stage = async (cast) => {
   return 25
 }
 
+/** The scheduler cannot load the schedule of another node's job. */
+export const cannotRevive: Stage = async (cast) => {
+  const world = new ClockWorld({ hasClock: false })
+  // The scheduler knows the schedule type of the other jobs, so this job has another type.
+  const schedule = Object.defineProperties(everySeconds(10), {
+    type: { value: { name: 'own', revive: () => everySeconds(10) } },
+    toJSON: { value: () => ({ type: 'own' }) },
+  })
+  const isData = { schedule, tasks: [{ name: 'work', handler: 'send' }] }
+  await world.decideAhead(hour, { jobs: [odd(cast, isData)], handlers: { send: () => 1 } })
+  const handlers = { send: () => 1 }
+  await cast.watched((options) => world.node('only', options).scheduler, { handlers })
+  await world.clock.advance({ seconds: 15 })
+  return 15
+}
+
 /** The storage loses all its data while the scheduler follows another definition than its own. */
 export const isOlderAndEmptied: Stage = async (cast) => {
   const world = createWorld()

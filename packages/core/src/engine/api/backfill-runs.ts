@@ -14,19 +14,27 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { hasBegun, presentSeries, slotsAfter, type SlotStanding, standingsOf } from './backfill-states.ts'
 import { backfillDelayMs, itemsLikelyEnough, itemsPerRead } from './tuning.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
-import type { SlotSeries } from '../definitions/slot-series.ts'
-import type { YieldBudget } from '../runtime/yield-budget.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
-/** Creates runs of backfills as delayed triggers: the overlap policy never skips them, and they block no other run. */
-export class BackfillRuns {
+/**
+ * Creates runs of backfills as delayed triggers: the overlap policy never skips them, and they block no other run. Continues
+ * backfills without a central coordinator: before a node ends a run of a backfill, it creates the next run of the same lane.
+ * Run ids derive from the slots, so repeated creation on any node gives one run.
+ */
+export class BackfillRuns implements Relay {
   readonly #engine: EngineContext
+  readonly #registry: JobRegistry
   readonly #capacity: Capacity
+  /** Repeats each call until the storage answers. */
+  readonly #storage: StorageCalls
 
-  constructor(engine: EngineContext, capacity: Capacity) {
+  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly capacity: Capacity }) {
     this.#engine = engine
-    this.#capacity = capacity
+    this.#registry = options.registry
+    this.#capacity = options.capacity
+    const repeated: StorageCalls['repeated'] = (operation, call) => engine.storage.repeated(operation, call)
+    this.#storage = { once: (call) => repeated('backfill', call), repeated }
   }
 
   /**
@@ -42,8 +50,8 @@ export class BackfillRuns {
     const { owner, maxBatch } = this.#engine
     const executionTimeoutMs = executionTimeoutOf(head, details)
     const answers: CreateAnswer[] = []
-    for (let start = 0; start < slots.length; start += maxBatch) {
-      const some = slots.slice(start, start + maxBatch)
+    for (const some of chunksOf(slots, maxBatch)) {
+      const { length: start } = answers
       let items: readonly CreateRequested[] = []
       const answered = await storage.repeated('createOccurrences', (calls) => {
         const now = this.#engine.now()
@@ -59,7 +67,7 @@ export class BackfillRuns {
           dueAt: dueAt + index,
           jobVersion: head.version,
           executionTimeoutMs,
-          details: withSlot(details, slot),
+          details: { ...details, backfill: { ...(details.backfill as BackfillRecord), slot } },
           runs: null,
         }))
         return calls.createOccurrences({ now, owner, items })
@@ -94,47 +102,6 @@ export class BackfillRuns {
     this.#capacity.workAppeared()
     return canceled
   }
-}
-
-function withSlot(details: OccurrenceDetails, slot: number): OccurrenceDetails {
-  const { backfill } = details
-  return backfill === undefined ? details : { ...details, backfill: { ...backfill, slot } }
-}
-
-/**
- * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
- * even while another run of the job is active.
- */
-function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
-  if (overlap.policy === 'allow') return now
-  const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs
-  return (meetsSlot ? Math.max(now, nextAt) + backfillDelayMs : now) + 1
-}
-
-function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {
-  const { defaults, settings } = readJobDocument(definition)
-  const overrides = (details.overrides ?? {}) as JobOverrides
-  return resolveJobSettings(resolveJobSettings(defaults, settings), overrides).executionTimeoutMs
-}
-
-/**
- * Continues backfills without a central coordinator. Before a node ends a run of a backfill, it creates the next run of the
- * same lane. Run ids derive from the slots, so repeated creation on any node gives one run.
- */
-export class BackfillRelay implements Relay {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #runs: BackfillRuns
-  /** Repeats each call until the storage answers. */
-  readonly #storage: StorageCalls
-
-  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#runs = options.runs
-    const repeated: StorageCalls['repeated'] = (operation, call) => engine.storage.repeated(operation, call)
-    this.#storage = { once: (call) => repeated('backfill', call), repeated }
-  }
 
   async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
     if (details.backfill === undefined) return
@@ -167,11 +134,9 @@ export class BackfillRelay implements Relay {
       for (;;) {
         const head = await livingHead(this.#storage, jobId)
         if (head === null) return
-        const series = await presentSeries(this.#registry, head, this.#engine.now())
-        const turns = this.#engine.yieldBudget
-        const next = await nextInLane(this.#storage, { head, series, details, turns, isAgain })
+        const next = await this.nextInLane(this.#storage, head, details, isAgain)
         if (next?.standing !== 'open') return
-        const [answer] = await this.#runs.create(this.#storage, head, [next], { details, tookMs })
+        const [answer] = await this.create(this.#storage, head, [next], { details, tookMs })
         // Another node has created the run already, or the job has a new version. Read the state again.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
@@ -184,44 +149,51 @@ export class BackfillRelay implements Relay {
     // On a stop, the run does not end either. The node that takes the run over continues the backfill.
     if (!(error instanceof EngineStopped)) this.#engine.fail('backfill', error)
   }
+
+  /**
+   * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the
+   * search begins with the run's own slot.
+   */
+  async nextInLane(
+    storage: StorageCalls,
+    head: JobRecord,
+    details: OccurrenceDetails,
+    isAgain = false,
+  ): Promise<SlotStanding | null> {
+    const backfill = details.backfill as BackfillRecord
+    const asked = { key: details.requestKey as string, which: backfill.which }
+    const slots = slotsAfter(await presentSeries(this.#registry, head, this.#engine.now()), backfill)
+    const laterSize = Math.max(itemsLikelyEnough, Math.floor(itemsPerRead / backfill.lanes))
+    let some: number[] = isAgain ? [backfill.slot] : []
+    for (let size = itemsLikelyEnough; ; size = laterSize) {
+      while (some.length < size) {
+        const slot = slots.next()
+        if (slot.done) break
+        some.push(slot.value)
+        const turn = this.#engine.yieldBudget.stepped()
+        if (turn !== null) await turn
+      }
+      if (some.length === 0) return null
+      const standings = await standingsOf(storage, head, some, asked)
+      const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
+      if (next !== undefined) return next
+      some = []
+    }
+  }
 }
 
 /**
- * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the search
- * begins with the run's own slot.
+ * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
+ * even while another run of the job is active.
  */
-export async function nextInLane(
-  storage: StorageCalls,
-  {
-    head,
-    series,
-    details,
-    turns,
-    isAgain = false,
-  }: {
-    readonly head: JobRecord
-    readonly series: SlotSeries
-    readonly details: OccurrenceDetails
-    readonly turns: Pick<YieldBudget, 'stepped'>
-    readonly isAgain?: boolean
-  },
-): Promise<SlotStanding | null> {
-  const backfill = details.backfill as BackfillRecord
-  const asked = { key: details.requestKey as string, which: backfill.which }
-  const slots = slotsAfter(series, backfill)
-  let some: number[] = isAgain ? [backfill.slot] : []
-  for (let size = itemsLikelyEnough; ; size = Math.max(itemsLikelyEnough, Math.floor(itemsPerRead / backfill.lanes))) {
-    while (some.length < size) {
-      const slot = slots.next()
-      if (slot.done) break
-      some.push(slot.value)
-      const turn = turns.stepped()
-      if (turn !== null) await turn
-    }
-    if (some.length === 0) return null
-    const standings = await standingsOf(storage, head, some, asked)
-    const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
-    if (next !== undefined) return next
-    some = []
-  }
+function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
+  if (overlap.policy === 'allow') return now
+  const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs
+  return (meetsSlot ? Math.max(now, nextAt) + backfillDelayMs : now) + 1
+}
+
+function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {
+  const { defaults, settings } = readJobDocument(definition)
+  const overrides = (details.overrides ?? {}) as JobOverrides
+  return resolveJobSettings(resolveJobSettings(defaults, settings), overrides).executionTimeoutMs
 }

@@ -17,7 +17,7 @@ import {
   type OccurrenceRecord,
   type TraceContext,
 } from '../../storage/occurrence-record.ts'
-import { traced, withTrace } from '../../tracing/traced-request.ts'
+import { traced, withTrace } from '../../tracing/trace-context.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
@@ -32,7 +32,7 @@ import {
   type StopBackfillOptions,
   type StopBackfillResult,
 } from './backfill-options.ts'
-import { type BackfillRuns, nextInLane } from './backfill-runs.ts'
+import type { BackfillRuns } from './backfill-runs.ts'
 import {
   presentSchedule,
   presentSeries,
@@ -85,15 +85,7 @@ export class Backfills {
       const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
-      const { tracing } = this.#engine
-      const answers = await (tracing === null
-        ? create(null)
-        : traced(
-            tracing,
-            { operation: 'backfill', jobName: name, count: 1, key, replayOf: null, original: null },
-            create,
-            () => ({ occurrenceId: null, state: null }),
-          ))
+      const answers = await traced(this.#engine.tracing, { operation: 'backfill', jobName: name, key }, create)
       // `exists`: another call has created the run meanwhile, and its lane continues from that run.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }
@@ -158,8 +150,7 @@ export class Backfills {
   ): Promise<boolean> {
     const head = await livingHead(asked, jobId)
     if (head === null) return false
-    const series = await presentSeries(this.#registry, head, this.#engine.now())
-    const next = await nextInLane(asked, { head, series, details, turns: this.#engine.yieldBudget })
+    const next = await this.#runs.nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
     // A running run is closed in its own turn. A waiting run is new, so the caller reads the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'

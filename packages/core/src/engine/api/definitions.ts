@@ -43,12 +43,12 @@ import {
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { allItems, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-item.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
-import { itemsPerRead, pageSize, slotsInPlan } from './tuning.ts'
-import { livingHead, upcomingSlots } from './job-lookup.ts'
+import { itemsPerRead, pageSize, slotsForPlan, slotsInPlan } from './tuning.ts'
+import { livingHead } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts stay as they are. */
 export interface JobUpdate extends JobSettingsInput {
@@ -153,22 +153,11 @@ export interface DefinitionPlan {
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with its stored head and its new content. Slots are in epoch milliseconds. */
+/** A planned change with the id of the stored job, if there is one. Slots are in epoch milliseconds. */
 interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
+  readonly id: JobId | null
   readonly before: readonly number[]
   readonly after: readonly number[]
-  readonly record: JobRecord | null
-  readonly content: JobContent | null
-}
-
-function firstOf(slots: Iterator<number, void>): readonly number[] {
-  const first: number[] = []
-  while (first.length < slotsInPlan) {
-    const slot = slots.next()
-    if (slot.done === true) break
-    first.push(slot.value)
-  }
-  return first
 }
 
 /** Updates, plans and applies definitions at run time. */
@@ -286,29 +275,16 @@ export class Definitions {
     if (damage !== null) throw unreadableJob(record.name, damage)
     const document = readJobDocument(record.definition)
     const tasks = tasksOf(document, job.job.tasks)
-    const { schedule } = change
     const overrides = { ...document.settings, ...readJobSettings(change) }
-    const timezone = overrides.timezone ?? this.#defaultsOf(record).timezone
     const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
     if (change.tasks !== undefined && !this.#registry.isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
-    return {
-      ...job.job,
-      ...changedLabels(document, change),
-      schedule: this.#changedSchedule(job, record, schedule, timezone),
-      unbound: null,
-      overrides,
-      tasks: changedTasks,
+    let schedule: Schedule = noSchedule
+    if (change.schedule === undefined) schedule = this.#presentSchedule(job, record)
+    else if (change.schedule !== null) {
+      schedule = readSchedule(change.schedule, job.job.name, overrides.timezone ?? this.#defaultsOf(record).timezone)
     }
-  }
-
-  #changedSchedule(
-    job: RegisteredJob,
-    record: JobRecord,
-    schedule: Schedule | null | undefined,
-    timezone: string | undefined,
-  ): Schedule {
-    if (schedule === undefined) return this.#presentSchedule(job, record)
-    return schedule === null ? noSchedule : readSchedule(schedule, job.job.name, timezone)
+    const labels = changedLabels(document, change)
+    return { ...job.job, ...labels, schedule, unbound: null, overrides, tasks: changedTasks }
   }
 
   /** Returns the defaults for an update. A client has no defaults for jobs that nodes run, so it keeps the stored ones. */
@@ -362,15 +338,22 @@ export class Definitions {
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
     }
-    const removed = [...stored.values()].map((record) => this.#planned(record.name, record, null))
-    return {
-      owner,
-      jobs: tagged,
-      added: await this.#withoutCanceled(added, storage),
-      changed: await this.#withoutCanceled(changed, storage),
-      removed: await this.#withoutCanceled(removed, storage),
-      unchanged: unchanged.sort(),
-    }
+    const removed = Array.from(stored.values(), (record) => this.#planned(record.name, record, null))
+    const canceled = await canceledOf([...changed, ...removed], storage)
+    const shown = (previews: readonly Preview[]): readonly PlannedChange[] =>
+      previews
+        .map(({ id, ...change }): PlannedChange => {
+          const isLeft = (slot: number) => id === null || !canceled.has(occurrenceId(id, slot))
+          const dates = (slots: readonly number[]) =>
+            slots
+              .filter(isLeft)
+              .slice(0, slotsInPlan)
+              .map((slot) => new Date(slot))
+          return { ...change, before: dates(change.before), after: dates(change.after) }
+        })
+        .sort(byNameAscending)
+    const parts = { added: shown(added), changed: shown(changed), removed: shown(removed) }
+    return { owner, jobs: tagged, ...parts, unchanged: unchanged.sort() }
   }
 
   /** @throws JobistemerError `VERSION_CONFLICT` if a job has changed since the plan was made. Nothing is applied then. */
@@ -402,47 +385,28 @@ export class Definitions {
   }
 
   #planned(name: string, record: JobRecord | null, content: JobContent | null): Preview {
+    const isChange = record !== null && content !== null
     return {
+      id: record?.id ?? null,
       name,
       version: record?.version ?? null,
-      before: record === null ? [] : firstOf(this.#nextSlots(record)),
-      after: content === null ? [] : firstOf(this.#nextSlots(content)),
-      changes:
-        record === null || content === null
-          ? []
-          : changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition)),
-      record,
-      content,
+      before: record === null ? [] : [...this.#nextSlots(record)],
+      after: content === null ? [] : [...this.#nextSlots(content)],
+      changes: isChange
+        ? changedPartsBetween(readJobDocument(record.definition), readJobDocument(content.definition))
+        : [],
     }
   }
 
-  /** Removes slots that were canceled ahead. Few jobs have any, so one call checks many jobs. */
-  async #withoutCanceled(previews: readonly Preview[], storage: StorageCalls): Promise<readonly PlannedChange[]> {
-    const shown = previews.flatMap(({ record, before, after }) =>
-      record === null ? [] : [...before, ...after].map((slot) => occurrenceId(record.id, slot)),
-    )
-    const withCanceled = new Set<JobId>()
-    for (let start = 0; start < shown.length; start += pageSize) {
-      const some = shown.slice(start, start + pageSize)
-      const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
-      for (const found of occurrences) if (found?.state === 'canceled') withCanceled.add(found.jobId)
-    }
-    const changes: PlannedChange[] = []
-    for (const { record, content, ...change } of previews) {
-      let { before, after } = change
-      if (record !== null && withCanceled.has(record.id)) {
-        before = await upcomingSlots(storage, record.id, this.#nextSlots(record), slotsInPlan)
-        if (content !== null) after = await upcomingSlots(storage, record.id, this.#nextSlots(content), slotsInPlan)
-      }
-      changes.push({ ...change, before: before.map(dateAt), after: after.map(dateAt) })
-    }
-    return changes.sort(byNameAscending)
-  }
-
+  /** Yields the next slots, and more than a plan shows: some of them may have been canceled ahead. */
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
     const series = this.#registry.seriesIfKnown(timeline)
+    let slot = nextAt
     // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
-    for (let slot = nextAt; slot !== null; slot = series?.nextMs(slot) ?? null) yield slot
+    for (let count = 0; slot !== null && count < slotsForPlan; count++) {
+      yield slot
+      slot = series?.nextMs(slot) ?? null
+    }
   }
 
   async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
@@ -535,6 +499,15 @@ function readPlan(plan: DefinitionPlan): void {
   }
 }
 
-function dateAt(milliseconds: number): Date {
-  return new Date(milliseconds)
+/** Returns the slots of the previews that were canceled ahead. Few jobs have any, so one call checks many jobs. */
+async function canceledOf(previews: readonly Preview[], storage: StorageCalls): Promise<ReadonlySet<OccurrenceId>> {
+  const ids = previews.flatMap(({ id, before, after }) => {
+    return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))
+  })
+  const canceled = new Set<OccurrenceId>()
+  for (const some of chunksOf(ids, pageSize)) {
+    const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
+    for (const found of occurrences) if (found?.state === 'canceled') canceled.add(found.id)
+  }
+  return canceled
 }

@@ -2,7 +2,7 @@ import { dateOf } from '../../instant.ts'
 import { readName } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { fewestPerRead } from './tuning.ts'
+import { itemsLikelyEnough } from './tuning.ts'
 import { type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -163,7 +163,7 @@ async function firstOf(
   part: HistoryPart,
   isWanted: (record: OccurrenceRecord) => boolean,
 ): Promise<OccurrenceRecord | null> {
-  const query = { kind: 'job', jobId, runs: true, limit: fewestPerRead, ...part } as const
+  const query = { kind: 'job', jobId, runs: true, limit: itemsLikelyEnough, ...part } as const
   const records = eachItem((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
   for await (const record of records) if (isWanted(record)) return record
   return null

@@ -1,3 +1,4 @@
+import { beforeAllSlots } from './tuning.ts'
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
@@ -59,9 +60,6 @@ export interface JobSelection {
   /** Only jobs with this owner tag. */
   readonly owner?: string
 }
-
-/** The end of a pause without effect, in epoch milliseconds. Such a pause only stores who resumed the job. */
-const beforeAllSlots = 1
 
 /** The option names of every intervention. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]

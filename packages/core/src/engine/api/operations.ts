@@ -20,7 +20,7 @@ import { CallerContext, callOptionNames, type CallOptions } from '../storage-acc
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { Additions } from './additions.ts'
-import { BackfillRelay, BackfillRuns } from './backfill-runs.ts'
+import { BackfillRuns } from './backfill-runs.ts'
 import { Backfills } from './backfills.ts'
 import { ChangeLook } from './change-look.ts'
 import { Changes } from './changes.ts'
@@ -85,8 +85,8 @@ export class Operations implements JobOperations {
     this.#registry = registry
     const lookup = new JobLookup(engine, registry)
     this.#lookup = lookup
-    const runs = new BackfillRuns(engine, capacity)
-    pool.relayedBy(new BackfillRelay(engine, { registry, runs }))
+    const runs = new BackfillRuns(engine, { registry, capacity })
+    pool.relayedBy(runs)
     this.#backfills = new Backfills(engine, { registry, runs })
     this.#requests = new Requests(engine, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(engine, { registry, capacity, pool })

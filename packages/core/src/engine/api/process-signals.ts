@@ -1,10 +1,8 @@
+import { endsByItselfMs } from './tuning.ts'
 import { systemClock } from '../../system-clock.ts'
 
 /** Signals that request the end of a process. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
-
-/** Milliseconds from the end of the shutdown. An open connection or server keeps a process alive for longer. */
-const endsByItselfMs = 1000
 
 /**
  * Shuts down on the first signal. The second signal ends the process at once, as it would without a handler. With

@@ -13,6 +13,7 @@ import { type CallerContext, callOptionNames } from '../storage-access/caller-co
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { callsAtOnce } from '../storage-access/tuning.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
+import { chunksOf } from '../storage-access/retrying-storage.ts'
 import type { JobLookup } from './job-lookup.ts'
 import { RequestCreator } from './request-creator.ts'
 import { planOfRequest, type Request, tasksFrom } from './request-item.ts'
@@ -30,9 +31,7 @@ import {
 } from './request-options.ts'
 import { rootOf } from './occurrence-lists.ts'
 import { TransactionRequests } from './transaction-requests.ts'
-import { latestTraceOf } from '../../tracing/trace-context.ts'
-import { traced, withTrace } from '../../tracing/traced-request.ts'
-import type { Tracing } from '../../tracing/tracing.ts'
+import { latestTraceOf, traced, withTrace } from '../../tracing/trace-context.ts'
 
 const replayOptionNames = triggerOptionNames.filter((name) => name !== 'keyScope')
 const triggerNames = [...triggerOptionNames, ...callOptionNames, 'transaction']
@@ -90,26 +89,9 @@ export class Requests {
       const { results } = given
       const whole = results === undefined ? details : { ...details, results }
       const request = { kind: 'trigger', base: job.job.id, details: whole, startAt, keyScope } as const
-      if (transaction === undefined) return this.#submit(job, request, asked)
-      return this.#submitWithin(transaction, job, request, asked)
+      return this.#submit(job, request, asked, { transaction })
     }
     return read instanceof Promise ? read.then(send) : send(read)
-  }
-
-  #submitWithin(
-    transaction: unknown,
-    job: RegisteredJob,
-    request: Request,
-    asked: CallerContext,
-  ): Promise<TriggerResult> {
-    asked.assertWanted()
-    planOfRequest(this.#registry, job, request.details)
-    return this.#traced(job, request, null, async (given) => {
-      const [result] = await this.#inTransactions.create([{ job, request: given }], transaction, asked)
-      if (result === undefined || result.error !== null) throw result?.error
-      const { error: _, ...answer } = result
-      return answer
-    })
   }
 
   /**
@@ -128,14 +110,22 @@ export class Requests {
     const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
       transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
     const { tracing } = this.#engine
-    return tracing === null ? send(requests) : tracedTogether(tracing, requests, send)
+    const names = new Set(tracing === null ? [] : requests.map(({ job }) => job.job.name))
+    const [first = null] = names
+    const { length: count } = requests
+    // Each run stores the common trace context.
+    return traced(tracing, { operation: 'trigger_many', jobName: names.size === 1 ? first : null, count }, (trace) => {
+      const withTheirs = ({ job, request }: JobRequest) => {
+        return { job, request: { ...request, details: withTrace(request.details, trace) } }
+      }
+      return send(trace === null ? requests : requests.map(withTheirs))
+    })
   }
 
   async #submitAll(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
     const together = callsAtOnce * this.#engine.maxBatch
-    for (let start = 0; start < requests.length; start += together) {
-      const some = requests.slice(start, start + together)
+    for (const some of chunksOf(requests, together)) {
       const { refusal } = asked
       results.push(...(refusal === null ? await this.#submitSome(some, asked) : some.map(() => ({ error: refusal }))))
     }
@@ -175,7 +165,7 @@ export class Requests {
       ...(tasks !== undefined && this.#leavesOut(job, original, tasks) && { isPartial: true as const }),
       ...(tasks !== undefined && { results: resultsOf(original, tasks) }),
     }
-    return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, original)
+    return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, { original })
   }
 
   /** Returns whether a replay of these tasks omits a task of the original that is not completed. */
@@ -191,23 +181,32 @@ export class Requests {
     job: RegisteredJob,
     request: Request,
     asked: CallerContext,
-    original: OccurrenceRecord | null = null,
+    { original, transaction }: { readonly original?: OccurrenceRecord; readonly transaction?: unknown },
   ): Promise<TriggerResult> {
     asked.assertWanted()
     planOfRequest(this.#registry, job, request.details)
-    if (this.#engine.tracing === null) return this.#creator.submitAlone(job, request, asked)
-    return this.#traced(job, request, original, (given) => this.#creator.submitAlone(job, given, asked))
+    const { tracing } = this.#engine
+    const send = (given: Request): Promise<TriggerResult> =>
+      transaction === undefined
+        ? this.#creator.submitAlone(job, given, asked)
+        : this.#submitWithin(transaction, job, given, asked)
+    if (tracing === null) return send(request)
+    const trace = original === undefined ? null : latestTraceOf(original.runs)
+    const { kind: operation, details } = request
+    const key = details.requestKey ?? null
+    return traced(
+      tracing,
+      { operation, jobName: job.job.name, key, replayOf: original?.id ?? null, original: trace },
+      (context) => send({ ...request, details: withTrace(details, context) }),
+      ({ id, state }) => ({ occurrenceId: id, state }),
+    )
   }
 
-  #traced(
-    job: RegisteredJob,
-    request: Request,
-    original: OccurrenceRecord | null,
-    send: (request: Request) => Promise<TriggerResult>,
-  ): Promise<TriggerResult> {
-    const { tracing } = this.#engine
-    if (tracing === null) return send(request)
-    return tracedAlone(tracing, { jobName: job.job.name, request, original }, send)
+  async #submitWithin(transaction: unknown, job: RegisteredJob, request: Request, asked: CallerContext) {
+    const [result] = await this.#inTransactions.create([{ job, request }], transaction, asked)
+    if (result === undefined || result.error !== null) throw result?.error
+    const { error: _, ...answer } = result
+    return answer
   }
 
   async #readItems(items: readonly TriggerItem[], asked: CallerContext): Promise<readonly JobRequest[]> {
@@ -283,53 +282,4 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   }
   for (const name of again) delete results[name]
   return results
-}
-
-/** Sends and traces a request for one run. The run stores the trace context. */
-export function tracedAlone(
-  tracing: Tracing,
-  { jobName, request, original }: { jobName: string; request: Request; original: OccurrenceRecord | null },
-  send: (request: Request) => Promise<TriggerResult>,
-): Promise<TriggerResult> {
-  return traced(
-    tracing,
-    {
-      operation: request.kind,
-      jobName,
-      count: 1,
-      key: request.details.requestKey ?? null,
-      replayOf: original?.id ?? null,
-      original: original === null ? null : latestTraceOf(original.runs),
-    },
-    (trace) => send({ ...request, details: withTrace(request.details, trace) }),
-    ({ id, state }) => ({ occurrenceId: id, state }),
-  )
-}
-
-/** Sends requests for many runs and traces them as one. Each run stores the common trace context. */
-export function tracedTogether<One extends { readonly job: RegisteredJob; readonly request: Request }>(
-  tracing: Tracing,
-  requests: readonly One[],
-  send: (requests: readonly One[]) => Promise<readonly TriggerManyResult[]>,
-): Promise<readonly TriggerManyResult[]> {
-  const names = new Set(requests.map(({ job }) => job.job.name))
-  const [jobName = null] = names
-  return traced(
-    tracing,
-    {
-      operation: 'trigger_many',
-      jobName: names.size === 1 ? jobName : null,
-      count: requests.length,
-      key: null,
-      replayOf: null,
-      original: null,
-    },
-    (trace) => {
-      const withTheirs = (one: One): One => {
-        return { ...one, request: { ...one.request, details: withTrace(one.request.details, trace) } }
-      }
-      return send(requests.map(withTheirs))
-    },
-    () => ({ occurrenceId: null, state: null }),
-  )
 }

@@ -29,6 +29,8 @@ export const cursorDigestLength = 8
 
 /** Slots that a plan shows for a definition. */
 export const slotsInPlan = 3
+/** Slots that a plan computes for a definition: people rarely cancel more than one of the next three slots. */
+export const slotsForPlan: number = 2 * slotsInPlan
 
 /** Slots that the result of a backfill lists. */
 export const mostSlotsNamed = 100
@@ -60,3 +62,9 @@ export const rememberedChanges = 5000
 export const firstWaitPollMs = 100
 /** Maximum interval between two reads of an awaited run, in milliseconds. */
 export const longestWaitPollMs = 2000
+
+/** The end of a pause without effect, in epoch milliseconds. Such a pause only stores who resumed the job. */
+export const beforeAllSlots = 1
+
+/** Milliseconds from the end of a shutdown to the end of the process. An open connection or server keeps it alive for longer. */
+export const endsByItselfMs = 1000

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
-import { registeredScheduleType } from '../../schedule/schedule-types.ts'
+import { registeredScheduleType } from '../../schedule/schedule-options.ts'
 import { WindowedSchedule } from '../../schedule/windowed-schedule.ts'
 
 /** The schedule types of this project, each with the package that registers the type on import. */

@@ -6,18 +6,19 @@ import {
   attemptId,
   type OccurrenceId,
   type TaskId,
-  type TaskRunId,
   taskId,
+  type TaskRunId,
   taskRunId,
 } from '../../ids.ts'
-import { checkProgress, resultOf } from '../../job/context-rules.ts'
-import type {
-  BackfillReference,
-  CoveredSpan,
-  OccurrenceContext,
-  PreviousRun,
-  TaskContext,
-  TaskReference,
+import {
+  type BackfillReference,
+  checkProgress,
+  type CoveredSpan,
+  type OccurrenceContext,
+  type PreviousRun,
+  resultOf,
+  type TaskContext,
+  type TaskReference,
 } from '../../job/task.ts'
 import type { Jsonify, JsonValue } from '../../json.ts'
 import { boundLogger, keepingLogger, type Logger, tracedLogger } from '../../logger.ts'

@@ -1,25 +1,13 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
-import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
-  ClaimAnswer,
-  ClaimRequest,
-  CreateAnswer,
-  CreateOccurrencesRequest,
-  ReapAnswer,
-  ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
-  SettleAnswer,
-  SettleRequest,
-} from '../storage.ts'
-import { type ClaimTally, claimStep, isClaimable } from './claim-step.ts'
+import type { ClaimAnswer, ClaimRequest } from '../storage.ts'
+import { claimStep, type ClaimTally, isClaimable } from './claim-step.ts'
 import { compareOrder, isPausedAt, pausedUntil } from '../rules.ts'
 import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
-import { canceledByClaim, cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
+import { canceledByClaim } from '../tuning.ts'
+import { cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
   arePlacesFor,
   needsInPassing,
@@ -33,42 +21,21 @@ import {
  * Steps over an asynchronous ledger: the ledger reads the needs of a step, the step decides, and the ledger writes the
  * decision.
  */
-export class AsyncSteps implements LedgerSteps {
+export class AsyncSteps extends AsyncWrites implements LedgerSteps {
   readonly #ledger: AsyncLedger
-  readonly #writes: AsyncWrites
   readonly within?: (transaction: unknown) => LedgerStepsWithin
 
   constructor(ledger: AsyncLedger) {
+    super(ledger)
     this.#ledger = ledger
-    this.#writes = new AsyncWrites(ledger)
     const open = ledger.within?.bind(ledger)
     if (open !== undefined) this.within = (transaction) => within(ledger, open(transaction))
-  }
-
-  saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return this.#writes.saveJobs(request)
-  }
-
-  createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return this.#writes.createOccurrences(request)
-  }
-
-  settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    return this.#writes.settle(request)
-  }
-
-  cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return this.#writes.cancel(request)
-  }
-
-  reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return this.#writes.reap(request)
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const ledger = this.#ledger
     const { now, owner, limit, exceptHandlerKeys } = request
-    const tended = request.sweep ? await this.#writes.each(now, await ledger.stranded(), tends) : []
+    const tended = request.sweep ? await this.each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
@@ -84,7 +51,7 @@ export class AsyncSteps implements LedgerSteps {
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
       }
       const chosen = rest.slice(0, limit - taken.length)
-      for (const record of await this.#writes.each(now, chosen, kind)) if (record !== null) taken.push(record)
+      for (const record of await this.each(now, chosen, kind)) if (record !== null) taken.push(record)
       rest = rest.slice(chosen.length).filter(({ jobId }) => !passedOver.has(jobId))
       if (!tally.woke) continue
       tally.woke = false

@@ -15,11 +15,10 @@ import type {
   WakeUp,
 } from '../storage.ts'
 import type { LedgerEntry } from './job-ledger.ts'
-import { type AsyncLedger, type CommitControl, StepTooLarge, type StepState } from './ledger.ts'
+import { type AsyncLedger, type CommitControl, type StepState, StepTooLarge } from './ledger.ts'
 import { LoadedJob } from './loaded-job.ts'
-import { sideBySide } from './side-by-side.ts'
 import type { StepContext } from './step-context.ts'
-import { cancels, creates, reaps, saves, type StepKind, settles } from './step-kinds.ts'
+import { cancels, creates, reaps, saves, settles, type StepKind } from './step-kinds.ts'
 
 /** The part of an asynchronous ledger that runs steps. */
 export type AsyncWriter = Pick<
@@ -254,4 +253,27 @@ function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => K
     else group.push(value)
   }
   return groups
+}
+
+/**
+ * Calls `work` for each value, at most `concurrency` at a time. After a failure it starts no further call, and rejects
+ * with that failure once all started calls have ended.
+ */
+export async function sideBySide<Value>(
+  values: readonly Value[],
+  concurrency: number,
+  work: (value: Value) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  let failed = false
+  const worker = async (): Promise<void> => {
+    try {
+      while (next < values.length && !failed) await work(values[next++] as Value)
+    } catch (error) {
+      failed = true
+      throw error
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: Math.min(concurrency, values.length) }, worker))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -3,15 +3,8 @@ import { claimed, ended, heldBack, requeued } from '../occurrence-transitions.ts
 import { claimableFrom, compareOrder, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
 import type { ClaimRequest } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
-import {
-  canceledInPassing,
-  cancelSuperseded,
-  noteStart,
-  replaceRecord,
-  type StepContext,
-  wakeFirst,
-  wakeOne,
-} from './step-context.ts'
+import { canceledInPassing } from '../tuning.ts'
+import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst, wakeOne } from './step-context.ts'
 
 /** The side effects of claims. */
 export interface ClaimTally {

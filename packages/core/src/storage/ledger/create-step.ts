@@ -30,8 +30,6 @@ import type { JobLedger } from './job-ledger.ts'
 import {
   askAllToCancel,
   cancelAll,
-  canceledByClaim,
-  canceledInPassing,
   cancelSuperseded,
   createRecord,
   inTime,
@@ -41,6 +39,7 @@ import {
   waitingOf,
   wakeFirst,
 } from './step-context.ts'
+import { canceledByClaim, canceledInPassing } from '../tuning.ts'
 
 /** One item of `createOccurrences`: creates an occurrence, or decides about several slots. */
 export function createStep(

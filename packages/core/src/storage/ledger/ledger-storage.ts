@@ -1,27 +1,8 @@
 import { JobistemerError } from '../../errors.ts'
-import type { JobRecord } from '../job-record.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
 import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
-  ClaimAnswer,
-  ClaimRequest,
-  CreateAnswer,
   CreateOccurrencesRequest,
   GetAnswer,
-  GetRequest,
-  HeartbeatAnswer,
-  HeartbeatRequest,
-  JobQuery,
-  OccurrenceQuery,
-  Page,
-  PruneAnswer,
-  PruneRequest,
-  ReapAnswer,
-  ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
-  SettleAnswer,
   SettleRequest,
   Storage,
   StorageCapabilities,
@@ -51,14 +32,14 @@ import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { isNodesNews } from '../rules.ts'
 import { pruneHistory } from './prune-history.ts'
 
+type Step<Method> = Method extends (request: infer Request) => Promise<infer Answer>
+  ? (request: Request) => MaybePromise<Answer>
+  : never
+
 /** The writing methods, as a kind of ledger implements them. */
-export interface LedgerSteps {
-  saveJobs(request: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]>
-  createOccurrences(request: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]>
-  claim(request: ClaimRequest): MaybePromise<ClaimAnswer>
-  settle(request: SettleRequest): MaybePromise<readonly SettleAnswer[]>
-  cancel(request: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]>
-  reap(request: ReapRequest): MaybePromise<readonly ReapAnswer[]>
+export type LedgerSteps = {
+  readonly [Name in 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap']: Step<Storage[Name]>
+} & {
   /** For a ledger with `within`. */
   within?(transaction: unknown): LedgerStepsWithin
 }
@@ -101,83 +82,81 @@ export class LedgerStorage implements Storage {
     }
   }
 
-  async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
+  readonly saveJobs: Storage['saveJobs'] = async (request) => {
     this.#assertOpen()
     if (!this.#keepsObjects) return this.#steps.saveJobs(request)
     return whenDone(this.#steps.saveJobs(ownSaveRequest(request)), (answers) => answers.map(ownSaveAnswer))
   }
 
-  async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return this.#steps.createOccurrences(request)
-    return whenDone(this.#steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
-  }
+  readonly createOccurrences: Storage['createOccurrences'] = (request) => this.#create(this.#steps, request)
 
-  /** Works on a closed storage too. */
+  readonly settle: Storage['settle'] = (request) => this.#settle(this.#steps, request)
+
   #within(steps: LedgerStepsWithin): StorageWithin {
-    const create = async (request: CreateOccurrencesRequest) => {
-      this.#assertOpen()
-      if (!this.#keepsObjects) return steps.createOccurrences(request)
-      return whenDone(steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
+    return {
+      createOccurrences: (request) => this.#create(steps, request),
+      settle: (request) => this.#settle(steps, request),
+      // Works on a closed storage too.
+      forbidCommit: async () => steps.forbidCommit(),
     }
-    const settle = async (request: SettleRequest) => {
-      this.#assertOpen()
-      if (!this.#keepsObjects) return steps.settle(request)
-      return whenDone(steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
-    }
-    return { createOccurrences: create, settle, forbidCommit: async () => steps.forbidCommit() }
   }
 
-  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+  async #create(steps: Pick<LedgerSteps, 'createOccurrences'>, request: CreateOccurrencesRequest) {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return steps.createOccurrences(request)
+    return whenDone(steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
+  }
+
+  async #settle(steps: Pick<LedgerSteps, 'settle'>, request: SettleRequest) {
+    this.#assertOpen()
+    if (!this.#keepsObjects) return steps.settle(request)
+    return whenDone(steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
+  }
+
+  readonly claim: Storage['claim'] = async (request) => {
     this.#assertOpen()
     if (!this.#keepsObjects) return this.#steps.claim(request)
     return whenDone(this.#steps.claim(ownClaimRequest(request)), ownClaimAnswer)
   }
 
-  async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return this.#steps.settle(request)
-    return whenDone(this.#steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
-  }
-
-  async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
+  readonly cancel: Storage['cancel'] = async (request) => {
     this.#assertOpen()
     const answers = this.#steps.cancel(request)
     return this.#keepsObjects ? whenDone(answers, (own) => own.map(ownCancelAnswer)) : answers
   }
 
-  async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
+  readonly reap: Storage['reap'] = async (request) => {
     this.#assertOpen()
     return this.#steps.reap(this.#keepsObjects ? ownReapRequest(request) : request)
   }
 
-  async get(request: GetRequest): Promise<GetAnswer> {
+  readonly get: Storage['get'] = async (request) => {
     this.#assertOpen()
     const answer = this.#ledger.get(request)
     if (this.#keepsObjects) return whenDone(answer, ownGetAnswer)
     return request.latest === undefined ? answer : whenDone(answer, withBareLatest)
   }
 
-  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+  readonly listJobs: Storage['listJobs'] = async (query) => {
     this.#assertOpen()
     const page = this.#ledger.listJobs(query)
     return this.#keepsObjects ? whenDone(page, (own) => ownPage(own, copyJob)) : page
   }
 
-  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
+  readonly listOccurrences: Storage['listOccurrences'] = async (query) => {
     this.#assertOpen()
     const page = this.#ledger.listOccurrences(query)
     if (this.#keepsObjects) return whenDone(page, (own) => ownPage(own, (record) => copyOccurrence(record, query.runs)))
     return query.runs ? page : whenDone(page, (own) => ownPage(own, withoutRuns))
   }
 
-  async prune(request: PruneRequest): Promise<PruneAnswer> {
+  readonly prune: Storage['prune'] = async (request) => {
     this.#assertOpen()
     const { history } = this.#ledger
     return 'prune' in history ? history.prune(request) : pruneHistory(this.#ledger, history, request)
   }
 
-  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  readonly heartbeat: Storage['heartbeat'] = async (request) => {
     this.#assertOpen()
     const answer = await this.#ledger.heartbeat(this.#keepsObjects ? ownHeartbeatRequest(request) : request)
     if (isNodesNews(request)) this.#ledger.notify?.(new Set(['nodes']))

@@ -1,3 +1,4 @@
+import { pageSize } from '../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
@@ -6,8 +7,6 @@ import type { Page, PruneAnswer, PruneRequest } from '../storage.ts'
 import type { HistoryRemover, LedgerBase } from './ledger.ts'
 import { type Course, type MaybePromise, run, wait } from './maybe-promise.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
-
-const pageSize = 1000
 
 /** `prune`, job by job, over the reads and the two removal primitives of a ledger. */
 export function pruneHistory(

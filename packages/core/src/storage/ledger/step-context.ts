@@ -1,3 +1,4 @@
+import { canceledByClaim, canceledInPassing, wokenAtOnce } from '../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { askedToCancel, claimed, ended, heldBack, letGo, startRateReason, woken } from '../occurrence-transitions.ts'
@@ -9,7 +10,6 @@ import {
   nextStartAt,
   startsAfter,
   wakesAllQueued,
-  wokenAtOnce,
 } from '../rules.ts'
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
@@ -43,12 +43,6 @@ export function replaceRecord(
   if (record.state === 'pending' && state !== 'pending') context.wakeUps.add('due')
   if (record.state === 'running' && record.cancelRequest !== cancelRequest) context.wakeUps.add('cancel')
 }
-
-/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that it does not block for long. */
-export const canceledByClaim = 1000
-
-/** Maximum number of superseded slots that a step on one occurrence cancels. */
-export const canceledInPassing = 50
 
 /**
  * Wakes the job's next queued occurrences while places are free. Cancels superseded slots before them first. Never

@@ -1,6 +1,7 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { Owner } from '../occurrence-record.ts'
-import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued, wokenAtOnce } from '../rules.ts'
+import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued } from '../rules.ts'
+import { canceledInPassing, wokenAtOnce } from '../tuning.ts'
 import type {
   CancelAnswer,
   CancelItem,
@@ -19,7 +20,7 @@ import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } fro
 import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
 import { settleStep } from './settle-step.ts'
-import { canceledInPassing, type StepContext } from './step-context.ts'
+import type { StepContext } from './step-context.ts'
 
 /** What an async ledger reads for the items of a step, and the step of each item. */
 export interface StepKind<Item, Answer> {

@@ -13,18 +13,21 @@ import type {
   SaveJobsRequest,
   SettleAnswer,
   SettleRequest,
+  WakeUp,
 } from '../storage.ts'
 import { compareOrder, isSuperseded } from '../rules.ts'
 import { cancelStep } from './cancel-step.ts'
-import { type ClaimTally, claimStep } from './claim-step.ts'
+import { claimStep, type ClaimTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
-import type { SyncLedger, SyncLedgerWithin } from './ledger.ts'
+import type { CommitControl, SyncLedger, SyncLedgerWithin } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
-import { canceledByClaim, cancelNoticeOf, type StepContext, tend } from './step-context.ts'
-import { createAll, runStep, settleAll } from './sync-writes.ts'
+import { canceledByClaim } from '../tuning.ts'
+import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
+import { createStep } from './create-step.ts'
+import { settleStep } from './settle-step.ts'
 
 /** Steps over a synchronous ledger: the items of a call in sequence, in one transaction. */
 export class SyncSteps implements LedgerSteps {
@@ -140,4 +143,41 @@ function within(ledger: SyncLedgerWithin): LedgerStepsWithin {
     settle: (request) => settleAll(ledger, request),
     forbidCommit: () => ledger.forbidCommit(),
   }
+}
+
+/** The part of a synchronous ledger that runs steps. */
+export type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
+  Pick<CommitControl, 'notify'>
+
+const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
+
+/** `createOccurrences`, also inside a user's transaction. */
+export function createAll(
+  ledger: SyncWriter,
+  { now, owner, items }: CreateOccurrencesRequest,
+): MaybePromise<readonly CreateAnswer[]> {
+  return runStep(ledger, now, (context) =>
+    items.map((item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner)),
+  )
+}
+
+/** `settle`, also inside a user's transaction. */
+export function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
+  return runStep(ledger, now, (context) =>
+    items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+  )
+}
+
+/** A repeated transaction starts without wake-ups. */
+export function runStep<T>(ledger: SyncWriter, now: number, work: (context: StepContext) => T): MaybePromise<T> {
+  let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
+  const answer = ledger.transaction(now, () => {
+    const context: StepContext = { now, wakeUps: new Set() }
+    wakeUps = context.wakeUps
+    return work(context)
+  })
+  return whenDone(answer, (value) => {
+    const told = wakeUps.size > 0 ? ledger.notify?.(wakeUps) : undefined
+    return told instanceof Promise ? told.then(() => value) : value
+  })
 }
