@@ -724,7 +724,8 @@ describe('in real time', () => {
     expect(await eventOf(worker, 'message')).toEqual(['running'])
     const storage = sqliteStorage({ file })
     onTestFinished(() => storage.close())
-    const second = createScheduler({ storage, nodeId: 'same', ...quick })
+    // This node waits for two of its own heartbeat intervals. They are long, so that the thread can send one on a busy machine.
+    const second = createScheduler({ storage, nodeId: 'same', ...quick, heartbeat: 1000, deadAfter: 5000 })
     await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE', value: 'same' })
     const client = createClient({ storage, logger: silentLogger })
     expect((await client.occurrences({ job: 'long' })).items).toMatchObject([{ state: 'running', fencingToken: 1 }])

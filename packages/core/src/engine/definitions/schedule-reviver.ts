@@ -15,7 +15,7 @@ const packages: Readonly<Record<string, string>> = {
 }
 
 /** Returns the package of a schedule type of this project, or `undefined` for another type. */
-export function tickerPackageOf(type: string): string | undefined {
+function tickerPackageOf(type: string): string | undefined {
   return Object.hasOwn(packages, type) ? packages[type] : undefined
 }
 
@@ -24,7 +24,7 @@ export function tickerPackageOf(type: string): string | undefined {
  * directory. With isolated dependencies, this module cannot resolve a package of the program. Resolves to `null`, or to the
  * error if no import succeeded.
  */
-export async function importTicker(specifier: string): Promise<unknown> {
+async function importTicker(specifier: string): Promise<unknown> {
   try {
     await importModule(specifier)
     return null

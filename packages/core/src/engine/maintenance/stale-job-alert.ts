@@ -8,7 +8,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { headsPerPage, longestRestMs, lookEveryMs, restsPerLook, shortestRestMs } from './tuning.ts'
+import { changesPerPage, longestRestMs, lookEveryMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
 /** A job with `alertAfter`, as the watching node knows it. */
 export class WatchedJob implements HeapEntry {
@@ -188,7 +188,7 @@ export class StaleJobAlert {
 
   async #readOn(listing: Listing): Promise<void> {
     const { changedSince, cursor } = listing
-    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const limit = Math.min(changesPerPage, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
     )

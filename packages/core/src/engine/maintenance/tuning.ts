@@ -29,8 +29,10 @@ export const removedPerStep = 500
 /** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */
 export const lookEveryMs = 60_000
 
-/** Jobs in a page of a pass or of a read of changes. */
+/** Jobs in a page of a pass. A page waits while history of its jobs is removed, so that a longer one would be outdated. */
 export const headsPerPage = 100
+/** Jobs in a page of a read of changes. Such a page is used at once; the call takes a storage a few milliseconds. */
+export const changesPerPage = 500
 /** Pause after a read, as a multiple of its duration: a storage with a million jobs stays idle most of the time. */
 export const restsPerLook = 60
 /** Pause after a removal, as a multiple of its duration. A removal is rare, and has to keep up with new history. */
