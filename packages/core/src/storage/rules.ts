@@ -283,6 +283,11 @@ export function orderAt({ scheduledAt, details: { priority } }: Ordered): number
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
+/** Returns whether a due slot of a job has a higher priority than this occurrence, and comes before it. */
+export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
+  return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
+}
+
 /** The order of waiting occurrences, for `sort`; ties by id. */
 export function compareOrder(left: Ordered & { readonly id: string }, right: typeof left): number {
   return orderAt(left) - orderAt(right) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)

@@ -12,7 +12,7 @@ import {
 } from './tuning.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
-import { type Ordered, orderAt } from '../../storage/rules.ts'
+import { isMoreUrgent, type Ordered, orderAt } from '../../storage/rules.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
@@ -308,12 +308,8 @@ export class Capacity implements Alarm {
     this.#heldForMs = Math.min(this.#heldForMs, ms)
   }
 
-  #holdsBehindBacklog(slot: number, { priority }: JobSettings, patienceMs: number, now: number): boolean {
-    const last = this.#lastTaken
-    const isUrgent =
-      last !== null &&
-      priority > (last.details.priority ?? 0) &&
-      orderAt({ scheduledAt: slot, details: { priority } }) < orderAt(last)
+  #holdsBehindBacklog(slot: number, settings: JobSettings, patienceMs: number, now: number): boolean {
+    const isUrgent = this.#lastTaken !== null && isMoreUrgent(slot, settings, this.#lastTaken)
     return !isUrgent && this.#worksQuickly && !this.#joins(slot + patienceMs - now)
   }
 
@@ -434,7 +430,7 @@ export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
   /** Runs that this node has begun in this round, by handler key. */
   #begun = new Map<string, number>()
-  #hasLowPriority = false
+  #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
   /** Monotonic instants: of the next look, and of the first that the cost of the last look allows. */
@@ -447,7 +443,7 @@ export class FairTurns {
 
   /** Handler keys that the next claim leaves out; `null`: the claim takes from all jobs. */
   leftOut(): readonly string[] | null {
-    if (this.#hasLowPriority || this.#clock.monotonic() < this.#nextAt) return null
+    if (this.#hasBegunLow || this.#clock.monotonic() < this.#nextAt) return null
     const served = this.#served()
     return served.length === 0 ? null : served
   }
@@ -471,9 +467,10 @@ export class FairTurns {
   }
 
   /** This node begins a run of a job. */
-  begun(handlerKey: string, { details: { priority = 0 } }: Ordered): void {
-    if (priority < 0) this.#hasLowPriority = true
-    if (priority > 0) return
+  begun(handlerKey: string, occurrence: Ordered): void {
+    const forwardMs = occurrence.scheduledAt - orderAt(occurrence)
+    if (forwardMs < 0) this.#hasBegunLow = true
+    if (forwardMs > 0) return
     this.#begun.set(handlerKey, (this.#begun.get(handlerKey) ?? 0) + 1)
     if (this.#begun.size > mostInRound) this.clear()
   }
@@ -481,7 +478,7 @@ export class FairTurns {
   /** A claim from all jobs leaves nothing, so no job waits for its turn. */
   clear(): void {
     this.#begun.clear()
-    this.#hasLowPriority = false
+    this.#hasBegunLow = false
     this.#lastRound = null
   }
 

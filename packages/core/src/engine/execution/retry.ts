@@ -70,7 +70,7 @@ export function failuresOf({ attempts, omitted }: KeptAttempts): number {
 }
 
 /** Returns whether the attempt counts against `maxRetries`. */
-export function isFailure({ state }: AttemptRecord): boolean {
+function isFailure({ state }: AttemptRecord): boolean {
   return state === 'failed' || state === 'timed_out'
 }
 

@@ -212,7 +212,7 @@ function keyOf(work: IsolatedWork): string {
   return key
 }
 
-export function startThread({ resourceLimits, env }: IsolatedWork): Child {
+function startThread({ resourceLimits, env }: IsolatedWork): Child {
   const lastLines = new LastLines()
   const worker = new Worker(threadProgram, { resourceLimits, ...(env !== null && { env }), stderr: true })
   let error: unknown

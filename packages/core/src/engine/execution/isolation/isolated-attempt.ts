@@ -203,7 +203,7 @@ export class IsolatedAttempt implements ChildSeeker {
 }
 
 /** Returns the data of an attempt that its child receives: all context members except those that call the node. */
-export function attemptData(context: TaskContext): IsolatedAttemptData {
+function attemptData(context: TaskContext): IsolatedAttemptData {
   const { backfill, span, input, data } = context
   return {
     job: context.job,

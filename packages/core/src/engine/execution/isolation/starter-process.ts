@@ -235,7 +235,7 @@ function identity(): string {
 }
 
 /** Returns the limits as command-line options of Node.js. */
-export function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
+function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
   const options: string[] = []
   if (maxOldGenerationSizeMb !== undefined) options.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
   // V8 counts three semi-spaces as the young generation.
