@@ -310,7 +310,7 @@ class LiveTicker implements Ticker {
  * The wall clock of a ticker. After a jump the time is in doubt until the new time has held for 15 s, because the
  * reading may be wrong.
  */
-export class FollowedClock {
+class FollowedClock {
   readonly #clock: Clock
   readonly #check = new JumpCheck()
   /** Wall clock minus monotonic clock, by the last accepted reading. */
@@ -394,7 +394,7 @@ interface Waiting {
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** The ticks of one reader. The ticker never waits for the reader, so the stream keeps only the newest unread ticks. */
-export class TickStream implements AsyncIterableIterator<Tick> {
+class TickStream implements AsyncIterableIterator<Tick> {
   readonly #maxUnread: number
   readonly #onReturn: (stream: TickStream) => void
   #unread: Tick[] = []

@@ -205,7 +205,7 @@ export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kin
  * Returns the runs that resolve failures, by the ids of the failures: replays and runs of backfills that completed later.
  * Reads records by id, so the cost does not grow with the history.
  */
-export async function resolutionsOf(
+async function resolutionsOf(
   storage: StorageCalls,
   failures: readonly OccurrenceRecord[],
 ): Promise<ReadonlyMap<OccurrenceId, OccurrenceId>> {

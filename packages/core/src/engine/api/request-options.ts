@@ -160,7 +160,7 @@ const noDetails: OccurrenceDetails = Object.freeze({})
  * Returns the part of the options that the occurrence stores. A given priority is stored even if it is 0. `path` is the
  * prefix of field names in errors, such as `items[3].`.
  */
-export function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
+function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   const { key, data, priority, tasks, overrides, reason, actor } = options
   const isForTasks = data !== undefined || tasks !== undefined || overrides !== undefined
   const isSaid = key !== undefined || priority !== undefined || reason !== undefined || actor !== undefined

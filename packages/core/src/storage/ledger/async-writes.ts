@@ -259,7 +259,7 @@ function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => K
  * Calls `work` for each value, at most `concurrency` at a time. After a failure it starts no further call, and rejects
  * with that failure once all started calls have ended.
  */
-export async function sideBySide<Value>(
+async function sideBySide<Value>(
   values: readonly Value[],
   concurrency: number,
   work: (value: Value) => Promise<void>,

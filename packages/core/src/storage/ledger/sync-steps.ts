@@ -152,7 +152,7 @@ export type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' 
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
 /** `createOccurrences`, also inside a user's transaction. */
-export function createAll(
+function createAll(
   ledger: SyncWriter,
   { now, owner, items }: CreateOccurrencesRequest,
 ): MaybePromise<readonly CreateAnswer[]> {
@@ -162,14 +162,14 @@ export function createAll(
 }
 
 /** `settle`, also inside a user's transaction. */
-export function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
+function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
   return runStep(ledger, now, (context) =>
     items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
   )
 }
 
 /** A repeated transaction starts without wake-ups. */
-export function runStep<T>(ledger: SyncWriter, now: number, work: (context: StepContext) => T): MaybePromise<T> {
+function runStep<T>(ledger: SyncWriter, now: number, work: (context: StepContext) => T): MaybePromise<T> {
   let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
   const answer = ledger.transaction(now, () => {
     const context: StepContext = { now, wakeUps: new Set() }
