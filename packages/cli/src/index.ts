@@ -1,6 +1,6 @@
 export { type CliConfig, defineConfig } from './config.ts'
 export { exitCodes } from './exit-codes.ts'
-export { type CronerEntry, fromCroner, fromNodeCron, type NodeCronEntry } from './import/in-code.ts'
+export { fromCroner, fromNodeCron, type ScheduleEntry } from './import/in-code.ts'
 export type {
   CutOverContext,
   Difference,

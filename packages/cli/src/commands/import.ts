@@ -2,15 +2,16 @@ import { writeFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { CliError } from '../cli-error.ts'
-import type { Command, Context } from '../command.ts'
+import type { Command, CommandOption, Context } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { CheckedJob } from '../import/checked-jobs.ts'
-import type { Comparison, DifferenceGroup } from '../import/compare.ts'
+import type { ComparableSource, Comparison } from '../import/compare.ts'
 import type { ImportContext, ImportedRequest, ImportNote, ImportNotes, ImportSource } from '../import/import-source.ts'
 import type { SourceOptions } from '../import/source-of.ts'
 import { counted } from '../output/counted.ts'
 import { text } from '../output/rendered.ts'
 import { progressOf } from '../progress.ts'
+import { shellWord } from '../shell-word.ts'
 import { readInstant, readList, readText } from '../values.ts'
 
 interface Options extends SourceOptions {
@@ -24,49 +25,31 @@ interface Options extends SourceOptions {
 /** The longest data of a request, in bytes of JSON. */
 const mostBytes = 131_072
 
+function texts(flags: string, description: string): CommandOption {
+  return { flags, description, parse: readText(flags.replace(/^.*(--[\w-]+).*$/, '$1')) }
+}
+
 /** `jobistemer import`. */
 export const importJobs: Command = {
   description:
     'Reads the jobs of another system, and writes a file that plan and apply take. Names each thing that is not carried over or works differently. Never writes to the source. SOURCE is crontab, bullmq, pg-boss, or a module whose default export is a source, such as fromNodeCron([…]) or fromCroner([…]).',
   arguments: '<source> [file]',
   options: [
-    {
-      flags: '--from <address>',
-      description:
-        'where bullmq or pg-boss keeps its data: redis://HOST:PORT/0, postgres://HOST/DATABASE (env JOBISTEMER_IMPORT_FROM)',
-      parse: readText('--from'),
-    },
+    texts(
+      '--from <address>',
+      'of BullMQ or pg-boss: redis://HOST:PORT/0, postgres://HOST/DB (env JOBISTEMER_IMPORT_FROM)',
+    ),
     { flags: '--queue <names>', description: 'only these queues, by comma', parse: readList('--queue') },
-    {
-      flags: '--source-prefix <prefix>',
-      description: 'the prefix of BullMQ (default: bull), or the schema of pg-boss (default: pgboss)',
-      parse: readText('--source-prefix'),
-    },
+    texts('--source-prefix <prefix>', 'the prefix of BullMQ (default: bull), the schema of pg-boss (default: pgboss)'),
     { flags: '--system', description: 'the crontab has a column with the user, as /etc/crontab and /etc/cron.d' },
-    {
-      flags: '--zone <name>',
-      description: "the time zone of schedules that name none (default: the machine's)",
-      parse: readText('--zone'),
-    },
-    {
-      flags: '-o, --output <file>',
-      description: 'write the jobs to this file, .ts or .json',
-      parse: readText('--output'),
-    },
-    {
-      flags: '--cut-over <instant>',
-      description: 'the jobs start at this instant; prints how to stop the source at it',
-    },
+    texts('--zone <name>', "the time zone of schedules that name none (default: the machine's)"),
+    texts('-o, --output <file>', 'write the jobs to this file, .ts or .json'),
+    texts('--cut-over <instant>', 'the jobs start at this instant; prints how to stop the source at it'),
     {
       flags: '--compare',
-      description: "compare the instants of the next year by the source's own library with those of the jobs",
+      description: 'compare the instants of the next year with those of the library of the source',
     },
-    {
-      flags: '--requests <file>',
-      description:
-        'write the waiting and delayed jobs of a stopped source to this file, for trigger-many; with --cut-over',
-      parse: readText('--requests'),
-    },
+    texts('--requests <file>', 'write the waiting jobs of a stopped source to this file, for trigger-many'),
   ],
   examples: [
     ['import crontab /etc/crontab --system --output jobs.ts', 'a file of jobs from a crontab'],
@@ -91,15 +74,12 @@ export const importJobs: Command = {
     const state = stateOf(context, options)
     const source = await sourceOf(context.io, name, file, options)
     try {
-      const notes: ImportNote[] = (source.differences ?? []).map((what) => ({
-        origin: 'all jobs',
-        kind: 'differs',
-        text: what,
-      }))
+      const notes: ImportNote[] = []
       const noting: ImportNotes = {
         leftOut: (origin, what) => notes.push({ origin, kind: 'left_out', text: what }),
         differs: (origin, what) => notes.push({ origin, kind: 'differs', text: what }),
       }
+      for (const what of source.differences ?? []) noting.differs('all jobs', what)
       const jobs = await checkJobs(await source.read(state, noting), state, noting)
       if (options.output !== undefined) await writeJobs(resolve(state.cwd, options.output), source, jobs, notes)
       const requests =
@@ -121,50 +101,32 @@ export const importJobs: Command = {
 function stateOf({ io, now, signal, isUtc }: Context, { zone, cutOver, requests }: Options): ImportContext {
   const timezone = zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
   const at = cutOver === undefined ? null : readInstant(cutOver, { field: '--cut-over', now: now(), isUtc }).getTime()
-  if (requests !== undefined && at === null)
-    throw invalid(
-      '--requests',
-      '--requests needs the cut-over, which decides about the slots that wait.',
-      'Give --cut-over INSTANT as for the jobs.',
-    )
-  if (at !== null && requests === undefined && at <= now())
-    throw invalid(
-      '--cut-over',
-      `--cut-over has passed: ${JSON.stringify(cutOver)}.`,
-      'Give a later instant. Store the jobs and start the stop command before it.',
-    )
-  if (at !== null && requests !== undefined && at > now())
-    throw invalid(
-      '--requests',
-      `--cut-over lies ahead: ${JSON.stringify(cutOver)}.`,
-      'Read the requests after the cut-over, when the source has stopped.',
-    )
+  const hasPassed = at !== null && at <= now()
+  if (requests === undefined && hasPassed) {
+    const remedy = 'Give a later instant. Store the jobs and start the stop command before it.'
+    throw invalid('--cut-over', `--cut-over has passed: ${JSON.stringify(cutOver)}.`, remedy)
+  }
+  if (requests !== undefined && !hasPassed) {
+    const remedy =
+      'Give --cut-over INSTANT as for the jobs, and read the requests after it, when the source has stopped.'
+    throw invalid('--requests', '--requests needs a cut-over that has passed.', remedy)
+  }
   return { now: now(), cwd: io.cwd, timezone, cutOver: at, signal }
 }
 
-async function writeJobs(
-  file: string,
-  { name }: ImportSource,
-  jobs: readonly CheckedJob[],
-  notes: readonly ImportNote[],
-): Promise<void> {
+type Jobs = readonly CheckedJob[]
+type Notes = readonly ImportNote[]
+
+async function writeJobs(file: string, { name }: ImportSource, jobs: Jobs, notes: Notes): Promise<void> {
   const { jobsFile } = await import('../import/jobs-file.ts')
-  if (!/\.(ts|mts|json)$/.test(file))
-    throw invalid(
-      '--output',
-      `--output is neither TypeScript nor JSON: ${JSON.stringify(file)}.`,
-      'Give a name that ends with .ts or .json.',
-    )
+  const message = `--output is neither TypeScript nor JSON: ${JSON.stringify(file)}.`
+  if (!/\.(ts|mts|json)$/.test(file)) throw invalid('--output', message, 'Give a name that ends with .ts or .json.')
   try {
     // `wx`: a file that exists may hold changes of the user.
     writeFileSync(file, jobsFile(file, name, jobs, notes), { flag: 'wx' })
   } catch (cause) {
-    throw invalid(
-      '--output',
-      `The jobs cannot be written: ${(cause as Error).message}.`,
-      'Give the name of a new file in a folder that exists.',
-      cause,
-    )
+    const remedy = 'Give the name of a new file in a folder that exists.'
+    throw invalid('--output', `The jobs cannot be written: ${(cause as Error).message}.`, remedy, cause)
   }
 }
 
@@ -179,12 +141,8 @@ async function writeRequests(
     throw invalid('--requests', `${source.name} has no queue.`, 'Leave --requests out.')
   const part = `${file}.part`
   const output = await open(part, 'w').catch((cause: Error) => {
-    throw invalid(
-      '--requests',
-      `The requests cannot be written: ${cause.message}.`,
-      'Give the name of a file in a folder that exists.',
-      cause,
-    )
+    const remedy = 'Give the name of a file in a folder that exists.'
+    throw invalid('--requests', `The requests cannot be written: ${cause.message}.`, remedy, cause)
   })
   let count = 0
   try {
@@ -209,22 +167,24 @@ function isTooLarge({ data }: ImportedRequest): boolean {
   return data !== undefined && Buffer.byteLength(JSON.stringify(data)) > mostBytes
 }
 
+type Comparisons = readonly Comparison[]
+
 async function compareAll(
   context: Context,
   source: ImportSource,
-  jobs: readonly CheckedJob[],
+  jobs: Jobs,
   state: ImportContext,
-): Promise<readonly Comparison[]> {
+): Promise<Comparisons> {
   const { compareJob } = await import('../import/compare.ts')
-  const { instantsAfter, rules } = source
-  if (instantsAfter === undefined || rules === undefined)
+  if (source.instantsAfter === undefined || source.rules === undefined) {
     throw invalid('--compare', `The source ${source.name} cannot compute instants.`, 'Leave --compare out.')
+  }
   const scheduled = jobs.filter(({ schedule }) => schedule !== null)
   const progress = progressOf(context, { verb: 'Compared', total: scheduled.length })
   const comparisons: Comparison[] = []
   for (const job of scheduled) {
     state.signal.throwIfAborted()
-    comparisons.push(await compareJob({ ...source, instantsAfter, rules }, job, state))
+    comparisons.push(await compareJob(source as ComparableSource, job, state))
     progress.show(comparisons.length)
   }
   progress.end()
@@ -252,43 +212,31 @@ function print(
 ): void {
   const { output = null } = options
   if (out.isJson) {
-    const iso = (at: number): string => new Date(at).toISOString()
     const listed = jobs.map(({ name, origin, schedule, handler }) => ({ name, origin, schedule, handler }))
-    const group = ({ first, last, ...rest }: DifferenceGroup) => ({ ...rest, first: iso(first), last: iso(last) })
-    const compared =
-      comparisons?.map(({ until, differences, ...rest }) => ({
-        ...rest,
-        until: iso(until),
-        differences: differences.map(group),
-      })) ?? null
-    out.json({ source, output, jobs: listed, notes, comparisons: compared, requests, stop })
+    out.json({ source, output, jobs: listed, notes, comparisons, requests, stop })
     return
   }
   const { bold, red, yellow } = out.styles
-  const at = (ms: number): string => times.at(new Date(ms))
   for (const { kind, origin, text: what } of notes) {
     out.line(text`${kind === 'left_out' ? red('left out') : yellow('differs ')}  ${bold(origin)}: ${what}`)
   }
   for (const { job, equal, until, differences } of comparisons ?? []) {
-    out.line(text`${bold(job)}: ${counted(equal, 'equal instant')} until ${at(until)}`)
+    out.line(text`${bold(job)}: ${counted(equal, 'equal instant')} until ${times.at(until)}`)
     for (const { side, count, first, last, rule } of differences) {
-      const span = count === 1 ? at(first) : `${count} from ${at(first)} to ${at(last)}`
-      out.line(
-        text`  only ${side === 'source' ? source : 'Jobistemer'}  ${span}. ${rule ?? red('No rule explains this. Please report it.')}`,
-      )
+      const span = count === 1 ? times.at(first) : `${count} from ${times.at(first)} to ${times.at(last)}`
+      const who = side === 'source' ? source : 'Jobistemer'
+      out.line(text`  only ${who}  ${span}. ${rule ?? red('No rule explains this. Please report it.')}`)
     }
   }
   const leftOut = notes.filter(({ kind }) => kind === 'left_out').length
-  out.line(
-    text`${counted(jobs.length, 'job')} of ${source}${output === null ? '' : ` written to ${output}`}, ${leftOut} left out.`,
-  )
-  if (requests !== null)
-    out.line(
-      text`${counted(requests, 'request')} written. Trigger them: jobistemer trigger-many ${options.requests as string}`,
-    )
-  if (cutOver !== null && requests === null) {
+  const where = output === null ? '' : ` written to ${output}`
+  out.line(text`${counted(jobs.length, 'job')} of ${source}${where}, ${leftOut} left out.`)
+  if (requests !== null) {
+    const file = shellWord(options.requests as string)
+    out.line(text`${counted(requests, 'request')} written. Trigger them: jobistemer trigger-many ${file}`)
+  } else if (cutOver !== null) {
     out.line('')
-    out.line(text`The jobs start at ${at(cutOver)}. Apply them before. Stop ${source} with:`)
+    out.line(text`The jobs start at ${times.at(new Date(cutOver))}. Apply them before, and stop ${source} at it.`)
     for (const line of stop) out.block(line, '')
   }
 }

@@ -8,9 +8,8 @@ export interface DifferenceGroup {
   readonly job: string
   readonly side: Difference['side']
   readonly count: number
-  /** Epoch milliseconds. */
-  readonly first: number
-  readonly last: number
+  readonly first: Date
+  readonly last: Date
   /** The sentence that names the rule; `null` if no rule explains the difference. */
   readonly rule: string | null
 }
@@ -20,10 +19,13 @@ export interface Comparison {
   readonly job: string
   /** Number of instants that both sides have. */
   readonly equal: number
-  /** The end of the compared span, in epoch milliseconds. */
-  readonly until: number
+  /** The end of the compared span. */
+  readonly until: Date
   readonly differences: readonly DifferenceGroup[]
 }
+
+/** A source that can compute instants. */
+export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'instantsAfter' | 'rules'>>
 
 const yearMs = 366 * dayMs
 /** Instants of one job that are compared: every minute of a year. */
@@ -31,13 +33,13 @@ export const mostInstants = 530_000
 
 /** Compares the instants of the next year by the library of the source and by Jobistemer. */
 export async function compareJob(
-  source: Required<Pick<ImportSource, 'instantsAfter' | 'rules'>> & ImportSource,
+  source: ComparableSource,
   job: CheckedJob,
   context: ImportContext,
   most: number = mostInstants,
 ): Promise<Comparison> {
   const { checked } = job
-  if (checked === null) return { job: job.name, equal: 0, until: context.now, differences: [] }
+  if (checked === null) return { job: job.name, equal: 0, until: new Date(context.now), differences: [] }
   const from = context.now
   const end = from + yearMs
   const timezone = typeof job.schedule?.timezone === 'string' ? job.schedule.timezone : 'UTC'
@@ -69,14 +71,14 @@ export async function compareJob(
     else {
       const side = at === their ? 'source' : 'jobistemer'
       const rule = explain({ at, side }, their === Number.POSITIVE_INFINITY)
-      const { first = at, count = 0 } = groups.get(side + rule) ?? {}
-      groups.set(side + rule, { job: job.name, side, rule, first, last: at, count: count + 1 })
+      const { first = new Date(at), count = 0 } = groups.get(side + rule) ?? {}
+      groups.set(side + rule, { job: job.name, side, rule, first, last: new Date(at), count: count + 1 })
     }
     const isTheirs = their === at
     if (own === at) own = ownAfter(own)
     if (isTheirs) their = take()
   }
-  return { job: job.name, equal, until, differences: [...groups.values()] }
+  return { job: job.name, equal, until: new Date(until), differences: [...groups.values()] }
 }
 
 function changeText({ at, byMs }: OffsetChange, timezone: string, rule: string): string {

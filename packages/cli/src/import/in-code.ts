@@ -1,108 +1,92 @@
 import type { JobSettingsInput, SerializedSchedule } from '@jobistemer/core'
 import { importPackage } from '../storage/import-package.ts'
-import type { ImportContext, ImportedJob, ImportNotes, ImportSource } from './import-source.ts'
+import type { ImportedJob, ImportSource } from './import-source.ts'
 
 type Options = Readonly<Record<string, unknown>>
 
-/** A schedule of node-cron, as the program passes it to `cron.schedule`. */
-export interface NodeCronEntry {
+/** A schedule that a program passes to `cron.schedule` of node-cron, or to `new Cron` of croner. */
+export interface ScheduleEntry {
   /** The name of the job. Default: `options.name`. */
   readonly name?: string
+  /** The cron expression, or the pattern. */
   readonly expression: string
   readonly options?: Options
   /** The name of its handler. Default: the name of the job. */
   readonly handler?: string
 }
 
-/** A schedule of croner, as the program passes it to `new Cron`. */
-export interface CronerEntry {
-  /** The name of the job. Default: `options.name`. */
-  readonly name?: string
-  readonly pattern: string
-  readonly options?: Options
-  /** The name of its handler. Default: the name of the job. */
-  readonly handler?: string
-}
+/** Reads one entry. Returns a sentence if the entry is left out. `note`: something works differently. */
+type Reader = (
+  expression: string,
+  options: Options,
+  zone: string,
+  note: (text: string) => void,
+) => Pick<ImportedJob, 'schedule' | 'settings'> | string
 
 interface NodeCronPackage {
-  createTask(
-    expression: string,
-    run: () => void,
-    options: { readonly timezone: string },
-  ): { getNextRuns(count: number): Date[] }
+  createTask(expression: string, run: () => void, options: object): { getNextRuns(count: number): Date[] }
 }
 
 interface CronerPackage {
-  readonly Cron: new (pattern: string, options: object) => { nextRun(after: Date): Date | null; stop(): void }
+  readonly Cron: new (pattern: string, options: object) => { nextRun(after: Date): Date | null }
 }
 
-/** Reads one entry. Returns a sentence if the entry is left out. `note`: something works differently. */
-type Reader<Entry> = (entry: Entry, zone: string, note: (text: string) => void) => Answer | string
-type Answer = Pick<ImportedJob, 'schedule' | 'settings'>
-
-/** A source of {@link NodeCronEntry | schedules of node-cron}: the default export of a module for `jobistemer import`. */
-export function fromNodeCron(entries: readonly NodeCronEntry[]): ImportSource {
+/** A source of schedules of node-cron: the default export of a module for `jobistemer import`. */
+export function fromNodeCron(entries: readonly ScheduleEntry[]): ImportSource {
   return {
-    name: 'node-cron',
-    differences: differencesOf('node-cron'),
-    read: async (context, notes) => readEntries(entries, context, notes, readNodeCron),
+    ...inCode('node-cron', entries, readNodeCron),
     rules: {
       gap: 'node-cron leaves a skipped time out. Jobistemer runs a fixed time at the first instant after the jump.',
       fold: 'node-cron runs a repeated time once. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
     },
     async instantsAfter({ original, schedule }, afterMs, { cwd }) {
       const { createTask } = await importPackage<NodeCronPackage>('node-cron', { cwd, field: '--compare' })
-      const timezone = String(schedule?.timezone)
+      const { expression } = original as ScheduleEntry
       return nodeCronInstants(
-        createTask((original as NodeCronEntry).expression, () => undefined, { timezone }),
+        createTask(expression, () => undefined, { timezone: schedule?.timezone }),
         afterMs,
       )
     },
   }
 }
 
-/** A source of {@link CronerEntry | schedules of croner}: the default export of a module for `jobistemer import`. */
-export function fromCroner(entries: readonly CronerEntry[]): ImportSource {
+/** A source of schedules of croner: the default export of a module for `jobistemer import`. */
+export function fromCroner(entries: readonly ScheduleEntry[]): ImportSource {
   return {
-    name: 'croner',
-    differences: differencesOf('croner'),
-    read: async (context, notes) => readEntries(entries, context, notes, readCroner),
+    ...inCode('croner', entries, readCroner),
     rules: {
       gap: 'croner leaves skipped times out, unless second, minute and hour are single numbers. Jobistemer runs a fixed time at the first instant after the jump.',
       fold: 'croner runs repeated times twice, unless second, minute and hour are single numbers. Jobistemer runs a fixed time once, and a time whose minute or hour begins with * each time.',
     },
     async instantsAfter({ original }, afterMs, { cwd, timezone }) {
       const { Cron } = await importPackage<CronerPackage>('croner', { cwd, field: '--compare' })
-      const { pattern, options } = original as CronerEntry
-      return cronerInstants(new Cron(pattern, { timezone, ...options, name: undefined, paused: true }), afterMs)
+      const { expression, options } = original as ScheduleEntry
+      return cronerInstants(new Cron(expression, { timezone, ...options, name: undefined, paused: true }), afterMs)
     },
   }
 }
 
-function differencesOf(source: string): readonly string[] {
-  return [
-    `${source} runs a job in each process that has it. Jobistemer runs each slot once, on one node.`,
-    `${source} does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.`,
-  ]
-}
-
-function readEntries<Entry extends NodeCronEntry | CronerEntry>(
-  entries: readonly Entry[],
-  { timezone }: ImportContext,
-  notes: ImportNotes,
-  read: Reader<Entry>,
-): readonly ImportedJob[] {
-  return entries.flatMap((entry, index) => {
-    const given = entry.name ?? entry.options?.name
-    const name = typeof given === 'string' ? given : null
-    const origin = name ?? `entry ${index + 1}`
-    const answer =
-      name === null ? 'It has no name. Give name.' : read(entry, timezone, (text) => notes.differs(origin, text))
-    if (typeof answer !== 'string')
-      return [{ name: origin, origin, handler: entry.handler ?? origin, ...answer, original: entry }]
-    notes.leftOut(origin, answer)
-    return []
-  })
+function inCode(source: string, entries: readonly ScheduleEntry[], read: Reader): ImportSource {
+  return {
+    name: source,
+    differences: [
+      `${source} runs a job in each process that has it. Jobistemer runs each slot once, on one node.`,
+      `${source} does not catch up after a downtime; the jobs say recoveryStrategy mark_as_missed. Remove it to run the last missed slot.`,
+    ],
+    async read({ timezone }, notes) {
+      return entries.flatMap((entry, index) => {
+        const { expression, options = {} } = entry
+        const name = entry.name ?? options.name
+        const isWhole = typeof name === 'string' && typeof expression === 'string'
+        const origin = typeof name === 'string' ? name : `entry ${index + 1}`
+        const note = (text: string): void => notes.differs(origin, text)
+        const answer = isWhole ? read(expression, options, timezone, note) : 'It needs a name and an expression.'
+        if (typeof answer === 'string') notes.leftOut(origin, answer)
+        else return [{ name: origin, origin, handler: entry.handler ?? origin, ...answer, original: entry }]
+        return []
+      })
+    },
+  }
 }
 
 /** Notes the options that are not carried over, each with what to write instead. */
@@ -123,7 +107,7 @@ const nodeCronOptions = {
   executeTimeout: 'give taskTimeout.',
 }
 
-const readNodeCron: Reader<NodeCronEntry> = ({ expression, options = {} }, zone, note) => {
+const readNodeCron: Reader = (expression, options, zone, note) => {
   const [days = '', , weekdays = ''] = expression.trim().split(/\s+/).slice(-3)
   if (restricts(days) && restricts(weekdays)) {
     return `node-cron runs on days that match both day fields, and Jobistemer on days that match either: ${expression}. Write it with one day field, for example FRI#2.`
@@ -151,7 +135,7 @@ function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afte
 
 const quartzWeekday = /(?<![#/\d])\d/g
 
-const readCroner: Reader<CronerEntry> = ({ pattern, options = {} }, zone, note) => {
+const readCroner: Reader = (pattern, options, zone, note) => {
   for (const option of ['utcOffset', 'dayOffset', 'interval', 'maxRuns', 'domAndDow', 'legacyMode']) {
     const isDefault = option === 'legacyMode' ? options[option] !== false : !options[option]
     if (!isDefault) return `Its option ${option} has no counterpart: ${JSON.stringify(options[option])}.`

@@ -101,13 +101,13 @@ it(
 )
 
 it.each([
-  ['node-cron', 'fromNodeCron', 'expression', { seconds: true, nth: false, last: true }],
-  ['croner', 'fromCroner', 'pattern', { seconds: true, nth: true, last: true }],
+  ['node-cron', 'fromNodeCron', { seconds: true, nth: false, last: true }],
+  ['croner', 'fromCroner', { seconds: true, nth: true, last: true }],
 ] as const)(
   '%s: each difference of a year names a rule',
-  async (_, adapter, member, syntax) => {
+  async (_, adapter, syntax) => {
     const entries = expressions(syntax).map(({ expression, timezone }, n) => {
-      return { name: `job ${n}`, [member]: expression, options: { timezone } }
+      return { name: `job ${n}`, expression, options: { timezone } }
     })
     const cli = import.meta.resolve('../../src/index.ts')
     const file = join(scratch.folder(), 'schedules.ts')

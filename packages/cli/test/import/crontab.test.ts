@@ -149,7 +149,7 @@ it('the TypeScript file of a crontab is planned, applied and run, from the cut-o
     '--cut-over',
     '2026-01-02T13:00:00Z',
   )
-  expect(out).toContain('The jobs start at 2026-01-02 13:00:00Z. Apply them before. Stop cron with:')
+  expect(out).toContain('The jobs start at 2026-01-02 13:00:00Z. Apply them before, and stop cron at it.')
   expect(out).toContain('crontab -e')
   // The user's project would have these packages.
   const source = readFileSync(join(folder, 'jobs.ts'), 'utf8')

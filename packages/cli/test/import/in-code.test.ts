@@ -53,7 +53,7 @@ it('schedules of node-cron become jobs, and those with both day fields are left 
   ])
   expect(leftOut(notes)).toEqual({
     friday: expect.stringContaining('days that match both day fields'),
-    'entry 4': 'It has no name. Give name.',
+    'entry 4': 'It needs a name and an expression.',
     broken: expect.stringContaining('Jobistemer refuses it'),
   })
   expect(notes).toContainEqual({
@@ -66,13 +66,13 @@ it('schedules of node-cron become jobs, and those with both day fields are left 
 it('schedules of croner become jobs, with the weekdays of Quartz, windows and single dates', async () => {
   const { jobs, notes, comparisons } = await imported(
     `export default fromCroner([
-    { name: 'quartz', pattern: '0 9 * * 2-6', options: { timezone: 'UTC', alternativeWeekdays: true, protect: true } },
-    { name: 'window', pattern: '0 12 * * *', options: { timezone: 'UTC', startAt: new Date('2090-01-01'), stopAt: new Date('2090-02-01') } },
-    { name: 'date', pattern: '2090-05-01T10:00:00', options: { timezone: 'UTC' } },
-    { name: 'second friday', pattern: '0 9 * * FRI#2' },
-    { name: 'both', pattern: '0 0 13 * +FRI' },
-    { name: 'times', pattern: '* * * * *', options: { maxRuns: 3 } },
-    { name: 'day', pattern: '0 0 L * *', options: { dayOffset: -1 } },
+    { name: 'quartz', expression: '0 9 * * 2-6', options: { timezone: 'UTC', alternativeWeekdays: true, protect: true } },
+    { name: 'window', expression: '0 12 * * *', options: { timezone: 'UTC', startAt: new Date('2090-01-01'), stopAt: new Date('2090-02-01') } },
+    { name: 'date', expression: '2090-05-01T10:00:00', options: { timezone: 'UTC' } },
+    { name: 'second friday', expression: '0 9 * * FRI#2' },
+    { name: 'both', expression: '0 0 13 * +FRI' },
+    { name: 'times', expression: '* * * * *', options: { maxRuns: 3 } },
+    { name: 'day', expression: '0 0 L * *', options: { dayOffset: -1 } },
   ])`,
     '--compare',
   )
