@@ -581,6 +581,7 @@ export class JobRegistry implements HeldJobs {
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
+    this.lostWrites.compare(job, watermark)
     job.decidedUpTo = watermark
     this.moveOn(job, watermark, nextAt)
   }

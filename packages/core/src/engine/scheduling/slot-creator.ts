@@ -177,7 +177,6 @@ export class SlotCreator {
         }
         return
       case 'off_schedule':
-        if (job.version === item.jobVersion) this.#parts.registry.lostWrites.compare(job, answer.watermark)
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         // The slot was missed, and another node has recovered it. That node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false
