@@ -29,7 +29,7 @@ export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'insta
 
 const yearMs = 366 * dayMs
 /** Instants of one job that are compared: every minute of a year. */
-export const mostInstants = 530_000
+const mostInstants = 530_000
 
 /** Compares the instants of the next year by the library of the source and by Jobistemer. */
 export async function compareJob(
